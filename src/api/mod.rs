@@ -1,0 +1,361 @@
+//! The whole conversation with any client: requests, replies, snapshots and events.
+//!
+//! Every client (window, command line, tests) speaks only this. A snapshot is small: the work in
+//! flight and counters. Lists are asked for in pages. These types are the only ones that cross the
+//! socket, so they, and not the domain's, are serialisable.
+
+pub mod rows;
+pub mod snapshot;
+pub mod wire;
+
+use serde::{Deserialize, Serialize};
+
+pub use rows::*;
+pub use snapshot::*;
+pub use wire::PathText;
+
+/// The version both ends must share. Raised with any change to these types.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// The largest frame either end accepts, in bytes.
+pub const FRAME_LEN_MAX: usize = 8 << 20;
+/// The most rows a page may ask for.
+pub const PAGE_ROWS_MAX: u32 = 1_000;
+/// The most ids one request may carry.
+pub const IDS_MAX: usize = 10_000;
+
+/// What a client says first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The client's [`PROTOCOL_VERSION`].
+    pub version: u32,
+    /// What it is: `window`, `cli`, `test`.
+    pub role: String,
+}
+
+/// What the agent answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The agent's [`PROTOCOL_VERSION`].
+    pub version: u32,
+    /// The agent's release, for a message to the person.
+    pub release: String,
+    /// The agent's process id.
+    pub pid: u32,
+}
+
+/// A frame from a client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Chosen by the client; the reply carries it back.
+    pub id: u64,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// A frame from the agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frame {
+    /// The answer to the call with this id.
+    Reply {
+        /// The call's id.
+        id: u64,
+        /// Its outcome.
+        outcome: Result<Reply, ApiError>,
+    },
+    /// The newest snapshot, to subscribers.
+    Snapshot(Box<Snapshot>),
+    /// Something that happened once, to subscribers.
+    Event(Event),
+}
+
+/// What a client may ask.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Snapshots and events from now on.
+    Subscribe,
+    /// The snapshot now. Replies [`Reply::Snapshot`].
+    Snapshot,
+    /// Adds a source. Replies [`Reply::Source`].
+    AddSource {
+        /// An absolute path.
+        path: PathText,
+        /// Also consent to back it up to every present destination (the window's way).
+        consent_all: bool,
+    },
+    /// Forgets a source. Its copies and records stay.
+    RemoveSource {
+        /// The source.
+        id: i64,
+    },
+    /// Looks at all sources, or one, again. Replies at once.
+    Rescan {
+        /// Only this source.
+        id: Option<i64>,
+    },
+    /// Tries a destination without saving it. Replies [`Reply::Tested`].
+    TestTarget {
+        /// What the person wrote; a folder's path must be absolute.
+        target: PathText,
+        /// Plain http to a private address was agreed to.
+        allow_http: bool,
+    },
+    /// Validates, saves and enables a destination. Replies [`Reply::Destination`].
+    AddDestination {
+        /// What the person wrote; a folder's path must be absolute.
+        target: PathText,
+        /// Its name; made up from the target where there is none.
+        name: Option<String>,
+        /// Plain http to a private address was agreed to.
+        allow_http: bool,
+        /// Also consent for every present source (the window's way).
+        consent_all: bool,
+    },
+    /// Tries a saved destination. Replies [`Reply::Tested`].
+    TestDestination {
+        /// The destination.
+        id: i64,
+    },
+    /// Forgets a destination and its records. What it holds stays there.
+    RemoveDestination {
+        /// The destination.
+        id: i64,
+    },
+    /// Switches one destination on or off.
+    EnableDestination {
+        /// The destination.
+        id: i64,
+        /// On or off.
+        enabled: bool,
+    },
+    /// Records the person's consent for exactly these pairs.
+    Consent {
+        /// Sources.
+        sources: Vec<i64>,
+        /// The destination.
+        destination: i64,
+    },
+    /// The main toggle.
+    SetBackup {
+        /// On or off.
+        on: bool,
+    },
+    /// Stops for a while.
+    Pause {
+        /// Goes on by itself after this many seconds; never where absent.
+        for_secs: Option<u64>,
+    },
+    /// Goes on.
+    Resume,
+    /// Tries failed items again now. Replies [`Reply::Changed`].
+    Retry(Selection),
+    /// Leaves items out for good. Replies [`Reply::Changed`].
+    Exclude(Selection),
+    /// Takes back an exclusion. Replies [`Reply::Changed`].
+    Include(Selection),
+    /// The days of the library and how many assets each has. Replies [`Reply::Sections`].
+    Sections {
+        /// Which assets.
+        filter: LibraryFilter,
+    },
+    /// Assets of one day. Replies [`Reply::Assets`].
+    Assets {
+        /// The day, `yyyymmdd`.
+        day: i32,
+        /// Rows to pass over inside the day.
+        offset: u32,
+        /// At most this many; see [`PAGE_ROWS_MAX`].
+        limit: u32,
+        /// Which assets.
+        filter: LibraryFilter,
+    },
+    /// One asset with all its resources and their evidence. Replies [`Reply::AssetDetails`].
+    AssetDetails {
+        /// The asset.
+        id: i64,
+    },
+    /// A page of the queue. Replies [`Reply::Queue`].
+    Queue(QueueQuery),
+    /// Failures needing attention, grouped by cause. Replies [`Reply::FailureGroups`].
+    FailureGroups,
+    /// What happened lately. Replies [`Reply::Events`].
+    Events {
+        /// At most this many, newest first.
+        limit: u32,
+    },
+    /// Re-reads copies and compares them. Replies [`Reply::Verified`] when done.
+    Verify {
+        /// Only this destination.
+        destination: Option<i64>,
+        /// Every copy, not those not proved lately.
+        deep: bool,
+    },
+    /// Copies files from a destination into a folder. Replies [`Reply::Restored`] when done.
+    Restore {
+        /// From here.
+        destination: i64,
+        /// Into this folder; nothing in it is replaced.
+        into: PathText,
+        /// Only keys that match this glob.
+        only: Option<String>,
+    },
+    /// Asks the open window, if there is one, to come to the front. Replies [`Reply::Raised`].
+    RaiseWindow,
+    /// Stops the agent cleanly.
+    Shutdown,
+}
+
+/// Which items a retry or an exclusion is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// Everything that failed or needs attention.
+    All,
+    /// Everything that failed with this kind (a stable name).
+    Kind(String),
+    /// These public ids.
+    Items(Vec<String>),
+}
+
+/// What the agent answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// The snapshot.
+    Snapshot(Box<Snapshot>),
+    /// A source was added, or was there already.
+    Source {
+        /// Its id.
+        id: i64,
+        /// It was not there before.
+        is_new: bool,
+    },
+    /// A destination was added, or was there already.
+    Destination {
+        /// Its id.
+        id: i64,
+        /// Its name.
+        name: String,
+        /// It was not there before.
+        is_new: bool,
+    },
+    /// A destination was tried.
+    Tested(TestReport),
+    /// So many items were changed.
+    Changed {
+        /// How many.
+        items: u64,
+    },
+    /// Days, newest first.
+    Sections {
+        /// The library's revision that these rows show.
+        revision: u64,
+        /// The days.
+        sections: Vec<Section>,
+    },
+    /// Assets of a day, newest first.
+    Assets {
+        /// The library's revision that these rows show.
+        revision: u64,
+        /// The rows.
+        rows: Vec<AssetRow>,
+    },
+    /// One asset; none when it has gone.
+    AssetDetails(Option<Box<AssetDetails>>),
+    /// A page of the queue.
+    Queue(QueuePage),
+    /// Causes, most files first.
+    FailureGroups(Vec<FailureGroup>),
+    /// Events, newest first.
+    Events(Vec<EventRow>),
+    /// The audit's outcome.
+    Verified {
+        /// Copies compared.
+        checked: u64,
+        /// Copies that were not as they should be.
+        failed: u64,
+    },
+    /// The restore's outcome.
+    Restored {
+        /// Files written and compared.
+        restored: u64,
+        /// Files that were there already with the same bytes.
+        present: u64,
+        /// Plain sentences, one a file that could not be restored; at most 1 000.
+        failed: Vec<String>,
+    },
+    /// Whether a window was there to raise.
+    Raised {
+        /// There was one.
+        was_open: bool,
+    },
+}
+
+/// What a test of a destination found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestReport {
+    /// It can be used.
+    pub is_usable: bool,
+    /// One sentence on how it went.
+    pub summary: String,
+    /// What it can do or what is wrong, line by line.
+    pub details: Vec<String>,
+    /// Bytes free, where that is known.
+    pub free_bytes: Option<u64>,
+}
+
+/// Why a request was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// What sort of refusal this is; the command line's exit code comes from it.
+    pub kind: ErrorKind,
+    /// A plain sentence.
+    pub message: String,
+}
+
+/// The sorts of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The request makes no sense: exit code 2.
+    Usage,
+    /// The destination cannot be reached, refuses or is full: exit code 3.
+    Destination,
+    /// The source cannot be read: exit code 4.
+    Source,
+    /// Safelight itself failed: exit code 5.
+    Internal,
+    /// The agent is stopping, or another version.
+    Unavailable,
+}
+
+impl ApiError {
+    /// An error with a sentence.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// Something that happens once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The window should come to the front: the person started Safelight again.
+    RaiseWindow,
+    /// Everything that was waiting is safe now.
+    Finished {
+        /// Files made safe in this run.
+        files: u64,
+    },
+    /// The agent is stopping.
+    Stopping,
+    /// A sentence worth showing for a moment.
+    Notice {
+        /// The sentence.
+        text: String,
+    },
+}

@@ -1,0 +1,209 @@
+//! What is true now: small, immutable, at most ten a second.
+
+use serde::{Deserialize, Serialize};
+
+use super::wire::PathText;
+
+/// The state of everything a client shows without asking.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Snapshot {
+    /// Rises with every change of this snapshot.
+    pub revision: u64,
+    /// Rises when the library's rows change: time to ask for visible pages again.
+    pub library_revision: u64,
+    /// Rises when the queue's rows change.
+    pub queue_revision: u64,
+    /// The main toggle.
+    pub backup: BackupSwitch,
+    /// Why nothing happens, where one reason holds for everything.
+    pub wait_reason: Option<WaitText>,
+    /// The library's counters.
+    pub library: LibraryCounts,
+    /// The sources, in the order they were added.
+    pub sources: Vec<SourceState>,
+    /// The destinations, in the order they were added.
+    pub destinations: Vec<DestinationState>,
+    /// Transfers running now; never more than the pool is wide.
+    pub uploading: Vec<Transferring>,
+    /// The run's progress; none when nothing is to be done.
+    pub progress: Option<Progress>,
+    /// First looks at files that are still to be done.
+    pub indexing: Indexing,
+}
+
+/// The main toggle's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupSwitch {
+    /// Backing up.
+    On,
+    /// Never switched on, or switched off.
+    #[default]
+    Off,
+    /// On, but stopped for a while.
+    Paused,
+}
+
+/// A wait reason for people and machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitText {
+    /// A stable name.
+    pub kind: String,
+    /// When it ends by itself, RFC 3339 UTC.
+    pub until: Option<String>,
+    /// A short sentence.
+    pub summary: String,
+}
+
+impl From<&crate::domain::wait::WaitReason> for WaitText {
+    fn from(reason: &crate::domain::wait::WaitReason) -> Self {
+        Self {
+            kind: reason.kind().to_owned(),
+            until: reason.until().map(crate::domain::time::UnixMillis::rfc3339),
+            summary: reason.summary().to_owned(),
+        }
+    }
+}
+
+/// Counters over all sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct LibraryCounts {
+    /// Present files.
+    pub found: u64,
+    /// Assets in the grid.
+    pub assets: u64,
+    /// Files safe at every enabled destination that they are meant for.
+    pub safe_everywhere: u64,
+    /// Files safe at one at least.
+    pub safe_somewhere: u64,
+}
+
+/// A source's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceState {
+    /// Its id.
+    pub id: i64,
+    /// Its folder, absolute.
+    pub path: PathText,
+    /// How it is.
+    pub state: SourceCondition,
+    /// Present files below it.
+    pub found: u64,
+    /// Entries seen by the running scan.
+    pub scanned: u64,
+}
+
+/// How a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceCondition {
+    /// Up to date, and watched.
+    Watching,
+    /// Being looked through.
+    Scanning,
+    /// Not there now; its files count as present.
+    Unavailable,
+    /// There, but it cannot be read.
+    Unreadable,
+}
+
+/// A destination's state and its accounting identity:
+/// `found = safe + unproven + waiting + uploading + needs_attention + excluded`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct DestinationState {
+    /// Its id.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Its kind's stable name.
+    pub kind: String,
+    /// Its address, without secrets.
+    pub url: String,
+    /// Switched on.
+    pub enabled: bool,
+    /// Present files of its consented sources.
+    pub found: u64,
+    /// Proved there.
+    pub safe: u64,
+    /// Taken, not provable.
+    pub unproven: u64,
+    /// To be sent.
+    pub waiting: u64,
+    /// Moving or being proved.
+    pub uploading: u64,
+    /// Needs a person.
+    pub needs_attention: u64,
+    /// Left out.
+    pub excluded: u64,
+    /// Bytes of the files that are safe.
+    pub bytes_safe: u64,
+    /// Bytes known to be waiting or uploading.
+    pub bytes_waiting: u64,
+    /// The oldest proof among the safe files, RFC 3339 UTC.
+    pub oldest_proof_at: Option<String>,
+    /// The last audit's end, RFC 3339 UTC.
+    pub last_audit_at: Option<String>,
+    /// Why it waits.
+    pub wait_reason: Option<WaitText>,
+    /// How it proves copies, in a person's words; empty where it cannot.
+    pub proof: String,
+    /// What the probe noted: the file system, a server's version.
+    pub note: String,
+    /// The sources that are consented to go there.
+    pub sources: Vec<i64>,
+}
+
+/// One transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transferring {
+    /// The backup record's public id.
+    pub id: String,
+    /// The file.
+    pub path: PathText,
+    /// The asset it belongs to, for its thumbnail.
+    pub asset: Option<i64>,
+    /// The destination.
+    pub destination: i64,
+    /// Bytes sent.
+    pub bytes_sent: u64,
+    /// Bytes in all.
+    pub bytes_total: u64,
+    /// What is done now.
+    pub step: TransferStep,
+}
+
+/// What a transfer is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferStep {
+    /// Bytes are moving.
+    Copying,
+    /// The copy is being read back.
+    Proving,
+}
+
+/// The run's progress over all enabled destinations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Progress {
+    /// Files done in this run.
+    pub files_done: u64,
+    /// Files to do in this run, the done ones included.
+    pub files_total: u64,
+    /// Bytes done in this run.
+    pub bytes_done: u64,
+    /// Bytes to do in this run, the done ones included, as far as they are known.
+    pub bytes_total: u64,
+    /// Bytes a second lately; 0 until there is something to measure.
+    pub bytes_per_sec: u64,
+    /// Seconds left; none until an estimate means something.
+    pub secs_left: Option<u64>,
+}
+
+/// First looks still to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Indexing {
+    /// Files of which nothing has been read.
+    pub to_describe: u64,
+    /// Files whose bytes are still to be hashed.
+    pub to_hash: u64,
+}

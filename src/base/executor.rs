@@ -1,0 +1,109 @@
+//! Where blocking work runs: threads in the app, inline in tests on paused time.
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, oneshot};
+
+/// Runs blocking work away from the async threads.
+///
+/// At most `width` pieces run at once and at most `width` more wait inside; callers beyond that
+/// wait without blocking a thread, so memory stays bounded.
+#[derive(Clone)]
+pub struct Executor(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Inline,
+    Threads { queue: SyncSender<Work>, slots: Arc<Semaphore> },
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// The work did not finish: it panicked, or the executor is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("background work ended before its time")]
+pub struct WorkLost;
+
+impl Executor {
+    /// Runs everything at once on the calling thread, in program order: for tests, where a thread
+    /// would let paused time run ahead of it.
+    pub fn inline() -> Self {
+        Self(Kind::Inline)
+    }
+
+    /// `width` named threads that end when the last clone of this executor is dropped.
+    pub fn threads(name: &str, width: usize) -> std::io::Result<Self> {
+        let width = width.max(1);
+        let (queue, work) = sync_channel::<Work>(width);
+        let work = Arc::new(Mutex::new(work));
+        for index in 0..width {
+            let work = Arc::clone(&work);
+            std::thread::Builder::new().name(format!("{name}-{index}")).spawn(move || {
+                loop {
+                    let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    match next {
+                        // A panic must cost only its own piece of work: the caller sees WorkLost.
+                        Ok(piece) => drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(piece))),
+                        Err(_closed) => return,
+                    }
+                }
+            })?;
+        }
+        Ok(Self(Kind::Threads { queue, slots: Arc::new(Semaphore::new(width * 2)) }))
+    }
+
+    /// Runs `work` and gives its result.
+    ///
+    /// # Errors
+    /// [`WorkLost`] when `work` panicked.
+    pub async fn run<T, F>(&self, work: F) -> Result<T, WorkLost>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        match &self.0 {
+            Kind::Inline => Ok(work()),
+            Kind::Threads { queue, slots } => {
+                let slot = Arc::clone(slots).acquire_owned().await.map_err(|_closed| WorkLost)?;
+                let (done, result) = oneshot::channel();
+                // The semaphore keeps the queue from filling, so this send never blocks.
+                queue
+                    .send(Box::new(move || {
+                        let outcome = work();
+                        drop(slot);
+                        done.send(outcome).ok();
+                    }))
+                    .map_err(|_closed| WorkLost)?;
+                result.await.map_err(|_dropped| WorkLost)
+            }
+        }
+    }
+
+    /// Whether work runs on the calling thread.
+    pub fn is_inline(&self) -> bool {
+        matches!(self.0, Kind::Inline)
+    }
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_inline() { "Executor::Inline" } else { "Executor::Threads" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_costs_only_its_own_work() {
+        let executor = Executor::threads("test", 2).expect("threads");
+        let lost: Result<(), WorkLost> = executor.run(|| panic!("planted")).await;
+        assert_eq!(lost, Err(WorkLost));
+        for n in 0..20 {
+            assert_eq!(executor.run(move || n * 2).await, Ok(n * 2));
+        }
+    }
+}

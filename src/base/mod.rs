@@ -1,0 +1,10 @@
+//! Seams: the clock, chance, threads, source files and wake-ups, each passed in.
+//!
+//! This floor knows nothing of photos. Only [`files`] touches a source's files, and it can only
+//! read them.
+
+pub mod clock;
+pub mod executor;
+pub mod files;
+pub mod rng;
+pub mod waker;

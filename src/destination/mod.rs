@@ -1,0 +1,271 @@
+//! Places copies go.
+//!
+//! One small object-safe trait, a struct of probed abilities, and one conformance suite that every
+//! kind passes against the real thing. A destination never touches the database: what must be
+//! remembered before an effect goes through [`Transfer::save`].
+
+pub mod folder;
+pub mod manifest;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::base::files::SharedFiles;
+use crate::domain::asset::{CapturedAt, ResourceKind};
+use crate::domain::failure::Failure;
+use crate::domain::file::FileStamp;
+use crate::domain::hash::ContentHash;
+use crate::domain::ids::RecordId;
+use crate::domain::record::Evidence;
+
+/// A boxed future, which keeps the trait object-safe.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a probe found out about a destination, remembered with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Abilities {
+    /// The UUID kept at the destination, by which it is known again.
+    pub uuid: String,
+    /// An interrupted transfer goes on where it was.
+    pub can_resume: bool,
+    /// An existing name is never overwritten, and that was seen.
+    pub no_replace: bool,
+    /// Names that differ in case only are different.
+    pub case_sensitive: bool,
+    /// How a copy is proved: a [`crate::domain::record::ProofMethod`]'s stable name, or `none`.
+    pub proof: String,
+    /// The modification time of the original is kept.
+    pub keeps_mtime: bool,
+    /// The most transfers that help at once.
+    pub concurrent_max: u32,
+    /// The longest file name in bytes.
+    pub name_len_max: u32,
+    /// The largest file, where there is a limit.
+    pub size_max: Option<u64>,
+    /// What a person may want to know: the file system, a server's version.
+    pub note: String,
+}
+
+impl Default for Abilities {
+    fn default() -> Self {
+        Self {
+            uuid: String::new(),
+            can_resume: false,
+            no_replace: false,
+            case_sensitive: false,
+            proof: "none".to_owned(),
+            keeps_mtime: false,
+            concurrent_max: 1,
+            name_len_max: 255,
+            size_max: None,
+            note: String::new(),
+        }
+    }
+}
+
+/// One resource to be sent.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Its backup record.
+    pub record: RecordId,
+    /// Where the copy goes: `/`-separated, relative, made by [`crate::domain::key`].
+    pub key: String,
+    /// The bytes that must arrive.
+    pub content: ContentHash,
+    /// The source file.
+    pub path: PathBuf,
+    /// The source file's state when it was hashed; another state means it has changed.
+    pub stamp: FileStamp,
+    /// When it was captured.
+    pub captured_at: CapturedAt,
+    /// The part it plays.
+    pub kind: ResourceKind,
+    /// Random 64 bits, fixed for the record: names its temp file.
+    pub token: u64,
+}
+
+/// How far a transfer has come, committed before the effect it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// The upload is being created.
+    Creating,
+    /// Bytes are moving.
+    Sending,
+    /// All bytes are there; the copy is being given its name.
+    Committing,
+    /// The copy has its name; it is being proved.
+    Proving,
+}
+
+impl Phase {
+    /// All phases, in order.
+    pub const ALL: [Self; 4] = [Self::Creating, Self::Sending, Self::Committing, Self::Proving];
+
+    /// The phase's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Sending => "sending",
+            Self::Committing => "committing",
+            Self::Proving => "proving",
+        }
+    }
+
+    /// The phase with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.as_str() == text)
+    }
+}
+
+/// What is remembered of a transfer between runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// How far it has come.
+    pub phase: Phase,
+    /// The protocol's own words (upload id, parts), opaque to everyone else. At most 64 KiB.
+    pub state: String,
+}
+
+/// Commits a checkpoint before its effect.
+pub trait SaveCheckpoint: Send + Sync {
+    /// Remembers `checkpoint`; returns when it is durable enough to survive a kill.
+    ///
+    /// # Errors
+    /// A failure that reaches the run: without the store nothing may be sent.
+    fn save<'a>(&'a self, checkpoint: Checkpoint) -> BoxFuture<'a, Result<(), Failure>>;
+}
+
+/// What one running transfer shares with the engine.
+pub struct Transfer {
+    /// Where the source is read.
+    pub files: SharedFiles,
+    /// Set when the transfer must stop soon: paused, disabled or quitting.
+    pub cancel: CancellationToken,
+    /// What an earlier run left behind.
+    pub checkpoint: Option<Checkpoint>,
+    /// Bytes sent so far; the engine samples it.
+    pub bytes_sent: Arc<AtomicU64>,
+    saver: Arc<dyn SaveCheckpoint>,
+}
+
+impl Transfer {
+    /// Puts a transfer's parts together.
+    pub fn new(
+        files: SharedFiles,
+        cancel: CancellationToken,
+        checkpoint: Option<Checkpoint>,
+        saver: Arc<dyn SaveCheckpoint>,
+    ) -> Self {
+        Self { files, cancel, checkpoint, bytes_sent: Arc::new(AtomicU64::new(0)), saver }
+    }
+
+    /// Commits a checkpoint; call it before the effect that it names.
+    ///
+    /// # Errors
+    /// As [`SaveCheckpoint::save`].
+    pub async fn save(&self, phase: Phase, state: impl Into<String> + Send) -> Result<(), Failure> {
+        self.saver.save(Checkpoint { phase, state: state.into() }).await
+    }
+
+    /// Tells how many bytes have been sent.
+    pub fn set_bytes_sent(&self, bytes: u64) {
+        self.bytes_sent.store(bytes, Ordering::Relaxed);
+    }
+}
+
+/// How a send ended when nothing failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// The bytes are there under the item's key.
+    Stored {
+        /// What the destination calls the copy, and what it said of it.
+        receipt: String,
+    },
+    /// Equal bytes were there already; nothing was sent.
+    AlreadyThere {
+        /// What the destination calls the copy.
+        receipt: String,
+    },
+    /// Other bytes have that key. Nothing was changed; another key must be tried.
+    KeyTaken,
+    /// It was told to stop, and can go on later.
+    Cancelled,
+}
+
+/// A file read out of a destination, for restore and audit.
+pub type ReadBack = Box<dyn std::io::Read + Send>;
+
+/// A place copies go. Every method may be called again after a kill at any point and then finds
+/// out what is true before it acts.
+pub trait Destination: Send + Sync {
+    /// Whether it is there, and is the one it was (its UUID). Cheap: asked before each batch.
+    ///
+    /// # Errors
+    /// A failure whose reach is the destination.
+    fn check(&self) -> BoxFuture<'_, Result<(), Failure>>;
+
+    /// Finds out what it can do, by trying; cleans up after itself.
+    ///
+    /// # Errors
+    /// A failure whose reach is the destination.
+    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>>;
+
+    /// Puts the item's bytes under its key. Never overwrites, never exposes a partial copy under
+    /// the key, and never stores bytes other than `item.content`: a source that reads differently
+    /// fails as changed.
+    ///
+    /// # Errors
+    /// A failure, mapped once here.
+    fn send<'a>(&'a self, item: &'a Item, transfer: &'a Transfer) -> BoxFuture<'a, Result<Sent, Failure>>;
+
+    /// Finds out whether it holds exactly `item.content` under the item's key.
+    ///
+    /// # Errors
+    /// `digest_mismatch` when it holds other bytes, `not_found` when it holds none.
+    fn prove<'a>(
+        &'a self,
+        item: &'a Item,
+        receipt: &'a str,
+        transfer: &'a Transfer,
+    ) -> BoxFuture<'a, Result<Evidence, Failure>>;
+
+    /// Opens the copy under `key` for reading.
+    ///
+    /// # Errors
+    /// `not_found` when there is none.
+    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>>;
+
+    /// Writes one manifest segment, which must not exist yet. Kinds without manifests do nothing.
+    ///
+    /// # Errors
+    /// `conflict` when a segment of that number exists.
+    fn write_manifest<'a>(
+        &'a self,
+        installation: &'a str,
+        sequence: u64,
+        segment: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// All manifest entries at the destination, checked; damaged segments are left out and named.
+    ///
+    /// # Errors
+    /// A failure whose reach is the destination.
+    fn read_manifests(&self) -> BoxFuture<'_, Result<manifest::Collected, Failure>>;
+
+    /// Removes temp files that are this installation's own and belong to no record in `keep`
+    /// (their tokens). Gives how many went.
+    ///
+    /// # Errors
+    /// A failure whose reach is the destination.
+    fn clean<'a>(&'a self, keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>>;
+}
+
+/// A destination that can be shared.
+pub type SharedDestination = Arc<dyn Destination>;

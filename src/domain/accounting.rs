@@ -1,0 +1,90 @@
+//! The accounting identity: every present file of a consented pair is in exactly one bin.
+
+/// The bin a file is in at one destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bin {
+    /// The destination proved that it holds these bytes.
+    Safe,
+    /// The destination took it but cannot prove it.
+    Unproven,
+    /// Not sent yet, or to be sent again later.
+    Waiting,
+    /// Bytes are moving or being proved now.
+    Uploading,
+    /// A person should look.
+    NeedsAttention,
+    /// Left out, with a reason.
+    Excluded,
+}
+
+impl Bin {
+    /// All bins, in the order of the identity.
+    pub const ALL: [Self; 6] =
+        [Self::Safe, Self::Unproven, Self::Waiting, Self::Uploading, Self::NeedsAttention, Self::Excluded];
+
+    /// The bin's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Unproven => "unproven",
+            Self::Waiting => "waiting",
+            Self::Uploading => "uploading",
+            Self::NeedsAttention => "needs_attention",
+            Self::Excluded => "excluded",
+        }
+    }
+
+    /// The bin with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|bin| bin.as_str() == text)
+    }
+}
+
+/// How many files are in each bin at one destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bins {
+    /// Proved.
+    pub safe: u64,
+    /// Taken, not provable.
+    pub unproven: u64,
+    /// To be sent.
+    pub waiting: u64,
+    /// Being sent or proved.
+    pub uploading: u64,
+    /// Needs a person.
+    pub needs_attention: u64,
+    /// Left out.
+    pub excluded: u64,
+}
+
+impl Bins {
+    /// The right-hand side of the identity.
+    pub fn found(self) -> u64 {
+        let Self { safe, unproven, waiting, uploading, needs_attention, excluded } = self;
+        safe + unproven + waiting + uploading + needs_attention + excluded
+    }
+
+    /// The count of one bin.
+    pub fn get(self, bin: Bin) -> u64 {
+        match bin {
+            Bin::Safe => self.safe,
+            Bin::Unproven => self.unproven,
+            Bin::Waiting => self.waiting,
+            Bin::Uploading => self.uploading,
+            Bin::NeedsAttention => self.needs_attention,
+            Bin::Excluded => self.excluded,
+        }
+    }
+
+    /// The count of one bin, to be changed.
+    pub fn get_mut(&mut self, bin: Bin) -> &mut u64 {
+        match bin {
+            Bin::Safe => &mut self.safe,
+            Bin::Unproven => &mut self.unproven,
+            Bin::Waiting => &mut self.waiting,
+            Bin::Uploading => &mut self.uploading,
+            Bin::NeedsAttention => &mut self.needs_attention,
+            Bin::Excluded => &mut self.excluded,
+        }
+    }
+}

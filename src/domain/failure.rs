@@ -1,0 +1,212 @@
+//! What went wrong, whether to try again, and how far it reaches.
+
+use std::time::Duration;
+
+/// What happened, from a closed list that the command line promises to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FailureKind {
+    /// The server's name cannot be found.
+    Dns,
+    /// Nothing answers at the address.
+    Connect,
+    /// The secure connection cannot be trusted.
+    Tls,
+    /// It stopped answering.
+    Timeout,
+    /// The destination failed on its own.
+    Server,
+    /// The server asked to slow down.
+    RateLimited,
+    /// The destination did not accept the request.
+    BadRequest,
+    /// The sign-in is wrong or has expired.
+    Credentials,
+    /// Signed in, but not allowed.
+    Forbidden,
+    /// The place is not there.
+    NotFound,
+    /// Larger than the destination takes.
+    TooLarge,
+    /// A type the destination does not take.
+    Unsupported,
+    /// No space left.
+    Full,
+    /// The file changed while it was being sent.
+    Changed,
+    /// The file is no longer there.
+    Gone,
+    /// The file cannot be read.
+    Unreadable,
+    /// The file has no bytes.
+    Empty,
+    /// The file's bytes are not on this computer.
+    Placeholder,
+    /// What the destination holds is not what was sent.
+    DigestMismatch,
+    /// Something else has taken the name.
+    Conflict,
+    /// The server points elsewhere.
+    Redirect,
+    /// The answer makes no sense.
+    Protocol,
+}
+
+impl FailureKind {
+    /// All kinds, in the contract's order.
+    pub const ALL: [Self; 22] = [
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::Timeout,
+        Self::Server,
+        Self::RateLimited,
+        Self::BadRequest,
+        Self::Credentials,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::TooLarge,
+        Self::Unsupported,
+        Self::Full,
+        Self::Changed,
+        Self::Gone,
+        Self::Unreadable,
+        Self::Empty,
+        Self::Placeholder,
+        Self::DigestMismatch,
+        Self::Conflict,
+        Self::Redirect,
+        Self::Protocol,
+    ];
+
+    /// The kind's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Server => "server",
+            Self::RateLimited => "rate_limited",
+            Self::BadRequest => "bad_request",
+            Self::Credentials => "credentials",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+            Self::Full => "full",
+            Self::Changed => "changed",
+            Self::Gone => "gone",
+            Self::Unreadable => "unreadable",
+            Self::Empty => "empty",
+            Self::Placeholder => "placeholder",
+            Self::DigestMismatch => "digest_mismatch",
+            Self::Conflict => "conflict",
+            Self::Redirect => "redirect",
+            Self::Protocol => "protocol",
+        }
+    }
+
+    /// The kind with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// The same try would fail the same way.
+    Never,
+    /// After at least this long; zero means as the back-off says.
+    After(Duration),
+    /// Tried often enough; only slowly, and a person should look.
+    Exhausted,
+}
+
+/// How far a failure reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reach {
+    /// This file only; others go on.
+    Resource,
+    /// Everything for this destination; no file has used up an attempt.
+    Destination,
+    /// Everything everywhere.
+    Run,
+}
+
+impl Reach {
+    /// All reaches.
+    pub const ALL: [Self; 3] = [Self::Resource, Self::Destination, Self::Run];
+
+    /// The reach's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resource => "resource",
+            Self::Destination => "destination",
+            Self::Run => "run",
+        }
+    }
+
+    /// The reach with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reach| reach.as_str() == text)
+    }
+}
+
+/// One failure, mapped once at the edge where the outside was met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened.
+    pub kind: FailureKind,
+    /// Whether to try again.
+    pub retry: Retry,
+    /// How far it reaches.
+    pub reach: Reach,
+    /// What the outside said, for the fold-out: an error text without secrets, paths last.
+    pub details: String,
+}
+
+impl Failure {
+    /// A failure of one file that may pass.
+    pub fn transient(kind: FailureKind, details: impl Into<String>) -> Self {
+        Self { kind, retry: Retry::After(Duration::ZERO), reach: Reach::Resource, details: details.into() }
+    }
+
+    /// A failure of one file that will not pass by itself.
+    pub fn permanent(kind: FailureKind, details: impl Into<String>) -> Self {
+        Self { kind, retry: Retry::Never, reach: Reach::Resource, details: details.into() }
+    }
+
+    /// A failure of the whole destination.
+    pub fn destination(kind: FailureKind, details: impl Into<String>) -> Self {
+        Self { kind, retry: Retry::After(Duration::ZERO), reach: Reach::Destination, details: details.into() }
+    }
+
+    /// Whether trying the same again cannot help.
+    pub fn is_permanent(&self) -> bool {
+        matches!(self.retry, Retry::Never)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}): {}", self.kind.as_str(), self.reach.as_str(), self.details)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for kind in FailureKind::ALL {
+            assert_eq!(FailureKind::parse(kind.as_str()), Some(kind));
+        }
+        for reach in Reach::ALL {
+            assert_eq!(Reach::parse(reach.as_str()), Some(reach));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What becomes of a file that a scan finds.
+
+/// How far a present file has come on its way to being known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileStatus {
+    /// Listed; nothing of it has been read.
+    Found,
+    /// Still being written: its size or time changed a moment ago.
+    Settling,
+    /// Its type, date and asset are known; its bytes are not hashed yet.
+    Described,
+    /// Its content is known: it can be backed up.
+    Ready,
+    /// It cannot be backed up as it is, with a [`Problem`].
+    Problem,
+    /// It is left out, with an [`ExcludeReason`].
+    Excluded,
+}
+
+impl FileStatus {
+    /// All statuses.
+    pub const ALL: [Self; 6] =
+        [Self::Found, Self::Settling, Self::Described, Self::Ready, Self::Problem, Self::Excluded];
+
+    /// The status's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::Settling => "settling",
+            Self::Described => "described",
+            Self::Ready => "ready",
+            Self::Problem => "problem",
+            Self::Excluded => "excluded",
+        }
+    }
+
+    /// The status with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// Why a file that belongs cannot be read into a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Problem {
+    /// Zero bytes: a copy of it would prove nothing.
+    Empty,
+    /// Permission denied, or the disk cannot read it.
+    Unreadable,
+    /// A cloud placeholder whose bytes are not on this computer.
+    Placeholder,
+}
+
+impl Problem {
+    /// All problems.
+    pub const ALL: [Self; 3] = [Self::Empty, Self::Unreadable, Self::Placeholder];
+
+    /// The problem's stable name, which is also its failure kind's.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Unreadable => "unreadable",
+            Self::Placeholder => "placeholder",
+        }
+    }
+
+    /// The problem with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.as_str() == text)
+    }
+}
+
+/// Why a file is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExcludeReason {
+    /// Its name, or a folder above it in the source, starts with a dot.
+    Hidden,
+    /// Something an operating system leaves behind: `Thumbs.db`, `desktop.ini`.
+    Debris,
+    /// Neither photo, video nor companion, by content and by name.
+    NotMedia,
+    /// A sidecar whose picture is nowhere near it.
+    LoneSidecar,
+    /// Not a regular file: a symbolic link, socket or device.
+    NotRegular,
+    /// The person said so.
+    ByPerson,
+}
+
+impl ExcludeReason {
+    /// All reasons.
+    pub const ALL: [Self; 6] =
+        [Self::Hidden, Self::Debris, Self::NotMedia, Self::LoneSidecar, Self::NotRegular, Self::ByPerson];
+
+    /// The reason's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hidden => "hidden",
+            Self::Debris => "debris",
+            Self::NotMedia => "not_media",
+            Self::LoneSidecar => "lone_sidecar",
+            Self::NotRegular => "not_regular",
+            Self::ByPerson => "by_person",
+        }
+    }
+
+    /// The reason with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|r| r.as_str() == text)
+    }
+
+    /// The reason in the words of the queue view.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Hidden => "Hidden file",
+            Self::Debris => "Left by the operating system",
+            Self::NotMedia => "Not a photo or video",
+            Self::LoneSidecar => "A sidecar without its photo",
+            Self::NotRegular => "A link or device, not a file",
+            Self::ByPerson => "You left it out",
+        }
+    }
+}
+
+/// The identity a file must keep for its digest to be believed without reading it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileStamp {
+    /// Length in bytes.
+    pub size: u64,
+    /// Modification time in nanoseconds since the epoch.
+    pub mtime_ns: i64,
+    /// Inode change time in nanoseconds since the epoch; 0 where the system has none.
+    pub ctime_ns: i64,
+}

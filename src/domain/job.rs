@@ -1,0 +1,171 @@
+//! The upload job: its states, the actions they allow, and who may take which step.
+
+/// Where an upload job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobState {
+    /// Created; waits for the engine to start it.
+    Registered,
+    /// The engine is sending it.
+    Pending,
+    /// Proved or accepted; waits to be acknowledged.
+    Succeeded,
+    /// Failed; waits to be retried or acknowledged.
+    Failed,
+    /// Cancelled, and acknowledged by that.
+    Cancelled,
+}
+
+impl JobState {
+    /// All states.
+    pub const ALL: [Self; 5] =
+        [Self::Registered, Self::Pending, Self::Succeeded, Self::Failed, Self::Cancelled];
+
+    /// The state's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// What may be done to a job now, and by that which jobs a fetch selects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobAction {
+    /// Registered or pending: may be cancelled.
+    Process,
+    /// Failed and not retried before.
+    Retry,
+    /// Succeeded or failed. A first failure is in this set and in [`JobAction::Retry`]'s.
+    Acknowledge,
+}
+
+impl JobAction {
+    /// Whether a job in `state` may have this done to it.
+    pub fn allows(self, state: JobState, retry_used: bool) -> bool {
+        match self {
+            Self::Process => matches!(state, JobState::Registered | JobState::Pending),
+            Self::Retry => state == JobState::Failed && !retry_used,
+            Self::Acknowledge => matches!(state, JobState::Succeeded | JobState::Failed),
+        }
+    }
+}
+
+/// Who takes a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// The engine.
+    Engine,
+    /// The destination's extension.
+    Extension,
+}
+
+/// One step of a job's life. A job that leaves has no state after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// The engine starts the request.
+    Start,
+    /// A closed gate, a lost destination or a restart puts it back; no attempt is spent.
+    PutBack,
+    /// Proved or accepted.
+    Succeed,
+    /// Failed on its own account.
+    Fail,
+    /// The extension's one retry.
+    Retry,
+    /// The extension has seen the outcome; the slot is free.
+    Acknowledge,
+    /// The extension no longer wants it.
+    Cancel,
+}
+
+impl Step {
+    /// All steps.
+    pub const ALL: [Self; 7] =
+        [Self::Start, Self::PutBack, Self::Succeed, Self::Fail, Self::Retry, Self::Acknowledge, Self::Cancel];
+
+    /// Whose step this is.
+    pub fn owner(self) -> Owner {
+        match self {
+            Self::Start | Self::PutBack | Self::Succeed | Self::Fail => Owner::Engine,
+            Self::Retry | Self::Acknowledge | Self::Cancel => Owner::Extension,
+        }
+    }
+}
+
+/// What a step makes of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum After {
+    /// It is in this state now.
+    State(JobState),
+    /// It is gone and its slot is free.
+    Gone,
+}
+
+/// The transition table. `None` means that the step is illegal here.
+pub fn next(state: JobState, retry_used: bool, step: Step) -> Option<After> {
+    use JobState::{Failed, Pending, Registered, Succeeded};
+    match (step, state) {
+        (Step::Start, Registered) => Some(After::State(Pending)),
+        (Step::PutBack, Pending) => Some(After::State(Registered)),
+        (Step::Succeed, Pending) => Some(After::State(Succeeded)),
+        (Step::Fail, Pending) => Some(After::State(Failed)),
+        (Step::Retry, Failed) if !retry_used => Some(After::State(Registered)),
+        (Step::Acknowledge, Succeeded | Failed) | (Step::Cancel, Registered | Pending) => Some(After::Gone),
+        (
+            Step::Start
+            | Step::PutBack
+            | Step::Succeed
+            | Step::Fail
+            | Step::Retry
+            | Step::Acknowledge
+            | Step::Cancel,
+            _,
+        ) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_is_the_contract() {
+        let legal: Vec<String> = JobState::ALL
+            .into_iter()
+            .flat_map(|state| [(state, false), (state, true)])
+            .flat_map(|(state, used)| Step::ALL.into_iter().map(move |step| (state, used, step)))
+            .filter_map(|(state, used, step)| {
+                let after = match next(state, used, step)? {
+                    After::State(state) => state.as_str(),
+                    After::Gone => "gone",
+                };
+                let retried = if used { " (retried)" } else { "" };
+                Some(format!("{}{retried} {step:?} {after} by {:?}", state.as_str(), step.owner()))
+            })
+            .collect();
+        insta::assert_snapshot!(legal.join("\n"));
+    }
+
+    #[test]
+    fn actions_select_what_steps_allow() {
+        for state in JobState::ALL {
+            for used in [false, true] {
+                assert_eq!(JobAction::Retry.allows(state, used), next(state, used, Step::Retry).is_some());
+                assert_eq!(
+                    JobAction::Acknowledge.allows(state, used),
+                    next(state, used, Step::Acknowledge).is_some()
+                );
+                assert_eq!(JobAction::Process.allows(state, used), next(state, used, Step::Cancel).is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Where a copy is kept at a file-like destination.

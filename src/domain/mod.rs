@@ -1,0 +1,22 @@
+//! Pure types and rules: what a photo, a copy, a job and a failure are.
+//!
+//! This floor must never do input or output, read a clock, draw a random number or name serde,
+//! tokio or rusqlite. Everything a rule needs is an argument, so every rule is a plain unit test.
+
+pub mod accounting;
+pub mod asset;
+pub mod backoff;
+pub mod failure;
+pub mod file;
+pub mod grouping;
+pub mod hash;
+pub mod ids;
+pub mod job;
+pub mod key;
+pub mod media_type;
+pub mod messages;
+pub mod path;
+pub mod record;
+pub mod target;
+pub mod time;
+pub mod wait;

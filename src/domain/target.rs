@@ -1,0 +1,165 @@
+//! What a person writes to name a destination.
+//!
+//! `DEST` is, in this order: a URL when it contains `://`, the exact name of a saved destination,
+//! else a path (`./x` forces a path).
+
+/// The protocol a destination speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DestinationKind {
+    /// A folder or an external disk.
+    Folder,
+    /// S3-compatible storage.
+    S3,
+    /// A WebDAV server.
+    WebDav,
+    /// Nextcloud.
+    Nextcloud,
+    /// Immich.
+    Immich,
+    /// tus 1.0.
+    Tus,
+    /// Resumable uploads for HTTP.
+    Resumable,
+}
+
+impl DestinationKind {
+    /// All kinds.
+    pub const ALL: [Self; 7] =
+        [Self::Folder, Self::S3, Self::WebDav, Self::Nextcloud, Self::Immich, Self::Tus, Self::Resumable];
+
+    /// The kind's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Folder => "folder",
+            Self::S3 => "s3",
+            Self::WebDav => "webdav",
+            Self::Nextcloud => "nextcloud",
+            Self::Immich => "immich",
+            Self::Tus => "tus",
+            Self::Resumable => "resumable",
+        }
+    }
+
+    /// The kind with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// The longest name a destination may have.
+pub const NAME_LEN_MAX: usize = 32;
+
+/// Whether `text` may name a saved destination: 1–32 of `a-z`, `0-9` and `-`.
+pub fn is_valid_name(text: &str) -> bool {
+    (1..=NAME_LEN_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// A destination as the person wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A folder, as the bytes of its path; may be relative to where the command was given.
+    Folder(Vec<u8>),
+    /// A network destination. The URL is whole, as written.
+    Url {
+        /// Which protocol.
+        kind: DestinationKind,
+        /// The URL as written.
+        url: String,
+    },
+    /// Something that could be the name of a saved destination, or else a path.
+    NameOrPath(String),
+}
+
+/// Why a target was not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BadTarget {
+    /// Nothing was written.
+    Empty,
+    /// The part before `://` is none that Safelight knows.
+    UnknownScheme(String),
+    /// A `file://` URL with a host, or with an escape that is no byte.
+    BadFileUrl,
+}
+
+impl std::fmt::Display for BadTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the destination is empty"),
+            Self::UnknownScheme(scheme) => {
+                write!(f, "Safelight does not know destinations of the kind {scheme}://")
+            }
+            Self::BadFileUrl => f.write_str("this file:// address is not one of a folder on this computer"),
+        }
+    }
+}
+
+impl Target {
+    /// Reads what the person wrote. Percent escapes are decoded in `file://` URLs only.
+    pub fn parse(text: &[u8]) -> Result<Self, BadTarget> {
+        if text.is_empty() {
+            return Err(BadTarget::Empty);
+        }
+        let Ok(utf8) = std::str::from_utf8(text) else {
+            return Ok(Self::Folder(text.to_vec()));
+        };
+        let Some((scheme, rest)) = utf8.split_once("://") else {
+            return Ok(if is_valid_name(utf8) {
+                Self::NameOrPath(utf8.to_owned())
+            } else {
+                Self::Folder(text.to_vec())
+            });
+        };
+        let kind = match scheme {
+            "file" => return file_url(rest).map(Self::Folder).ok_or(BadTarget::BadFileUrl),
+            "s3" => DestinationKind::S3,
+            "webdav+https" | "webdav+http" => DestinationKind::WebDav,
+            "nextcloud+https" | "nextcloud+http" => DestinationKind::Nextcloud,
+            "immich+https" | "immich+http" => DestinationKind::Immich,
+            "tus+https" | "tus+http" => DestinationKind::Tus,
+            "resumable+https" | "resumable+http" => DestinationKind::Resumable,
+            other => return Err(BadTarget::UnknownScheme(other.to_owned())),
+        };
+        Ok(Self::Url { kind, url: utf8.to_owned() })
+    }
+}
+
+fn file_url(rest: &str) -> Option<Vec<u8>> {
+    let path = rest.strip_prefix("localhost").unwrap_or(rest);
+    if !path.starts_with('/') {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut input = path.bytes();
+    while let Some(byte) = input.next() {
+        if byte == b'%' {
+            let mut digit = || (input.next()? as char).to_digit(16);
+            bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    (!bytes.contains(&0)).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets() {
+        let parse = |text: &str| Target::parse(text.as_bytes());
+        assert_eq!(parse("/mnt/disk"), Ok(Target::Folder(b"/mnt/disk".to_vec())));
+        assert_eq!(parse("./disk"), Ok(Target::Folder(b"./disk".to_vec())));
+        assert_eq!(parse("disk"), Ok(Target::NameOrPath("disk".into())));
+        assert_eq!(parse("Disk"), Ok(Target::Folder(b"Disk".to_vec())));
+        assert_eq!(parse("file:///mnt/a%20b"), Ok(Target::Folder(b"/mnt/a b".to_vec())));
+        assert_eq!(parse("file://host/x"), Err(BadTarget::BadFileUrl));
+        assert_eq!(parse("file:///x%zz"), Err(BadTarget::BadFileUrl));
+        assert_eq!(parse("ftp://x"), Err(BadTarget::UnknownScheme("ftp".into())));
+        assert_eq!(parse(""), Err(BadTarget::Empty));
+        let url = "immich+https://photos.example";
+        assert_eq!(parse(url), Ok(Target::Url { kind: DestinationKind::Immich, url: url.into() }));
+        assert_eq!(Target::parse(b"\xff\xfe"), Ok(Target::Folder(b"\xff\xfe".to_vec())));
+    }
+}

@@ -1,0 +1,113 @@
+//! Why nothing happens now.
+
+use super::time::UnixMillis;
+
+/// The reason work waits, for the app, a destination or one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitReason {
+    /// The person paused.
+    Paused {
+        /// When it goes on by itself, if ever.
+        until: Option<UnixMillis>,
+    },
+    /// There is no network.
+    Offline,
+    /// The network is metered.
+    Metered,
+    /// The computer runs on battery.
+    Battery,
+    /// Outside the hours the person chose.
+    Schedule {
+        /// When the hours begin.
+        until: UnixMillis,
+    },
+    /// The destination does not answer or its disk is not there.
+    Unreachable {
+        /// When it is tried again.
+        until: UnixMillis,
+    },
+    /// The destination refused the credentials.
+    Credentials,
+    /// The destination is full.
+    NoSpace {
+        /// When it is tried again.
+        until: UnixMillis,
+    },
+    /// It failed and is tried again later.
+    BackOff {
+        /// When.
+        until: UnixMillis,
+    },
+    /// The file is still being written.
+    Settling,
+    /// The file has not been read yet.
+    Indexing,
+    /// Others go first.
+    Queued,
+    /// The source is not there now.
+    SourceUnavailable,
+    /// Backup is off, here or everywhere.
+    Off,
+}
+
+impl WaitReason {
+    /// The reason's stable name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Paused { .. } => "paused",
+            Self::Offline => "offline",
+            Self::Metered => "metered",
+            Self::Battery => "battery",
+            Self::Schedule { .. } => "schedule",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Credentials => "credentials",
+            Self::NoSpace { .. } => "no_space",
+            Self::BackOff { .. } => "back_off",
+            Self::Settling => "settling",
+            Self::Indexing => "indexing",
+            Self::Queued => "queued",
+            Self::SourceUnavailable => "source_unavailable",
+            Self::Off => "off",
+        }
+    }
+
+    /// When the wait ends by itself, where that is known.
+    pub fn until(&self) -> Option<UnixMillis> {
+        match self {
+            Self::Paused { until } => *until,
+            Self::Schedule { until }
+            | Self::Unreachable { until }
+            | Self::NoSpace { until }
+            | Self::BackOff { until } => Some(*until),
+            Self::Offline
+            | Self::Metered
+            | Self::Battery
+            | Self::Credentials
+            | Self::Settling
+            | Self::Indexing
+            | Self::Queued
+            | Self::SourceUnavailable
+            | Self::Off => None,
+        }
+    }
+
+    /// The reason as a short sentence for the toggle and the queue.
+    pub fn summary(&self) -> &'static str {
+        match self {
+            Self::Paused { .. } => "Paused by you",
+            Self::Offline => "Waiting for a network",
+            Self::Metered => "Waiting: this network is metered",
+            Self::Battery => "Waiting: on battery",
+            Self::Schedule { .. } => "Waiting for the hours you chose",
+            Self::Unreachable { .. } => "Waiting: the backup place cannot be reached",
+            Self::Credentials => "Waiting: the backup place refused the sign-in",
+            Self::NoSpace { .. } => "Waiting: the backup place is full",
+            Self::BackOff { .. } => "Trying again later",
+            Self::Settling => "Still being written",
+            Self::Indexing => "Being read for the first time",
+            Self::Queued => "Its turn comes soon",
+            Self::SourceUnavailable => "Its folder is not connected",
+            Self::Off => "Backup is off",
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Safelight's one binary.
+
+fn main() {}
