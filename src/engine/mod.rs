@@ -1,1 +1,8 @@
-//! (floor)
+//! The backup itself: supervisor, scheduling, the transfer pool, conditions and wake rules.
+//!
+//! This floor owns every transfer and every decision about when to work. It must never name egui,
+//! and never block an async thread.
+
+mod handle;
+
+pub use handle::{Call, EngineEnd, Handle, channel};
