@@ -1,0 +1,184 @@
+//! Opening the database, and the pool that reads it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::migrate::migrate;
+use super::rows::StoreError;
+use super::writer::{Durability, Read, Seat, Write, Writer};
+use crate::base::clock::SharedClock;
+use crate::base::executor::Executor;
+use crate::base::rng::SharedRng;
+
+/// How many connections read at once.
+pub const READERS_MAX: usize = 3;
+
+/// What the store is given.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// The database file.
+    pub path: PathBuf,
+    /// Time.
+    pub clock: SharedClock,
+    /// Chance, for the installation's UUID.
+    pub rng: SharedRng,
+    /// Threads in the app; inline in tests, which also puts the writer on the caller's thread.
+    pub executor: Executor,
+}
+
+/// An opened store and what opening it found.
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// The last run did not end cleanly.
+    pub was_unclean: bool,
+    /// The database was new.
+    pub is_new: bool,
+}
+
+/// The database. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    writer: Writer,
+    readers: Arc<Mutex<Vec<Connection>>>,
+    path: Arc<PathBuf>,
+    executor: Executor,
+    epoch: i64,
+}
+
+impl Store {
+    /// Opens or creates the database, migrates it, and begins a new run.
+    ///
+    /// Blocks: call it before anything else runs.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`], [`StoreError::Damaged`] (the file is left as it is; set it aside and
+    /// open again), [`StoreError::Full`] or [`StoreError::ReadOnly`].
+    pub fn open(options: StoreOptions) -> Result<Opened, StoreError> {
+        let StoreOptions { path, clock, rng, executor } = options;
+        let is_new = !path.exists();
+        let mut conn = Connection::open(&path)?;
+        conn.busy_timeout(std::time::Duration::from_secs(5))?;
+        conn.pragma_update(None, "journal_mode", "WAL")?;
+        prepare(&conn)?;
+        // A kill loses nothing with NORMAL; a power cut may lose the last commits, and then the
+        // restart finds their effects at the destination and adopts them.
+        conn.pragma_update(None, "synchronous", "NORMAL")?;
+        conn.pragma_update(None, "recursive_triggers", true)?;
+        migrate(&mut conn, &path)?;
+        let was_unclean = begin_run(&conn, &rng.uuid())?;
+        if was_unclean {
+            let verdict: String = conn.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+            if verdict != "ok" {
+                return Err(StoreError::Damaged(verdict));
+            }
+        }
+        let epoch: i64 = conn.query_row("SELECT run_epoch FROM installation", [], |row| row.get(0))?;
+        let seat = Seat { conn, clock, epoch };
+        let writer = if executor.is_inline() {
+            Writer::inline(seat)
+        } else {
+            Writer::thread(seat).map_err(|error| StoreError::File { what: "starting the writer", error })?
+        };
+        let store = Self { writer, readers: Arc::default(), path: Arc::new(path), executor, epoch };
+        Ok(Opened { store, was_unclean, is_new })
+    }
+
+    /// This run's number.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// Runs `write` in a transaction and gives its result after the commit.
+    ///
+    /// # Errors
+    /// What `write` returned, in which case nothing of it is kept, or why the commit failed.
+    pub async fn write<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run(Durability::Normal, write).await
+    }
+
+    /// [`Store::write`] that also survives a power cut: for consent and its withdrawal.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_durably<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run(Durability::Full, write).await
+    }
+
+    /// Runs `read` on one consistent state of the database.
+    ///
+    /// # Errors
+    /// What `read` returned.
+    pub async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Read<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (readers, path) = (Arc::clone(&self.readers), Arc::clone(&self.path));
+        let work = move || {
+            let pooled = readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let conn = match pooled {
+                Some(conn) => conn,
+                None => open_reader(&path)?,
+            };
+            conn.execute_batch("BEGIN")?;
+            let outcome = read(&Read { conn: &conn });
+            conn.execute_batch("COMMIT")?;
+            let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
+            if readers.len() < READERS_MAX {
+                readers.push(conn);
+            }
+            outcome
+        };
+        self.executor.run(work).await.map_err(|_lost| StoreError::Closed)?
+    }
+
+    /// Marks the run as ended cleanly, finishes what is queued and closes the database.
+    pub async fn close(&self) {
+        self.write(|tx| {
+            tx.conn.execute("UPDATE installation SET clean_exit = 1", [])?;
+            Ok(())
+        })
+        .await
+        .ok();
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.writer.close().await;
+    }
+}
+
+/// What every connection is set to.
+fn prepare(conn: &Connection) -> Result<(), StoreError> {
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "cache_size", -8_192)?;
+    conn.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    prepare(&conn)?;
+    conn.pragma_update(None, "query_only", true)?;
+    Ok(conn)
+}
+
+/// Raises the run's number and marks it as running. Says whether the last run ended uncleanly.
+fn begin_run(conn: &Connection, fresh_uuid: &str) -> Result<bool, StoreError> {
+    let created =
+        conn.execute("INSERT OR IGNORE INTO installation (id, uuid) VALUES (1, ?1)", [fresh_uuid])?;
+    let clean: bool = conn.query_row("SELECT clean_exit FROM installation", [], |row| row.get(0))?;
+    conn.execute("UPDATE installation SET run_epoch = run_epoch + 1, clean_exit = 0", [])?;
+    Ok(created == 0 && !clean)
+}

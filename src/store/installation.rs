@@ -1,0 +1,58 @@
+//! The one row about this installation: the main toggle and pause.
+
+use rusqlite::params;
+
+use super::rows::StoreError;
+use super::writer::{Read, Write};
+use crate::domain::time::UnixMillis;
+
+/// The installation's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installation {
+    /// Names this installation in manifests.
+    pub uuid: String,
+    /// The main toggle.
+    pub is_on: bool,
+    /// Stopped for a while.
+    pub is_paused: bool,
+    /// When it goes on by itself.
+    pub paused_until: Option<UnixMillis>,
+}
+
+impl Read<'_> {
+    /// The installation's state.
+    pub fn installation(&self) -> Result<Installation, StoreError> {
+        let sql = "SELECT uuid, backup_on, paused, paused_until_ms FROM installation";
+        let row = self.conn.prepare_cached(sql)?.query_row([], |row| {
+            Ok(Installation {
+                uuid: row.get(0)?,
+                is_on: row.get(1)?,
+                is_paused: row.get(2)?,
+                paused_until: row.get::<_, Option<i64>>(3)?.map(UnixMillis),
+            })
+        })?;
+        Ok(row)
+    }
+}
+
+impl Write<'_> {
+    /// The main toggle. Write it durably.
+    pub fn set_backup_on(&self, is_on: bool) -> Result<(), StoreError> {
+        self.conn.execute("UPDATE installation SET backup_on = ?1", [is_on])?;
+        Ok(())
+    }
+
+    /// Pauses, until a time or for good, or goes on.
+    pub fn set_paused(&self, is_paused: bool, until: Option<UnixMillis>) -> Result<(), StoreError> {
+        let until = until.filter(|_| is_paused).map(|t| t.0);
+        let sql = "UPDATE installation SET paused = ?1, paused_until_ms = ?2";
+        self.conn.execute(sql, params![is_paused, until])?;
+        Ok(())
+    }
+
+    /// Takes over the identity of an installation whose database was lost.
+    pub fn set_installation_uuid(&self, uuid: &str) -> Result<(), StoreError> {
+        self.conn.execute("UPDATE installation SET uuid = ?1", [uuid])?;
+        Ok(())
+    }
+}

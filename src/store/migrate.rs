@@ -1,0 +1,101 @@
+//! Bringing a database up to this release's format.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::rows::StoreError;
+
+/// `PRAGMA application_id` of a Safelight database: "SfLt".
+const APPLICATION_ID: i32 = 0x5366_4c74;
+
+/// The steps, oldest first. A shipped step is never changed.
+const STEPS: &[&str] = &[include_str!("schema/001.sql")];
+
+/// The newest format this release knows.
+pub(super) fn newest() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
+
+/// Where the copy of a database of format `version` is kept while it is migrated, and after.
+pub(super) fn backup_path(database: &Path, version: i64) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(format!(".before-{}", version + 1));
+    PathBuf::from(name)
+}
+
+/// Brings the database up to [`newest`]. A database with content is copied aside first.
+///
+/// # Errors
+/// [`StoreError::Newer`] for a database of a later release, which is left as it is.
+pub(super) fn migrate(conn: &mut Connection, database: &Path) -> Result<(), StoreError> {
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version > newest() {
+        return Err(StoreError::Newer { found: version, known: newest() });
+    }
+    if version == newest() {
+        return Ok(());
+    }
+    if version > 0 {
+        let copy = backup_path(database, version);
+        std::fs::remove_file(&copy).ok();
+        conn.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
+    }
+    for (index, step) in STEPS.iter().enumerate() {
+        let number = i64::try_from(index).unwrap_or(i64::MAX) + 1;
+        if number <= version {
+            continue;
+        }
+        let tx = conn.transaction()?;
+        tx.execute_batch(step)?;
+        tx.pragma_update(None, "user_version", number)?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_database_is_refused_and_left_alone() {
+        let mut conn = Connection::open_in_memory().expect("memory");
+        conn.pragma_update(None, "user_version", 99).expect("version");
+        let refused = migrate(&mut conn, Path::new("unused"));
+        assert!(matches!(refused, Err(StoreError::Newer { found: 99, .. })));
+        let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).expect("version");
+        assert_eq!(version, 99);
+    }
+
+    #[test]
+    fn enum_checks_list_what_the_code_lists() {
+        use crate::domain::accounting::Bin;
+        use crate::domain::asset::{Provenance, ResourceKind};
+        use crate::domain::file::{ExcludeReason, FileStatus, Problem};
+        use crate::domain::record::RecordState;
+        use crate::domain::target::DestinationKind;
+        let schema = STEPS.join("\n");
+        let list = |names: Vec<&str>| format!("('{}')", names.join("', '"));
+        let flat: String = schema.split_whitespace().collect::<Vec<_>>().join(" ");
+        for wanted in [
+            list(FileStatus::ALL.map(FileStatus::as_str).to_vec()),
+            list(
+                [
+                    Problem::ALL.map(Problem::as_str).to_vec(),
+                    ExcludeReason::ALL.map(ExcludeReason::as_str).to_vec(),
+                ]
+                .concat(),
+            ),
+            list(ResourceKind::ALL.map(ResourceKind::as_str).to_vec()),
+            list(Provenance::ALL.map(Provenance::as_str).to_vec()),
+            list(RecordState::ALL.map(RecordState::as_str).to_vec()),
+            list(Bin::ALL.map(Bin::as_str).to_vec()),
+            list(DestinationKind::ALL.map(DestinationKind::as_str).to_vec()),
+            list(crate::destination::Phase::ALL.map(crate::destination::Phase::as_str).to_vec()),
+        ] {
+            assert!(flat.contains(&wanted), "the schema does not list {wanted}");
+        }
+    }
+}

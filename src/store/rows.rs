@@ -1,0 +1,100 @@
+//! Errors, and small helpers to read rows into domain types.
+
+use rusqlite::types::Type;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database was written by a newer release.
+    #[error("the database was written by a newer Safelight (its format is {found}, this one knows {known})")]
+    Newer {
+        /// The database's format.
+        found: i64,
+        /// The newest format this release knows.
+        known: i64,
+    },
+    /// The database file is damaged.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// There is no space left for the database.
+    #[error("there is no space left for the database")]
+    Full,
+    /// The database's folder cannot be written.
+    #[error("the database cannot be written: {0}")]
+    ReadOnly(String),
+    /// The job limit was reached: the whole change block was undone.
+    #[error("the job limit is reached")]
+    LimitExceeded,
+    /// What was asked does not fit the rows: gone, or in another state.
+    #[error("{0}")]
+    Refused(String),
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+    /// SQLite failed otherwise.
+    #[error("the database failed: {0}")]
+    Sql(String),
+    /// A file beside the database could not be read or written.
+    #[error("{what}: {error}")]
+    File {
+        /// What was being done.
+        what: &'static str,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as C;
+        match error.sqlite_error_code() {
+            Some(C::DatabaseCorrupt | C::NotADatabase) => Self::Damaged(error.to_string()),
+            Some(C::DiskFull) => Self::Full,
+            Some(C::ReadOnly | C::CannotOpen | C::PermissionDenied) => Self::ReadOnly(error.to_string()),
+            _ => Self::Sql(error.to_string()),
+        }
+    }
+}
+
+/// A value of a closed enum that is kept as its stable name.
+pub(super) fn named<T>(
+    row: &rusqlite::Row<'_>,
+    column: usize,
+    parse: fn(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    parse(text).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("unknown name {text}").into())
+    })
+}
+
+/// [`named`] where the column may be NULL.
+pub(super) fn named_or_null<T>(
+    row: &rusqlite::Row<'_>,
+    column: usize,
+    parse: fn(&str) -> Option<T>,
+) -> rusqlite::Result<Option<T>> {
+    match row.get_ref(column)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        _ => named(row, column, parse).map(Some),
+    }
+}
+
+/// A count, size or other number that the schema keeps at zero or above.
+pub(super) fn unsigned(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(column)?;
+    u64::try_from(value).map_err(|_negative| rusqlite::Error::IntegralValueOutOfRange(column, value))
+}
+
+/// A size or count as SQLite keeps it; what does not fit is kept as the largest that does.
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A BLAKE3 digest.
+pub(super) fn digest(
+    row: &rusqlite::Row<'_>,
+    column: usize,
+) -> rusqlite::Result<crate::domain::hash::Blake3> {
+    row.get::<_, [u8; 32]>(column).map(crate::domain::hash::Blake3)
+}
