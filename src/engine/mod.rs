@@ -3,6 +3,10 @@
 //! This floor owns every transfer and every decision about when to work. It must never name egui,
 //! and never block an async thread.
 
+mod deps;
 mod handle;
+mod port;
+mod transfer;
 
+pub use deps::{Address, Connect, Deps};
 pub use handle::{Call, EngineEnd, Handle, channel};

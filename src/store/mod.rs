@@ -5,17 +5,31 @@
 //! from. One thread owns the only write connection and commits what is queued in one go; reads go
 //! to a small pool that can never write.
 
+mod changes;
+mod checkpoints;
 mod connection;
+mod counts;
+mod destinations;
+mod events;
 mod installation;
+mod jobs;
 mod migrate;
+mod records;
 mod rows;
 mod sources;
+mod transitions;
 mod writer;
 
 pub use connection::{Opened, Store, StoreOptions};
+pub use counts::DestinationCounts;
+pub use destinations::{DestinationRow, Lost, NewDestination, SLOTS_MAX};
+pub use events::EVENTS_KEPT_MAX;
 pub use installation::Installation;
+pub use jobs::{JobRow, NewJob, Started};
+pub use records::{RecordFacts, Wanted};
 pub use rows::StoreError;
 pub use sources::{SourceCondition, SourceRow};
+pub use transitions::Outcome;
 pub use writer::{Read, Write};
 
 #[cfg(test)]
