@@ -250,7 +250,15 @@ proptest! {
     fn folding_settles_and_ignores_case(key in "\\PC{0,40}") {
         let folded = fold(&key);
         prop_assert_eq!(&fold(&folded), &folded);
-        prop_assert_eq!(&fold(&key.to_lowercase()), &fold(&key.to_lowercase().to_uppercase().to_lowercase()));
+        // The mappings that file systems use: one character to one.
+        let simple = |c: char, mut to: Box<dyn Iterator<Item = char>>| match (to.next(), to.next()) {
+            (Some(one), None) => one,
+            _ => c,
+        };
+        let upper: String = key.chars().map(|c| simple(c, Box::new(c.to_uppercase()))).collect();
+        let lower: String = key.chars().map(|c| simple(c, Box::new(c.to_lowercase()))).collect();
+        prop_assert_eq!(&fold(&upper), &folded);
+        prop_assert_eq!(&fold(&lower), &folded);
     }
 
     #[test]
