@@ -5,14 +5,20 @@
 //! from. One thread owns the only write connection and commits what is queued in one go; reads go
 //! to a small pool that can never write.
 
+mod assets;
+mod changes;
 mod connection;
+mod files;
 mod installation;
 mod migrate;
 mod rows;
 mod sources;
 mod writer;
 
+pub use assets::{FileLook, Found};
+pub use changes::{CHANGES_KEPT_MAX, Change, ChangeKind, Changes};
 pub use connection::{Opened, Store, StoreOptions};
+pub use files::{Delta, FileToRead, Listed, Listing, Moved, NewFile, NewVersion, Seen, Start};
 pub use installation::Installation;
 pub use rows::StoreError;
 pub use sources::{SourceCondition, SourceRow};
