@@ -9,7 +9,7 @@ use crate::domain::ids::{DestinationId, FileId, RecordId};
 use crate::domain::job::JobAction;
 use crate::domain::key;
 use crate::extension::{BLOCK_CHANGES_MAX, BoxFuture, ChangedFiles, JobChange, JobContext, PortError};
-use crate::store::{DestinationRow, JobRow, NewJob, Store, StoreError, Wanted, Write};
+use crate::store::{ChangeKind, Changes, DestinationRow, JobRow, NewJob, Store, StoreError, Wanted, Write};
 
 /// Changes and files in one page.
 const PAGE_FILES_MAX: u32 = 500;
@@ -55,10 +55,13 @@ impl JobContext for Port {
     fn changes_since(&mut self, token: i64) -> BoxFuture<'_, Result<ChangedFiles, PortError>> {
         Box::pin(async move {
             match self.store.read(move |r| r.changes_since(token, PAGE_FILES_MAX)).await? {
-                Some(page) => {
-                    Ok(ChangedFiles { files: page.files, token: page.token, has_more: page.has_more })
+                Changes::Since { list, next_token, is_end } => {
+                    // What has gone has been detached from its record already.
+                    let ready = list.iter().filter(|change| change.kind == ChangeKind::Ready);
+                    let files = ready.map(|change| change.file).collect();
+                    Ok(ChangedFiles { files, token: next_token, has_more: !is_end })
                 }
-                None => Err(PortError::TokenExpired),
+                Changes::Expired => Err(PortError::TokenExpired),
             }
         })
     }

@@ -5,12 +5,14 @@
 //! from. One thread owns the only write connection and commits what is queued in one go; reads go
 //! to a small pool that can never write.
 
+mod assets;
 mod changes;
 mod checkpoints;
 mod connection;
 mod counts;
 mod destinations;
 mod events;
+mod files;
 mod installation;
 mod jobs;
 mod migrate;
@@ -20,10 +22,13 @@ mod sources;
 mod transitions;
 mod writer;
 
+pub use assets::{FileLook, Found};
+pub use changes::{CHANGES_KEPT_MAX, Change, ChangeKind, Changes};
 pub use connection::{Opened, Store, StoreOptions};
 pub use counts::DestinationCounts;
 pub use destinations::{DestinationRow, Lost, NewDestination, SLOTS_MAX};
 pub use events::EVENTS_KEPT_MAX;
+pub use files::{Delta, FileToRead, Listed, Listing, Moved, NewFile, NewVersion, Seen, Start};
 pub use installation::Installation;
 pub use jobs::{JobRow, NewJob, Started};
 pub use records::{RecordFacts, Wanted};

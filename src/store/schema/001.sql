@@ -44,6 +44,8 @@ CREATE TABLE file (
   details TEXT,
   settle_until_ms INTEGER,
   content_id INTEGER REFERENCES content (id),
+  -- The resource's capture date, once it was described: the order in which files are hashed.
+  captured_ms INTEGER,
   safe_mask INTEGER NOT NULL DEFAULT 0,
   UNIQUE (source_id, dir, name),
   CHECK ((status = 'ready') = (content_id IS NOT NULL)),
@@ -52,7 +54,11 @@ CREATE TABLE file (
   CHECK (status <> 'problem' OR reason IN ('empty', 'unreadable', 'placeholder')),
   CHECK (status <> 'excluded' OR reason NOT IN ('empty', 'unreadable', 'placeholder'))
 ) STRICT;
-CREATE INDEX file_to_do ON file (status, id) WHERE status IN ('found', 'settling', 'described', 'problem');
+-- Spelled out with OR, as SQLite does not see that an equality implies an IN.
+CREATE INDEX file_to_do ON file (status, id)
+  WHERE status = 'found' OR status = 'settling' OR status = 'described' OR status = 'problem';
+CREATE INDEX file_to_hash ON file (captured_ms DESC, id DESC) WHERE status = 'described';
+CREATE INDEX file_settling ON file (settle_until_ms) WHERE status = 'settling';
 CREATE INDEX file_content ON file (content_id) WHERE content_id IS NOT NULL;
 CREATE INDEX file_left_out ON file (id) WHERE status = 'excluded';
 
@@ -64,7 +70,7 @@ CREATE TABLE asset (
   captured_ms INTEGER NOT NULL,
   day INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX asset_day ON asset (day DESC, captured_ms DESC, id DESC);
+CREATE INDEX asset_day ON asset (day DESC, captured_ms DESC, id DESC, class);
 
 -- What a look at the file's head told, and the part it plays.
 CREATE TABLE resource (
@@ -81,9 +87,12 @@ CREATE TABLE resource (
   orientation INTEGER NOT NULL CHECK (orientation BETWEEN 1 AND 8),
   camera TEXT,
   content_identifier TEXT,
+  -- A hash of source, folder and group key: files that can share an asset share it.
+  group_hash INTEGER NOT NULL,
   CHECK ((width IS NULL) = (height IS NULL))
 ) STRICT;
 CREATE INDEX resource_asset ON resource (asset_id);
+CREATE INDEX resource_group ON resource (group_hash);
 
 -- The library's history, pruned from its old end. A change token is a position in it.
 CREATE TABLE change (

@@ -1,0 +1,466 @@
+//! What looking at files told of them, and the assets they make together.
+//!
+//! Only files that share a group key can share an asset, so every change regroups one key at a
+//! time, in the transaction that makes it. A result is written only while its file still is the
+//! version that was looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::rows::{StoreError, named, named_or_null, signed};
+use super::writer::Write;
+use crate::domain::asset::{CapturedAt, Facts, Provenance, ResourceKind};
+use crate::domain::file::{ExcludeReason, FileStamp, FileStatus, Problem};
+use crate::domain::grouping::{self, Group, Member};
+use crate::domain::hash::ContentHash;
+use crate::domain::ids::{AssetId, FileId, SourceId};
+use crate::domain::media_type::{MediaClass, MediaType};
+use crate::domain::time::UnixMillis;
+
+/// What a look at a file came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It belongs, and this is what its head tells.
+    Facts(Box<Facts>),
+    /// All of its bytes.
+    Content(ContentHash),
+    /// It is left out.
+    Excluded(ExcludeReason),
+    /// It cannot be backed up as it is, with what the system said.
+    Problem(Problem, String),
+    /// It is another version by now, or is changing: it is looked at again at this time.
+    Changed(FileStamp, UnixMillis),
+    /// It was settling and has not changed since.
+    Settled,
+}
+
+/// A look at one version of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileLook {
+    /// The file.
+    pub file: FileId,
+    /// The version that was looked at; if it is no longer the known one, the look counts for
+    /// nothing.
+    pub stamp: FileStamp,
+    /// What it came to.
+    pub found: Found,
+}
+
+/// Files that can share an asset have equal keys.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct GroupKey {
+    source: i64,
+    dir: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl GroupKey {
+    fn of(source: i64, dir: Vec<u8>, name: &[u8]) -> Self {
+        Self { source, dir, key: grouping::group_key(name) }
+    }
+
+    fn hash(&self) -> i64 {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.source.to_le_bytes());
+        hasher.update(&self.dir);
+        hasher.update(&[0]);
+        hasher.update(&self.key);
+        let mut bytes = [0; 8];
+        hasher.finalize_xof().fill(&mut bytes);
+        i64::from_le_bytes(bytes)
+    }
+}
+
+/// A file of a key, with the part it plays until now.
+struct Part {
+    id: FileId,
+    source: i64,
+    name: Vec<u8>,
+    status: FileStatus,
+    is_sound: bool,
+    media_type: MediaType,
+    content_identifier: Option<String>,
+    captured_at: CapturedAt,
+    kind: Option<ResourceKind>,
+    asset: Option<AssetId>,
+    primary: Option<FileId>,
+}
+
+fn part(row: &Row<'_>) -> rusqlite::Result<Part> {
+    let status = named(row, 2, FileStatus::parse)?;
+    let reason: Option<String> = row.get(3)?;
+    let is_lone = reason.as_deref() == Some(ExcludeReason::LoneSidecar.as_str());
+    Ok(Part {
+        id: FileId(row.get(0)?),
+        name: row.get(1)?,
+        status,
+        is_sound: match status {
+            FileStatus::Found | FileStatus::Settling | FileStatus::Described | FileStatus::Ready => true,
+            FileStatus::Excluded => is_lone,
+            FileStatus::Problem => false,
+        },
+        media_type: named(row, 4, MediaType::parse)?,
+        content_identifier: row.get(5)?,
+        captured_at: CapturedAt {
+            wall_ms: UnixMillis(row.get(6)?),
+            offset_minutes: row.get(7)?,
+            provenance: named(row, 8, Provenance::parse)?,
+        },
+        kind: named_or_null(row, 9, ResourceKind::parse)?,
+        asset: row.get::<_, Option<i64>>(10)?.map(AssetId),
+        primary: row.get::<_, Option<i64>>(11)?.map(FileId),
+        source: row.get(12)?,
+    })
+}
+
+/// The assets that the files of one key make.
+///
+/// A file that cannot be backed up, or that the person left out, stands alone: nothing may wait
+/// for its bytes.
+fn group_parts(parts: &[Part]) -> Vec<Group> {
+    let sound: Vec<Member<'_>> = parts
+        .iter()
+        .filter(|part| part.is_sound)
+        .map(|part| Member {
+            id: part.id,
+            name: &part.name,
+            media_type: part.media_type,
+            content_identifier: part.content_identifier.as_deref(),
+        })
+        .collect();
+    let mut groups = grouping::group(&sound).groups;
+    groups.extend(parts.iter().filter(|part| !part.is_sound).filter_map(|part| {
+        let kind = match part.media_type.class() {
+            MediaClass::Photo | MediaClass::Raw => ResourceKind::Photo,
+            MediaClass::Video => ResourceKind::Video,
+            MediaClass::Sidecar => return None,
+        };
+        Some(Group { primary: part.id, members: vec![(part.id, kind)] })
+    }));
+    groups
+}
+
+impl Write<'_> {
+    /// Keeps what looks at files came to. A look at a version that is no longer the known one
+    /// counts for nothing. Gives how many counted.
+    pub fn record_looks(&self, looks: &[FileLook]) -> Result<usize, StoreError> {
+        let mut counted = 0;
+        let mut keys = BTreeSet::new();
+        for look in looks {
+            let FileLook { file, stamp, found } = look;
+            let is_kept = match found {
+                Found::Facts(facts) => self.set_described(*file, *stamp, facts, &mut keys)?,
+                Found::Content(content) => self.set_ready(*file, *stamp, *content)?,
+                Found::Excluded(reason) => {
+                    let is_kept = self.start_over(*file, *stamp, "excluded", Some(reason.as_str()), None)?;
+                    if is_kept {
+                        keys.extend(self.forget_facts(*file)?);
+                    }
+                    is_kept
+                }
+                Found::Problem(problem, details) => {
+                    let is_kept =
+                        self.start_over(*file, *stamp, "problem", Some(problem.as_str()), Some(details))?;
+                    keys.extend(self.group_key_of(*file)?);
+                    is_kept
+                }
+                Found::Settled => self.start_over(*file, *stamp, "found", None, None)?,
+                Found::Changed(now, until) => {
+                    let is_kept = self.set_settling(*file, *stamp, *now, *until)?;
+                    keys.extend(self.group_key_of(*file)?);
+                    is_kept
+                }
+            };
+            counted += usize::from(is_kept);
+        }
+        self.regroup(&keys)?;
+        Ok(counted)
+    }
+
+    fn set_described(
+        &self,
+        file: FileId,
+        stamp: FileStamp,
+        facts: &Facts,
+        keys: &mut BTreeSet<GroupKey>,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE file SET status = 'described', captured_ms = ?5, reason = NULL, details = NULL
+            WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4 AND status IN ('found', 'problem')
+            RETURNING source_id, dir, name";
+        let captured = facts.captured_at;
+        let values =
+            params![file.0, signed(stamp.size), stamp.mtime_ns, stamp.ctime_ns, captured.wall_ms.0];
+        let mut update = self.conn.prepare_cached(sql)?;
+        let key = update.query_row(values, |row| {
+            let name: Vec<u8> = row.get(2)?;
+            Ok(GroupKey::of(row.get(0)?, row.get(1)?, &name))
+        });
+        let Some(key) = key.optional()? else {
+            return Ok(false);
+        };
+        let sql = "INSERT INTO resource (file_id, media_type, is_mismatch, captured_ms, offset_minutes,
+              provenance, width, height, orientation, camera, content_identifier, group_hash)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+            ON CONFLICT (file_id) DO UPDATE SET media_type = excluded.media_type,
+              is_mismatch = excluded.is_mismatch, captured_ms = excluded.captured_ms,
+              offset_minutes = excluded.offset_minutes, provenance = excluded.provenance,
+              width = excluded.width, height = excluded.height, orientation = excluded.orientation,
+              camera = excluded.camera, content_identifier = excluded.content_identifier";
+        let shown = facts.dimensions.filter(|(width, height)| *width > 0 && *height > 0);
+        self.conn.prepare_cached(sql)?.execute(params![
+            file.0,
+            facts.media_type.as_str(),
+            facts.is_mismatch,
+            captured.wall_ms.0,
+            captured.offset_minutes,
+            captured.provenance.as_str(),
+            shown.map(|(width, _)| width),
+            shown.map(|(_, height)| height),
+            facts.orientation.clamp(1, 8),
+            facts.camera,
+            facts.content_identifier,
+            key.hash(),
+        ])?;
+        keys.insert(key);
+        Ok(true)
+    }
+
+    fn set_ready(&self, file: FileId, stamp: FileStamp, content: ContentHash) -> Result<bool, StoreError> {
+        let (size, digest) = (signed(content.size), &content.blake3.0[..]);
+        let sql = "INSERT INTO content (blake3, size) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        self.conn.prepare_cached(sql)?.execute(params![digest, size])?;
+        let sql = "UPDATE file SET status = 'ready',
+              content_id = (SELECT id FROM content WHERE blake3 = ?5 AND size = ?2)
+            WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4 AND status = 'described'
+            RETURNING source_id";
+        let mut update = self.conn.prepare_cached(sql)?;
+        let values = params![file.0, size, stamp.mtime_ns, stamp.ctime_ns, digest];
+        let source: Option<i64> = update.query_row(values, |row| row.get(0)).optional()?;
+        let Some(source) = source else {
+            return Ok(false);
+        };
+        self.note_ready(file, SourceId(source))?;
+        // Companions are recorded beside their primary's bytes, so they are news as well.
+        let sql = "SELECT r.file_id FROM asset a JOIN resource r ON r.asset_id = a.id
+              JOIN file f ON f.id = r.file_id
+            WHERE a.primary_file_id = ?1 AND r.file_id <> ?1 AND f.status = 'ready'";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let beside = query.query_map([file.0], |row| row.get(0).map(FileId))?;
+        for companion in beside.collect::<Result<Vec<_>, _>>()? {
+            self.note_ready(companion, SourceId(source))?;
+        }
+        Ok(true)
+    }
+
+    /// Moves one version of a file to a status that knows no content.
+    fn start_over(
+        &self,
+        file: FileId,
+        stamp: FileStamp,
+        status: &str,
+        reason: Option<&str>,
+        details: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE file SET status = ?5, reason = ?6, details = ?7, settle_until_ms = NULL
+            WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4
+              AND status IN ('found', 'settling', 'described', 'problem')";
+        let values =
+            params![file.0, signed(stamp.size), stamp.mtime_ns, stamp.ctime_ns, status, reason, details];
+        Ok(self.conn.prepare_cached(sql)?.execute(values)? > 0)
+    }
+
+    fn set_settling(
+        &self,
+        file: FileId,
+        stamp: FileStamp,
+        now: FileStamp,
+        until: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE file SET status = 'settling', reason = NULL, details = NULL, settle_until_ms = ?5,
+              size = ?6, mtime_ns = ?7, ctime_ns = ?8
+            WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4
+              AND status IN ('found', 'settling', 'described', 'problem')";
+        let values = params![
+            file.0,
+            signed(stamp.size),
+            stamp.mtime_ns,
+            stamp.ctime_ns,
+            until.0,
+            signed(now.size),
+            now.mtime_ns,
+            now.ctime_ns
+        ];
+        Ok(self.conn.prepare_cached(sql)?.execute(values)? > 0)
+    }
+
+    /// The key of a file that has been described.
+    pub(super) fn group_key_of(&self, file: FileId) -> Result<Option<GroupKey>, StoreError> {
+        let sql = "SELECT f.source_id, f.dir, f.name FROM file f JOIN resource r ON r.file_id = f.id
+            WHERE f.id = ?1";
+        let key = self.conn.prepare_cached(sql)?.query_row([file.0], |row| {
+            let name: Vec<u8> = row.get(2)?;
+            Ok(GroupKey::of(row.get(0)?, row.get(1)?, &name))
+        });
+        Ok(key.optional()?)
+    }
+
+    /// Drops what was known of a file's head. The key it gives is to be regrouped.
+    pub(super) fn forget_facts(&self, file: FileId) -> Result<Option<GroupKey>, StoreError> {
+        let key = self.group_key_of(file)?;
+        let sql = "DELETE FROM resource WHERE file_id = ?1 RETURNING asset_id";
+        let mut delete = self.conn.prepare_cached(sql)?;
+        let asset: Option<Option<i64>> = delete.query_row([file.0], |row| row.get(0)).optional()?;
+        if let Some(asset) = asset.flatten() {
+            let sql = "DELETE FROM asset WHERE id = ?1
+                AND NOT EXISTS (SELECT 1 FROM resource WHERE asset_id = ?1)";
+            self.conn.prepare_cached(sql)?.execute([asset])?;
+        }
+        Ok(key)
+    }
+
+    /// Regroups what these files can share an asset with: after the person left them out, took that
+    /// back or asked for another look.
+    pub fn regroup_files(&self, files: &[FileId]) -> Result<(), StoreError> {
+        let mut keys = BTreeSet::new();
+        for file in files {
+            keys.extend(self.group_key_of(*file)?);
+        }
+        self.regroup(&keys)
+    }
+
+    pub(super) fn regroup(&self, keys: &BTreeSet<GroupKey>) -> Result<(), StoreError> {
+        for key in keys {
+            self.regroup_one(key)?;
+        }
+        Ok(())
+    }
+
+    fn regroup_one(&self, key: &GroupKey) -> Result<(), StoreError> {
+        let parts = self.parts_of(key)?;
+        let groups = group_parts(&parts);
+        let by_id: BTreeMap<FileId, &Part> = parts.iter().map(|part| (part.id, part)).collect();
+        let had: BTreeSet<AssetId> = parts.iter().filter_map(|part| part.asset).collect();
+        let chosen = choose_assets(&groups, &by_id);
+        // Free what will not be used before primaries move, as an asset's primary is unique.
+        let used: BTreeSet<AssetId> = chosen.iter().flatten().copied().collect();
+        for asset in had.difference(&used) {
+            self.conn.prepare_cached("DELETE FROM asset WHERE id = ?1")?.execute([asset.0])?;
+        }
+        let mut placed = BTreeSet::new();
+        for (group, asset) in groups.iter().zip(chosen) {
+            placed.extend(group.members.iter().map(|(id, _)| *id));
+            self.place_group(group, asset, &by_id)?;
+        }
+        for part in parts.iter().filter(|part| !placed.contains(&part.id)) {
+            self.place_nowhere(part)?;
+        }
+        Ok(())
+    }
+
+    fn parts_of(&self, key: &GroupKey) -> Result<Vec<Part>, StoreError> {
+        let sql = "SELECT f.id, f.name, f.status, f.reason, r.media_type, r.content_identifier,
+              r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.asset_id, a.primary_file_id, f.source_id
+            FROM resource r JOIN file f ON f.id = r.file_id LEFT JOIN asset a ON a.id = r.asset_id
+            WHERE r.group_hash = ?1 AND f.source_id = ?2 AND f.dir = ?3 ORDER BY f.id";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query.query_map(params![key.hash(), key.source, key.dir], part)?;
+        let mut parts = rows.collect::<Result<Vec<_>, _>>()?;
+        parts.retain(|part| grouping::group_key(&part.name) == key.key);
+        Ok(parts)
+    }
+
+    fn place_group(
+        &self,
+        group: &Group,
+        asset: Option<AssetId>,
+        by_id: &BTreeMap<FileId, &Part>,
+    ) -> Result<(), StoreError> {
+        let Some(primary) = by_id.get(&group.primary) else {
+            return Ok(());
+        };
+        let class = match primary.media_type.class() {
+            MediaClass::Photo | MediaClass::Sidecar => "photo",
+            MediaClass::Raw => "raw",
+            MediaClass::Video => "video",
+        };
+        let captured = primary.captured_at;
+        let asset = match asset {
+            Some(asset) => {
+                let sql = "UPDATE asset SET primary_file_id = ?2, class = ?3, captured_ms = ?4, day = ?5
+                    WHERE id = ?1 AND (primary_file_id <> ?2 OR class <> ?3 OR captured_ms <> ?4)";
+                let values =
+                    params![asset.0, primary.id.0, class, captured.wall_ms.0, captured.day().0];
+                self.conn.prepare_cached(sql)?.execute(values)?;
+                asset
+            }
+            None => {
+                let sql = "INSERT INTO asset (source_id, primary_file_id, class, captured_ms, day)
+                    VALUES (?1, ?2, ?3, ?4, ?5)";
+                let values =
+                    params![primary.source, primary.id.0, class, captured.wall_ms.0, captured.day().0];
+                self.conn.prepare_cached(sql)?.execute(values)?;
+                AssetId(self.conn.last_insert_rowid())
+            }
+        };
+        for (id, kind) in &group.members {
+            let Some(part) = by_id.get(id) else { continue };
+            if part.asset != Some(asset) || part.kind != Some(*kind) {
+                let sql = "UPDATE resource SET asset_id = ?2, kind = ?3 WHERE file_id = ?1";
+                self.conn.prepare_cached(sql)?.execute(params![id.0, asset.0, kind.as_str()])?;
+            }
+            let is_news = part.kind != Some(*kind) || part.primary != Some(primary.id);
+            if is_news && part.status == FileStatus::Ready {
+                self.note_ready(*id, SourceId(part.source))?;
+            }
+            if part.status == FileStatus::Excluded && part.is_sound {
+                self.set_paired(part)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A sidecar whose picture has come: it waits for its hash again.
+    fn set_paired(&self, part: &Part) -> Result<(), StoreError> {
+        let sql = "UPDATE file SET status = 'described', reason = NULL WHERE id = ?1";
+        self.conn.prepare_cached(sql)?.execute([part.id.0])?;
+        Ok(())
+    }
+
+    /// A sidecar without its picture, or one that cannot be read.
+    fn place_nowhere(&self, part: &Part) -> Result<(), StoreError> {
+        let sql = "UPDATE resource SET asset_id = NULL, kind = NULL WHERE file_id = ?1 AND kind IS NOT NULL";
+        self.conn.prepare_cached(sql)?.execute([part.id.0])?;
+        if !part.is_sound || part.status == FileStatus::Excluded {
+            return Ok(());
+        }
+        if part.status == FileStatus::Ready {
+            self.note_removed(part.id, SourceId(part.source))?;
+        }
+        let sql = "UPDATE file SET status = 'excluded', reason = 'lone_sidecar', details = NULL,
+              settle_until_ms = NULL, content_id = NULL WHERE id = ?1";
+        self.conn.prepare_cached(sql)?.execute([part.id.0])?;
+        Ok(())
+    }
+}
+
+/// Which asset each group goes on as: the one its primary stands for, else one that any of its
+/// files is in and no other group takes; none where a new one is needed.
+fn choose_assets(groups: &[Group], by_id: &BTreeMap<FileId, &Part>) -> Vec<Option<AssetId>> {
+    let mut taken = BTreeSet::new();
+    let mut chosen: Vec<Option<AssetId>> = groups
+        .iter()
+        .map(|group| {
+            let primary = by_id.get(&group.primary)?;
+            let own = primary.asset.filter(|_| primary.primary == Some(group.primary))?;
+            taken.insert(own).then_some(own)
+        })
+        .collect();
+    for (group, slot) in groups.iter().zip(&mut chosen) {
+        if slot.is_none() {
+            let assets = group.members.iter().filter_map(|(id, _)| by_id.get(id)?.asset);
+            *slot = assets.into_iter().find(|asset| taken.insert(*asset));
+        }
+    }
+    chosen
+}
