@@ -93,6 +93,13 @@ impl Read<'_> {
         Ok(self.conn.prepare_cached(sql)?.query_row([destination.0], |row| row.get(0))?)
     }
 
+    /// Whether a job waits for the engine to start it.
+    pub fn has_registered(&self, destination: DestinationId) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM upload_job WHERE destination_id = ?1 AND state = 'registered')";
+        Ok(self.conn.prepare_cached(sql)?.query_row([destination.0], |row| row.get(0))?)
+    }
+
     /// Records that a job may be created for now: those due for another try first (a few), then the
     /// newest captures, and what has crashed the app again and again only when nothing else is left.
     pub fn draw(

@@ -16,6 +16,7 @@ mod files;
 mod installation;
 mod jobs;
 mod migrate;
+pub mod mirror;
 mod records;
 mod rows;
 mod sources;
