@@ -101,10 +101,7 @@ fn find(inner: &Inner, root: Box<dyn FolderDir>, key: &str) -> Result<(Box<dyn F
 }
 
 /// Digest and length of all chunks; `None` when told to stop.
-fn digest_of(
-    mut chunks: Box<dyn Chunks>,
-    stop: &CancellationToken,
-) -> io::Result<Option<ContentHash>> {
+fn digest_of(mut chunks: Box<dyn Chunks>, stop: &CancellationToken) -> io::Result<Option<ContentHash>> {
     let mut hasher = blake3::Hasher::new();
     let mut size = 0;
     while let Some(chunk) = chunks.next_chunk()? {
