@@ -5,6 +5,7 @@
 //! remembered before an effect goes through [`Transfer::save`].
 
 pub mod folder;
+pub mod layer;
 pub mod manifest;
 
 use std::future::Future;
@@ -164,6 +165,11 @@ impl Transfer {
         saver: Arc<dyn SaveCheckpoint>,
     ) -> Self {
         Self { files, cancel, checkpoint, bytes_sent: Arc::new(AtomicU64::new(0)), saver }
+    }
+
+    /// Where this transfer's checkpoints go, for a layer that passes another transfer on.
+    pub fn saver(&self) -> Arc<dyn SaveCheckpoint> {
+        Arc::clone(&self.saver)
     }
 
     /// Commits a checkpoint; call it before the effect that it names.
