@@ -65,6 +65,18 @@ impl Sandbox {
         command
     }
 
+    /// Whether a process of this sandbox listens for clients now. A dead one's socket file may
+    /// remain; the kernel's list has only the living.
+    pub fn is_listening(&self) -> bool {
+        let sockets = std::fs::read_to_string("/proc/net/unix").expect("the kernel lists its sockets");
+        let here = self.0.path().to_string_lossy();
+        sockets.lines().any(|line| {
+            let mut fields = line.split_whitespace();
+            let accepts = fields.nth(3) == Some("00010000");
+            accepts && fields.next_back().is_some_and(|path| path.starts_with(here.as_ref()))
+        })
+    }
+
     /// Runs the binary to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the binary starts")

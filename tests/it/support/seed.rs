@@ -12,6 +12,7 @@ pub struct Seeded(SeededRng);
 
 impl Seeded {
     /// The given seed, or a fresh one; printed, so that a failure can be had again.
+    #[expect(clippy::print_stdout, reason = "the seed is for whoever reads the failed test")]
     pub fn announced(test: &str) -> Self {
         let seed = match std::env::var(SEED_VARIABLE) {
             Ok(text) => text.parse().expect("the seed is a whole number"),
