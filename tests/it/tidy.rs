@@ -101,7 +101,9 @@ fn rust_faults(file: &str, text: &str) -> Vec<String> {
             fault("has a tab");
         }
     }
-    let opens_with_doc = text.starts_with("//!") || text.starts_with("#![doc = include_str!");
+    // The tests of a module are described by the module.
+    let opens_with_doc = ["//!", "#![doc = include_str!"].iter().any(|start| text.starts_with(start))
+        || file.ends_with("/tests.rs");
     if !opens_with_doc {
         faults.push(format!("{file}: does not open with what it is (`//!`)"));
     }
