@@ -20,4 +20,5 @@ pub mod path;
 pub mod record;
 pub mod target;
 pub mod time;
+pub mod transfer;
 pub mod wait;

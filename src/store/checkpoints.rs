@@ -4,8 +4,8 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{StoreError, named};
 use super::writer::{Read, Write};
-use crate::destination::{Checkpoint, Phase};
 use crate::domain::ids::{DestinationId, RecordId};
+use crate::domain::transfer::{Checkpoint, Phase};
 
 impl Read<'_> {
     /// The checkpoint of a record, if it is of this content under this key.

@@ -4,7 +4,6 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{StoreError, digest, named, unsigned};
 use super::writer::{Read, Write};
-use crate::destination::Abilities;
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind};
@@ -14,6 +13,7 @@ use crate::domain::ids::{AssetId, DestinationId, JobId, RecordId, SourceId};
 use crate::domain::job::{JobAction, JobState};
 use crate::domain::path::RelPath;
 use crate::domain::time::UnixMillis;
+use crate::domain::transfer::Abilities;
 
 /// A live job, as an extension sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! from. One thread owns the only write connection and commits what is queued in one go; reads go
 //! to a small pool that can never write.
 
+mod abilities;
 mod assets;
 mod changes;
 mod checkpoints;

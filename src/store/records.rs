@@ -4,12 +4,12 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{StoreError, digest, named, named_or_null, signed, unsigned};
 use super::writer::{Read, Write};
-use crate::destination::{Abilities, manifest};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
 use crate::domain::hash::{Blake3, ContentHash};
 use crate::domain::ids::{ContentId, DestinationId, FileId, RecordId};
 use crate::domain::key;
 use crate::domain::time::UnixMillis;
+use crate::domain::transfer::{Abilities, ManifestEntry};
 
 /// What asking for a file at a destination came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +82,8 @@ fn facts_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordFacts> {
 
 impl RecordFacts {
     /// The record as a line of the manifest; none before it has a key.
-    pub fn manifest_entry(&self) -> Option<manifest::Entry> {
-        Some(manifest::Entry {
+    pub fn manifest_entry(&self) -> Option<ManifestEntry> {
+        Some(ManifestEntry {
             key: self.key.clone()?,
             content: self.content,
             captured_at: Some(self.captured_at),
@@ -403,7 +403,7 @@ impl Write<'_> {
     pub fn adopt(
         &self,
         destination: DestinationId,
-        entry: &manifest::Entry,
+        entry: &ManifestEntry,
         token: u64,
     ) -> Result<bool, StoreError> {
         let ContentHash { blake3: Blake3(hash), size } = entry.content;
