@@ -49,18 +49,6 @@ impl DirLock {
         writeln!(file, "{}", std::process::id())?;
         Ok(Self { _file: file })
     }
-
-    /// Whether another process, or another part of this one, holds the lock now.
-    ///
-    /// # Errors
-    /// When the file cannot be opened or locked.
-    pub fn is_held(path: &Path) -> io::Result<bool> {
-        match open(path)?.try_lock_shared() {
-            Ok(()) => Ok(false),
-            Err(TryLockError::WouldBlock) => Ok(true),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
-    }
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -82,14 +70,11 @@ mod tests {
     fn the_second_is_refused_and_told_who_has_it() {
         let dir = tempfile::tempdir().expect("temp");
         let path = dir.path().join("lock");
-        assert!(!DirLock::is_held(&path).expect("probe"));
         let first = DirLock::acquire(&path).expect("first");
-        assert!(DirLock::is_held(&path).expect("probe"));
         let refused = DirLock::acquire(&path).expect_err("second");
         assert!(matches!(refused, LockError::Held { pid } if pid == Some(std::process::id())));
         assert!(refused.to_string().contains("already running"), "{refused}");
         drop(first);
-        assert!(!DirLock::is_held(&path).expect("probe"));
         DirLock::acquire(&path).expect("free again");
     }
 

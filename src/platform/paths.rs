@@ -87,8 +87,8 @@ impl Paths {
         make_private_dir(&data_dir)?;
         let data_dir = data_dir.canonicalize().map_err(|reason| unusable(&data_dir, reason))?;
         make_private_dir(&cache_dir)?;
-        let socket = socket_in(environment.runtime_dir.as_ref(), &data_dir)
-            .unwrap_or_else(|| data_dir.join("s"));
+        let socket =
+            socket_in(environment.runtime_dir.as_ref(), &data_dir).unwrap_or_else(|| data_dir.join("s"));
         Ok(Self { data_dir, cache_dir, socket, is_chosen: chosen.is_some() })
     }
 

@@ -37,8 +37,7 @@ fn attempts(path: &Path) -> Vec<Command> {
     dbus_send.args(["--session", "--print-reply", "--reply-timeout=5000"]);
     dbus_send.args(["--dest=org.freedesktop.FileManager1", "/org/freedesktop/FileManager1"]);
     dbus_send.arg("org.freedesktop.FileManager1.ShowItems");
-    // A comma would end the array's element.
-    dbus_send.arg(format!("array:string:{}", uri.replace(',', "%2C"))).arg("string:");
+    dbus_send.arg(format!("array:string:{uri}")).arg("string:");
 
     let mut xdg_open = Command::new("xdg-open");
     xdg_open.arg(path.parent().unwrap_or(path));
@@ -46,7 +45,7 @@ fn attempts(path: &Path) -> Vec<Command> {
 }
 
 /// A `file://` address in which only harmless characters stand for themselves, so that it can stand
-/// between quotes.
+/// between quotes and in a list.
 fn file_uri(path: &Path) -> String {
     let mut uri = String::from("file://");
     for &byte in path.as_os_str().as_bytes() {
