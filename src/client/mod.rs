@@ -4,6 +4,8 @@
 //! the caller; decoding of pictures happens in this process and never in the agent, so a hostile
 //! picture can at worst end the window.
 
+pub mod pictures;
+
 use std::sync::Arc;
 
 use crate::api::{ApiError, Event, PathText, Reply, Request, Snapshot};
