@@ -62,18 +62,17 @@ impl Backend for Preview {
 
 fn world(scene: &str, photos: usize) -> World {
     let pick = |path: &str| Ok(Some(PathText::from_bytes(path.as_bytes())));
-    match scene {
-        "new" => {
-            let picks = VecDeque::from([pick("/home/ada/Pictures"), pick("/media/ada/Backup disk")]);
-            World { picks, ..World::new() }
-        }
+    let mut world = match scene {
+        "new" => World::new(),
         "safe" => World::with_library(photos),
-        "lost" => {
-            let why = "The backup in the background has stopped. It is being started again".to_owned();
-            World { connection: Connection::Lost(why), ..World::busy(photos) }
-        }
         _ => World::busy(photos),
+    };
+    world.picks = VecDeque::from([pick("/home/ada/Pictures"), pick("/media/ada/Backup disk")]);
+    if scene == "lost" {
+        let why = "The backup in the background has stopped. It is being started again".to_owned();
+        world.connection = Connection::Lost(why);
     }
+    world
 }
 
 fn main() -> Result<(), String> {

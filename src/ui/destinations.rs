@@ -93,7 +93,12 @@ pub(super) fn add_destination(draft: &Draft, then_on: bool) -> Command {
 
 /// What the person agrees to.
 pub(super) fn consent(ui: &mut Ui, snapshot: &Snapshot, to: &str) {
+    ui.scope(|ui| consent_lines(ui, snapshot, to));
+}
+
+fn consent_lines(ui: &mut Ui, snapshot: &Snapshot, to: &str) {
     ui.spacing_mut().item_spacing.y = space::XS;
+    ui.spacing_mut().interact_size.y = 20.0;
     if snapshot.sources.is_empty() {
         let text = widgets::weak(ui, format!("Photos from the folders you add will be copied to {to}"));
         ui.add(Label::new(text).wrap());
@@ -232,6 +237,7 @@ fn legend(ui: &mut Ui, env: &mut Env<'_>, t: &Tokens, d: &DestinationState) {
     let found = widgets::note(ui, format!("{} found", words::files(d.found)));
     ui.label(found);
     ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().interact_size.y = 20.0;
         ui.spacing_mut().item_spacing = vec2(space::S, space::XS);
         for line in bins(t, d) {
             ui.horizontal(|ui| {

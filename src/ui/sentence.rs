@@ -134,13 +134,7 @@ fn on(snapshot: &Snapshot, now: UnixMillis) -> Sentence {
     }
     let totals = Totals::of(snapshot, None);
     if totals.needs_attention > 0 {
-        let n = totals.needs_attention;
-        let verb = if n == 1 { "needs" } else { "need" };
-        let mut text = format!("{} {verb} your attention", words::files(n));
-        if totals.left() > 0 {
-            text += &format!(", {} left to back up", words::number(totals.left()));
-        }
-        return say(Mood::Attention, text);
+        return attention(snapshot, &totals);
     }
     if let Some(wait) = waiting(snapshot)
         && totals.uploading == 0
@@ -162,6 +156,33 @@ fn on(snapshot: &Snapshot, now: UnixMillis) -> Sentence {
         return say(Mood::Working, format!("Reading {} for the first time", words::files(indexing)));
     }
     safe(snapshot, &totals, now)
+}
+
+fn attention(snapshot: &Snapshot, totals: &Totals) -> Sentence {
+    let n = totals.needs_attention;
+    let verb = if n == 1 { "needs" } else { "need" };
+    let several = snapshot.destinations.iter().filter(|d| d.enabled).count() > 1;
+    // With several places one file may be stuck at each: what is counted are its copies.
+    let what = if several { words::counted(n, "copy", "copies") } else { words::files(n) };
+    let mut text = format!("{what} {verb} your attention");
+    if totals.left() > 0 {
+        let left = words::number(totals.left());
+        match waiting(snapshot).filter(|_| totals.uploading == 0) {
+            Some(_) => text += &format!(", {left} waiting"),
+            None => text += &format!(", {left} left to back up"),
+        }
+    } else if let Some((safe, meant)) = safe_of(snapshot) {
+        text += &format!(", {} of {} safe", words::number(safe), words::number(meant));
+    }
+    say(Mood::Attention, text)
+}
+
+/// Files safe at every enabled destination at the least, of those that are meant for one.
+fn safe_of(snapshot: &Snapshot) -> Option<(u64, u64)> {
+    let enabled = || snapshot.destinations.iter().filter(|d| d.enabled);
+    // What is left out is nobody's to prove, so it is not in the second number.
+    let meant = enabled().map(|d| d.found.saturating_sub(d.excluded)).max().filter(|&meant| meant > 0)?;
+    Some((enabled().map(|d| d.safe).min().unwrap_or(0), meant))
 }
 
 /// The reason that holds for everything, or for every enabled destination that has work.
@@ -187,13 +208,10 @@ fn is_scanning(snapshot: &Snapshot) -> bool {
 }
 
 fn safe(snapshot: &Snapshot, totals: &Totals, now: UnixMillis) -> Sentence {
-    let enabled: Vec<_> = snapshot.destinations.iter().filter(|d| d.enabled).collect();
-    // What is left out is nobody's to prove, so it is not in the second number.
-    let meant = enabled.iter().map(|d| d.found - d.excluded.min(d.found)).max().unwrap_or(0);
-    if meant == 0 {
+    let Some((safe, meant)) = safe_of(snapshot) else {
         return say(Mood::Resting, "No photos or videos found yet");
-    }
-    let safe = enabled.iter().map(|d| d.safe).min().unwrap_or(0);
+    };
+    let enabled: Vec<_> = snapshot.destinations.iter().filter(|d| d.enabled).collect();
     let mut text = format!("{} of {} safe", words::number(safe), words::number(meant));
     if enabled.len() > 1 {
         text += &format!(" in {} places", enabled.len());
@@ -237,4 +255,139 @@ pub(super) fn next_change(snapshot: &Snapshot, now: UnixMillis) -> Option<std::t
         .chain(&snapshot.wait_reason)
         .filter_map(|w| w.until.as_deref());
     proofs.chain(waits).filter_map(words::parse_time).map(|then| words::next_change(then, now)).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Indexing, LibraryCounts, PathText, SourceState};
+    use crate::domain::wait::WaitReason;
+
+    const NOW: UnixMillis = UnixMillis(1_795_359_600_000);
+    const DAY_MS: i64 = 86_400_000;
+
+    fn source(state: SourceCondition) -> SourceState {
+        SourceState { id: 1, path: PathText::from_bytes(b"/p"), state, found: 18_204, scanned: 0 }
+    }
+
+    fn place(id: i64, waiting: u64) -> DestinationState {
+        DestinationState {
+            id,
+            enabled: true,
+            found: 18_204,
+            safe: 18_204 - waiting,
+            waiting,
+            oldest_proof_at: Some(UnixMillis(NOW.0 - 3 * DAY_MS).rfc3339()),
+            ..DestinationState::default()
+        }
+    }
+
+    fn snapshot(destinations: Vec<DestinationState>) -> Snapshot {
+        Snapshot {
+            backup: BackupSwitch::On,
+            library: LibraryCounts { found: 18_204, assets: 18_000, safe_everywhere: 0, safe_somewhere: 0 },
+            sources: vec![source(SourceCondition::Watching)],
+            destinations,
+            ..Snapshot::default()
+        }
+    }
+
+    fn wait(reason: &WaitReason) -> Option<WaitText> {
+        Some(WaitText::from(reason))
+    }
+
+    fn text(snapshot: &Snapshot) -> String {
+        of(snapshot, &Connection::Connected, NOW).text.replace('\u{a0}', " ")
+    }
+
+    #[test]
+    fn before_anything_is_chosen() {
+        assert_eq!(text(&Snapshot::default()), "Choose the folders that hold your photos");
+        assert_eq!(text(&snapshot(vec![])), "18 204 files found, no backup place yet");
+        let lost = of(&snapshot(vec![]), &Connection::Lost("gone".into()), NOW);
+        assert_eq!(lost.mood, Mood::Attention);
+        assert_eq!(of(&snapshot(vec![]), &Connection::Connecting, NOW).text, "Starting");
+    }
+
+    #[test]
+    fn off_and_paused_say_what_is_not_done() {
+        let mut s = snapshot(vec![place(1, 4_210)]);
+        s.backup = BackupSwitch::Off;
+        assert_eq!(text(&s), "Backup is off. 4 210 files are not backed up");
+        s.destinations = vec![place(1, 1)];
+        assert_eq!(text(&s), "Backup is off. 1 file is not backed up");
+        s.destinations = vec![place(1, 0)];
+        s.library.safe_somewhere = 18_204;
+        assert_eq!(text(&s), "Backup is off. New photos will not be copied");
+        s.backup = BackupSwitch::Paused;
+        s.destinations = vec![place(1, 7)];
+        assert_eq!(text(&s), "Paused, 7 left");
+        s.wait_reason = wait(&WaitReason::Paused { until: Some(UnixMillis(NOW.0 + 3_600_000)) });
+        assert_eq!(text(&s), "Paused, goes on in 1 hour, 7 left");
+    }
+
+    #[test]
+    fn working_and_waiting() {
+        let mut s = snapshot(vec![place(1, 4_210)]);
+        assert_eq!(text(&s), "Backing up, 4 210 left");
+        s.wait_reason = wait(&WaitReason::Battery);
+        assert_eq!(text(&s), "Waiting: on battery");
+        s.wait_reason = None;
+        s.destinations[0].wait_reason = wait(&WaitReason::Unreachable { until: UnixMillis(NOW.0 + 240_000) });
+        assert_eq!(text(&s), "Waiting: the backup place cannot be reached, tried again in 4 minutes");
+        s.destinations.push(place(2, 5));
+        assert_eq!(text(&s), "Backing up, 4 215 left", "the other place goes on");
+        s.destinations = vec![DestinationState { enabled: false, ..place(1, 9) }];
+        assert_eq!(text(&s), "All backup places are switched off");
+        let mut s = snapshot(vec![place(1, 0)]);
+        s.sources = vec![source(SourceCondition::Scanning)];
+        assert_eq!(text(&s), "Looking for photos, 18 204 files found");
+        s.sources = vec![source(SourceCondition::Watching)];
+        s.indexing = Indexing { to_describe: 2, to_hash: 10 };
+        assert_eq!(text(&s), "Reading 12 files for the first time");
+    }
+
+    #[test]
+    fn safe_only_when_all_are() {
+        let s = snapshot(vec![place(1, 0), place(2, 0)]);
+        assert_eq!(text(&s), "18 204 of 18 204 safe in 2 places, oldest proof 3 days ago");
+        assert_eq!(of(&s, &Connection::Connected, NOW).mood, Mood::Safe);
+        let mut s = snapshot(vec![place(1, 0)]);
+        assert_eq!(text(&s), "18 204 of 18 204 safe, oldest proof 3 days ago");
+        (s.destinations[0].safe, s.destinations[0].unproven) = (18_200, 4);
+        assert_eq!(text(&s), "18 200 of 18 204 safe, oldest proof 3 days ago, 4 without proof");
+        assert_eq!(of(&s, &Connection::Connected, NOW).mood, Mood::Resting);
+        (s.destinations[0].unproven, s.destinations[0].excluded) = (0, 4);
+        assert_eq!(text(&s), "18 200 of 18 200 safe, oldest proof 3 days ago");
+        s.destinations[0] = DestinationState { enabled: true, ..DestinationState::default() };
+        assert_eq!(text(&s), "No photos or videos found yet");
+    }
+
+    #[test]
+    fn attention_comes_first_and_hides_nothing() {
+        let mut s = snapshot(vec![place(1, 0)]);
+        (s.destinations[0].safe, s.destinations[0].needs_attention) = (18_202, 2);
+        assert_eq!(text(&s), "2 files need your attention, 18 202 of 18 204 safe");
+        assert_eq!(of(&s, &Connection::Connected, NOW).mood, Mood::Attention);
+        (s.destinations[0].safe, s.destinations[0].waiting) = (18_000, 202);
+        assert_eq!(text(&s), "2 files need your attention, 202 left to back up");
+        s.wait_reason = wait(&WaitReason::Offline);
+        assert_eq!(text(&s), "2 files need your attention, 202 waiting");
+        let why = why_idle(&s, &Connection::Connected, NOW).map(|w| w.replace("\u{a0}", " "));
+        assert_eq!(why.as_deref(), Some(&*text(&s)));
+        s.destinations.push(DestinationState { needs_attention: 1, ..place(2, 0) });
+        assert!(text(&s).starts_with("3 copies need your attention"), "{}", text(&s));
+    }
+
+    #[test]
+    fn idle_says_why_and_work_does_not() {
+        let mut s = snapshot(vec![place(1, 0)]);
+        assert!(why_idle(&s, &Connection::Connected, NOW).is_some());
+        s.destinations[0].uploading = 1;
+        assert_eq!(why_idle(&s, &Connection::Connected, NOW), None);
+        s.destinations[0].uploading = 0;
+        let lost = Connection::Lost("It stopped".into());
+        assert_eq!(why_idle(&s, &lost, NOW).as_deref(), Some("It stopped"));
+        assert!(next_change(&s, NOW).is_some_and(|after| after.as_secs() >= 60));
+    }
 }

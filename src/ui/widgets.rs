@@ -1,8 +1,9 @@
 //! The controls every screen is made of: each has a name, a keyboard path and a visible focus.
 
 use eframe::egui::{
-    Align, Align2, Color32, FontId, Frame, Key, Layout, Margin, Rect, Response, RichText, Role, Sense, Shape,
-    Stroke, StrokeKind, TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo, WidgetText, pos2, vec2,
+    Align, Align2, Color32, EventFilter, FontId, Frame, Key, Layout, Margin, Modifiers, Rect, Response,
+    RichText, Role, Sense, Shape, Stroke, StrokeKind, TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo,
+    WidgetText, pos2, vec2,
 };
 
 use super::icons::{self, Icon};
@@ -106,6 +107,18 @@ fn text_button(ui: &mut Ui, kind: Kind, icon: Option<Icon>, text: &str, name: &s
     response
 }
 
+/// A round icon button on a photo.
+pub(super) fn icon_button_on_photo(ui: &mut Ui, icon: Icon, name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(size::CONTROL + 8.0), Sense::click());
+    let t = tokens(ui);
+    let fill = if response.hovered() { t.shade } else { t.shade.gamma_multiply(0.6) };
+    ui.painter().circle_filled(rect.center(), rect.width() / 2.0, fill);
+    icons::paint(ui.painter(), icon, rect.shrink(11.0), t.on_shade);
+    focus_ring(ui, rect, rect.width() / 2.0, &response);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    response.on_hover_text(name)
+}
+
 /// A square button with an icon. The name is also its tooltip.
 pub(super) fn icon_button(ui: &mut Ui, icon: Icon, name: &str) -> Response {
     icon_toggle(ui, icon, name, false)
@@ -200,6 +213,36 @@ pub(super) fn chip(ui: &mut Ui, chosen: bool, text: &str, name: &str) -> Respons
     focus_ring(ui, rect, rect.height() / 2.0, &response);
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, name));
     response
+}
+
+/// A slider. Returns the new value when the person changes it.
+pub(super) fn slider(ui: &mut Ui, value: f32, min: f32, max: f32, name: &str) -> Option<f32> {
+    const STEPS: f32 = 16.0;
+    let (rect, response) = ui.allocate_exact_size(vec2(104.0, 24.0), Sense::click_and_drag());
+    let rail = rect.shrink2(vec2(8.0, 10.0));
+    let mut changed = response.interact_pointer_pos().map(|at| {
+        let part = (at.x - rail.left()) / rail.width().max(1.0);
+        min + part.clamp(0.0, 1.0) * (max - min)
+    });
+    if response.has_focus() {
+        let filter = EventFilter { horizontal_arrows: true, ..EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
+        for (key, by) in [(Key::ArrowLeft, -1.0), (Key::ArrowRight, 1.0)] {
+            if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
+                changed = Some((value + by * (max - min) / STEPS).clamp(min, max));
+            }
+        }
+    }
+    let shown = changed.unwrap_or(value);
+    let t = tokens(ui);
+    let x = rail.left() + (shown - min) / (max - min) * rail.width();
+    ui.painter().rect_filled(rail, 2.0, t.pressed);
+    ui.painter().rect_filled(rail.with_max_x(x), 2.0, t.faint);
+    let lit = response.hovered() || response.dragged();
+    ui.painter().circle_filled(pos2(x, rail.center().y), 8.0, if lit { t.text } else { t.weak });
+    focus_ring(ui, rect, 8.0, &response);
+    response.widget_info(|| WidgetInfo::slider(true, f64::from(shown.round()), name));
+    changed.filter(|new| (new - value).abs() > f32::EPSILON)
 }
 
 /// How far something is, 0 to 1.

@@ -186,6 +186,9 @@ impl World {
         let waiting = total - safe - attention - excluded - uploading;
         let oldest = UnixMillis(self.now.0 - 3 * DAY_MS).rfc3339();
         for d in &mut self.snapshot.destinations {
+            // Transfers are made to the first; at the others the same files wait.
+            let uploading = if d.id == 1 { uploading } else { 0 };
+            let waiting = total - safe - attention - excluded - uploading;
             (d.found, d.safe) = (count(total), count(safe));
             (d.uploading, d.waiting) = (count(uploading), count(waiting));
             (d.needs_attention, d.excluded) = (count(attention), count(excluded));

@@ -1,8 +1,8 @@
 //! The bar above the grid, and the one that appears when photos are selected.
 
 use eframe::egui::{
-    Align2, Area, Frame, Id, Layout as UiLayout, Margin, Order, Rect, Role, Sense, Slider, Ui, UiBuilder,
-    WidgetInfo, vec2,
+    Align2, Area, Frame, Id, Layout as UiLayout, Margin, Order, Rect, Role, Sense, Ui, UiBuilder, WidgetInfo,
+    vec2,
 };
 
 use super::Library;
@@ -56,12 +56,7 @@ impl Library {
         if widgets::icon_button(ui, Icon::Plus, "Larger thumbnails").clicked() {
             env.out.push(Command::Zoom(1));
         }
-        ui.spacing_mut().slider_width = 96.0;
-        ui.spacing_mut().slider_rail_height = 4.0;
-        let mut side = self.cell_side;
-        let slider = Slider::new(&mut side, CELL_MIN..=CELL_MAX).show_value(false);
-        let response = ui.add(slider).accessible_name("Thumbnail size");
-        if response.changed() {
+        if let Some(side) = widgets::slider(ui, self.cell_side, CELL_MIN, CELL_MAX, "Thumbnail size") {
             self.cell_side = side;
             env.cell_side_changed = true;
         }

@@ -49,6 +49,8 @@ impl Queue {
 
     fn group(&mut self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup) {
         let failure = &group.failure;
+        let was_open = self.open_group.as_deref() == Some(failure.kind.as_str());
+        let mut open = was_open;
         ui.horizontal_top(|ui| {
             widgets::mark(ui, Icon::Attention, 22.0, tokens(ui).accent);
             ui.add_space(space::XS);
@@ -61,15 +63,14 @@ impl Queue {
                 let count = format!("{}, {places}", words::files(group.files));
                 let count = widgets::note(ui, count);
                 ui.label(count);
+                ui.add_space(space::S);
+                self.group_buttons(ui, env, group);
+                ui.add_space(space::XS);
+                let name = format!("Files, {}", failure.summary);
+                let text = if open { "Hide files" } else { "Show files" };
+                widgets::fold(ui, &mut open, text, &name);
             });
         });
-        ui.add_space(space::S);
-        self.group_buttons(ui, env, group);
-        let mut open = self.open_group.as_deref() == Some(failure.kind.as_str());
-        let was_open = open;
-        let name = format!("Files, {}", failure.summary);
-        let text = if open { "Hide files" } else { "Show files" };
-        widgets::fold(ui, &mut open, text, &name);
         if open != was_open {
             self.open_group = open.then(|| failure.kind.clone());
         }
@@ -78,7 +79,7 @@ impl Queue {
         }
     }
 
-    fn group_buttons(&mut self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup) {
+    fn group_buttons(&self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup) {
         let failure = &group.failure;
         let selection = Selection::Kind(failure.kind.clone());
         ui.horizontal(|ui| {

@@ -193,7 +193,7 @@ impl Queue {
     pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
         self.forget_what_has_gone(&env.model.snapshot);
         let left = column(ui);
-        ui.add_space(space::XL);
+        ui.add_space(space::XXL);
         inset(ui, left, |ui| self.header(ui, env));
         ui.add_space(space::M);
         match self.tab {
@@ -350,7 +350,7 @@ fn nothing(list: QueueList) -> (Icon, &'static str, &'static str) {
 /// How far the screen's column is from the left edge.
 fn column(ui: &Ui) -> f32 {
     let width = ui.available_width();
-    ((width - super::theme::size::PAGE - 120.0) / 2.0).max(space::XL)
+    ((width - (width - 2.0 * space::XXL).clamp(200.0, super::theme::size::PAGE)) / 2.0).max(space::L)
 }
 
 /// Lays out inside the column.

@@ -50,5 +50,5 @@ pub(super) mod size {
     /// Icons beside text.
     pub const ICON: f32 = 18.0;
     /// The widest that text and cards grow.
-    pub const PAGE: f32 = 760.0;
+    pub const PAGE: f32 = 820.0;
 }

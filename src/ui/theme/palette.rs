@@ -11,7 +11,7 @@ const fn rgb(hex: u32) -> Color32 {
 pub(super) const INK: [Color32; 6] =
     [rgb(0x100e0c), rgb(0x171412), rgb(0x1d1917), rgb(0x26211d), rgb(0x322c27), rgb(0x403831)];
 /// Light text on ink: strong, weak, faint.
-pub(super) const CHALK: [Color32; 3] = [rgb(0xefe8df), rgb(0xb5aba0), rgb(0x9c9186)];
+pub(super) const CHALK: [Color32; 3] = [rgb(0xefe8df), rgb(0xb5aba0), rgb(0xa2978c)];
 /// Paper whites, lightest first.
 pub(super) const PAPER: [Color32; 6] =
     [rgb(0xffffff), rgb(0xfbf9f5), rgb(0xf4efe8), rgb(0xf1ebe2), rgb(0xe8e0d5), rgb(0xdbd1c3)];
@@ -38,7 +38,7 @@ pub(super) const PAPER_TONES: [Color32; 3] = [rgb(0xb8ab9b), rgb(0x8d7f70), rgb(
 /// Safe on the accounting bar: chalk on ink, sepia on paper.
 pub(super) const SAFE: [Color32; 2] = [rgb(0xe3d8c9), rgb(0x4a4037)];
 /// Over photos, so that marks are seen on any of them.
-pub(super) const SHADE: Color32 = Color32::from_rgba_premultiplied(8, 6, 5, 168);
+pub(super) const SHADE: Color32 = Color32::from_rgba_premultiplied(9, 7, 6, 190);
 /// Marks over photos.
 pub(super) const ON_SHADE: Color32 = rgb(0xfaf5ee);
 /// The lamp over photos, the same in both themes.

@@ -26,6 +26,7 @@ pub(super) fn ui(
         eframe::egui::Frame::new().inner_margin(24.0).show(ui, |ui| {
             let Some(details) = details else { return };
             ui.spacing_mut().item_spacing.y = space::XS;
+            ui.spacing_mut().interact_size.y = 18.0;
             about(ui, details);
             ui.add_space(space::XL);
             for resource in &details.resources {

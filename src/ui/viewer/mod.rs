@@ -238,17 +238,17 @@ impl Viewer {
     fn arrows(&mut self, ui: &mut Ui, env: &mut Env<'_>, library: &mut Library) {
         let Some(index) = self.index else { return };
         let area = ui.max_rect();
-        let half = vec2(size::CONTROL, size::CONTROL) / 2.0;
-        let at = |x: f32| Rect::from_center_size(eframe::egui::pos2(x, area.center().y), half * 2.0);
+        let side = Vec2::splat(size::CONTROL + 8.0);
+        let at = |x: f32| Rect::from_center_size(eframe::egui::pos2(x, area.center().y), side);
         let place = |ui: &mut Ui, rect: Rect, icon, name| {
             ui.scope_builder(eframe::egui::UiBuilder::new().max_rect(rect).scope_id(Id::unique(name)), |ui| {
-                widgets::icon_button(ui, icon, name).clicked()
+                widgets::icon_button_on_photo(ui, icon, name).clicked()
             })
             .inner
         };
-        let back = index > 0 && place(ui, at(area.left() + 28.0), Icon::Left, "Previous photo");
+        let back = index > 0 && place(ui, at(area.left() + 44.0), Icon::Left, "Previous photo");
         let is_last = index + 1 >= library.total();
-        let on = !is_last && place(ui, at(area.right() - 28.0), Icon::Right, "Next photo");
+        let on = !is_last && place(ui, at(area.right() - 44.0), Icon::Right, "Next photo");
         if back || on {
             self.step(on, env, library);
         }
