@@ -4,5 +4,6 @@
 //! and never block an async thread.
 
 mod handle;
+pub mod library;
 
 pub use handle::{Call, EngineEnd, Handle, channel};

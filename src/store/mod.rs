@@ -18,7 +18,7 @@ mod writer;
 pub use assets::{FileLook, Found};
 pub use changes::{CHANGES_KEPT_MAX, Change, ChangeKind, Changes};
 pub use connection::{Opened, Store, StoreOptions};
-pub use files::{Delta, FileToRead, Listed, Listing, Moved, NewFile, NewVersion, Seen, Start};
+pub use files::{Delta, FileToRead, Listed, Listing, Moved, NewFile, NewVersion, Seen, Start, ToDo};
 pub use installation::Installation;
 pub use rows::StoreError;
 pub use sources::{SourceCondition, SourceRow};
