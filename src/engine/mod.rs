@@ -3,7 +3,11 @@
 //! This floor owns every transfer and every decision about when to work. It must never name egui,
 //! and never block an async thread.
 
+mod deps;
 mod handle;
 pub mod library;
+mod port;
+mod transfer;
 
+pub use deps::{Address, Connect, Deps};
 pub use handle::{Call, EngineEnd, Handle, channel};

@@ -7,21 +7,34 @@
 
 mod assets;
 mod changes;
+mod checkpoints;
 mod connection;
+mod counts;
+mod destinations;
+mod events;
 mod files;
 mod installation;
+mod jobs;
 mod migrate;
+mod records;
 mod rows;
 mod sources;
+mod transitions;
 mod writer;
 
 pub use assets::{FileLook, Found};
 pub use changes::{CHANGES_KEPT_MAX, Change, ChangeKind, Changes};
 pub use connection::{Opened, Store, StoreOptions};
+pub use counts::DestinationCounts;
+pub use destinations::{DestinationRow, Lost, NewDestination, SLOTS_MAX};
+pub use events::EVENTS_KEPT_MAX;
 pub use files::{Delta, FileToRead, Listed, Listing, Moved, NewFile, NewVersion, Seen, Start, ToDo};
 pub use installation::Installation;
+pub use jobs::{JobRow, NewJob, Started};
+pub use records::{RecordFacts, Wanted};
 pub use rows::StoreError;
 pub use sources::{SourceCondition, SourceRow};
+pub use transitions::Outcome;
 pub use writer::{Read, Write};
 
 #[cfg(test)]

@@ -1,0 +1,270 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::asset::Provenance;
+use crate::domain::time::UnixMillis;
+
+fn may_2019() -> CapturedAt {
+    // 2019-05-12T10:15:00Z
+    at(1_557_656_100_000)
+}
+
+fn at(millis: i64) -> CapturedAt {
+    CapturedAt { wall_ms: UnixMillis(millis), offset_minutes: None, provenance: Provenance::Metadata }
+}
+
+fn hash(seed: u8) -> Blake3 {
+    Blake3(*blake3::hash(&[seed]).as_bytes())
+}
+
+fn first(name: &[u8]) -> String {
+    candidates(may_2019(), name, hash(1), Layout::default()).remove(0)
+}
+
+/// The name that [`safe_name`] was given, up to composition.
+fn unescape(name: &str) -> Vec<u8> {
+    let bytes = name.as_bytes();
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let pair = bytes.get(at + 1..at + 3).and_then(|pair| std::str::from_utf8(pair).ok());
+        let escaped = pair.filter(|p| p.bytes().all(|b| b.is_ascii_hexdigit()));
+        match escaped.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            Some(byte) if bytes[at] == b'%' => {
+                out.push(byte);
+                at += 3;
+            }
+            _ => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn a_key_is_its_month_and_name_then_carries_more_and_more_of_the_hash() {
+    let hex = hash(1).to_hex();
+    assert_eq!(
+        candidates(may_2019(), b"IMG_1.HEIC", hash(1), Layout::default()),
+        [
+            "2019/2019-05/IMG_1.HEIC".to_owned(),
+            format!("2019/2019-05/IMG_1~{}.HEIC", &hex[..8]),
+            format!("2019/2019-05/IMG_1~{hex}.HEIC"),
+        ]
+    );
+    let always = Layout { always_hash: true, ..Layout::default() };
+    assert_eq!(
+        candidates(may_2019(), b"IMG_1.HEIC", hash(1), always),
+        [format!("2019/2019-05/IMG_1~{}.HEIC", &hex[..16]), format!("2019/2019-05/IMG_1~{hex}.HEIC")]
+    );
+}
+
+#[test]
+fn the_day_is_as_written_and_odd_years_have_a_folder() {
+    assert_eq!(folder(may_2019()), "2019/2019-05");
+    assert_eq!(folder(at(0)), "1970/1970-01");
+    assert_eq!(folder(at(-1)), "1969/1969-12");
+    assert_eq!(folder(at(-70_000_000_000_000)), "0000/0000-00");
+    assert_eq!(folder(at(i64::MAX)), "1970/1970-01");
+}
+
+#[test]
+fn companions_stay_beside_their_primary() {
+    let primary = "2019/2019-05/IMG_1~deadbeef.HEIC";
+    assert_eq!(companion_key(primary, b"IMG_1.MOV"), "2019/2019-05/IMG_1~deadbeef.MOV");
+    assert_eq!(companion_key(primary, b"IMG_1.xmp"), "2019/2019-05/IMG_1~deadbeef.xmp");
+    assert_eq!(companion_key(primary, b"IMG_1.heic.xmp"), "2019/2019-05/IMG_1~deadbeef.heic.xmp");
+    assert_eq!(companion_key("2019/2019-05/IMG_1.JPG", b"IMG_1.JPG.xmp"), "2019/2019-05/IMG_1.JPG.xmp");
+    assert_eq!(companion_key("2019/2019-05/IMG.1.JPG", b"IMG.1.AAE"), "2019/2019-05/IMG.1.AAE");
+    let hex = hash(3).to_hex();
+    assert_eq!(
+        companion_candidates("a/b.JPG", b"b.JPG.xmp", hash(3), Layout::default())[1],
+        format!("a/b~{}.JPG.xmp", &hex[..8])
+    );
+}
+
+#[test]
+fn names_that_some_system_reserves_are_escaped() {
+    for (name, expected) in [
+        (&b"IMG_1.JPG"[..], "IMG_1.JPG"),
+        (b"12:30?.jpg", "12%3A30%3F.jpg"),
+        (b"a\nb\x7f.jpg", "a%0Ab%7F.jpg"),
+        (b"\xff\xfe.jpg", "%FF%FE.jpg"),
+        (b"100%.jpg", "100%.jpg"),
+        (b"a%41.jpg", "a%2541.jpg"),
+        (b".hidden.jpg", "%2Ehidden.jpg"),
+        (b".safelight", "%2Esafelight"),
+        (b"..", "%2E%2E"),
+        (b".", "%2E"),
+        (b"/", "%2F"),
+        (b"", "unnamed"),
+        (b"dot.", "dot%2E"),
+        (b"space ", "space%20"),
+        (b"con", "%63on"),
+        (b"NUL.jpg", "%4EUL.jpg"),
+        (b"com1 .x.jpg", "%63om1 .x.jpg"),
+        (b"COM10.jpg", "COM10.jpg"),
+        (b"console.jpg", "console.jpg"),
+        ("e\u{301}.jpg".as_bytes(), "\u{e9}.jpg"),
+    ] {
+        assert_eq!(first(name), format!("2019/2019-05/{expected}"), "{name:?}");
+    }
+}
+
+#[test]
+fn long_names_are_cut_between_characters_and_keep_their_extension() {
+    let long = "é".repeat(300) + ".jpg";
+    for key in candidates(may_2019(), long.as_bytes(), hash(1), Layout::default()) {
+        let name = key.rsplit('/').next().expect("a name");
+        assert!(name.len() <= NAME_BYTES_MAX && name.ends_with(".jpg") && name.starts_with('é'), "{name}");
+    }
+    let exact = "x".repeat(251) + ".jpg";
+    assert_eq!(first(exact.as_bytes()), format!("2019/2019-05/{exact}"));
+    let escaped = b"\xff".repeat(255);
+    let cut = first(&escaped);
+    assert!(cut.len() <= 13 + 190 && cut.ends_with("%FF"), "{cut}");
+    let short = Layout { name_len_max: 143, ..Layout::default() };
+    assert_eq!(candidates(may_2019(), exact.as_bytes(), hash(1), short)[0].len(), 13 + 143 - 65);
+}
+
+#[test]
+fn keys_from_outside_are_checked() {
+    for good in ["a", "2019/2019-05/IMG_1.JPG", "a/%2E", "ü/b c.d"] {
+        assert!(is_valid(good), "{good}");
+    }
+    let long = "x".repeat(256);
+    let deep = "a/".repeat(8) + "a";
+    for bad in [
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "../a",
+        "a/../b",
+        "a/.",
+        ".safelight/destination.json",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        "C:",
+        "nul",
+        "a/NUL.jpg",
+        "a ",
+        "a.",
+        "a./b",
+        &long,
+        &deep,
+    ] {
+        assert!(!is_valid(bad), "{bad:?}");
+    }
+}
+
+#[test]
+fn folding_joins_what_some_file_system_joins() {
+    for (a, b) in [
+        ("IMG_1.JPG", "img_1.jpg"),
+        ("caf\u{e9}", "CAFE\u{301}"),
+        ("stra\u{df}e", "STRASSE"),
+        ("\u{1e9e}", "ss"),
+        ("\u{3a3}\u{3c2}", "\u{3c3}\u{3c3}"),
+        ("a./b ", "a/b"),
+        ("\u{212a}.jpg", "k.jpg"),
+        ("a\u{200d}b", "ab"),
+    ] {
+        assert_eq!(fold(a), fold(b), "{a} {b}");
+    }
+    assert_ne!(fold("a/b"), fold("ab"));
+    assert_ne!(fold("IMG_1.JPG"), fold("IMG_2.JPG"));
+}
+
+#[test]
+fn temp_names_round_trip_and_nothing_else_is_one() {
+    assert_eq!(temp_name(0xab), ".safelight-00000000000000ab.tmp");
+    for token in [0, 1, u64::MAX] {
+        assert_eq!(parse_temp_name(temp_name(token).as_bytes()), Some(token));
+    }
+    for other in [
+        ".safelight-00000000000000AB.tmp",
+        ".safelight-00000000000000ab.tm",
+        ".safelight-0000000000000ab.tmp",
+        ".safelight-+0000000000000ab.tmp",
+        "safelight-00000000000000ab.tmp",
+        ".safelight",
+    ] {
+        assert_eq!(parse_temp_name(other.as_bytes()), None, "{other}");
+    }
+}
+
+#[test]
+fn a_token_names_its_installation() {
+    let token = temp_token("here", u64::MAX);
+    assert!(owns_token("here", token) && !owns_token("there", token));
+    assert_ne!(temp_token("here", 1), temp_token("here", 2));
+}
+
+fn any_name() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..400),
+        "\\PC{0,120}".prop_map(String::into_bytes),
+        "[.%A-Fa-f0-9 ]{0,20}".prop_map(String::into_bytes),
+        "(con|nul|com1|LPT9)[ .]{0,3}[a-z]{0,4}".prop_map(String::into_bytes),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_make_valid_keys(name in any_name(), millis in any::<i64>(), always: bool, max in 0_usize..400) {
+        let layout = Layout { always_hash: always, name_len_max: max };
+        let keys = candidates(at(millis), &name, hash(1), layout);
+        for key in &keys {
+            prop_assert!(is_valid(key), "{key:?}");
+            prop_assert!(key.rsplit('/').next().is_some_and(|n| n.len() <= layout.limit()));
+            let beside = companion_candidates(key, &name, hash(2), layout);
+            for companion in beside.iter().chain([&companion_key(key, &name)]) {
+                prop_assert!(is_valid(companion), "{companion:?} beside {key:?}");
+            }
+        }
+        prop_assert_eq!(&keys, &candidates(at(millis), &name, hash(1), layout));
+        prop_assert!(keys.last().is_some_and(|key| key.contains(&hash(1).to_hex())));
+    }
+
+    #[test]
+    fn an_escaped_name_can_be_read_back(name in any_name()) {
+        let safe = safe_name(&name);
+        if let Ok(text) = std::str::from_utf8(&name) && !text.is_empty() {
+            use unicode_normalization::UnicodeNormalization as _;
+            let composed: String = text.nfc().collect();
+            prop_assert_eq!(unescape(&safe), composed.into_bytes());
+        } else if name.iter().all(|b| *b >= 0x80 || b.is_ascii_alphanumeric()) && !name.is_empty()
+            && name.utf8_chunks().all(|chunk| chunk.valid().is_ascii()) {
+            prop_assert_eq!(unescape(&safe), name);
+        }
+    }
+
+    #[test]
+    fn folding_settles_and_ignores_case(key in "\\PC{0,40}") {
+        let folded = fold(&key);
+        prop_assert_eq!(&fold(&folded), &folded);
+        // The mappings that file systems use: one character to one.
+        let simple = |c: char, mut to: Box<dyn Iterator<Item = char>>| match (to.next(), to.next()) {
+            (Some(one), None) => one,
+            _ => c,
+        };
+        let upper: String = key.chars().map(|c| simple(c, Box::new(c.to_uppercase()))).collect();
+        let lower: String = key.chars().map(|c| simple(c, Box::new(c.to_lowercase()))).collect();
+        prop_assert_eq!(&fold(&upper), &folded);
+        prop_assert_eq!(&fold(&lower), &folded);
+    }
+
+    #[test]
+    fn other_bytes_get_other_keys_in_the_end(name in any_name(), a: u8, b: u8) {
+        prop_assume!(a != b);
+        let last = |seed| candidates(may_2019(), &name, hash(seed), Layout::default()).pop().map(|key| fold(&key));
+        prop_assert_ne!(last(a), last(b));
+    }
+}

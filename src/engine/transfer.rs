@@ -1,0 +1,218 @@
+//! One transfer: send, and prove. The destination does the protocol; this decides what its answers
+//! mean for the job.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::deps::Deps;
+use crate::base::files::path_from_bytes;
+use crate::destination::{
+    BoxFuture, Checkpoint, Item, Phase, SaveCheckpoint, Sent, SharedDestination, Transfer,
+};
+use crate::domain::backoff;
+use crate::domain::failure::{Failure, FailureKind, Reach};
+use crate::domain::ids::{DestinationId, JobId, RecordId};
+use crate::domain::record::Evidence;
+use crate::store::{DestinationRow, Outcome, Started, Store};
+
+/// Keys tried in one transfer before it counts as a conflict.
+const KEYS_TRIED_MAX: u32 = 4;
+
+/// How a transfer ended, for the supervisor.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub destination: DestinationId,
+    pub job: JobId,
+    pub record: RecordId,
+    pub bytes: u64,
+    pub end: End,
+    /// The file's folder should be looked at again: it is not what it was.
+    pub look_again: Option<Box<Started>>,
+}
+
+/// The supervisor's view of an outcome.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Proved or accepted.
+    Done,
+    /// Failed on its own account.
+    Failed(Failure),
+    /// Went back unspent because it was told to stop.
+    PutBack,
+    /// Went back unspent because the destination cannot be used.
+    DestinationLost(Failure),
+    /// The store would not take the outcome: it is closing or broken.
+    StoreLost,
+}
+
+/// What the supervisor can see of a running transfer.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    pub bytes_sent: Arc<AtomicU64>,
+    pub proving: Arc<AtomicU64>,
+    pub cancel: CancellationToken,
+}
+
+impl Watch {
+    pub fn new(cancel: CancellationToken) -> Self {
+        Self { bytes_sent: Arc::default(), proving: Arc::default(), cancel }
+    }
+
+    pub fn is_proving(&self) -> bool {
+        self.proving.load(Ordering::Relaxed) != 0
+    }
+}
+
+struct Saver {
+    store: Store,
+    record: RecordId,
+    proving: Arc<AtomicU64>,
+}
+
+impl SaveCheckpoint for Saver {
+    fn save<'a>(&'a self, checkpoint: Checkpoint) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            if checkpoint.phase == Phase::Proving {
+                self.proving.store(1, Ordering::Relaxed);
+            }
+            let record = self.record;
+            let saved = self.store.write(move |tx| tx.save_checkpoint(record, &checkpoint)).await;
+            saved.map_err(|error| Failure {
+                kind: FailureKind::Protocol,
+                retry: crate::domain::failure::Retry::After(Duration::ZERO),
+                reach: Reach::Run,
+                details: error.to_string(),
+            })
+        })
+    }
+}
+
+/// Runs one started job to its end and writes the outcome into the ledger.
+pub(super) async fn run(
+    deps: Deps,
+    store: Store,
+    row: Arc<DestinationRow>,
+    destination: SharedDestination,
+    started: Started,
+    watch: Watch,
+) -> Ended {
+    let result = attempt(&deps, &store, &row, &destination, &started, &watch).await;
+    let bytes_sent = watch.bytes_sent.load(Ordering::Relaxed);
+    let (outcome, end) = conclude(&deps, &store, &started, result, bytes_sent).await;
+    let (job, record) = (started.job, started.record);
+    let written = store.write(move |tx| tx.end_job(job, record, &outcome)).await;
+    let end = match written {
+        Ok(_) => end,
+        Err(error) => {
+            tracing::error!(%error, "an outcome could not be written");
+            End::StoreLost
+        }
+    };
+    let is_stale = |f: &Failure| {
+        matches!(
+            f.kind,
+            FailureKind::Changed | FailureKind::Gone | FailureKind::Unreadable | FailureKind::Empty
+        )
+    };
+    let look_again = match &end {
+        End::Failed(failure) if is_stale(failure) => Some(Box::new(started.clone())),
+        _ => None,
+    };
+    Ended { destination: row.id, job, record, bytes: started.content.size, end, look_again }
+}
+
+/// What an attempt came to when nothing failed.
+enum Attempt {
+    Proved(Evidence, String),
+    Cancelled,
+}
+
+async fn attempt(
+    deps: &Deps,
+    store: &Store,
+    row: &DestinationRow,
+    destination: &SharedDestination,
+    started: &Started,
+    watch: &Watch,
+) -> Result<Attempt, Failure> {
+    let record = started.record;
+    let store_failed = |error: crate::store::StoreError| Failure {
+        kind: FailureKind::Protocol,
+        retry: crate::domain::failure::Retry::After(Duration::ZERO),
+        reach: Reach::Run,
+        details: error.to_string(),
+    };
+    let mut item = item_of(started);
+    for _ in 0..KEYS_TRIED_MAX {
+        let checkpoint = store.read(move |r| r.checkpoint(record)).await.map_err(store_failed)?;
+        let saver = Saver { store: store.clone(), record, proving: Arc::clone(&watch.proving) };
+        let mut transfer =
+            Transfer::new(Arc::clone(&deps.files), watch.cancel.clone(), checkpoint, Arc::new(saver));
+        transfer.bytes_sent = Arc::clone(&watch.bytes_sent);
+        match destination.send(&item, &transfer).await? {
+            Sent::Cancelled => return Ok(Attempt::Cancelled),
+            Sent::KeyTaken => {
+                let abilities = row.abilities.clone();
+                let next = store.write(move |tx| tx.next_key(record, &abilities)).await;
+                item.key = next.map_err(|error| match error {
+                    crate::store::StoreError::Refused(why) => Failure::permanent(FailureKind::Conflict, why),
+                    other => store_failed(other),
+                })?;
+            }
+            Sent::Stored { receipt } | Sent::AlreadyThere { receipt } => {
+                transfer.set_bytes_sent(item.content.size);
+                transfer.save(Phase::Proving, receipt.clone()).await?;
+                let proved = destination.prove(&item, &receipt, &transfer).await?;
+                return Ok(Attempt::Proved(proved, receipt));
+            }
+        }
+    }
+    Err(Failure::transient(FailureKind::Conflict, "several names in a row were taken at the destination"))
+}
+
+fn item_of(started: &Started) -> Item {
+    let mut path = started.source_path.clone();
+    path.push(b'/');
+    path.extend_from_slice(&started.path.to_bytes());
+    Item {
+        record: started.record,
+        key: started.key.clone(),
+        content: started.content,
+        path: path_from_bytes(&path),
+        stamp: started.stamp,
+        captured_at: started.captured_at,
+        kind: started.kind,
+        token: started.token,
+    }
+}
+
+async fn conclude(
+    deps: &Deps,
+    store: &Store,
+    started: &Started,
+    result: Result<Attempt, Failure>,
+    bytes_sent: u64,
+) -> (Outcome, End) {
+    let failure = match result {
+        Ok(Attempt::Proved(evidence, receipt)) => {
+            return (Outcome::Succeeded { evidence, receipt }, End::Done);
+        }
+        Ok(Attempt::Cancelled) => return (Outcome::PutBack { bytes_sent }, End::PutBack),
+        Err(failure) => failure,
+    };
+    match failure.reach {
+        Reach::Destination => (Outcome::PutBack { bytes_sent }, End::DestinationLost(failure)),
+        // The store refused a checkpoint: the job is no longer this run's, or nothing can be kept.
+        Reach::Run => (Outcome::PutBack { bytes_sent }, End::PutBack),
+        Reach::Resource => {
+            let record = started.record;
+            let jobs_failed = store.read(move |r| r.jobs_failed(record)).await.unwrap_or(0);
+            let wait = backoff::resource(jobs_failed + 1, failure.retry, deps.rng.next_unit());
+            let eligible_at = deps.clock.now().plus(wait);
+            (Outcome::Failed { failure: failure.clone(), eligible_at }, End::Failed(failure))
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What is remembered of a transfer, committed before the effect it names.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::rows::{StoreError, named};
+use super::writer::{Read, Write};
+use crate::destination::{Checkpoint, Phase};
+use crate::domain::ids::{DestinationId, RecordId};
+
+impl Read<'_> {
+    /// The checkpoint of a record, if it is of this content under this key.
+    pub fn checkpoint(&self, record: RecordId) -> Result<Option<Checkpoint>, StoreError> {
+        let sql =
+            "SELECT c.phase, c.state FROM transfer_checkpoint c JOIN backup_record r ON r.id = c.record_id
+            WHERE c.record_id = ?1 AND c.content_id = r.content_id AND c.key = r.key";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok(Checkpoint { phase: named(row, 0, Phase::parse)?, state: row.get(1)? })
+        };
+        Ok(query.query_row([record.0], row).optional()?)
+    }
+
+    /// The tokens of all records at a destination whose temp files may be needed again.
+    pub fn tokens_in_use(&self, destination: DestinationId) -> Result<Vec<u64>, StoreError> {
+        let sql = "SELECT r.token FROM transfer_checkpoint c JOIN backup_record r ON r.id = c.record_id
+            WHERE r.destination_id = ?1 AND r.file_count > 0 AND r.state <> 'superseded' ORDER BY r.token";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query.query_map([destination.0], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Write<'_> {
+    /// Remembers a checkpoint for a record whose job this run is sending.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the job is no longer this run's.
+    pub fn save_checkpoint(&self, record: RecordId, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        let sql = "INSERT INTO transfer_checkpoint
+            SELECT r.id, r.content_id, r.key, ?2, ?3, ?4 FROM backup_record r
+            JOIN upload_job j ON j.record_id = r.id
+            WHERE r.id = ?1 AND j.state = 'pending' AND j.run_epoch = ?5 AND r.key IS NOT NULL
+            ON CONFLICT DO UPDATE SET content_id = excluded.content_id, key = excluded.key,
+              phase = excluded.phase, state = excluded.state, saved_ms = excluded.saved_ms";
+        let saved = self.conn.prepare_cached(sql)?.execute(params![
+            record.0,
+            checkpoint.phase.as_str(),
+            checkpoint.state,
+            self.now.0,
+            self.epoch
+        ])?;
+        match saved {
+            0 => Err(StoreError::Refused("the job is no longer being sent".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Counters, read from the tables that the triggers keep.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::rows::{StoreError, named, unsigned};
+use super::writer::Read;
+use crate::api::LibraryCounts;
+use crate::domain::accounting::{Bin, Bins};
+use crate::domain::file::FileStatus;
+use crate::domain::ids::{DestinationId, SourceId};
+use crate::domain::time::UnixMillis;
+
+/// One destination's side of the accounting identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DestinationCounts {
+    /// Present files of the consented sources.
+    pub found: u64,
+    /// Where they are.
+    pub bins: Bins,
+    /// Bytes of the safe files.
+    pub bytes_safe: u64,
+    /// Bytes of the files to be sent or being sent, as far as they belong.
+    pub bytes_waiting: u64,
+    /// The oldest proof among the safe files.
+    pub oldest_proof: Option<UnixMillis>,
+    /// Waiting files whose last three jobs failed, or that nothing but a person can help.
+    pub stuck: u64,
+}
+
+impl Read<'_> {
+    /// Present files below a source.
+    pub fn source_found(&self, source: SourceId) -> Result<u64, StoreError> {
+        let sql = "SELECT coalesce(sum(files), 0) FROM file_count WHERE source_id = ?1";
+        Ok(self.conn.prepare_cached(sql)?.query_row([source.0], |row| unsigned(row, 0))?)
+    }
+
+    /// One destination's counters.
+    pub fn destination_counts(&self, id: DestinationId) -> Result<DestinationCounts, StoreError> {
+        let mut counts = DestinationCounts::default();
+        let (mut attached, mut attached_bytes) = (0_u64, 0_u64);
+        let sql = "SELECT bin, files, bytes FROM bin_count WHERE destination_id = ?1";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query.query_map([id.0], |row| {
+            Ok((named(row, 0, Bin::parse)?, unsigned(row, 1)?, unsigned(row, 2)?))
+        })?;
+        for row in rows {
+            let (bin, files, bytes) = row?;
+            *counts.bins.get_mut(bin) += files;
+            attached += files;
+            attached_bytes += bytes;
+            match bin {
+                Bin::Safe => counts.bytes_safe += bytes,
+                Bin::Waiting | Bin::Uploading => counts.bytes_waiting += bytes,
+                Bin::Unproven | Bin::NeedsAttention | Bin::Excluded => {}
+            }
+        }
+        // Files that have no record yet are where their status says.
+        let sql = "SELECT status, sum(files), sum(bytes) FROM file_count
+            JOIN consent USING (source_id) WHERE destination_id = ?1 GROUP BY status";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query.query_map([id.0], |row| {
+            Ok((named(row, 0, FileStatus::parse)?, unsigned(row, 1)?, unsigned(row, 2)?))
+        })?;
+        for row in rows {
+            let (status, files, bytes) = row?;
+            counts.found += files;
+            match status {
+                FileStatus::Found | FileStatus::Settling | FileStatus::Described => {
+                    counts.bins.waiting += files;
+                    counts.bytes_waiting += bytes;
+                }
+                FileStatus::Ready => {
+                    counts.bins.waiting += files.saturating_sub(attached);
+                    counts.bytes_waiting += bytes.saturating_sub(attached_bytes);
+                }
+                FileStatus::Problem => counts.bins.needs_attention += files,
+                FileStatus::Excluded => counts.bins.excluded += files,
+            }
+        }
+        let sql = "SELECT verified_ms FROM backup_record
+            WHERE destination_id = ?1 AND state = 'verified' AND file_count > 0 ORDER BY verified_ms LIMIT 1";
+        counts.oldest_proof =
+            self.conn.prepare_cached(sql)?.query_row([id.0], |row| row.get(0).map(UnixMillis)).optional()?;
+        Ok(counts)
+    }
+
+    /// Counters over all sources. `safe_everywhere` counts a file when every enabled destination
+    /// that its source is consented to has it safe, and there is one.
+    pub fn library_counts(&self) -> Result<LibraryCounts, StoreError> {
+        let mut counts = LibraryCounts::default();
+        let sql = "SELECT files, safe_mask, (SELECT coalesce(sum(1 << slot), 0) FROM destination d
+              JOIN consent c ON c.destination_id = d.id
+              WHERE c.source_id = file_count.source_id AND d.enabled = 1)
+            FROM file_count";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query
+            .query_map([], |row| Ok((unsigned(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))?;
+        for row in rows {
+            let (files, safe, meant) = row?;
+            counts.found += files;
+            counts.safe_somewhere += if safe == 0 { 0 } else { files };
+            counts.safe_everywhere += if meant != 0 && safe & meant == meant { files } else { 0 };
+        }
+        counts.assets =
+            self.conn.prepare_cached("SELECT count(*) FROM asset")?.query_row([], |row| unsigned(row, 0))?;
+        Ok(counts)
+    }
+
+    /// Every bin of one destination counted anew from the files themselves, bin by bin and never by
+    /// subtraction: what the kept counters must equal.
+    pub fn recount(&self, id: DestinationId) -> Result<DestinationCounts, StoreError> {
+        let mut counts = DestinationCounts::default();
+        let sql = "SELECT count(*) FROM file JOIN consent USING (source_id) WHERE destination_id = ?1";
+        counts.found = self.conn.query_row(sql, [id.0], |row| unsigned(row, 0))?;
+        let sql = "SELECT count(*) FROM file f JOIN consent c ON c.source_id = f.source_id AND c.destination_id = ?1
+            LEFT JOIN attachment a ON a.file_id = f.id AND a.destination_id = ?1
+            LEFT JOIN backup_record r ON r.id = a.record_id
+            LEFT JOIN upload_job j ON j.record_id = r.id
+            WHERE CASE
+              WHEN f.status = 'problem' THEN 'needs_attention'
+              WHEN f.status = 'excluded' THEN 'excluded'
+              WHEN f.status <> 'ready' OR r.id IS NULL THEN 'waiting'
+              WHEN j.state = 'pending' THEN 'uploading'
+              WHEN r.state = 'verified' THEN 'safe'
+              WHEN r.state = 'accepted' THEN 'unproven'
+              WHEN r.state IN ('needs_attention', 'excluded') THEN r.state
+              ELSE 'waiting' END = ?2";
+        for bin in Bin::ALL {
+            *counts.bins.get_mut(bin) =
+                self.conn.query_row(sql, params![id.0, bin.as_str()], |row| unsigned(row, 0))?;
+        }
+        Ok(counts)
+    }
+
+    /// Waiting files at a destination whose record has failed three jobs running.
+    pub fn stuck(&self, id: DestinationId) -> Result<u64, StoreError> {
+        let sql = "SELECT coalesce(sum(file_count), 0) FROM backup_record
+            WHERE destination_id = ?1 AND bin = 'waiting' AND file_count > 0 AND jobs_failed >= 3";
+        Ok(self.conn.prepare_cached(sql)?.query_row([id.0], |row| unsigned(row, 0))?)
+    }
+}

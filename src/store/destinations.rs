@@ -1,0 +1,255 @@
+//! Destinations, and the person's consent to what goes where.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::rows::{StoreError, named, unsigned};
+use super::writer::{Read, Write};
+use crate::destination::Abilities;
+use crate::domain::failure::FailureKind;
+use crate::domain::ids::{DestinationId, SourceId};
+use crate::domain::target::DestinationKind;
+use crate::domain::time::UnixMillis;
+
+/// The most destinations: each has a bit in a file's safe mask.
+pub const SLOTS_MAX: i64 = 62;
+
+/// A destination that cannot be used now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Probes failed since it was last well.
+    pub failures: u32,
+    /// When it is probed again.
+    pub until: UnixMillis,
+    /// What is wrong.
+    pub kind: FailureKind,
+    /// What the outside said.
+    pub details: String,
+}
+
+/// One destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationRow {
+    /// Its id.
+    pub id: DestinationId,
+    /// The UUID kept at the destination.
+    pub uuid: String,
+    /// Its name.
+    pub name: String,
+    /// What it speaks.
+    pub kind: DestinationKind,
+    /// A folder's absolute path, or a URL without secrets; as bytes.
+    pub address: Vec<u8>,
+    /// Switched on.
+    pub is_enabled: bool,
+    /// What the probe found.
+    pub abilities: Abilities,
+    /// The most unacknowledged jobs.
+    pub job_limit: u32,
+    /// The extension's place in the change history; none before its first full look.
+    pub change_token: Option<i64>,
+    /// The number of the next manifest segment.
+    pub manifest_next: u64,
+    /// When the last audit ended.
+    pub audited_at: Option<UnixMillis>,
+    /// Why it cannot be used now.
+    pub lost: Option<Lost>,
+}
+
+/// What a new destination is made of.
+#[derive(Debug, Clone)]
+pub struct NewDestination {
+    /// Its name.
+    pub name: String,
+    /// What it speaks.
+    pub kind: DestinationKind,
+    /// A folder's absolute path, or a URL without secrets; as bytes.
+    pub address: Vec<u8>,
+    /// What the probe found, its UUID included.
+    pub abilities: Abilities,
+    /// The most unacknowledged jobs.
+    pub job_limit: u32,
+}
+
+const COLUMNS: &str =
+    "id, uuid, name, kind, address, enabled, abilities, job_limit, change_token, manifest_next,
+    audited_ms, lost_failures, lost_until_ms, lost_kind, lost_details";
+
+fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> {
+    let lost = match row.get::<_, u32>(11)? {
+        0 => None,
+        failures => Some(Lost {
+            failures,
+            until: UnixMillis(row.get(12)?),
+            kind: named(row, 13, FailureKind::parse)?,
+            details: row.get::<_, Option<String>>(14)?.unwrap_or_default(),
+        }),
+    };
+    Ok(DestinationRow {
+        id: DestinationId(row.get(0)?),
+        uuid: row.get(1)?,
+        name: row.get(2)?,
+        kind: named(row, 3, DestinationKind::parse)?,
+        address: row.get(4)?,
+        is_enabled: row.get(5)?,
+        // Abilities written by another release may lack fields; those read as not able.
+        abilities: serde_json::from_str(&row.get::<_, String>(6)?).unwrap_or_default(),
+        job_limit: row.get(7)?,
+        change_token: row.get(8)?,
+        manifest_next: unsigned(row, 9)?,
+        audited_at: row.get::<_, Option<i64>>(10)?.map(UnixMillis),
+        lost,
+    })
+}
+
+impl Read<'_> {
+    /// All destinations, in the order they were added.
+    pub fn destinations(&self) -> Result<Vec<DestinationRow>, StoreError> {
+        let mut query =
+            self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM destination ORDER BY id"))?;
+        let rows = query.query_map([], destination_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// One destination.
+    pub fn destination(&self, id: DestinationId) -> Result<Option<DestinationRow>, StoreError> {
+        let mut query =
+            self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM destination WHERE id = ?1"))?;
+        Ok(query.query_row([id.0], destination_row).optional()?)
+    }
+
+    /// All consented pairs, sorted.
+    pub fn consents(&self) -> Result<Vec<(SourceId, DestinationId)>, StoreError> {
+        let sql = "SELECT source_id, destination_id FROM consent ORDER BY destination_id, source_id";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query.query_map([], |row| Ok((SourceId(row.get(0)?), DestinationId(row.get(1)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Write<'_> {
+    /// Adds a destination, switched on: adding one is done by the person.
+    pub fn add_destination(&self, new: &NewDestination) -> Result<DestinationId, StoreError> {
+        let slot: Option<i64> = self.conn.query_row(
+            "WITH RECURSIVE n(s) AS (SELECT 0 UNION ALL SELECT s + 1 FROM n WHERE s + 1 < ?1)
+                 SELECT min(s) FROM n WHERE s NOT IN (SELECT slot FROM destination)",
+            [SLOTS_MAX],
+            |row| row.get(0),
+        )?;
+        let Some(slot) = slot else {
+            return Err(StoreError::Refused(format!("there can be no more than {SLOTS_MAX} destinations")));
+        };
+        let abilities =
+            serde_json::to_string(&new.abilities).map_err(|e| StoreError::Refused(e.to_string()))?;
+        self.conn.execute(
+            "INSERT INTO destination (slot, uuid, name, kind, address, enabled, created_ms, abilities, job_limit)
+             VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8)",
+            params![
+                slot,
+                new.abilities.uuid,
+                new.name,
+                new.kind.as_str(),
+                new.address,
+                self.now.0,
+                abilities,
+                new.job_limit
+            ],
+        )?;
+        Ok(DestinationId(self.conn.last_insert_rowid()))
+    }
+
+    /// Remembers what a new probe found.
+    pub fn set_abilities(&self, id: DestinationId, abilities: &Abilities) -> Result<(), StoreError> {
+        let text = serde_json::to_string(abilities).map_err(|e| StoreError::Refused(e.to_string()))?;
+        self.conn.execute("UPDATE destination SET abilities = ?2 WHERE id = ?1", params![id.0, text])?;
+        Ok(())
+    }
+
+    /// Forgets a destination with its jobs and records. What it holds stays there.
+    pub fn remove_destination(&self, id: DestinationId) -> Result<(), StoreError> {
+        for sql in [
+            "DELETE FROM upload_job WHERE destination_id = ?1",
+            "DELETE FROM attachment WHERE destination_id = ?1",
+            "DELETE FROM backup_record WHERE destination_id = ?1",
+            "DELETE FROM bin_count WHERE destination_id = ?1",
+            "DELETE FROM destination WHERE id = ?1",
+        ] {
+            self.conn.execute(sql, [id.0])?;
+        }
+        Ok(())
+    }
+
+    /// Switches a destination on. Write it durably.
+    pub fn enable_destination(&self, id: DestinationId) -> Result<(), StoreError> {
+        self.conn.execute("UPDATE destination SET enabled = 1 WHERE id = ?1", [id.0])?;
+        self.clear_lost(id)
+    }
+
+    /// Switches a destination off: its jobs go, its records and checkpoints stay, so that switching
+    /// on again sends nothing twice. Write it durably.
+    pub fn disable_destination(&self, id: DestinationId) -> Result<(), StoreError> {
+        self.conn.execute("UPDATE destination SET enabled = 0 WHERE id = ?1", [id.0])?;
+        self.conn.execute("DELETE FROM upload_job WHERE destination_id = ?1", [id.0])?;
+        self.settle_bins(id)
+    }
+
+    /// Puts the records of jobs that have just gone back where their state says.
+    pub(super) fn settle_bins(&self, id: DestinationId) -> Result<(), StoreError> {
+        self.conn.execute(
+            "UPDATE backup_record SET bin = CASE state
+                WHEN 'accepted' THEN 'unproven' WHEN 'verified' THEN 'safe'
+                WHEN 'needs_attention' THEN state WHEN 'excluded' THEN state ELSE 'waiting' END
+             WHERE destination_id = ?1 AND bin = 'uploading'
+               AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = backup_record.id AND j.state = 'pending')",
+            [id.0],
+        )?;
+        Ok(())
+    }
+
+    /// Records the person's consent for one pair. Says whether it is new. Write it durably.
+    pub fn add_consent(&self, source: SourceId, destination: DestinationId) -> Result<bool, StoreError> {
+        let sql = "INSERT OR IGNORE INTO consent VALUES (?1, ?2, ?3)";
+        let added = self.conn.execute(sql, params![source.0, destination.0, self.now.0])?;
+        if added > 0 {
+            // The files were there before the consent: only a full look finds them.
+            self.conn.execute("UPDATE destination SET change_token = NULL WHERE id = ?1", [destination.0])?;
+        }
+        Ok(added > 0)
+    }
+
+    /// The extension's place in the history; none asks for a full look.
+    pub fn set_change_token(&self, id: DestinationId, token: Option<i64>) -> Result<(), StoreError> {
+        let sql = "UPDATE destination SET change_token = ?2 WHERE id = ?1";
+        self.conn.prepare_cached(sql)?.execute(params![id.0, token])?;
+        Ok(())
+    }
+
+    /// Notes that a destination cannot be used until later.
+    pub fn set_lost(&self, id: DestinationId, lost: &Lost) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE destination SET lost_failures = ?2, lost_until_ms = ?3, lost_kind = ?4, lost_details = ?5
+            WHERE id = ?1";
+        self.conn.prepare_cached(sql)?.execute(params![
+            id.0,
+            lost.failures.max(1),
+            lost.until.0,
+            lost.kind.as_str(),
+            lost.details
+        ])?;
+        Ok(())
+    }
+
+    /// Notes that a destination can be used.
+    pub fn clear_lost(&self, id: DestinationId) -> Result<(), StoreError> {
+        let sql = "UPDATE destination SET lost_failures = 0, lost_until_ms = NULL, lost_kind = NULL, lost_details = NULL
+            WHERE id = ?1 AND lost_failures > 0";
+        self.conn.prepare_cached(sql)?.execute([id.0])?;
+        Ok(())
+    }
+
+    /// Notes the end of an audit.
+    pub fn set_audited(&self, id: DestinationId) -> Result<(), StoreError> {
+        self.conn
+            .execute("UPDATE destination SET audited_ms = ?2 WHERE id = ?1", params![id.0, self.now.0])?;
+        Ok(())
+    }
+}

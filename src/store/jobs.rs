@@ -1,0 +1,272 @@
+//! The job table: creating, drawing and starting upload jobs.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::rows::{StoreError, digest, named, unsigned};
+use super::writer::{Read, Write};
+use crate::destination::Abilities;
+use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
+use crate::domain::backoff;
+use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::file::FileStamp;
+use crate::domain::hash::ContentHash;
+use crate::domain::ids::{AssetId, DestinationId, JobId, RecordId, SourceId};
+use crate::domain::job::{JobAction, JobState};
+use crate::domain::path::RelPath;
+use crate::domain::time::UnixMillis;
+
+/// A live job, as an extension sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobRow {
+    /// The job.
+    pub id: JobId,
+    /// What it sends.
+    pub record: RecordId,
+    /// Where it stands.
+    pub state: JobState,
+    /// Its one retry has been used.
+    pub retry_used: bool,
+    /// It failed in a way that the same try would fail again.
+    pub is_permanent: bool,
+    /// The file it is for is still there, in a source that is there, and still wanted.
+    pub is_needed: bool,
+}
+
+/// A job that the engine has just started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// The job.
+    pub job: JobId,
+    /// Its record.
+    pub record: RecordId,
+    /// Where the copy goes.
+    pub key: String,
+    /// The bytes that must arrive.
+    pub content: ContentHash,
+    /// The source's absolute path.
+    pub source_path: Vec<u8>,
+    /// The source.
+    pub source: SourceId,
+    /// The file below it.
+    pub path: RelPath,
+    /// The file's state when it was hashed.
+    pub stamp: FileStamp,
+    /// When it was captured.
+    pub captured_at: CapturedAt,
+    /// The part it plays.
+    pub kind: ResourceKind,
+    /// Names its temp file.
+    pub token: u64,
+    /// The asset it belongs to.
+    pub asset: Option<AssetId>,
+    /// What the destination said of an earlier copy.
+    pub receipt: Option<String>,
+}
+
+impl Read<'_> {
+    /// The live jobs to which `action` applies, oldest first.
+    pub fn jobs(&self, destination: DestinationId, action: JobAction) -> Result<Vec<JobRow>, StoreError> {
+        let sql = "SELECT j.id, j.record_id, j.state, j.retry_used, j.is_permanent,
+              r.state NOT IN ('superseded', 'excluded') AND EXISTS (
+                SELECT 1 FROM attachment a JOIN file f ON f.id = a.file_id JOIN source s ON s.id = f.source_id
+                WHERE a.record_id = r.id AND s.condition = 'present')
+            FROM upload_job j JOIN backup_record r ON r.id = j.record_id
+            WHERE j.destination_id = ?1 ORDER BY j.id";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query.query_map([destination.0], |row| {
+            Ok(JobRow {
+                id: JobId(row.get(0)?),
+                record: RecordId(row.get(1)?),
+                state: named(row, 2, JobState::parse)?,
+                retry_used: row.get(3)?,
+                is_permanent: row.get(4)?,
+                is_needed: row.get(5)?,
+            })
+        })?;
+        let jobs: Vec<JobRow> = rows.collect::<Result<_, _>>()?;
+        Ok(jobs.into_iter().filter(|job| action.allows(job.state, job.retry_used)).collect())
+    }
+
+    /// Unacknowledged jobs of a destination.
+    pub fn live_jobs(&self, destination: DestinationId) -> Result<u32, StoreError> {
+        let sql = "SELECT count(*) FROM upload_job WHERE destination_id = ?1";
+        Ok(self.conn.prepare_cached(sql)?.query_row([destination.0], |row| row.get(0))?)
+    }
+
+    /// Records that a job may be created for now: those due for another try first (a few), then the
+    /// newest captures, and what has crashed the app again and again only when nothing else is left.
+    pub fn draw(
+        &self,
+        destination: DestinationId,
+        limit: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<RecordId>, StoreError> {
+        let mut drawn = self.due(destination, (limit / 8).max(1).min(limit), now)?;
+        let room = limit.saturating_sub(u32::try_from(drawn.len()).unwrap_or(u32::MAX));
+        let fresh = self.drawable(
+            "SELECT id FROM backup_record r WHERE destination_id = ?1 AND state = 'wanted' AND file_count > 0
+               AND crashes < ?3 AND {free} ORDER BY captured_ms DESC, id DESC LIMIT ?2",
+            destination,
+            room,
+        )?;
+        drawn.extend(fresh);
+        if drawn.is_empty() && limit > 0 && self.live_jobs(destination)? == 0 {
+            drawn = self.drawable(
+                "SELECT id FROM backup_record r WHERE destination_id = ?1 AND state = 'wanted' AND file_count > 0
+                   AND crashes >= ?3 AND {free} ORDER BY crashes, id LIMIT min(?2, 1)",
+                destination,
+                limit,
+            )?;
+        }
+        Ok(drawn)
+    }
+
+    fn drawable(
+        &self,
+        sql: &str,
+        destination: DestinationId,
+        limit: u32,
+    ) -> Result<Vec<RecordId>, StoreError> {
+        // Free: no live job, and some file of it can be read now.
+        let free = "NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)
+            AND EXISTS (SELECT 1 FROM attachment a JOIN file f ON f.id = a.file_id
+              JOIN source s ON s.id = f.source_id WHERE a.record_id = r.id AND s.condition = 'present')";
+        let mut query = self.conn.prepare_cached(&sql.replace("{free}", free))?;
+        let rows = query
+            .query_map(params![destination.0, limit, backoff::CRASHES_BEFORE_SUSPECT], |row| {
+                row.get(0).map(RecordId)
+            })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn due(
+        &self,
+        destination: DestinationId,
+        limit: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<RecordId>, StoreError> {
+        // A due time further away than any back-off reaches was set by another clock: it is now.
+        let horizon = now.plus(backoff::RESOURCE_MAX).0;
+        let sql = "SELECT id FROM backup_record r WHERE destination_id = ?1 AND state IN ('failed', 'needs_attention')
+               AND file_count > 0 AND next_eligible_ms IS NOT NULL
+               AND (next_eligible_ms <= ?3 OR next_eligible_ms > ?4)
+               AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)
+               AND EXISTS (SELECT 1 FROM attachment a JOIN file f ON f.id = a.file_id
+                 JOIN source s ON s.id = f.source_id WHERE a.record_id = r.id AND s.condition = 'present')
+             ORDER BY next_eligible_ms LIMIT ?2";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows =
+            query.query_map(params![destination.0, limit, now.0, horizon], |row| row.get(0).map(RecordId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// When the next record becomes eligible again, if any waits for that.
+    pub fn next_due(&self, destination: DestinationId) -> Result<Option<UnixMillis>, StoreError> {
+        let sql = "SELECT min(next_eligible_ms) FROM backup_record r
+            WHERE destination_id = ?1 AND next_eligible_ms IS NOT NULL AND state IN ('failed', 'needs_attention')
+              AND file_count > 0 AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)";
+        let due: Option<i64> = self.conn.prepare_cached(sql)?.query_row([destination.0], |row| row.get(0))?;
+        Ok(due.map(UnixMillis))
+    }
+}
+
+/// What creating a job needs.
+#[derive(Debug, Clone, Copy)]
+pub struct NewJob<'a> {
+    /// The record to be sent.
+    pub record: RecordId,
+    /// The destination's abilities, which decide the key.
+    pub abilities: &'a Abilities,
+    /// The destination's job limit.
+    pub limit: u32,
+}
+
+impl Write<'_> {
+    /// Creates a job for a record and allocates its key. A record for which every name is taken gets
+    /// no job but a person's attention, so that it holds up nobody else.
+    ///
+    /// # Errors
+    /// [`StoreError::LimitExceeded`] over the limit; [`StoreError::Refused`] for a record that is
+    /// finished, excluded or already has a job.
+    pub fn create_job(&self, new: NewJob<'_>) -> Result<Option<JobId>, StoreError> {
+        let sql = "SELECT destination_id, state, file_count FROM backup_record WHERE id = ?1";
+        let found: Option<(i64, String, i64)> = self
+            .conn
+            .prepare_cached(sql)?
+            .query_row([new.record.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((destination, state, files)) = found else {
+            return Err(StoreError::Refused("the record has gone".to_owned()));
+        };
+        if files == 0 || !matches!(state.as_str(), "wanted" | "failed" | "needs_attention") {
+            return Err(StoreError::Refused(format!("a {state} record needs no job")));
+        }
+        if self.live_jobs(DestinationId(destination))? >= new.limit {
+            return Err(StoreError::LimitExceeded);
+        }
+        if let Err(StoreError::Refused(why)) = self.ensure_key(new.record, new.abilities) {
+            self.set_failed(new.record, &Failure::permanent(FailureKind::Conflict, why), self.now)?;
+            return Ok(None);
+        }
+        let sql = "INSERT INTO upload_job (record_id, destination_id, state, created_ms) VALUES (?1, ?2, 'registered', ?3)
+            ON CONFLICT DO NOTHING";
+        if self.conn.prepare_cached(sql)?.execute(params![new.record.0, destination, self.now.0])? == 0 {
+            return Err(StoreError::Refused("the record has a job already".to_owned()));
+        }
+        let job = JobId(self.conn.last_insert_rowid());
+        self.conn
+            .prepare_cached("UPDATE backup_record SET jobs_tried = jobs_tried + 1 WHERE id = ?1")?
+            .execute([new.record.0])?;
+        Ok(Some(job))
+    }
+
+    /// Starts up to `limit` registered jobs whose file can be read now.
+    pub fn start_jobs(&self, destination: DestinationId, limit: u32) -> Result<Vec<Started>, StoreError> {
+        let sql = "SELECT j.id, r.id, r.key, c.blake3, c.size, s.path, s.id, f.dir, f.name, f.size, f.mtime_ns,
+              f.ctime_ns, r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.token, res.asset_id, r.receipt
+            FROM upload_job j JOIN backup_record r ON r.id = j.record_id JOIN content c ON c.id = r.content_id
+            JOIN file f ON f.id = (SELECT a.file_id FROM attachment a JOIN file af ON af.id = a.file_id
+              JOIN source sf ON sf.id = af.source_id
+              WHERE a.record_id = r.id AND sf.condition = 'present' ORDER BY a.file_id LIMIT 1)
+            JOIN source s ON s.id = f.source_id
+            LEFT JOIN resource res ON res.file_id = f.id
+            WHERE j.destination_id = ?1 AND j.state = 'registered' AND r.key IS NOT NULL
+              AND r.state NOT IN ('superseded', 'excluded')
+            ORDER BY j.id LIMIT ?2";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query.query_map(params![destination.0, limit], started_row)?;
+        let started: Vec<Started> = rows.collect::<Result<_, _>>()?;
+        let mut start = self.conn.prepare_cached(
+            "UPDATE upload_job SET state = 'pending', run_epoch = ?2 WHERE id = ?1 AND state = 'registered'",
+        )?;
+        let mut mark =
+            self.conn.prepare_cached("UPDATE backup_record SET bin = 'uploading' WHERE id = ?1")?;
+        for job in &started {
+            start.execute(params![job.job.0, self.epoch])?;
+            mark.execute([job.record.0])?;
+        }
+        Ok(started)
+    }
+}
+
+fn started_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Started> {
+    Ok(Started {
+        job: JobId(row.get(0)?),
+        record: RecordId(row.get(1)?),
+        key: row.get(2)?,
+        content: ContentHash { blake3: digest(row, 3)?, size: unsigned(row, 4)? },
+        source_path: row.get(5)?,
+        source: SourceId(row.get(6)?),
+        path: RelPath { dir: row.get(7)?, name: row.get(8)? },
+        stamp: FileStamp { size: unsigned(row, 9)?, mtime_ns: row.get(10)?, ctime_ns: row.get(11)? },
+        captured_at: CapturedAt {
+            wall_ms: UnixMillis(row.get(12)?),
+            offset_minutes: row.get(13)?,
+            provenance: named(row, 14, Provenance::parse)?,
+        },
+        kind: named(row, 15, ResourceKind::parse)?,
+        token: row.get::<_, i64>(16)?.cast_unsigned(),
+        asset: row.get::<_, Option<i64>>(17)?.map(AssetId),
+        receipt: row.get(18)?,
+    })
+}

@@ -1,0 +1,398 @@
+//! The ledger: what is wanted where, under which key, and what is known of the copy.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::rows::{StoreError, digest, named, named_or_null, signed, unsigned};
+use super::writer::{Read, Write};
+use crate::destination::{Abilities, manifest};
+use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
+use crate::domain::hash::{Blake3, ContentHash};
+use crate::domain::ids::{ContentId, DestinationId, FileId, RecordId};
+use crate::domain::key;
+use crate::domain::time::UnixMillis;
+
+/// What asking for a file at a destination came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// A record of these bytes exists for this file now.
+    Recorded(RecordId),
+    /// The file, or the primary it goes beside, is not known yet; it is asked for again when it is.
+    NotReady,
+}
+
+/// What a ready file says about the record it needs.
+struct Need {
+    content: ContentId,
+    size: u64,
+    beside: i64,
+    kind: ResourceKind,
+    captured_at: CapturedAt,
+    origin_source: String,
+    origin_path: Vec<u8>,
+    mtime_ns: i64,
+}
+
+/// What a record is about, for keys and manifests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordFacts {
+    /// The record.
+    pub id: RecordId,
+    /// Its bytes.
+    pub content: ContentHash,
+    /// The part it plays.
+    pub kind: ResourceKind,
+    /// When it was captured.
+    pub captured_at: CapturedAt,
+    /// The source folder's name.
+    pub origin_source: String,
+    /// Where it was below the source when it was first wanted.
+    pub origin_path: Vec<u8>,
+    /// The original's modification time.
+    pub origin_mtime_ns: i64,
+    /// Its key, once it has one.
+    pub key: Option<String>,
+    /// What the destination said of the copy.
+    pub receipt: Option<String>,
+}
+
+fn captured(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<CapturedAt> {
+    Ok(CapturedAt {
+        wall_ms: UnixMillis(row.get(first)?),
+        offset_minutes: row.get(first + 1)?,
+        provenance: named(row, first + 2, Provenance::parse)?,
+    })
+}
+
+const FACTS: &str = "r.id, c.blake3, c.size, r.kind, r.captured_ms, r.offset_minutes, r.provenance,
+    r.origin_source, r.origin_path, r.origin_mtime_ns, r.key, r.receipt";
+
+fn facts_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordFacts> {
+    Ok(RecordFacts {
+        id: RecordId(row.get(0)?),
+        content: ContentHash { blake3: digest(row, 1)?, size: unsigned(row, 2)? },
+        kind: named(row, 3, ResourceKind::parse)?,
+        captured_at: captured(row, 4)?,
+        origin_source: row.get(7)?,
+        origin_path: row.get(8)?,
+        origin_mtime_ns: row.get(9)?,
+        key: row.get(10)?,
+        receipt: row.get(11)?,
+    })
+}
+
+impl RecordFacts {
+    /// The record as a line of the manifest; none before it has a key.
+    pub fn manifest_entry(&self) -> Option<manifest::Entry> {
+        Some(manifest::Entry {
+            key: self.key.clone()?,
+            content: self.content,
+            captured_at: Some(self.captured_at),
+            source: self.origin_source.clone(),
+            path: self.origin_path.clone(),
+            mtime: UnixMillis(self.origin_mtime_ns.div_euclid(1_000_000)),
+        })
+    }
+}
+
+impl Read<'_> {
+    fn need(&self, file: FileId) -> Result<Option<Need>, StoreError> {
+        // A picture's whole asset is foldered by its primary's date.
+        let sql = "SELECT f.content_id, f.size, r.kind, p.captured_ms, p.offset_minutes, p.provenance,
+              s.path, f.dir, f.name, f.mtime_ns, a.primary_file_id, pf.content_id
+            FROM file f JOIN source s ON s.id = f.source_id
+            JOIN resource r ON r.file_id = f.id
+            JOIN asset a ON a.id = r.asset_id
+            JOIN file pf ON pf.id = a.primary_file_id
+            JOIN resource p ON p.file_id = a.primary_file_id
+            WHERE f.id = ?1 AND f.status = 'ready'";
+        let need = self.conn.prepare_cached(sql)?.query_row([file.0], |row| {
+            let kind = named_or_null(row, 2, ResourceKind::parse)?.unwrap_or(ResourceKind::Photo);
+            let is_primary = row.get::<_, i64>(10)? == file.0;
+            let beside = if kind.is_companion() && !is_primary { row.get(11)? } else { Some(0) };
+            let Some(beside) = beside else {
+                return Ok(None);
+            };
+            let source: Vec<u8> = row.get(6)?;
+            let label = source.rsplit(|b| *b == b'/').next().unwrap_or_default();
+            let (dir, name): (Vec<u8>, Vec<u8>) = (row.get(7)?, row.get(8)?);
+            Ok(Some(Need {
+                content: ContentId(row.get(0)?),
+                size: unsigned(row, 1)?,
+                beside,
+                kind,
+                captured_at: captured(row, 3)?,
+                origin_source: String::from_utf8_lossy(label).into_owned(),
+                origin_path: crate::domain::path::join(&dir, &name),
+                mtime_ns: row.get(9)?,
+            }))
+        });
+        Ok(need.optional()?.flatten())
+    }
+
+    /// Ready files of consented sources that no record of the destination is for, after `after` by
+    /// id: what a full look has to want.
+    pub fn unattached(
+        &self,
+        destination: DestinationId,
+        after: FileId,
+        limit: u32,
+    ) -> Result<Vec<FileId>, StoreError> {
+        let sql =
+            "SELECT f.id FROM file f JOIN consent c ON c.source_id = f.source_id AND c.destination_id = ?1
+            WHERE f.id > ?2 AND f.status = 'ready'
+              AND NOT EXISTS (SELECT 1 FROM attachment a WHERE a.file_id = f.id AND a.destination_id = ?1)
+            ORDER BY f.id LIMIT ?3";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query.query_map(params![destination.0, after.0, limit], |row| row.get(0).map(FileId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a source's files may go to a destination.
+    pub fn is_consented(&self, file: FileId, destination: DestinationId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM file f JOIN consent c ON c.source_id = f.source_id
+            WHERE f.id = ?1 AND c.destination_id = ?2)";
+        Ok(self.conn.prepare_cached(sql)?.query_row(params![file.0, destination.0], |row| row.get(0))?)
+    }
+
+    /// What a record is about.
+    pub fn record_facts(&self, id: RecordId) -> Result<Option<RecordFacts>, StoreError> {
+        let sql = format!(
+            "SELECT {FACTS} FROM backup_record r JOIN content c ON c.id = r.content_id WHERE r.id = ?1"
+        );
+        Ok(self.conn.prepare_cached(&sql)?.query_row([id.0], facts_row).optional()?)
+    }
+
+    /// How many jobs for this record have failed running.
+    pub fn jobs_failed(&self, id: RecordId) -> Result<u32, StoreError> {
+        let sql = "SELECT jobs_failed FROM backup_record WHERE id = ?1";
+        Ok(self.conn.prepare_cached(sql)?.query_row([id.0], |row| row.get(0)).optional()?.unwrap_or(0))
+    }
+
+    /// Copies at a destination that no manifest segment lists yet, oldest first.
+    pub fn unlisted(&self, destination: DestinationId, limit: u32) -> Result<Vec<RecordFacts>, StoreError> {
+        let sql = format!(
+            "SELECT {FACTS} FROM backup_record r JOIN content c ON c.id = r.content_id
+             WHERE r.destination_id = ?1 AND r.is_manifested = 0 AND r.state IN ('verified', 'accepted')
+             ORDER BY r.id LIMIT ?2"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let rows = query.query_map(params![destination.0, limit], facts_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Copies to be audited, after `after`: all of them, or those whose proof is older than
+    /// `before`.
+    pub fn copies(
+        &self,
+        destination: DestinationId,
+        before: Option<UnixMillis>,
+        after: RecordId,
+        limit: u32,
+    ) -> Result<Vec<RecordFacts>, StoreError> {
+        let sql = format!(
+            "SELECT {FACTS} FROM backup_record r JOIN content c ON c.id = r.content_id
+             WHERE r.destination_id = ?1 AND r.id > ?2 AND r.state IN ('verified', 'accepted')
+               AND (?3 IS NULL OR r.verified_ms IS NULL OR r.verified_ms < ?3)
+               AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)
+             ORDER BY r.id LIMIT ?4"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let rows = query.query_map(params![destination.0, after.0, before.map(|t| t.0), limit], facts_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Write<'_> {
+    /// Makes sure that a record asks for this file's bytes at the destination, and that the file is
+    /// attached to it. `token` names the temp file of a new record.
+    pub fn want(&self, destination: DestinationId, file: FileId, token: u64) -> Result<Wanted, StoreError> {
+        let Some(need) = self.need(file)? else {
+            return Ok(Wanted::NotReady);
+        };
+        if !self.is_consented(file, destination)? {
+            return Ok(Wanted::NotReady);
+        }
+        let record = self.record_for(destination, &need, token)?;
+        let sql = "SELECT record_id FROM attachment WHERE destination_id = ?1 AND file_id = ?2";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let attached: Option<i64> =
+            query.query_row(params![destination.0, file.0], |row| row.get(0)).optional()?;
+        if attached != Some(record.0) {
+            if attached.is_some() {
+                let sql = "DELETE FROM attachment WHERE destination_id = ?1 AND file_id = ?2";
+                self.conn.prepare_cached(sql)?.execute(params![destination.0, file.0])?;
+            }
+            let sql = "INSERT INTO attachment VALUES (?1, ?2, ?3)";
+            self.conn.prepare_cached(sql)?.execute(params![destination.0, file.0, record.0])?;
+        }
+        Ok(Wanted::Recorded(record))
+    }
+
+    fn record_for(
+        &self,
+        destination: DestinationId,
+        need: &Need,
+        token: u64,
+    ) -> Result<RecordId, StoreError> {
+        let sql = "SELECT id, state FROM backup_record
+            WHERE destination_id = ?1 AND content_id = ?2 AND beside_id = ?3";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let found: Option<(i64, String)> = query
+            .query_row(params![destination.0, need.content.0, need.beside], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        let found = match found {
+            None if need.beside != 0 => self.rebind(destination, need)?,
+            found => found,
+        };
+        if let Some((id, state)) = found {
+            if state == "superseded" {
+                let sql = "UPDATE backup_record SET state = 'wanted', bin = 'waiting', jobs_failed = 0,
+                      failure_kind = NULL, failure_reach = NULL, failure_details = NULL, next_eligible_ms = NULL
+                    WHERE id = ?1";
+                self.conn.prepare_cached(sql)?.execute([id])?;
+            }
+            return Ok(RecordId(id));
+        }
+        let sql = "INSERT INTO backup_record (destination_id, content_id, beside_id, size, kind, captured_ms,
+              offset_minutes, provenance, origin_source, origin_path, origin_mtime_ns, state, bin, token)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'wanted', 'waiting', ?12)";
+        self.conn.prepare_cached(sql)?.execute(params![
+            destination.0,
+            need.content.0,
+            need.beside,
+            signed(need.size),
+            need.kind.as_str(),
+            need.captured_at.wall_ms.0,
+            need.captured_at.offset_minutes,
+            need.captured_at.provenance.as_str(),
+            need.origin_source,
+            need.origin_path,
+            need.mtime_ns,
+            token.cast_signed()
+        ])?;
+        Ok(RecordId(self.conn.last_insert_rowid()))
+    }
+
+    /// A rebuilt ledger knows a companion's copy, but not what it goes beside; the first file that
+    /// needs those bytes tells.
+    fn rebind(&self, destination: DestinationId, need: &Need) -> Result<Option<(i64, String)>, StoreError> {
+        let sql = "UPDATE backup_record SET beside_id = ?3, kind = ?4
+            WHERE destination_id = ?1 AND content_id = ?2 AND beside_id = 0 AND file_count = 0
+              AND state = 'accepted' AND receipt = ''
+            RETURNING id, state";
+        let mut rebind = self.conn.prepare_cached(sql)?;
+        let values = params![destination.0, need.content.0, need.beside, need.kind.as_str()];
+        Ok(rebind.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    }
+
+    /// The record's key, allocated now if it has none: the first candidate, from the record's
+    /// attempt on, that no other record of the destination has.
+    pub(super) fn ensure_key(&self, record: RecordId, abilities: &Abilities) -> Result<String, StoreError> {
+        let Some(facts) = self.record_facts(record)? else {
+            return Err(StoreError::Refused("the record has gone".to_owned()));
+        };
+        if let Some(key) = facts.key {
+            return Ok(key);
+        }
+        let layout =
+            key::Layout { always_hash: !abilities.no_replace, name_len_max: abilities.name_len_max as usize };
+        let name = facts.origin_path.rsplit(|b| *b == b'/').next().unwrap_or_default().to_vec();
+        let candidates = match self.primary_key(record, abilities)? {
+            Some(primary) => key::companion_candidates(&primary, &name, facts.content.blake3, layout),
+            None => key::candidates(facts.captured_at, &name, facts.content.blake3, layout),
+        };
+        let sql = "SELECT key_attempt FROM backup_record WHERE id = ?1";
+        let attempt: u32 = self.conn.prepare_cached(sql)?.query_row([record.0], |row| row.get(0))?;
+        let take =
+            "UPDATE OR IGNORE backup_record SET key = ?2, key_fold = ?3, key_attempt = ?4 WHERE id = ?1";
+        for (number, candidate) in candidates.into_iter().enumerate().skip(attempt as usize) {
+            let fold = key::fold(&candidate);
+            let number = i64::try_from(number).unwrap_or(i64::MAX);
+            if self.conn.prepare_cached(take)?.execute(params![record.0, candidate, fold, number])? > 0 {
+                return Ok(candidate);
+            }
+        }
+        Err(StoreError::Refused("every name for this file is taken at the destination".to_owned()))
+    }
+
+    /// The key of the record that a companion goes beside; none for anything that goes by itself.
+    fn primary_key(&self, record: RecordId, abilities: &Abilities) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT p.id FROM backup_record r JOIN backup_record p
+              ON p.destination_id = r.destination_id AND p.content_id = r.beside_id AND p.beside_id = 0
+            WHERE r.id = ?1 AND r.beside_id <> 0";
+        let primary: Option<i64> =
+            self.conn.prepare_cached(sql)?.query_row([record.0], |row| row.get(0)).optional()?;
+        primary.map(|id| self.ensure_key(RecordId(id), abilities)).transpose()
+    }
+
+    /// Gives up the key that someone else's bytes have at the destination, and takes the next
+    /// candidate.
+    pub fn next_key(&self, record: RecordId, abilities: &Abilities) -> Result<String, StoreError> {
+        let sql = "UPDATE backup_record SET key = NULL, key_fold = NULL, key_attempt = key_attempt + 1
+            WHERE id = ?1 AND state NOT IN ('verified', 'accepted')";
+        if self.conn.prepare_cached(sql)?.execute([record.0])? == 0 {
+            return Err(StoreError::Refused("a finished record keeps its key".to_owned()));
+        }
+        self.conn.execute("DELETE FROM transfer_checkpoint WHERE record_id = ?1", [record.0])?;
+        self.ensure_key(record, abilities)
+    }
+
+    /// Notes that a manifest segment lists these copies, and that its number is used.
+    pub fn set_listed(
+        &self,
+        destination: DestinationId,
+        records: &[RecordId],
+        next: u64,
+    ) -> Result<(), StoreError> {
+        let mut update =
+            self.conn.prepare_cached("UPDATE backup_record SET is_manifested = 1 WHERE id = ?1")?;
+        for record in records {
+            update.execute([record.0])?;
+        }
+        let sql = "UPDATE destination SET manifest_next = max(manifest_next, ?2) WHERE id = ?1";
+        self.conn.prepare_cached(sql)?.execute(params![destination.0, signed(next)])?;
+        Ok(())
+    }
+
+    /// Takes a manifest's entry into the ledger of a rebuilt database: the destination said once
+    /// that it holds these bytes, which an audit or the next backup proves anew. Says whether it was
+    /// news.
+    pub fn adopt(
+        &self,
+        destination: DestinationId,
+        entry: &manifest::Entry,
+        token: u64,
+    ) -> Result<bool, StoreError> {
+        let ContentHash { blake3: Blake3(hash), size } = entry.content;
+        self.conn
+            .prepare_cached("INSERT OR IGNORE INTO content (blake3, size) VALUES (?1, ?2)")?
+            .execute(params![hash, signed(size)])?;
+        let captured_at = entry.captured_at.unwrap_or(CapturedAt {
+            wall_ms: entry.mtime,
+            offset_minutes: None,
+            provenance: Provenance::ModifiedTime,
+        });
+        let sql = "INSERT OR IGNORE INTO backup_record (destination_id, content_id, size, kind, captured_ms,
+              offset_minutes, provenance, origin_source, origin_path, origin_mtime_ns, state, bin, token, key,
+              key_fold, receipt, is_manifested)
+            SELECT ?1, id, size, 'photo', ?4, ?5, ?6, ?7, ?8, ?9, 'accepted', 'unproven', ?10, ?11, ?12, '', 1
+            FROM content WHERE blake3 = ?2 AND size = ?3";
+        let added = self.conn.prepare_cached(sql)?.execute(params![
+            destination.0,
+            hash,
+            signed(size),
+            captured_at.wall_ms.0,
+            captured_at.offset_minutes,
+            captured_at.provenance.as_str(),
+            entry.source,
+            entry.path,
+            entry.mtime.0.saturating_mul(1_000_000),
+            token.cast_signed(),
+            entry.key,
+            key::fold(&entry.key)
+        ])?;
+        Ok(added > 0)
+    }
+}

@@ -1,0 +1,287 @@
+//! The steps of a job's life, each guarded by the state it starts from.
+//!
+//! A step that finds its job in another state changes nothing and says so: somebody else was first.
+
+use rusqlite::params;
+
+use super::rows::{StoreError, signed};
+use super::writer::Write;
+use crate::domain::backoff::JOBS_BEFORE_ATTENTION;
+use crate::domain::failure::Failure;
+use crate::domain::ids::{DestinationId, FileId, ItemId, JobId, RecordId};
+use crate::domain::record::Evidence;
+use crate::domain::time::UnixMillis;
+
+/// How a pending job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The destination has it.
+    Succeeded {
+        /// What it showed.
+        evidence: Evidence,
+        /// What it said.
+        receipt: String,
+    },
+    /// It failed on the resource's own account.
+    Failed {
+        /// How.
+        failure: Failure,
+        /// When another job may be made for it; never for a permanent failure.
+        eligible_at: UnixMillis,
+    },
+    /// It goes back unspent: paused, offline, the destination is lost, quitting.
+    PutBack {
+        /// Bytes sent so far.
+        bytes_sent: u64,
+    },
+}
+
+impl Write<'_> {
+    /// Ends a pending job of this run and writes its outcome into the ledger. Says whether the job
+    /// was still this run's.
+    pub fn end_job(&self, job: JobId, record: RecordId, outcome: &Outcome) -> Result<bool, StoreError> {
+        let (state, permanent, bytes) = match outcome {
+            Outcome::Succeeded { .. } => ("succeeded", false, None),
+            Outcome::Failed { failure, .. } => ("failed", failure.is_permanent(), None),
+            Outcome::PutBack { bytes_sent } => ("registered", false, Some(signed(*bytes_sent))),
+        };
+        let sql =
+            "UPDATE upload_job SET state = ?2, is_permanent = ?3, bytes_sent = coalesce(?4, bytes_sent),
+              run_epoch = NULL
+            WHERE id = ?1 AND state = 'pending' AND run_epoch = ?5";
+        let ended =
+            self.conn.prepare_cached(sql)?.execute(params![job.0, state, permanent, bytes, self.epoch])?;
+        if ended == 0 {
+            return Ok(false);
+        }
+        match outcome {
+            Outcome::Succeeded { evidence, receipt } => self.set_evidence(record, *evidence, receipt)?,
+            Outcome::Failed { failure, eligible_at } => self.set_failed(record, failure, *eligible_at)?,
+            Outcome::PutBack { .. } => self.settle_bin(record)?,
+        }
+        Ok(true)
+    }
+
+    /// Writes what a destination has shown of a copy: at a job's end, or when an audit has read it.
+    pub fn set_evidence(
+        &self,
+        record: RecordId,
+        evidence: Evidence,
+        receipt: &str,
+    ) -> Result<(), StoreError> {
+        let (state, bin, method, at) = match evidence {
+            Evidence::Accepted => ("accepted", "unproven", None, None),
+            Evidence::Verified { method, at } => ("verified", "safe", Some(method.as_str()), Some(at.0)),
+        };
+        let sql = "UPDATE backup_record SET state = ?2, bin = ?3, proof_method = ?4, verified_ms = ?5, receipt = ?6,
+              jobs_failed = 0, crashes = 0, next_eligible_ms = NULL, failure_kind = NULL, failure_reach = NULL,
+              failure_details = NULL, failed_ms = NULL
+            WHERE id = ?1";
+        self.conn.prepare_cached(sql)?.execute(params![record.0, state, bin, method, at, receipt])?;
+        self.conn
+            .prepare_cached("DELETE FROM transfer_checkpoint WHERE record_id = ?1")?
+            .execute([record.0])?;
+        Ok(())
+    }
+
+    pub(super) fn set_failed(
+        &self,
+        record: RecordId,
+        failure: &Failure,
+        eligible_at: UnixMillis,
+    ) -> Result<(), StoreError> {
+        // Excluded while it was being sent, or no longer wanted: that stays, the failure is only noted.
+        let sql = "UPDATE backup_record SET jobs_failed = jobs_failed + 1,
+              state = CASE WHEN state IN ('excluded', 'superseded') THEN state
+                WHEN ?2 OR jobs_failed + 1 >= ?3 THEN 'needs_attention' ELSE 'failed' END,
+              bin = CASE WHEN state = 'excluded' THEN 'excluded' WHEN state = 'superseded' THEN 'waiting'
+                WHEN ?2 OR jobs_failed + 1 >= ?3 THEN 'needs_attention' ELSE 'waiting' END,
+              next_eligible_ms = CASE WHEN ?2 THEN NULL ELSE ?4 END,
+              failure_kind = ?5, failure_reach = ?6, failure_details = ?7, failed_ms = ?8
+            WHERE id = ?1";
+        self.conn.prepare_cached(sql)?.execute(params![
+            record.0,
+            failure.is_permanent(),
+            JOBS_BEFORE_ATTENTION,
+            eligible_at.0,
+            failure.kind.as_str(),
+            failure.reach.as_str(),
+            failure.details,
+            self.now.0
+        ])?;
+        Ok(())
+    }
+
+    fn settle_bin(&self, record: RecordId) -> Result<(), StoreError> {
+        let sql = "UPDATE backup_record SET bin = CASE state
+                WHEN 'accepted' THEN 'unproven' WHEN 'verified' THEN 'safe'
+                WHEN 'needs_attention' THEN state WHEN 'excluded' THEN state ELSE 'waiting' END
+            WHERE id = ?1";
+        self.conn.prepare_cached(sql)?.execute([record.0])?;
+        Ok(())
+    }
+
+    /// The extension's one retry: the job is registered again, and the failure it takes back no
+    /// longer counts. Says whether the job allowed it.
+    pub fn retry_job(&self, job: JobId) -> Result<bool, StoreError> {
+        let sql = "UPDATE upload_job SET state = 'registered', retry_used = 1, is_permanent = 0
+            WHERE id = ?1 AND state = 'failed' AND retry_used = 0 RETURNING record_id";
+        let mut retry = self.conn.prepare_cached(sql)?;
+        let mut rows = retry.query([job.0])?;
+        let Some(row) = rows.next()? else {
+            return Ok(false);
+        };
+        let record: i64 = row.get(0)?;
+        let sql = "UPDATE backup_record SET jobs_failed = max(jobs_failed - 1, 0), state = 'wanted', bin = 'waiting',
+              next_eligible_ms = NULL
+            WHERE id = ?1 AND state IN ('failed', 'needs_attention')";
+        self.conn.prepare_cached(sql)?.execute([record])?;
+        Ok(true)
+    }
+
+    /// The extension has seen the outcome: the job goes and its slot is free.
+    pub fn acknowledge_job(&self, job: JobId) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM upload_job WHERE id = ?1 AND state IN ('succeeded', 'failed')";
+        Ok(self.conn.prepare_cached(sql)?.execute([job.0])? > 0)
+    }
+
+    /// The extension no longer wants the job. A pending one loses its row at once; the engine sees
+    /// that when it ends.
+    pub fn cancel_job(&self, job: JobId) -> Result<bool, StoreError> {
+        let sql =
+            "DELETE FROM upload_job WHERE id = ?1 AND state IN ('registered', 'pending') RETURNING record_id";
+        let mut cancel = self.conn.prepare_cached(sql)?;
+        let mut rows = cancel.query([job.0])?;
+        let Some(row) = rows.next()? else {
+            return Ok(false);
+        };
+        self.settle_bin(RecordId(row.get(0)?))?;
+        Ok(true)
+    }
+
+    /// After a start: whatever an earlier run had in flight goes back unspent, and each such record
+    /// has one crash more. Gives how many there were.
+    pub fn rescue_jobs(&self) -> Result<u64, StoreError> {
+        let sql = "UPDATE backup_record SET crashes = crashes + 1, bin = CASE state
+                WHEN 'accepted' THEN 'unproven' WHEN 'verified' THEN 'safe'
+                WHEN 'needs_attention' THEN state WHEN 'excluded' THEN state ELSE 'waiting' END
+            WHERE id IN (SELECT record_id FROM upload_job WHERE state = 'pending' AND run_epoch <> ?1)";
+        self.conn.execute(sql, [self.epoch])?;
+        let sql = "UPDATE upload_job SET state = 'registered', run_epoch = NULL
+            WHERE state = 'pending' AND run_epoch <> ?1";
+        Ok(self.conn.execute(sql, [self.epoch])? as u64)
+    }
+
+    /// A copy that an audit found missing or different: it is sent again. Its key is given up, for
+    /// what is there now is not touched.
+    pub fn set_copy_bad(&self, record: RecordId) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE backup_record SET state = CASE file_count WHEN 0 THEN 'superseded' ELSE 'wanted' END,
+              bin = 'waiting', proof_method = NULL, verified_ms = NULL, receipt = NULL, is_manifested = 0,
+              key = NULL, key_fold = NULL
+            WHERE id = ?1 AND state IN ('verified', 'accepted')";
+        self.conn.prepare_cached(sql)?.execute([record.0])?;
+        Ok(())
+    }
+
+    /// The person wants these tried again now. Gives how many items that changed.
+    pub fn retry_items(&self, items: &[ItemId]) -> Result<u64, StoreError> {
+        let mut changed = 0;
+        for item in items {
+            changed += match item {
+                ItemId::Record(id) => self.retry_where("id = ?1", params![id.0])?,
+                ItemId::File(id) => self.look_again("id = ?1", params![id.0])?,
+            };
+        }
+        Ok(changed)
+    }
+
+    /// The person wants everything tried again now, or everything that failed with one kind.
+    pub fn retry_all(&self, kind: Option<&str>) -> Result<u64, StoreError> {
+        let records = self.retry_where("(?1 IS NULL OR failure_kind = ?1)", params![kind])?;
+        let files = self.look_again("(?1 IS NULL OR reason = ?1)", params![kind])?;
+        Ok(records + files)
+    }
+
+    fn retry_where(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<u64, StoreError> {
+        let sql = format!(
+            "UPDATE backup_record SET state = CASE file_count WHEN 0 THEN 'superseded' ELSE 'wanted' END,
+               bin = 'waiting', jobs_failed = 0, crashes = 0, next_eligible_ms = NULL
+             WHERE {which} AND state IN ('failed', 'needs_attention') AND bin <> 'uploading'"
+        );
+        Ok(self.conn.execute(&sql, values)? as u64)
+    }
+
+    fn look_again(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<u64, StoreError> {
+        let sql = format!(
+            "UPDATE file SET status = 'found', reason = NULL, details = NULL WHERE {which} AND status = 'problem'
+               AND size > 0"
+        );
+        Ok(self.conn.execute(&sql, values)? as u64)
+    }
+
+    /// The person leaves these out for good. Gives how many items that changed.
+    pub fn exclude_items(&self, items: &[ItemId]) -> Result<u64, StoreError> {
+        let mut changed = 0;
+        for item in items {
+            changed += match item {
+                ItemId::Record(id) => self.exclude_record(*id)?,
+                ItemId::File(id) => self.conn.execute(
+                    "UPDATE file SET status = 'excluded', reason = 'by_person', details = NULL,
+                       settle_until_ms = NULL, content_id = NULL
+                     WHERE id = ?1 AND status <> 'excluded'",
+                    [id.0],
+                )? as u64,
+            };
+        }
+        Ok(changed)
+    }
+
+    fn exclude_record(&self, id: RecordId) -> Result<u64, StoreError> {
+        // A live job goes with it; the extension and the engine find that out by its absence.
+        self.conn.execute("DELETE FROM upload_job WHERE record_id = ?1", [id.0])?;
+        let sql = "UPDATE backup_record SET state = 'excluded', bin = 'excluded', next_eligible_ms = NULL
+            WHERE id = ?1 AND state IN ('wanted', 'failed', 'needs_attention')";
+        Ok(self.conn.execute(sql, [id.0])? as u64)
+    }
+
+    /// The person takes an exclusion back. Gives how many items that changed.
+    pub fn include_items(&self, items: &[ItemId]) -> Result<u64, StoreError> {
+        let mut changed = 0;
+        for item in items {
+            changed += match item {
+                ItemId::Record(RecordId(id)) => self.conn.execute(
+                    "UPDATE backup_record SET state = CASE file_count WHEN 0 THEN 'superseded' ELSE 'wanted' END,
+                       bin = 'waiting', jobs_failed = 0 WHERE id = ?1 AND state = 'excluded'",
+                    [id],
+                )? as u64,
+                ItemId::File(FileId(id)) => self.conn.execute(
+                    "UPDATE file SET status = 'found', reason = NULL
+                     WHERE id = ?1 AND status = 'excluded' AND reason = 'by_person'",
+                    [id],
+                )? as u64,
+            };
+        }
+        Ok(changed)
+    }
+
+    /// Everything that failed or needs attention, or failed with one kind, is left out for good.
+    pub fn exclude_all(&self, kind: Option<&str>) -> Result<u64, StoreError> {
+        let sql = "UPDATE backup_record SET state = 'excluded', bin = 'excluded', next_eligible_ms = NULL
+            WHERE state IN ('failed', 'needs_attention') AND (?1 IS NULL OR failure_kind = ?1)
+              AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = backup_record.id)";
+        let records = self.conn.execute(sql, params![kind])? as u64;
+        let sql = "UPDATE file SET status = 'excluded', reason = 'by_person', details = NULL
+            WHERE status = 'problem' AND (?1 IS NULL OR reason = ?1)";
+        Ok(records + self.conn.execute(sql, params![kind])? as u64)
+    }
+
+    /// Jobs of a destination that were pending when it was lost or switched off, and whose rows the
+    /// engine has let go of, go back.
+    pub fn put_back_all(&self, destination: DestinationId) -> Result<(), StoreError> {
+        let sql = "UPDATE upload_job SET state = 'registered', run_epoch = NULL
+            WHERE destination_id = ?1 AND state = 'pending'";
+        self.conn.execute(sql, [destination.0])?;
+        self.settle_bins(destination)
+    }
+}
