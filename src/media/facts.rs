@@ -1,0 +1,324 @@
+//! One bounded look at a file: what it is, when it was captured, with what.
+
+use std::io;
+
+use super::bytes::Bounded;
+use super::dates::WallTime;
+use super::guard::contain;
+use super::metadata::{self, Metadata};
+use super::name_date::{self, NameDate};
+use super::names::excluded_by_name;
+use super::sniff::sniff;
+use crate::base::files::SourceFile;
+use crate::domain::asset::{CapturedAt, Facts, Provenance};
+use crate::domain::file::{ExcludeReason, FileStamp, Problem};
+use crate::domain::path::RelPath;
+use crate::domain::time::UnixMillis;
+
+pub use super::bytes::{HEAD_BYTES, READ_BUDGET_BYTES};
+
+/// How far a movie header's time may be from the nearest quarter of an hour of a time in its name:
+/// one is written when filming begins, the other often when it ends.
+const CLIP_SLACK_SECONDS: i64 = 5 * 60;
+/// No place on earth is further from UTC.
+const OFFSET_SECONDS_MAX: i64 = 14 * 3600;
+/// Time zones differ by quarters of an hour.
+const ZONE_STEP_SECONDS: i64 = 15 * 60;
+
+/// What one look at a file comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Described {
+    /// It belongs in the library.
+    Facts(Facts),
+    /// It belongs, but there is nothing in it to back up.
+    Problem(Problem),
+    /// It does not belong.
+    Exclude(ExcludeReason),
+}
+
+/// Looks at a file, reading at most [`READ_BUDGET_BYTES`] of it, whatever it claims to be.
+///
+/// `rel` is its path below its source and `stamp` its size and times as the scan saw them. Damaged
+/// or hostile bytes give fewer facts and never an error. Sidecars get facts as well: whether their
+/// picture is near is for [`crate::domain::grouping`] to say.
+///
+/// # Errors
+/// Only when the disk cannot be read.
+pub fn describe(file: &mut dyn SourceFile, rel: &RelPath, stamp: &FileStamp) -> io::Result<Described> {
+    if let Some(reason) = excluded_by_name(rel) {
+        return Ok(Described::Exclude(reason));
+    }
+    let mut source = Bounded::open(file, stamp.size)?;
+    let Some(sniffed) = sniff(source.head(), &rel.name) else {
+        return Ok(Described::Exclude(ExcludeReason::NotMedia));
+    };
+    if stamp.size == 0 {
+        return Ok(Described::Problem(Problem::Empty));
+    }
+    let read = contain(|| metadata::read(&mut source, sniffed.media_type));
+    if let Some(error) = source.take_error() {
+        return Err(error);
+    }
+    let metadata = read.unwrap_or_default();
+    Ok(Described::Facts(Facts {
+        media_type: sniffed.media_type,
+        is_mismatch: sniffed.is_mismatch,
+        captured_at: captured_at(&metadata, &rel.name, stamp),
+        dimensions: metadata.size.filter(|(width, height)| *width > 0 && *height > 0),
+        orientation: metadata.orientation.unwrap_or(1),
+        camera: camera_name(metadata.make.as_deref(), metadata.model.as_deref()),
+        content_identifier: metadata.content_identifier,
+    }))
+}
+
+/// The capture date of a file of which only name and times are known, such as one that cannot be
+/// opened.
+pub fn captured_by_name(name: &[u8], stamp: &FileStamp) -> CapturedAt {
+    captured_at(&Metadata::default(), name, stamp)
+}
+
+fn captured_at(metadata: &Metadata, name: &[u8], stamp: &FileStamp) -> CapturedAt {
+    let by_name = name_date::find(name);
+    if let Some(taken) = metadata.taken {
+        return captured(taken, Provenance::Metadata);
+    }
+    if let Some(created) = metadata.created_utc {
+        let local = by_name.and_then(|named| local_of(created, named)).unwrap_or(created);
+        return captured(local, Provenance::Metadata);
+    }
+    if let Some(named) = by_name {
+        return captured(named.time, Provenance::FileName);
+    }
+    CapturedAt {
+        wall_ms: UnixMillis(stamp.mtime_ns.div_euclid(1_000_000)),
+        offset_minutes: Some(0),
+        provenance: Provenance::ModifiedTime,
+    }
+}
+
+fn captured(time: WallTime, provenance: Provenance) -> CapturedAt {
+    CapturedAt { wall_ms: time.wall_ms(), offset_minutes: time.offset_minutes, provenance }
+}
+
+/// A movie's header is in UTC, but a phone puts the local time into the name. Where the two differ
+/// by what a time zone can be, the name tells the day that the person remembers.
+fn local_of(created_utc: WallTime, named: NameDate) -> Option<WallTime> {
+    if !named.has_time {
+        return None;
+    }
+    let difference = (named.time.wall_ms().0 - created_utc.wall_ms().0) / 1000;
+    let zone = (difference + ZONE_STEP_SECONDS / 2).div_euclid(ZONE_STEP_SECONDS) * ZONE_STEP_SECONDS;
+    let fits = zone.abs() <= OFFSET_SECONDS_MAX && (difference - zone).abs() <= CLIP_SLACK_SECONDS;
+    let offset = i16::try_from(zone / 60).ok()?;
+    fits.then_some(WallTime { offset_minutes: Some(offset), ..named.time })
+}
+
+/// Words of a maker's full name that people leave out.
+const COMPANY_WORDS: [&str; 16] = [
+    "corporation",
+    "corp",
+    "corp.",
+    "company",
+    "co.",
+    "co.,ltd",
+    "co.,ltd.",
+    "co.,",
+    "ltd",
+    "ltd.",
+    "inc",
+    "inc.",
+    "imaging",
+    "optical",
+    "electric",
+    "techwin",
+];
+
+/// Maker and model as people say them: `NIKON CORPORATION` and `NIKON D70` are a Nikon D70.
+fn camera_name(make: Option<&str>, model: Option<&str>) -> Option<String> {
+    let is_company = |word: &str| {
+        COMPANY_WORDS.contains(&word.trim_end_matches(',').to_lowercase().as_str())
+            || COMPANY_WORDS.contains(&word.to_lowercase().as_str())
+    };
+    let words: Vec<&str> = make.unwrap_or("").split_whitespace().collect();
+    let mut plain: Vec<String> =
+        words.iter().filter(|word| !is_company(word)).map(|word| cased(word)).collect();
+    // Kodak signs as Eastman Kodak, and only half of it is on the camera.
+    if plain.first().is_some_and(|first| first == "Eastman") {
+        plain.remove(0);
+    }
+    let model_words: Vec<&str> = model.unwrap_or("").split_whitespace().collect();
+    let repeated = model_words.first().is_some_and(|first| {
+        plain.first().is_some_and(|maker| first.eq_ignore_ascii_case(maker))
+            || words.iter().any(|word| first.eq_ignore_ascii_case(word))
+    });
+    let model_words = model_words.get(usize::from(repeated)..).unwrap_or(&[]);
+    plain.extend(model_words.iter().map(|word| (*word).to_owned()));
+    let name = plain.join(" ");
+    (!name.is_empty()).then_some(name)
+}
+
+/// `Nikon` for `NIKON`; short names such as `LG` or `HMD` are initials.
+fn cased(word: &str) -> String {
+    let is_shout = word.len() > 3 && word.chars().all(|c| c.is_ascii_uppercase());
+    match word.split_at_checked(1) {
+        Some((first, rest)) if is_shout => format!("{first}{}", rest.to_ascii_lowercase()),
+        _ => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::media_type::MediaType;
+    use crate::media::fixture;
+    use crate::media::movie::tests::movie;
+
+    fn described(name: &str, bytes: &[u8]) -> Described {
+        let mut file = tempfile::tempfile().expect("a temporary file");
+        file.write_all(bytes).expect("written");
+        // 2001-09-09T01:46:40Z
+        let stamp = FileStamp { size: bytes.len() as u64, mtime_ns: 1_000_000_000_000_000_000, ctime_ns: 0 };
+        describe(&mut file, &RelPath::parse(name.as_bytes()).expect("plain path"), &stamp).expect("readable")
+    }
+
+    fn facts(name: &str, bytes: &[u8]) -> Facts {
+        match described(name, bytes) {
+            Described::Facts(facts) => facts,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    fn captured_told(facts: &Facts) -> (String, Option<i16>, Provenance) {
+        let captured = facts.captured_at;
+        (captured.wall_ms.rfc3339(), captured.offset_minutes, captured.provenance)
+    }
+
+    fn photo() -> fixture::Photo<'static> {
+        fixture::Photo {
+            width: 64,
+            height: 48,
+            taken: Some("2019:05:12 10:15:00"),
+            offset: Some("+02:00"),
+            camera: Some(("NIKON CORPORATION", "NIKON D70")),
+            orientation: 6,
+            ..fixture::Photo::new(1)
+        }
+    }
+
+    #[test]
+    fn a_photo_tells_all() {
+        for (name, bytes) in
+            [("a.jpg", photo().jpeg()), ("a.heic", photo().heic()), ("a.tif", photo().tiff())]
+        {
+            let facts = facts(name, &bytes);
+            assert_eq!(
+                captured_told(&facts),
+                ("2019-05-12T10:15:00Z".to_owned(), Some(120), Provenance::Metadata),
+                "{name}"
+            );
+            assert_eq!(facts.dimensions, Some((64, 48)), "{name}");
+            assert_eq!(facts.camera.as_deref(), Some("Nikon D70"), "{name}");
+            assert_eq!(facts.orientation, 6, "{name}");
+            assert!(!facts.is_mismatch, "{name}");
+        }
+    }
+
+    #[test]
+    fn dates_come_from_the_best_that_there_is() {
+        let plain = fixture::Photo { taken: None, ..photo() }.jpeg();
+        let named = facts("IMG_20180203_040506.jpg", &plain);
+        assert_eq!(captured_told(&named), ("2018-02-03T04:05:06Z".to_owned(), None, Provenance::FileName));
+        let bare = facts("a.jpg", &plain);
+        assert_eq!(
+            captured_told(&bare),
+            ("2001-09-09T01:46:40Z".to_owned(), Some(0), Provenance::ModifiedTime)
+        );
+        let nonsense = fixture::Photo { taken: Some("0000:00:00 00:00:00"), ..photo() }.jpeg();
+        assert_eq!(captured_told(&facts("a.jpg", &nonsense)).2, Provenance::ModifiedTime);
+        let xmp = b"<x:xmpmeta><rdf:Description exif:DateTimeOriginal='2011-01-02T03:04:05'/>";
+        assert_eq!(captured_told(&facts("a.xmp", xmp)).0, "2011-01-02T03:04:05Z");
+    }
+
+    #[test]
+    fn a_movies_utc_becomes_local_by_its_name() {
+        // 2019-05-12T20:15:30Z
+        let seconds = 2_082_844_800 + 1_557_692_130;
+        let bytes = movie(seconds, &[]);
+        let facts_of = |name| captured_told(&facts(name, &bytes));
+        assert_eq!(facts_of("a.mov"), ("2019-05-12T20:15:30Z".to_owned(), Some(0), Provenance::Metadata));
+        assert_eq!(
+            facts_of("VID_20190513_011200.mov"),
+            ("2019-05-13T01:12:00Z".to_owned(), Some(300), Provenance::Metadata)
+        );
+        assert_eq!(facts_of("VID_20190612_221500.mov").0, "2019-05-12T20:15:30Z");
+        assert_eq!(facts_of("VID-20190513-WA0001.mov").0, "2019-05-12T20:15:30Z");
+    }
+
+    #[test]
+    fn what_does_not_belong_says_why() {
+        assert_eq!(described("a.txt", b"text"), Described::Exclude(ExcludeReason::NotMedia));
+        assert_eq!(described("empty.txt", b""), Described::Exclude(ExcludeReason::NotMedia));
+        assert_eq!(described("empty.jpg", b""), Described::Problem(Problem::Empty));
+        assert_eq!(described(".a.jpg", &photo().jpeg()), Described::Exclude(ExcludeReason::Hidden));
+        assert_eq!(described("Thumbs.db", b"x"), Described::Exclude(ExcludeReason::Debris));
+        let damaged = facts("a.jpg", b"\xff\xd8\xff then nothing");
+        assert_eq!((damaged.media_type, damaged.dimensions), (MediaType::Jpeg, None));
+        assert!(facts("a.jpg", &photo().encoded(image::ImageFormat::Png)).is_mismatch);
+    }
+
+    #[test]
+    fn cameras_as_people_say_them() {
+        for (make, model, expected) in [
+            ("NIKON CORPORATION", "NIKON D70", "Nikon D70"),
+            ("Canon", "Canon EOS 40D", "Canon EOS 40D"),
+            ("Apple", "iPhone 13 Pro Max", "Apple iPhone 13 Pro Max"),
+            ("EASTMAN KODAK COMPANY", "KODAK CX7530 ZOOM DIGITAL CAMERA", "Kodak CX7530 ZOOM DIGITAL CAMERA"),
+            ("OLYMPUS OPTICAL CO.,LTD", "C960Z,D460Z", "Olympus C960Z,D460Z"),
+            ("PENTAX Corporation", "PENTAX K10D", "Pentax K10D"),
+            ("HMD Global", "Nokia 8.3 5G", "HMD Global Nokia 8.3 5G"),
+            ("", "Model", "Model"),
+            ("Maker", "", "Maker"),
+        ] {
+            assert_eq!(camera_name(Some(make), Some(model)).as_deref(), Some(expected));
+        }
+        assert_eq!(camera_name(None, None), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn damage_is_survived(
+            which in 0_usize..4,
+            flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..24),
+            keep in any::<prop::sample::Index>(),
+            cuts in any::<bool>(),
+        ) {
+            static FILES: std::sync::OnceLock<[(&str, Vec<u8>); 4]> = std::sync::OnceLock::new();
+            let files = FILES.get_or_init(|| [
+                ("a.jpg", photo().jpeg()),
+                ("a.heic", photo().heic()),
+                ("a.tif", photo().tiff()),
+                ("a.mov", movie(3_640_000_000, &[("com.apple.quicktime.creationdate", "2019-05-12T10:15:00+0200")])),
+            ]);
+            let (name, whole) = &files[which];
+            let mut bytes = whole.clone();
+            for (index, byte) in flips {
+                bytes[index.index(whole.len())] = byte;
+            }
+            if cuts {
+                bytes.truncate(keep.index(whole.len()));
+            }
+            prop_assert!(!matches!(described(name, &bytes), Described::Exclude(_)));
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..3000), which in 0_usize..6) {
+            let names = ["a.jpg", "a.nef", "a.mov", "a.heic", "a.xmp", "a"];
+            described(names[which], &bytes);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! From a file's bytes to pixels that can be shown.
+//!
+//! Sizes are checked against named limits before any memory is taken for pixels, decoders that are
+//! not ours run where a panic costs one picture, and at most one large picture is decoded at a time.
+//! Nothing here touches a cache or starts a thread.
+
+mod heic;
+mod jpeg;
+pub mod orient;
+mod other;
+mod preview;
+pub mod resize;
+
+use std::io::{Read as _, SeekFrom};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::bytes::Bounded;
+use super::guard::contain;
+use super::metadata::{self, Metadata};
+use super::sniff::sniff;
+use crate::base::files::SourceFile;
+use crate::domain::media_type::{MediaClass, MediaType};
+
+pub use jpeg::encode as encode_jpeg;
+
+/// Changes when a decoder can show what it could not, so that remembered failures are tried again.
+pub const DECODER_VERSION: u32 = 1;
+/// The most pixels of a picture that is decoded.
+pub const PIXELS_MAX: u64 = 200_000_000;
+/// The most memory that one picture's pixels may take while it is decoded.
+pub const MEMORY_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// The most pixels of a HEIC, whose decoder needs several times the memory of the others.
+pub const HEIC_PIXELS_MAX: u64 = 64_000_000;
+/// The largest picture file that is read into memory. RAW files may be larger: only their preview is
+/// read.
+pub const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// A picture that may take more memory than this waits until no other such is being decoded.
+const LARGE_BYTES: u64 = 96 * 1024 * 1024;
+
+/// Pixels: RGBA, 8 bits each, not premultiplied, rows from the top.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rgba {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// `width × height × 4` bytes.
+    pub data: Vec<u8>,
+}
+
+impl std::fmt::Debug for Rgba {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rgba({}×{})", self.width, self.height)
+    }
+}
+
+/// Why there is nothing to show. The file itself may be fine and is backed up all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NoPicture {
+    /// Nothing here can decode this type, and it carries no preview.
+    Unsupported,
+    /// Decoding it could use up the memory or the day.
+    TooLarge,
+    /// The bytes make no picture.
+    Corrupt,
+    /// The file cannot be read now.
+    Unreadable,
+}
+
+impl NoPicture {
+    /// All reasons.
+    pub const ALL: [Self; 4] = [Self::Unsupported, Self::TooLarge, Self::Corrupt, Self::Unreadable];
+
+    /// The reason's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsupported => "unsupported",
+            Self::TooLarge => "too_large",
+            Self::Corrupt => "corrupt",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// The reason with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
+    /// The reason in a few words, for a file of this type where that is known.
+    pub fn sentence(self, media_type: Option<MediaType>) -> String {
+        match (self, media_type) {
+            (Self::Unsupported, Some(known)) => format!("No preview for {}", known.label()),
+            (Self::Unsupported, None) => "No preview for this type".to_owned(),
+            (Self::TooLarge, _) => "Too large to show".to_owned(),
+            (Self::Corrupt, _) => "Damaged, so it cannot be shown".to_owned(),
+            (Self::Unreadable, _) => "The file cannot be read".to_owned(),
+        }
+    }
+
+    /// Whether the same bytes would fail the same way again.
+    pub fn is_lasting(self) -> bool {
+        match self {
+            Self::Unsupported | Self::TooLarge | Self::Corrupt => true,
+            Self::Unreadable => false,
+        }
+    }
+}
+
+/// What a file is and says of itself, from one bounded look.
+struct Look {
+    size: u64,
+    media_type: MediaType,
+    metadata: Metadata,
+}
+
+fn look(file: &mut dyn SourceFile, name: &[u8]) -> Result<Look, NoPicture> {
+    let size = file.stat().map_err(|_error| NoPicture::Unreadable)?.stamp.size;
+    let mut source = Bounded::open(file, size).map_err(|_error| NoPicture::Unreadable)?;
+    let sniffed = sniff(source.head(), name).ok_or(NoPicture::Unsupported)?;
+    let metadata = contain(|| metadata::read(&mut source, sniffed.media_type)).unwrap_or_default();
+    match source.take_error() {
+        Some(_error) => Err(NoPicture::Unreadable),
+        None => Ok(Look { size, media_type: sniffed.media_type, metadata }),
+    }
+}
+
+/// The picture in a file, upright and with its longest side at most `side_max` pixels. It is never
+/// enlarged. `name` helps to tell RAW files apart.
+///
+/// # Errors
+/// See [`NoPicture`].
+pub fn decode(file: &mut dyn SourceFile, name: &[u8], side_max: u32) -> Result<Rgba, NoPicture> {
+    let look = look(file, name)?;
+    let side_max = side_max.max(1);
+    match look.media_type {
+        MediaType::Jpeg => {
+            if let Some(picture) = preview::in_exif(file, &look.metadata, side_max) {
+                return Ok(picture);
+            }
+            let bytes = whole(file, look.size)?;
+            Ok(upright(jpeg::decode(&bytes, side_max)?, &look.metadata))
+        }
+        MediaType::Heic => heic::decode(&whole(file, look.size)?, side_max),
+        MediaType::Raw => preview::in_raw(file, look.size, &look.metadata, side_max),
+        MediaType::Png | MediaType::Webp | MediaType::Gif | MediaType::Tiff | MediaType::Bmp => {
+            let bytes = whole(file, look.size)?;
+            Ok(upright(other::decode(&bytes, look.media_type, side_max)?, &look.metadata))
+        }
+        MediaType::Avif
+        | MediaType::Jxl
+        | MediaType::Psd
+        | MediaType::Mp4
+        | MediaType::Mov
+        | MediaType::Avi
+        | MediaType::Mkv
+        | MediaType::Mpeg
+        | MediaType::ThreeGp
+        | MediaType::Wmv
+        | MediaType::Xmp
+        | MediaType::Aae => Err(NoPicture::Unsupported),
+    }
+}
+
+/// The small preview that a camera put into a JPEG's EXIF block, upright: a few kilobytes to read
+/// instead of the whole file. For a first impression; it may be coarser than `side_max` asks for.
+///
+/// `None` where there is none, or where it shows something else than the picture.
+pub fn embedded_preview(file: &mut dyn SourceFile, name: &[u8], side_max: u32) -> Option<Rgba> {
+    let look = look(file, name).ok().filter(|look| look.media_type == MediaType::Jpeg)?;
+    preview::any_in_exif(file, &look.metadata, side_max.max(1))
+}
+
+/// The type of a file for a sentence about it: what its name says.
+pub fn named_type(name: &[u8]) -> Option<MediaType> {
+    MediaType::from_extension(crate::domain::path::split_extension(name).1)
+        .filter(|media_type| media_type.class() != MediaClass::Sidecar)
+}
+
+fn upright(picture: Rgba, metadata: &Metadata) -> Rgba {
+    orient::turn(picture, metadata.orientation.unwrap_or(1))
+}
+
+/// The file's bytes, at most [`FILE_BYTES_MAX`].
+fn whole(file: &mut dyn SourceFile, size: u64) -> Result<Vec<u8>, NoPicture> {
+    if size > FILE_BYTES_MAX {
+        return Err(NoPicture::TooLarge);
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    let read = file.seek(SeekFrom::Start(0)).and_then(|_start| {
+        // What is added while reading is of no interest.
+        (&mut *file).take(size).read_to_end(&mut bytes)
+    });
+    read.map(|_count| bytes).map_err(|_error| NoPicture::Unreadable)
+}
+
+/// Waits for its turn where a picture will take much memory, so that several at once cannot use it
+/// all up.
+fn reserve(bytes: u64) -> Result<Option<MutexGuard<'static, ()>>, NoPicture> {
+    static LARGE: Mutex<()> = Mutex::new(());
+    if bytes > MEMORY_BYTES_MAX {
+        return Err(NoPicture::TooLarge);
+    }
+    Ok((bytes > LARGE_BYTES).then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+#[cfg(test)]
+mod tests;

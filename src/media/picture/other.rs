@@ -1,0 +1,54 @@
+//! PNG, WebP, GIF, TIFF and BMP. Of an animation, the first frame.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits};
+
+use super::resize::{Channels, Raster, fit_raster};
+use super::{MEMORY_BYTES_MAX, NoPicture, PIXELS_MAX, Rgba, reserve};
+use crate::domain::media_type::MediaType;
+use crate::media::guard::contain;
+
+/// The picture as stored, its longest side at most `side_max`.
+pub(super) fn decode(bytes: &[u8], media_type: MediaType, side_max: u32) -> Result<Rgba, NoPicture> {
+    let format = match media_type {
+        MediaType::Png => ImageFormat::Png,
+        MediaType::Webp => ImageFormat::WebP,
+        MediaType::Gif => ImageFormat::Gif,
+        MediaType::Tiff => ImageFormat::Tiff,
+        MediaType::Bmp => ImageFormat::Bmp,
+        _ => return Err(NoPicture::Unsupported),
+    };
+    let raster = contain(|| pixels(bytes, format)).unwrap_or(Err(NoPicture::Corrupt))?;
+    fit_raster(raster, side_max).ok_or(NoPicture::Corrupt)
+}
+
+fn pixels(bytes: &[u8], format: ImageFormat) -> Result<Raster, NoPicture> {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MEMORY_BYTES_MAX);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits);
+    let decoder = reader.into_decoder().map_err(|error| reason(&error))?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > PIXELS_MAX {
+        return Err(NoPicture::TooLarge);
+    }
+    let _turn = reserve(decoder.total_bytes())?;
+    let picture = DynamicImage::from_decoder(decoder).map_err(|error| reason(&error))?;
+    let (channels, data) = match picture {
+        DynamicImage::ImageLuma8(gray) => (Channels::Gray, gray.into_raw()),
+        DynamicImage::ImageRgb8(rgb) => (Channels::Rgb, rgb.into_raw()),
+        DynamicImage::ImageLuma16(_) => (Channels::Gray, picture.into_luma8().into_raw()),
+        DynamicImage::ImageRgb16(_) => (Channels::Rgb, picture.into_rgb8().into_raw()),
+        other => (Channels::Rgba, other.into_rgba8().into_raw()),
+    };
+    Ok(Raster { width, height, channels, data })
+}
+
+fn reason(error: &ImageError) -> NoPicture {
+    match error {
+        ImageError::Unsupported(_) => NoPicture::Unsupported,
+        ImageError::Limits(_) => NoPicture::TooLarge,
+        _ => NoPicture::Corrupt,
+    }
+}
