@@ -151,6 +151,28 @@ pub struct DestinationState {
     pub note: String,
     /// The sources that are consented to go there.
     pub sources: Vec<i64>,
+    /// The same six bins, source by source. Empty where the engine does not break them down.
+    #[serde(default)]
+    pub pairs: Vec<PairState>,
+}
+
+/// The six bins of one consented (source, destination) pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct PairState {
+    /// The source.
+    pub source: i64,
+    /// Proved there.
+    pub safe: u64,
+    /// Taken, not provable.
+    pub unproven: u64,
+    /// To be sent.
+    pub waiting: u64,
+    /// Moving or being proved.
+    pub uploading: u64,
+    /// Needs a person.
+    pub needs_attention: u64,
+    /// Left out.
+    pub excluded: u64,
 }
 
 /// One transfer.

@@ -61,6 +61,11 @@ pub trait SourceFiles: Send + Sync {
     /// A name for the file system that `path` is on, which survives a remount where the system has
     /// one (a UUID), else its type and id.
     fn file_system(&self, path: &Path) -> io::Result<String>;
+    /// The path that `path` leads to when every link in it is followed: for comparing places, never
+    /// for reading.
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(path.to_path_buf())
+    }
 }
 
 /// Source files that can be shared.
@@ -136,6 +141,10 @@ impl SourceFiles for RealFiles {
         }
         let fs = rustix::fs::statfs(path)?;
         Ok(format!("type:{:x}", fs.f_type))
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        std::fs::canonicalize(path)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::hash::{Blake3, ContentHash};
 use crate::domain::key;
 use crate::domain::path::RelPath;
 use crate::domain::time::UnixMillis;
+pub use crate::domain::transfer::ManifestEntry as Entry;
 
 /// The most entries in one segment.
 pub const ENTRIES_MAX: usize = 1_000;
@@ -23,23 +24,6 @@ pub const SOURCE_BYTES_MAX: usize = 4 * 1024;
 /// The longest path in bytes.
 pub const PATH_BYTES_MAX: usize = 8 * 1024;
 const VERSION: u32 = 1;
-
-/// One line of a manifest: one copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Where the copy is at the destination.
-    pub key: String,
-    /// Its bytes.
-    pub content: ContentHash,
-    /// When it was captured.
-    pub captured_at: Option<CapturedAt>,
-    /// The source folder's name.
-    pub source: String,
-    /// Where it was below the source, as bytes.
-    pub path: Vec<u8>,
-    /// The original's modification time.
-    pub mtime: UnixMillis,
-}
 
 /// What all manifest segments of a destination say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

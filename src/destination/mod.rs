@@ -5,6 +5,7 @@
 //! remembered before an effect goes through [`Transfer::save`].
 
 pub mod folder;
+pub mod layer;
 pub mod manifest;
 
 use std::future::Future;
@@ -13,7 +14,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::base::files::SharedFiles;
@@ -23,52 +23,10 @@ use crate::domain::file::FileStamp;
 use crate::domain::hash::ContentHash;
 use crate::domain::ids::RecordId;
 use crate::domain::record::Evidence;
+pub use crate::domain::transfer::{Abilities, Checkpoint, Phase};
 
 /// A boxed future, which keeps the trait object-safe.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// What a probe found out about a destination, remembered with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Abilities {
-    /// The UUID kept at the destination, by which it is known again.
-    pub uuid: String,
-    /// An interrupted transfer goes on where it was.
-    pub can_resume: bool,
-    /// An existing name is never overwritten, and that was seen.
-    pub no_replace: bool,
-    /// Names that differ in case only are different.
-    pub case_sensitive: bool,
-    /// How a copy is proved: a [`crate::domain::record::ProofMethod`]'s stable name, or `none`.
-    pub proof: String,
-    /// The modification time of the original is kept.
-    pub keeps_mtime: bool,
-    /// The most transfers that help at once.
-    pub concurrent_max: u32,
-    /// The longest file name in bytes.
-    pub name_len_max: u32,
-    /// The largest file, where there is a limit.
-    pub size_max: Option<u64>,
-    /// What a person may want to know: the file system, a server's version.
-    pub note: String,
-}
-
-impl Default for Abilities {
-    fn default() -> Self {
-        Self {
-            uuid: String::new(),
-            can_resume: false,
-            no_replace: false,
-            case_sensitive: false,
-            proof: "none".to_owned(),
-            keeps_mtime: false,
-            concurrent_max: 1,
-            name_len_max: 255,
-            size_max: None,
-            note: String::new(),
-        }
-    }
-}
 
 /// One resource to be sent.
 #[derive(Debug, Clone)]
@@ -89,48 +47,6 @@ pub struct Item {
     pub kind: ResourceKind,
     /// Random 64 bits, fixed for the record: names its temp file.
     pub token: u64,
-}
-
-/// How far a transfer has come, committed before the effect it names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    /// The upload is being created.
-    Creating,
-    /// Bytes are moving.
-    Sending,
-    /// All bytes are there; the copy is being given its name.
-    Committing,
-    /// The copy has its name; it is being proved.
-    Proving,
-}
-
-impl Phase {
-    /// All phases, in order.
-    pub const ALL: [Self; 4] = [Self::Creating, Self::Sending, Self::Committing, Self::Proving];
-
-    /// The phase's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Creating => "creating",
-            Self::Sending => "sending",
-            Self::Committing => "committing",
-            Self::Proving => "proving",
-        }
-    }
-
-    /// The phase with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|p| p.as_str() == text)
-    }
-}
-
-/// What is remembered of a transfer between runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// How far it has come.
-    pub phase: Phase,
-    /// The protocol's own words (upload id, parts), opaque to everyone else. At most 64 KiB.
-    pub state: String,
 }
 
 /// Commits a checkpoint before its effect.
@@ -164,6 +80,11 @@ impl Transfer {
         saver: Arc<dyn SaveCheckpoint>,
     ) -> Self {
         Self { files, cancel, checkpoint, bytes_sent: Arc::new(AtomicU64::new(0)), saver }
+    }
+
+    /// Where this transfer's checkpoints go, for a layer that passes another transfer on.
+    pub fn saver(&self) -> Arc<dyn SaveCheckpoint> {
+        Arc::clone(&self.saver)
     }
 
     /// Commits a checkpoint; call it before the effect that it names.

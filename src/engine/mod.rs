@@ -3,11 +3,23 @@
 //! This floor owns every transfer and every decision about when to work. It must never name egui,
 //! and never block an async thread.
 
+mod audit;
+mod calls;
 mod deps;
 mod handle;
 pub mod library;
 mod port;
+mod progress;
+mod publish;
+mod queries;
+mod restore;
+mod runner;
+mod setup;
+mod start;
+mod supervisor;
+mod tasks;
 mod transfer;
 
 pub use deps::{Address, Connect, Deps};
 pub use handle::{Call, EngineEnd, Handle, channel};
+pub use start::{DATABASE_NAME, StartError, start};

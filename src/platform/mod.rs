@@ -1,1 +1,3 @@
-//! (floor)
+//! The operating system's edges.
+
+pub mod place;

@@ -189,8 +189,7 @@ impl Write<'_> {
             WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4 AND status IN ('found', 'problem')
             RETURNING source_id, dir, name";
         let captured = facts.captured_at;
-        let values =
-            params![file.0, signed(stamp.size), stamp.mtime_ns, stamp.ctime_ns, captured.wall_ms.0];
+        let values = params![file.0, signed(stamp.size), stamp.mtime_ns, stamp.ctime_ns, captured.wall_ms.0];
         let mut update = self.conn.prepare_cached(sql)?;
         let key = update.query_row(values, |row| {
             let name: Vec<u8> = row.get(2)?;
@@ -389,8 +388,7 @@ impl Write<'_> {
             Some(asset) => {
                 let sql = "UPDATE asset SET primary_file_id = ?2, class = ?3, captured_ms = ?4, day = ?5
                     WHERE id = ?1 AND (primary_file_id <> ?2 OR class <> ?3 OR captured_ms <> ?4)";
-                let values =
-                    params![asset.0, primary.id.0, class, captured.wall_ms.0, captured.day().0];
+                let values = params![asset.0, primary.id.0, class, captured.wall_ms.0, captured.day().0];
                 self.conn.prepare_cached(sql)?.execute(values)?;
                 asset
             }

@@ -4,8 +4,8 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{StoreError, named};
 use super::writer::{Read, Write};
-use crate::destination::{Checkpoint, Phase};
 use crate::domain::ids::{DestinationId, RecordId};
+use crate::domain::transfer::{Checkpoint, Phase};
 
 impl Read<'_> {
     /// The checkpoint of a record, if it is of this content under this key.
@@ -23,14 +23,31 @@ impl Read<'_> {
     /// The tokens of all records at a destination whose temp files may be needed again.
     pub fn tokens_in_use(&self, destination: DestinationId) -> Result<Vec<u64>, StoreError> {
         let sql = "SELECT r.token FROM transfer_checkpoint c JOIN backup_record r ON r.id = c.record_id
-            WHERE r.destination_id = ?1 AND r.file_count > 0 AND r.state <> 'superseded' ORDER BY r.token";
+            WHERE r.destination_id = ?1 AND r.file_count > 0 AND r.state NOT IN ('superseded', 'excluded')
+            ORDER BY r.token";
         let mut query = self.conn.prepare_cached(sql)?;
         let rows = query.query_map([destination.0], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+
+    /// Whether temp files may be left of records that nobody wants any more.
+    pub fn has_stale_checkpoints(&self, destination: DestinationId) -> Result<bool, StoreError> {
+        let sql = format!("SELECT EXISTS (SELECT 1 {STALE})");
+        Ok(self.conn.prepare_cached(&sql)?.query_row([destination.0], |row| row.get(0))?)
+    }
 }
 
+const STALE: &str = "FROM transfer_checkpoint c JOIN backup_record r ON r.id = c.record_id
+    WHERE r.destination_id = ?1 AND (r.file_count = 0 OR r.state IN ('superseded', 'excluded'))";
+
 impl Write<'_> {
+    /// The temp files of records that nobody wants any more are gone.
+    pub fn forget_stale_checkpoints(&self, destination: DestinationId) -> Result<(), StoreError> {
+        let sql = format!("DELETE FROM transfer_checkpoint WHERE record_id IN (SELECT c.record_id {STALE})");
+        self.conn.execute(&sql, [destination.0])?;
+        Ok(())
+    }
+
     /// Remembers a checkpoint for a record whose job this run is sending.
     ///
     /// # Errors

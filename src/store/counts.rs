@@ -1,5 +1,7 @@
 //! Counters, read from the tables that the triggers keep.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{StoreError, named, unsigned};
@@ -11,20 +13,31 @@ use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::time::UnixMillis;
 
 /// One destination's side of the accounting identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DestinationCounts {
-    /// Present files of the consented sources.
+    /// Where the present files of the consented sources are, source by source.
+    pub pairs: BTreeMap<SourceId, Bins>,
+    /// Present files of the consented sources, counted by themselves and not as the bins' sum.
     pub found: u64,
-    /// Where they are.
-    pub bins: Bins,
     /// Bytes of the safe files.
     pub bytes_safe: u64,
-    /// Bytes of the files to be sent or being sent, as far as they belong.
+    /// Bytes of the files to be sent or being sent.
     pub bytes_waiting: u64,
     /// The oldest proof among the safe files.
     pub oldest_proof: Option<UnixMillis>,
-    /// Waiting files whose last three jobs failed, or that nothing but a person can help.
-    pub stuck: u64,
+}
+
+impl DestinationCounts {
+    /// The bins over all sources.
+    pub fn bins(&self) -> Bins {
+        let mut all = Bins::default();
+        for bins in self.pairs.values() {
+            for bin in Bin::ALL {
+                *all.get_mut(bin) += bins.get(bin);
+            }
+        }
+        all
+    }
 }
 
 impl Read<'_> {
@@ -37,17 +50,16 @@ impl Read<'_> {
     /// One destination's counters.
     pub fn destination_counts(&self, id: DestinationId) -> Result<DestinationCounts, StoreError> {
         let mut counts = DestinationCounts::default();
-        let (mut attached, mut attached_bytes) = (0_u64, 0_u64);
-        let sql = "SELECT bin, files, bytes FROM bin_count WHERE destination_id = ?1";
+        let mut attached: BTreeMap<SourceId, (u64, u64)> = BTreeMap::new();
+        let sql = "SELECT source_id, bin, files, bytes FROM bin_count WHERE destination_id = ?1";
         let mut query = self.conn.prepare_cached(sql)?;
-        let rows = query.query_map([id.0], |row| {
-            Ok((named(row, 0, Bin::parse)?, unsigned(row, 1)?, unsigned(row, 2)?))
-        })?;
-        for row in rows {
-            let (bin, files, bytes) = row?;
-            *counts.bins.get_mut(bin) += files;
-            attached += files;
-            attached_bytes += bytes;
+        let mut rows = query.query([id.0])?;
+        while let Some(row) = rows.next()? {
+            let (source, bin) = (SourceId(row.get(0)?), named(row, 1, Bin::parse)?);
+            let (files, bytes) = (unsigned(row, 2)?, unsigned(row, 3)?);
+            *counts.pairs.entry(source).or_default().get_mut(bin) += files;
+            let sum = attached.entry(source).or_default();
+            *sum = (sum.0 + files, sum.1 + bytes);
             match bin {
                 Bin::Safe => counts.bytes_safe += bytes,
                 Bin::Waiting | Bin::Uploading => counts.bytes_waiting += bytes,
@@ -55,26 +67,27 @@ impl Read<'_> {
             }
         }
         // Files that have no record yet are where their status says.
-        let sql = "SELECT status, sum(files), sum(bytes) FROM file_count
-            JOIN consent USING (source_id) WHERE destination_id = ?1 GROUP BY status";
+        let sql = "SELECT source_id, status, sum(files), sum(bytes) FROM file_count
+            JOIN consent USING (source_id) WHERE destination_id = ?1 GROUP BY source_id, status";
         let mut query = self.conn.prepare_cached(sql)?;
-        let rows = query.query_map([id.0], |row| {
-            Ok((named(row, 0, FileStatus::parse)?, unsigned(row, 1)?, unsigned(row, 2)?))
-        })?;
-        for row in rows {
-            let (status, files, bytes) = row?;
+        let mut rows = query.query([id.0])?;
+        while let Some(row) = rows.next()? {
+            let (source, status) = (SourceId(row.get(0)?), named(row, 1, FileStatus::parse)?);
+            let (files, bytes) = (unsigned(row, 2)?, unsigned(row, 3)?);
             counts.found += files;
+            let bins = counts.pairs.entry(source).or_default();
             match status {
                 FileStatus::Found | FileStatus::Settling | FileStatus::Described => {
-                    counts.bins.waiting += files;
+                    bins.waiting += files;
                     counts.bytes_waiting += bytes;
                 }
                 FileStatus::Ready => {
-                    counts.bins.waiting += files.saturating_sub(attached);
-                    counts.bytes_waiting += bytes.saturating_sub(attached_bytes);
+                    let (with_record, their_bytes) = attached.get(&source).copied().unwrap_or_default();
+                    bins.waiting += files.saturating_sub(with_record);
+                    counts.bytes_waiting += bytes.saturating_sub(their_bytes);
                 }
-                FileStatus::Problem => counts.bins.needs_attention += files,
-                FileStatus::Excluded => counts.bins.excluded += files,
+                FileStatus::Problem => bins.needs_attention += files,
+                FileStatus::Excluded => bins.excluded += files,
             }
         }
         let sql = "SELECT verified_ms FROM backup_record
@@ -86,7 +99,9 @@ impl Read<'_> {
 
     /// Counters over all sources. `safe_everywhere` counts a file when every enabled destination
     /// that its source is consented to has it safe, and there is one.
-    pub fn library_counts(&self) -> Result<LibraryCounts, StoreError> {
+    ///
+    /// `assets` is the number of assets where the caller knows that it has not changed.
+    pub fn library_counts(&self, assets: Option<u64>) -> Result<LibraryCounts, StoreError> {
         let mut counts = LibraryCounts::default();
         let sql = "SELECT files, safe_mask, (SELECT coalesce(sum(1 << slot), 0) FROM destination d
               JOIN consent c ON c.destination_id = d.id
@@ -101,17 +116,22 @@ impl Read<'_> {
             counts.safe_somewhere += if safe == 0 { 0 } else { files };
             counts.safe_everywhere += if meant != 0 && safe & meant == meant { files } else { 0 };
         }
-        counts.assets =
-            self.conn.prepare_cached("SELECT count(*) FROM asset")?.query_row([], |row| unsigned(row, 0))?;
+        counts.assets = match assets {
+            Some(known) => known,
+            None => self
+                .conn
+                .prepare_cached("SELECT count(*) FROM asset")?
+                .query_row([], |row| unsigned(row, 0))?,
+        };
         Ok(counts)
     }
 
     /// Every bin of one destination counted anew from the files themselves, bin by bin and never by
     /// subtraction: what the kept counters must equal.
-    pub fn recount(&self, id: DestinationId) -> Result<DestinationCounts, StoreError> {
-        let mut counts = DestinationCounts::default();
+    pub fn recount(&self, id: DestinationId) -> Result<(u64, Bins), StoreError> {
+        let mut bins = Bins::default();
         let sql = "SELECT count(*) FROM file JOIN consent USING (source_id) WHERE destination_id = ?1";
-        counts.found = self.conn.query_row(sql, [id.0], |row| unsigned(row, 0))?;
+        let found = self.conn.query_row(sql, [id.0], |row| unsigned(row, 0))?;
         let sql = "SELECT count(*) FROM file f JOIN consent c ON c.source_id = f.source_id AND c.destination_id = ?1
             LEFT JOIN attachment a ON a.file_id = f.id AND a.destination_id = ?1
             LEFT JOIN backup_record r ON r.id = a.record_id
@@ -126,16 +146,9 @@ impl Read<'_> {
               WHEN r.state IN ('needs_attention', 'excluded') THEN r.state
               ELSE 'waiting' END = ?2";
         for bin in Bin::ALL {
-            *counts.bins.get_mut(bin) =
+            *bins.get_mut(bin) =
                 self.conn.query_row(sql, params![id.0, bin.as_str()], |row| unsigned(row, 0))?;
         }
-        Ok(counts)
-    }
-
-    /// Waiting files at a destination whose record has failed three jobs running.
-    pub fn stuck(&self, id: DestinationId) -> Result<u64, StoreError> {
-        let sql = "SELECT coalesce(sum(file_count), 0) FROM backup_record
-            WHERE destination_id = ?1 AND bin = 'waiting' AND file_count > 0 AND jobs_failed >= 3";
-        Ok(self.conn.prepare_cached(sql)?.query_row([id.0], |row| unsigned(row, 0))?)
+        Ok((found, bins))
     }
 }

@@ -2,13 +2,14 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::abilities;
 use super::rows::{StoreError, named, unsigned};
 use super::writer::{Read, Write};
-use crate::destination::Abilities;
 use crate::domain::failure::FailureKind;
 use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
+use crate::domain::transfer::Abilities;
 
 /// The most destinations: each has a bit in a file's safe mask.
 pub const SLOTS_MAX: i64 = 62;
@@ -91,8 +92,7 @@ fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> 
         kind: named(row, 3, DestinationKind::parse)?,
         address: row.get(4)?,
         is_enabled: row.get(5)?,
-        // Abilities written by another release may lack fields; those read as not able.
-        abilities: serde_json::from_str(&row.get::<_, String>(6)?).unwrap_or_default(),
+        abilities: abilities::parse(&row.get::<_, String>(6)?),
         job_limit: row.get(7)?,
         change_token: row.get(8)?,
         manifest_next: unsigned(row, 9)?,
@@ -138,8 +138,7 @@ impl Write<'_> {
         let Some(slot) = slot else {
             return Err(StoreError::Refused(format!("there can be no more than {SLOTS_MAX} destinations")));
         };
-        let abilities =
-            serde_json::to_string(&new.abilities).map_err(|e| StoreError::Refused(e.to_string()))?;
+        let abilities = abilities::text(&new.abilities)?;
         self.conn.execute(
             "INSERT INTO destination (slot, uuid, name, kind, address, enabled, created_ms, abilities, job_limit)
              VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8)",
@@ -159,7 +158,7 @@ impl Write<'_> {
 
     /// Remembers what a new probe found.
     pub fn set_abilities(&self, id: DestinationId, abilities: &Abilities) -> Result<(), StoreError> {
-        let text = serde_json::to_string(abilities).map_err(|e| StoreError::Refused(e.to_string()))?;
+        let text = abilities::text(abilities)?;
         self.conn.execute("UPDATE destination SET abilities = ?2 WHERE id = ?1", params![id.0, text])?;
         Ok(())
     }

@@ -4,7 +4,6 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{StoreError, digest, named, unsigned};
 use super::writer::{Read, Write};
-use crate::destination::Abilities;
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind};
@@ -14,6 +13,7 @@ use crate::domain::ids::{AssetId, DestinationId, JobId, RecordId, SourceId};
 use crate::domain::job::{JobAction, JobState};
 use crate::domain::path::RelPath;
 use crate::domain::time::UnixMillis;
+use crate::domain::transfer::Abilities;
 
 /// A live job, as an extension sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +90,13 @@ impl Read<'_> {
     /// Unacknowledged jobs of a destination.
     pub fn live_jobs(&self, destination: DestinationId) -> Result<u32, StoreError> {
         let sql = "SELECT count(*) FROM upload_job WHERE destination_id = ?1";
+        Ok(self.conn.prepare_cached(sql)?.query_row([destination.0], |row| row.get(0))?)
+    }
+
+    /// Whether a job waits for the engine to start it.
+    pub fn has_registered(&self, destination: DestinationId) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM upload_job WHERE destination_id = ?1 AND state = 'registered')";
         Ok(self.conn.prepare_cached(sql)?.query_row([destination.0], |row| row.get(0))?)
     }
 

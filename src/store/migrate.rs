@@ -93,7 +93,7 @@ mod tests {
             list(RecordState::ALL.map(RecordState::as_str).to_vec()),
             list(Bin::ALL.map(Bin::as_str).to_vec()),
             list(DestinationKind::ALL.map(DestinationKind::as_str).to_vec()),
-            list(crate::destination::Phase::ALL.map(crate::destination::Phase::as_str).to_vec()),
+            list(crate::domain::transfer::Phase::ALL.map(crate::domain::transfer::Phase::as_str).to_vec()),
         ] {
             assert!(flat.contains(&wanted), "the schema does not list {wanted}");
         }

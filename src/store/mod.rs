@@ -5,6 +5,7 @@
 //! from. One thread owns the only write connection and commits what is queued in one go; reads go
 //! to a small pool that can never write.
 
+mod abilities;
 mod assets;
 mod changes;
 mod checkpoints;
@@ -16,6 +17,7 @@ mod files;
 mod installation;
 mod jobs;
 mod migrate;
+pub mod mirror;
 mod records;
 mod rows;
 mod sources;

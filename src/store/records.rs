@@ -4,12 +4,12 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{StoreError, digest, named, named_or_null, signed, unsigned};
 use super::writer::{Read, Write};
-use crate::destination::{Abilities, manifest};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
 use crate::domain::hash::{Blake3, ContentHash};
 use crate::domain::ids::{ContentId, DestinationId, FileId, RecordId};
 use crate::domain::key;
 use crate::domain::time::UnixMillis;
+use crate::domain::transfer::{Abilities, ManifestEntry};
 
 /// What asking for a file at a destination came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +82,8 @@ fn facts_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordFacts> {
 
 impl RecordFacts {
     /// The record as a line of the manifest; none before it has a key.
-    pub fn manifest_entry(&self) -> Option<manifest::Entry> {
-        Some(manifest::Entry {
+    pub fn manifest_entry(&self) -> Option<ManifestEntry> {
+        Some(ManifestEntry {
             key: self.key.clone()?,
             content: self.content,
             captured_at: Some(self.captured_at),
@@ -180,24 +180,65 @@ impl Read<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Copies to be audited, after `after`: all of them, or those whose proof is older than
-    /// `before`.
-    pub fn copies(
+    /// Copies without proof that some present file has, after `after` by id.
+    pub fn unproven_copies(
         &self,
         destination: DestinationId,
-        before: Option<UnixMillis>,
         after: RecordId,
         limit: u32,
     ) -> Result<Vec<RecordFacts>, StoreError> {
         let sql = format!(
             "SELECT {FACTS} FROM backup_record r JOIN content c ON c.id = r.content_id
-             WHERE r.destination_id = ?1 AND r.id > ?2 AND r.state IN ('verified', 'accepted')
-               AND (?3 IS NULL OR r.verified_ms IS NULL OR r.verified_ms < ?3)
-               AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)
-             ORDER BY r.id LIMIT ?4"
+             WHERE r.destination_id = ?1 AND r.id > ?2 AND r.state = 'accepted' AND r.file_count > 0
+               AND r.bin = 'unproven' ORDER BY r.id LIMIT ?3"
         );
         let mut query = self.conn.prepare_cached(&sql)?;
-        let rows = query.query_map(params![destination.0, after.0, before.map(|t| t.0), limit], facts_row)?;
+        let rows = query.query_map(params![destination.0, after.0, limit], facts_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Copies that were not proved since `before`, those without proof first and then the oldest
+    /// proofs, after a place in that order. Each comes with its place's time.
+    pub fn copies_by_proof(
+        &self,
+        destination: DestinationId,
+        before: UnixMillis,
+        after: (UnixMillis, RecordId),
+        limit: u32,
+    ) -> Result<Vec<(UnixMillis, RecordFacts)>, StoreError> {
+        let sql = format!(
+            "SELECT {FACTS}, coalesce(r.verified_ms, 0) AS proved
+             FROM backup_record r JOIN content c ON c.id = r.content_id
+             WHERE r.destination_id = ?1 AND r.state IN ('verified', 'accepted') AND r.bin <> 'uploading'
+               AND proved < ?2 AND (proved, r.id) > (?3, ?4)
+             ORDER BY proved, r.id LIMIT ?5"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let values = params![destination.0, before.0, after.0.0, after.1.0, limit];
+        let rows = query.query_map(values, |row| Ok((UnixMillis(row.get(12)?), facts_row(row)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Copies that the destination is believed to have.
+    pub fn copy_count(&self, destination: DestinationId) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM backup_record WHERE destination_id = ?1 AND state IN ('verified', 'accepted')";
+        Ok(self.conn.prepare_cached(sql)?.query_row([destination.0], |row| unsigned(row, 0))?)
+    }
+
+    /// Copies that the destination is believed to have, by key after `after`: what a restore offers.
+    pub fn restorable(
+        &self,
+        destination: DestinationId,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<RecordFacts>, StoreError> {
+        let sql = format!(
+            "SELECT {FACTS} FROM backup_record r JOIN content c ON c.id = r.content_id
+             WHERE r.destination_id = ?1 AND r.state IN ('verified', 'accepted') AND r.key > ?2
+             ORDER BY r.key LIMIT ?3"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let rows = query.query_map(params![destination.0, after, limit], facts_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
@@ -362,7 +403,7 @@ impl Write<'_> {
     pub fn adopt(
         &self,
         destination: DestinationId,
-        entry: &manifest::Entry,
+        entry: &ManifestEntry,
         token: u64,
     ) -> Result<bool, StoreError> {
         let ContentHash { blake3: Blake3(hash), size } = entry.content;

@@ -91,6 +91,7 @@ impl Write<'_> {
         self.conn.execute("DELETE FROM file WHERE source_id = ?1", [id.0])?;
         self.conn.execute("DELETE FROM source WHERE id = ?1", [id.0])?;
         self.conn.execute("DELETE FROM file_count WHERE source_id = ?1", [id.0])?;
+        self.conn.execute("DELETE FROM bin_count WHERE source_id = ?1", [id.0])?;
         Ok(())
     }
 

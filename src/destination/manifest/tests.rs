@@ -1,3 +1,5 @@
+//! Segments as written and as read, and what hostile ones come to.
+
 use proptest::prelude::*;
 
 use super::*;

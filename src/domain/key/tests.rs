@@ -1,3 +1,5 @@
+//! Keys under every rule that a file system or another copy imposes.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -152,7 +152,7 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
         let look = |file: FileToRead| {
             let looked = match pass {
                 Pass::Describe => reader::describe(source_files.as_ref(), reader.as_ref(), &file),
-                Pass::Hash => reader::hash(source_files.as_ref(), reader.as_ref(), &file, &stop),
+                Pass::Hash => reader::digest(source_files.as_ref(), reader.as_ref(), &file, &stop),
                 Pass::Settle => reader::still_same(source_files.as_ref(), &file),
             };
             (file, looked)

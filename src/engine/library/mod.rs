@@ -15,25 +15,31 @@ mod source;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
 use tokio::sync::watch as tokio_watch;
 use tokio::task::JoinHandle;
 
 pub use index::{CHUNK_BYTES_MAX, CHUNK_FILES_MAX};
-pub use reader::{Described, Hashed, Reader};
+pub use reader::{MediaReader, Reader};
 pub use scan::{BATCH_DIRS_MAX, BATCH_ENTRIES_MAX, DEPTH_MAX};
 pub use source::{
     DEBOUNCE, GONE_FILES_MIN, MISSING_POLL, RESCAN_FLOOR, SETTLE, UNREADABLE_POLL, UNWATCHED_POLL,
 };
 pub use watch::{DIRTY_DIRS_MAX, Hinted, Hints, SystemWatch, Watch, WatchFailed, WatchGuard};
 
+use super::Deps;
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
 use crate::base::files::SharedFiles;
 use crate::domain::ids::SourceId;
-use crate::store::{SourceRow, Store, StoreError, ToDo};
+use crate::store::{SourceRow, Store, StoreError};
 use shared::Shared;
+
+/// Pieces of reading under way at once in the app: enough that reading goes on while what was read
+/// before is written down.
+pub const READS_MAX: usize = 4;
 
 /// What the library is given.
 #[derive(Clone)]
@@ -56,9 +62,10 @@ pub struct LibraryDeps {
 }
 
 /// How a source is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Condition {
     /// There. It is up to date unless a look is due.
+    #[default]
     Present,
     /// Not there, or suddenly almost empty. Its files count as present.
     Unavailable,
@@ -67,7 +74,7 @@ pub enum Condition {
 }
 
 /// What is known of one source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceLook {
     /// How it is.
     pub condition: Condition,
@@ -87,34 +94,38 @@ pub struct SourceLook {
     pub note: Option<String>,
 }
 
-impl SourceLook {
-    fn new(condition: Condition) -> Self {
-        Self {
-            condition,
-            is_scanning: false,
-            is_due: true,
-            is_watched: false,
-            scanned: 0,
-            looks: 0,
-            unreadable_dirs: 0,
-            note: None,
-        }
-    }
-}
-
 /// What the library is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LibraryState {
     /// The sources.
     pub sources: BTreeMap<SourceId, SourceLook>,
-    /// Files on their way to being known.
-    pub to_do: ToDo,
+    /// Files of which nothing has been read.
+    pub to_describe: u64,
+    /// Files whose bytes are still to be hashed.
+    pub to_hash: u64,
+    /// Files that are still being written.
+    pub settling: u64,
     /// Rises when rows that clients see change.
     pub revision: u64,
     /// The sources are being read from the store.
     pub is_loading: bool,
     /// Files are being read.
     pub is_indexing: bool,
+}
+
+impl LibraryDeps {
+    /// What the engine gives its library.
+    pub fn of(deps: &Deps, store: Store) -> Self {
+        Self {
+            store,
+            files: Arc::clone(&deps.files),
+            clock: Arc::clone(&deps.clock),
+            reader: Arc::new(MediaReader),
+            watch: Arc::clone(&deps.watch),
+            executor: deps.library_executor.clone(),
+            parallel: READS_MAX,
+        }
+    }
 }
 
 impl LibraryState {
@@ -124,7 +135,7 @@ impl LibraryState {
         let is_still = |source: &SourceLook| !source.is_scanning && !source.is_due;
         !self.is_loading
             && !self.is_indexing
-            && self.to_do == ToDo::default()
+            && self.to_describe + self.to_hash + self.settling == 0
             && self.sources.values().all(is_still)
     }
 }
@@ -132,7 +143,7 @@ impl LibraryState {
 /// The running library.
 pub struct Library {
     shared: Arc<Shared>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Library {
@@ -141,7 +152,7 @@ impl Library {
         let shared = Arc::new(Shared::new(deps));
         let keeper = tokio::spawn(source::keep_sources(Arc::clone(&shared)));
         let indexer = tokio::spawn(index::run(Arc::clone(&shared)));
-        Self { shared, tasks: vec![keeper, indexer] }
+        Self { shared, tasks: Mutex::new(vec![keeper, indexer]) }
     }
 
     /// Looks at all sources, or one, again, at once. Naming one source says that the person means
@@ -151,8 +162,15 @@ impl Library {
     }
 
     /// The sources in the store are others now: one was added or removed.
-    pub fn sources_changed(&self) {
+    pub fn refresh_sources(&self) {
         self.shared.reload();
+    }
+
+    /// Something was seen to have changed in a folder of a source: it is looked at soon.
+    pub fn look_at(&self, source: SourceId, dir: &[u8]) {
+        if let Some(hints) = self.shared.hints(source) {
+            hints.dir(dir, false);
+        }
     }
 
     /// Files were put back to be looked at again, by the person's wish.
@@ -171,15 +189,16 @@ impl Library {
         self.shared.state()
     }
 
-    /// The newest change token, marked as changed whenever there are changes that were committed.
-    pub fn changes(&self) -> tokio_watch::Receiver<i64> {
-        self.shared.changes()
+    /// Notified whenever changes were committed; one listener hears each.
+    pub fn changes(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.changes)
     }
 
     /// Stops looking and reading. Returns when nothing touches the store any more.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         self.shared.stop();
-        for task in self.tasks {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
             task.await.ok();
         }
     }
@@ -188,11 +207,12 @@ impl Library {
 /// The library's view of a stored source.
 fn look_of(row: &SourceRow) -> SourceLook {
     use crate::store::SourceCondition as C;
-    SourceLook::new(match row.condition {
+    let condition = match row.condition {
         C::Present => Condition::Present,
         C::Unavailable => Condition::Unavailable,
         C::Unreadable => Condition::Unreadable,
-    })
+    };
+    SourceLook { condition, is_due: true, ..SourceLook::default() }
 }
 
 /// A store that is closed ends the work; anything else is worth another try later.

@@ -9,6 +9,9 @@ use crate::domain::file::{ExcludeReason, FileStamp, Problem};
 use crate::domain::hash::ContentHash;
 use crate::domain::media_type::MediaType;
 use crate::domain::path::{RelPath, join, split_extension};
+use crate::media::facts::{self, Described};
+use crate::media::hash::{self, HashError};
+use crate::media::names::excluded_by_name;
 use crate::store::FileToRead;
 
 /// A file of this size or more that takes no room on its disk and begins with zeros is a
@@ -30,31 +33,41 @@ pub trait Reader: Send + Sync {
     -> io::Result<Described>;
 
     /// The digest of all bytes.
-    fn hash(&self, file: &mut dyn SourceFile, should_stop: &dyn Fn() -> bool) -> Hashed;
+    ///
+    /// # Errors
+    /// See [`HashError`].
+    fn hash(
+        &self,
+        file: &mut dyn SourceFile,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<ContentHash, HashError>;
 }
 
-/// What a look at a file's head came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Described {
-    /// It belongs in the library.
-    Facts(Facts),
-    /// It belongs, but there is nothing in it to back up.
-    Problem(Problem),
-    /// It does not belong.
-    Exclude(ExcludeReason),
-}
+/// Reads photos, videos and their companions.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MediaReader;
 
-/// What hashing a file came to.
-#[derive(Debug)]
-pub enum Hashed {
-    /// All of its bytes, of one version.
-    Content(ContentHash),
-    /// It was written to meanwhile.
-    Changed,
-    /// It was told to stop.
-    Stopped,
-    /// The disk cannot read it.
-    Failed(io::Error),
+impl Reader for MediaReader {
+    fn excluded_by_name(&self, path: &RelPath) -> Option<ExcludeReason> {
+        excluded_by_name(path)
+    }
+
+    fn describe(
+        &self,
+        file: &mut dyn SourceFile,
+        path: &RelPath,
+        stamp: &FileStamp,
+    ) -> io::Result<Described> {
+        facts::describe(file, path, stamp)
+    }
+
+    fn hash(
+        &self,
+        file: &mut dyn SourceFile,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<ContentHash, HashError> {
+        hash::hash(file, should_stop, &mut |_done| {})
+    }
 }
 
 /// What became of a look at one file.
@@ -85,7 +98,7 @@ pub(super) fn describe(files: &dyn SourceFiles, reader: &dyn Reader, file: &File
 }
 
 /// Digests a file.
-pub(super) fn hash(
+pub(super) fn digest(
     files: &dyn SourceFiles,
     reader: &dyn Reader,
     file: &FileToRead,
@@ -93,13 +106,13 @@ pub(super) fn hash(
 ) -> Looked {
     let should_stop = || stop.load(Ordering::Relaxed);
     guarded(files, file, |open| match reader.hash(open, &should_stop) {
-        Hashed::Content(content) if content.size == file.stamp.size => Looked::Content(content),
-        Hashed::Content(_) | Hashed::Changed => match open.stat() {
+        Ok(content) if content.size == file.stamp.size => Looked::Content(content),
+        Ok(_) | Err(HashError::Changed) => match open.stat() {
             Ok(stat) => Looked::Changed(stat.stamp),
             Err(error) => failed(file, &error),
         },
-        Hashed::Stopped => Looked::Stopped,
-        Hashed::Failed(error) => failed(file, &error),
+        Err(HashError::Stopped) => Looked::Stopped,
+        Err(HashError::Read(error)) => failed(file, &error),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What the library's tasks share: what they were given, what they tell, and how they stop.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 use super::watch::Hints;
 use super::{LibraryDeps, LibraryState, SourceLook};
 use crate::domain::ids::SourceId;
-use crate::store::{StoreError, Write};
+use crate::store::{StoreError, ToDo, Write};
 
 pub(super) struct Shared {
     pub(super) deps: LibraryDeps,
     state: watch::Sender<LibraryState>,
-    changes: watch::Sender<i64>,
+    pub(super) changes: Arc<Notify>,
+    newest_token: AtomicI64,
     sources: Mutex<BTreeMap<SourceId, Hints>>,
     left_out: Mutex<Arc<Vec<Vec<u8>>>>,
     index_news: Notify,
@@ -31,7 +32,8 @@ impl Shared {
         Self {
             deps,
             state: watch::Sender::new(state),
-            changes: watch::Sender::new(0),
+            changes: Arc::default(),
+            newest_token: AtomicI64::new(0),
             sources: Mutex::default(),
             left_out: Mutex::default(),
             index_news: Notify::new(),
@@ -43,10 +45,6 @@ impl Shared {
 
     pub(super) fn state(&self) -> watch::Receiver<LibraryState> {
         self.state.subscribe()
-    }
-
-    pub(super) fn changes(&self) -> watch::Receiver<i64> {
-        self.changes.subscribe()
     }
 
     pub(super) fn stop(&self) {
@@ -145,15 +143,8 @@ impl Shared {
                 Ok((value, tx.to_do()?, tx.newest_token()?))
             })
             .await?;
-        self.update(|state| {
-            state.to_do = to_do;
-            state.revision += 1;
-        });
-        self.changes.send_if_modified(|newest| {
-            let is_news = token > *newest;
-            *newest = token.max(*newest);
-            is_news
-        });
+        self.update(|state| state.revision += 1);
+        self.tell(to_do, token);
         Ok(value)
     }
 
@@ -161,8 +152,17 @@ impl Shared {
     pub(super) async fn recount(&self) -> Result<(), StoreError> {
         let (to_do, token) =
             self.deps.store.read(|store| Ok((store.to_do()?, store.newest_token()?))).await?;
-        self.update(|state| state.to_do = to_do);
-        self.changes.send_if_modified(|newest| std::mem::replace(newest, token.max(*newest)) < token);
+        self.tell(to_do, token);
         Ok(())
+    }
+
+    fn tell(&self, to_do: ToDo, token: i64) {
+        self.update(|state| {
+            (state.to_describe, state.to_hash) = (to_do.to_describe, to_do.to_hash);
+            state.settling = to_do.settling;
+        });
+        if self.newest_token.fetch_max(token, Ordering::Relaxed) < token {
+            self.changes.notify_one();
+        }
     }
 }

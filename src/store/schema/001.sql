@@ -235,13 +235,14 @@ CREATE TABLE file_count (
   PRIMARY KEY (source_id, status, safe_mask)
 ) STRICT, WITHOUT ROWID;
 
--- Attached files by destination and bin.
+-- Attached files by destination, source and bin.
 CREATE TABLE bin_count (
   destination_id INTEGER NOT NULL,
+  source_id INTEGER NOT NULL,
   bin TEXT NOT NULL,
   files INTEGER NOT NULL CHECK (files >= 0),
   bytes INTEGER NOT NULL CHECK (bytes >= 0),
-  PRIMARY KEY (destination_id, bin)
+  PRIMARY KEY (destination_id, source_id, bin)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER file_added AFTER INSERT ON file BEGIN
@@ -271,7 +272,9 @@ END;
 
 CREATE TRIGGER attached AFTER INSERT ON attachment BEGIN
   UPDATE backup_record SET file_count = file_count + 1 WHERE id = NEW.record_id;
-  INSERT INTO bin_count SELECT destination_id, bin, 1, size FROM backup_record WHERE id = NEW.record_id
+  INSERT INTO bin_count
+    SELECT r.destination_id, f.source_id, r.bin, 1, r.size FROM backup_record r, file f
+    WHERE r.id = NEW.record_id AND f.id = NEW.file_id
     ON CONFLICT DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes;
   UPDATE file SET safe_mask = safe_mask | (SELECT 1 << slot FROM destination WHERE id = NEW.destination_id)
     WHERE id = NEW.file_id AND (SELECT bin FROM backup_record WHERE id = NEW.record_id) = 'safe';
@@ -280,6 +283,7 @@ CREATE TRIGGER detached AFTER DELETE ON attachment BEGIN
   UPDATE bin_count SET files = files - 1,
       bytes = bytes - (SELECT size FROM backup_record WHERE id = OLD.record_id)
     WHERE destination_id = OLD.destination_id
+      AND source_id = (SELECT source_id FROM file WHERE id = OLD.file_id)
       AND bin = (SELECT bin FROM backup_record WHERE id = OLD.record_id);
   UPDATE backup_record SET file_count = file_count - 1 WHERE id = OLD.record_id;
   -- What nobody has any more, and was never finished, is not wanted any more.
@@ -290,10 +294,14 @@ CREATE TRIGGER detached AFTER DELETE ON attachment BEGIN
 END;
 CREATE TRIGGER record_moved AFTER UPDATE OF bin ON backup_record
 WHEN OLD.bin <> NEW.bin AND NEW.file_count > 0 BEGIN
-  UPDATE bin_count SET files = files - NEW.file_count, bytes = bytes - NEW.file_count * NEW.size
-    WHERE destination_id = NEW.destination_id AND bin = OLD.bin;
-  INSERT INTO bin_count VALUES (NEW.destination_id, NEW.bin, NEW.file_count, NEW.file_count * NEW.size)
-    ON CONFLICT DO UPDATE SET files = files + NEW.file_count, bytes = bytes + NEW.file_count * NEW.size;
+  UPDATE bin_count SET files = files - moved.n, bytes = bytes - moved.n * NEW.size
+    FROM (SELECT f.source_id AS source, count(*) AS n FROM attachment a JOIN file f ON f.id = a.file_id
+      WHERE a.record_id = NEW.id GROUP BY f.source_id) AS moved
+    WHERE destination_id = NEW.destination_id AND source_id = moved.source AND bin = OLD.bin;
+  INSERT INTO bin_count
+    SELECT NEW.destination_id, f.source_id, NEW.bin, 1, NEW.size
+    FROM attachment a JOIN file f ON f.id = a.file_id WHERE a.record_id = NEW.id
+    ON CONFLICT DO UPDATE SET files = files + excluded.files, bytes = bytes + excluded.bytes;
 END;
 CREATE TRIGGER record_safe AFTER UPDATE OF bin ON backup_record
 WHEN (OLD.bin = 'safe') <> (NEW.bin = 'safe') AND NEW.file_count > 0 BEGIN

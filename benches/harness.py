@@ -1,0 +1,90 @@
+"""What all benches share: made-up files, a cold cache, and runs that take turns."""
+
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+BINARY = os.environ["SAFELIGHT_BINARY"]
+RUNS = int(os.environ["SAFELIGHT_BENCH_RUNS"])
+PAGE_CACHE = "/proc/sys/vm/drop_caches"
+SEED = 20_241
+JPEG_HEAD = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
+
+
+def make_files(root, count, shortest, longest, per_folder=500):
+    """Files of different bytes that pass for photos; gives their bytes in all. The seed is fixed."""
+    chance = random.Random(SEED)
+    total = 0
+    for n in range(count):
+        folder = Path(root) / f"{n // per_folder:04}"
+        if n % per_folder == 0:
+            folder.mkdir(parents=True)
+        length = int(shortest * (longest / shortest) ** chance.random())
+        (folder / f"IMG_{n:06}.jpg").write_bytes(JPEG_HEAD + chance.randbytes(length))
+        total += length + len(JPEG_HEAD)
+    return total
+
+
+def settle():
+    """Lets no run pay for the writes of the one before."""
+    os.sync()
+
+
+def drop_page_cache():
+    """Makes the next read come from the disk. Needs root, and says so."""
+    os.sync()
+    try:
+        Path(PAGE_CACHE).write_text("1\n")
+    except OSError as error:
+        raise SystemExit(f"the cold reads of this bench need root ({error})") from error
+
+
+def read_all(root):
+    """Warms the cache: every side starts from the same."""
+    for path in Path(root).rglob("*"):
+        if path.is_file():
+            path.read_bytes()
+
+
+def clear(path):
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def timed(act, *arguments):
+    began = time.monotonic()
+    act(*arguments)
+    return time.monotonic() - began
+
+
+def tool(*command, **options):
+    """Runs another program; it has to succeed."""
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL, **options)
+
+
+def safelight(data_dir, *arguments, wanted=(0,)):
+    """Runs a command of the binary; gives what it printed."""
+    command = [BINARY, "--data-dir", str(data_dir), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode not in wanted:
+        raise SystemExit(f"{command}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+def status(data_dir):
+    return json.loads(safelight(data_dir, "status", "--json", wanted=(0, 1)))
+
+
+def take_turns(ours, theirs, prepare):
+    """Runs both sides in turn and gives the median seconds of each. `prepare` comes before each."""
+    seconds = ([], [])
+    for turn in range(RUNS):
+        for side, act in enumerate((ours, theirs)):
+            prepare()
+            seconds[side].append(timed(act))
+        print(f"   turn {turn + 1}: {seconds[0][-1]:.2f} s against {seconds[1][-1]:.2f} s", flush=True)
+    return statistics.median(seconds[0]), statistics.median(seconds[1])

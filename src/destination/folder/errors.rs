@@ -1,0 +1,123 @@
+//! The one place where a file system's errors become failures.
+
+use std::io;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use crate::domain::failure::{Failure, FailureKind};
+
+/// What an error at the destination means, while `what` was being done.
+pub(super) fn at_destination(error: &io::Error, what: &str) -> Failure {
+    let details = format!("{what}: {error}");
+    let Some(code) = error.raw_os_error().map(Errno::from_raw_os_error) else {
+        return without_code(error, details);
+    };
+    match code {
+        Errno::NOSPC | Errno::DQUOT => Failure::destination(FailureKind::Full, details),
+        Errno::ROFS | Errno::ACCESS | Errno::PERM => Failure::destination(FailureKind::Forbidden, details),
+        code if is_detached(code) => Failure::destination(FailureKind::Gone, details),
+        Errno::IO | Errno::UCLEAN | Errno::BADMSG => Failure::destination(FailureKind::Unreadable, details),
+        Errno::FBIG | Errno::OVERFLOW => Failure::permanent(FailureKind::TooLarge, details),
+        Errno::NAMETOOLONG | Errno::ILSEQ | Errno::INVAL => {
+            Failure::permanent(FailureKind::Unsupported, details)
+        }
+        Errno::NOENT => Failure::transient(FailureKind::NotFound, details),
+        Errno::NOTDIR | Errno::LOOP | Errno::EXIST | Errno::ISDIR => {
+            Failure::transient(FailureKind::Conflict, details)
+        }
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS => {
+            Failure::destination(FailureKind::Server, details)
+        }
+        _ => Failure::transient(FailureKind::Server, details),
+    }
+}
+
+/// What an error of the source file means. It never reaches further than the file.
+pub(super) fn at_source(error: &io::Error, path: &Path) -> Failure {
+    let details = format!("{error}: {}", path.display());
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    let is_gone = error.kind() == io::ErrorKind::NotFound
+        || code.is_some_and(|code| is_detached(code) || matches!(code, Errno::NOTDIR | Errno::LOOP));
+    let kind = if is_gone { FailureKind::Gone } else { FailureKind::Unreadable };
+    Failure::transient(kind, details)
+}
+
+/// Errors of the library's own making, which carry no number.
+fn without_code(error: &io::Error, details: String) -> Failure {
+    match error.kind() {
+        io::ErrorKind::NotFound => Failure::transient(FailureKind::NotFound, details),
+        io::ErrorKind::StorageFull => Failure::destination(FailureKind::Full, details),
+        io::ErrorKind::AlreadyExists => Failure::transient(FailureKind::Conflict, details),
+        io::ErrorKind::InvalidInput => Failure::permanent(FailureKind::Unsupported, details),
+        _ => Failure::transient(FailureKind::Server, details),
+    }
+}
+
+fn is_detached(code: Errno) -> bool {
+    matches!(
+        code,
+        Errno::NODEV
+            | Errno::NXIO
+            | Errno::STALE
+            | Errno::NOTCONN
+            | Errno::NOMEDIUM
+            | Errno::SHUTDOWN
+            | Errno::HOSTDOWN
+            | Errno::HOSTUNREACH
+            | Errno::NETDOWN
+            | Errno::NETUNREACH
+            | Errno::TIMEDOUT
+            | Errno::CONNRESET
+            | Errno::CONNABORTED
+            | Errno::CONNREFUSED
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::failure::Reach;
+
+    #[test]
+    fn every_errno_has_its_meaning() {
+        use FailureKind as K;
+        use Reach::{Destination, Resource};
+        for (code, kind, reach) in [
+            (Errno::NOSPC, K::Full, Destination),
+            (Errno::DQUOT, K::Full, Destination),
+            (Errno::ROFS, K::Forbidden, Destination),
+            (Errno::ACCESS, K::Forbidden, Destination),
+            (Errno::PERM, K::Forbidden, Destination),
+            (Errno::NODEV, K::Gone, Destination),
+            (Errno::STALE, K::Gone, Destination),
+            (Errno::NOTCONN, K::Gone, Destination),
+            (Errno::TIMEDOUT, K::Gone, Destination),
+            (Errno::IO, K::Unreadable, Destination),
+            (Errno::FBIG, K::TooLarge, Resource),
+            (Errno::NAMETOOLONG, K::Unsupported, Resource),
+            (Errno::NOENT, K::NotFound, Resource),
+            (Errno::NOTDIR, K::Conflict, Resource),
+            (Errno::LOOP, K::Conflict, Resource),
+            (Errno::MFILE, K::Server, Destination),
+            (Errno::BUSY, K::Server, Resource),
+        ] {
+            let failure = at_destination(&io::Error::from(code), "writing");
+            assert_eq!((failure.kind, failure.reach), (kind, reach), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_source_error_reaches_only_the_file() {
+        for (code, kind) in [
+            (Errno::NOENT, FailureKind::Gone),
+            (Errno::NODEV, FailureKind::Gone),
+            (Errno::ACCESS, FailureKind::Unreadable),
+            (Errno::IO, FailureKind::Unreadable),
+        ] {
+            let failure = at_source(&io::Error::from(code), Path::new("/a/b.jpg"));
+            assert_eq!((failure.kind, failure.reach), (kind, Reach::Resource));
+            assert!(failure.details.ends_with("/a/b.jpg") && !failure.is_permanent());
+        }
+    }
+}

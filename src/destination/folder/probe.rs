@@ -1,0 +1,165 @@
+//! Finding out what a folder can do, by trying it in a scratch folder of our own.
+
+use std::io::{self, Read as _, Write as _};
+use std::sync::Arc;
+
+use super::Inner;
+use super::errors::at_destination;
+use super::fs::{FolderDir, FsFacts};
+use super::marker::{self, HOME};
+use crate::destination::Abilities;
+use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::key;
+use crate::domain::record::ProofMethod;
+
+/// Scratch folders are named this and 16 hexadecimal characters.
+pub(super) const SCRATCH_PREFIX: &str = "probe-";
+/// More than one page, and not a whole number of them.
+const SCRATCH_BYTES: usize = 64 * 1024 + 1;
+/// Names of these lengths are tried, longest first: what most take, and what encrypted ones do.
+const NAME_LENGTHS: [u32; 3] = [255, 143, 110];
+/// 2001-02-03T04:05:07.123456789Z: an odd second, which FAT cannot keep.
+const MTIME_NS: i64 = 981_173_107_123_456_789;
+/// A time this near was kept as well as FAT can.
+const MTIME_SLACK_NS: u64 = 2_000_000_000;
+/// How many transfers help at once: enough for their syncs to share a commit, few enough for a
+/// disk with a moving head.
+const CONCURRENT_MAX: u32 = 4;
+/// The most files that a scratch folder is emptied of.
+const SCRATCH_FILES_MAX: usize = 64;
+
+pub(super) async fn probe(inner: &Arc<Inner>) -> Result<Abilities, Failure> {
+    let _housekeeping = Arc::clone(&inner.housekeeping).lock_owned().await;
+    inner.run(probe_now).await
+}
+
+fn probe_now(inner: &Inner) -> Result<Abilities, Failure> {
+    let root = inner.open()?;
+    let gone = || Failure::destination(FailureKind::Gone, "the destination's marker went away");
+    let marker = marker::read(root.as_ref())?.ok_or_else(gone)?;
+    let abilities = in_scratch(inner, root.as_ref(), |scratch| {
+        let facts = scratch.facts()?;
+        try_all(scratch, &facts, marker.uuid)
+    })?;
+    inner.learn_proof(ProofMethod::parse(&abilities.proof));
+    Ok(abilities)
+}
+
+/// The best way past the page cache, or `None` where there is none.
+pub(super) fn find_proof(inner: &Inner, root: &dyn FolderDir) -> Result<Option<ProofMethod>, Failure> {
+    in_scratch(inner, root, |scratch| {
+        write_file(scratch, "a", b'a')?;
+        scratch.find_proof("a")
+    })
+}
+
+/// Runs `work` in a new scratch folder and removes that, whatever comes of it.
+fn in_scratch<T>(
+    inner: &Inner,
+    root: &dyn FolderDir,
+    work: impl FnOnce(&dyn FolderDir) -> io::Result<T>,
+) -> Result<T, Failure> {
+    let failed = |error: io::Error| {
+        let failure = at_destination(&error, "trying what the destination can do");
+        // Whatever a probe meets concerns the whole destination.
+        Failure::destination(failure.kind, failure.details)
+    };
+    let home = root.open_dir(HOME).map_err(failed)?;
+    let name = format!("{SCRATCH_PREFIX}{:016x}", inner.scratch_token());
+    home.make_dir(&name).map_err(failed)?;
+    let outcome = home.open_dir(&name).and_then(|scratch| work(scratch.as_ref()));
+    let removed = remove_scratch(home.as_ref(), &name);
+    let done = outcome.map_err(failed)?;
+    removed.map_err(failed)?;
+    Ok(done)
+}
+
+/// Removes a scratch folder and the files in it.
+pub(super) fn remove_scratch(home: &dyn FolderDir, name: &str) -> io::Result<()> {
+    let scratch = home.open_dir(name)?;
+    for (file, _kind) in scratch.list(SCRATCH_FILES_MAX)? {
+        scratch.remove_file(&String::from_utf8_lossy(&file))?;
+    }
+    home.remove_dir(name)
+}
+
+fn try_all(scratch: &dyn FolderDir, facts: &FsFacts, uuid: String) -> io::Result<Abilities> {
+    write_file(scratch, "a", b'a')?;
+    write_file(scratch, "b", b'b')?;
+    let no_replace = try_no_replace(scratch)?;
+    let case_sensitive = match scratch.entry("A") {
+        Ok(_same) => false,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(error),
+    };
+    let drift = scratch.entry("a")?.mtime_ns.abs_diff(MTIME_NS);
+    let proof = scratch.find_proof("a")?;
+    let mut note = vec![facts.kind.clone()];
+    if !case_sensitive {
+        note.push("upper and lower case are one".to_owned());
+    }
+    if drift > 0 && drift <= MTIME_SLACK_NS {
+        note.push("times are rounded".to_owned());
+    }
+    Ok(Abilities {
+        uuid,
+        can_resume: true,
+        no_replace,
+        case_sensitive,
+        proof: proof.map_or("none", ProofMethod::as_str).to_owned(),
+        keeps_mtime: drift <= MTIME_SLACK_NS,
+        concurrent_max: CONCURRENT_MAX,
+        name_len_max: try_names(scratch, facts.name_len_max)?,
+        size_max: facts.size_max,
+        note: note.join(", "),
+    })
+}
+
+/// Whether renaming onto an existing name is refused and leaves it alone.
+fn try_no_replace(scratch: &dyn FolderDir) -> io::Result<bool> {
+    match scratch.rename_new("a", "b") {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(false),
+        Err(error) => return Err(error),
+        Ok(()) => {
+            write_file(scratch, "a", b'a')?;
+            return Ok(false);
+        }
+    }
+    let mut kept = Vec::new();
+    scratch.read("b")?.read_to_end(&mut kept)?;
+    if kept != [b'b'; SCRATCH_BYTES] {
+        return Ok(false);
+    }
+    match scratch.rename_new("b", "c") {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn try_names(scratch: &dyn FolderDir, said: u32) -> io::Result<u32> {
+    let mut last = io::Error::from(io::ErrorKind::InvalidInput);
+    for length in NAME_LENGTHS {
+        if length > said {
+            continue;
+        }
+        let name = "n".repeat(usize::try_from(length).unwrap_or(usize::MAX));
+        match scratch.create(&name) {
+            Ok(_file) => {
+                scratch.remove_file(&name)?;
+                return Ok(length);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn write_file(scratch: &dyn FolderDir, name: &str, byte: u8) -> io::Result<()> {
+    debug_assert!(key::is_valid(name), "scratch names are plain");
+    let mut file = scratch.create(name)?;
+    file.write_all(&[byte; SCRATCH_BYTES])?;
+    file.set_mtime(MTIME_NS).ok();
+    file.sync()
+}

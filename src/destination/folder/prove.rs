@@ -1,0 +1,130 @@
+//! Reading copies: past the page cache as proof, plainly for restore.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::errors::at_destination;
+use super::fs::{Chunks, FolderDir};
+use super::{Inner, Proof, check_key, open_dirs, probe, split_key};
+use crate::base::files::EntryKind;
+use crate::destination::{Item, ReadBack, Transfer};
+use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::hash::{Blake3, ContentHash};
+use crate::domain::record::{Evidence, ProofMethod};
+
+pub(super) async fn prove(
+    inner: &Arc<Inner>,
+    item: &Item,
+    receipt: &str,
+    transfer: &Transfer,
+) -> Result<Evidence, Failure> {
+    check_key(&item.key)?;
+    let _housekeeping = match inner.known_proof() {
+        // Finding the method out makes scratch files, which cleaning must not meet.
+        Proof::Unknown => Some(Arc::clone(&inner.housekeeping).lock_owned().await),
+        Proof::Known(_) => None,
+    };
+    let stop = transfer.cancel.child_token();
+    let _stops_when_dropped = stop.clone().drop_guard();
+    let (item, receipt) = (item.clone(), receipt.to_owned());
+    inner.run(move |inner| prove_now(inner, &item, &receipt, &stop)).await
+}
+
+fn prove_now(
+    inner: &Inner,
+    item: &Item,
+    receipt: &str,
+    stop: &CancellationToken,
+) -> Result<Evidence, Failure> {
+    let root = inner.open()?;
+    let method = match inner.known_proof() {
+        Proof::Known(method) => method,
+        Proof::Unknown => {
+            let method = probe::find_proof(inner, root.as_ref())?;
+            inner.learn_proof(method);
+            method
+        }
+    };
+    let (dir, size) = find(inner, root, &item.key)?;
+    if size != item.content.size {
+        return Err(mismatch(&format!("it has {size} bytes, not {}", item.content.size)));
+    }
+    // Without a way past the cache a read proves something only when the cache cannot be the one
+    // that was written through.
+    let method = method.or_else(|| {
+        let is_cold = !receipt.is_empty() && receipt != dir.session();
+        is_cold.then_some(ProofMethod::RemountRead)
+    });
+    let Some(method) = method else { return Ok(Evidence::Accepted) };
+    let (_folder, name) = split_key(&item.key);
+    let chunks = match dir.read_back(name, method) {
+        Ok(chunks) => chunks,
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return Ok(Evidence::Accepted),
+        Err(error) => return Err(unread(inner, &error)),
+    };
+    match digest_of(chunks, stop).map_err(|error| unread(inner, &error))? {
+        None => Err(Failure::transient(FailureKind::Timeout, "stopped before the copy was read")),
+        Some(digest) if digest == item.content => {
+            Ok(Evidence::Verified { method, at: inner.parts.clock.now() })
+        }
+        Some(_other) => Err(mismatch("its bytes are not those of the original")),
+    }
+}
+
+pub(super) async fn read(inner: &Arc<Inner>, key: &str) -> Result<ReadBack, Failure> {
+    check_key(key)?;
+    let key = key.to_owned();
+    let open = move |inner: &Inner| {
+        let root = inner.open()?;
+        let (dir, _size) = find(inner, root, &key)?;
+        let (_folder, name) = split_key(&key);
+        dir.read(name).map_err(|error| inner.explain(&error, "opening the copy"))
+    };
+    inner.run(open).await
+}
+
+/// The directory that holds the copy, and the copy's length.
+fn find(inner: &Inner, root: Box<dyn FolderDir>, key: &str) -> Result<(Box<dyn FolderDir>, u64), Failure> {
+    let missing = || Failure::transient(FailureKind::NotFound, format!("there is no copy: {key}"));
+    let (folder, name) = split_key(key);
+    let dir = open_dirs(root, folder)
+        .map_err(|error| inner.explain(&error, "opening the copy's folder"))?
+        .ok_or_else(missing)?;
+    match dir.entry(name) {
+        Ok(entry) if entry.kind == EntryKind::File => Ok((dir, entry.size)),
+        Ok(_other) => Err(mismatch("something that is no file has its name")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing()),
+        Err(error) => Err(inner.explain(&error, "looking at the copy")),
+    }
+}
+
+/// Digest and length of all chunks; `None` when told to stop.
+fn digest_of(mut chunks: Box<dyn Chunks>, stop: &CancellationToken) -> io::Result<Option<ContentHash>> {
+    let mut hasher = blake3::Hasher::new();
+    let mut size = 0;
+    while let Some(chunk) = chunks.next_chunk()? {
+        if stop.is_cancelled() {
+            return Ok(None);
+        }
+        hasher.update(chunk);
+        size += chunk.len() as u64;
+    }
+    let blake3 = Blake3(*hasher.finalize().as_bytes());
+    Ok(Some(ContentHash { blake3, size }))
+}
+
+fn mismatch(why: &str) -> Failure {
+    Failure::transient(FailureKind::DigestMismatch, why)
+}
+
+/// A copy that cannot be read: a bad spot on the disk concerns this copy only, so that it is sent
+/// again under another name; a lost disk concerns them all.
+fn unread(inner: &Inner, error: &io::Error) -> Failure {
+    let failure = inner.explain(error, "reading the copy back");
+    if failure.kind == FailureKind::Unreadable {
+        return mismatch(&at_destination(error, "the disk cannot read it back").details);
+    }
+    failure
+}

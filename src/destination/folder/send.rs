@@ -1,0 +1,433 @@
+//! Sending one resource: look for the effect, copy under a temp name, sync, rename.
+
+use std::io::{self, SeekFrom};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::OwnedMutexGuard;
+use tokio_util::sync::CancellationToken;
+
+use super::errors::at_source;
+use super::fs::{CopyFile, FolderDir};
+use super::{Inner, check_key, open_dirs, split_key};
+use crate::base::files::{EntryKind, SharedFiles, SourceFile};
+use crate::destination::{Item, Phase, Sent, Transfer};
+use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::hash::Blake3;
+use crate::domain::key;
+
+/// How much is copied between two looks at the stop sign, in bytes.
+pub(super) const CHUNK_BYTES: usize = 1024 * 1024;
+/// How many directories are remembered as durable.
+const DURABLE_KEPT_MAX: usize = 4096;
+/// How many characters of its hash a key must carry where existing names are not left alone.
+const HASH_IN_KEY: usize = 16;
+
+/// Everything the blocking parts of one send need. The turn ends when the last of them has.
+struct Job {
+    item: Item,
+    files: SharedFiles,
+    stop: CancellationToken,
+    bytes_sent: Arc<AtomicU64>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+/// What is under the key.
+enum Place {
+    /// Nothing.
+    Free,
+    /// The copy, just named.
+    Ours { dir: Box<dyn FolderDir>, receipt: String },
+    /// Equal bytes from elsewhere or an earlier run.
+    Equal { dir: Box<dyn FolderDir>, receipt: String },
+    /// Something else.
+    Taken,
+    /// Not known: told to stop.
+    Stopped,
+}
+
+enum Copied {
+    Ready(Box<dyn FolderDir>),
+    Stopped,
+}
+
+enum Attempt {
+    Whole,
+    /// The bytes that an earlier run left were not the source's.
+    BadStart,
+    Stopped,
+}
+
+pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
+    check_key(&item.key)?;
+    if item.content.size == 0 {
+        return Err(Failure::permanent(FailureKind::Empty, item.path.display().to_string()));
+    }
+    let turn = inner.turns.wait(item.token).await;
+    // Dropping this future must stop the work that it leaves on the executor.
+    let stop = transfer.cancel.child_token();
+    let _stops_when_dropped = stop.clone().drop_guard();
+    let job = Arc::new(Job {
+        item: item.clone(),
+        files: Arc::clone(&transfer.files),
+        stop,
+        bytes_sent: Arc::clone(&transfer.bytes_sent),
+        _turn: turn,
+    });
+
+    let look = Arc::clone(&job);
+    let place = inner.run(move |inner| look.look(inner)).await?;
+    if !matches!(place, Place::Free) {
+        return conclude(inner, &job, place).await;
+    }
+    transfer.save(Phase::Sending, String::new()).await?;
+    let copy = Arc::clone(&job);
+    let dir = match inner.run(move |inner| copy.copy(inner)).await? {
+        Copied::Ready(dir) => dir,
+        Copied::Stopped => return Ok(Sent::Cancelled),
+    };
+    transfer.save(Phase::Committing, String::new()).await?;
+    let commit = Arc::clone(&job);
+    let place = inner.run(move |inner| commit.commit(inner, dir)).await?;
+    conclude(inner, &job, place).await
+}
+
+async fn conclude(inner: &Arc<Inner>, job: &Arc<Job>, place: Place) -> Result<Sent, Failure> {
+    match place {
+        Place::Ours { dir, receipt } => {
+            make_durable(inner, job, dir).await?;
+            Ok(Sent::Stored { receipt })
+        }
+        Place::Equal { dir, receipt } => {
+            make_durable(inner, job, dir).await?;
+            Ok(Sent::AlreadyThere { receipt })
+        }
+        Place::Taken => Ok(Sent::KeyTaken),
+        Place::Free | Place::Stopped => Ok(Sent::Cancelled),
+    }
+}
+
+/// Makes the name durable, together with whoever else waits for that directory.
+async fn make_durable(inner: &Arc<Inner>, job: &Arc<Job>, dir: Box<dyn FolderDir>) -> Result<(), Failure> {
+    let (folder, _name) = split_key(&job.item.key);
+    let held = Arc::clone(job);
+    let sync = || {
+        inner.run(move |inner| {
+            let outcome = dir.sync().map_err(|error| inner.explain(&error, "syncing the folder"));
+            drop(held);
+            outcome
+        })
+    };
+    inner.syncs.sync(folder, sync).await?;
+    job.bytes_sent.store(job.item.content.size, Ordering::Relaxed);
+    Ok(())
+}
+
+impl Job {
+    fn temp(&self) -> String {
+        key::temp_name(self.item.token)
+    }
+
+    /// Looks for the effect of an earlier run, or equal bytes from anywhere.
+    fn look(&self, inner: &Inner) -> Result<Place, Failure> {
+        if self.stop.is_cancelled() {
+            return Ok(Place::Stopped);
+        }
+        let root = inner.open()?;
+        let (folder, name) = split_key(&self.item.key);
+        let found = open_dirs(root, folder).and_then(|dir| match dir {
+            None => Ok(None),
+            Some(dir) => match dir.entry(name) {
+                Ok(_entry) => Ok(Some(dir)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            },
+        });
+        match found.map_err(|error| inner.explain(&error, "looking for the copy"))? {
+            None => Ok(Place::Free),
+            Some(dir) => self.compare(inner, dir, name),
+        }
+    }
+
+    /// Whether what is under the name is equal. Where it is, it is made durable and our temp file
+    /// goes.
+    fn compare(&self, inner: &Inner, dir: Box<dyn FolderDir>, name: &str) -> Result<Place, Failure> {
+        let entry = dir.entry(name).map_err(|error| inner.explain(&error, "looking at the copy"))?;
+        if entry.kind != EntryKind::File || entry.size != self.item.content.size {
+            return Ok(Place::Taken);
+        }
+        match self.digest_of(dir.as_ref(), name) {
+            Ok(None) => return Ok(Place::Stopped),
+            Ok(Some(digest)) if digest == self.item.content.blake3 => {}
+            Ok(Some(_other)) => return Ok(Place::Taken),
+            Err(error) => {
+                // A copy that cannot be read is not ours to replace; only a lost disk is a failure.
+                let failure = inner.explain(&error, "reading the copy");
+                let is_lost = matches!(failure.kind, FailureKind::Gone | FailureKind::Forbidden);
+                return if is_lost { Err(failure) } else { Ok(Place::Taken) };
+            }
+        }
+        dir.sync_file(name).map_err(|error| inner.explain(&error, "syncing the copy"))?;
+        dir.remove_file(&self.temp()).ok();
+        let receipt = dir.session();
+        Ok(Place::Equal { dir, receipt })
+    }
+
+    /// The digest of a file; `None` when told to stop.
+    fn digest_of(&self, dir: &dyn FolderDir, name: &str) -> io::Result<Option<Blake3>> {
+        let mut file = dir.read(name)?;
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = self.buffer();
+        loop {
+            if self.stop.is_cancelled() {
+                return Ok(None);
+            }
+            match read_some(&mut file, &mut buffer)? {
+                0 => return Ok(Some(Blake3(*hasher.finalize().as_bytes()))),
+                read => hasher.update(&buffer[..read]),
+            };
+        }
+    }
+
+    /// Brings all bytes into the temp file and makes them durable.
+    fn copy(&self, inner: &Inner) -> Result<Copied, Failure> {
+        if self.stop.is_cancelled() {
+            return Ok(Copied::Stopped);
+        }
+        // First the source: for one that is gone nothing should be made at the destination.
+        let mut source = self.open_source()?;
+        let root = inner.open()?;
+        let dir = self.make_dirs(inner, root)?;
+        let outcome = match self.attempt(inner, dir.as_ref(), source.as_mut()) {
+            Ok(Attempt::BadStart) => {
+                remove_temp(inner, dir.as_ref(), &self.temp())?;
+                self.attempt(inner, dir.as_ref(), source.as_mut())
+            }
+            other => other,
+        };
+        match outcome {
+            Ok(Attempt::Whole) => Ok(Copied::Ready(dir)),
+            Ok(Attempt::Stopped) => Ok(Copied::Stopped),
+            Ok(Attempt::BadStart) => Err(changed("the copy differs from the file that was read")),
+            Err(failure) => {
+                // What was written before a failed write or sync cannot be trusted, on a full disk
+                // it takes the space that others need, and a changed file's bytes are of no use.
+                // Only a source that may come back leaves a start worth keeping.
+                if !matches!(failure.kind, FailureKind::Gone) {
+                    dir.remove_file(&self.temp()).ok();
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn attempt(
+        &self,
+        inner: &Inner,
+        dir: &dyn FolderDir,
+        source: &mut dyn SourceFile,
+    ) -> Result<Attempt, Failure> {
+        let at_dest = |error: io::Error, what| inner.explain(&error, what);
+        let mut hasher = blake3::Hasher::new();
+        let (mut temp, start) = match self.resume(dir, &mut hasher) {
+            Ok(Some((temp, start))) => (temp, start),
+            Ok(None) => return Ok(Attempt::Stopped),
+            Err(error) => return Err(at_dest(error, "opening the temp file")),
+        };
+        let size = self.item.content.size;
+        let free = dir.free_bytes().map_err(|error| at_dest(error, "asking for free space"))?;
+        if free.is_some_and(|free| free < size - start) {
+            return Err(Failure::destination(FailureKind::Full, "less space is left than the file needs"));
+        }
+        let from_source = |error: io::Error| at_source(&error, &self.item.path);
+        source.seek(SeekFrom::Start(start)).map_err(from_source)?;
+        let mut buffer = self.buffer();
+        let mut copied = start;
+        loop {
+            if self.stop.is_cancelled() {
+                return Ok(Attempt::Stopped);
+            }
+            let read = read_some(source, &mut buffer).map_err(from_source)?;
+            if read == 0 {
+                break;
+            }
+            copied += read as u64;
+            if copied > size {
+                return Err(changed("the file has grown"));
+            }
+            hasher.update(&buffer[..read]);
+            temp.write_all(&buffer[..read]).map_err(|error| at_dest(error, "writing the copy"))?;
+            self.bytes_sent.store(copied, Ordering::Relaxed);
+        }
+        if source.stat().map_err(from_source)?.stamp != self.item.stamp {
+            return Err(changed("the file changed while it was being copied"));
+        }
+        let digest = Blake3(*hasher.finalize().as_bytes());
+        if copied != size || digest != self.item.content.blake3 {
+            // With a start from an earlier run it may be that start which is wrong.
+            return if start > 0 { Ok(Attempt::BadStart) } else { Err(changed("the file has other bytes")) };
+        }
+        // Where times cannot be set, the copy is no worse for it.
+        temp.set_mtime(self.item.stamp.mtime_ns).ok();
+        temp.sync().map_err(|error| at_dest(error, "syncing the copy"))?;
+        Ok(Attempt::Whole)
+    }
+
+    /// The temp file, and how many of its bytes are there already and in `hasher`. `None` when told
+    /// to stop.
+    fn resume(
+        &self,
+        dir: &dyn FolderDir,
+        hasher: &mut blake3::Hasher,
+    ) -> io::Result<Option<(Box<dyn CopyFile>, u64)>> {
+        let name = self.temp();
+        let mut temp = match dir.reopen(&name) {
+            Ok(Some(temp)) if temp.size()? <= self.item.content.size => temp,
+            Ok(_unusable) => {
+                dir.remove_file(&name)?;
+                return Ok(Some((dir.create(&name)?, 0)));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some((dir.create(&name)?, 0)));
+            }
+            Err(error) => return Err(error),
+        };
+        let mut buffer = self.buffer();
+        let mut start = 0;
+        loop {
+            if self.stop.is_cancelled() {
+                return Ok(None);
+            }
+            match read_some(&mut temp, &mut buffer)? {
+                0 => return Ok(Some((temp, start))),
+                read => {
+                    hasher.update(&buffer[..read]);
+                    start += read as u64;
+                    self.bytes_sent.store(start, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    fn open_source(&self) -> Result<Box<dyn SourceFile>, Failure> {
+        let from_source = |error: io::Error| at_source(&error, &self.item.path);
+        let source = self.files.open(&self.item.path).map_err(from_source)?;
+        let stat = source.stat().map_err(from_source)?;
+        if stat.stamp != self.item.stamp {
+            return Err(changed("the file has changed since it was read"));
+        }
+        Ok(source)
+    }
+
+    /// Opens the key's folder, creating what is missing and making new names durable.
+    fn make_dirs(&self, inner: &Inner, root: Box<dyn FolderDir>) -> Result<Box<dyn FolderDir>, Failure> {
+        let (folder, _name) = split_key(&self.item.key);
+        let mut dir = root;
+        let mut path = String::new();
+        for part in folder.split('/').filter(|part| !part.is_empty()) {
+            path.push('/');
+            path.push_str(part);
+            dir = step(inner, dir.as_ref(), part, &path)
+                .map_err(|error| inner.explain(&error, "creating the folder for the copy"))?;
+        }
+        Ok(dir)
+    }
+
+    /// Gives the temp file its name, unless something has it.
+    fn commit(&self, inner: &Inner, dir: Box<dyn FolderDir>) -> Result<Place, Failure> {
+        if self.stop.is_cancelled() {
+            return Ok(Place::Stopped);
+        }
+        let (_folder, name) = split_key(&self.item.key);
+        match self.rename(dir.as_ref(), &self.temp(), name) {
+            Ok(()) => {
+                let receipt = dir.session();
+                Ok(Place::Ours { dir, receipt })
+            }
+            // The temp file stays where the bytes differ: it serves the next key.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.compare(inner, dir, name),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Err(Failure::destination(
+                FailureKind::Unsupported,
+                "this file system may replace existing names; test the destination again",
+            )),
+            Err(error) => Err(inner.explain(&error, "naming the copy")),
+        }
+    }
+
+    fn rename(&self, dir: &dyn FolderDir, temp: &str, name: &str) -> io::Result<()> {
+        match dir.rename_new(temp, name) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported && self.key_has_hash() => {}
+            other => return other,
+        }
+        // Only equal bytes can have this name, so nothing is lost if one appears after the look.
+        match dir.entry(name) {
+            Ok(_there) => Err(io::Error::from(io::ErrorKind::AlreadyExists)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => dir.rename_over(temp, name),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn key_has_hash(&self) -> bool {
+        let (_folder, name) = split_key(&self.item.key);
+        name.contains(&format!("~{}", &self.item.content.blake3.to_hex()[..HASH_IN_KEY]))
+    }
+
+    fn buffer(&self) -> Vec<u8> {
+        let size = usize::try_from(self.item.content.size).unwrap_or(CHUNK_BYTES);
+        // One byte more than the file, so that a small file's end is seen at once.
+        vec![0; size.saturating_add(1).min(CHUNK_BYTES)]
+    }
+}
+
+/// One directory down, created where it is missing. A name that this process has not yet seen to be
+/// durable is synced: an earlier run may have been killed between creating and syncing it.
+fn step(inner: &Inner, parent: &dyn FolderDir, name: &str, path: &str) -> io::Result<Box<dyn FolderDir>> {
+    let (dir, is_new) = match parent.open_dir(name) {
+        Ok(dir) => (dir, false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            match parent.make_dir(name) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            (parent.open_dir(name)?, true)
+        }
+        Err(error) => return Err(error),
+    };
+    let lock = || inner.durable.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if is_new || !lock().contains(path) {
+        parent.sync()?;
+        let mut durable = lock();
+        if durable.len() >= DURABLE_KEPT_MAX {
+            durable.clear();
+        }
+        durable.insert(path.to_owned());
+    }
+    Ok(dir)
+}
+
+fn remove_temp(inner: &Inner, dir: &dyn FolderDir, temp: &str) -> Result<(), Failure> {
+    match dir.remove_file(temp) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(inner.explain(&error, "removing the temp file"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn changed(why: &str) -> Failure {
+    Failure::transient(FailureKind::Changed, why)
+}
+
+/// Reads what is there, up to the buffer's length; 0 at the end.
+fn read_some(file: &mut (impl io::Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

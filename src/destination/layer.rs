@@ -1,0 +1,3 @@
+//! Layers over any destination: each is a destination itself.
+
+pub mod faulty;

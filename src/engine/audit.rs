@@ -1,0 +1,152 @@
+//! Reading copies again, to prove them anew or for the first time.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::deps::Deps;
+use crate::destination::{BoxFuture, Checkpoint, Item, SaveCheckpoint, SharedDestination, Transfer};
+use crate::domain::failure::{Failure, FailureKind, Reach};
+use crate::domain::file::FileStamp;
+use crate::domain::ids::{DestinationId, RecordId};
+use crate::domain::record::Evidence;
+use crate::domain::time::UnixMillis;
+use crate::store::{RecordFacts, Store, StoreError};
+
+/// Copies read from the ledger at once.
+const PAGE_COPIES_MAX: u32 = 200;
+/// Copies that a shallow audit reads back at least, the oldest proofs first.
+const SHALLOW_COPIES_MIN: u64 = 500;
+/// The part of all copies that a shallow audit reads back.
+const SHALLOW_PART: u64 = 10;
+
+/// What an audit found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Audit {
+    /// Copies compared.
+    pub checked: u64,
+    /// Copies that were missing or different, and are sent again.
+    pub failed: u64,
+}
+
+/// An audit leaves no checkpoint: it can begin anew at any time.
+struct NoCheckpoints;
+
+impl SaveCheckpoint for NoCheckpoints {
+    fn save<'a>(&'a self, _checkpoint: Checkpoint) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn item_of(copy: &RecordFacts, key: String) -> Item {
+    Item {
+        record: copy.id,
+        key,
+        content: copy.content,
+        path: std::path::PathBuf::new(),
+        stamp: FileStamp { size: copy.content.size, mtime_ns: copy.origin_mtime_ns, ctime_ns: 0 },
+        captured_at: copy.captured_at,
+        kind: copy.kind,
+        token: 0,
+    }
+}
+
+/// Compares one copy and writes what it found into the ledger. Says whether the copy is good.
+///
+/// # Errors
+/// A failure that says nothing about the copy: the destination cannot be used, or the store.
+async fn compare(
+    deps: &Deps,
+    store: &Store,
+    destination: &SharedDestination,
+    copy: &RecordFacts,
+    cancel: &CancellationToken,
+) -> Result<bool, Failure> {
+    let Some(key) = copy.key.clone() else {
+        return Ok(true);
+    };
+    let item = item_of(copy, key);
+    let receipt = copy.receipt.clone().unwrap_or_default();
+    let transfer = Transfer::new(Arc::clone(&deps.files), cancel.clone(), None, Arc::new(NoCheckpoints));
+    let record = copy.id;
+    let written = match destination.prove(&item, &receipt, &transfer).await {
+        Ok(evidence) => {
+            // A copy that was proved once is not demoted because today's reading proves less.
+            if matches!(evidence, Evidence::Accepted) {
+                return Ok(true);
+            }
+            store.write(move |tx| tx.set_evidence(record, evidence, &receipt).map(|()| true)).await
+        }
+        Err(failure) if failure.reach != Reach::Resource => return Err(failure),
+        Err(failure) if matches!(failure.kind, FailureKind::DigestMismatch | FailureKind::NotFound) => {
+            tracing::warn!(%record, kind = failure.kind.as_str(), "a copy is not as it should be");
+            store.write(move |tx| tx.set_copy_bad(record).map(|()| false)).await
+        }
+        Err(failure) => return Err(failure),
+    };
+    written.map_err(|error: StoreError| Failure::transient(FailureKind::Protocol, error.to_string()))
+}
+
+/// Proves the copies that have no proof yet, until one says that the destination cannot be used.
+pub(super) async fn prove_unproven(
+    deps: &Deps,
+    store: &Store,
+    id: DestinationId,
+    destination: &SharedDestination,
+    cancel: &CancellationToken,
+) {
+    let mut after = RecordId(0);
+    while !cancel.is_cancelled() {
+        let page =
+            store.read(move |r| r.unproven_copies(id, after, PAGE_COPIES_MAX)).await.unwrap_or_default();
+        let Some(last) = page.last() else {
+            return;
+        };
+        after = last.id;
+        for copy in &page {
+            if cancel.is_cancelled() || compare(deps, store, destination, copy, cancel).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Re-reads copies: all of them when `is_deep`, else those without proof and a share of the rest,
+/// oldest proofs first.
+///
+/// # Errors
+/// When the destination or the store cannot be used.
+pub(super) async fn verify(
+    deps: &Deps,
+    store: &Store,
+    id: DestinationId,
+    destination: &SharedDestination,
+    is_deep: bool,
+    cancel: &CancellationToken,
+) -> Result<Audit, Failure> {
+    destination.check().await?;
+    let began = deps.clock.now();
+    let total = store.read(move |r| r.copy_count(id)).await.unwrap_or(0);
+    let share = if is_deep { u64::MAX } else { (total / SHALLOW_PART).max(SHALLOW_COPIES_MIN) };
+    let mut audit = Audit::default();
+    let mut after = (UnixMillis(i64::MIN), RecordId(0));
+    while audit.checked < share && !cancel.is_cancelled() {
+        let page = store
+            .read(move |r| r.copies_by_proof(id, began, after, PAGE_COPIES_MAX))
+            .await
+            .map_err(|error| Failure::transient(FailureKind::Protocol, error.to_string()))?;
+        let Some((at, last)) = page.last() else {
+            break;
+        };
+        after = (*at, last.id);
+        for (_, copy) in &page {
+            if cancel.is_cancelled() || audit.checked >= share {
+                break;
+            }
+            audit.checked += 1;
+            audit.failed += u64::from(!compare(deps, store, destination, copy, cancel).await?);
+        }
+    }
+    store.write(move |tx| tx.set_audited(id)).await.ok();
+    Ok(audit)
+}

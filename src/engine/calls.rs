@@ -1,0 +1,337 @@
+//! Requests: what changes something is done here, one after the other; what only looks, or takes
+//! its time, is a task of its own.
+
+use tokio::sync::oneshot;
+
+use super::handle::Call;
+use super::setup;
+use super::supervisor::Supervisor;
+use super::tasks::TaskEnd;
+use super::{audit, restore};
+use crate::api::{ApiError, ErrorKind, Event, PathText, Reply, Request, Selection};
+use crate::destination::SharedDestination;
+use crate::domain::failure::Failure;
+use crate::domain::ids::{DestinationId, ItemId, SourceId};
+use crate::domain::time::UnixMillis;
+use crate::store::{NewDestination, StoreError};
+
+/// The outcome of a request.
+pub(super) type Outcome = Result<Reply, ApiError>;
+
+/// A destination that was tried and can be saved.
+pub(super) struct Prepared {
+    pub outcome: Result<(NewDestination, SharedDestination), ApiError>,
+    pub consent_all: bool,
+    pub reply: oneshot::Sender<Outcome>,
+}
+
+pub(super) fn usage(message: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorKind::Usage, message)
+}
+
+pub(super) fn internal(error: &StoreError) -> ApiError {
+    match error {
+        StoreError::Refused(why) => usage(why.clone()),
+        other => ApiError::new(ErrorKind::Internal, other.to_string()),
+    }
+}
+
+pub(super) fn bytes_of(path: &PathText) -> Result<Vec<u8>, ApiError> {
+    path.to_bytes().ok_or_else(|| usage("the path is garbled"))
+}
+
+/// A refusal by a destination, in a person's words.
+pub(super) fn refused(failure: &Failure) -> ApiError {
+    let message = crate::domain::messages::describe_failure(failure);
+    ApiError::new(
+        ErrorKind::Destination,
+        format!("{}. {} ({})", message.summary, message.advice, failure.details),
+    )
+}
+
+impl Supervisor {
+    /// Takes a request; the answer may come later.
+    pub(super) async fn take_call(&mut self, call: Call) {
+        self.is_dirty = true;
+        let Call { request, reply } = call;
+        let outcome = match request {
+            Request::Sections { .. }
+            | Request::Assets { .. }
+            | Request::AssetDetails { .. }
+            | Request::Queue(_)
+            | Request::FailureGroups
+            | Request::Events { .. } => return self.spawn_query(request, reply),
+            Request::TestTarget { target, allow_http } => {
+                return self.spawn_test(&target, allow_http, reply).await;
+            }
+            Request::TestDestination { id } => return self.spawn_retest(DestinationId(id), reply),
+            Request::AddDestination { target, name, allow_http, consent_all } => {
+                return self.prepare_destination(target, name, allow_http, consent_all, reply).await;
+            }
+            Request::Verify { destination, deep } => return self.spawn_verify(destination, deep, reply),
+            Request::Restore { destination, into, only } => {
+                return self.spawn_restore(DestinationId(destination), &into, only, reply);
+            }
+            other => self.answer(other).await,
+        };
+        reply.send(outcome).ok();
+    }
+
+    async fn answer(&mut self, request: Request) -> Outcome {
+        match request {
+            Request::Subscribe => Ok(Reply::Done),
+            Request::Snapshot => {
+                self.refresh_snapshot().await;
+                Ok(Reply::Snapshot(Box::new(self.snapshot.clone())))
+            }
+            Request::AddSource { path, consent_all } => self.add_source(&path, consent_all).await,
+            Request::RemoveSource { id } => self.remove_source(SourceId(id)).await,
+            Request::Rescan { id } => {
+                self.library.rescan(id.map(SourceId));
+                Ok(Reply::Done)
+            }
+            Request::RemoveDestination { id } => self.remove_destination(DestinationId(id)).await,
+            Request::EnableDestination { id, enabled } => {
+                self.enable_destination(DestinationId(id), enabled).await
+            }
+            Request::Consent { sources, destination } => {
+                let sources: Vec<SourceId> = sources.into_iter().map(SourceId).collect();
+                self.consent(&sources, DestinationId(destination)).await
+            }
+            Request::SetBackup { on } => self.set_backup(on).await,
+            Request::Pause { for_secs } => {
+                let now = self.deps.clock.now();
+                let until = for_secs.map(|secs| now.plus(std::time::Duration::from_secs(secs)));
+                self.set_paused(true, until).await;
+                Ok(Reply::Done)
+            }
+            Request::Resume => {
+                self.set_paused(false, None).await;
+                Ok(Reply::Done)
+            }
+            Request::Retry(selection) => self.retry(selection).await,
+            Request::Exclude(selection) => self.exclude(selection).await,
+            Request::Include(selection) => self.include(selection).await,
+            Request::RaiseWindow => {
+                let listeners = self.end.events.send(Event::RaiseWindow).unwrap_or(0);
+                Ok(Reply::Raised { was_open: listeners > 0 })
+            }
+            Request::Shutdown => {
+                self.is_stopping = true;
+                Ok(Reply::Done)
+            }
+            Request::Sections { .. }
+            | Request::Assets { .. }
+            | Request::AssetDetails { .. }
+            | Request::Queue(_)
+            | Request::FailureGroups
+            | Request::Events { .. }
+            | Request::TestTarget { .. }
+            | Request::TestDestination { .. }
+            | Request::AddDestination { .. }
+            | Request::Verify { .. }
+            | Request::Restore { .. } => {
+                Err(ApiError::new(ErrorKind::Internal, "this request is answered elsewhere"))
+            }
+        }
+    }
+
+    async fn set_backup(&mut self, on: bool) -> Outcome {
+        self.store
+            .write_durably(move |tx| {
+                tx.set_backup_on(on)?;
+                tx.add_event(
+                    if on { "enabled" } else { "disabled" },
+                    if on { "Backup was switched on" } else { "Backup was switched off" },
+                )
+            })
+            .await
+            .map_err(|e| internal(&e))?;
+        self.installation.is_on = on;
+        if on {
+            self.set_paused(false, None).await;
+        }
+        self.mirror().await;
+        self.process_all();
+        Ok(Reply::Done)
+    }
+
+    /// Pauses or goes on.
+    pub(super) async fn set_paused(&mut self, is_paused: bool, until: Option<UnixMillis>) {
+        let written = self.store.write(move |tx| tx.set_paused(is_paused, until)).await;
+        if self.noted(written).is_some() {
+            self.installation.is_paused = is_paused;
+            self.installation.paused_until = until;
+            self.is_dirty = true;
+            if !is_paused {
+                self.process_all();
+            }
+        }
+    }
+
+    /// Every extension is called now.
+    pub(super) fn process_all(&mut self) {
+        let now = tokio::time::Instant::now();
+        for runner in self.runners.values_mut() {
+            runner.may_start = true;
+            runner.process_by(now);
+        }
+    }
+
+    async fn retry(&mut self, selection: Selection) -> Outcome {
+        let work = match selection {
+            Selection::All => self.store.write(|tx| tx.retry_all(None)).await,
+            Selection::Kind(kind) => self.store.write(move |tx| tx.retry_all(Some(&kind))).await,
+            Selection::Items(ids) => {
+                let items = items_of(&ids)?;
+                self.store.write(move |tx| tx.retry_items(&items)).await
+            }
+        };
+        let items = work.map_err(|e| internal(&e))?;
+        self.unlose_all().await;
+        self.library.rescan(None);
+        self.process_all();
+        Ok(Reply::Changed { items })
+    }
+
+    /// A person who says "try again" also means the place that could not be used.
+    async fn unlose_all(&mut self) {
+        let now = self.deps.clock.now();
+        for runner in self.runners.values_mut() {
+            if let Some(lost) = runner.row.lost.clone() {
+                let mut row = (*runner.row).clone();
+                row.lost = Some(crate::store::Lost { until: now, ..lost });
+                runner.row = std::sync::Arc::new(row);
+            }
+        }
+    }
+
+    async fn exclude(&mut self, selection: Selection) -> Outcome {
+        let work = match selection {
+            Selection::All => self.store.write(|tx| tx.exclude_all(None)).await,
+            Selection::Kind(kind) => self.store.write(move |tx| tx.exclude_all(Some(&kind))).await,
+            Selection::Items(ids) => {
+                let items = items_of(&ids)?;
+                for runner in self.runners.values() {
+                    for running in runner.running.values() {
+                        if items.contains(&ItemId::Record(running.started.record)) {
+                            running.watch.cancel.cancel();
+                        }
+                    }
+                }
+                self.store.write(move |tx| tx.exclude_items(&items)).await
+            }
+        };
+        let items = work.map_err(|e| internal(&e))?;
+        self.process_all();
+        Ok(Reply::Changed { items })
+    }
+
+    async fn include(&mut self, selection: Selection) -> Outcome {
+        let Selection::Items(ids) = selection else {
+            return Err(usage("name the files to take back in"));
+        };
+        let items = items_of(&ids)?;
+        let items = self.store.write(move |tx| tx.include_items(&items)).await.map_err(|e| internal(&e))?;
+        self.library.rescan(None);
+        self.process_all();
+        Ok(Reply::Changed { items })
+    }
+
+    fn spawn_query(&mut self, request: Request, reply: oneshot::Sender<Outcome>) {
+        let (store, context) = (self.store.clone(), self.queue_context());
+        self.tasks.spawn(async move {
+            let outcome = super::queries::answer(&store, request, context).await;
+            reply.send(outcome).ok();
+            TaskEnd::Answered
+        });
+    }
+
+    fn spawn_verify(&mut self, only: Option<i64>, is_deep: bool, reply: oneshot::Sender<Outcome>) {
+        let chosen: Vec<(DestinationId, Result<SharedDestination, Failure>)> = self
+            .runners
+            .values()
+            .filter(|runner| only.is_none_or(|id| runner.id().0 == id))
+            .map(|runner| (runner.id(), runner.destination.clone()))
+            .collect();
+        let (deps, store, cancel) = (self.deps.clone(), self.store.clone(), self.background.child_token());
+        self.tasks.spawn(async move {
+            let mut all = audit::Audit::default();
+            let mut outcome = Ok(());
+            for (id, destination) in chosen {
+                let checked = match destination {
+                    Ok(destination) => audit::verify(&deps, &store, id, &destination, is_deep, &cancel).await,
+                    Err(failure) => Err(failure),
+                };
+                match checked {
+                    Ok(found) => {
+                        all.checked += found.checked;
+                        all.failed += found.failed;
+                    }
+                    Err(failure) => outcome = Err(refused(&failure)),
+                }
+            }
+            reply.send(outcome.map(|()| Reply::Verified { checked: all.checked, failed: all.failed })).ok();
+            TaskEnd::Answered
+        });
+    }
+
+    fn spawn_restore(
+        &mut self,
+        id: DestinationId,
+        into: &PathText,
+        only: Option<String>,
+        reply: oneshot::Sender<Outcome>,
+    ) {
+        let destination = match self.runners.get(&id) {
+            Some(runner) => runner.destination.clone().map_err(|failure| refused(&failure)),
+            None => Err(usage("there is no such destination")),
+        };
+        let ready = destination.and_then(|destination| Ok((destination, bytes_of(into)?)));
+        let (destination, into) = match ready {
+            Ok(ready) => ready,
+            Err(error) => {
+                reply.send(Err(error)).ok();
+                return;
+            }
+        };
+        let (deps, store, cancel) = (self.deps.clone(), self.store.clone(), self.background.child_token());
+        self.tasks.spawn(async move {
+            let into = crate::base::files::path_from_bytes(&into);
+            let outcome =
+                restore::run(&deps, &store, id, &destination, &into, only.as_deref(), &cancel).await;
+            reply.send(outcome).ok();
+            TaskEnd::Answered
+        });
+    }
+
+    fn spawn_retest(&mut self, id: DestinationId, reply: oneshot::Sender<Outcome>) {
+        let Some(runner) = self.runners.get(&id) else {
+            reply.send(Err(usage("there is no such destination"))).ok();
+            return;
+        };
+        let address = setup::address_of(&runner.row);
+        let (deps, destination) = (self.deps.clone(), runner.destination.clone());
+        self.tasks.spawn(async move {
+            let checked = match destination {
+                Ok(destination) => destination.check().await,
+                Err(failure) => Err(failure),
+            };
+            let tested = match checked {
+                Ok(()) => deps.connect.test(&address).await,
+                Err(failure) => Err(failure),
+            };
+            reply.send(Ok(Reply::Tested(setup::report(tested)))).ok();
+            TaskEnd::Answered
+        });
+    }
+}
+
+fn items_of(ids: &[String]) -> Result<Vec<ItemId>, ApiError> {
+    if ids.len() > crate::api::IDS_MAX {
+        return Err(usage(format!("no more than {} items at once", crate::api::IDS_MAX)));
+    }
+    ids.iter()
+        .map(|id| id.parse().map_err(|()| usage(format!("{id} is not the id of a file in the queue"))))
+        .collect()
+}

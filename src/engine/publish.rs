@@ -1,0 +1,240 @@
+//! Snapshots: what is true now, at most ten a second, and nothing when nothing changes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::supervisor::Supervisor;
+use crate::api::{
+    BackupSwitch, DestinationState, Event, Indexing, PairState, PathText, Snapshot,
+    SourceCondition as ApiCondition, SourceState, TransferStep, Transferring, WaitText,
+};
+use crate::domain::record::ProofMethod;
+use crate::domain::wait::WaitReason;
+use crate::store::{DestinationCounts, SourceCondition, SourceRow};
+
+/// The least time between two snapshots.
+const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
+
+/// What a snapshot needs of the store, read in one go.
+struct Facts {
+    sources: Vec<(SourceRow, u64)>,
+    destinations: Vec<(DestinationCounts, Vec<i64>)>,
+    library: crate::api::LibraryCounts,
+}
+
+impl Supervisor {
+    /// Publishes a snapshot if something changed and the last one is old enough.
+    pub(super) async fn publish(&mut self, now: Instant) {
+        if !self.is_dirty || now < self.publish_at {
+            return;
+        }
+        self.is_dirty = false;
+        self.publish_at = now + SNAPSHOT_EVERY;
+        self.refresh_snapshot().await;
+        let is_same = {
+            let last = self.end.snapshots.borrow();
+            // The revision is not news by itself.
+            let mut compared = self.snapshot.clone();
+            compared.revision = last.revision;
+            compared == **last
+        };
+        if !is_same {
+            self.snapshot.revision += 1;
+            self.end.snapshots.send_replace(Arc::new(self.snapshot.clone()));
+        }
+        self.announce_finish();
+    }
+
+    /// Says once that everything is done.
+    fn announce_finish(&mut self) {
+        let is_left = self.snapshot.destinations.iter().any(|d| d.enabled && d.waiting + d.uploading > 0);
+        let is_running = self.runners.values().any(|runner| !runner.running.is_empty());
+        if !is_left && !is_running {
+            let files = self.meter.files_done();
+            if files > 0 {
+                self.end.events.send(Event::Finished { files }).ok();
+            }
+            self.meter.reset();
+        }
+    }
+
+    /// Makes the snapshot true again.
+    pub(super) async fn refresh_snapshot(&mut self) {
+        let ids: Vec<_> = self.runners.keys().copied().collect();
+        let library_revision = self.library_state.revision;
+        let known_assets =
+            (self.asset_count.0 == library_revision && library_revision > 0).then_some(self.asset_count.1);
+        let work = self.store.read(move |r| {
+            let mut sources = Vec::new();
+            for row in r.sources()? {
+                let found = r.source_found(row.id)?;
+                sources.push((row, found));
+            }
+            let consents = r.consents()?;
+            let mut destinations = Vec::new();
+            for id in ids {
+                let counts = r.destination_counts(id)?;
+                let of = consents.iter().filter(|(_, d)| *d == id).map(|(s, _)| s.0).collect();
+                destinations.push((counts, of));
+            }
+            Ok(Facts { sources, destinations, library: r.library_counts(known_assets)? })
+        });
+        let read = work.await;
+        let Some(facts) = self.noted(read) else {
+            return;
+        };
+        self.asset_count = (library_revision, facts.library.assets);
+        self.compose(facts);
+    }
+
+    fn compose(&mut self, facts: Facts) {
+        let now = Instant::now();
+        let in_flight = self.in_flight();
+        let uploading: Vec<Transferring> = self.transfers();
+        if !uploading.is_empty() {
+            self.meter.sample(now, in_flight);
+        }
+        let destinations: Vec<DestinationState> = self
+            .runners
+            .values()
+            .zip(facts.destinations)
+            .map(|(runner, (counts, sources))| destination_state(runner, counts, sources, self.is_working()))
+            .collect();
+        let enabled = destinations.iter().filter(|d| d.enabled);
+        let (files_left, bytes_left) = enabled
+            .fold((0, 0), |(files, bytes), d| (files + d.waiting + d.uploading, bytes + d.bytes_waiting));
+        let is_on = self.installation.is_on;
+        let next = Snapshot {
+            revision: self.snapshot.revision,
+            library_revision: self.library_state.revision,
+            queue_revision: self.snapshot.queue_revision,
+            backup: match (is_on, self.installation.is_paused) {
+                (false, _) => BackupSwitch::Off,
+                (true, true) => BackupSwitch::Paused,
+                (true, false) => BackupSwitch::On,
+            },
+            wait_reason: self.app_wait().as_ref().map(WaitText::from),
+            library: facts.library,
+            sources: facts.sources.into_iter().map(|(row, found)| self.source_state(&row, found)).collect(),
+            destinations,
+            uploading,
+            progress: self.meter.progress(now, files_left, bytes_left, in_flight).filter(|_| is_on),
+            indexing: Indexing {
+                to_describe: self.library_state.to_describe,
+                to_hash: self.library_state.to_hash,
+            },
+        };
+        let bins_moved =
+            next.destinations.iter().map(bins_of).ne(self.snapshot.destinations.iter().map(bins_of));
+        let queue_revision = next.queue_revision + u64::from(bins_moved);
+        self.snapshot = Snapshot { queue_revision, ..next };
+    }
+
+    /// Why nothing happens anywhere, where one reason holds for everything.
+    pub(super) fn app_wait(&self) -> Option<WaitReason> {
+        if !self.installation.is_on {
+            return Some(WaitReason::Off);
+        }
+        let until = self.installation.paused_until;
+        self.installation.is_paused.then_some(WaitReason::Paused { until })
+    }
+
+    fn in_flight(&self) -> u64 {
+        let running = self.runners.values().flat_map(|runner| runner.running.values());
+        running
+            .map(|running| running.watch.bytes_sent.load(Ordering::Relaxed).min(running.started.content.size))
+            .sum()
+    }
+
+    fn transfers(&self) -> Vec<Transferring> {
+        let all = self
+            .runners
+            .values()
+            .flat_map(|runner| runner.running.values().map(|running| (runner.id(), running)));
+        all.map(|(destination, running)| {
+            let started = &running.started;
+            let mut path = started.source_path.clone();
+            path.push(b'/');
+            path.extend_from_slice(&started.path.to_bytes());
+            Transferring {
+                id: started.record.to_string(),
+                path: PathText::from_bytes(&path),
+                asset: started.asset.map(|asset| asset.0),
+                destination: destination.0,
+                bytes_sent: running.watch.bytes_sent.load(Ordering::Relaxed).min(started.content.size),
+                bytes_total: started.content.size,
+                step: if running.watch.is_proving() { TransferStep::Proving } else { TransferStep::Copying },
+            }
+        })
+        .collect()
+    }
+
+    fn source_state(&self, row: &SourceRow, found: u64) -> SourceState {
+        let scan = self.library_state.sources.get(&row.id).cloned().unwrap_or_default();
+        let state = match row.condition {
+            SourceCondition::Unavailable => ApiCondition::Unavailable,
+            SourceCondition::Unreadable => ApiCondition::Unreadable,
+            SourceCondition::Present if scan.is_scanning => ApiCondition::Scanning,
+            SourceCondition::Present => ApiCondition::Watching,
+        };
+        let scanned = if scan.is_scanning { scan.scanned } else { 0 };
+        SourceState { id: row.id.0, path: PathText::from_bytes(&row.path), state, found, scanned }
+    }
+}
+
+fn bins_of(state: &DestinationState) -> [u64; 8] {
+    let d = state;
+    [d.found, d.safe, d.unproven, d.waiting, d.uploading, d.needs_attention, d.excluded, u64::from(d.enabled)]
+}
+
+fn destination_state(
+    runner: &super::runner::Runner,
+    counts: DestinationCounts,
+    sources: Vec<i64>,
+    is_working: bool,
+) -> DestinationState {
+    let (row, bins) = (&runner.row, counts.bins());
+    let pair =
+        |(source, bins): (&crate::domain::ids::SourceId, &crate::domain::accounting::Bins)| PairState {
+            source: source.0,
+            safe: bins.safe,
+            unproven: bins.unproven,
+            waiting: bins.waiting,
+            uploading: bins.uploading,
+            needs_attention: bins.needs_attention,
+            excluded: bins.excluded,
+        };
+    DestinationState {
+        id: row.id.0,
+        name: row.name.clone(),
+        kind: row.kind.as_str().to_owned(),
+        url: String::from_utf8_lossy(&row.address).into_owned(),
+        enabled: row.is_enabled,
+        found: counts.found,
+        safe: bins.safe,
+        unproven: bins.unproven,
+        waiting: bins.waiting,
+        uploading: bins.uploading,
+        needs_attention: bins.needs_attention,
+        excluded: bins.excluded,
+        bytes_safe: counts.bytes_safe,
+        bytes_waiting: counts.bytes_waiting,
+        oldest_proof_at: counts.oldest_proof.map(crate::domain::time::UnixMillis::rfc3339),
+        last_audit_at: row.audited_at.map(crate::domain::time::UnixMillis::rfc3339),
+        wait_reason: runner
+            .wait_reason()
+            .filter(|_| is_working || !row.is_enabled)
+            .as_ref()
+            .map(WaitText::from),
+        proof: ProofMethod::parse(&row.abilities.proof)
+            .map(ProofMethod::sentence)
+            .unwrap_or_default()
+            .to_owned(),
+        note: row.abilities.note.clone(),
+        sources,
+        pairs: counts.pairs.iter().map(pair).collect(),
+    }
+}

@@ -1,0 +1,77 @@
+//! Copying files from a destination back to a folder.
+
+use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
+
+use super::calls::{Outcome, internal, refused};
+use super::deps::Deps;
+use crate::api::Reply;
+use crate::destination::SharedDestination;
+use crate::domain::glob::Glob;
+use crate::domain::ids::DestinationId;
+use crate::platform::place::{Placed, place_new};
+use crate::store::{RecordFacts, Store};
+
+/// Copies read from the ledger at once.
+const PAGE_COPIES_MAX: u32 = 500;
+/// Sentences about files that could not be restored.
+const SENTENCES_MAX: usize = 1_000;
+
+/// Restores every copy whose key matches into `into`, under its key. Nothing there is replaced.
+pub(super) async fn run(
+    deps: &Deps,
+    store: &Store,
+    id: DestinationId,
+    destination: &SharedDestination,
+    into: &Path,
+    only: Option<&str>,
+    cancel: &CancellationToken,
+) -> Outcome {
+    destination.check().await.map_err(|failure| refused(&failure))?;
+    let glob = only.map(Glob::new);
+    let (mut restored, mut present, mut failed) = (0, 0, Vec::new());
+    let mut after = String::new();
+    while !cancel.is_cancelled() {
+        let page = {
+            let after = after.clone();
+            store.read(move |r| r.restorable(id, &after, PAGE_COPIES_MAX)).await.map_err(|e| internal(&e))?
+        };
+        let Some(last) = page.last().and_then(|copy| copy.key.clone()) else {
+            break;
+        };
+        after = last;
+        for copy in page {
+            let Some(key) = copy.key.clone() else {
+                continue;
+            };
+            if glob.as_ref().is_some_and(|glob| !glob.matches(&key)) {
+                continue;
+            }
+            match one(deps, destination, into, &key, &copy).await {
+                Ok(Placed::Written) => restored += 1,
+                Ok(Placed::Present) => present += 1,
+                Err(sentence) if failed.len() < SENTENCES_MAX => failed.push(format!("{sentence}: {key}")),
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(Reply::Restored { restored, present, failed })
+}
+
+async fn one(
+    deps: &Deps,
+    destination: &SharedDestination,
+    into: &Path,
+    key: &str,
+    copy: &RecordFacts,
+) -> Result<Placed, String> {
+    let reader = destination
+        .read(key)
+        .await
+        .map_err(|failure| crate::domain::messages::describe_failure(&failure).summary.to_owned())?;
+    let (path, content, mtime_ns) = (into.join(key), copy.content, copy.origin_mtime_ns);
+    let token = deps.rng.next_u64();
+    let placed = deps.library_executor.run(move || place_new(&path, reader, content, mtime_ns, token)).await;
+    placed.map_err(|lost| lost.to_string())?.map_err(|error| error.to_string())
+}

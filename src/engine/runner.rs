@@ -1,0 +1,186 @@
+//! One destination's schedule: when it is checked, when its extension is called, what is running.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::transfer::Watch;
+use crate::destination::SharedDestination;
+use crate::domain::backoff;
+use crate::domain::failure::{Failure, FailureKind, Retry};
+use crate::domain::ids::{DestinationId, JobId};
+use crate::domain::time::UnixMillis;
+use crate::domain::wait::WaitReason;
+use crate::store::{DestinationRow, Lost, Started};
+
+/// How long a passed check is good for while transfers go on.
+const CHECK_HOLDS: Duration = Duration::from_secs(10);
+/// A job's end waits at most this long for others before the extension is called.
+const ENDS_COALESCED: Duration = Duration::from_secs(5);
+/// A library change waits this long for others.
+pub(super) const CHANGES_DEBOUNCED: Duration = Duration::from_millis(300);
+/// The extension is called at least this often.
+pub(super) const FLOOR: Duration = Duration::from_secs(15 * 60);
+/// How long one call of an extension may take before it is dropped.
+pub(super) const CALL_BUDGET: Duration = Duration::from_secs(20);
+/// Copies wait at most this long to be listed in a manifest segment.
+const LISTING_DELAYED: Duration = Duration::from_secs(60);
+/// The most transfers at one destination at once, whatever it says of itself.
+pub(super) const TRANSFERS_MAX: u32 = 8;
+
+/// A transfer under way.
+#[derive(Debug, Clone)]
+pub(super) struct Running {
+    pub started: Started,
+    pub watch: Watch,
+}
+
+/// One destination's schedule.
+pub(super) struct Runner {
+    pub row: Arc<DestinationRow>,
+    /// None where this release has no such kind, or the address makes no sense.
+    pub destination: Result<SharedDestination, Failure>,
+    pub running: BTreeMap<JobId, Running>,
+    /// Stops all transfers of this destination; replaced when they may run again.
+    pub cancel: CancellationToken,
+    /// When the extension is to be called next; none while it is being called.
+    pub process_at: Option<Instant>,
+    pub is_processing: bool,
+    /// Asked for while the call was running: call again after it.
+    pub process_again: bool,
+    /// Calls in a row without progress.
+    pub idle_calls: u32,
+    pub is_checking: bool,
+    pub checked_until: Option<Instant>,
+    /// Registered jobs may be waiting for a start.
+    pub may_start: bool,
+    /// Jobs that ended since the last call.
+    pub ended: u32,
+    pub is_listing: bool,
+    pub list_at: Option<Instant>,
+    pub is_auditing: bool,
+    /// Copies without proof may be there that could be proved.
+    pub may_prove: bool,
+    pub needs_clean: bool,
+    /// The ledger is new: what the destination's manifests say is taken into it first.
+    pub needs_adoption: bool,
+    /// When the next failed record may be tried again.
+    pub next_due: Option<UnixMillis>,
+}
+
+impl Runner {
+    pub fn new(row: DestinationRow, destination: Result<SharedDestination, Failure>, now: Instant) -> Self {
+        Self {
+            row: Arc::new(row),
+            destination,
+            running: BTreeMap::new(),
+            cancel: CancellationToken::new(),
+            process_at: Some(now),
+            is_processing: false,
+            process_again: false,
+            idle_calls: 0,
+            is_checking: false,
+            checked_until: None,
+            may_start: true,
+            ended: 0,
+            is_listing: false,
+            list_at: Some(now + LISTING_DELAYED),
+            is_auditing: false,
+            may_prove: true,
+            needs_clean: true,
+            needs_adoption: false,
+            next_due: None,
+        }
+    }
+
+    pub fn id(&self) -> DestinationId {
+        self.row.id
+    }
+
+    /// How many transfers may run at once.
+    pub fn width(&self) -> u32 {
+        self.row.abilities.concurrent_max.clamp(1, TRANSFERS_MAX)
+    }
+
+    /// Transfers that may be started now.
+    pub fn room(&self) -> u32 {
+        self.width().saturating_sub(u32::try_from(self.running.len()).unwrap_or(u32::MAX))
+    }
+
+    /// The extension should be called at `at`, or earlier if that was planned already.
+    pub fn process_by(&mut self, at: Instant) {
+        if self.is_processing {
+            self.process_again = true;
+        } else {
+            self.process_at = Some(self.process_at.map_or(at, |planned| planned.min(at)));
+        }
+    }
+
+    /// A job ended: the extension is called at once when the queue has run dry or half its limit is
+    /// free for it, else soon.
+    pub fn job_ended(&mut self, now: Instant) {
+        self.ended += 1;
+        self.may_start = true;
+        let is_half = self.ended >= (self.row.job_limit / 2).max(1);
+        let at = if is_half || self.running.is_empty() { now } else { now + ENDS_COALESCED };
+        self.process_by(at);
+        self.list_by(now + LISTING_DELAYED);
+    }
+
+    /// New copies should be listed at `at`, or earlier if that was planned already.
+    pub fn list_by(&mut self, at: Instant) {
+        self.list_at = Some(self.list_at.map_or(at, |planned| planned.min(at)));
+    }
+
+    /// A check passed.
+    pub fn checked(&mut self, now: Instant) {
+        self.is_checking = false;
+        self.checked_until = Some(now + CHECK_HOLDS);
+        self.may_start = true;
+    }
+
+    /// Whether the last check still holds.
+    pub fn is_checked(&self, now: Instant) -> bool {
+        self.checked_until.is_some_and(|until| now < until)
+    }
+
+    /// Stops all transfers; they go back unspent.
+    pub fn stop_transfers(&mut self) {
+        self.cancel.cancel();
+        self.cancel = CancellationToken::new();
+    }
+
+    /// What to remember when the destination cannot be used: probed again after a growing wait.
+    pub fn lost(&self, failure: &Failure, now: UnixMillis) -> Lost {
+        let failures = self.row.lost.as_ref().map_or(0, |lost| lost.failures).saturating_add(1);
+        let until = now.plus(backoff::destination(failures, failure.retry));
+        Lost { failures, until, kind: failure.kind, details: failure.details.clone() }
+    }
+
+    /// Why this destination waits, if it does.
+    pub fn wait_reason(&self) -> Option<WaitReason> {
+        if let Err(failure) = &self.destination {
+            return Some(reason_of(failure.kind, UnixMillis(0)));
+        }
+        if !self.row.is_enabled {
+            return Some(WaitReason::Off);
+        }
+        self.row.lost.as_ref().map(|lost| reason_of(lost.kind, lost.until))
+    }
+
+    /// The wait after a call of the extension that changed nothing although it had more to do.
+    pub fn idle_wait(&self) -> Duration {
+        backoff::destination(self.idle_calls.max(1), Retry::Never)
+    }
+}
+
+fn reason_of(kind: FailureKind, until: UnixMillis) -> WaitReason {
+    match kind {
+        FailureKind::Credentials | FailureKind::Forbidden => WaitReason::Credentials,
+        FailureKind::Full => WaitReason::NoSpace { until },
+        _ => WaitReason::Unreachable { until },
+    }
+}

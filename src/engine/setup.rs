@@ -1,0 +1,424 @@
+//! Adding and removing sources and destinations, and the person's consent.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::calls::{Outcome, Prepared, bytes_of, internal, refused, usage};
+use super::deps::Address;
+use super::runner::Runner;
+use super::supervisor::Supervisor;
+use super::tasks::TaskEnd;
+use crate::api::{ApiError, ErrorKind, PathText, Reply, TestReport};
+use crate::base::files::{EntryKind, path_from_bytes};
+use crate::destination::Abilities;
+use crate::domain::failure::Failure;
+use crate::domain::ids::{DestinationId, SourceId};
+use crate::domain::record::ProofMethod;
+use crate::domain::target::{DestinationKind, NAME_LEN_MAX, Target, is_valid_name};
+use crate::store::{DestinationRow, NewDestination};
+
+/// The most unacknowledged jobs of a built-in destination.
+const JOB_LIMIT: u32 = 64;
+
+/// Where a saved destination is.
+pub(super) fn address_of(row: &DestinationRow) -> Address {
+    Address { kind: row.kind, address: row.address.clone(), abilities: Some(row.abilities.clone()) }
+}
+
+/// A test's outcome in a person's words.
+pub(super) fn report(tested: Result<(Abilities, Option<u64>), Failure>) -> TestReport {
+    match tested {
+        Ok((abilities, free_bytes)) => TestReport {
+            is_usable: true,
+            summary: "This place can be used".to_owned(),
+            details: describe(&abilities),
+            free_bytes,
+        },
+        Err(failure) => {
+            let message = crate::domain::messages::describe_failure(&failure);
+            TestReport {
+                is_usable: false,
+                summary: message.summary.to_owned(),
+                details: vec![message.advice.to_owned(), failure.details],
+                free_bytes: None,
+            }
+        }
+    }
+}
+
+fn describe(abilities: &Abilities) -> Vec<String> {
+    let proof = match ProofMethod::parse(&abilities.proof) {
+        Some(method) => format!("Copies are {}", method.sentence()),
+        None => "Copies cannot be proved here: they stay unproven until they can be read back".to_owned(),
+    };
+    let resume = if abilities.can_resume {
+        "An interrupted copy goes on where it was"
+    } else {
+        "An interrupted copy starts again"
+    };
+    let replace = if abilities.no_replace {
+        "Nothing there is ever replaced"
+    } else {
+        "Names carry a part of the checksum, so that nothing is replaced"
+    };
+    let mut lines = vec![proof, resume.to_owned(), replace.to_owned()];
+    if !abilities.note.is_empty() {
+        lines.push(abilities.note.clone());
+    }
+    lines
+}
+
+/// Whether one path is the other or below it.
+fn overlaps(a: &Path, b: &Path) -> bool {
+    a.starts_with(b) || b.starts_with(a)
+}
+
+impl Supervisor {
+    /// Keeps `config.json` true. A failure costs nothing now and is only noted.
+    pub(super) async fn mirror(&mut self) {
+        if let Err(error) = crate::store::mirror::save(&self.store, &self.deps.data_dir).await {
+            tracing::warn!(%error, "config.json was not written");
+        }
+    }
+
+    pub(super) fn queue_context(&self) {}
+
+    fn resolved(&self, path: &[u8]) -> PathBuf {
+        let path = path_from_bytes(path);
+        self.deps.files.resolve(&path).unwrap_or(path)
+    }
+
+    pub(super) async fn add_source(&mut self, path: &PathText, consent_all: bool) -> Outcome {
+        let bytes = trimmed(bytes_of(path)?);
+        if bytes.first() != Some(&b'/') {
+            return Err(usage("a source is an absolute path"));
+        }
+        let known = self.store.read({
+            let bytes = bytes.clone();
+            move |r| r.source_at(&bytes)
+        });
+        if let Some(id) = known.await.map_err(|e| internal(&e))? {
+            if consent_all {
+                self.consent_to_all(id).await?;
+            }
+            return Ok(Reply::Source { id: id.0, is_new: false });
+        }
+        let file_system = self.look_at_source(&bytes)?;
+        self.refuse_overlap(&bytes)?;
+        let stored = bytes.clone();
+        let id = self
+            .store
+            .write_durably(move |tx| tx.add_source(&stored, &file_system))
+            .await
+            .map_err(|e| internal(&e))?;
+        if consent_all {
+            self.consent_to_all(id).await?;
+        }
+        self.library.refresh_sources();
+        self.library.rescan(Some(id));
+        self.mirror().await;
+        Ok(Reply::Source { id: id.0, is_new: true })
+    }
+
+    /// The file system's name, or why this cannot be a source.
+    fn look_at_source(&self, bytes: &[u8]) -> Result<String, ApiError> {
+        let path = path_from_bytes(bytes);
+        let name = String::from_utf8_lossy(bytes).into_owned();
+        let cannot = |error: &std::io::Error| {
+            let why = match error.kind() {
+                std::io::ErrorKind::NotFound => "There is no such folder",
+                std::io::ErrorKind::PermissionDenied => "You may not open this folder",
+                _ => "This folder cannot be read",
+            };
+            ApiError::new(ErrorKind::Source, format!("{why}: {name}"))
+        };
+        // A source may be given through a link; what it leads to is looked at.
+        let real = self.deps.files.resolve(&path).map_err(|e| cannot(&e))?;
+        let stat = self.deps.files.stat(&real).map_err(|e| cannot(&e))?;
+        if stat.kind != EntryKind::Dir {
+            return Err(ApiError::new(ErrorKind::Source, format!("This is a file, not a folder: {name}")));
+        }
+        self.deps.files.list(&real).map_err(|e| cannot(&e))?;
+        self.deps.files.file_system(&real).map_err(|e| cannot(&e))
+    }
+
+    /// A folder cannot be backed up into itself.
+    fn refuse_overlap(&self, source: &[u8]) -> Result<(), ApiError> {
+        let source = self.resolved(source);
+        for runner in self.runners.values().filter(|runner| runner.row.kind == DestinationKind::Folder) {
+            if overlaps(&source, &self.resolved(&runner.row.address)) {
+                return Err(usage(format!(
+                    "This folder and the backup {} are inside one another: a folder cannot be backed up into itself",
+                    runner.row.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn consent_to_all(&mut self, source: SourceId) -> Result<(), ApiError> {
+        let ids: Vec<DestinationId> = self.runners.keys().copied().collect();
+        for id in ids {
+            self.consent(&[source], id).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn remove_source(&mut self, id: SourceId) -> Outcome {
+        for runner in self.runners.values() {
+            for running in runner.running.values().filter(|running| running.started.source == id) {
+                running.watch.cancel.cancel();
+            }
+        }
+        self.store.write_durably(move |tx| tx.remove_source(id)).await.map_err(|e| internal(&e))?;
+        self.library.refresh_sources();
+        self.mirror().await;
+        self.process_all();
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn consent(&mut self, sources: &[SourceId], destination: DestinationId) -> Outcome {
+        if !self.runners.contains_key(&destination) {
+            return Err(usage("there is no such destination"));
+        }
+        let known = self.store.read(|r| r.sources()).await.map_err(|e| internal(&e))?;
+        for source in sources {
+            let Some(row) = known.iter().find(|row| row.id == *source) else {
+                return Err(usage("there is no such source"));
+            };
+            self.refuse_overlap(&row.path)?;
+        }
+        let pairs = sources.to_vec();
+        self.store
+            .write_durably(move |tx| {
+                for source in pairs {
+                    tx.add_consent(source, destination)?;
+                }
+                Ok(())
+            })
+            .await
+            .map_err(|e| internal(&e))?;
+        self.mirror().await;
+        self.process_all();
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn enable_destination(&mut self, id: DestinationId, enabled: bool) -> Outcome {
+        let Some(runner) = self.runners.get_mut(&id) else {
+            return Err(usage("there is no such destination"));
+        };
+        runner.stop_transfers();
+        let name = runner.row.name.clone();
+        let work = self.store.write_durably(move |tx| {
+            if enabled {
+                tx.add_event("destination_enabled", &format!("{name} was switched on"))?;
+                tx.enable_destination(id)?;
+            } else {
+                tx.add_event("destination_disabled", &format!("{name} was switched off"))?;
+                tx.disable_destination(id)?;
+            }
+            tx.destination(id)
+        });
+        if let Some(row) = work.await.map_err(|e| internal(&e))?
+            && let Some(runner) = self.runners.get_mut(&id)
+        {
+            runner.row = Arc::new(row);
+        }
+        self.mirror().await;
+        self.process_all();
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn remove_destination(&mut self, id: DestinationId) -> Outcome {
+        let Some(mut runner) = self.runners.remove(&id) else {
+            return Err(usage("there is no such destination"));
+        };
+        runner.stop_transfers();
+        self.store.write_durably(move |tx| tx.remove_destination(id)).await.map_err(|e| internal(&e))?;
+        self.mirror().await;
+        Ok(Reply::Done)
+    }
+
+    /// The destination that a person's words name already.
+    fn saved(&self, target: &Target) -> Option<&Runner> {
+        self.runners.values().find(|runner| match target {
+            Target::NameOrPath(name) => runner.row.name == *name,
+            Target::Folder(path) => {
+                runner.row.kind == DestinationKind::Folder
+                    && self.resolved(&runner.row.address) == self.resolved(path)
+            }
+            Target::Url { url, .. } => runner.row.address == url.as_bytes(),
+        })
+    }
+
+    fn address(&self, target: &Target) -> Result<Address, ApiError> {
+        match target {
+            Target::Folder(path) if path.first() == Some(&b'/') => {
+                let address = Address {
+                    kind: DestinationKind::Folder,
+                    address: trimmed(path.clone()),
+                    abilities: None,
+                };
+                let folder = self.resolved(&address.address);
+                for source in &self.snapshot.sources {
+                    let source = bytes_of(&source.path)?;
+                    if overlaps(&self.resolved(&source), &folder) {
+                        return Err(usage(
+                            "The backup and a folder to be backed up are inside one another: a folder cannot be backed up into itself",
+                        ));
+                    }
+                }
+                Ok(address)
+            }
+            Target::Folder(_) => Err(usage("a backup folder is an absolute path")),
+            Target::NameOrPath(name) => Err(usage(format!("there is no destination called {name}"))),
+            Target::Url { kind, url } => {
+                Ok(Address { kind: *kind, address: url.clone().into_bytes(), abilities: None })
+            }
+        }
+    }
+
+    pub(super) async fn spawn_test(
+        &mut self,
+        target: &PathText,
+        _allow_http: bool,
+        reply: oneshot::Sender<Outcome>,
+    ) {
+        self.refresh_snapshot().await;
+        let address = bytes_of(target)
+            .and_then(|bytes| Target::parse(&bytes).map_err(|bad| usage(bad.to_string())))
+            .and_then(|target| self.address(&target));
+        let deps = self.deps.clone();
+        self.tasks.spawn(async move {
+            let outcome = match address {
+                Ok(address) => Ok(Reply::Tested(report(deps.connect.test(&address).await))),
+                Err(error) => Err(error),
+            };
+            reply.send(outcome).ok();
+            TaskEnd::Answered
+        });
+    }
+
+    pub(super) async fn prepare_destination(
+        &mut self,
+        target: PathText,
+        name: Option<String>,
+        _allow_http: bool,
+        consent_all: bool,
+        reply: oneshot::Sender<Outcome>,
+    ) {
+        self.refresh_snapshot().await;
+        let found =
+            bytes_of(&target).and_then(|bytes| Target::parse(&bytes).map_err(|bad| usage(bad.to_string())));
+        let target = match found {
+            Ok(target) => target,
+            Err(error) => {
+                reply.send(Err(error)).ok();
+                return;
+            }
+        };
+        if let Some(runner) = self.saved(&target) {
+            let known =
+                Reply::Destination { id: runner.id().0, name: runner.row.name.clone(), is_new: false };
+            reply.send(Ok(known)).ok();
+            return;
+        }
+        let address = self.address(&target).and_then(|address| Ok((self.new_name(name, &address)?, address)));
+        let deps = self.deps.clone();
+        self.tasks.spawn(async move {
+            let outcome = match address {
+                Ok((name, address)) => match deps.connect.create(&address).await {
+                    Ok((destination, abilities)) => {
+                        let Address { kind, address, .. } = address;
+                        let new = NewDestination { name, kind, address, abilities, job_limit: JOB_LIMIT };
+                        Ok((new, destination))
+                    }
+                    Err(failure) => Err(refused(&failure)),
+                },
+                Err(error) => Err(error),
+            };
+            TaskEnd::Prepared(Box::new(Prepared { outcome, consent_all, reply }))
+        });
+    }
+
+    /// The name a new destination gets: the person's, or one made of its address.
+    fn new_name(&self, name: Option<String>, address: &Address) -> Result<String, ApiError> {
+        let is_taken = |name: &str| self.runners.values().any(|runner| runner.row.name == name);
+        if let Some(name) = name {
+            return if !is_valid_name(&name) {
+                Err(usage(format!("a name is 1 to {NAME_LEN_MAX} of a-z, 0-9 and -")))
+            } else if is_taken(&name) {
+                Err(usage(format!("there is a destination called {name} already")))
+            } else {
+                Ok(name)
+            };
+        }
+        let last = String::from_utf8_lossy(&address.address).into_owned();
+        let last = last.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default().to_lowercase();
+        let plain: String = last.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let plain = plain.trim_matches('-');
+        let base = if plain.is_empty() { address.kind.as_str() } else { plain };
+        let base: String = base.chars().take(NAME_LEN_MAX - 4).collect();
+        let numbered = (2..).map(|n| format!("{base}-{n}"));
+        let free = std::iter::once(base.clone()).chain(numbered).find(|name| !is_taken(name));
+        free.ok_or_else(|| usage("no name is free"))
+    }
+
+    /// A destination that was tried is saved, switched on, and its extension called.
+    pub(super) async fn destination_prepared(&mut self, prepared: Prepared) {
+        let Prepared { outcome, consent_all, reply } = prepared;
+        let saved = match outcome {
+            Ok((new, destination)) => self.save_destination(new, destination, consent_all).await,
+            Err(error) => Err(error),
+        };
+        reply.send(saved).ok();
+    }
+
+    async fn save_destination(
+        &mut self,
+        new: NewDestination,
+        destination: crate::destination::SharedDestination,
+        consent_all: bool,
+    ) -> Outcome {
+        // The same disk at another address is the same destination.
+        if let Some(known) = self.runners.values().find(|runner| runner.row.uuid == new.abilities.uuid) {
+            return Err(usage(format!("this is the destination {} already", known.row.name)));
+        }
+        let name = new.name.clone();
+        let row = self
+            .store
+            .write_durably(move |tx| {
+                let id = tx.add_destination(&new)?;
+                if consent_all {
+                    for source in tx.sources()? {
+                        tx.add_consent(source.id, id)?;
+                    }
+                }
+                tx.add_event("destination_added", &format!("{} was added", new.name))?;
+                tx.destination(id)
+            })
+            .await
+            .map_err(|e| internal(&e))?;
+        let Some(row) = row else {
+            return Err(ApiError::new(ErrorKind::Internal, "the destination was not saved"));
+        };
+        let id = row.id;
+        let mut runner = Runner::new(row, Ok(destination), Instant::now());
+        // The folder may hold an earlier backup.
+        runner.needs_adoption = true;
+        self.runners.insert(id, runner);
+        self.mirror().await;
+        Ok(Reply::Destination { id: id.0, name, is_new: true })
+    }
+}
+
+/// A path without its trailing slashes.
+fn trimmed(mut path: Vec<u8>) -> Vec<u8> {
+    while path.len() > 1 && path.last() == Some(&b'/') {
+        path.pop();
+    }
+    path
+}

@@ -1,0 +1,104 @@
+//! Starting the engine: open or rebuild the database, take up what an earlier run left, begin.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::deps::Deps;
+use super::handle::{Handle, channel};
+use super::library::{Library, LibraryDeps, LibraryState};
+use super::progress::Meter;
+use super::runner::{FLOOR, Runner};
+use super::setup::address_of;
+use super::supervisor::Supervisor;
+use crate::api::Snapshot;
+use crate::store::{Opened, Store, StoreError, StoreOptions, mirror};
+
+/// The database's file name in the data folder.
+pub const DATABASE_NAME: &str = "safelight.db";
+
+/// Why the engine could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Starts the engine on the current runtime. It runs until every handle has gone or a client asks
+/// for a shutdown; [`Handle::stopped`] tells when.
+///
+/// # Errors
+/// When the database is of a newer release, or cannot be read or written. A damaged database is
+/// set aside and rebuilt.
+pub async fn start(deps: Deps) -> Result<Handle, StartError> {
+    let path = deps.data_dir.join(DATABASE_NAME);
+    let (opened, was_rebuilt) = open(&deps, &path)?;
+    let Opened { store, was_unclean, is_new } = opened;
+    if was_rebuilt || is_new {
+        mirror::restore(&store, &deps.data_dir).await?;
+    }
+    let rescued = store.write(|tx| tx.rescue_jobs()).await?;
+    if was_unclean {
+        tracing::info!(rescued, "the last run did not end cleanly");
+    }
+    let (installation, rows) = store.read(|r| Ok((r.installation()?, r.destinations()?))).await?;
+    let now = Instant::now();
+    let mut runners = std::collections::BTreeMap::new();
+    for row in rows {
+        let destination = deps.connect.open(&address_of(&row));
+        let mut runner = Runner::new(row, destination, now);
+        runner.needs_adoption = was_rebuilt || is_new;
+        runners.insert(runner.id(), runner);
+    }
+    let library = Library::start(LibraryDeps::of(&deps, store.clone()));
+    let (handle, end) = channel();
+    let supervisor = Supervisor {
+        deps,
+        store,
+        end,
+        library,
+        library_state: LibraryState::default(),
+        installation,
+        runners,
+        tasks: JoinSet::new(),
+        background: CancellationToken::new(),
+        meter: Meter::default(),
+        snapshot: Snapshot::default(),
+        is_dirty: true,
+        publish_at: now,
+        floor_at: now + FLOOR,
+        asset_count: (0, 0),
+        is_stopping: false,
+    };
+    tokio::spawn(supervisor.run());
+    Ok(handle)
+}
+
+/// Opens the database; a damaged one is set aside, and a new one takes its place.
+fn open(deps: &Deps, path: &Path) -> Result<(Opened, bool), StoreError> {
+    let options = StoreOptions {
+        path: path.to_path_buf(),
+        clock: Arc::clone(&deps.clock),
+        rng: Arc::clone(&deps.rng),
+        executor: deps.store_executor.clone(),
+    };
+    match Store::open(options.clone()) {
+        Ok(opened) => Ok((opened, false)),
+        Err(StoreError::Damaged(why)) => {
+            tracing::error!(%why, "the database is damaged; it is set aside and rebuilt");
+            set_aside(path, deps.clock.now().0)?;
+            Ok((Store::open(options)?, true))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Moves the database and its companions out of the way, so that nothing of it is lost.
+fn set_aside(path: &Path, stamp: i64) -> Result<(), StoreError> {
+    mirror::set_aside(path, stamp)
+        .map_err(|error| StoreError::File { what: "setting the damaged database aside", error })
+}

@@ -1,0 +1,441 @@
+//! The closed loop: one task owns all decisions, and this enum is everything that can make it act.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::deps::Deps;
+use super::handle::{Call, EngineEnd};
+use super::library::{Library, LibraryState};
+use super::port::Port;
+use super::progress::Meter;
+use super::runner::{CALL_BUDGET, CHANGES_DEBOUNCED, FLOOR, Runner, Running};
+use super::tasks::TaskEnd;
+use super::transfer::{self, End, Ended, Watch};
+use crate::api::{Event, Snapshot};
+use crate::domain::backoff;
+use crate::domain::failure::Failure;
+use crate::domain::ids::DestinationId;
+use crate::domain::time::UnixMillis;
+use crate::extension::{BuiltIn, Extension as _, ProcessingResult};
+use crate::store::{Installation, Store, StoreError};
+
+/// How long a stop waits for transfers to let go.
+const STOP_WITHIN: Duration = Duration::from_secs(4);
+/// A running transfer's numbers are looked at this often.
+const SAMPLE_EVERY: Duration = Duration::from_millis(500);
+
+/// Everything that can make the engine act.
+enum Input {
+    Call(Call),
+    Task(TaskEnd),
+    LibraryChanged,
+    LibraryMoved,
+    Tick,
+    Stop,
+}
+
+/// The engine.
+pub(super) struct Supervisor {
+    pub deps: Deps,
+    pub store: Store,
+    pub end: EngineEnd,
+    pub library: Library,
+    pub library_state: LibraryState,
+    pub installation: Installation,
+    pub runners: BTreeMap<DestinationId, Runner>,
+    pub tasks: JoinSet<TaskEnd>,
+    pub background: CancellationToken,
+    pub meter: Meter,
+    pub snapshot: Snapshot,
+    pub is_dirty: bool,
+    pub publish_at: Instant,
+    pub floor_at: Instant,
+    pub asset_count: (u64, u64),
+    pub is_stopping: bool,
+}
+
+impl Supervisor {
+    /// Runs until every handle has gone or a client asks for a stop.
+    pub async fn run(mut self) {
+        let changes = self.library.changes();
+        let mut state = self.library.state();
+        self.step().await;
+        while !self.is_stopping {
+            let wake = self.next_wake();
+            let input = tokio::select! {
+                Some(ended) = self.tasks.join_next() => match ended {
+                    Ok(end) => Input::Task(end),
+                    Err(error) => Input::Task(TaskEnd::Lost(error.to_string())),
+                },
+                call = self.end.calls.recv() => call.map_or(Input::Stop, Input::Call),
+                () = changes.notified() => Input::LibraryChanged,
+                Ok(()) = state.changed() => {
+                    self.library_state = state.borrow_and_update().clone();
+                    Input::LibraryMoved
+                },
+                () = tokio::time::sleep_until(wake) => Input::Tick,
+            };
+            self.take(input).await;
+            self.step().await;
+        }
+        self.stop().await;
+    }
+
+    async fn take(&mut self, input: Input) {
+        match input {
+            Input::Call(call) => self.take_call(call).await,
+            Input::Task(end) => self.take_end(end).await,
+            Input::LibraryChanged => {
+                let at = Instant::now() + CHANGES_DEBOUNCED;
+                self.runners.values_mut().for_each(|runner| runner.process_by(at));
+                self.is_dirty = true;
+            }
+            Input::LibraryMoved => self.is_dirty = true,
+            Input::Tick => self.is_dirty |= self.runners.values().any(|runner| !runner.running.is_empty()),
+            Input::Stop => self.is_stopping = true,
+        }
+    }
+
+    async fn take_end(&mut self, end: TaskEnd) {
+        self.is_dirty = true;
+        match end {
+            TaskEnd::Transfer(ended) => self.transfer_ended(*ended).await,
+            TaskEnd::Processed { destination, result, changed, next_due } => {
+                self.processed(destination, result, changed, next_due);
+            }
+            TaskEnd::Checked { destination, outcome } => self.checked(destination, outcome).await,
+            TaskEnd::Listed { destination } => {
+                if let Some(runner) = self.runners.get_mut(&destination) {
+                    runner.is_listing = false;
+                }
+            }
+            TaskEnd::Audited { destination } => {
+                if let Some(runner) = self.runners.get_mut(&destination) {
+                    runner.is_auditing = false;
+                    runner.process_by(Instant::now());
+                }
+            }
+            TaskEnd::Prepared(prepared) => self.destination_prepared(*prepared).await,
+            TaskEnd::Answered => {}
+            TaskEnd::Lost(error) => tracing::error!(%error, "a task ended before its time"),
+        }
+    }
+
+    async fn transfer_ended(&mut self, ended: Ended) {
+        let now = Instant::now();
+        if let Some(started) = &ended.look_again {
+            self.library.look_at(started.source, &started.path.dir);
+        }
+        let Some(runner) = self.runners.get_mut(&ended.destination) else {
+            return;
+        };
+        runner.running.remove(&ended.job);
+        runner.job_ended(now);
+        match ended.end {
+            End::Done => self.meter.done(ended.bytes),
+            End::Failed(failure) => {
+                tracing::info!(record = %ended.record, kind = failure.kind.as_str(), "a transfer failed");
+            }
+            End::PutBack => {}
+            End::DestinationLost(failure) => self.destination_lost(ended.destination, &failure).await,
+            // Nothing more can be remembered, so nothing more may be done.
+            End::StoreLost => self.is_stopping = true,
+        }
+    }
+
+    fn processed(
+        &mut self,
+        destination: DestinationId,
+        result: ProcessingResult,
+        changed: u64,
+        next_due: Option<UnixMillis>,
+    ) {
+        let now = Instant::now();
+        let Some(runner) = self.runners.get_mut(&destination) else {
+            return;
+        };
+        runner.is_processing = false;
+        runner.may_start = true;
+        runner.next_due = next_due;
+        runner.may_prove |= changed > 0;
+        let made_progress =
+            result == ProcessingResult::Completed || result == ProcessingResult::Processing && changed > 0;
+        runner.idle_calls = if made_progress { 0 } else { runner.idle_calls.saturating_add(1) };
+        match result {
+            ProcessingResult::Processing if changed > 0 => runner.process_by(now),
+            ProcessingResult::Completed => {}
+            ProcessingResult::Processing | ProcessingResult::Failure => {
+                let at = now + runner.idle_wait();
+                runner.process_by(at);
+            }
+        }
+        if std::mem::take(&mut runner.process_again) {
+            runner.process_by(now);
+        }
+    }
+
+    /// The destination cannot be used: one wait reason for all, nothing spent, probed again later.
+    pub(super) async fn destination_lost(&mut self, id: DestinationId, failure: &Failure) {
+        let Some(runner) = self.runners.get_mut(&id) else {
+            return;
+        };
+        runner.checked_until = None;
+        // Transfers that run side by side fail side by side: only the first of them counts.
+        let now = self.deps.clock.now();
+        if runner.row.lost.as_ref().is_some_and(|lost| !backoff::is_due(lost.until, now)) {
+            return;
+        }
+        runner.stop_transfers();
+        let lost = runner.lost(failure, now);
+        let mut row = (*runner.row).clone();
+        row.lost = Some(lost.clone());
+        let name = row.name.clone();
+        runner.row = Arc::new(row);
+        let is_first = lost.failures == 1;
+        let sentence = crate::domain::messages::describe_failure(failure).summary;
+        let written = self.store.write(move |tx| {
+            if is_first {
+                tx.add_event("destination_lost", &format!("{name}: {sentence}"))?;
+            }
+            tx.set_lost(id, &lost)
+        });
+        self.noted(written.await);
+    }
+
+    async fn checked(&mut self, id: DestinationId, outcome: Result<(), Failure>) {
+        let Some(runner) = self.runners.get_mut(&id) else {
+            return;
+        };
+        runner.is_checking = false;
+        match outcome {
+            Ok(()) => {
+                runner.checked(Instant::now());
+                runner.needs_clean = false;
+                runner.needs_adoption = false;
+                if runner.row.lost.is_some() {
+                    let mut row = (*runner.row).clone();
+                    row.lost = None;
+                    let name = row.name.clone();
+                    runner.row = Arc::new(row);
+                    let written = self.store.write(move |tx| {
+                        tx.add_event("destination_found", &format!("{name} can be used again"))?;
+                        tx.clear_lost(id)
+                    });
+                    self.noted(written.await);
+                }
+            }
+            Err(failure) => self.destination_lost(id, &failure).await,
+        }
+    }
+
+    /// A store write whose failure leaves nothing sensible to do but stop.
+    pub(super) fn noted<T>(&mut self, written: Result<T, StoreError>) -> Option<T> {
+        match written {
+            Ok(value) => Some(value),
+            Err(StoreError::Refused(why)) => {
+                tracing::warn!(%why, "a write was refused");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "the database cannot be written; stopping");
+                self.end.events.send(Event::Notice { text: format!("Safelight has to stop: {error}") }).ok();
+                self.is_stopping = true;
+                None
+            }
+        }
+    }
+
+    /// Whether any work may be done now, for any destination.
+    pub(super) fn is_working(&self) -> bool {
+        self.installation.is_on && !self.installation.is_paused
+    }
+
+    /// Starts whatever may be started now.
+    async fn step(&mut self) {
+        let now = Instant::now();
+        self.end_pause().await;
+        if now >= self.floor_at {
+            self.floor_at = now + FLOOR;
+            self.runners.values_mut().for_each(|runner| runner.process_by(now));
+        }
+        let ids: Vec<DestinationId> = self.runners.keys().copied().collect();
+        for id in ids {
+            self.step_destination(id, now).await;
+        }
+        self.publish(now).await;
+    }
+
+    async fn step_destination(&mut self, id: DestinationId, now: Instant) {
+        let is_working = self.is_working();
+        let Some(runner) = self.runners.get_mut(&id) else {
+            return;
+        };
+        if !is_working || !runner.row.is_enabled {
+            if !runner.running.is_empty() {
+                runner.stop_transfers();
+            }
+            return;
+        }
+        let Ok(destination) = runner.destination.clone() else {
+            return;
+        };
+        if runner.next_due.is_some_and(|due| backoff::is_due(due, self.deps.clock.now())) {
+            runner.next_due = None;
+            runner.process_by(now);
+        }
+        let is_due = !runner.is_processing && runner.process_at.is_some_and(|at| at <= now);
+        // A new ledger first hears what the destination has.
+        if is_due && !runner.needs_adoption {
+            self.call_extension(id);
+        }
+        let Some(runner) = self.runners.get_mut(&id) else {
+            return;
+        };
+        let wall = self.deps.clock.now();
+        if runner.row.lost.as_ref().is_some_and(|lost| !backoff::is_due(lost.until, wall)) {
+            return;
+        }
+        let is_lost = runner.row.lost.is_some();
+        let may_start = runner.may_start && runner.room() > 0;
+        let needs_check = is_lost || runner.needs_adoption;
+        if (needs_check || may_start) && !runner.is_checked(now) && !runner.is_checking {
+            // Nothing to start needs no check, unless it is to find out whether the place is back.
+            let waits = needs_check || self.store.read(move |r| r.has_registered(id)).await.unwrap_or(true);
+            if let Some(runner) = self.runners.get_mut(&id) {
+                runner.may_start = waits;
+                if waits {
+                    runner.is_checking = true;
+                    self.spawn_check(id, destination);
+                }
+            }
+        } else if may_start && !runner.is_checking {
+            self.start_transfers(id, destination).await;
+        }
+        self.step_upkeep(id, now);
+    }
+
+    fn call_extension(&mut self, id: DestinationId) {
+        let Some(runner) = self.runners.get_mut(&id) else {
+            return;
+        };
+        runner.is_processing = true;
+        runner.process_at = None;
+        runner.ended = 0;
+        let mut port = Port {
+            store: self.store.clone(),
+            destination: Arc::clone(&runner.row),
+            installation: self.installation.uuid.as_str().into(),
+            rng: Arc::clone(&self.deps.rng),
+            terminating: self.background.child_token(),
+            changed: 0,
+        };
+        self.tasks.spawn(async move {
+            let mut extension = BuiltIn;
+            let call = extension.process_jobs(&mut port);
+            // A call over its budget is dropped where it stands: its blocks are transactions.
+            let result =
+                tokio::time::timeout(CALL_BUDGET, call).await.unwrap_or(ProcessingResult::Processing);
+            let next_due = port.store.read(move |r| r.next_due(id)).await.unwrap_or(None);
+            TaskEnd::Processed { destination: id, result, changed: port.changed, next_due }
+        });
+    }
+
+    async fn start_transfers(
+        &mut self,
+        id: DestinationId,
+        destination: crate::destination::SharedDestination,
+    ) {
+        let Some(runner) = self.runners.get_mut(&id) else {
+            return;
+        };
+        let room = runner.room();
+        let started = self.store.write(move |tx| tx.start_jobs(id, room)).await;
+        let Some(started) = self.noted(started) else {
+            return;
+        };
+        let Some(runner) = self.runners.get_mut(&id) else {
+            return;
+        };
+        runner.may_start = started.len() == room as usize;
+        for job in started {
+            let watch = Watch::new(runner.cancel.child_token());
+            runner.running.insert(job.job, Running { started: job.clone(), watch: watch.clone() });
+            let (deps, store, row) = (self.deps.clone(), self.store.clone(), Arc::clone(&runner.row));
+            let destination = Arc::clone(&destination);
+            self.tasks.spawn(async move {
+                let ended = transfer::run(deps, store, row, destination, job, watch).await;
+                TaskEnd::Transfer(Box::new(ended))
+            });
+            self.is_dirty = true;
+        }
+    }
+
+    async fn end_pause(&mut self) {
+        let now = self.deps.clock.now();
+        let is_over =
+            self.installation.is_paused && self.installation.paused_until.is_some_and(|until| until <= now);
+        if is_over {
+            self.set_paused(false, None).await;
+        }
+    }
+
+    /// When something must be done although nothing happens.
+    fn next_wake(&self) -> Instant {
+        let now = Instant::now();
+        let mut wake = self.floor_at;
+        if self.is_dirty {
+            wake = wake.min(self.publish_at);
+        }
+        let at_wall = |until: UnixMillis| now + until.since(self.deps.clock.now());
+        if self.installation.is_paused {
+            return self.installation.paused_until.map_or(wake, |until| wake.min(at_wall(until)));
+        }
+        if !self.installation.is_on {
+            return wake;
+        }
+        for runner in
+            self.runners.values().filter(|runner| runner.row.is_enabled && runner.destination.is_ok())
+        {
+            if let Some(at) = runner.process_at {
+                wake = wake.min(at);
+            }
+            if let Some(at) = runner.list_at.filter(|_| !runner.is_listing) {
+                wake = wake.min(at);
+            }
+            if let Some(lost) = runner.row.lost.as_ref().filter(|_| !runner.is_checking) {
+                wake = wake.min(at_wall(lost.until));
+            }
+            if let Some(due) = runner.next_due {
+                wake = wake.min(at_wall(due));
+            }
+            if !runner.running.is_empty() {
+                wake = wake.min(self.publish_at.max(now) + SAMPLE_EVERY);
+            }
+        }
+        // A time that has passed and was not acted upon must not spin.
+        wake.max(now + Duration::from_millis(1))
+    }
+
+    async fn stop(mut self) {
+        self.background.cancel();
+        self.runners.values_mut().for_each(Runner::stop_transfers);
+        self.library.stop().await;
+        let deadline = Instant::now() + STOP_WITHIN;
+        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await {
+            if let Ok(TaskEnd::Transfer(ended)) = ended
+                && let Some(runner) = self.runners.get_mut(&ended.destination)
+            {
+                runner.running.remove(&ended.job);
+            }
+        }
+        self.tasks.abort_all();
+        self.list_last(deadline).await;
+        self.end.events.send(Event::Stopping).ok();
+        self.store.close().await;
+    }
+}

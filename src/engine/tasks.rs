@@ -1,0 +1,195 @@
+//! Work that the supervisor starts and does not wait for. Each piece ends in a [`TaskEnd`].
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::audit;
+use super::calls::Prepared;
+use super::supervisor::Supervisor;
+use super::transfer::Ended;
+use crate::base::rng::SharedRng;
+use crate::destination::{SharedDestination, manifest};
+use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::ids::DestinationId;
+use crate::domain::key;
+use crate::domain::time::UnixMillis;
+use crate::extension::ProcessingResult;
+use crate::store::Store;
+
+/// Segment numbers tried when the next one is taken, before it waits for another time.
+const NUMBERS_TRIED_MAX: u64 = 1_000;
+/// Copies in one manifest segment.
+const SEGMENT_ENTRIES_MAX: u32 = 1_000;
+/// Manifest entries taken into the ledger in one transaction.
+const ADOPTED_AT_ONCE: usize = 500;
+
+/// How a piece of work ended.
+pub(super) enum TaskEnd {
+    /// A transfer.
+    Transfer(Box<Ended>),
+    /// A call of an extension.
+    Processed {
+        destination: DestinationId,
+        result: ProcessingResult,
+        changed: u64,
+        next_due: Option<UnixMillis>,
+    },
+    /// A check of a destination.
+    Checked { destination: DestinationId, outcome: Result<(), Failure> },
+    /// Copies were listed in a manifest, or could not be for now.
+    Listed { destination: DestinationId },
+    /// Unproven copies were looked at.
+    Audited { destination: DestinationId },
+    /// A destination that the person is adding was tried.
+    Prepared(Box<Prepared>),
+    /// A query or another piece that answers its caller by itself.
+    Answered,
+    /// It panicked or was dropped.
+    Lost(String),
+}
+
+impl Supervisor {
+    /// Asks whether the destination is there and itself; once a run, also removes temp files that
+    /// nothing will ever finish, before any transfer could make new ones.
+    pub(super) fn spawn_check(&mut self, id: DestinationId, destination: SharedDestination) {
+        let needs_clean =
+            self.runners.get(&id).is_some_and(|runner| runner.needs_clean && runner.running.is_empty());
+        let store = self.store.clone();
+        self.tasks.spawn(async move {
+            let mut outcome = destination.check().await;
+            if outcome.is_ok() && needs_clean {
+                outcome = clean(&store, id, &destination).await;
+            }
+            TaskEnd::Checked { destination: id, outcome }
+        });
+    }
+
+    /// Lists what is not listed yet before the engine stops, as far as there is time.
+    pub(super) async fn list_last(&mut self, deadline: Instant) {
+        for runner in
+            self.runners.values().filter(|runner| runner.row.is_enabled && runner.row.lost.is_none())
+        {
+            if let Ok(destination) = &runner.destination {
+                let listing = list_copies(&self.store, runner.id(), destination, &self.installation.uuid);
+                tokio::time::timeout_at(deadline, listing).await.ok();
+            }
+        }
+    }
+
+    /// Lists new copies in the manifest, and proves copies that have no proof yet, when nothing
+    /// more urgent is to be done.
+    pub(super) fn step_upkeep(&mut self, id: DestinationId, now: Instant) {
+        let background = self.background.child_token();
+        let Some(runner) = self.runners.get_mut(&id) else {
+            return;
+        };
+        let Ok(destination) = runner.destination.clone() else {
+            return;
+        };
+        if runner.row.lost.is_some() || !runner.row.is_enabled {
+            return;
+        }
+        let is_quiet = runner.running.is_empty() && runner.process_at.is_none() && !runner.is_processing;
+        let is_due = runner.list_at.is_some_and(|at| at <= now || is_quiet);
+        if is_due && !runner.is_listing {
+            runner.is_listing = true;
+            runner.list_at = None;
+            let (store, row) = (self.store.clone(), Arc::clone(&runner.row));
+            let (destination, installation) = (Arc::clone(&destination), self.installation.uuid.clone());
+            self.tasks.spawn(async move {
+                if let Err(failure) = list_copies(&store, id, &destination, &installation).await {
+                    tracing::warn!(destination = %row.name, kind = failure.kind.as_str(), "no manifest was written");
+                }
+                TaskEnd::Listed { destination: id }
+            });
+        }
+        if runner.may_prove && is_quiet && !runner.is_auditing && runner.row.abilities.proof != "none" {
+            runner.may_prove = false;
+            runner.is_auditing = true;
+            let (deps, store) = (self.deps.clone(), self.store.clone());
+            self.tasks.spawn(async move {
+                audit::prove_unproven(&deps, &store, id, &destination, &background).await;
+                TaskEnd::Audited { destination: id }
+            });
+        }
+    }
+}
+
+/// Takes what the manifests at a destination say into a ledger that does not know it: as accepted,
+/// to be proved when a present file needs it.
+async fn adopt(
+    store: &Store,
+    id: DestinationId,
+    destination: &SharedDestination,
+    rng: &SharedRng,
+    installation: &str,
+) -> Result<(), Failure> {
+    let collected = destination.read_manifests().await?;
+    for damage in &collected.damaged {
+        tracing::warn!(%damage, "a manifest segment is damaged");
+    }
+    for entries in collected.entries.chunks(ADOPTED_AT_ONCE) {
+        let entries: Vec<(manifest::Entry, u64)> = entries
+            .iter()
+            .map(|entry| (entry.clone(), key::temp_token(installation, rng.next_u64())))
+            .collect();
+        let work = store.write(move |tx| {
+            for (entry, token) in &entries {
+                tx.adopt(id, entry, *token)?;
+            }
+            Ok(())
+        });
+        work.await.map_err(|error| Failure::destination(FailureKind::Protocol, error.to_string()))?;
+    }
+    Ok(())
+}
+
+async fn clean(store: &Store, id: DestinationId, destination: &SharedDestination) -> Result<(), Failure> {
+    let stale = store.read(move |r| r.has_stale_checkpoints(id)).await.unwrap_or(false);
+    if !stale {
+        return Ok(());
+    }
+    let Ok(keep) = store.read(move |r| r.tokens_in_use(id)).await else {
+        return Ok(());
+    };
+    destination.clean(&keep).await?;
+    store.write(move |tx| tx.forget_stale_checkpoints(id)).await.ok();
+    Ok(())
+}
+
+/// Writes manifest segments until every copy is in one.
+async fn list_copies(
+    store: &Store,
+    id: DestinationId,
+    destination: &SharedDestination,
+    installation: &str,
+) -> Result<(), Failure> {
+    let store_failed =
+        |error: crate::store::StoreError| Failure::transient(FailureKind::Protocol, error.to_string());
+    loop {
+        let copies = store.read(move |r| r.unlisted(id, SEGMENT_ENTRIES_MAX)).await.map_err(store_failed)?;
+        if copies.is_empty() {
+            return Ok(());
+        }
+        let entries: Vec<manifest::Entry> = copies.iter().filter_map(|copy| copy.manifest_entry()).collect();
+        let segment = manifest::encode(&entries)
+            .map_err(|error| Failure::permanent(FailureKind::Protocol, error.to_string()))?;
+        let row = store.read(move |r| r.destination(id)).await.map_err(store_failed)?;
+        let Some(row) = row else {
+            return Ok(());
+        };
+        let mut number = row.manifest_next;
+        // A segment that a killed run wrote and did not note has its number; the next one is free.
+        while let Err(failure) = destination.write_manifest(installation, number, &segment).await {
+            let is_taken =
+                failure.kind == FailureKind::Conflict && number < row.manifest_next + NUMBERS_TRIED_MAX;
+            if !is_taken {
+                return Err(failure);
+            }
+            number += 1;
+        }
+        let records: Vec<_> = copies.iter().map(|copy| copy.id).collect();
+        store.write(move |tx| tx.set_listed(id, &records, number + 1)).await.map_err(store_failed)?;
+    }
+}

@@ -1,0 +1,108 @@
+//! How a destination's abilities are kept: as JSON, so that a new ability needs no migration.
+
+use serde::{Deserialize, Serialize};
+
+use super::rows::StoreError;
+use crate::domain::transfer::Abilities;
+
+/// The kept form. Written by another release it may lack fields; those read as not able.
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    uuid: String,
+    can_resume: bool,
+    no_replace: bool,
+    case_sensitive: bool,
+    proof: String,
+    keeps_mtime: bool,
+    concurrent_max: u32,
+    name_len_max: u32,
+    size_max: Option<u64>,
+    note: String,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::from(Abilities::default())
+    }
+}
+
+impl From<Abilities> for Kept {
+    fn from(abilities: Abilities) -> Self {
+        let Abilities {
+            uuid,
+            can_resume,
+            no_replace,
+            case_sensitive,
+            proof,
+            keeps_mtime,
+            concurrent_max,
+            name_len_max,
+            size_max,
+            note,
+        } = abilities;
+        Self {
+            uuid,
+            can_resume,
+            no_replace,
+            case_sensitive,
+            proof,
+            keeps_mtime,
+            concurrent_max,
+            name_len_max,
+            size_max,
+            note,
+        }
+    }
+}
+
+impl From<Kept> for Abilities {
+    fn from(kept: Kept) -> Self {
+        Self {
+            uuid: kept.uuid,
+            can_resume: kept.can_resume,
+            no_replace: kept.no_replace,
+            case_sensitive: kept.case_sensitive,
+            proof: kept.proof,
+            keeps_mtime: kept.keeps_mtime,
+            concurrent_max: kept.concurrent_max,
+            name_len_max: kept.name_len_max,
+            size_max: kept.size_max,
+            note: kept.note,
+        }
+    }
+}
+
+/// The text that is kept.
+pub(super) fn text(abilities: &Abilities) -> Result<String, StoreError> {
+    serde_json::to_string(&Kept::from(abilities.clone())).map_err(|e| StoreError::Refused(e.to_string()))
+}
+
+/// The abilities in a kept text; one that makes no sense reads as not able to do anything.
+pub(super) fn parse(text: &str) -> Abilities {
+    serde_json::from_str::<Kept>(text).map(Abilities::from).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn abilities_are_kept_whole() {
+        let able = Abilities {
+            uuid: "u".to_owned(),
+            can_resume: true,
+            no_replace: true,
+            case_sensitive: true,
+            proof: "direct_read".to_owned(),
+            keeps_mtime: true,
+            concurrent_max: 4,
+            name_len_max: 143,
+            size_max: Some(1 << 32),
+            note: "vfat".to_owned(),
+        };
+        assert_eq!(parse(&text(&able).expect("JSON")), able);
+        assert_eq!(parse("{\"can_resume\":true}"), Abilities { can_resume: true, ..Abilities::default() });
+        assert_eq!(parse("nonsense"), Abilities::default());
+    }
+}

@@ -1,0 +1,11 @@
+//! The one integration test binary: every further file directly under `tests/` would link the whole
+//! crate again.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper of a test fails the test by panicking, with a sentence that says why"
+)]
+
+mod layers;
+mod support;
+mod tidy;
