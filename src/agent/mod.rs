@@ -1,1 +1,60 @@
-//! (floor)
+//! The agent: the process that owns a data directory and runs its engine for all clients.
+//!
+//! This floor wires things together and decides how long the process lives. It must never decide
+//! anything about a backup, never wait for a slow client, and never name egui.
+
+mod conversation;
+mod host;
+mod server;
+mod spawn;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+pub use host::{Host, HostError};
+pub use server::Ending;
+pub use spawn::{SpawnError, spawn_detached};
+
+use crate::engine;
+use crate::platform::paths::Paths;
+
+/// The most clients at once.
+pub const CLIENTS_MAX: usize = 32;
+/// The most requests of one client that are under way at once; it is not read from beyond that.
+pub const CALLS_PER_CLIENT_MAX: usize = 32;
+/// The most answers that wait for a client to read them.
+pub const REPLIES_WAITING_MAX: usize = 64;
+/// How long a client may take to say who it is.
+pub const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
+/// How long the engine may take to stop.
+pub const STOP_MAX: Duration = Duration::from_secs(5);
+/// How long an agent that a window started stays when backup is off and no client is there.
+pub const IDLE_GRACE: Duration = Duration::from_secs(60);
+
+/// What the engine is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To back up, watch and serve.
+    Work,
+    /// To answer a question or change a setting: nothing is scanned or sent meanwhile.
+    Query,
+}
+
+/// Starts the engine on a data directory. Passed in, so that this floor can be tested without one.
+pub type StartEngine = Box<
+    dyn FnOnce(Paths, Purpose) -> Pin<Box<dyn Future<Output = Result<engine::Handle, String>> + Send>> + Send,
+>;
+
+/// How an agent's process lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// What its engine is for.
+    pub purpose: Purpose,
+    /// It ends by itself when there is nothing to do and nobody is there.
+    pub leaves_when_idle: bool,
+    /// It stops on `SIGTERM`, `SIGINT` and `SIGHUP`.
+    pub heeds_signals: bool,
+}

@@ -4,6 +4,7 @@
 //! flight and counters. Lists are asked for in pages. These types are the only ones that cross the
 //! socket, so they, and not the domain's, are serialisable.
 
+pub mod framing;
 pub mod rows;
 pub mod snapshot;
 pub mod wire;
@@ -23,13 +24,21 @@ pub const PAGE_ROWS_MAX: u32 = 1_000;
 /// The most ids one request may carry.
 pub const IDS_MAX: usize = 10_000;
 
-/// What a client says first.
+/// The longest [`Hello`] or [`Welcome`] either end accepts, in bytes.
+pub const HELLO_LEN_MAX: usize = 4 << 10;
+
+/// What a client says first. This and [`Welcome`] keep their shape over all versions, so that two
+/// releases can at least tell each other why they part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The client's [`PROTOCOL_VERSION`].
     pub version: u32,
     /// What it is: `window`, `cli`, `test`.
     pub role: String,
+    /// It comes only to have the agent stop, whatever the versions: the way in for a newer release
+    /// that finds an older agent.
+    #[serde(default)]
+    pub stop: bool,
 }
 
 /// What the agent answers.
@@ -41,6 +50,9 @@ pub struct Welcome {
     pub release: String,
     /// The agent's process id.
     pub pid: u32,
+    /// Why the agent hangs up now; none when the conversation may begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<ApiError>,
 }
 
 /// A frame from a client.
@@ -89,7 +101,8 @@ pub enum Request {
         /// The source.
         id: i64,
     },
-    /// Looks at all sources, or one, again. Replies at once.
+    /// Looks at all sources, or one, again. Replies at once; a snapshot asked for after the reply
+    /// shows those sources as scanning until that look has ended. The same holds for a new source.
     Rescan {
         /// Only this source.
         id: Option<i64>,

@@ -4,6 +4,11 @@
 //! the caller; decoding of pictures happens in this process and never in the agent, so a hostile
 //! picture can at worst end the window.
 
+pub mod conversation;
+pub mod in_process;
+pub mod remote;
+pub mod window_backend;
+
 use std::sync::Arc;
 
 use crate::api::{ApiError, Event, PathText, Reply, Request, Snapshot};
@@ -95,6 +100,14 @@ pub struct Picture {
     pub side_max: u32,
     /// The pixels, or a short sentence on why there are none ("No preview for RAW").
     pub outcome: Result<Pixels, String>,
+}
+
+/// Decodes pictures for a [`Backend`]. No method blocks.
+pub trait PictureSource: Send {
+    /// Says which pictures are wanted now; see [`Backend::want_pictures`].
+    fn want(&mut self, wanted: Vec<PictureRequest>);
+    /// The next decoded picture.
+    fn poll(&mut self) -> Option<Picture>;
 }
 
 /// Everything the window needs. No method blocks.

@@ -4,6 +4,7 @@
 //! kind passes against the real thing. A destination never touches the database: what must be
 //! remembered before an effect goes through [`Transfer::save`].
 
+pub mod connect;
 pub mod folder;
 pub mod layer;
 pub mod manifest;

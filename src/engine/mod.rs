@@ -20,6 +20,6 @@ mod supervisor;
 mod tasks;
 mod transfer;
 
-pub use deps::{Address, Connect, Deps};
+pub use deps::Deps;
 pub use handle::{Call, EngineEnd, Handle, channel};
 pub use start::{DATABASE_NAME, StartError, start};

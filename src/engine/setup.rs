@@ -7,13 +7,13 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::calls::{Outcome, Prepared, bytes_of, internal, refused, usage};
-use super::deps::Address;
 use super::runner::Runner;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
 use crate::api::{ApiError, ErrorKind, PathText, Reply, TestReport};
 use crate::base::files::{EntryKind, path_from_bytes};
 use crate::destination::Abilities;
+use crate::destination::connect::Address;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::record::ProofMethod;
@@ -327,10 +327,10 @@ impl Supervisor {
             return;
         }
         let address = self.address(&target).and_then(|address| Ok((self.new_name(name, &address)?, address)));
-        let deps = self.deps.clone();
+        let (deps, installation) = (self.deps.clone(), self.installation.uuid.clone());
         self.tasks.spawn(async move {
             let outcome = match address {
-                Ok((name, address)) => match deps.connect.create(&address).await {
+                Ok((name, address)) => match deps.connect.create(&address, &installation).await {
                     Ok((destination, abilities)) => {
                         let Address { kind, address, .. } = address;
                         let new = NewDestination { name, kind, address, abilities, job_limit: JOB_LIMIT };

@@ -49,7 +49,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     let now = Instant::now();
     let mut runners = std::collections::BTreeMap::new();
     for row in rows {
-        let destination = deps.connect.open(&address_of(&row));
+        let destination = deps.connect.open(&address_of(&row), &installation.uuid);
         let mut runner = Runner::new(row, destination, now);
         runner.needs_adoption = was_rebuilt || is_new;
         runners.insert(runner.id(), runner);

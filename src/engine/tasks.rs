@@ -53,11 +53,16 @@ impl Supervisor {
     /// Asks whether the destination is there and itself; once a run, also removes temp files that
     /// nothing will ever finish, before any transfer could make new ones.
     pub(super) fn spawn_check(&mut self, id: DestinationId, destination: SharedDestination) {
-        let needs_clean =
-            self.runners.get(&id).is_some_and(|runner| runner.needs_clean && runner.running.is_empty());
-        let store = self.store.clone();
+        let runner = self.runners.get(&id);
+        let needs_clean = runner.is_some_and(|runner| runner.needs_clean && runner.running.is_empty());
+        let needs_adoption = runner.is_some_and(|runner| runner.needs_adoption);
+        let (store, rng) = (self.store.clone(), Arc::clone(&self.deps.rng));
+        let installation = self.installation.uuid.clone();
         self.tasks.spawn(async move {
             let mut outcome = destination.check().await;
+            if outcome.is_ok() && needs_adoption {
+                outcome = adopt(&store, id, &destination, &rng, &installation).await;
+            }
             if outcome.is_ok() && needs_clean {
                 outcome = clean(&store, id, &destination).await;
             }

@@ -1,3 +1,14 @@
-//! The operating system's edges.
+//! The operating system: where things are kept, one agent at a time, dialogs, the file manager, the
+//! log.
+//!
+//! This floor knows nothing of photos and nothing of the engine. It must never block a caller on
+//! another program, and never widen who may read what it makes.
 
+pub mod dialog;
+pub mod lock;
+pub mod log;
+pub mod mount;
+pub mod paths;
 pub mod place;
+pub mod show;
+pub mod socket;

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::abilities;
 use super::connection::Store;
 use super::destinations::NewDestination;
 use super::rows::StoreError;
 use crate::api::PathText;
-use crate::destination::Abilities;
 use crate::domain::target::DestinationKind;
 
 /// The mirror's file name in the data folder.
@@ -41,7 +41,8 @@ struct MirroredDestination {
     address: PathText,
     enabled: bool,
     job_limit: u32,
-    abilities: Abilities,
+    /// As in the database: unknown fields are kept out, missing ones read as not able.
+    abilities: String,
     /// The paths of the sources that are consented to go there.
     consents: Vec<PathText>,
 }
@@ -65,7 +66,7 @@ pub async fn save(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
                     address: PathText::from_bytes(&row.address),
                     enabled: row.is_enabled,
                     job_limit: row.job_limit,
-                    abilities: row.abilities,
+                    abilities: abilities::text(&row.abilities).unwrap_or_default(),
                 }
             });
             Ok(Mirror {
@@ -128,7 +129,8 @@ pub async fn restore(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
                 else {
                     continue;
                 };
-                let MirroredDestination { name, enabled, job_limit, abilities, consents, .. } = destination;
+                let MirroredDestination { name, enabled, job_limit, consents, .. } = destination;
+                let abilities = abilities::parse(&destination.abilities);
                 let id = tx.add_destination(&NewDestination { name, kind, address, abilities, job_limit })?;
                 if !enabled {
                     tx.disable_destination(id)?;

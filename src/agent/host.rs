@@ -1,0 +1,116 @@
+//! A whole agent inside this process: runtime, engine, socket. The agent's process is nothing more,
+//! and a command that finds no agent is one for as long as it lasts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::server::{Agent, Ending, serve};
+use super::{Life, StartEngine};
+use crate::engine::Handle;
+use crate::platform::lock::DirLock;
+use crate::platform::paths::Paths;
+use crate::platform::socket;
+
+/// Async threads: they only pass things on, the work is done elsewhere.
+const RUNTIME_THREADS: usize = 2;
+/// How long pieces of work may take to end after the engine has stopped.
+const RUNTIME_STOP_MAX: Duration = Duration::from_millis(500);
+
+/// A running agent. Dropping it leaves at once, which is safe but not polite.
+#[derive(Debug)]
+pub struct Host {
+    runtime: tokio::runtime::Runtime,
+    handle: Handle,
+    server: JoinHandle<Ending>,
+    leave: CancellationToken,
+    // Last, so that nobody else becomes the agent before all else has gone.
+    socket: SocketFile,
+    lock: DirLock,
+}
+
+/// The agent could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The threads or the socket could not be made.
+    #[error("Safelight could not open its socket: {0}")]
+    Socket(#[from] std::io::Error),
+    /// The engine refused, with a sentence.
+    #[error("{0}")]
+    Engine(String),
+}
+
+/// Removes the socket when the agent ends, while the lock is still held.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::debug!("the socket could not be removed: {error}");
+        }
+    }
+}
+
+impl Host {
+    /// Starts the engine and serves clients. Holding `lock` makes this process the agent.
+    ///
+    /// # Errors
+    /// When the engine does not start or the socket cannot be made.
+    pub fn start(
+        paths: &Paths,
+        lock: DirLock,
+        start_engine: StartEngine,
+        life: Life,
+    ) -> Result<Self, HostError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(RUNTIME_THREADS)
+            .thread_name("agent")
+            .enable_all()
+            .build()?;
+        let handle =
+            runtime.block_on(start_engine(paths.clone(), life.purpose)).map_err(HostError::Engine)?;
+        let socket = SocketFile(paths.socket.clone());
+        let listener = socket::listen(&paths.socket)?;
+        listener.set_nonblocking(true)?;
+        let leave = CancellationToken::new();
+        let server = {
+            let _inside = runtime.enter();
+            let listener = tokio::net::UnixListener::from_std(listener)?;
+            tokio::spawn(serve(listener, Agent::new(handle.clone()), life, leave.clone()))
+        };
+        Ok(Self { runtime, handle, server, leave, socket, lock })
+    }
+
+    /// The engine, for talk within this process.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Where talk within this process can be waited for.
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+
+    /// Stays until it is time to end: asked, idle, or the engine stopped.
+    pub fn wait(self) -> Ending {
+        let Self { runtime, handle, server, leave: _, socket, lock } = self;
+        let ending = runtime.block_on(server).unwrap_or_else(|error| {
+            tracing::error!("the agent's server ended: {error}");
+            Ending::EngineStopped
+        });
+        drop(handle);
+        runtime.shutdown_timeout(RUNTIME_STOP_MAX);
+        drop(socket);
+        drop(lock);
+        ending
+    }
+
+    /// Stops the engine and ends, without telling clients to stay away.
+    pub fn leave(self) -> Ending {
+        self.leave.cancel();
+        self.wait()
+    }
+}

@@ -1,0 +1,249 @@
+//! The socket's other end: who may come in, how many, and when it is time to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::conversation::{converse, refuse};
+use super::{CLIENTS_MAX, IDLE_GRACE, Life, STOP_MAX};
+use crate::api::{BackupSwitch, Request};
+use crate::engine::Handle;
+use crate::platform::paths::own_uid;
+
+/// Clients beyond the most who are being told so; further ones are dropped without a word.
+const REFUSALS_MAX: usize = 8;
+/// How long clients may take to read their last answers.
+const FAREWELL_MAX: Duration = Duration::from_millis(500);
+/// How long to wait when the system has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Why the agent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// A client or a signal asked for it.
+    Asked,
+    /// Nothing to do and nobody there.
+    Idle,
+    /// The command that ran the engine for itself is done.
+    Left,
+    /// The engine stopped on its own: something is wrong.
+    EngineStopped,
+}
+
+/// What all conversations of an agent share.
+#[derive(Debug, Clone)]
+pub(super) struct Agent {
+    /// The engine.
+    pub handle: Handle,
+    /// Cancelled when someone asks the agent to stop.
+    pub stop: CancellationToken,
+    /// Cancelled when the engine has stopped.
+    pub stopped: CancellationToken,
+    /// Cancelled when conversations must end.
+    pub closing: CancellationToken,
+    /// Room for clients.
+    pub seats: Arc<Semaphore>,
+    /// Clients that are there.
+    pub clients: watch::Sender<usize>,
+    /// Windows that listen.
+    pub windows: Arc<AtomicUsize>,
+}
+
+impl Agent {
+    pub(super) fn new(handle: Handle) -> Self {
+        Self {
+            handle,
+            stop: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            seats: Arc::new(Semaphore::new(CLIENTS_MAX)),
+            clients: watch::Sender::new(0),
+            windows: Arc::new(AtomicUsize::new(0)),
+        }
+    }
+
+    /// Counts a client for as long as the value lives.
+    pub(super) fn seat(&self) -> Seat {
+        self.clients.send_modify(|count| *count += 1);
+        Seat(self.clients.clone())
+    }
+
+    /// Counts a listening window for as long as the value lives.
+    pub(super) fn window(&self) -> WindowSeat {
+        self.windows.fetch_add(1, Ordering::SeqCst);
+        WindowSeat(Arc::clone(&self.windows))
+    }
+}
+
+/// One client's place in the count.
+pub(super) struct Seat(watch::Sender<usize>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// One window's place in the count.
+pub(super) struct WindowSeat(Arc<AtomicUsize>);
+
+impl Drop for WindowSeat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Serves clients until it is time to end; then the engine has stopped, or had [`STOP_MAX`] to.
+/// `leave` ends it without a word to clients, who may start an agent of their own.
+pub(super) async fn serve(
+    listener: UnixListener,
+    agent: Agent,
+    life: Life,
+    leave: CancellationToken,
+) -> Ending {
+    let mut talks = JoinSet::new();
+    let signals = async {
+        if life.heeds_signals {
+            until_signal().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    let idle = async {
+        if life.leaves_when_idle {
+            until_idle(&agent).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::pin!(signals, idle);
+    let ending = loop {
+        tokio::select! {
+            () = agent.stop.cancelled() => break Ending::Asked,
+            () = &mut signals => {
+                agent.stop.cancel();
+                break Ending::Asked;
+            }
+            () = leave.cancelled() => break Ending::Left,
+            () = agent.handle.stopped() => break Ending::EngineStopped,
+            () = &mut idle => break Ending::Idle,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _address)) => welcome(&mut talks, stream, &agent),
+                Err(error) => {
+                    tracing::warn!("a client could not be let in: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_ended) = talks.join_next() => {}
+        }
+    };
+    tracing::info!("the agent ends: {ending:?}");
+    // Nobody may knock while the engine stops: who comes now must find nobody and try again.
+    drop(listener);
+    stop_engine(&agent.handle).await;
+    agent.stopped.cancel();
+    agent.closing.cancel();
+    let farewell = async { while talks.join_next().await.is_some() {} };
+    if tokio::time::timeout(FAREWELL_MAX, farewell).await.is_err() {
+        tracing::debug!("some clients did not read their last answers");
+    }
+    ending
+}
+
+fn welcome(talks: &mut JoinSet<()>, stream: UnixStream, agent: &Agent) {
+    match stream.peer_cred() {
+        Ok(peer) if peer.uid() == own_uid() => {}
+        Ok(peer) => {
+            tracing::warn!("user {} knocked and was turned away", peer.uid());
+            return;
+        }
+        Err(error) => {
+            tracing::warn!("a client who cannot be told was turned away: {error}");
+            return;
+        }
+    }
+    if talks.len() >= CLIENTS_MAX + REFUSALS_MAX {
+        return;
+    }
+    let (read, write) = stream.into_split();
+    match Arc::clone(&agent.seats).try_acquire_owned() {
+        Ok(seat) => {
+            let agent = agent.clone();
+            talks.spawn(async move {
+                converse(read, write, &agent).await;
+                drop(seat);
+            });
+        }
+        Err(_full) => {
+            talks.spawn(refuse(write));
+        }
+    }
+}
+
+async fn stop_engine(handle: &Handle) {
+    let stopped = async {
+        if let Err(error) = handle.call(Request::Shutdown).await {
+            tracing::debug!("the engine on being stopped: {error}");
+        }
+        handle.stopped().await;
+    };
+    if tokio::time::timeout(STOP_MAX, stopped).await.is_err() {
+        tracing::error!("the engine did not stop in time and is left behind");
+    }
+}
+
+async fn until_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = || -> std::io::Result<_> {
+        Ok((
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
+        ))
+    };
+    match listen() {
+        Ok((mut terminate, mut interrupt, mut hangup)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                _ = hangup.recv() => {}
+            }
+        }
+        Err(error) => {
+            tracing::error!("signals cannot be heard: {error}");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Returns when backup has been off and no client there for [`IDLE_GRACE`].
+async fn until_idle(agent: &Agent) {
+    let mut clients = agent.clients.subscribe();
+    let mut snapshots = agent.handle.snapshots();
+    let mut idle_since = None;
+    loop {
+        let is_off = snapshots.borrow_and_update().backup == BackupSwitch::Off;
+        let is_idle = *clients.borrow_and_update() == 0 && is_off;
+        idle_since = if is_idle { idle_since.or_else(|| Some(Instant::now())) } else { None };
+        let grace = async {
+            match idle_since {
+                Some(since) => tokio::time::sleep_until(since + IDLE_GRACE).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = grace => return,
+            _ = clients.changed() => {}
+            changed = snapshots.changed() => if changed.is_err() {
+                // The engine has stopped, which others see to.
+                std::future::pending::<()>().await;
+            },
+        }
+    }
+}

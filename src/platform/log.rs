@@ -1,0 +1,169 @@
+//! The log: a few files of bounded size for the owner alone. It names files and what happened to
+//! them, never a secret.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::paths::make_private_dir;
+
+/// A log file is put aside when it is larger than this, in bytes.
+const FILE_LEN_MAX: u64 = 2 << 20;
+/// Files put aside beside the current one.
+const OLD_FILES_MAX: u32 = 3;
+/// Lines that wait for the disk; what comes beyond is lost, for work must not wait for its log.
+const LINES_WAITING_MAX: usize = 4_096;
+
+/// Writes what waits when it is dropped.
+#[derive(Debug)]
+pub struct LogGuard(#[expect(dead_code, reason = "held to write what waits")] Option<Guard>);
+
+type Guard = tracing_appender::non_blocking::WorkerGuard;
+
+/// Where log lines go.
+#[derive(Debug, Clone, Copy)]
+pub enum Sink<'a> {
+    /// The file of this name in this folder.
+    File {
+        /// The log folder.
+        dir: &'a Path,
+        /// The file's name without its ending.
+        name: &'a str,
+    },
+    /// Standard error.
+    Stderr,
+}
+
+/// Starts logging for this process. `verbosity` counts `-v`: 0 is what matters, 1 is what happens,
+/// 2 and more is everything.
+///
+/// # Errors
+/// When the log folder or file cannot be made, or logging has begun already.
+pub fn start(sink: Sink<'_>, verbosity: u8) -> io::Result<LogGuard> {
+    let own = match (sink, verbosity) {
+        (Sink::Stderr, 0) => LevelFilter::WARN,
+        (Sink::File { .. }, 0) | (Sink::Stderr, 1) => LevelFilter::INFO,
+        (Sink::File { .. }, 1) | (Sink::Stderr, 2) => LevelFilter::DEBUG,
+        (_, _) => LevelFilter::TRACE,
+    };
+    // Other libraries say much that is of no use to a person.
+    let filter = EnvFilter::new(format!("warn,safelight={own}"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| io::Error::other(error);
+    match sink {
+        Sink::Stderr => {
+            builder.with_writer(io::stderr).without_time().try_init().map_err(failed)?;
+            Ok(LogGuard(None))
+        }
+        Sink::File { dir, name } => {
+            let files = RollingFile::open(dir, name, FILE_LEN_MAX)?;
+            let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default()
+                .buffered_lines_limit(LINES_WAITING_MAX)
+                .finish(files);
+            builder.with_writer(writer).try_init().map_err(failed)?;
+            Ok(LogGuard(Some(guard)))
+        }
+    }
+}
+
+/// Logs panics, so that one in a window or a detached agent leaves a trace.
+pub fn log_panics() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!("a thread panicked: {panic}");
+        default(panic);
+    }));
+}
+
+/// The end of a log file, at most `len_max` bytes of it; empty where there is none.
+pub fn tail(path: &Path, len_max: usize) -> String {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let start = bytes.len().saturating_sub(len_max);
+    String::from_utf8_lossy(&bytes[start..]).trim().to_owned()
+}
+
+/// A file that is put aside when it has grown too large.
+struct RollingFile {
+    path: PathBuf,
+    file: File,
+    len: u64,
+    len_max: u64,
+}
+
+impl RollingFile {
+    fn open(dir: &Path, name: &str, len_max: u64) -> io::Result<Self> {
+        make_private_dir(dir).map_err(io::Error::other)?;
+        let path = dir.join(format!("{name}.log"));
+        let file = append_to(&path)?;
+        let len = file.metadata()?.len();
+        Ok(Self { path, file, len, len_max })
+    }
+
+    fn roll(&mut self) -> io::Result<()> {
+        for age in (1..OLD_FILES_MAX).rev() {
+            // A gap in the row is no reason to lose lines.
+            std::fs::rename(self.aged(age), self.aged(age + 1)).ok();
+        }
+        std::fs::rename(&self.path, self.aged(1))?;
+        self.file = append_to(&self.path)?;
+        self.len = 0;
+        Ok(())
+    }
+
+    fn aged(&self, age: u32) -> PathBuf {
+        self.path.with_extension(format!("{age}.log"))
+    }
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+impl Write for RollingFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.len > 0 && self.len.saturating_add(line.len() as u64) > self.len_max {
+            self.roll()?;
+        }
+        let written = self.file.write(line)?;
+        self.len += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn old_lines_go_and_new_ones_stay() {
+        let dir = tempfile::tempdir().expect("temp");
+        let logs = dir.path().join("log");
+        let mut file = RollingFile::open(&logs, "agent", 64).expect("open");
+        for n in 0..100 {
+            writeln!(file, "line {n:03} of a hundred").expect("write");
+        }
+        let mut names: Vec<String> = std::fs::read_dir(&logs)
+            .expect("list")
+            .map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["agent.1.log", "agent.2.log", "agent.3.log", "agent.log"]);
+        for name in names {
+            let meta = std::fs::metadata(logs.join(name)).expect("meta");
+            assert!(meta.len() <= 64);
+            assert_eq!(meta.permissions().mode() & 0o777, 0o600);
+        }
+        assert!(tail(&logs.join("agent.log"), 23).ends_with("line 099 of a hundred"));
+        assert_eq!(tail(&logs.join("none.log"), 23), "");
+    }
+}
