@@ -12,6 +12,8 @@ mod reader;
 mod scan;
 mod shared;
 mod source;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::BTreeMap;
