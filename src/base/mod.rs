@@ -6,5 +6,6 @@
 pub mod clock;
 pub mod executor;
 pub mod files;
+pub mod memory_files;
 pub mod rng;
 pub mod waker;

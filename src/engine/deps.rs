@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::library::Watch;
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
 use crate::base::files::SharedFiles;
@@ -24,6 +25,8 @@ pub struct Deps {
     pub connect: Arc<dyn Connect>,
     /// Where the database is read.
     pub store_executor: Executor,
+    /// Watches sources for changes.
+    pub watch: Arc<dyn Watch>,
     /// Where sources are looked through, described and hashed.
     pub library_executor: Executor,
 }

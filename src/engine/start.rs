@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::deps::Deps;
 use super::handle::{Handle, channel};
-use super::library::{Library, LibraryState};
+use super::library::{Library, LibraryDeps, LibraryState};
 use super::progress::Meter;
 use super::runner::{FLOOR, Runner};
 use super::setup::address_of;
@@ -54,7 +54,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         runner.needs_adoption = was_rebuilt || is_new;
         runners.insert(runner.id(), runner);
     }
-    let library = Library::start(&deps, store.clone());
+    let library = Library::start(LibraryDeps::of(&deps, store.clone()));
     let (handle, end) = channel();
     let supervisor = Supervisor {
         deps,

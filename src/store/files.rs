@@ -145,6 +145,17 @@ pub struct NewVersion {
     pub start: Start,
 }
 
+/// How many files are on their way to being known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ToDo {
+    /// Nothing of them has been read.
+    pub to_describe: u64,
+    /// Their bytes are still to be hashed.
+    pub to_hash: u64,
+    /// Still being written.
+    pub settling: u64,
+}
+
 /// A file to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileToRead {
@@ -299,15 +310,21 @@ impl Read<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Files of sources that are there, still to be described and still to be hashed.
-    pub fn indexing(&self) -> Result<crate::api::Indexing, StoreError> {
+    /// What is still to be done for files of sources that are there.
+    pub fn to_do(&self) -> Result<ToDo, StoreError> {
         let sql = "SELECT coalesce(sum(files) FILTER (WHERE status = 'found'), 0),
-              coalesce(sum(files) FILTER (WHERE status = 'described'), 0)
+              coalesce(sum(files) FILTER (WHERE status = 'described'), 0),
+              coalesce(sum(files) FILTER (WHERE status = 'settling'), 0)
             FROM file_count JOIN source ON source.id = source_id WHERE condition = 'present'";
         let mut query = self.conn.prepare_cached(sql)?;
-        Ok(query.query_row([], |row| {
-            Ok(crate::api::Indexing { to_describe: unsigned(row, 0)?, to_hash: unsigned(row, 1)? })
-        })?)
+        let row = |row: &Row<'_>| {
+            Ok(ToDo {
+                to_describe: unsigned(row, 0)?,
+                to_hash: unsigned(row, 1)?,
+                settling: unsigned(row, 2)?,
+            })
+        };
+        Ok(query.query_row([], row)?)
     }
 
     fn files_to_read(&self, sql: &str, limit: u32) -> Result<Vec<FileToRead>, StoreError> {

@@ -16,6 +16,8 @@ mod events;
 mod files;
 mod installation;
 mod jobs;
+#[cfg(test)]
+mod library_audit;
 mod migrate;
 pub mod mirror;
 mod records;
@@ -30,8 +32,10 @@ pub use connection::{Opened, Store, StoreOptions};
 pub use counts::DestinationCounts;
 pub use destinations::{DestinationRow, Lost, NewDestination, SLOTS_MAX};
 pub use events::EVENTS_KEPT_MAX;
-pub use files::{Delta, FileToRead, Listed, Listing, Moved, NewFile, NewVersion, Seen, Start};
+pub use files::{Delta, FileToRead, Listed, Listing, Moved, NewFile, NewVersion, Seen, Start, ToDo};
 pub use installation::Installation;
+#[cfg(test)]
+pub use library_audit::AuditedFile;
 pub use jobs::{JobRow, NewJob, Started};
 pub use records::{RecordFacts, Wanted};
 pub use rows::StoreError;

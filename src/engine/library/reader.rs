@@ -1,0 +1,184 @@
+//! Reading one file: the version check around every look, and what its errors mean.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::base::files::{EntryKind, SourceFile, SourceFiles, path_from_bytes};
+use crate::domain::asset::Facts;
+use crate::domain::file::{ExcludeReason, FileStamp, Problem};
+use crate::domain::hash::ContentHash;
+use crate::domain::media_type::MediaType;
+use crate::domain::path::{RelPath, join, split_extension};
+use crate::media::facts::{self, Described};
+use crate::media::hash::{self, HashError};
+use crate::media::names::excluded_by_name;
+use crate::store::FileToRead;
+
+/// A file of this size or more that takes no room on its disk and begins with zeros is a
+/// placeholder; smaller ones may be kept beside their name.
+const PLACEHOLDER_BYTES_MIN: u64 = 4096;
+/// How much of its beginning must be zeros.
+const PLACEHOLDER_HEAD_BYTES: usize = 512;
+
+/// Makes facts and digests of bytes. The app's own is [`MediaReader`].
+pub trait Reader: Send + Sync {
+    /// Whether a file's path alone leaves it out, and why.
+    fn excluded_by_name(&self, path: &RelPath) -> Option<ExcludeReason>;
+
+    /// One bounded look at a file's head.
+    ///
+    /// # Errors
+    /// Only when the disk cannot be read.
+    fn describe(&self, file: &mut dyn SourceFile, path: &RelPath, stamp: &FileStamp)
+    -> io::Result<Described>;
+
+    /// The digest of all bytes.
+    ///
+    /// # Errors
+    /// See [`HashError`].
+    fn hash(
+        &self,
+        file: &mut dyn SourceFile,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<ContentHash, HashError>;
+}
+
+/// Reads photos, videos and their companions.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MediaReader;
+
+impl Reader for MediaReader {
+    fn excluded_by_name(&self, path: &RelPath) -> Option<ExcludeReason> {
+        excluded_by_name(path)
+    }
+
+    fn describe(
+        &self,
+        file: &mut dyn SourceFile,
+        path: &RelPath,
+        stamp: &FileStamp,
+    ) -> io::Result<Described> {
+        facts::describe(file, path, stamp)
+    }
+
+    fn hash(
+        &self,
+        file: &mut dyn SourceFile,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<ContentHash, HashError> {
+        hash::hash(file, should_stop, &mut |_done| {})
+    }
+}
+
+/// What became of a look at one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Looked {
+    Facts(Box<Facts>),
+    Content(ContentHash),
+    Excluded(ExcludeReason),
+    Problem(Problem, String),
+    /// The file has this stamp now.
+    Changed(FileStamp),
+    /// It still has the stamp that is known.
+    Same,
+    /// It is not there; the scan finds out why.
+    Gone,
+    /// Told to stop.
+    Stopped,
+}
+
+/// Looks at a file's head.
+pub(super) fn describe(files: &dyn SourceFiles, reader: &dyn Reader, file: &FileToRead) -> Looked {
+    guarded(files, file, |open| match reader.describe(open, &file.path, &file.stamp) {
+        Ok(Described::Facts(facts)) => Looked::Facts(Box::new(facts)),
+        Ok(Described::Problem(problem)) => Looked::Problem(problem, String::new()),
+        Ok(Described::Exclude(reason)) => Looked::Excluded(reason),
+        Err(error) => failed(file, &error),
+    })
+}
+
+/// Digests a file.
+pub(super) fn digest(
+    files: &dyn SourceFiles,
+    reader: &dyn Reader,
+    file: &FileToRead,
+    stop: &AtomicBool,
+) -> Looked {
+    let should_stop = || stop.load(Ordering::Relaxed);
+    guarded(files, file, |open| match reader.hash(open, &should_stop) {
+        Ok(content) if content.size == file.stamp.size => Looked::Content(content),
+        Ok(_) | Err(HashError::Changed) => match open.stat() {
+            Ok(stat) => Looked::Changed(stat.stamp),
+            Err(error) => failed(file, &error),
+        },
+        Err(HashError::Stopped) => Looked::Stopped,
+        Err(HashError::Read(error)) => failed(file, &error),
+    })
+}
+
+/// Whether a file is still the version that is known, without opening it.
+pub(super) fn still_same(files: &dyn SourceFiles, file: &FileToRead) -> Looked {
+    match files.stat(&path_from_bytes(&join_root(file))) {
+        Ok(stat) if stat.kind != EntryKind::File => Looked::Gone,
+        Ok(stat) if stat.stamp == file.stamp => Looked::Same,
+        Ok(stat) => Looked::Changed(stat.stamp),
+        Err(error) => failed(file, &error),
+    }
+}
+
+/// Opens a file, looks at it, and believes the look only if the file was the known version before
+/// and after.
+fn guarded(
+    files: &dyn SourceFiles,
+    file: &FileToRead,
+    look: impl FnOnce(&mut dyn SourceFile) -> Looked,
+) -> Looked {
+    let path = path_from_bytes(&join_root(file));
+    let stat = match files.stat(&path) {
+        Ok(stat) => stat,
+        Err(error) => return failed(file, &error),
+    };
+    if stat.kind != EntryKind::File {
+        return Looked::Gone;
+    }
+    if stat.stamp != file.stamp {
+        return Looked::Changed(stat.stamp);
+    }
+    let mut open = match files.open(&path) {
+        Ok(open) => open,
+        Err(error) => return failed(file, &error),
+    };
+    if stat.blocks == 0 && file.stamp.size >= PLACEHOLDER_BYTES_MIN && begins_empty(open.as_mut()) {
+        return unreadable(file, Problem::Placeholder, String::new());
+    }
+    let looked = look(open.as_mut());
+    match open.stat() {
+        Ok(after) if after.stamp != file.stamp => Looked::Changed(after.stamp),
+        _ => looked,
+    }
+}
+
+fn begins_empty(file: &mut dyn SourceFile) -> bool {
+    let mut head = [1; PLACEHOLDER_HEAD_BYTES];
+    let is_read = file.read_exact(&mut head).is_ok() && file.seek(io::SeekFrom::Start(0)).is_ok();
+    is_read && head.iter().all(|byte| *byte == 0)
+}
+
+fn failed(file: &FileToRead, error: &io::Error) -> Looked {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Looked::Gone,
+        _ => unreadable(file, Problem::Unreadable, error.to_string()),
+    }
+}
+
+/// A file that cannot be looked into belongs if its name says so.
+fn unreadable(file: &FileToRead, problem: Problem, details: String) -> Looked {
+    match MediaType::from_extension(split_extension(&file.path.name).1) {
+        Some(_) => Looked::Problem(problem, details),
+        None => Looked::Excluded(ExcludeReason::NotMedia),
+    }
+}
+
+fn join_root(file: &FileToRead) -> Vec<u8> {
+    [&file.root[..], b"/", &join(&file.path.dir, &file.path.name)].concat()
+}

@@ -1,0 +1,168 @@
+//! What the library's tasks share: what they were given, what they tell, and how they stop.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::watch::Hints;
+use super::{LibraryDeps, LibraryState, SourceLook};
+use crate::domain::ids::SourceId;
+use crate::store::{StoreError, ToDo, Write};
+
+pub(super) struct Shared {
+    pub(super) deps: LibraryDeps,
+    state: watch::Sender<LibraryState>,
+    pub(super) changes: Arc<Notify>,
+    newest_token: AtomicI64,
+    sources: Mutex<BTreeMap<SourceId, Hints>>,
+    left_out: Mutex<Arc<Vec<Vec<u8>>>>,
+    index_news: Notify,
+    source_news: Notify,
+    pub(super) cancel: CancellationToken,
+    /// Looked at between two chunks of a file that is being read.
+    pub(super) stop_reading: Arc<AtomicBool>,
+}
+
+impl Shared {
+    pub(super) fn new(deps: LibraryDeps) -> Self {
+        let state = LibraryState { is_loading: true, is_indexing: true, ..LibraryState::default() };
+        Self {
+            deps,
+            state: watch::Sender::new(state),
+            changes: Arc::default(),
+            newest_token: AtomicI64::new(0),
+            sources: Mutex::default(),
+            left_out: Mutex::default(),
+            index_news: Notify::new(),
+            source_news: Notify::new(),
+            cancel: CancellationToken::new(),
+            stop_reading: Arc::default(),
+        }
+    }
+
+    pub(super) fn state(&self) -> watch::Receiver<LibraryState> {
+        self.state.subscribe()
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop_reading.store(true, Ordering::Relaxed);
+        self.cancel.cancel();
+    }
+
+    pub(super) fn update(&self, change: impl FnOnce(&mut LibraryState)) {
+        self.state.send_if_modified(|state| {
+            let before = state.clone();
+            change(state);
+            *state != before
+        });
+    }
+
+    pub(super) fn update_source(&self, source: SourceId, change: impl FnOnce(&mut SourceLook)) {
+        self.update(|state| {
+            if let Some(look) = state.sources.get_mut(&source) {
+                change(look);
+            }
+        });
+    }
+
+    pub(super) fn reload(&self) {
+        self.update(|state| state.is_loading = true);
+        self.source_news.notify_one();
+    }
+
+    pub(super) async fn sources_changed(&self) {
+        self.source_news.notified().await;
+    }
+
+    fn with_sources<T>(&self, work: impl FnOnce(&mut BTreeMap<SourceId, Hints>) -> T) -> T {
+        work(&mut self.sources.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn add_source(&self, source: SourceId, hints: Hints, look: SourceLook) {
+        self.with_sources(|sources| sources.insert(source, hints));
+        self.update(|state| {
+            state.sources.insert(source, look);
+        });
+    }
+
+    pub(super) fn drop_source(&self, source: SourceId) {
+        self.with_sources(|sources| sources.remove(&source));
+        self.update(|state| {
+            state.sources.remove(&source);
+            state.revision += 1;
+        });
+    }
+
+    /// Where hints for a source go; none for one that is not known any more.
+    pub(super) fn hints(&self, source: SourceId) -> Option<Hints> {
+        self.with_sources(|sources| sources.get(&source).cloned())
+    }
+
+    pub(super) fn rescan(&self, source: Option<SourceId>) {
+        let targets: Vec<Hints> = self.with_sources(|sources| match source {
+            Some(id) => sources.get(&id).cloned().into_iter().collect(),
+            None => sources.values().cloned().collect(),
+        });
+        for hints in targets {
+            if source.is_some() { hints.asked() } else { hints.whole() }
+        }
+    }
+
+    pub(super) fn left_out(&self) -> Arc<Vec<Vec<u8>>> {
+        Arc::clone(&self.left_out.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_left_out(&self, paths: Vec<Vec<u8>>) {
+        *self.left_out.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(paths);
+    }
+
+    pub(super) fn wake_index(&self) {
+        self.update(|state| state.is_indexing = true);
+        self.index_news.notify_one();
+    }
+
+    pub(super) async fn index_news(&self) {
+        self.index_news.notified().await;
+    }
+
+    /// Writes to the store, and tells everyone what the library is like then.
+    pub(super) async fn commit<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (value, to_do, token) = self
+            .deps
+            .store
+            .write(move |tx| {
+                let value = write(tx)?;
+                tx.prune_changes()?;
+                Ok((value, tx.to_do()?, tx.newest_token()?))
+            })
+            .await?;
+        self.update(|state| state.revision += 1);
+        self.tell(to_do, token);
+        Ok(value)
+    }
+
+    /// Tells everyone what is still to be done, after somebody else wrote to the store.
+    pub(super) async fn recount(&self) -> Result<(), StoreError> {
+        let (to_do, token) =
+            self.deps.store.read(|store| Ok((store.to_do()?, store.newest_token()?))).await?;
+        self.tell(to_do, token);
+        Ok(())
+    }
+
+    fn tell(&self, to_do: ToDo, token: i64) {
+        self.update(|state| {
+            (state.to_describe, state.to_hash) = (to_do.to_describe, to_do.to_hash);
+            state.settling = to_do.settling;
+        });
+        if self.newest_token.fetch_max(token, Ordering::Relaxed) < token {
+            self.changes.notify_one();
+        }
+    }
+}

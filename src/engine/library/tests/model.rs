@@ -1,0 +1,152 @@
+//! Random histories of a source against a model that is too simple to be wrong.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Debug, Clone)]
+enum Act {
+    Write(u8, u8),
+    Remove(u8),
+    RemoveDir(u8),
+    Rename(u8, u8),
+    Touch(u8),
+    Unplug,
+    Plug,
+    Look,
+    Hint(u8),
+    Restart,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        6 => (0_u8..24, any::<u8>()).prop_map(|(file, bytes)| Act::Write(file, bytes)),
+        2 => (0_u8..24).prop_map(Act::Remove),
+        1 => (0_u8..4).prop_map(Act::RemoveDir),
+        2 => (0_u8..24, 0_u8..24).prop_map(|(from, to)| Act::Rename(from, to)),
+        2 => (0_u8..24).prop_map(Act::Touch),
+        1 => Just(Act::Unplug),
+        1 => Just(Act::Plug),
+        3 => Just(Act::Look),
+        2 => (0_u8..4).prop_map(Act::Hint),
+        1 => Just(Act::Restart),
+    ]
+}
+
+const DIRS: [&str; 4] = ["", "a", "a/b", "c d"];
+const NAMES: [&str; 6] = ["IMG_1.JPG", "IMG_1.CR2", "IMG_1.xmp", "IMG_1.MOV", "x.png", ".x.jpg"];
+
+fn path_of(file: u8) -> String {
+    let (dir, name) = (DIRS[usize::from(file) % 4], NAMES[usize::from(file) / 4]);
+    if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") }
+}
+
+/// What each file must be in the end, from what is on the disk alone.
+fn expected(disk: &BTreeMap<String, Vec<u8>>) -> Vec<(String, String)> {
+    let is_there = |dir: &str, name: &str| disk.get(&format!("{dir}{name}")).is_some_and(|bytes| !bytes.is_empty());
+    let status = |(path, bytes): (&String, &Vec<u8>)| {
+        let (dir, name) = match path.rfind('/') {
+            Some(cut) => path.split_at(cut + 1),
+            None => ("", path.as_str()),
+        };
+        let has_picture = ["IMG_1.JPG", "IMG_1.CR2", "IMG_1.MOV"].iter().any(|name| is_there(dir, name));
+        let status = match name {
+            ".x.jpg" => "excluded hidden",
+            _ if bytes.is_empty() => "problem empty",
+            "IMG_1.xmp" if !has_picture => "excluded lone_sidecar",
+            _ => "ready",
+        };
+        (path.clone(), status.to_owned())
+    };
+    disk.iter().map(status).collect()
+}
+
+async fn live(acts: Vec<Act>) {
+    let mut world = World::new().await;
+    // Enough that no history of the others is a mass disappearance.
+    for n in 0..40 {
+        world.put(&format!("/photos/still/{n}.jpg"), format!("still {n}"));
+    }
+    let mut disk: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut plugged = true;
+    world.look().await;
+    for act in acts {
+        match act {
+            Act::Write(file, byte) if plugged => {
+                let bytes = vec![byte; usize::from(byte % 4)];
+                world.files.write(format!("/photos/{}", path_of(file)), bytes.clone());
+                disk.insert(path_of(file), bytes);
+            }
+            Act::Remove(file) if plugged => {
+                world.files.remove(format!("/photos/{}", path_of(file)));
+                disk.remove(&path_of(file));
+            }
+            Act::RemoveDir(dir) if plugged && DIRS[usize::from(dir)] != "" => {
+                let dir = DIRS[usize::from(dir)];
+                world.files.remove(format!("/photos/{dir}"));
+                disk.retain(|path, _| !path.starts_with(&format!("{dir}/")));
+            }
+            Act::Rename(from, to) if plugged && from != to && disk.contains_key(&path_of(from)) => {
+                let (from, to) = (path_of(from), path_of(to));
+                world.files.rename(format!("/photos/{from}"), format!("/photos/{to}"));
+                let bytes = disk.remove(&from).expect("there");
+                disk.insert(to, bytes);
+            }
+            Act::Touch(file) if plugged && disk.contains_key(&path_of(file)) => {
+                let path = format!("/photos/{}", path_of(file));
+                let stamp = world.stamp(&path);
+                world.files.set_stamp(&path, FileStamp { ctime_ns: stamp.ctime_ns + 7, ..stamp });
+            }
+            Act::Unplug if plugged => {
+                plugged = false;
+                world.files.unplug("/photos");
+            }
+            Act::Plug if !plugged => {
+                plugged = true;
+                world.files.plug("/photos");
+            }
+            Act::Look => {
+                world.look().await;
+            }
+            Act::Hint(dir) => {
+                let id = *world.library().state().borrow().sources.keys().next().expect("source");
+                world.library().look_at(id, DIRS[usize::from(dir)].as_bytes());
+                tokio::time::sleep(Duration::from_millis(1500)).await;
+            }
+            Act::Restart => world.restart().await,
+            _ => {}
+        }
+        world.check().await;
+    }
+    if !plugged {
+        world.files.plug("/photos");
+    }
+    world.look().await;
+    let files = world.store.read(|store| store.audited_files()).await.expect("files");
+    let mut found: Vec<(String, String)> = files
+        .iter()
+        .filter(|file| !file.path.starts_with("still/"))
+        .map(|file| {
+            let reason = file.reason.as_ref().map_or(String::new(), |reason| format!(" {reason}"));
+            (file.path.clone(), format!("{}{reason}", file.status))
+        })
+        .collect();
+    found.sort();
+    assert_eq!(found, expected(&disk));
+    assert_eq!(files.len() - found.len(), 40);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #[test]
+    fn every_history_ends_as_the_disk_is(acts in prop::collection::vec(act(), 1..30)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("runtime");
+        runtime.block_on(live(acts));
+    }
+}
