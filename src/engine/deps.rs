@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::library::Watch;
-use crate::base::clock::SharedClock;
+use super::library::{SystemWatch, Watch};
+use crate::base::clock::{SharedClock, SystemClock};
 use crate::base::executor::Executor;
-use crate::base::files::SharedFiles;
-use crate::base::rng::SharedRng;
-use crate::destination::connect::Connect;
+use crate::base::files::{RealFiles, SharedFiles};
+use crate::base::rng::{SharedRng, SystemRng};
+use crate::destination::connect::{Connect, Connector};
 
 /// The engine's dependencies.
 #[derive(Clone)]
@@ -29,4 +29,34 @@ pub struct Deps {
     pub watch: Arc<dyn Watch>,
     /// Where sources are looked through, described and hashed.
     pub library_executor: Executor,
+}
+
+/// Threads that look through, describe and hash sources: reading is bound by the disk or by two
+/// cores' worth of hashing, and the window needs room too.
+const LIBRARY_THREADS: usize = 4;
+/// Threads that read the database.
+const STORE_THREADS: usize = 3;
+/// Threads that copy to and read back from folders.
+const FOLDER_THREADS: usize = 8;
+
+impl Deps {
+    /// The computer itself, with the database in `data_dir`, which exists.
+    ///
+    /// # Errors
+    /// When threads cannot be started.
+    pub fn system(data_dir: PathBuf) -> std::io::Result<Self> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let rng: SharedRng = Arc::new(SystemRng);
+        let folders = Executor::threads("folder", FOLDER_THREADS)?;
+        Ok(Self {
+            data_dir,
+            connect: Arc::new(Connector::new(folders, Arc::clone(&rng), Arc::clone(&clock))),
+            clock,
+            rng,
+            files: Arc::new(RealFiles),
+            store_executor: Executor::threads("store", STORE_THREADS)?,
+            watch: Arc::new(SystemWatch),
+            library_executor: Executor::threads("library", LIBRARY_THREADS)?,
+        })
+    }
 }

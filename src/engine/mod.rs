@@ -23,3 +23,6 @@ mod transfer;
 pub use deps::Deps;
 pub use handle::{Call, EngineEnd, Handle, channel};
 pub use start::{DATABASE_NAME, StartError, start};
+
+#[cfg(test)]
+mod tests;

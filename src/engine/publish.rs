@@ -63,6 +63,7 @@ impl Supervisor {
 
     /// Makes the snapshot true again.
     pub(super) async fn refresh_snapshot(&mut self) {
+        self.library_state = self.library.state().borrow().clone();
         let ids: Vec<_> = self.runners.keys().copied().collect();
         let library_revision = self.library_state.revision;
         let known_assets =
@@ -177,7 +178,7 @@ impl Supervisor {
         let state = match row.condition {
             SourceCondition::Unavailable => ApiCondition::Unavailable,
             SourceCondition::Unreadable => ApiCondition::Unreadable,
-            SourceCondition::Present if scan.is_scanning => ApiCondition::Scanning,
+            SourceCondition::Present if scan.is_scanning || scan.is_due => ApiCondition::Scanning,
             SourceCondition::Present => ApiCondition::Watching,
         };
         let scanned = if scan.is_scanning { scan.scanned } else { 0 };

@@ -34,9 +34,9 @@ pub use destinations::{DestinationRow, Lost, NewDestination, SLOTS_MAX};
 pub use events::EVENTS_KEPT_MAX;
 pub use files::{Delta, FileToRead, Listed, Listing, Moved, NewFile, NewVersion, Seen, Start, ToDo};
 pub use installation::Installation;
+pub use jobs::{JobRow, NewJob, Started};
 #[cfg(test)]
 pub use library_audit::AuditedFile;
-pub use jobs::{JobRow, NewJob, Started};
 pub use records::{RecordFacts, Wanted};
 pub use rows::StoreError;
 pub use sources::{SourceCondition, SourceRow};

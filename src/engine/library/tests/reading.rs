@@ -144,7 +144,8 @@ async fn newest_captures_are_hashed_first() {
         world.put(&format!("/photos/IMG_{year}0512_101500.jpg"), format!("{year}"));
     }
     world.look().await;
-    let Changes::Since { list, .. } = world.store.read(|store| store.changes_since(0, 100)).await.expect("changes")
+    let Changes::Since { list, .. } =
+        world.store.read(|store| store.changes_since(0, 100)).await.expect("changes")
     else {
         panic!("expired");
     };

@@ -1,0 +1,125 @@
+//! What should go well.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_is_backed_up_and_proved() {
+    let mut world = World::new().await;
+    world.put("/photos/2019/IMG_1.jpg", "one");
+    world.put("/photos/IMG_2.jpg", "two");
+    world.put("/photos/copy/IMG_2 again.jpg", "two");
+    world.put("/photos/IMG_1.jpg", "another one");
+    world.files.write_at("/photos/notes.txt", b"no photo".to_vec(), 1_500_000_000_000_000_000);
+    world.set_up().await;
+    let snapshot = world.settled().await;
+    let d = &snapshot.destinations[0];
+    assert_eq!((d.found, d.safe, d.excluded, d.needs_attention), (5, 4, 1, 0));
+    assert_eq!(snapshot.library.safe_everywhere, 4);
+    assert_eq!(d.pairs.len(), 1);
+    assert!(d.oldest_proof_at.is_some());
+    // The same bytes twice are stored once, and the same name twice loses nothing.
+    assert_eq!(world.copies().len(), 3);
+    assert!(world.copies().iter().all(|path| path.contains("2017/2017-07/")), "{:?}", world.copies());
+    world.check_identity().await;
+    world.stop().await;
+    assert!(world.disk.files().iter().any(|path| path.contains(".safelight/manifest/")));
+    assert!(world.disk.files().iter().all(|path| !path.ends_with(".tmp")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changes_later_is_backed_up_too_and_nothing_twice() {
+    let mut world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    world.set_up().await;
+    world.settled().await;
+    let first = world.copies();
+    world.files.rename("/photos/a.jpg", "/photos/renamed.jpg");
+    world.put("/photos/b.jpg", "b");
+    world.ask(Request::Rescan { id: None }).await;
+    world.until("two safe", |s| s.destinations[0].safe == 2).await;
+    assert_eq!(world.copies().len(), 2);
+    assert!(world.copies().contains(&first[0]), "a rename sends nothing");
+    // An edit is a new version beside the old one.
+    world.files.write_at("/photos/b.jpg", photo("b, edited"), 1_600_000_000_000_000_000);
+    world.ask(Request::Rescan { id: None }).await;
+    world.until("noticed", |s| s.destinations[0].safe < 2).await;
+    world.until("edited", |s| s.destinations[0].safe == 2).await;
+    assert_eq!(world.copies().len(), 3);
+    world.check_identity().await;
+    world.stop().await;
+    // Another run finds nothing to do.
+    world.start().await;
+    let snapshot = world.settled().await;
+    assert_eq!(snapshot.destinations[0].safe, 2);
+    assert_eq!(world.copies().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn switching_off_stops_and_keeps_the_ledger() {
+    let mut world = World::new().await;
+    for n in 0..20 {
+        world.put(&format!("/photos/{n}.jpg"), &format!("photo {n}"));
+    }
+    world.set_up().await;
+    world.until("half", |s| s.destinations[0].safe >= 10).await;
+    let id = world.destination().await.id;
+    world.ask(Request::EnableDestination { id, enabled: false }).await;
+    let off = world.until("off", |s| !s.destinations[0].enabled && s.destinations[0].uploading == 0).await;
+    let safe = off.destinations[0].safe;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(world.destination().await.safe, safe, "nothing is sent while it is off");
+    world.check_identity().await;
+    world.ask(Request::EnableDestination { id, enabled: true }).await;
+    world.settled().await;
+    assert_eq!(world.destination().await.safe, 20);
+    assert_eq!(world.copies().len(), 20);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_ends_by_itself() {
+    let world = World::new().await;
+    world.set_up().await;
+    world.ask(Request::Pause { for_secs: Some(600) }).await;
+    world.put("/photos/a.jpg", "a");
+    world.ask(Request::Rescan { id: None }).await;
+    let paused = world.until("waiting", |s| s.destinations[0].waiting == 1).await;
+    assert_eq!(paused.backup, crate::api::BackupSwitch::Paused);
+    assert_eq!(paused.wait_reason.map(|reason| reason.kind), Some("paused".to_owned()));
+    tokio::time::sleep(Duration::from_secs(500)).await;
+    assert_eq!(world.destination().await.safe, 0);
+    world.until("safe", |s| s.destinations[0].safe == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_database_is_rebuilt_from_sources_and_manifests() {
+    let mut world = World::new().await;
+    for n in 0..30 {
+        world.put(&format!("/photos/{n}.jpg"), &format!("photo {n}"));
+    }
+    world.set_up().await;
+    world.settled().await;
+    world.stop().await;
+    let copies = world.copies();
+    let database = world.dir.path().join("safelight.db");
+    std::fs::write(&database, b"this is no database, and long enough to be looked at as one")
+        .expect("damage");
+    world.start().await;
+    let snapshot = world.until("rebuilt", |s| s.destinations.first().is_some_and(|d| d.safe == 30)).await;
+    assert_eq!(snapshot.destinations[0].found, 30);
+    assert_eq!(world.copies(), copies, "nothing was sent again");
+    let aside = std::fs::read_dir(world.dir.path()).expect("list").filter_map(Result::ok);
+    assert!(aside.into_iter().any(|entry| entry.file_name().to_string_lossy().contains(".damaged-")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_wakes_the_engine_when_all_is_done() {
+    let world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    world.set_up().await;
+    world.settled().await;
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let revision = world.snapshot().await.revision;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(world.snapshot().await.revision, revision);
+}

@@ -1,0 +1,112 @@
+//! What goes wrong must be seen, explained and survived.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn files_that_cannot_be_read_need_attention_and_hold_up_nobody() {
+    let world = World::new().await;
+    world.put("/photos/good.jpg", "good");
+    world.put("/photos/locked.jpg", "locked");
+    world.files.refuse("/photos/locked.jpg", Some(std::io::ErrorKind::PermissionDenied));
+    world.files.write_at("/photos/empty.jpg", Vec::new(), 1_500_000_000_000_000_000);
+    world.set_up().await;
+    let snapshot = world.settled().await;
+    let d = &snapshot.destinations[0];
+    assert_eq!((d.safe, d.needs_attention), (1, 2));
+    let rows = world.queue(QueueList::NeedsAttention).await;
+    let mut kinds: Vec<String> =
+        rows.iter().filter_map(|row| row.failure.as_ref().map(|f| f.kind.clone())).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["empty", "unreadable"]);
+    // Mended, and tried again by the person.
+    world.files.refuse("/photos/locked.jpg", None);
+    world.ask(Request::Retry(crate::api::Selection::All)).await;
+    world.until("two safe", |s| s.destinations[0].safe == 2).await;
+    // The empty one is left out for good.
+    let empty = world.queue(QueueList::NeedsAttention).await.remove(0).id;
+    world.ask(Request::Exclude(crate::api::Selection::Items(vec![empty]))).await;
+    let d = world.until("left out", |s| s.destinations[0].excluded == 1).await;
+    assert_eq!(d.destinations[0].needs_attention, 0);
+    world.check_identity().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_is_pulled_out_costs_no_attempt() {
+    let world = World::new().await;
+    for n in 0..5 {
+        world.put(&format!("/photos/{n}.jpg"), &format!("photo {n}"));
+    }
+    world.set_up().await;
+    world.settled().await;
+    world.disk.rules(|rules| rules.is_unmounted = true);
+    for n in 5..20 {
+        world.put(&format!("/photos/{n}.jpg"), &format!("photo {n}"));
+    }
+    world.ask(Request::Rescan { id: None }).await;
+    let lost = world.until("lost", |s| s.destinations[0].wait_reason.is_some()).await;
+    let reason = lost.destinations[0].wait_reason.clone().expect("a reason");
+    assert_eq!(reason.kind, "unreachable");
+    assert!(reason.until.is_some());
+    tokio::time::sleep(Duration::from_secs(7200)).await;
+    let d = world.destination().await;
+    assert_eq!((d.needs_attention, d.uploading), (0, 0));
+    assert_eq!(d.safe + d.waiting, 20);
+    world.disk.rules(|rules| rules.is_unmounted = false);
+    world.settled().await;
+    assert_eq!(world.destination().await.safe, 20);
+    assert_eq!(world.copies().len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_says_so_and_goes_on_when_there_is_room() {
+    let world = World::new().await;
+    for n in 0..10 {
+        world.put(&format!("/photos/{n}.jpg"), &"x".repeat(1000 + n));
+    }
+    world.add_backup().await;
+    let used = 6_000;
+    world.disk.rules(|rules| rules.capacity = Some(used));
+    world.set_up().await;
+    let full = world.until("full", |s| s.destinations[0].wait_reason.is_some()).await;
+    assert_eq!(full.destinations[0].wait_reason.as_ref().map(|r| r.kind.as_str()), Some("no_space"));
+    assert_eq!(full.destinations[0].needs_attention, 0);
+    world.disk.rules(|rules| rules.capacity = None);
+    world.settled().await;
+    assert_eq!(world.destination().await.safe, 10);
+    world.check_identity().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unplugged_source_keeps_its_files() {
+    let world = World::new().await;
+    for n in 0..30 {
+        world.put(&format!("/photos/{n}.jpg"), &format!("photo {n}"));
+    }
+    world.set_up().await;
+    world.settled().await;
+    world.files.unplug("/photos");
+    world.ask(Request::Rescan { id: None }).await;
+    let away = world.until("away", |s| s.sources[0].state == crate::api::SourceCondition::Unavailable).await;
+    assert_eq!((away.destinations[0].found, away.destinations[0].safe), (30, 30));
+    world.files.plug("/photos");
+    world.ask(Request::Rescan { id: None }).await;
+    world.until("back", |s| s.sources[0].state == crate::api::SourceCondition::Watching).await;
+    assert_eq!(world.destination().await.safe, 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn folders_inside_one_another_are_refused_with_the_reason() {
+    let world = World::new().await;
+    world.set_up().await;
+    world.files.mkdir("/backup/below");
+    let add = Request::AddSource { path: PathText::from_bytes(b"/backup/below"), consent_all: true };
+    let refused = world.handle().call(add).await.expect_err("refused");
+    assert_eq!(refused.kind, crate::api::ErrorKind::Usage);
+    assert!(refused.message.contains("inside"), "{}", refused.message);
+    for (path, what) in [("/missing", "no such folder"), ("/photos/a.jpg", "a file")] {
+        world.put("/photos/a.jpg", "a");
+        let add = Request::AddSource { path: PathText::from_bytes(path.as_bytes()), consent_all: true };
+        let refused = world.handle().call(add).await.expect_err("refused");
+        assert!(refused.message.contains(what), "{}", refused.message);
+    }
+}
