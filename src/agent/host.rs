@@ -71,7 +71,7 @@ impl Host {
             .enable_all()
             .build()?;
         let handle =
-            runtime.block_on(start_engine(paths.clone(), life.purpose)).map_err(HostError::Engine)?;
+            runtime.block_on(start_engine(paths.clone())).map_err(HostError::Engine)?;
         let socket = SocketFile(paths.socket.clone());
         let listener = socket::listen(&paths.socket)?;
         listener.set_nonblocking(true)?;

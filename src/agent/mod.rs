@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use host::{Host, HostError};
 pub use server::Ending;
-pub use spawn::{SpawnError, spawn_detached};
+pub use spawn::{READY_LINE, SpawnError, TAKEN_EXIT, spawn_detached};
 
 use crate::engine;
 use crate::platform::paths::Paths;
@@ -34,25 +34,14 @@ pub const STOP_MAX: Duration = Duration::from_secs(5);
 /// How long an agent that a window started stays when backup is off and no client is there.
 pub const IDLE_GRACE: Duration = Duration::from_secs(60);
 
-/// What the engine is started for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// To back up, watch and serve.
-    Work,
-    /// To answer a question or change a setting: nothing is scanned or sent meanwhile.
-    Query,
-}
-
 /// Starts the engine on a data directory. Passed in, so that this floor can be tested without one.
 pub type StartEngine = Box<
-    dyn FnOnce(Paths, Purpose) -> Pin<Box<dyn Future<Output = Result<engine::Handle, String>> + Send>> + Send,
+    dyn FnOnce(Paths) -> Pin<Box<dyn Future<Output = Result<engine::Handle, String>> + Send>> + Send,
 >;
 
 /// How an agent's process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Life {
-    /// What its engine is for.
-    pub purpose: Purpose,
     /// It ends by itself when there is nothing to do and nobody is there.
     pub leaves_when_idle: bool,
     /// It stops on `SIGTERM`, `SIGINT` and `SIGHUP`.
