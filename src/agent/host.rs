@@ -70,8 +70,7 @@ impl Host {
             .thread_name("agent")
             .enable_all()
             .build()?;
-        let handle =
-            runtime.block_on(start_engine(paths.clone())).map_err(HostError::Engine)?;
+        let handle = runtime.block_on(start_engine(paths.clone())).map_err(HostError::Engine)?;
         let socket = SocketFile(paths.socket.clone());
         let listener = socket::listen(&paths.socket)?;
         listener.set_nonblocking(true)?;

@@ -35,9 +35,8 @@ pub const STOP_MAX: Duration = Duration::from_secs(5);
 pub const IDLE_GRACE: Duration = Duration::from_secs(60);
 
 /// Starts the engine on a data directory. Passed in, so that this floor can be tested without one.
-pub type StartEngine = Box<
-    dyn FnOnce(Paths) -> Pin<Box<dyn Future<Output = Result<engine::Handle, String>> + Send>> + Send,
->;
+pub type StartEngine =
+    Box<dyn FnOnce(Paths) -> Pin<Box<dyn Future<Output = Result<engine::Handle, String>> + Send>> + Send>;
 
 /// How an agent's process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,4 +45,15 @@ pub struct Life {
     pub leaves_when_idle: bool,
     /// It stops on `SIGTERM`, `SIGINT` and `SIGHUP`.
     pub heeds_signals: bool,
+}
+
+/// Starts the engine on the computer itself.
+pub fn system_engine() -> StartEngine {
+    Box::new(|paths| {
+        Box::pin(async move {
+            let deps = engine::Deps::system(paths.data_dir)
+                .map_err(|error| format!("Safelight could not start its threads: {error}"))?;
+            engine::start(deps).await.map_err(|error| error.to_string())
+        })
+    })
 }

@@ -11,11 +11,7 @@ use crate::platform::log::Sink;
 /// Runs or stops the agent.
 pub fn run(args: &AgentArgs, global: &Global, out: &mut Out, start_engine: StartEngine) -> Exit {
     let outcome = Place::prepare(global).and_then(|place| {
-        if args.stop {
-            stop(&place, out)
-        } else {
-            serve(&place, args.detached, out, start_engine)
-        }
+        if args.stop { stop(&place, out) } else { serve(&place, args.detached, out, start_engine) }
     });
     outcome.unwrap_or_else(|trouble| {
         out.trouble(&trouble);

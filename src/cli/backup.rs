@@ -9,9 +9,7 @@ use super::exit::{Exit, Trouble};
 use super::resolve::{Dest, destination, refuse_overlap, source_folder};
 use super::tally::{Outlook, Tally};
 use super::words::path_text;
-use crate::api::{
-    BackupSwitch, DestinationState, ErrorKind, Reply, Request, Selection, Snapshot,
-};
+use crate::api::{BackupSwitch, DestinationState, ErrorKind, Reply, Request, Selection, Snapshot};
 use crate::client::conversation::unexpected;
 
 /// How long a destination may be unreachable before the command gives up.
@@ -81,13 +79,12 @@ fn consent(desk: &mut Desk, args: &BackupArgs, folders: &[PathBuf]) -> Result<(P
     };
     let mut exit = Exit::Fine;
     let mut sources = Vec::new();
+    let mut is_known = false;
     for folder in folders {
         let request = Request::AddSource { path: path_text(folder), consent_all: false };
         match desk.talk.call(request) {
             Ok(Reply::Source { id, is_new }) => {
-                if !is_new {
-                    desk.done(Request::Rescan { id: Some(id) })?;
-                }
+                is_known |= !is_new;
                 sources.push(id);
             }
             Ok(other) => return Err(unexpected(&other).into()),
@@ -100,6 +97,10 @@ fn consent(desk: &mut Desk, args: &BackupArgs, folders: &[PathBuf]) -> Result<(P
     }
     sources.sort_unstable();
     sources.dedup();
+    if is_known {
+        // All, not the one: to name a source is to say that what is missing from it is meant to be.
+        desk.done(Request::Rescan { id: None })?;
+    }
     let pairs = Pairs { sources, destination };
     if !pairs.sources.is_empty() {
         switch_on(desk, &pairs, folders)?;
@@ -127,7 +128,11 @@ fn switch_on(desk: &mut Desk, pairs: &Pairs, folders: &[PathBuf]) -> Result<(), 
     }
     let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
     let echo = format!("Backing up {} to {} ({})", names.join(", "), saved.name, saved.url);
-    if desk.out.style.is_json { desk.out.note(&echo) } else { desk.out.line(&echo) }
+    if desk.out.style.is_json {
+        desk.out.note(&echo)
+    } else {
+        desk.out.line(&echo)
+    }
     Ok(())
 }
 
@@ -287,7 +292,11 @@ impl<'a> Watch<'a> {
             return Some(due - now);
         }
         self.said_at = Some(now);
-        if style.is_json { self.desk.out.raw(&format!("{text}\n")) } else { self.desk.out.line(&text) }
+        if style.is_json {
+            self.desk.out.raw(&format!("{text}\n"))
+        } else {
+            self.desk.out.line(&text)
+        }
         self.said = text;
         None
     }

@@ -24,7 +24,11 @@ pub fn verify(desk: &mut Desk, args: &VerifyArgs) -> Result<Exit, Trouble> {
     } else if checked == 0 {
         desk.out.line("No copy is due to be compared; --deep compares all");
     } else {
-        desk.out.line(&format!("{} compared, {} as they should be", files(checked), count(checked - failed.min(checked))));
+        desk.out.line(&format!(
+            "{} compared, {} as they should be",
+            files(checked),
+            count(checked - failed.min(checked))
+        ));
     }
     if failed == 0 {
         return Ok(Exit::Fine);

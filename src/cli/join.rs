@@ -160,9 +160,8 @@ pub fn raise_window(paths: &Paths) -> bool {
 /// When it does not stop.
 pub fn stop(paths: &Paths) -> Result<bool, Trouble> {
     let deadline = Instant::now() + STOP_MAX;
-    let stuck = |what: String| {
-        Trouble::new(Exit::Internal, what).advise("End its process; nothing is lost by that")
-    };
+    let stuck =
+        |what: String| Trouble::new(Exit::Internal, what).advise("End its process; nothing is lost by that");
     match Remote::stop(&paths.socket, STOP_MAX) {
         Ok(_welcome) => {}
         Err(ConnectError::NotRunning) => {

@@ -32,7 +32,7 @@ pub use args::{Arguments, Command, Global};
 pub use exit::{Exit, Trouble};
 pub use out::Out;
 
-use crate::agent::StartEngine;
+use crate::agent::{self, StartEngine};
 use crate::api::{Reply, Request};
 use crate::client::conversation::{Conversation, unexpected};
 use crate::platform::log::{self, LogGuard, Sink};
@@ -52,13 +52,34 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, u8>
 }
 
 /// Runs one command and gives the exit code.
-pub fn run(command: &Command, global: &Global, start_engine: StartEngine) -> u8 {
+pub fn run(command: &Command, global: &Global) -> u8 {
     let mut out = Out::of_process(global.json, global.quiet);
+    let start_engine = agent::system_engine();
     let exit = match command {
         Command::Agent(args) => background::run(args, global, &mut out, start_engine),
         other => client(other, global, out, start_engine),
     };
     exit.code()
+}
+
+/// Opens the window through `show` and gives the exit code. An open window is brought to the front
+/// instead.
+pub fn open_window(global: &Global, show: impl FnOnce(&window::Opening) -> Result<(), String>) -> u8 {
+    let shown = match window::open(global) {
+        Ok(Some(opening)) => show(&opening).map_err(|why| {
+            Trouble::new(Exit::Internal, why)
+                .advise("Without a display, use the commands: safelight --help lists them")
+        }),
+        Ok(None) => Ok(()),
+        Err(trouble) => Err(trouble),
+    };
+    match shown {
+        Ok(()) => Exit::Fine.code(),
+        Err(trouble) => {
+            Out::of_process(global.json, global.quiet).trouble(&trouble);
+            trouble.exit.code()
+        }
+    }
 }
 
 /// Where this process works.
@@ -69,7 +90,8 @@ struct Place {
 
 impl Place {
     fn prepare(global: &Global) -> Result<Self, Trouble> {
-        let variable = || std::env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        let variable =
+            || std::env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
         let chosen = global.data_dir.clone().or_else(variable);
         let paths = Paths::prepare(chosen.as_deref(), &Environment::of_process())
             .map_err(|error| Trouble::new(Exit::Internal, error.to_string()))?;

@@ -22,8 +22,7 @@ pub fn source(desk: &mut Desk, command: &SourceCommand) -> Result<Exit, Trouble>
         SourceCommand::Add { path } => {
             let path = source_folder(path)?;
             let snapshot = desk.talk.snapshot()?;
-            let folders: Vec<_> =
-                snapshot.destinations.iter().map(|saved| Dest::Saved(saved.id)).collect();
+            let folders: Vec<_> = snapshot.destinations.iter().map(|saved| Dest::Saved(saved.id)).collect();
             for folder in &folders {
                 refuse_overlap(std::slice::from_ref(&path), folder, &snapshot)?;
             }
@@ -120,15 +119,14 @@ fn add(desk: &mut Desk, dest: &OsStr, name: Option<&str>, allow_http: bool) -> R
         .map(|bytes| crate::base::files::path_from_bytes(&bytes))
         .collect();
     refuse_overlap(&sources, &Dest::New(target.clone()), &snapshot)?;
-    let request = Request::AddDestination {
-        target,
-        name: name.map(str::to_owned),
-        allow_http,
-        consent_all: false,
-    };
+    let request =
+        Request::AddDestination { target, name: name.map(str::to_owned), allow_http, consent_all: false };
     match desk.talk.call(request)? {
         Reply::Destination { name, .. } => {
-            desk.say(&format!("Added {name}. Nothing goes there yet: safelight backup PATH --to {name}"), "added");
+            desk.say(
+                &format!("Added {name}. Nothing goes there yet: safelight backup PATH --to {name}"),
+                "added",
+            );
             Ok(())
         }
         other => Err(unexpected(&other).into()),

@@ -43,8 +43,9 @@ pub fn source_folder(given: &Path) -> Result<PathBuf, Trouble> {
         }
     };
     if !meta.is_dir() {
-        return Err(Trouble::new(Exit::Usage, format!("{shown} is a file"))
-            .advise("Give the folder it is in"));
+        return Err(
+            Trouble::new(Exit::Usage, format!("{shown} is a file")).advise("Give the folder it is in")
+        );
     }
     if let Err(error) = std::fs::read_dir(&path) {
         return Err(Trouble::new(Exit::Source, format!("The folder {shown} cannot be read: {error}"))

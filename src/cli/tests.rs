@@ -151,12 +151,8 @@ fn disk(pairs: Vec<PairState>) -> DestinationState {
         sources: pairs.iter().map(|p| p.source).collect(),
         ..DestinationState::default()
     };
-    disk.found = disk.safe
-        + disk.unproven
-        + disk.waiting
-        + disk.uploading
-        + disk.needs_attention
-        + disk.excluded;
+    disk.found =
+        disk.safe + disk.unproven + disk.waiting + disk.uploading + disk.needs_attention + disk.excluded;
     disk.bytes_safe = disk.safe * 1_000_000;
     disk.bytes_waiting = (disk.waiting + disk.uploading) * 1_000_000;
     disk.pairs = pairs;

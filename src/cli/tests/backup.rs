@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use super::{
-    Answer, JSON, LOG, Scene, TERMINAL, disk, exit_of, pair, snapshot, source, wait_text,
-};
+use super::{Answer, JSON, LOG, Scene, TERMINAL, disk, exit_of, pair, snapshot, source, wait_text};
 use crate::api::{
     ApiError, BackupSwitch, ErrorKind, Progress, Reply, Request, Selection, Snapshot, SourceCondition,
 };
@@ -91,7 +89,7 @@ fn a_new_destination_is_added_and_a_known_source_looked_at_again() {
     let target = path_text(Path::new("/mnt/other"));
     let add = Request::AddDestination { target, name: None, allow_http: false, consent_all: false };
     assert_eq!(asked[0], add);
-    assert!(asked.contains(&Request::Rescan { id: Some(1) }), "{asked:?}");
+    assert!(asked.contains(&Request::Rescan { id: None }), "{asked:?}");
     assert!(!asked.iter().any(|request| matches!(request, Request::SetBackup { .. })), "it is on already");
 }
 
@@ -230,7 +228,10 @@ fn watching_goes_on_when_all_is_safe() {
     let over = run(&mut scene.desk, &args).expect_err("only the script's end stops it");
     assert_eq!(over.message, "the script is over");
     let said = scene.stdout.take();
-    assert!(said.contains("3 of 3 files safe in disk\n") && said.contains("5 of 5 files safe in disk\n"), "{said}");
+    assert!(
+        said.contains("3 of 3 files safe in disk\n") && said.contains("5 of 5 files safe in disk\n"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -5,7 +5,9 @@ use crate::api::{
     BackupSwitch, FailureText, LibraryCounts, PathText, QueueList, QueuePage, QueueRow, Reply, Request,
     Selection, Snapshot, SourceCondition, TestReport,
 };
-use crate::cli::args::{DestinationCommand, ExcludeArgs, QueueArgs, RestoreArgs, RetryArgs, SourceCommand, VerifyArgs};
+use crate::cli::args::{
+    DestinationCommand, ExcludeArgs, QueueArgs, RestoreArgs, RetryArgs, SourceCommand, VerifyArgs,
+};
 use crate::cli::{Exit, copies, places, queue, status};
 use crate::domain::failure::{FailureKind, Reach};
 
@@ -97,8 +99,7 @@ fn rows() -> Answer {
                 let mut failed = row("f5", "needs_attention");
                 failed.path = PathText::from_bytes(b"/photos/\xff.jpg");
                 let details = "permission denied".to_owned();
-                failed.failure =
-                    Some(FailureText::new(FailureKind::Unreadable, Reach::Resource, details));
+                failed.failure = Some(FailureText::new(FailureKind::Unreadable, Reach::Resource, details));
                 (vec![failed], None)
             }
             (QueueList::Excluded, None) => {
@@ -204,7 +205,8 @@ fn destinations_are_meant_by_name_or_place() {
     assert_eq!((outcome, asked), (Err(Exit::Usage), Vec::new()));
     let (outcome, _) = run(DestinationCommand::Test { dest: "disk".into(), allow_http: false });
     assert_eq!(outcome, Err(Exit::Destination));
-    let bad = DestinationCommand::Add { dest: "/mnt/x".into(), name: Some("My Disk".into()), allow_http: false };
+    let bad =
+        DestinationCommand::Add { dest: "/mnt/x".into(), name: Some("My Disk".into()), allow_http: false };
     assert_eq!(run(bad), (Err(Exit::Usage), Vec::new()));
 }
 
@@ -218,7 +220,10 @@ fn copies_that_are_wrong_need_attention() {
         assert_eq!(scene.asked(), [Request::Verify { destination: Some(7), deep: true }]);
         (outcome, scene.stdout.take(), scene.stderr.take())
     };
-    assert_eq!(verify(10, 0), (Ok(Exit::Fine), "10 files compared, 10 as they should be\n".into(), String::new()));
+    assert_eq!(
+        verify(10, 0),
+        (Ok(Exit::Fine), "10 files compared, 10 as they should be\n".into(), String::new())
+    );
     let (outcome, _, said) = verify(10, 2);
     assert_eq!(outcome, Ok(Exit::Attention));
     assert!(said.starts_with("safelight: 2 files not as they should be"), "{said}");
