@@ -1,5 +1,6 @@
 //! Finding the agent, starting one, or being one for as long as a command lasts.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::exit::{Exit, Trouble};
@@ -92,14 +93,28 @@ enum Knock {
     Shut { message: String, is_final: bool },
 }
 
+/// Knocks at every door until someone is there.
+fn knock<T>(
+    paths: &Paths,
+    at: impl Fn(&Path) -> Result<T, ConnectError>,
+) -> Result<T, ConnectError> {
+    for door in paths.doors() {
+        match at(&door) {
+            Err(ConnectError::NotRunning) => {}
+            answered => return answered,
+        }
+    }
+    Err(ConnectError::NotRunning)
+}
+
 /// Connects; an older agent is replaced by one of this release first.
 fn connect(paths: &Paths, role: &str) -> Result<Remote, Knock> {
-    match Remote::connect(&paths.socket, role) {
+    match knock(paths, |door| Remote::connect(door, role)) {
         Ok(remote) => Ok(remote),
         Err(ConnectError::NotRunning) => Err(Knock::Nobody),
         Err(ConnectError::OtherVersion { version, .. }) if version < PROTOCOL_VERSION => {
             tracing::info!("an older agent runs; it is replaced");
-            let replaced = Remote::stop(&paths.socket, STOP_MAX)
+            let replaced = knock(paths, |door| Remote::stop(door, STOP_MAX))
                 .map_err(|error| error.to_string())
                 .and_then(|_old| start_agent(paths));
             match replaced {
@@ -148,7 +163,7 @@ pub fn window_join(paths: Paths) -> Join {
 
 /// Asks the open window to come to the front. Gives whether there was one.
 pub fn raise_window(paths: &Paths) -> bool {
-    let asked = Remote::connect(&paths.socket, ROLE)
+    let asked = knock(paths, |door| Remote::connect(door, ROLE))
         .ok()
         .and_then(|mut remote| remote.call(crate::api::Request::RaiseWindow).ok());
     matches!(asked, Some(crate::api::Reply::Raised { was_open: true }))
@@ -162,7 +177,7 @@ pub fn stop(paths: &Paths) -> Result<bool, Trouble> {
     let deadline = Instant::now() + STOP_MAX;
     let stuck =
         |what: String| Trouble::new(Exit::Internal, what).advise("End its process; nothing is lost by that");
-    match Remote::stop(&paths.socket, STOP_MAX) {
+    match knock(paths, |door| Remote::stop(door, STOP_MAX)) {
         Ok(_welcome) => {}
         Err(ConnectError::NotRunning) => {
             return match DirLock::acquire(&paths.lock()) {

@@ -138,6 +138,27 @@ fn a_command_without_an_agent_is_one_and_others_join_it() {
 }
 
 #[test]
+fn an_agent_is_found_from_another_environment() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = home();
+    let run = home._dir.path().join("run");
+    std::fs::create_dir(&run).expect("dir");
+    std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o700)).expect("mode");
+    let on_desktop = Environment { runtime_dir: Some(run.into_os_string()), ..Environment::default() };
+    let desktop = Paths::prepare(Some(&home.paths.data_dir), &on_desktop).expect("paths");
+    assert_ne!(desktop.socket, home.paths.socket);
+    for (agents, clients) in [(&desktop, &home.paths), (&home.paths, &desktop)] {
+        let (host, seen) = host(agents);
+        let (unused, _) = engine();
+        let mut joined = join_within(clients, unused, Duration::ZERO).expect("joined");
+        joined.talk.call(Request::Resume).expect("done");
+        assert_eq!(seen.next(), Request::Resume);
+        host.leave();
+        assert!(!agents.doors().iter().any(|door| door.symlink_metadata().is_ok()), "doors are closed");
+    }
+}
+
+#[test]
 fn a_held_lock_without_a_socket_is_told_with_its_holder() {
     let home = home();
     let _lock = DirLock::acquire(&home.paths.lock()).expect("lock");
