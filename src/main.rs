@@ -1,3 +1,43 @@
-//! Safelight's one binary.
+//! Safelight's one binary: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use safelight::cli::{self, window::Opening};
+use safelight::ui::{self, Wake};
+
+fn main() -> ExitCode {
+    let arguments = match cli::parse(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(code) => return ExitCode::from(code),
+    };
+    let code = match &arguments.command {
+        Some(command) => cli::run(command, &arguments.global),
+        None => cli::open_window(&arguments.global, show),
+    };
+    ExitCode::from(code)
+}
+
+/// Shows the window until it is closed. The agent is joined while the window is still being made.
+fn show(opening: &Opening) -> Result<(), String> {
+    let wake = Arc::new(OnceLock::<Wake>::new());
+    let woken = Arc::clone(&wake);
+    let backend = opening
+        .backend(move || {
+            if let Some(wake) = woken.get() {
+                wake();
+            }
+        })
+        .map_err(|error| format!("No thread can be started: {error}"))?;
+    let options = ui::Options {
+        preferences: opening.remembered(),
+        save_preferences: Box::new(opening.remembering()),
+        ..ui::Options::default()
+    };
+    let factory = Box::new(move |window: Wake| {
+        // The first frame looks at everything, so nothing that came before is missed.
+        drop(wake.set(window));
+        backend
+    });
+    ui::run(factory, options)
+}

@@ -44,12 +44,28 @@ pub enum HostError {
 
 /// Removes the socket when the agent ends, while the lock is still held.
 #[derive(Debug)]
-struct SocketFile(PathBuf);
+struct SocketFile(Vec<PathBuf>);
+
+impl SocketFile {
+    /// Opens the data directory's own door as well, for clients with another environment.
+    fn of(paths: &Paths) -> Self {
+        let doors = paths.doors();
+        for door in doors.iter().filter(|door| **door != paths.socket) {
+            std::fs::remove_file(door).ok();
+            if let Err(error) = std::os::unix::fs::symlink(&paths.socket, door) {
+                tracing::debug!("only programs of this desktop will find the agent: {error}");
+            }
+        }
+        Self(doors)
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.0) {
-            tracing::debug!("the socket could not be removed: {error}");
+        for door in &self.0 {
+            if let Err(error) = std::fs::remove_file(door) {
+                tracing::debug!("the socket could not be removed: {error}");
+            }
         }
     }
 }
@@ -70,10 +86,9 @@ impl Host {
             .thread_name("agent")
             .enable_all()
             .build()?;
-        let handle =
-            runtime.block_on(start_engine(paths.clone(), life.purpose)).map_err(HostError::Engine)?;
-        let socket = SocketFile(paths.socket.clone());
+        let handle = runtime.block_on(start_engine(paths.clone())).map_err(HostError::Engine)?;
         let listener = socket::listen(&paths.socket)?;
+        let socket = SocketFile::of(paths);
         listener.set_nonblocking(true)?;
         let leave = CancellationToken::new();
         let server = {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use host::{Host, HostError};
 pub use server::Ending;
-pub use spawn::{SpawnError, spawn_detached};
+pub use spawn::{READY_LINE, SpawnError, TAKEN_EXIT, spawn_detached};
 
 use crate::engine;
 use crate::platform::paths::Paths;
@@ -34,27 +34,26 @@ pub const STOP_MAX: Duration = Duration::from_secs(5);
 /// How long an agent that a window started stays when backup is off and no client is there.
 pub const IDLE_GRACE: Duration = Duration::from_secs(60);
 
-/// What the engine is started for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// To back up, watch and serve.
-    Work,
-    /// To answer a question or change a setting: nothing is scanned or sent meanwhile.
-    Query,
-}
-
 /// Starts the engine on a data directory. Passed in, so that this floor can be tested without one.
-pub type StartEngine = Box<
-    dyn FnOnce(Paths, Purpose) -> Pin<Box<dyn Future<Output = Result<engine::Handle, String>> + Send>> + Send,
->;
+pub type StartEngine =
+    Box<dyn FnOnce(Paths) -> Pin<Box<dyn Future<Output = Result<engine::Handle, String>> + Send>> + Send>;
 
 /// How an agent's process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Life {
-    /// What its engine is for.
-    pub purpose: Purpose,
     /// It ends by itself when there is nothing to do and nobody is there.
     pub leaves_when_idle: bool,
     /// It stops on `SIGTERM`, `SIGINT` and `SIGHUP`.
     pub heeds_signals: bool,
+}
+
+/// Starts the engine on the computer itself.
+pub fn system_engine() -> StartEngine {
+    Box::new(|paths| {
+        Box::pin(async move {
+            let deps = engine::Deps::system(paths.data_dir)
+                .map_err(|error| format!("Safelight could not start its threads: {error}"))?;
+            engine::start(deps).await.map_err(|error| error.to_string())
+        })
+    })
 }

@@ -26,8 +26,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Why the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// A client or a signal asked for it.
+    /// A client asked for it.
     Asked,
+    /// A signal asked for it.
+    Signalled,
     /// Nothing to do and nobody there.
     Idle,
     /// The command that ran the engine for itself is done.
@@ -128,7 +130,7 @@ pub(super) async fn serve(
             () = agent.stop.cancelled() => break Ending::Asked,
             () = &mut signals => {
                 agent.stop.cancel();
-                break Ending::Asked;
+                break Ending::Signalled;
             }
             () = leave.cancelled() => break Ending::Left,
             () = agent.handle.stopped() => break Ending::EngineStopped,

@@ -12,6 +12,8 @@ use crate::platform::paths::{Paths, make_private_dir};
 
 /// What a detached agent writes on its standard output when clients can come.
 pub const READY_LINE: &str = "ready";
+/// How an agent exits that finds another one in its place.
+pub const TAKEN_EXIT: u8 = 2;
 /// How long a new agent may take until then: a large database may need to be brought up to date.
 const READY_MAX: Duration = Duration::from_secs(30);
 /// How much of a failed agent's last words is shown, in bytes.
@@ -23,6 +25,9 @@ pub enum SpawnError {
     /// The program could not be run.
     #[error("Safelight could not start itself in the background: {0}")]
     Io(#[from] std::io::Error),
+    /// Another agent has the data directory already, or is just letting go of it.
+    #[error("Safelight is already running, but does not answer yet")]
+    Taken,
     /// It ended before clients could come.
     #[error("Safelight could not start in the background: {0}")]
     Ended(String),
@@ -63,17 +68,18 @@ fn wait_until_ready(mut child: Child, words: &Path, within: Duration) -> Result<
         }
         let is_up = line.trim_end() == READY_LINE;
         if is_up {
-            ready.send(true).ok();
+            ready.send(None).ok();
         }
         // The system keeps a dead child's entry until its parent has asked for it.
-        child.wait().ok();
+        let code = child.wait().ok().and_then(|status| status.code()).unwrap_or(-1);
         if !is_up {
-            ready.send(false).ok();
+            ready.send(Some(code)).ok();
         }
     })?;
     match is_ready.recv_timeout(within) {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(RecvTimeoutError::Disconnected) => {
+        Ok(None) => Ok(()),
+        Ok(Some(code)) if code == i32::from(TAKEN_EXIT) => Err(SpawnError::Taken),
+        Ok(Some(_)) | Err(RecvTimeoutError::Disconnected) => {
             let words = tail(words, LAST_WORDS_MAX);
             let words = if words.is_empty() { "it said nothing".to_owned() } else { words };
             Err(SpawnError::Ended(words))
@@ -118,6 +124,8 @@ mod tests {
         let error = spawn(shell("echo 'the database is from the future' >&2; exit 5"), &paths(dir.path()))
             .expect_err("failed");
         assert!(error.to_string().contains("the database is from the future"), "{error}");
+        let taken = spawn(shell("exit 2"), &paths(dir.path())).expect_err("failed");
+        assert!(matches!(taken, SpawnError::Taken), "{taken}");
         let silent = spawn(shell("exit 1"), &paths(dir.path())).expect_err("failed");
         assert!(silent.to_string().contains("it said nothing"), "{silent}");
     }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::conversation::converse;
 use super::server::{Agent, Ending, serve};
-use super::{CLIENTS_MAX, HANDSHAKE_MAX, IDLE_GRACE, Life, Purpose};
+use super::{CLIENTS_MAX, HANDSHAKE_MAX, IDLE_GRACE, Life};
 use crate::api::framing::{self, HEAD_LEN};
 use crate::api::{
     ApiError, BackupSwitch, Call, ErrorKind, Event, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello,
@@ -284,7 +284,7 @@ async fn raising_reaches_windows_that_listen_and_nobody_else() {
     .expect("a window that has gone does not count");
 }
 
-const LIFE: Life = Life { purpose: Purpose::Work, leaves_when_idle: false, heeds_signals: false };
+const LIFE: Life = Life { leaves_when_idle: false, heeds_signals: false };
 
 fn listener(dir: &tempfile::TempDir) -> tokio::net::UnixListener {
     tokio::net::UnixListener::bind(dir.path().join("s")).expect("bind")

@@ -1,1 +1,201 @@
-//! (floor)
+//! The command line: one client of the agent among others.
+//!
+//! Output and exit codes are a contract. This floor must never do the engine's work, never take a
+//! secret as an argument, and never print anything but its result on standard output.
+
+pub mod args;
+mod background;
+mod backup;
+mod copies;
+mod exit;
+mod join;
+mod json;
+mod out;
+mod places;
+mod queue;
+mod resolve;
+mod signals;
+mod status;
+mod tally;
+#[cfg(test)]
+mod tests;
+pub mod window;
+mod words;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Parser as _;
+
+pub use args::{Arguments, Command, Global};
+pub use exit::{Exit, Trouble};
+pub use out::Out;
+
+use crate::agent::{self, StartEngine};
+use crate::api::{Reply, Request};
+use crate::client::conversation::{Conversation, unexpected};
+use crate::platform::log::{self, LogGuard, Sink};
+use crate::platform::paths::{DATA_DIR_VARIABLE, Environment, Paths};
+use signals::Signals;
+
+/// Reads the arguments. Help, the version and mistakes are printed, and the exit code comes back.
+///
+/// # Errors
+/// The exit code, when there is nothing more to do.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, u8> {
+    Arguments::try_parse_from(words).map_err(|error| {
+        // Nobody may be reading; the code says it too.
+        error.print().ok();
+        u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code())
+    })
+}
+
+/// Runs one command and gives the exit code.
+pub fn run(command: &Command, global: &Global) -> u8 {
+    let mut out = Out::of_process(global.json, global.quiet);
+    let start_engine = agent::system_engine();
+    let exit = match command {
+        Command::Agent(args) => background::run(args, global, &mut out, start_engine),
+        other => client(other, global, out, start_engine),
+    };
+    exit.code()
+}
+
+/// Opens the window through `show` and gives the exit code. An open window is brought to the front
+/// instead.
+pub fn open_window(global: &Global, show: impl FnOnce(&window::Opening) -> Result<(), String>) -> u8 {
+    let shown = match window::open(global) {
+        Ok(Some(opening)) => show(&opening).map_err(|why| {
+            Trouble::new(Exit::Internal, why)
+                .advise("Without a display, use the commands: safelight --help lists them")
+        }),
+        Ok(None) => Ok(()),
+        Err(trouble) => Err(trouble),
+    };
+    match shown {
+        Ok(()) => Exit::Fine.code(),
+        Err(trouble) => {
+            Out::of_process(global.json, global.quiet).trouble(&trouble);
+            trouble.exit.code()
+        }
+    }
+}
+
+/// Where this process works.
+struct Place {
+    paths: Paths,
+    verbosity: u8,
+}
+
+impl Place {
+    fn prepare(global: &Global) -> Result<Self, Trouble> {
+        let variable =
+            || std::env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        let chosen = global.data_dir.clone().or_else(variable);
+        let paths = Paths::prepare(chosen.as_deref(), &Environment::of_process())
+            .map_err(|error| Trouble::new(Exit::Internal, error.to_string()))?;
+        Ok(Self { paths, verbosity: global.verbose })
+    }
+
+    /// Starts logging; to standard error where the person wants to look on.
+    fn log(&self, otherwise: Sink<'_>) -> Option<LogGuard> {
+        let sink = if self.verbosity > 0 { Sink::Stderr } else { otherwise };
+        let guard = log::start(sink, self.verbosity);
+        log::log_panics();
+        // Without a log the work goes on all the same.
+        guard.ok()
+    }
+}
+
+/// What a command works with.
+struct Desk {
+    talk: Box<dyn Conversation>,
+    out: Out,
+    /// Time since the start, by a clock that does not jump.
+    elapsed: Box<dyn Fn() -> Duration>,
+}
+
+impl Desk {
+    /// A request whose only answer is that it was done.
+    fn done(&mut self, request: Request) -> Result<(), Trouble> {
+        match self.talk.call(request)? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(&other).into()),
+        }
+    }
+
+    /// The outcome of a change: a sentence, or one word as JSON.
+    fn say(&mut self, sentence: &str, word: &str) {
+        if self.out.style.is_json {
+            self.out.json(&serde_json::json!({ "result": word }));
+        } else {
+            self.out.line(sentence);
+        }
+    }
+}
+
+/// Runs a command that talks with the engine.
+fn client(command: &Command, global: &Global, mut out: Out, start_engine: StartEngine) -> Exit {
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            out.trouble(&Trouble::new(Exit::Internal, format!("Signals cannot be heard: {error}")));
+            return Exit::Internal;
+        }
+    };
+    let joined = Place::prepare(global).and_then(|place| {
+        let dir = place.paths.log_dir();
+        let log = place.log(Sink::File { dir: &dir, name: "command" });
+        Ok((join::join(&place.paths, start_engine)?, log))
+    });
+    let (joined, _log) = match joined {
+        Ok(joined) => joined,
+        Err(trouble) => {
+            out.trouble(&trouble);
+            return trouble.exit;
+        }
+    };
+    signals.interrupt(joined.talk.interrupter());
+    let began = Instant::now();
+    let join::Joined { talk, host } = joined;
+    let mut desk = Desk { talk, out, elapsed: Box::new(move || began.elapsed()) };
+    let outcome = dispatch(&mut desk, command);
+    let Desk { talk, mut out, .. } = desk;
+    out.clear_progress();
+    let exit = match outcome {
+        _ if signals.came() => Exit::Interrupted,
+        Ok(exit) => exit,
+        Err(trouble) => {
+            out.trouble(&trouble);
+            trouble.exit
+        }
+    };
+    join::Joined { talk, host }.leave();
+    exit
+}
+
+fn dispatch(desk: &mut Desk, command: &Command) -> Result<Exit, Trouble> {
+    match command {
+        Command::Agent(_) => Err(Trouble::new(Exit::Internal, "The agent is no client")),
+        Command::Backup(args) => backup::run(desk, args),
+        Command::Source(command) => places::source(desk, command),
+        Command::Destination(command) => places::destinations(desk, command),
+        Command::Status => status::run(desk),
+        Command::Queue(args) => queue::run(desk, args),
+        Command::Retry(args) => queue::retry(desk, args),
+        Command::Exclude(args) => queue::exclude(desk, args),
+        Command::Pause => {
+            desk.done(Request::Pause { for_secs: None })?;
+            desk.say("Paused; safelight resume goes on", "paused");
+            Ok(Exit::Fine)
+        }
+        Command::Resume => {
+            desk.done(Request::Resume)?;
+            desk.say("Going on", "resumed");
+            Ok(Exit::Fine)
+        }
+        Command::Verify(args) => copies::verify(desk, args),
+        Command::Restore(args) => copies::restore(desk, args),
+    }
+}

@@ -140,6 +140,16 @@ impl State {
     }
 }
 
+impl super::PictureSource for PicturePool {
+    fn want(&mut self, wanted: Vec<PictureRequest>) {
+        Self::want(self, wanted);
+    }
+
+    fn poll(&mut self) -> Option<Picture> {
+        Self::poll(self)
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

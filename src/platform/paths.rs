@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 pub const DATA_DIR_VARIABLE: &str = "SAFELIGHT_DATA_DIR";
 /// Only the owner enters.
 const DIR_MODE: u32 = 0o700;
+/// The socket's name in the data directory.
+const SOCKET_NAME: &str = "s";
 /// Hexadecimal digits of the data directory's hash in the socket's name.
 const SOCKET_HASH_LEN: usize = 16;
 
@@ -20,7 +22,8 @@ pub struct Paths {
     pub data_dir: PathBuf,
     /// Thumbnails and whatever else can be made again.
     pub cache_dir: PathBuf,
-    /// The agent's socket.
+    /// The agent's socket, if this process were the agent. One with another environment may listen
+    /// elsewhere; see [`Paths::doors`].
     pub socket: PathBuf,
     /// The data directory was chosen, so an agent started from here must be told it.
     pub is_chosen: bool,
@@ -95,6 +98,19 @@ impl Paths {
     /// The file whose lock makes one process the agent.
     pub fn lock(&self) -> PathBuf {
         self.data_dir.join("lock")
+    }
+
+    /// Where the agent can be reached whatever the environment: its socket, or a link to it.
+    pub fn door(&self) -> PathBuf {
+        self.data_dir.join(SOCKET_NAME)
+    }
+
+    /// Where to knock, the likeliest first: a program that was started outside the desktop has
+    /// another runtime directory, or none.
+    pub fn doors(&self) -> Vec<PathBuf> {
+        let mut doors = vec![self.socket.clone(), self.door()];
+        doors.dedup();
+        doors
     }
 
     /// The folder of the logs.

@@ -1,0 +1,63 @@
+//! `agent`: running in the background without a window, and stopping what runs there.
+
+use super::args::{AgentArgs, Global};
+use super::exit::{Exit, Trouble};
+use super::out::Out;
+use super::{Place, join};
+use crate::agent::{Ending, Host, Life, READY_LINE, StartEngine, TAKEN_EXIT};
+use crate::platform::lock::{DirLock, LockError};
+use crate::platform::log::Sink;
+
+/// Runs or stops the agent.
+pub fn run(args: &AgentArgs, global: &Global, out: &mut Out, start_engine: StartEngine) -> Exit {
+    let outcome = Place::prepare(global).and_then(|place| {
+        if args.stop { stop(&place, out) } else { serve(&place, args.detached, out, start_engine) }
+    });
+    outcome.unwrap_or_else(|trouble| {
+        out.trouble(&trouble);
+        trouble.exit
+    })
+}
+
+fn stop(place: &Place, out: &mut Out) -> Result<Exit, Trouble> {
+    let was_running = join::stop(&place.paths)?;
+    if out.style.is_json {
+        out.json(&serde_json::json!({ "was_running": was_running }));
+    } else {
+        out.line(if was_running { "Stopped" } else { "Safelight was not running" });
+    }
+    Ok(Exit::Fine)
+}
+
+fn serve(
+    place: &Place,
+    is_detached: bool,
+    out: &mut Out,
+    start_engine: StartEngine,
+) -> Result<Exit, Trouble> {
+    if is_detached && let Err(error) = rustix::process::setsid() {
+        tracing::debug!("no session of its own: {error}");
+    }
+    let dir = place.paths.log_dir();
+    let _log = place.log(Sink::File { dir: &dir, name: "agent" });
+    let lock = DirLock::acquire(&place.paths.lock()).map_err(|error| {
+        let exit = if matches!(error, LockError::Held { .. }) { Exit::Usage } else { Exit::Internal };
+        debug_assert_eq!(Exit::Usage.code(), TAKEN_EXIT);
+        Trouble::new(exit, error.to_string())
+    })?;
+    let life = Life { leaves_when_idle: is_detached, heeds_signals: true };
+    let host = Host::start(&place.paths, lock, start_engine, life)
+        .map_err(|error| Trouble::new(Exit::Internal, error.to_string()))?;
+    tracing::info!("the agent is ready");
+    if is_detached {
+        out.raw(&format!("{READY_LINE}\n"));
+    } else {
+        out.line("Safelight is running. Ctrl+C stops it");
+    }
+    match host.wait() {
+        Ending::Asked | Ending::Idle | Ending::Left => Ok(Exit::Fine),
+        Ending::Signalled => Ok(Exit::Interrupted),
+        Ending::EngineStopped => Err(Trouble::new(Exit::Internal, "The backup engine stopped by itself")
+            .advise(format!("The log in {} says why", dir.display()))),
+    }
+}

@@ -1,0 +1,317 @@
+//! `backup`: consent for exactly the pairs that were typed, and then patience.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Desk;
+use super::args::BackupArgs;
+use super::exit::{Exit, Trouble};
+use super::resolve::{Dest, destination, refuse_overlap, source_folder};
+use super::tally::{Outlook, Tally};
+use super::words::path_text;
+use crate::api::{BackupSwitch, DestinationState, ErrorKind, Reply, Request, Selection, Snapshot};
+use crate::client::conversation::unexpected;
+
+/// How long a destination may be unreachable before the command gives up.
+pub const UNREACHABLE_MAX: Duration = Duration::from_secs(60);
+/// How long a destination may refuse or be full before the command gives up: time to find out that
+/// it is so no longer.
+pub const REFUSED_MAX: Duration = Duration::from_secs(3);
+/// The least time between two progress lines for programs.
+const JSON_EVERY: Duration = Duration::from_millis(200);
+/// The time between two progress lines in a log.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// The pairs that a command is about.
+#[derive(Debug)]
+struct Pairs {
+    sources: Vec<i64>,
+    destination: i64,
+}
+
+/// Runs the command to its end.
+///
+/// # Errors
+/// The trouble that stopped it. What is merely not all safe is an [`Exit`].
+pub fn run(desk: &mut Desk, args: &BackupArgs) -> Result<Exit, Trouble> {
+    let mut folders = Vec::new();
+    let mut exit = Exit::Fine;
+    for given in &args.paths {
+        match source_folder(given) {
+            Ok(folder) => folders.push(folder),
+            Err(trouble) if trouble.exit == Exit::Source => {
+                exit = exit.worst(trouble.exit);
+                desk.out.trouble(&trouble);
+            }
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    if folders.is_empty() {
+        return Ok(exit);
+    }
+    let (pairs, refused) = consent(desk, args, &folders)?;
+    exit = exit.worst(refused);
+    if pairs.sources.is_empty() {
+        return Ok(exit);
+    }
+    Ok(Watch::new(desk, pairs, args.watch).run()?.worst(exit))
+}
+
+/// Adds what is new, records the consent, switches on.
+fn consent(desk: &mut Desk, args: &BackupArgs, folders: &[PathBuf]) -> Result<(Pairs, Exit), Trouble> {
+    let before = desk.talk.snapshot()?;
+    let dest = destination(&args.to, &before)?;
+    refuse_overlap(folders, &dest, &before)?;
+    let destination = match dest {
+        Dest::Saved(id) => id,
+        Dest::New(target) => {
+            let request = Request::AddDestination {
+                target,
+                name: None,
+                allow_http: args.allow_http,
+                consent_all: false,
+            };
+            match desk.talk.call(request)? {
+                Reply::Destination { id, .. } => id,
+                other => return Err(unexpected(&other).into()),
+            }
+        }
+    };
+    let mut exit = Exit::Fine;
+    let mut sources = Vec::new();
+    let mut is_known = false;
+    for folder in folders {
+        let request = Request::AddSource { path: path_text(folder), consent_all: false };
+        match desk.talk.call(request) {
+            Ok(Reply::Source { id, is_new }) => {
+                is_known |= !is_new;
+                sources.push(id);
+            }
+            Ok(other) => return Err(unexpected(&other).into()),
+            Err(error) if error.kind == ErrorKind::Source => {
+                exit = exit.worst(Exit::Source);
+                desk.out.trouble(&error.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    sources.sort_unstable();
+    sources.dedup();
+    if is_known {
+        // All, not the one: to name a source is to say that what is missing from it is meant to be.
+        desk.done(Request::Rescan { id: None })?;
+    }
+    let pairs = Pairs { sources, destination };
+    if !pairs.sources.is_empty() {
+        switch_on(desk, &pairs, folders)?;
+    }
+    Ok((pairs, exit))
+}
+
+fn switch_on(desk: &mut Desk, pairs: &Pairs, folders: &[PathBuf]) -> Result<(), Trouble> {
+    let Pairs { sources, destination } = pairs;
+    desk.done(Request::Consent { sources: sources.clone(), destination: *destination })?;
+    let now = desk.talk.snapshot()?;
+    let saved = find(&now, *destination)?;
+    if !saved.enabled {
+        desk.done(Request::EnableDestination { id: *destination, enabled: true })?;
+    }
+    if now.backup == BackupSwitch::Off {
+        desk.done(Request::SetBackup { on: true })?;
+    }
+    if blocked_for(saved).is_some() {
+        // It may be back, or have room again: an empty retry only asks it now.
+        let ask = Request::Retry(Selection::Items(Vec::new()));
+        if !matches!(desk.talk.call(ask)?, Reply::Changed { .. }) {
+            tracing::debug!("the destination was not asked again");
+        }
+    }
+    let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    let echo = format!("Backing up {} to {} ({})", names.join(", "), saved.name, saved.url);
+    if desk.out.style.is_json {
+        desk.out.note(&echo)
+    } else {
+        desk.out.line(&echo)
+    }
+    Ok(())
+}
+
+fn find(snapshot: &Snapshot, destination: i64) -> Result<&DestinationState, Trouble> {
+    snapshot
+        .destinations
+        .iter()
+        .find(|saved| saved.id == destination)
+        .ok_or_else(|| Trouble::new(Exit::Usage, "The destination was removed"))
+}
+
+/// How long a destination's reason to wait is put up with; none where it is waited out.
+fn blocked_for(destination: &DestinationState) -> Option<Duration> {
+    match destination.wait_reason.as_ref()?.kind.as_str() {
+        "unreachable" => Some(UNREACHABLE_MAX),
+        "credentials" | "no_space" => Some(REFUSED_MAX),
+        _waited_out => None,
+    }
+}
+
+/// Looks on until it is done.
+struct Watch<'a> {
+    desk: &'a mut Desk,
+    pairs: Pairs,
+    goes_on: bool,
+    blocked_since: Option<Duration>,
+    said_at: Option<Duration>,
+    said: String,
+    was_done: bool,
+}
+
+/// What a look at a snapshot found.
+enum Verdict {
+    /// There is more to come; look again after this long even if nothing changes.
+    Wait(Option<Duration>),
+    /// Nothing is left that can be done.
+    Done(Exit),
+    /// The destination does not take anything.
+    Blocked(Trouble),
+}
+
+impl<'a> Watch<'a> {
+    fn new(desk: &'a mut Desk, pairs: Pairs, goes_on: bool) -> Self {
+        Self {
+            desk,
+            pairs,
+            goes_on,
+            blocked_since: None,
+            said_at: None,
+            said: String::new(),
+            was_done: false,
+        }
+    }
+
+    fn run(mut self) -> Result<Exit, Trouble> {
+        let mut snapshot = self.desk.talk.snapshot()?;
+        loop {
+            let saved = find(&snapshot, self.pairs.destination)?;
+            let outlook = Outlook::of(&snapshot, &self.pairs.sources);
+            let tally = Tally::of(saved, &self.pairs.sources, &outlook);
+            let verdict = self.judge(saved, tally, &outlook);
+            let wait = match verdict {
+                Verdict::Done(exit) if !self.goes_on => {
+                    self.finish(&snapshot, saved, tally);
+                    return Ok(exit);
+                }
+                Verdict::Blocked(trouble) if !self.goes_on => {
+                    self.finish(&snapshot, saved, tally);
+                    return Err(trouble);
+                }
+                Verdict::Done(_) => {
+                    if !std::mem::replace(&mut self.was_done, true) {
+                        self.desk.out.line(&tally.summary(&saved.name));
+                    }
+                    None
+                }
+                Verdict::Blocked(_) => None,
+                Verdict::Wait(wait) => {
+                    self.was_done = false;
+                    wait
+                }
+            };
+            let wait = match (self.say(&snapshot, saved, tally, &outlook), wait) {
+                (Some(due), Some(wait)) => Some(due.min(wait)),
+                (due, wait) => due.or(wait),
+            };
+            if let Some(newer) = self.desk.talk.wait_snapshot(snapshot.revision, wait)? {
+                snapshot = newer;
+            }
+        }
+    }
+
+    fn judge(&mut self, saved: &DestinationState, tally: Tally, outlook: &Outlook) -> Verdict {
+        if outlook.scanning == 0 && tally.left() == 0 {
+            let attention =
+                if tally.unproven + tally.needs_attention > 0 { Exit::Attention } else { Exit::Fine };
+            let unreadable = if !outlook.gone.is_empty() { Exit::Source } else { Exit::Fine };
+            return Verdict::Done(attention.worst(unreadable));
+        }
+        let Some(patience) = blocked_for(saved) else {
+            self.blocked_since = None;
+            return Verdict::Wait(None);
+        };
+        let now = (self.desk.elapsed)();
+        let since = *self.blocked_since.get_or_insert(now);
+        match patience.checked_sub(now.saturating_sub(since)).filter(|left| !left.is_zero()) {
+            Some(left) => Verdict::Wait(Some(left)),
+            None => Verdict::Blocked(self.blocked(saved)),
+        }
+    }
+
+    fn blocked(&self, saved: &DestinationState) -> Trouble {
+        let name = &saved.name;
+        let kind = saved.wait_reason.as_ref().map(|reason| reason.kind.as_str());
+        let (message, advice) = match kind {
+            Some("credentials") => {
+                (format!("{name} refused the sign-in"), "Check the sign-in, then run this again")
+            }
+            Some("no_space") => (format!("{name} is full"), "Make room there, then run this again"),
+            _unreachable => (
+                format!("{name} ({}) cannot be reached", saved.url),
+                "Connect the disk or check the address, then run this again; what is copied stays",
+            ),
+        };
+        Trouble::new(Exit::Destination, message).advise(advice)
+    }
+
+    /// Shows how far it is. Gives how long until what could not be shown yet is due.
+    fn say(
+        &mut self,
+        snapshot: &Snapshot,
+        saved: &DestinationState,
+        tally: Tally,
+        outlook: &Outlook,
+    ) -> Option<Duration> {
+        let style = self.desk.out.style;
+        if style.is_quiet {
+            return None;
+        }
+        let text = if style.is_json {
+            serde_json::to_string(&tally.json_line(snapshot, saved)).unwrap_or_default()
+        } else {
+            tally.line(snapshot, saved, outlook)
+        };
+        if text == self.said || text.is_empty() {
+            return None;
+        }
+        if style.is_terminal && !style.is_json {
+            self.desk.out.progress(&text);
+            self.said = text;
+            return None;
+        }
+        let every = if style.is_json { JSON_EVERY } else { LOG_EVERY };
+        let now = (self.desk.elapsed)();
+        let due = self.said_at.map_or(now, |at| at + every);
+        if due > now {
+            return Some(due - now);
+        }
+        self.said_at = Some(now);
+        if style.is_json {
+            self.desk.out.raw(&format!("{text}\n"))
+        } else {
+            self.desk.out.line(&text)
+        }
+        self.said = text;
+        None
+    }
+
+    fn finish(&mut self, snapshot: &Snapshot, saved: &DestinationState, tally: Tally) {
+        let out = &mut self.desk.out;
+        if out.style.is_json {
+            let line = tally.json_line(snapshot, saved);
+            let text = serde_json::to_string(&line).unwrap_or_default();
+            if text != self.said && !out.style.is_quiet {
+                out.json(&line);
+            }
+            out.json(&super::json::Finished::of(std::iter::once(saved)));
+        } else {
+            out.line(&tally.summary(&saved.name));
+        }
+    }
+}

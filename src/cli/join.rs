@@ -1,0 +1,202 @@
+//! Finding the agent, starting one, or being one for as long as a command lasts.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::exit::{Exit, Trouble};
+use crate::agent::{self, Host, Life, SpawnError, StartEngine};
+use crate::api::PROTOCOL_VERSION;
+use crate::client::conversation::Conversation;
+use crate::client::in_process::InProcess;
+use crate::client::remote::{ConnectError, Remote};
+use crate::client::window_backend::{Join, JoinError};
+use crate::platform::lock::{DirLock, LockError};
+use crate::platform::paths::Paths;
+
+/// How long an agent that is just starting or just ending is waited for.
+const JOIN_MAX: Duration = Duration::from_secs(15);
+/// How long between two looks at it.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long an agent may take to end: its engine's time and some more.
+const STOP_MAX: Duration = Duration::from_secs(8);
+/// Who a command says it is.
+const ROLE: &str = "cli";
+/// Who a window says it is.
+const WINDOW_ROLE: &str = "window";
+
+/// A talk with the engine, wherever that runs.
+pub(super) struct Joined {
+    /// The talk.
+    pub talk: Box<dyn Conversation>,
+    /// The agent that this process is meanwhile, if it is one.
+    pub host: Option<Host>,
+}
+
+impl Joined {
+    /// Ends the talk, and the agent in this process.
+    pub fn leave(self) {
+        drop(self.talk);
+        if let Some(host) = self.host {
+            host.leave();
+        }
+    }
+}
+
+/// Joins the agent, or becomes one.
+///
+/// # Errors
+/// When the engine does not start, or another process has the data directory and does not answer.
+pub fn join(paths: &Paths, start_engine: StartEngine) -> Result<Joined, Trouble> {
+    join_within(paths, start_engine, JOIN_MAX)
+}
+
+/// [`join`] with another patience.
+pub(super) fn join_within(
+    paths: &Paths,
+    start_engine: StartEngine,
+    within: Duration,
+) -> Result<Joined, Trouble> {
+    let deadline = Instant::now() + within;
+    loop {
+        match connect(paths, ROLE) {
+            Ok(remote) => return Ok(Joined { talk: Box::new(remote), host: None }),
+            Err(Knock::Nobody) => {}
+            Err(Knock::Shut { message, .. }) => return Err(Trouble::new(Exit::Internal, message)),
+        }
+        match DirLock::acquire(&paths.lock()) {
+            Ok(lock) => return become_agent(paths, lock, start_engine),
+            Err(LockError::Io(error)) => {
+                return Err(Trouble::new(Exit::Internal, LockError::Io(error).to_string()));
+            }
+            Err(held @ LockError::Held { .. }) if Instant::now() >= deadline => {
+                return Err(Trouble::new(Exit::Internal, format!("{held}, but it does not answer"))
+                    .advise("Wait a moment and try again; if this repeats, end that process"));
+            }
+            Err(LockError::Held { .. }) => rest(),
+        }
+    }
+}
+
+fn become_agent(paths: &Paths, lock: DirLock, start_engine: StartEngine) -> Result<Joined, Trouble> {
+    let life = Life { leaves_when_idle: false, heeds_signals: false };
+    let host = Host::start(paths, lock, start_engine, life)
+        .map_err(|error| Trouble::new(Exit::Internal, error.to_string()))?;
+    let talk = InProcess::new(host.runtime().clone(), host.handle().clone());
+    Ok(Joined { talk: Box::new(talk), host: Some(host) })
+}
+
+/// Why nobody opened.
+enum Knock {
+    /// Nobody is there.
+    Nobody,
+    /// Someone is there and will not talk.
+    Shut { message: String, is_final: bool },
+}
+
+/// Knocks at every door until someone is there.
+fn knock<T>(
+    paths: &Paths,
+    at: impl Fn(&Path) -> Result<T, ConnectError>,
+) -> Result<T, ConnectError> {
+    for door in paths.doors() {
+        match at(&door) {
+            Err(ConnectError::NotRunning) => {}
+            answered => return answered,
+        }
+    }
+    Err(ConnectError::NotRunning)
+}
+
+/// Connects; an older agent is replaced by one of this release first.
+fn connect(paths: &Paths, role: &str) -> Result<Remote, Knock> {
+    match knock(paths, |door| Remote::connect(door, role)) {
+        Ok(remote) => Ok(remote),
+        Err(ConnectError::NotRunning) => Err(Knock::Nobody),
+        Err(ConnectError::OtherVersion { version, .. }) if version < PROTOCOL_VERSION => {
+            tracing::info!("an older agent runs; it is replaced");
+            let replaced = knock(paths, |door| Remote::stop(door, STOP_MAX))
+                .map_err(|error| error.to_string())
+                .and_then(|_old| start_agent(paths));
+            match replaced {
+                Ok(()) => Err(Knock::Nobody),
+                Err(message) => Err(Knock::Shut { message, is_final: false }),
+            }
+        }
+        Err(error) => {
+            let is_final = matches!(error, ConnectError::OtherVersion { .. });
+            Err(Knock::Shut { message: error.to_string(), is_final })
+        }
+    }
+}
+
+/// Starts an agent; one that is there already will do.
+fn start_agent(paths: &Paths) -> Result<(), String> {
+    match agent::spawn_detached(paths) {
+        Ok(()) | Err(SpawnError::Taken) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// How a window joins the agent, and starts one where none runs.
+pub fn window_join(paths: Paths) -> Join {
+    Box::new(move |may_start| {
+        let deadline = Instant::now() + JOIN_MAX;
+        loop {
+            match connect(&paths, WINDOW_ROLE) {
+                Ok(remote) => return Ok(remote),
+                Err(Knock::Shut { message, is_final }) => return Err(JoinError { message, is_final }),
+                Err(Knock::Nobody) if !may_start => {
+                    let message = "Safelight was stopped".to_owned();
+                    return Err(JoinError { message, is_final: false });
+                }
+                Err(Knock::Nobody) => {}
+            }
+            start_agent(&paths).map_err(|message| JoinError { message, is_final: false })?;
+            if Instant::now() >= deadline {
+                let message = "Safelight is running but does not answer".to_owned();
+                return Err(JoinError { message, is_final: false });
+            }
+            rest();
+        }
+    })
+}
+
+/// Asks the open window to come to the front. Gives whether there was one.
+pub fn raise_window(paths: &Paths) -> bool {
+    let asked = knock(paths, |door| Remote::connect(door, ROLE))
+        .ok()
+        .and_then(|mut remote| remote.call(crate::api::Request::RaiseWindow).ok());
+    matches!(asked, Some(crate::api::Reply::Raised { was_open: true }))
+}
+
+/// Stops the agent and returns when its data directory is free. Gives whether there was one.
+///
+/// # Errors
+/// When it does not stop.
+pub fn stop(paths: &Paths) -> Result<bool, Trouble> {
+    let deadline = Instant::now() + STOP_MAX;
+    let stuck =
+        |what: String| Trouble::new(Exit::Internal, what).advise("End its process; nothing is lost by that");
+    match knock(paths, |door| Remote::stop(door, STOP_MAX)) {
+        Ok(_welcome) => {}
+        Err(ConnectError::NotRunning) => {
+            return match DirLock::acquire(&paths.lock()) {
+                Ok(_free) => Ok(false),
+                Err(error) => Err(stuck(format!("{error}, but it does not answer"))),
+            };
+        }
+        Err(error) => return Err(stuck(error.to_string())),
+    }
+    loop {
+        match DirLock::acquire(&paths.lock()) {
+            Ok(_free) => return Ok(true),
+            Err(error) if Instant::now() >= deadline => return Err(stuck(error.to_string())),
+            Err(_held) => rest(),
+        }
+    }
+}
+
+/// Waits a moment: another process gives no signal when it is ready.
+fn rest() {
+    std::thread::park_timeout(LOOK_EVERY);
+}

@@ -1,0 +1,184 @@
+//! `source` and `destination`.
+
+use std::ffi::OsStr;
+
+use super::Desk;
+use super::args::{DestinationCommand, SourceCommand};
+use super::exit::{Exit, Trouble};
+use super::json::{Destination, Source};
+use super::resolve::{Dest, destination, known_source, refuse_overlap, saved_destination, source_folder};
+use super::status::{condition, destination_lines};
+use super::words::{files, path_text, size};
+use crate::api::{Reply, Request, Snapshot, TestReport};
+use crate::client::conversation::unexpected;
+use crate::domain::target::is_valid_name;
+
+/// `source …`
+///
+/// # Errors
+/// What was refused.
+pub fn source(desk: &mut Desk, command: &SourceCommand) -> Result<Exit, Trouble> {
+    match command {
+        SourceCommand::Add { path } => {
+            let path = source_folder(path)?;
+            let snapshot = desk.talk.snapshot()?;
+            let folders: Vec<_> = snapshot.destinations.iter().map(|saved| Dest::Saved(saved.id)).collect();
+            for folder in &folders {
+                refuse_overlap(std::slice::from_ref(&path), folder, &snapshot)?;
+            }
+            let request = Request::AddSource { path: path_text(&path), consent_all: false };
+            match desk.talk.call(request)? {
+                Reply::Source { is_new: true, .. } => {
+                    desk.say(&format!("Added {}", path.display()), "added");
+                }
+                Reply::Source { .. } => {
+                    desk.say(&format!("{} was there already", path.display()), "present");
+                }
+                other => return Err(unexpected(&other).into()),
+            }
+        }
+        SourceCommand::List => list_sources(desk)?,
+        SourceCommand::Remove { path } => {
+            let snapshot = desk.talk.snapshot()?;
+            let id = known_source(path, &snapshot)?.id;
+            desk.done(Request::RemoveSource { id })?;
+            desk.say(&format!("Removed {}; its copies stay", path.display()), "removed");
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn list_sources(desk: &mut Desk) -> Result<(), Trouble> {
+    let snapshot = desk.talk.snapshot()?;
+    if desk.out.style.is_json {
+        let all: Vec<Source<'_>> = snapshot.sources.iter().map(Source::of).collect();
+        desk.out.json(&all);
+        return Ok(());
+    }
+    for source in &snapshot.sources {
+        let line = format!("{}  {}{}", source.path.path, files(source.found), condition(source.state));
+        desk.out.line(&line);
+    }
+    Ok(())
+}
+
+/// `destination …`
+///
+/// # Errors
+/// What was refused.
+pub fn destinations(desk: &mut Desk, command: &DestinationCommand) -> Result<Exit, Trouble> {
+    match command {
+        DestinationCommand::Add { dest, name, allow_http } => {
+            add(desk, dest, name.as_deref(), *allow_http)?;
+        }
+        DestinationCommand::List => list_destinations(desk)?,
+        DestinationCommand::Test { dest, allow_http } => return test(desk, dest, *allow_http),
+        DestinationCommand::Remove { dest } => {
+            let (id, name) = saved(desk, dest)?;
+            desk.done(Request::RemoveDestination { id })?;
+            desk.say(&format!("Removed {name}; what it holds stays there"), "removed");
+        }
+        DestinationCommand::Enable { dest } => {
+            let (id, name) = saved(desk, dest)?;
+            desk.done(Request::EnableDestination { id, enabled: true })?;
+            desk.say(&format!("{name} is on"), "enabled");
+        }
+        DestinationCommand::Disable { dest } => {
+            let (id, name) = saved(desk, dest)?;
+            desk.done(Request::EnableDestination { id, enabled: false })?;
+            desk.say(&format!("{name} is off; what is known of it stays"), "disabled");
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn saved(desk: &mut Desk, dest: &OsStr) -> Result<(i64, String), Trouble> {
+    let snapshot = desk.talk.snapshot()?;
+    let saved = saved_destination(dest, &snapshot)?;
+    Ok((saved.id, saved.name.clone()))
+}
+
+fn add(desk: &mut Desk, dest: &OsStr, name: Option<&str>, allow_http: bool) -> Result<(), Trouble> {
+    if let Some(bad) = name.filter(|name| !is_valid_name(name)) {
+        return Err(Trouble::new(Exit::Usage, format!("{bad} cannot be a name"))
+            .advise("Names have 1 to 32 of a to z, 0 to 9 and -"));
+    }
+    let snapshot = desk.talk.snapshot()?;
+    let target = match destination(dest, &snapshot)? {
+        Dest::Saved(id) => {
+            let name = name_of(&snapshot, id);
+            desk.say(&format!("{name} was there already"), "present");
+            return Ok(());
+        }
+        Dest::New(target) => target,
+    };
+    let sources: Vec<_> = snapshot
+        .sources
+        .iter()
+        .filter_map(|source| source.path.to_bytes())
+        .map(|bytes| crate::base::files::path_from_bytes(&bytes))
+        .collect();
+    refuse_overlap(&sources, &Dest::New(target.clone()), &snapshot)?;
+    let request =
+        Request::AddDestination { target, name: name.map(str::to_owned), allow_http, consent_all: false };
+    match desk.talk.call(request)? {
+        Reply::Destination { name, .. } => {
+            desk.say(
+                &format!("Added {name}. Nothing goes there yet: safelight backup PATH --to {name}"),
+                "added",
+            );
+            Ok(())
+        }
+        other => Err(unexpected(&other).into()),
+    }
+}
+
+fn name_of(snapshot: &Snapshot, id: i64) -> &str {
+    snapshot.destinations.iter().find(|saved| saved.id == id).map_or("", |saved| &saved.name)
+}
+
+fn list_destinations(desk: &mut Desk) -> Result<(), Trouble> {
+    let snapshot = desk.talk.snapshot()?;
+    if desk.out.style.is_json {
+        let all: Vec<Destination<'_>> = snapshot.destinations.iter().map(Destination::of).collect();
+        desk.out.json(&all);
+        return Ok(());
+    }
+    for destination in &snapshot.destinations {
+        for line in destination_lines(destination) {
+            desk.out.line(line.strip_prefix("  ").unwrap_or(&line));
+        }
+    }
+    Ok(())
+}
+
+fn test(desk: &mut Desk, dest: &OsStr, allow_http: bool) -> Result<Exit, Trouble> {
+    let snapshot = desk.talk.snapshot()?;
+    let request = match destination(dest, &snapshot)? {
+        Dest::Saved(id) => Request::TestDestination { id },
+        Dest::New(target) => Request::TestTarget { target, allow_http },
+    };
+    let report = match desk.talk.call(request)? {
+        Reply::Tested(report) => report,
+        other => return Err(unexpected(&other).into()),
+    };
+    let TestReport { is_usable, summary, details, free_bytes } = report;
+    if desk.out.style.is_json {
+        desk.out.json(&serde_json::json!({
+            "usable": is_usable, "summary": summary, "details": details, "free_bytes": free_bytes,
+        }));
+    } else if is_usable {
+        desk.out.line(&summary);
+        for detail in &details {
+            desk.out.line(&format!("  {detail}"));
+        }
+        if let Some(free) = free_bytes {
+            desk.out.line(&format!("  {} free", size(free)));
+        }
+    }
+    if is_usable {
+        return Ok(Exit::Fine);
+    }
+    let trouble = Trouble::new(Exit::Destination, summary);
+    Err(if details.is_empty() { trouble } else { trouble.advise(details.join("\n")) })
+}

@@ -1,0 +1,157 @@
+//! `queue`, `retry` and `exclude`.
+
+use std::collections::HashSet;
+
+use super::Desk;
+use super::args::{ExcludeArgs, QueueArgs, RetryArgs};
+use super::exit::{Exit, Trouble};
+use super::json::Item;
+use super::words::{files, size};
+use crate::api::{IDS_MAX, PAGE_ROWS_MAX, QueueList, QueueQuery, QueueRow, Reply, Request, Selection};
+use crate::client::conversation::unexpected;
+use crate::domain::failure::FailureKind;
+use crate::domain::ids::ItemId;
+
+/// The lists in the order things move through them, so that what moves while they are read is seen
+/// twice rather than not at all.
+const NOT_SAFE: [QueueList; 5] = [
+    QueueList::Waiting,
+    QueueList::Uploading,
+    QueueList::NeedsAttention,
+    QueueList::Unproven,
+    QueueList::Excluded,
+];
+
+/// Shows all that is not safe, or only what needs attention.
+///
+/// # Errors
+/// When the engine has gone.
+pub fn run(desk: &mut Desk, args: &QueueArgs) -> Result<Exit, Trouble> {
+    let lists = if args.failed { &[QueueList::NeedsAttention][..] } else { &NOT_SAFE[..] };
+    let mut seen = HashSet::new();
+    let is_json = desk.out.style.is_json;
+    for list in lists {
+        let mut after = None;
+        loop {
+            let query = QueueQuery {
+                list: *list,
+                destination: None,
+                failure_kind: None,
+                after,
+                limit: PAGE_ROWS_MAX,
+            };
+            let page = match desk.talk.call(Request::Queue(query))? {
+                Reply::Queue(page) => page,
+                other => return Err(unexpected(&other).into()),
+            };
+            for row in &page.rows {
+                let is_first = seen.is_empty();
+                if !seen.insert((row.id.clone(), row.destination.clone())) {
+                    continue;
+                }
+                if is_json {
+                    let start = if is_first { "[" } else { ",\n" };
+                    let item = serde_json::to_string(&Item::of(row)).unwrap_or_default();
+                    desk.out.raw(&format!("{start}{item}"));
+                } else {
+                    desk.out.line(&line(row));
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    match (is_json, seen.is_empty()) {
+        (true, true) => desk.out.raw("[]\n"),
+        (true, false) => desk.out.raw("]\n"),
+        (false, true) if args.failed => desk.out.line("Nothing needs attention"),
+        (false, true) => desk.out.line("Nothing is left to do"),
+        (false, false) => {}
+    }
+    Ok(Exit::Fine)
+}
+
+fn line(row: &QueueRow) -> String {
+    let state = match row.state.as_str() {
+        "needs_attention" => "needs attention",
+        "excluded" => "left out",
+        state => state,
+    };
+    let mut text = format!("{:>8}  {state}  {} → {}", row.id, row.path.path, row.destination);
+    if row.state == "uploading" && row.bytes_total > 0 {
+        text += &format!("  {} of {}", size(row.bytes_sent), size(row.bytes_total));
+    }
+    if let Some(failure) = &row.failure {
+        text += &format!("\n          {}. {}", failure.summary, failure.advice);
+    } else if let Some(because) = &row.excluded_because {
+        text += &format!("\n          {because}");
+    } else if let Some(reason) = &row.wait_reason {
+        text += &format!("\n          {}", reason.summary);
+    }
+    text
+}
+
+/// Tries failed files again.
+///
+/// # Errors
+/// `Usage` for an id or a kind that is none.
+pub fn retry(desk: &mut Desk, args: &RetryArgs) -> Result<Exit, Trouble> {
+    let selections = match &args.kind {
+        _ if args.all => vec![Selection::All],
+        Some(kind) if FailureKind::parse(kind).is_none() => {
+            let kinds: Vec<&str> = FailureKind::ALL.into_iter().map(FailureKind::as_str).collect();
+            return Err(Trouble::new(Exit::Usage, format!("{kind} is no kind of failure"))
+                .advise(format!("Kinds are: {}", kinds.join(", "))));
+        }
+        Some(kind) => vec![Selection::Kind(kind.clone())],
+        None => items(&args.ids)?,
+    };
+    let changed = change(desk, selections, Request::Retry)?;
+    tell(desk, changed, "Trying", "again");
+    Ok(Exit::Fine)
+}
+
+/// Leaves files out for good.
+///
+/// # Errors
+/// `Usage` for an id that is none.
+pub fn exclude(desk: &mut Desk, args: &ExcludeArgs) -> Result<Exit, Trouble> {
+    let changed = change(desk, items(&args.ids)?, Request::Exclude)?;
+    tell(desk, changed, "Leaving", "out");
+    Ok(Exit::Fine)
+}
+
+fn items(ids: &[String]) -> Result<Vec<Selection>, Trouble> {
+    if let Some(bad) = ids.iter().find(|id| id.parse::<ItemId>().is_err()) {
+        return Err(Trouble::new(Exit::Usage, format!("{bad} is not the id of a file in the queue"))
+            .advise("safelight queue shows the ids"));
+    }
+    Ok(ids.chunks(IDS_MAX).map(|ids| Selection::Items(ids.to_vec())).collect())
+}
+
+fn change(
+    desk: &mut Desk,
+    selections: Vec<Selection>,
+    request: impl Fn(Selection) -> Request,
+) -> Result<u64, Trouble> {
+    let mut changed = 0;
+    for selection in selections {
+        match desk.talk.call(request(selection))? {
+            Reply::Changed { items } => changed += items,
+            other => return Err(unexpected(&other).into()),
+        }
+    }
+    Ok(changed)
+}
+
+fn tell(desk: &mut Desk, changed: u64, before: &str, after: &str) {
+    if desk.out.style.is_json {
+        desk.out.json(&serde_json::json!({ "changed": changed }));
+    } else if changed == 0 {
+        desk.out.line("Nothing to change");
+    } else {
+        desk.out.line(&format!("{before} {} {after}", files(changed)));
+    }
+}

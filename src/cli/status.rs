@@ -1,0 +1,108 @@
+//! `status`: how everything stands.
+
+use super::Desk;
+use super::exit::{Exit, Trouble};
+use super::json::Status;
+use super::words::{count, files};
+use crate::api::{BackupSwitch, DestinationState, Snapshot, SourceCondition};
+
+/// Shows the snapshot.
+///
+/// # Errors
+/// When the engine has gone.
+pub fn run(desk: &mut Desk) -> Result<Exit, Trouble> {
+    let snapshot = desk.talk.snapshot()?;
+    if desk.out.style.is_json {
+        desk.out.json(&Status::of(&snapshot));
+    } else {
+        for line in lines(&snapshot) {
+            desk.out.line(&line);
+        }
+    }
+    Ok(exit(&snapshot))
+}
+
+/// The exit code for a snapshot: what is merely waiting is fine.
+pub fn exit(snapshot: &Snapshot) -> Exit {
+    let mut exit = Exit::Fine;
+    for source in &snapshot.sources {
+        if matches!(source.state, SourceCondition::Unavailable | SourceCondition::Unreadable) {
+            exit = exit.worst(Exit::Source);
+        }
+    }
+    for destination in snapshot.destinations.iter().filter(|destination| destination.enabled) {
+        if destination.unproven + destination.needs_attention > 0 {
+            exit = exit.worst(Exit::Attention);
+        }
+        let kind = destination.wait_reason.as_ref().map(|reason| reason.kind.as_str());
+        if matches!(kind, Some("unreachable" | "credentials" | "no_space")) {
+            exit = exit.worst(Exit::Destination);
+        }
+    }
+    exit
+}
+
+fn lines(snapshot: &Snapshot) -> Vec<String> {
+    let switch = match snapshot.backup {
+        BackupSwitch::On => "Backup is on",
+        BackupSwitch::Off => "Backup is off",
+        BackupSwitch::Paused => "Backup is paused",
+    };
+    let mut lines = vec![switch.to_owned()];
+    if let Some(reason) = snapshot.wait_reason.as_ref().filter(|_| snapshot.backup == BackupSwitch::On) {
+        lines.push(reason.summary.clone());
+    }
+    if snapshot.sources.is_empty() {
+        lines.push("No folders yet: safelight backup PATH --to DEST".to_owned());
+    } else {
+        lines.push(format!("\nFolders ({})", files(snapshot.library.found)));
+    }
+    for source in &snapshot.sources {
+        lines.push(format!("  {}  {}{}", source.path.path, files(source.found), condition(source.state)));
+    }
+    if !snapshot.destinations.is_empty() {
+        lines.push("\nDestinations".to_owned());
+    }
+    for destination in &snapshot.destinations {
+        lines.extend(destination_lines(destination));
+    }
+    lines
+}
+
+/// A source's state as an addition to its line.
+pub fn condition(state: SourceCondition) -> &'static str {
+    match state {
+        SourceCondition::Watching => "",
+        SourceCondition::Scanning => ", being looked through",
+        SourceCondition::Unavailable => ", not connected",
+        SourceCondition::Unreadable => ", cannot be read",
+    }
+}
+
+/// A destination in a few lines.
+pub fn destination_lines(destination: &DestinationState) -> Vec<String> {
+    let d = destination;
+    let off = if d.enabled { "" } else { ", switched off" };
+    let wanted = d.found.saturating_sub(d.excluded);
+    let mut lines = vec![
+        format!("  {}  {}{off}", d.name, d.url),
+        format!("    {} of {} safe", count(d.safe), files(wanted)),
+    ];
+    let others = [
+        (d.unproven, "copied but not proved"),
+        (d.waiting, "waiting"),
+        (d.uploading, "being copied"),
+        (d.needs_attention, "need attention: safelight queue --failed"),
+        (d.excluded, "left out"),
+    ];
+    let others = others.into_iter().filter(|(number, _)| *number > 0);
+    lines.extend(others.map(|(number, what)| format!("    {} {what}", count(number))));
+    if let Some(reason) = &d.wait_reason {
+        let until = reason.until.as_ref().map(|until| format!(" (until {until})")).unwrap_or_default();
+        lines.push(format!("    {}{until}", reason.summary));
+    }
+    if let Some(oldest) = d.oldest_proof_at.as_ref().filter(|_| d.safe > 0) {
+        lines.push(format!("    oldest proof {oldest}"));
+    }
+    lines
+}

@@ -1,0 +1,239 @@
+//! The JSON shapes that scripts rely on, and the sentences beside them.
+
+use super::{Answer, JSON, LOG, Scene, disk, pair, snapshot, source, wait_text};
+use crate::api::{
+    BackupSwitch, FailureText, LibraryCounts, PathText, QueueList, QueuePage, QueueRow, Reply, Request,
+    Selection, Snapshot, SourceCondition, TestReport,
+};
+use crate::cli::args::{
+    DestinationCommand, ExcludeArgs, QueueArgs, RestoreArgs, RetryArgs, SourceCommand, VerifyArgs,
+};
+use crate::cli::{Exit, copies, places, queue, status};
+use crate::domain::failure::{FailureKind, Reach};
+
+fn full() -> Snapshot {
+    let mut disk = disk(vec![pair(1, [10, 1, 2, 1, 3, 4]), pair(2, [5, 0, 0, 0, 0, 0])]);
+    disk.oldest_proof_at = Some("2024-01-31T08:00:00Z".into());
+    disk.wait_reason = Some(wait_text("unreachable", "Waiting: the backup place cannot be reached"));
+    disk.note = "ext4".into();
+    let mut nas = super::disk(Vec::new());
+    (nas.id, nas.name, nas.url, nas.enabled) = (8, "nas".into(), "/mnt/nas".into(), false);
+    let mut odd = source(2, "", SourceCondition::Scanning, 5);
+    odd.path = PathText::from_bytes(b"/caf\xe9");
+    Snapshot {
+        backup: BackupSwitch::On,
+        library: LibraryCounts { found: 26, assets: 20, safe_everywhere: 15, safe_somewhere: 15 },
+        sources: vec![source(1, "/photos", SourceCondition::Watching, 21), odd],
+        destinations: vec![disk, nas],
+        ..Snapshot::default()
+    }
+}
+
+fn pretty(json: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(json).expect("one JSON document");
+    serde_json::to_string_pretty(&value).expect("JSON")
+}
+
+#[test]
+fn status_keeps_its_shape() {
+    let mut scene = Scene::still(JSON, full());
+    assert_eq!(status::run(&mut scene.desk), Ok(Exit::Destination));
+    insta::assert_snapshot!("status_json", pretty(&scene.stdout.take()));
+
+    let mut scene = Scene::still(LOG, full());
+    status::run(&mut scene.desk).expect("status");
+    insta::assert_snapshot!("status_text", scene.stdout.take());
+}
+
+#[test]
+fn the_status_code_is_the_worst_of_what_is_on() {
+    assert_eq!(status::exit(&Snapshot::default()), Exit::Fine);
+    assert_eq!(status::exit(&snapshot([3, 0, 2, 1, 0, 4])), Exit::Fine, "what waits is not wrong");
+    assert_eq!(status::exit(&snapshot([3, 1, 0, 0, 0, 0])), Exit::Attention);
+    assert_eq!(status::exit(&snapshot([3, 0, 0, 0, 1, 0])), Exit::Attention);
+    let mut gone = snapshot([3, 0, 0, 0, 1, 0]);
+    gone.sources[0].state = SourceCondition::Unavailable;
+    assert_eq!(status::exit(&gone), Exit::Source);
+    gone.destinations[0].wait_reason = Some(wait_text("no_space", "x"));
+    assert_eq!(status::exit(&gone), Exit::Destination);
+    gone.destinations[0].enabled = false;
+    assert_eq!(status::exit(&gone), Exit::Source, "what is off does not count");
+}
+
+fn row(id: &str, state: &str) -> QueueRow {
+    QueueRow {
+        id: id.into(),
+        path: PathText::from_bytes(b"/photos/a.jpg"),
+        destination: "disk".into(),
+        state: state.into(),
+        job_state: None,
+        attempt: 0,
+        bytes_sent: 0,
+        bytes_total: 2_000_000,
+        wait_reason: None,
+        failure: None,
+        excluded_because: None,
+        asset: Some(4),
+        proved_at: None,
+    }
+}
+
+/// Two pages of waiting rows, of which one has moved on to uploading when that list is read.
+fn rows() -> Answer {
+    Box::new(|request| {
+        let Request::Queue(query) = request else { return None };
+        let (rows, next) = match (query.list, query.after.as_deref()) {
+            (QueueList::Waiting, None) => {
+                let mut waits = row("1", "waiting");
+                waits.wait_reason = Some(wait_text("back_off", "Trying again later"));
+                (vec![waits, row("2", "waiting")], Some("2".to_owned()))
+            }
+            (QueueList::Waiting, Some("2")) => (vec![row("3", "waiting")], None),
+            (QueueList::Uploading, None) => {
+                let mut moving = row("4", "uploading");
+                (moving.job_state, moving.attempt) = (Some("pending".into()), 2);
+                moving.bytes_sent = 500_000;
+                (vec![row("3", "uploading"), moving], None)
+            }
+            (QueueList::NeedsAttention, None) => {
+                let mut failed = row("f5", "needs_attention");
+                failed.path = PathText::from_bytes(b"/photos/\xff.jpg");
+                let details = "permission denied".to_owned();
+                failed.failure = Some(FailureText::new(FailureKind::Unreadable, Reach::Resource, details));
+                (vec![failed], None)
+            }
+            (QueueList::Excluded, None) => {
+                let mut out = row("6", "excluded");
+                out.excluded_because = Some("Not a photo or video".into());
+                (vec![out], None)
+            }
+            (QueueList::Unproven, None) => (Vec::new(), None),
+            other => panic!("asked for {other:?}"),
+        };
+        Some(Ok(Reply::Queue(QueuePage { revision: 1, rows, next, total: 5 })))
+    })
+}
+
+#[test]
+fn the_queue_keeps_its_shape() {
+    let show = |style, failed| {
+        let mut scene = Scene::new(style, full(), Vec::new(), rows());
+        assert_eq!(queue::run(&mut scene.desk, &QueueArgs { failed }), Ok(Exit::Fine));
+        scene.stdout.take()
+    };
+    insta::assert_snapshot!("queue_json", pretty(&show(JSON, false)));
+    insta::assert_snapshot!("queue_text", show(LOG, false));
+    let failed: serde_json::Value = serde_json::from_str(&show(JSON, true)).expect("JSON");
+    assert_eq!(failed.as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn an_empty_queue_is_an_empty_array() {
+    let empty: Answer = Box::new(|_| {
+        Some(Ok(Reply::Queue(QueuePage { revision: 1, rows: Vec::new(), next: None, total: 0 })))
+    });
+    let mut scene = Scene::new(JSON, full(), Vec::new(), empty);
+    queue::run(&mut scene.desk, &QueueArgs { failed: false }).expect("queue");
+    assert_eq!(scene.stdout.take(), "[]\n");
+}
+
+#[test]
+fn retry_and_exclude_name_what_they_mean() {
+    let changed: fn() -> Answer = || Box::new(|_| Some(Ok(Reply::Changed { items: 2 })));
+    let retry = |args: &RetryArgs| {
+        let mut scene = Scene::new(LOG, full(), Vec::new(), changed());
+        let outcome = queue::retry(&mut scene.desk, args);
+        (outcome.map_err(|trouble| trouble.exit), scene.asked(), scene.stdout.take())
+    };
+    let none = RetryArgs { all: false, kind: None, ids: Vec::new() };
+    let (outcome, asked, said) = retry(&RetryArgs { all: true, ..none.clone() });
+    assert_eq!((outcome, said.as_str()), (Ok(Exit::Fine), "Trying 2 files again\n"));
+    assert_eq!(asked, [Request::Retry(Selection::All)]);
+    let (_, asked, _) = retry(&RetryArgs { kind: Some("full".into()), ..none.clone() });
+    assert_eq!(asked, [Request::Retry(Selection::Kind("full".into()))]);
+    for bad in [
+        RetryArgs { kind: Some("fulll".into()), ..none.clone() },
+        RetryArgs { ids: vec!["1".into(), "x".into()], ..none },
+    ] {
+        let (outcome, asked, _) = retry(&bad);
+        assert_eq!((outcome, asked), (Err(Exit::Usage), Vec::new()));
+    }
+
+    let mut scene = Scene::new(JSON, full(), Vec::new(), changed());
+    let args = ExcludeArgs { ids: vec!["1".into(), "f2".into()] };
+    assert_eq!(queue::exclude(&mut scene.desk, &args), Ok(Exit::Fine));
+    let items = Selection::Items(vec!["1".into(), "f2".into()]);
+    assert_eq!(scene.asked(), [Request::Exclude(items)]);
+    assert_eq!(scene.stdout.take(), "{\"changed\":2}\n");
+}
+
+#[test]
+fn lists_have_the_shape_of_the_status() {
+    let mut scene = Scene::still(JSON, full());
+    places::source(&mut scene.desk, &SourceCommand::List).expect("list");
+    let sources: serde_json::Value = serde_json::from_str(&scene.stdout.take()).expect("JSON");
+    places::destinations(&mut scene.desk, &DestinationCommand::List).expect("list");
+    let destinations: serde_json::Value = serde_json::from_str(&scene.stdout.take()).expect("JSON");
+    status::run(&mut scene.desk).expect("status");
+    let status: serde_json::Value = serde_json::from_str(&scene.stdout.take()).expect("JSON");
+    assert_eq!((&status["sources"], &status["destinations"]), (&sources, &destinations));
+}
+
+#[test]
+fn destinations_are_meant_by_name_or_place() {
+    let run = |command: DestinationCommand| {
+        let answer: Answer = Box::new(|request| match request {
+            Request::TestDestination { .. } => Some(Ok(Reply::Tested(TestReport {
+                is_usable: false,
+                summary: "The backup place is not there".into(),
+                details: vec!["Connect the disk".into()],
+                free_bytes: None,
+            }))),
+            _other => None,
+        });
+        let mut scene = Scene::new(LOG, full(), Vec::new(), answer);
+        let outcome = places::destinations(&mut scene.desk, &command).map_err(|trouble| trouble.exit);
+        (outcome, scene.asked())
+    };
+    let (outcome, asked) = run(DestinationCommand::Enable { dest: "nas".into() });
+    assert_eq!((outcome, asked), (Ok(Exit::Fine), vec![Request::EnableDestination { id: 8, enabled: true }]));
+    let (_, asked) = run(DestinationCommand::Disable { dest: "/mnt/disk".into() });
+    assert_eq!(asked, [Request::EnableDestination { id: 7, enabled: false }]);
+    let (_, asked) = run(DestinationCommand::Remove { dest: "disk".into() });
+    assert_eq!(asked, [Request::RemoveDestination { id: 7 }]);
+    let (outcome, asked) = run(DestinationCommand::Remove { dest: "usb".into() });
+    assert_eq!((outcome, asked), (Err(Exit::Usage), Vec::new()));
+    let (outcome, _) = run(DestinationCommand::Test { dest: "disk".into(), allow_http: false });
+    assert_eq!(outcome, Err(Exit::Destination));
+    let bad =
+        DestinationCommand::Add { dest: "/mnt/x".into(), name: Some("My Disk".into()), allow_http: false };
+    assert_eq!(run(bad), (Err(Exit::Usage), Vec::new()));
+}
+
+#[test]
+fn copies_that_are_wrong_need_attention() {
+    let answer: fn(Reply) -> Answer = |reply| Box::new(move |_| Some(Ok(reply.clone())));
+    let verify = |checked, failed| {
+        let mut scene = Scene::new(LOG, full(), Vec::new(), answer(Reply::Verified { checked, failed }));
+        let args = VerifyArgs { deep: true, to: Some("disk".into()) };
+        let outcome = copies::verify(&mut scene.desk, &args);
+        assert_eq!(scene.asked(), [Request::Verify { destination: Some(7), deep: true }]);
+        (outcome, scene.stdout.take(), scene.stderr.take())
+    };
+    assert_eq!(
+        verify(10, 0),
+        (Ok(Exit::Fine), "10 files compared, 10 as they should be\n".into(), String::new())
+    );
+    let (outcome, _, said) = verify(10, 2);
+    assert_eq!(outcome, Ok(Exit::Attention));
+    assert!(said.starts_with("safelight: 2 files not as they should be"), "{said}");
+
+    let failed = vec!["a.jpg: another file is there already".to_owned()];
+    let reply = Reply::Restored { restored: 4, present: 1, failed };
+    let mut scene = Scene::new(JSON, full(), Vec::new(), answer(reply));
+    let args = RestoreArgs { from: "disk".into(), into: "/tmp/back".into(), only: Some("2024/*".into()) };
+    assert_eq!(copies::restore(&mut scene.desk, &args), Ok(Exit::Attention));
+    let into = PathText { path: "/tmp/back".into(), path_b64: None };
+    assert_eq!(scene.asked(), [Request::Restore { destination: 7, into, only: Some("2024/*".into()) }]);
+    assert!(scene.stdout.take().starts_with("{\"failed\":[\"a.jpg"));
+}

@@ -1,0 +1,111 @@
+//! What the window needs from below: one window at a time, a backend, and what it remembers.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::args::Global;
+use super::exit::Trouble;
+use super::{Place, join};
+use crate::base::clock::SystemClock;
+use crate::base::files::RealFiles;
+use crate::base::waker::Waker;
+use crate::client::Backend;
+use crate::client::pictures::PicturePool;
+use crate::client::window_backend::{SystemDesktop, WindowBackend};
+use crate::media::thumb_cache::{CACHE_BYTES_MAX, ThumbCache};
+use crate::platform::log::{LogGuard, Sink};
+use crate::platform::paths::Paths;
+
+/// A window that may open.
+#[derive(Debug)]
+pub struct Opening {
+    paths: Paths,
+    _log: Option<LogGuard>,
+}
+
+/// Gets ready to open the window; none when one is open already and has been brought to the front.
+///
+/// # Errors
+/// When Safelight's places cannot be used.
+pub fn open(global: &Global) -> Result<Option<Opening>, Trouble> {
+    let place = Place::prepare(global)?;
+    if join::raise_window(&place.paths) {
+        return Ok(None);
+    }
+    let dir = place.paths.log_dir();
+    let log = place.log(Sink::File { dir: &dir, name: "window" });
+    Ok(Some(Opening { paths: place.paths, _log: log }))
+}
+
+/// The most that is read of what a window remembers, in bytes.
+const MEMORY_LEN_MAX: u64 = 64 << 10;
+
+impl Opening {
+    /// The window's backend: the agent, joined or started, and pictures decoded in this process.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn backend(&self, wake: impl Fn() + Send + Sync + 'static) -> io::Result<Box<dyn Backend>> {
+        let waker = Waker::new(wake);
+        let thumbnails = self.paths.cache_dir.join("thumbnails");
+        let cache = ThumbCache::new(thumbnails, CACHE_BYTES_MAX, Arc::new(SystemClock));
+        let pictures = PicturePool::start(Arc::new(RealFiles), Some(cache), waker.clone())?;
+        let join = join::window_join(self.paths.clone());
+        let desktop = Box::new(SystemDesktop);
+        Ok(Box::new(WindowBackend::start(join, waker, Box::new(pictures), desktop)?))
+    }
+
+    /// What the window remembers from last time, or what it begins with.
+    pub fn remembered<T: DeserializeOwned + Default>(&self) -> T {
+        let read = || -> io::Result<T> {
+            let file = std::fs::File::open(self.memory())?;
+            Ok(serde_json::from_reader(io::Read::take(file, MEMORY_LEN_MAX))?)
+        };
+        read().unwrap_or_else(|error| {
+            tracing::debug!("the window remembers nothing: {error}");
+            T::default()
+        })
+    }
+
+    /// A way to keep what the window is to remember.
+    pub fn remembering<T: Serialize>(&self) -> impl FnMut(&T) + 'static {
+        let path = self.memory();
+        move |memory| {
+            // A new name first: a torn file would forget everything.
+            let fresh = path.with_extension("tmp");
+            let kept = serde_json::to_vec_pretty(memory)
+                .map_err(io::Error::from)
+                .and_then(|text| std::fs::write(&fresh, text))
+                .and_then(|()| std::fs::rename(&fresh, &path));
+            if let Err(error) = kept {
+                tracing::warn!("the window will not remember: {error}");
+            }
+        }
+    }
+
+    fn memory(&self) -> PathBuf {
+        self.paths.data_dir.join("window.json")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_comes_back_and_nonsense_does_not() {
+        let dir = tempfile::tempdir().expect("temp");
+        let chosen = Some(dir.path());
+        let paths = Paths::prepare(chosen, &crate::platform::paths::Environment::default()).expect("paths");
+        let opening = Opening { paths, _log: None };
+        assert_eq!(opening.remembered::<Vec<u32>>(), Vec::<u32>::new());
+        opening.remembering()(&vec![1, 2, 3]);
+        assert_eq!(opening.remembered::<Vec<u32>>(), [1, 2, 3]);
+        std::fs::write(opening.memory(), b"[1, 2").expect("write");
+        assert_eq!(opening.remembered::<Vec<u32>>(), Vec::<u32>::new());
+    }
+}
