@@ -213,7 +213,9 @@ impl App {
             return;
         }
         let since = self.refreshed_at.map_or(REFRESH_MS, |at| self.model.now.0 - at.0);
-        let is_urgent = self.refresh_library || self.queue.is_missing() && queue_is_stale;
+        let is_urgent = self.refresh_library
+            || queue_is_stale && self.queue.is_missing()
+            || self.viewer.as_ref().is_some_and(Viewer::is_missing);
         if (0..REFRESH_MS).contains(&since) && !is_urgent {
             let rest = u64::try_from(REFRESH_MS - since).unwrap_or(0);
             ctx.request_repaint_after(Duration::from_millis(rest.max(20)));
