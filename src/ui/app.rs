@@ -389,8 +389,9 @@ fn path_text(path: &std::path::Path) -> PathText {
     PathText::from_bytes(path.as_os_str().as_bytes())
 }
 
-impl eframe::App for App {
-    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+impl App {
+    /// The first half of a frame: takes in what came and asks for what is missing. Paints nothing.
+    pub fn take_in(&mut self, ctx: &Context) {
         let has_more = self.drain(ctx);
         self.model.expire_toasts();
         self.decide_first_run();
@@ -402,7 +403,8 @@ impl eframe::App for App {
         }
     }
 
-    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+    /// The second half: paints, then carries out what was asked for.
+    pub fn show(&mut self, ui: &mut Ui) {
         let ctx = ui.ctx().clone();
         let mut out = Vec::new();
         self.keys(&ctx, &mut out);
@@ -414,6 +416,16 @@ impl eframe::App for App {
         }
         self.say_which_pictures();
         self.wake_for_words(&ctx);
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        self.take_in(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        self.show(ui);
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
