@@ -80,7 +80,7 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
             say(
                 ui,
                 format!(
-                    "{} to be copied. Backup goes on where it stopped when you open Safelight again",
+                    "{} to be made. Backup goes on where it stopped when you open Safelight again",
                     still(left)
                 ),
             );
@@ -137,7 +137,8 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
 }
 
 fn still(left: u64) -> String {
-    if left == 1 { "1 file is still".to_owned() } else { format!("{} are still", words::files(left)) }
+    let copies = words::counted(left, "copy", "copies");
+    format!("{copies} {} still", if left == 1 { "is" } else { "are" })
 }
 
 fn sheet(ui: &mut Ui) {

@@ -95,7 +95,7 @@ fn item(ui: &mut Ui, screen: Screen, is_shown: bool, attention: u64) -> eframe::
         let mut name = screen.label().to_owned();
         if attention > 0 {
             let verb = if attention == 1 { "needs" } else { "need" };
-            name += &format!(", {} {verb} attention", words::files(attention));
+            name += &format!(", {} {verb} attention", words::number(attention));
         }
         WidgetInfo::selected(Role::Tab, true, is_shown, name)
     });

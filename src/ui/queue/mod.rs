@@ -369,5 +369,5 @@ fn inset(ui: &mut Ui, left: f32, add: impl FnOnce(&mut Ui)) {
 /// A thin line between rows, where space alone would not tell them apart.
 fn hair_line(ui: &Ui, rect: eframe::egui::Rect) {
     let stroke = eframe::egui::Stroke::new(1.0, tokens(ui).line.gamma_multiply(0.6));
-    ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, stroke);
+    ui.painter().hline(rect.x_range(), rect.top() - space::XS, stroke);
 }

@@ -159,6 +159,7 @@ fn zoom_changes_the_cells_and_is_kept() {
     window.press_with(Modifiers::COMMAND, Key::Minus);
     assert!(photos(&window).len() > before);
     assert!(window.saved.borrow().last().is_some_and(|p| p.cell_side < 120.0));
+    assert!(window.harness.state().library.wanted().is_empty(), "the smaller thumbnails have come");
     window.click("Larger thumbnails");
     assert!(window.saved.borrow().last().is_some_and(|p| p.cell_side > 120.0));
 }

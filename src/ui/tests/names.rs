@@ -39,7 +39,7 @@ fn the_toggle_says_what_it_is_and_whether_it_is_on() {
 #[test]
 fn attention_is_said_in_the_sidebar() {
     let window = Window::open(World::busy(3_000));
-    assert!(window.sees("Queue, 6 files need attention"));
+    assert!(window.sees("Queue, 6 need attention"));
 }
 
 #[test]
