@@ -27,6 +27,8 @@ use crate::client::{Backend, Connection, PICTURES_WANTED_MAX, PictureRequest, TH
 const DRAIN_BUDGET: Duration = Duration::from_millis(4);
 /// Messages taken in one frame at most.
 const DRAIN_MAX: usize = 256;
+/// Pictures taken in one frame even when the budget is spent.
+const PICTURES_AT_LEAST: usize = 4;
 /// Lists are asked for again at most this often, in milliseconds.
 const REFRESH_MS: i64 = 400;
 
@@ -92,6 +94,8 @@ pub struct App {
     refresh_library: bool,
     was_connected: bool,
     wanted: Vec<PictureRequest>,
+    /// Pictures came since it was said which are wanted.
+    pictures_came: bool,
 }
 
 impl App {
@@ -128,6 +132,7 @@ impl App {
             refresh_library: false,
             was_connected: false,
             wanted: Vec::new(),
+            pictures_came: false,
         }
     }
 
@@ -155,25 +160,30 @@ impl App {
         self.model.now = self.backend.now();
         self.model.connection = self.backend.connection();
         self.model.snapshot = self.backend.snapshot();
+        let mut has_more = false;
         for _ in 0..DRAIN_MAX {
             let Some(incoming) = self.backend.poll() else { break };
             self.on_incoming(ctx, incoming);
             if began.elapsed() > DRAIN_BUDGET {
-                return true;
+                has_more = true;
+                break;
             }
         }
-        for _ in 0..DRAIN_MAX {
+        for taken in 0..DRAIN_MAX {
             let Some(picture) = self.backend.poll_picture() else { break };
+            self.pictures_came = true;
             if picture.side_max <= THUMBNAIL_SIDE_MAX {
                 self.library.on_picture(picture);
             } else if let Some(viewer) = &mut self.viewer {
                 viewer.on_picture(ctx, picture);
             }
-            if began.elapsed() > DRAIN_BUDGET {
-                return true;
+            // However many messages came, some pictures are taken: they must not starve.
+            if taken + 1 >= PICTURES_AT_LEAST && began.elapsed() > DRAIN_BUDGET {
+                has_more = true;
+                break;
             }
         }
-        self.library.upload(ctx)
+        self.library.upload(ctx) || has_more
     }
 
     fn decide_first_run(&mut self) {
@@ -213,7 +223,9 @@ impl App {
             return;
         }
         let since = self.refreshed_at.map_or(REFRESH_MS, |at| self.model.now.0 - at.0);
-        let is_urgent = self.refresh_library || self.queue.is_missing() && queue_is_stale;
+        let is_urgent = self.refresh_library
+            || queue_is_stale && self.queue.is_missing()
+            || self.viewer.as_ref().is_some_and(Viewer::is_missing);
         if (0..REFRESH_MS).contains(&since) && !is_urgent {
             let rest = u64::try_from(REFRESH_MS - since).unwrap_or(0);
             ctx.request_repaint_after(Duration::from_millis(rest.max(20)));
@@ -359,7 +371,9 @@ impl App {
         }
         wanted.extend_from_slice(self.library.wanted());
         wanted.truncate(PICTURES_WANTED_MAX);
-        if wanted != self.wanted {
+        // A picture that came and is wanted again was dropped on its way to the screen.
+        let again = std::mem::take(&mut self.pictures_came) && !wanted.is_empty();
+        if again || wanted != self.wanted {
             self.wanted.clone_from(&wanted);
             self.backend.want_pictures(wanted);
         }
@@ -387,8 +401,9 @@ fn path_text(path: &std::path::Path) -> PathText {
     PathText::from_bytes(path.as_os_str().as_bytes())
 }
 
-impl eframe::App for App {
-    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+impl App {
+    /// The first half of a frame: takes in what came and asks for what is missing. Paints nothing.
+    pub fn take_in(&mut self, ctx: &Context) {
         let has_more = self.drain(ctx);
         self.model.expire_toasts();
         self.decide_first_run();
@@ -400,7 +415,8 @@ impl eframe::App for App {
         }
     }
 
-    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+    /// The second half: paints, then carries out what was asked for.
+    pub fn show(&mut self, ui: &mut Ui) {
         let ctx = ui.ctx().clone();
         let mut out = Vec::new();
         self.keys(&ctx, &mut out);
@@ -412,6 +428,16 @@ impl eframe::App for App {
         }
         self.say_which_pictures();
         self.wake_for_words(&ctx);
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        self.take_in(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        self.show(ui);
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {

@@ -195,7 +195,7 @@ fn bins(t: &Tokens, d: &DestinationState) -> [BinLine; 6] {
     [
         line(d.safe, t.bin_safe, "safe", QueueList::Done),
         line(d.unproven, t.bin_unproven, "unproven", QueueList::Unproven),
-        line(d.uploading, t.accent_hover, "uploading", QueueList::Uploading),
+        line(d.uploading, t.bin_uploading, "uploading", QueueList::Uploading),
         line(d.waiting, t.bin_waiting, "waiting", QueueList::Waiting),
         line(d.needs_attention, t.accent, "need attention", QueueList::NeedsAttention),
         line(d.excluded, t.bin_excluded, "left out", QueueList::Excluded),

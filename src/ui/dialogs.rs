@@ -2,12 +2,13 @@
 
 use eframe::egui::{
     Align, Context, Frame, Grid, Id, Label, Layout, Margin, Modal, Response, RichText, Role, TextStyle, Ui,
+    vec2,
 };
 
 use super::app::Env;
 use super::commands::{Command, Dialog, Purpose, SHEET, Verb};
 use super::icons::Icon;
-use super::theme::{radius, space, tokens, tokens_of};
+use super::theme::{radius, size, space, tokens, tokens_of};
 use super::widgets::{self, Kind};
 use super::{draft, words};
 use crate::api::Request;
@@ -19,7 +20,8 @@ const WIDTH: f32 = 440.0;
 pub(super) fn show(ctx: &Context, env: &mut Env<'_>, dialog: &Dialog, is_new: bool) {
     let t = tokens_of(ctx.theme());
     let title = title(dialog);
-    let id = Id::unique("dialog");
+    // An area keeps its size under its id, and questions differ in size.
+    let id = Id::unique(("dialog", &title));
     let area = Modal::default_area(id).role(Role::Dialog).accessible_name(title.clone());
     let frame = Frame::popup(&ctx.global_style())
         .fill(t.surface)
@@ -31,7 +33,8 @@ pub(super) fn show(ctx: &Context, env: &mut Env<'_>, dialog: &Dialog, is_new: bo
         ui.add_space(space::XS);
         body(ui, env, dialog);
         ui.add_space(space::L);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let row = vec2(WIDTH, size::CONTROL);
+        ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
             let first = buttons(ui, env, dialog);
             if is_new {
                 first.request_focus();
@@ -77,7 +80,7 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
             say(
                 ui,
                 format!(
-                    "{} to be copied. Backup goes on where it stopped when you open Safelight again",
+                    "{} to be made. Backup goes on where it stopped when you open Safelight again",
                     still(left)
                 ),
             );
@@ -134,7 +137,8 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
 }
 
 fn still(left: u64) -> String {
-    if left == 1 { "1 file is still".to_owned() } else { format!("{} are still", words::files(left)) }
+    let copies = words::counted(left, "copy", "copies");
+    format!("{copies} {} still", if left == 1 { "is" } else { "are" })
 }
 
 fn sheet(ui: &mut Ui) {

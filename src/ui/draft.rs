@@ -91,7 +91,7 @@ impl Draft {
     pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
         ui.horizontal(|ui| {
             let before = self.text.clone();
-            let width = (ui.available_width() - 220.0).max(160.0);
+            let width = widgets::field_beside(ui, "Choose", "Check");
             let hint = "/path/to/backup";
             let entered = widgets::field(ui, &mut self.text, "Backup folder", hint, width);
             if self.text != before {

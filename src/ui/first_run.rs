@@ -79,7 +79,7 @@ fn switch_on_existing(env: &mut Env<'_>) {
 fn head(ui: &mut Ui) {
     let t = tokens(ui);
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(56.0), Sense::hover());
-    icons::paint_mark(ui.painter(), rect, t.accent, t.text);
+    icons::paint_mark(ui.painter(), rect.translate(vec2(-5.0, 0.0)), t.accent, t.text);
     ui.add_space(space::M);
     ui.label(widgets::title("Keep your photos safe"));
     let lead = "Safelight copies your photos to a place you own, reads every copy back, and tells you when all are safe";

@@ -239,12 +239,8 @@ fn paint_state(pen: &Pen<'_>, icon: Icon) {
             pen.line(&[(6.2, 17.8), (17.8, 6.2)]);
         }
         Icon::Live => {
-            pen.ring(12.0, 12.0, 5.2);
-            pen.dot(12.0, 12.0, 2.0);
-            for i in 0..16 {
-                let from = TAU * points(i) / 16.0;
-                pen.arc(12.0, 12.0, 9.2, from, from + TAU / 40.0);
-            }
+            pen.dot(12.0, 12.0, 3.2);
+            pen.ring(12.0, 12.0, 8.6);
         }
         _ => pen.filled(&[(7.5, 5.0), (19.0, 12.0), (7.5, 19.0)]),
     }

@@ -16,8 +16,10 @@ pub(super) enum Mood {
     Safe,
     /// Work is being done.
     Working,
-    /// Waiting, off or paused.
+    /// Waiting, or nothing to do.
     Resting,
+    /// Off or paused by the person.
+    Stopped,
     /// The person is needed.
     Attention,
 }
@@ -100,9 +102,9 @@ pub(super) fn of(snapshot: &Snapshot, connection: &Connection, now: UnixMillis) 
 fn off(snapshot: &Snapshot) -> Sentence {
     let left = to_be_copied(snapshot);
     if left == 0 && snapshot.library.safe_somewhere > 0 {
-        say(Mood::Resting, "Backup is off. New photos will not be copied")
+        say(Mood::Stopped, "Backup is off. New photos will not be copied")
     } else {
-        say(Mood::Resting, format!("Backup is off. {} not backed up", are(left)))
+        say(Mood::Stopped, format!("Backup is off. {} not backed up", are(left)))
     }
 }
 
@@ -125,7 +127,7 @@ fn paused(snapshot: &Snapshot, now: UnixMillis) -> Sentence {
     if left > 0 {
         text += &format!(", {} left", words::number(left));
     }
-    say(Mood::Resting, text)
+    say(Mood::Stopped, text)
 }
 
 fn on(snapshot: &Snapshot, now: UnixMillis) -> Sentence {

@@ -89,7 +89,7 @@ impl Settings {
     /// The field and the button that add a folder.
     pub fn add_folder(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
         ui.horizontal(|ui| {
-            let width = (ui.available_width() - 220.0).max(160.0);
+            let width = widgets::field_beside(ui, "Choose", "Add");
             let entered = widgets::field(ui, &mut self.typed, "Photo folder", "/path/to/photos", width);
             if widgets::icon_text_button(ui, Kind::Normal, Icon::Folder, "Choose").clicked() {
                 env.out.push(Command::PickFolder(PickFor::Source));

@@ -95,7 +95,7 @@ fn item(ui: &mut Ui, screen: Screen, is_shown: bool, attention: u64) -> eframe::
         let mut name = screen.label().to_owned();
         if attention > 0 {
             let verb = if attention == 1 { "needs" } else { "need" };
-            name += &format!(", {} {verb} attention", words::files(attention));
+            name += &format!(", {} {verb} attention", words::number(attention));
         }
         WidgetInfo::selected(Role::Tab, true, is_shown, name)
     });
@@ -125,6 +125,7 @@ fn mood_icon(mood: Mood) -> Icon {
         Mood::Safe => Icon::Safe,
         Mood::Working => Icon::Uploading,
         Mood::Resting => Icon::Waiting,
+        Mood::Stopped => Icon::Pause,
         Mood::Attention => Icon::Attention,
     }
 }
@@ -153,6 +154,7 @@ fn said(ui: &mut Ui, env: &mut Env<'_>) {
     let label = ui.add(Label::new(font).truncate());
     label.widget_info(|| WidgetInfo::labeled(Role::Status, true, &said.text));
     if said.mood == Mood::Attention
+        && env.model.connection == Connection::Connected
         && Totals::of(&env.model.snapshot, None).needs_attention > 0
         && ui.available_width() > 80.0
         && widgets::button(ui, Kind::Quiet, "Review").clicked()
@@ -192,7 +194,8 @@ pub(super) fn connection_banner(ui: &mut Ui, env: &Env<'_>) {
 /// Progress, speed and time left, while there is something to do.
 pub(super) fn bottom_bar(ui: &mut Ui, env: &mut Env<'_>) {
     let snapshot = env.model.snapshot.clone();
-    let Some(progress) = snapshot.progress.as_ref().filter(|_| snapshot.backup != BackupSwitch::Off) else {
+    let is_shown = snapshot.backup != BackupSwitch::Off && env.model.connection == Connection::Connected;
+    let Some(progress) = snapshot.progress.as_ref().filter(|_| is_shown) else {
         return;
     };
     let is_paused = snapshot.backup == BackupSwitch::Paused;

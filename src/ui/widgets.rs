@@ -86,6 +86,20 @@ pub(super) fn icon_text_button(ui: &mut Ui, kind: Kind, icon: Icon, text: &str) 
     text_button(ui, kind, Some(icon), text, text)
 }
 
+/// How wide a button with this text is, for what shares its row.
+pub(super) fn button_width(ui: &Ui, has_icon: bool, text: &str) -> f32 {
+    let font = TextStyle::Button.resolve(ui.style());
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER);
+    let icon = if has_icon { size::ICON + space::S } else { 0.0 };
+    galley.size().x + icon + 2.0 * (space::M + 2.0)
+}
+
+/// How wide a field is that fills a row up to its two buttons, the first with an icon.
+pub(super) fn field_beside(ui: &Ui, first: &str, second: &str) -> f32 {
+    let buttons = button_width(ui, true, first) + button_width(ui, false, second);
+    (ui.available_width() - buttons - 2.0 * ui.spacing().item_spacing.x).max(120.0)
+}
+
 fn text_button(ui: &mut Ui, kind: Kind, icon: Option<Icon>, text: &str, name: &str) -> Response {
     let font = TextStyle::Button.resolve(ui.style());
     let galley = ui.painter().layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER);

@@ -231,11 +231,11 @@ mod tests {
 
     #[test]
     fn days() {
-        assert_eq!(short_day(Day(2019_05_12)), "Sun 12 May");
-        assert_eq!(long_day(Day(2019_05_12)), "12 May 2019");
-        assert_eq!(month_and_year(Day(2019_05_12)), "May 2019");
-        assert_eq!(short_day(Day(2019_13_40)), "Undated");
-        assert_eq!(day_of(-1), Day(1969_12_31));
+        assert_eq!(short_day(Day(20190512)), "Sun 12 May");
+        assert_eq!(long_day(Day(20190512)), "12 May 2019");
+        assert_eq!(month_and_year(Day(20190512)), "May 2019");
+        assert_eq!(short_day(Day(20191340)), "Undated");
+        assert_eq!(day_of(-1), Day(19691231));
         assert_eq!(long_time(1_557_656_100_000), "12 May 2019, 10:15");
         assert_eq!(utc_offset(-90), "UTC-01:30");
     }

@@ -152,7 +152,7 @@ impl World {
             is_mismatch: false,
             size: FILE_BYTES,
             blake3: Some("3f1c".repeat(16)),
-            copies: copies.clone(),
+            copies,
         }];
         if row.is_live {
             let (stem, _) = row.path.path.rsplit_once('.')?;

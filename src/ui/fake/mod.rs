@@ -4,6 +4,7 @@
 //! the binary's commands.
 
 mod answers;
+mod frames;
 mod paint;
 mod world;
 
@@ -12,6 +13,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub use frames::Frames;
 pub use world::World;
 
 use super::Wake;

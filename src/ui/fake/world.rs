@@ -42,6 +42,8 @@ pub struct World {
     pub excluded: BTreeSet<usize>,
     /// Assets from the newest on that are safe.
     pub safe: usize,
+    /// Pictures are painted no larger than this.
+    pub picture_side_max: u32,
     /// No request is answered, as when the agent hangs.
     pub is_mute: bool,
     days: Vec<Section>,
@@ -81,6 +83,7 @@ impl World {
             attention: BTreeSet::new(),
             excluded: BTreeSet::new(),
             safe: 0,
+            picture_side_max: u32::MAX,
             is_mute: false,
             days: Vec::new(),
             starts: Vec::new(),
@@ -358,7 +361,7 @@ impl World {
             let tall = row.dimensions.is_some_and(|(w, h)| h > w);
             // Shots of a day look alike, as they do.
             let scene = dice(u64::from(self.day_of(index).unsigned_abs()), 3 + count(index / 5 % 3));
-            Ok(super::paint::picture(scene, count(index), wanted.side_max, tall))
+            Ok(super::paint::picture(scene, count(index), wanted.side_max.min(self.picture_side_max), tall))
         };
         Picture {
             asset: wanted.asset,

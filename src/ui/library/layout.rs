@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn short_days_share_a_row_and_months_do_not() {
         let sections =
-            [section(2019_05_12, 2), section(2019_05_10, 1), section(2019_05_01, 30), section(2019_04_30, 3)];
+            [section(20190512, 2), section(20190510, 1), section(20190501, 30), section(20190430, 3)];
         let layout = Layout::new(&sections, 1000.0, 96.0);
         assert_eq!(layout.columns(), 10);
         assert_eq!(layout.total(), 36);
@@ -332,11 +332,10 @@ mod tests {
     #[test]
     fn every_cell_is_painted_once_and_where_it_is_said_to_be() {
         let sections: Vec<_> =
-            (0..200).map(|i| section(2020_12_31 - i, u32::try_from(i * 7 % 23).unwrap_or(0))).collect();
+            (0..200).map(|i| section(20201231 - i, u32::try_from(i * 7 % 23).unwrap_or(0))).collect();
         let layout = Layout::new(&sections, 812.0, 120.0);
         let items = layout.visible(0.0, layout.height());
-        let seen = cells(&items);
-        let mut sorted = seen.clone();
+        let mut sorted = cells(&items);
         sorted.sort_unstable();
         assert_eq!(sorted, (0..layout.total()).collect::<Vec<_>>());
         for item in &items {
@@ -349,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_window_of_a_quarter_million_in_one_day_is_small_and_exact() {
-        let layout = Layout::new(&[section(2024_01_01, 250_000)], 100.0, 96.0);
+        let layout = Layout::new(&[section(20240101, 250_000)], 100.0, 96.0);
         assert_eq!(layout.columns(), 1);
         let items = layout.visible(layout.height() - 1000.0, layout.height());
         assert!(cells(&items).len() <= 12);
@@ -361,7 +360,7 @@ mod tests {
 
     #[test]
     fn up_and_down_lead_to_neighbours_and_back() {
-        let sections = [section(2019_05_12, 25), section(2019_04_10, 4), section(2018_04_01, 30)];
+        let sections = [section(20190512, 25), section(20190410, 4), section(20180401, 30)];
         let layout = Layout::new(&sections, 1000.0, 96.0);
         assert_eq!(layout.step(3, true), 13);
         assert_eq!(layout.step(13, false), 3);

@@ -189,11 +189,11 @@ mod tests {
         let mut pages = Pages::default();
         assert!(matches!(pages.refresh(7), Some(Request::Sections { .. })));
         assert_eq!(pages.refresh(7), None, "only once under way");
-        pages.on_sections(LibraryFilter::All, 7, vec![Section { day: 2020_01_01, assets: 500 }]);
+        pages.on_sections(LibraryFilter::All, 7, vec![Section { day: 20200101, assets: 500 }]);
         let (key, request) = pages.want(0, 450).expect("a request");
         assert_eq!(
             request,
-            Request::Assets { day: 2020_01_01, offset: 400, limit: 200, filter: LibraryFilter::All }
+            Request::Assets { day: 20200101, offset: 400, limit: 200, filter: LibraryFilter::All }
         );
         assert_eq!(pages.want(0, 460), None, "the same page is under way");
         assert_eq!(pages.row(0, 450), None);
@@ -208,7 +208,7 @@ mod tests {
         let mut pages = Pages::default();
         pages.refresh(1);
         pages.filter = LibraryFilter::Videos;
-        pages.on_sections(LibraryFilter::All, 1, vec![Section { day: 2020_01_01, assets: 5 }]);
+        pages.on_sections(LibraryFilter::All, 1, vec![Section { day: 20200101, assets: 5 }]);
         assert!(pages.sections().is_empty());
         assert!(matches!(pages.refresh(1), Some(Request::Sections { filter: LibraryFilter::Videos })));
     }
@@ -217,7 +217,7 @@ mod tests {
     fn what_is_under_way_is_bounded() {
         let mut pages = Pages::default();
         pages.refresh(1);
-        let days = (0..200).map(|i| Section { day: 2020_01_01 + i, assets: 1 }).collect();
+        let days = (0..200).map(|i| Section { day: 20200101 + i, assets: 1 }).collect();
         pages.on_sections(LibraryFilter::All, 1, days);
         let asked = (0..200).filter(|&i| pages.want(i, 0).is_some()).count();
         assert_eq!(asked, UNDER_WAY_MAX);

@@ -73,7 +73,8 @@ impl Atlas {
         let small = cell_px <= points(SLOT_SIDES[0]) * 0.95;
         let side = if small { SLOT_SIDES[0] } else { SLOT_SIDES[1] };
         if side != self.slot_side {
-            *self = Self { slot_side: side, frame: self.frame, ..Self::default() };
+            let arrived = std::mem::take(&mut self.arrived);
+            *self = Self { slot_side: side, frame: self.frame, arrived, ..Self::default() };
         }
     }
 
@@ -253,6 +254,17 @@ mod tests {
         let image = square(&Pixels { width: 8, height: 4, rgba: rgba.into() }, 2);
         assert_eq!(image.size, [2, 2]);
         assert!(image.pixels.iter().all(|c| c.r() == 100), "{:?}", image.pixels);
+    }
+
+    #[test]
+    fn a_change_of_size_keeps_what_has_arrived() {
+        let ctx = Context::default();
+        let mut atlas = Atlas::default();
+        atlas.begin(200.0);
+        atlas.accept(picture(1, 3, 2));
+        atlas.begin(90.0);
+        settle(&mut atlas, &ctx);
+        assert!(matches!(atlas.get(1, "1").0, Thumb::Picture(..)));
     }
 
     #[test]

@@ -101,7 +101,8 @@ impl Queue {
 
     /// Whether what is shown has never been asked for.
     pub fn is_missing(&self) -> bool {
-        self.shows_rows() && !self.lists.contains_key(&self.key())
+        let no_groups = !self.groups_known && !self.groups_under_way;
+        no_groups || self.shows_rows() && !self.lists.contains_key(&self.key())
     }
 
     /// The line was lost: what was under way will not come.
@@ -124,7 +125,7 @@ impl Queue {
     /// Requests that bring what is shown up to date.
     pub fn refresh(&mut self, revision: u64) -> Vec<(Request, Purpose)> {
         let mut requests = Vec::new();
-        if self.revision != Some(revision) {
+        if self.revision != Some(revision) || !self.groups_known {
             self.revision = Some(revision);
             if !self.groups_under_way {
                 self.groups_under_way = true;
@@ -172,8 +173,8 @@ impl Queue {
     /// Takes the groups of failures in.
     pub fn on_groups(&mut self, groups: Option<Vec<FailureGroup>>) {
         self.groups_under_way = false;
+        self.groups_known = true;
         if let Some(groups) = groups {
-            self.groups_known = true;
             self.groups = groups;
         }
     }
@@ -368,5 +369,5 @@ fn inset(ui: &mut Ui, left: f32, add: impl FnOnce(&mut Ui)) {
 /// A thin line between rows, where space alone would not tell them apart.
 fn hair_line(ui: &Ui, rect: eframe::egui::Rect) {
     let stroke = eframe::egui::Stroke::new(1.0, tokens(ui).line.gamma_multiply(0.6));
-    ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, stroke);
+    ui.painter().hline(rect.x_range(), rect.top() - space::XS, stroke);
 }

@@ -110,12 +110,17 @@ pub(super) fn row(
     if let Some(failure) = row.failure.as_ref().filter(|_| list == QueueList::NeedsAttention) {
         let mut open = folds.contains(&row.id);
         let name = format!("Details of {}", row.path.file_name());
-        if !failure.details.is_empty() && widgets::fold(ui, &mut open, "Details", &name) {
-            let details = eframe::egui::RichText::new(&failure.details)
-                .text_style(TextStyle::Monospace)
-                .color(tokens(ui).weak);
-            ui.add(eframe::egui::Label::new(details).wrap().selectable(true));
-        }
+        ui.horizontal_top(|ui| {
+            ui.add_space(24.0 + space::XS);
+            ui.vertical(|ui| {
+                if !failure.details.is_empty() && widgets::fold(ui, &mut open, "Details", &name) {
+                    let details = eframe::egui::RichText::new(&failure.details)
+                        .text_style(TextStyle::Monospace)
+                        .color(tokens(ui).weak);
+                    ui.add(eframe::egui::Label::new(details).wrap().selectable(true));
+                }
+            });
+        });
         if open {
             folds.insert(row.id.clone());
         } else {

@@ -23,6 +23,8 @@ pub(super) const LAMP: Color32 = rgb(0xff6b3d);
 pub(super) const LAMP_BRIGHT: Color32 = rgb(0xff8259);
 /// Text on the lamp.
 pub(super) const LAMP_INK: Color32 = rgb(0x1f0c04);
+/// The lamp seen from afar, on ink and on paper.
+pub(super) const LAMP_PALE: [Color32; 2] = [rgb(0xffb596), rgb(0xe39170)];
 /// The lamp as a wash over ink.
 pub(super) const LAMP_EMBER: Color32 = rgb(0x3a1e14);
 /// The safelight, deepened for paper.

@@ -43,6 +43,8 @@ pub(in crate::ui) struct Tokens {
     pub focus: Color32,
     /// Segments of the accounting bar.
     pub bin_safe: Color32,
+    /// Being sent.
+    pub bin_uploading: Color32,
     /// Taken, not provable.
     pub bin_unproven: Color32,
     /// To be sent.
@@ -78,6 +80,7 @@ const DARK: Tokens = Tokens {
     accent_wash: p::LAMP_EMBER,
     focus: p::LAMP,
     bin_safe: p::SAFE[0],
+    bin_uploading: p::LAMP_PALE[0],
     bin_unproven: p::INK_TONES[1],
     bin_waiting: p::INK_TONES[0],
     bin_excluded: p::INK_TONES[2],
@@ -106,6 +109,7 @@ const LIGHT: Tokens = Tokens {
     accent_wash: p::GLOW_BLUSH,
     focus: p::GLOW,
     bin_safe: p::SAFE[1],
+    bin_uploading: p::LAMP_PALE[1],
     bin_unproven: p::PAPER_TONES[1],
     bin_waiting: p::PAPER_TONES[0],
     bin_excluded: p::PAPER_TONES[2],

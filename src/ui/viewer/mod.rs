@@ -67,6 +67,11 @@ impl Viewer {
         self.asked_at != Some(revision)
     }
 
+    /// Whether the details have never been asked for.
+    pub fn is_missing(&self) -> bool {
+        self.asked_at.is_none()
+    }
+
     /// The request for the details, where they are missing or older than `revision`.
     pub fn refresh(&mut self, revision: u64) -> Option<Request> {
         if self.asked_at == Some(revision) {
