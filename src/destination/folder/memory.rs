@@ -30,6 +30,8 @@ pub struct Rules {
     pub no_replace: bool,
     /// Bytes that fit.
     pub capacity: Option<u64>,
+    /// It does not say how many bytes are free.
+    pub hides_free_space: bool,
     /// The disk vanishes after so many more bytes.
     pub vanish_after: Option<u64>,
     /// What reading back shows instead of the truth.
@@ -65,6 +67,7 @@ impl Default for Rules {
             is_read_only: false,
             no_replace: true,
             capacity: None,
+            hides_free_space: false,
             vanish_after: None,
             lie: None,
             proof: Some(ProofMethod::DirectRead),
@@ -94,7 +97,6 @@ struct World {
     rules: Rules,
     nodes: HashMap<u64, Node>,
     next: u64,
-    dir_syncs: u64,
 }
 
 struct MemoryDir {
@@ -115,7 +117,7 @@ impl MemoryFs {
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root_dir = Node::Dir { names: Names::new(), durable: Names::new() };
         let nodes = HashMap::from([(ROOT, root_dir)]);
-        let world = World { rules: Rules::default(), nodes, next: ROOT + 1, dir_syncs: 0 };
+        let world = World { rules: Rules::default(), nodes, next: ROOT + 1 };
         Self { root: root.into(), world: Arc::new(Mutex::new(world)) }
     }
 
@@ -162,11 +164,6 @@ impl MemoryFs {
                 Node::Link => {}
             }
         }
-    }
-
-    /// How often a directory has been synced.
-    pub fn dir_syncs(&self) -> u64 {
-        lock(&self.world).dir_syncs
     }
 }
 
@@ -491,7 +488,6 @@ impl FolderDir for MemoryDir {
     fn sync(&self) -> io::Result<()> {
         let mut world = lock(&self.world);
         world.alive()?;
-        world.dir_syncs += 1;
         if let Some(Node::Dir { names, durable }) = world.nodes.get_mut(&self.id) {
             durable.clone_from(names);
         }
@@ -516,7 +512,8 @@ impl FolderDir for MemoryDir {
     fn free_bytes(&self) -> io::Result<Option<u64>> {
         let world = lock(&self.world);
         world.alive()?;
-        Ok(world.rules.capacity.map(|capacity| capacity.saturating_sub(world.used(ROOT))))
+        let known = world.rules.capacity.filter(|_capacity| !world.rules.hides_free_space);
+        Ok(known.map(|capacity| capacity.saturating_sub(world.used(ROOT))))
     }
 
     fn session(&self) -> String {
