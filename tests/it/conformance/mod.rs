@@ -19,8 +19,7 @@ macro_rules! suite {
             $(
                 #[tokio::test]
                 async fn $case() {
-                    let Some(site) = $open.await else { return };
-                    $module::$case(&site).await;
+                    $module::$case(&$open.await).await;
                 }
             )*
         }

@@ -41,37 +41,33 @@ pub struct Site {
 
 impl Site {
     /// A folder on the disk that the build is on.
-    pub async fn disk() -> Option<Self> {
-        Some(Self::real(TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("temp dir")).await)
+    pub async fn disk() -> Self {
+        Self::real(TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("temp dir")).await
     }
 
     /// A folder in memory that the system manages.
-    pub async fn shared_memory() -> Option<Self> {
-        if !std::path::Path::new(SHARED_MEMORY).is_dir() {
-            eprintln!("not run: this system has no {SHARED_MEMORY}");
-            return None;
-        }
-        Some(Self::real(TempDir::new_in(SHARED_MEMORY).expect("temp dir")).await)
+    pub async fn shared_memory() -> Self {
+        Self::real(TempDir::new_in(SHARED_MEMORY).expect("temp dir")).await
     }
 
     /// A folder in memory of our own.
-    pub async fn memory() -> Option<Self> {
-        Some(Self::fake(|_rules| {}).await)
+    pub async fn memory() -> Self {
+        Self::fake(|_rules| {}).await
     }
 
     /// A memory card: no difference of case, few characters, coarse times.
-    pub async fn fat() -> Option<Self> {
+    pub async fn fat() -> Self {
         let fat = |rules: &mut Rules| {
             rules.ignores_case = true;
             rules.has_fat_names = true;
             rules.mtime_step_ns = 2_000_000_000;
         };
-        Some(Self::fake(fat).await)
+        Self::fake(fat).await
     }
 
     /// A file system that may replace existing names.
-    pub async fn replacing() -> Option<Self> {
-        Some(Self::fake(|rules| rules.no_replace = false).await)
+    pub async fn replacing() -> Self {
+        Self::fake(|rules| rules.no_replace = false).await
     }
 
     async fn real(dir: TempDir) -> Self {
