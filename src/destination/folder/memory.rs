@@ -239,8 +239,11 @@ impl FolderDir for MemoryDir {
         Ok(Box::new(MemoryFile { world: Arc::clone(&self.world), id, position: 0 }))
     }
 
-    fn read_back(&self, name: &str, _method: ProofMethod) -> io::Result<Box<dyn Chunks>> {
+    fn read_back(&self, name: &str, method: ProofMethod) -> io::Result<Box<dyn Chunks>> {
         let world = lock(&self.world);
+        if method != ProofMethod::RemountRead && world.rules.proof != Some(method) {
+            return errno(libc::EINVAL);
+        }
         let id = world.lookup(self.id, name)?;
         let mut bytes = world.bytes(id)?.clone();
         match (world.rules.lie, bytes.last_mut()) {

@@ -14,6 +14,9 @@ use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{Blake3, ContentHash};
 use crate::domain::record::{Evidence, ProofMethod};
 
+/// How many methods are tried on one copy: the recorded one and one found anew.
+const METHODS_TRIED_MAX: usize = 2;
+
 pub(super) async fn prove(
     inner: &Arc<Inner>,
     item: &Item,
@@ -41,36 +44,48 @@ fn prove_now(
     let root = inner.open()?;
     let method = match inner.known_proof() {
         Proof::Known(method) => method,
-        Proof::Unknown => {
-            let method = probe::find_proof(inner, root.as_ref())?;
-            inner.learn_proof(method);
-            method
-        }
+        Proof::Unknown => learn(inner, root.as_ref())?,
     };
     let (dir, size) = find(inner, root, &item.key)?;
     if size != item.content.size {
         return Err(mismatch(&format!("it has {size} bytes, not {}", item.content.size)));
     }
-    // Without a way past the cache a read proves something only when the cache cannot be the one
-    // that was written through.
-    let method = method.or_else(|| {
+    let mut method = method;
+    for _try in 0..METHODS_TRIED_MAX {
+        // Without a way past the cache a read proves something only when the cache cannot be the one
+        // that was written through.
         let is_cold = !receipt.is_empty() && receipt != dir.session();
-        is_cold.then_some(ProofMethod::RemountRead)
-    });
-    let Some(method) = method else { return Ok(Evidence::Accepted) };
-    let (_folder, name) = split_key(&item.key);
-    let chunks = match dir.read_back(name, method) {
-        Ok(chunks) => chunks,
-        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return Ok(Evidence::Accepted),
-        Err(error) => return Err(unread(inner, &error)),
-    };
-    match digest_of(chunks, stop).map_err(|error| unread(inner, &error))? {
-        None => Err(Failure::transient(FailureKind::Timeout, "stopped before the copy was read")),
-        Some(digest) if digest == item.content => {
-            Ok(Evidence::Verified { method, at: inner.parts.clock.now() })
+        let Some(by) = method.or(is_cold.then_some(ProofMethod::RemountRead)) else { break };
+        let (_folder, name) = split_key(&item.key);
+        match dir.read_back(name, by).and_then(|chunks| digest_of(chunks, stop)) {
+            Ok(None) => {
+                return Err(Failure::transient(FailureKind::Timeout, "stopped before the copy was read"));
+            }
+            Ok(Some(digest)) if digest == item.content => {
+                return Ok(Evidence::Verified { method: by, at: inner.parts.clock.now() });
+            }
+            Ok(Some(_other)) => return Err(mismatch("its bytes are not those of the original")),
+            // The folder may be mounted in another way than when it was probed.
+            Err(error) if is_method_lost(&error) => method = learn(inner, &*inner.open()?)?,
+            Err(error) => return Err(unread(inner, &error)),
         }
-        Some(_other) => Err(mismatch("its bytes are not those of the original")),
     }
+    Ok(Evidence::Accepted)
+}
+
+/// Finds out how copies are proved here, for the rest of this run.
+fn learn(inner: &Inner, root: &dyn FolderDir) -> Result<Option<ProofMethod>, Failure> {
+    let method = probe::find_proof(inner, root)?;
+    inner.learn_proof(method);
+    Ok(method)
+}
+
+/// Whether the error says that the method cannot be kept to, and nothing of the copy.
+fn is_method_lost(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ResourceBusy | io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+    )
 }
 
 pub(super) async fn read(inner: &Arc<Inner>, key: &str) -> Result<ReadBack, Failure> {

@@ -240,6 +240,24 @@ async fn without_a_way_past_the_cache_a_copy_is_proved_after_a_remount() {
 }
 
 #[tokio::test]
+async fn a_method_that_no_longer_works_gives_way_to_one_that_does() {
+    let (folder, memory) = folder(|rules| rules.proof = Some(ProofMethod::EvictedRead)).await;
+    let source = source(KEY, 1000);
+    assert!(matches!(folder.send(&source.item, &transfer()).await, Ok(Sent::Stored { .. })));
+    let method = async || match folder.prove(&source.item, "", &transfer()).await {
+        Ok(Evidence::Verified { method, .. }) => Some(method),
+        Ok(Evidence::Accepted) => None,
+        Err(failure) => panic!("{failure}"),
+    };
+    assert_eq!(method().await, Some(ProofMethod::EvictedRead));
+    memory.rules(|rules| rules.proof = Some(ProofMethod::DirectRead));
+    assert_eq!(method().await, Some(ProofMethod::DirectRead));
+    memory.rules(|rules| rules.proof = None);
+    assert_eq!(method().await, None);
+    assert_eq!(memory.files(), [MARKER, KEY]);
+}
+
+#[tokio::test]
 async fn what_was_said_to_be_stored_survives_a_cut_of_power() {
     let (folder, memory) = folder(|_rules| {}).await;
     memory.power_cut();
@@ -351,7 +369,7 @@ async fn a_temp_file_that_is_also_a_copy_is_not_written_to() {
 
 #[tokio::test]
 async fn the_real_disk_keeps_the_time_and_says_what_it_can() {
-    let dir = tempfile::TempDir::new_in(env!("CARGO_MANIFEST_DIR")).expect("temp dir");
+    let dir = tempfile::tempdir().expect("temp dir");
     let root = dir.path().join("backup");
     let (folder, uuid) = Folder::create(parts(&root, Arc::new(RealFs::default()))).await.expect("created");
     let abilities = folder.probe().await.expect("probed");
