@@ -359,7 +359,7 @@ mod tests {
         let doubled = bench.requests(&[1, 1, 2]);
         bench.pool.want(doubled.clone());
         assert_eq!(bench.opened.recv().expect("begun"), "1.jpg");
-        bench.pool.want(doubled.clone());
+        bench.pool.want(doubled);
         bench.leave.send(()).expect("leave");
         assert_eq!(bench.step(), "2.jpg");
         bench.woken.recv().expect("woken");

@@ -114,7 +114,8 @@ fn local_of(created_utc: WallTime, named: NameDate) -> Option<WallTime> {
 }
 
 /// Words of a maker's full name that people leave out.
-const COMPANY_WORDS: [&str; 16] = [
+const COMPANY_WORDS: [&str; 17] = [
+    "computer",
     "corporation",
     "corp",
     "corp.",
@@ -157,11 +158,14 @@ fn camera_name(make: Option<&str>, model: Option<&str>) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// `Nikon` for `NIKON`; short names such as `LG` or `HMD` are initials.
+/// `Nikon` for `NIKON` and `Samsung` for `samsung`; short names such as `LG` or `HMD` are initials.
 fn cased(word: &str) -> String {
     let is_shout = word.len() > 3 && word.chars().all(|c| c.is_ascii_uppercase());
+    let is_whisper = word.chars().all(|c| c.is_ascii_lowercase());
     match word.split_at_checked(1) {
-        Some((first, rest)) if is_shout => format!("{first}{}", rest.to_ascii_lowercase()),
+        Some((first, rest)) if is_shout || is_whisper => {
+            format!("{}{}", first.to_ascii_uppercase(), rest.to_ascii_lowercase())
+        }
         _ => word.to_owned(),
     }
 }
@@ -279,6 +283,8 @@ mod tests {
             ("OLYMPUS OPTICAL CO.,LTD", "C960Z,D460Z", "Olympus C960Z,D460Z"),
             ("PENTAX Corporation", "PENTAX K10D", "Pentax K10D"),
             ("HMD Global", "Nokia 8.3 5G", "HMD Global Nokia 8.3 5G"),
+            ("samsung", "SM-G930F", "Samsung SM-G930F"),
+            ("CASIO COMPUTER CO.,LTD", "EX-Z750", "Casio EX-Z750"),
             ("", "Model", "Model"),
             ("Maker", "", "Maker"),
         ] {

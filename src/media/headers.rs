@@ -53,7 +53,7 @@ pub(crate) fn webp(source: &mut dyn ReadAt) -> Header {
             b"VP8X" => {
                 header.size = array(source, body + 4).map(|[w0, w1, w2, h0, h1, h2]: [u8; 6]| {
                     (u32::from_le_bytes([w0, w1, w2, 0]) + 1, u32::from_le_bytes([h0, h1, h2, 0]) + 1)
-                })
+                });
             }
             b"VP8 " if header.size.is_none() => header.size = lossy_webp_size(source, body),
             b"VP8L" if header.size.is_none() => {

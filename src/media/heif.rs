@@ -29,7 +29,7 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Heif> {
             b"Exif" => heif.exif = item(source, inside, id).and_then(|block| exif_of(&block)),
             b"mime" => {
                 heif.xmp =
-                    item(source, inside, id).filter(|block| block.windows(9).any(|w| w == b"x:xmpmeta"))
+                    item(source, inside, id).filter(|block| block.windows(9).any(|w| w == b"x:xmpmeta"));
             }
             _ => {}
         }

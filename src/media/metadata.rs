@@ -140,7 +140,7 @@ fn of_fuji(source: &mut dyn ReadAt) -> Option<Metadata> {
     let start = u64::from(boxes::u32_at(source, 84)?);
     let len = u64::from(boxes::u32_at(source, 88)?);
     let inner = of_jpeg(&mut Part { source, start, len });
-    Some(Metadata { previews: vec![start..start.saturating_add(len)], ..inner })
+    Some(Metadata { previews: std::iter::once(start..start.saturating_add(len)).collect(), ..inner })
 }
 
 fn of_cr3(source: &mut dyn ReadAt) -> Option<Metadata> {

@@ -119,13 +119,13 @@ fn read_user_data(source: &mut dyn ReadAt, udta: Found, movie: &mut Movie) {
     for item in list(source, udta.start, udta.end) {
         match &item.kind {
             b"\xa9day" => {
-                movie.taken = movie.taken.or(classic_text(source, item).and_then(|t| dates::parse(&t)))
+                movie.taken = movie.taken.or(classic_text(source, item).and_then(|t| dates::parse(&t)));
             }
             b"\xa9mak" => {
-                movie.make = movie.make.take().or(classic_text(source, item).and_then(|t| clean_text(&t)))
+                movie.make = movie.make.take().or(classic_text(source, item).and_then(|t| clean_text(&t)));
             }
             b"\xa9mod" => {
-                movie.model = movie.model.take().or(classic_text(source, item).and_then(|t| clean_text(&t)))
+                movie.model = movie.model.take().or(classic_text(source, item).and_then(|t| clean_text(&t)));
             }
             b"meta" => read_itunes(source, item, movie),
             _ => {}

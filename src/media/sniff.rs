@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn brands_tell_the_mpeg_4_family_apart() {
         let check = |brands: &str, name: &str, expected| {
-            assert_eq!(tuple(&ftyp(brands), name), expected, "{brands} {name}")
+            assert_eq!(tuple(&ftyp(brands), name), expected, "{brands} {name}");
         };
         check("heicmif1heic", "a.HEIC", Some((MediaType::Heic, false)));
         check("mif1mif1heic", "a.heif", Some((MediaType::Heic, false)));

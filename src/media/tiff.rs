@@ -195,7 +195,7 @@ impl Walk<'_> {
             }
             0x0132 => {
                 self.tags.modified.date =
-                    self.tags.modified.date.take().or_else(|| self.bytes(entry, TEXT_BYTES_MAX))
+                    self.tags.modified.date.take().or_else(|| self.bytes(entry, TEXT_BYTES_MAX));
             }
             0x014a => {
                 let places = self.numbers(entry, DIRECTORIES_MAX);

@@ -10,6 +10,8 @@ use crate::media::jpeg::{self, JpegHead};
 /// The most passes over one picture: a few kilobytes can ask for thousands, each as long as a whole
 /// decoding.
 const PASSES_MAX: usize = 256;
+/// The most pixels that all passes together may touch: under a minute's work.
+const PASS_PIXELS_MAX: u64 = 4_000_000_000;
 /// The sizes that decode fast, in eighths.
 const EIGHTHS: [u8; 4] = [1, 2, 4, 8];
 
@@ -24,8 +26,11 @@ pub(super) fn decode(bytes: &[u8], side_max: u32) -> Result<Rgba, NoPicture> {
         return Err(NoPicture::TooLarge);
     }
     let held = if head.has_passes { frame.coefficient_bytes } else { 0 };
-    if head.has_passes && passes(bytes) > PASSES_MAX {
-        return Err(NoPicture::TooLarge);
+    if head.has_passes {
+        let passes = passes(bytes);
+        if passes > PASSES_MAX || frame.pixels() * passes as u64 > PASS_PIXELS_MAX {
+            return Err(NoPicture::TooLarge);
+        }
     }
     let longest = frame.width.max(frame.height);
     let needed = |eighths: u8| held + scaled(frame.width, eighths) * scaled(frame.height, eighths) * 4;

@@ -52,11 +52,20 @@ pub fn fit(picture: Rgba, side_max: u32) -> Rgba {
     fit_raster(raster, side_max).unwrap_or(Rgba { width: 0, height: 0, data: Vec::new() })
 }
 
+/// The pixels stretched to a size; only for pictures that are drawn, never for those that are shown.
+pub(in crate::media) fn enlarge(picture: Rgba, width: u32, height: u32) -> Vec<u8> {
+    let is_same = (picture.width, picture.height) == (width, height);
+    let raster =
+        Raster { width: picture.width, height: picture.height, channels: Channels::Rgba, data: picture.data };
+    let raster = if is_same { Some(raster) } else { resample(raster, width, height) };
+    raster.map_or_else(Vec::new, |raster| raster.data)
+}
+
 /// As [`fit`], and RGBA whatever it was; `None` where the bytes do not match the size.
 pub(super) fn fit_raster(raster: Raster, side_max: u32) -> Option<Rgba> {
     let (width, height) = fitting(raster.width, raster.height, side_max);
     let is_smaller = (width, height) != (raster.width, raster.height);
-    let raster = if is_smaller { shrink(raster, width, height)? } else { raster };
+    let raster = if is_smaller { resample(raster, width, height)? } else { raster };
     let pixels = width as usize * height as usize;
     let data = match raster.channels {
         Channels::Rgba => raster.data,
@@ -66,7 +75,7 @@ pub(super) fn fit_raster(raster: Raster, side_max: u32) -> Option<Rgba> {
     (data.len() == pixels * 4).then_some(Rgba { width, height, data })
 }
 
-fn shrink(raster: Raster, width: u32, height: u32) -> Option<Raster> {
+fn resample(raster: Raster, width: u32, height: u32) -> Option<Raster> {
     let kind = match raster.channels {
         Channels::Gray => PixelType::U8,
         Channels::Rgb => PixelType::U8x3,
