@@ -8,6 +8,7 @@ pub mod conversation;
 pub mod in_process;
 pub mod remote;
 pub mod window_backend;
+pub mod pictures;
 
 use std::sync::Arc;
 

@@ -215,7 +215,7 @@ fn entry_of(line: &[u8]) -> Result<Entry, &'static str> {
         return Err("the source label is too long");
     }
     let blake3 = Blake3::from_hex(&line.blake3).ok_or("not a digest")?;
-    let captured_at = line.captured_at.map(captured_at).transpose()?;
+    let captured_at = line.captured_at.as_ref().map(captured_at).transpose()?;
     Ok(Entry {
         key: line.key,
         content: ContentHash { blake3, size: line.size },
@@ -226,7 +226,7 @@ fn entry_of(line: &[u8]) -> Result<Entry, &'static str> {
     })
 }
 
-fn captured_at(captured: Captured) -> Result<CapturedAt, &'static str> {
+fn captured_at(captured: &Captured) -> Result<CapturedAt, &'static str> {
     let provenance = Provenance::parse(&captured.provenance).ok_or("an unknown provenance")?;
     let wall_ms = UnixMillis(captured.wall_ms);
     Ok(CapturedAt { wall_ms, offset_minutes: captured.offset_minutes, provenance })

@@ -1,1 +1,105 @@
-//! (floor)
+//! The window: a client that enables, shows and explains, and never does the work.
+//!
+//! This floor sees only the client's backend, the conversation and the domain. It must never touch
+//! a file, a database or the network, never block a frame, and never repaint while nothing changes.
+
+mod app;
+mod commands;
+mod destinations;
+mod dialogs;
+mod dispatch;
+mod draft;
+pub mod fake;
+mod first_run;
+mod gather;
+mod icons;
+mod library;
+mod model;
+mod numbers;
+mod preferences;
+mod queue;
+mod sentence;
+mod settings;
+mod shell;
+mod theme;
+mod viewer;
+mod widgets;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eframe::egui::{IconData, ViewportBuilder};
+
+pub use app::App;
+pub use preferences::{Appearance, CELL_MAX, CELL_MIN, Preferences};
+
+use crate::client::Backend;
+
+/// Wakes the window from any thread.
+pub type Wake = Box<dyn Fn() + Send + Sync>;
+/// Makes the backend, given what wakes the window when something has come.
+pub type BackendFactory = Box<dyn FnOnce(Wake) -> Box<dyn Backend>>;
+
+/// The name the desktop knows the window by, and the stem of its desktop entry.
+pub const APP_ID: &str = "safelight";
+/// What came is painted this long after it came, so that a burst is painted once.
+const WAKE_DELAY: Duration = Duration::from_millis(10);
+/// The window's icon.
+const ICON: &[u8] = include_bytes!("../../assets/icon-256.png");
+
+/// What the window is started with.
+pub struct Options {
+    /// What it remembered.
+    pub preferences: Preferences,
+    /// Keeps what it is to remember.
+    pub save_preferences: Box<dyn FnMut(&Preferences)>,
+    /// The release, for the person.
+    pub version: String,
+}
+
+impl Default for Options {
+    /// Remembers nothing.
+    fn default() -> Self {
+        Self {
+            preferences: Preferences::default(),
+            save_preferences: Box::new(|_| {}),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// Shows the window until it is closed.
+///
+/// # Errors
+/// A sentence that says why no window can be shown.
+pub fn run(factory: BackendFactory, options: Options) -> Result<(), String> {
+    let mut viewport = ViewportBuilder::default()
+        .with_title("Safelight")
+        .with_app_id(APP_ID)
+        .with_inner_size([1200.0, 800.0])
+        .with_min_inner_size([760.0, 520.0])
+        .with_drag_and_drop(true);
+    if let Some(icon) = icon() {
+        viewport = viewport.with_icon(Arc::new(icon));
+    }
+    let native = eframe::NativeOptions { viewport, ..eframe::NativeOptions::default() };
+    eframe::run_native(
+        APP_ID,
+        native,
+        Box::new(|cc| {
+            let ctx = cc.egui_ctx.clone();
+            let wake: Wake = Box::new(move || ctx.request_repaint_after(WAKE_DELAY));
+            let backend = factory(wake);
+            Ok(Box::new(App::new(&cc.egui_ctx, backend, options)))
+        }),
+    )
+    .map_err(|error| format!("No window can be shown: {error}"))
+}
+
+fn icon() -> Option<IconData> {
+    eframe::icon_data::from_png_bytes(ICON).ok()
+}

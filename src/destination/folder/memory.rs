@@ -1,17 +1,18 @@
 //! A file system in memory with switchable troubles: the reference that the real one is compared
 //! with, and the only way to try FAT names, full disks and cut power in a test.
 
-use std::collections::{BTreeMap, HashMap};
+mod world;
+
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use super::fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts, check_name};
+use super::fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts};
 use crate::base::files::EntryKind;
 use crate::domain::key;
 use crate::domain::record::ProofMethod;
-
-const ROOT: u64 = 0;
+use world::{Names, Node, ROOT, World, errno, lock};
 
 /// How the file system behaves; may be changed at any time.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Rules {
     pub no_replace: bool,
     /// Bytes that fit.
     pub capacity: Option<u64>,
+    /// It does not say how many bytes are free.
+    pub hides_free_space: bool,
     /// The disk vanishes after so many more bytes.
     pub vanish_after: Option<u64>,
     /// What reading back shows instead of the truth.
@@ -65,6 +68,7 @@ impl Default for Rules {
             is_read_only: false,
             no_replace: true,
             capacity: None,
+            hides_free_space: false,
             vanish_after: None,
             lie: None,
             proof: Some(ProofMethod::DirectRead),
@@ -80,21 +84,6 @@ impl Default for Rules {
 pub struct MemoryFs {
     root: PathBuf,
     world: Arc<Mutex<World>>,
-}
-
-type Names = BTreeMap<String, (String, u64)>;
-
-enum Node {
-    Dir { names: Names, durable: Names },
-    File { bytes: Vec<u8>, durable: Vec<u8>, mtime_ns: i64 },
-    Link,
-}
-
-struct World {
-    rules: Rules,
-    nodes: HashMap<u64, Node>,
-    next: u64,
-    dir_syncs: u64,
 }
 
 struct MemoryDir {
@@ -115,7 +104,7 @@ impl MemoryFs {
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root_dir = Node::Dir { names: Names::new(), durable: Names::new() };
         let nodes = HashMap::from([(ROOT, root_dir)]);
-        let world = World { rules: Rules::default(), nodes, next: ROOT + 1, dir_syncs: 0 };
+        let world = World { rules: Rules::default(), nodes, next: ROOT + 1 };
         Self { root: root.into(), world: Arc::new(Mutex::new(world)) }
     }
 
@@ -160,184 +149,6 @@ impl MemoryFs {
                 Node::Dir { names, durable } => names.clone_from(durable),
                 Node::File { bytes, durable, .. } => bytes.clone_from(durable),
                 Node::Link => {}
-            }
-        }
-    }
-
-    /// How often a directory has been synced.
-    pub fn dir_syncs(&self) -> u64 {
-        lock(&self.world).dir_syncs
-    }
-}
-
-fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn errno<T>(code: i32) -> io::Result<T> {
-    Err(io::Error::from_raw_os_error(code))
-}
-
-impl World {
-    fn fold(&self, name: &str) -> String {
-        if self.rules.ignores_case { key::fold(name) } else { name.to_owned() }
-    }
-
-    fn names(&self, dir: u64) -> io::Result<&Names> {
-        match self.nodes.get(&dir) {
-            Some(Node::Dir { names, .. }) => Ok(names),
-            _ => errno(libc::ENOTDIR),
-        }
-    }
-
-    fn names_mut(&mut self, dir: u64) -> io::Result<&mut Names> {
-        match self.nodes.get_mut(&dir) {
-            Some(Node::Dir { names, .. }) => Ok(names),
-            _ => errno(libc::ENOTDIR),
-        }
-    }
-
-    fn alive(&self) -> io::Result<()> {
-        if self.rules.is_present && !self.rules.is_unmounted { Ok(()) } else { errno(libc::EIO) }
-    }
-
-    fn writable(&self) -> io::Result<()> {
-        self.alive()?;
-        if self.rules.is_read_only { errno(libc::EROFS) } else { Ok(()) }
-    }
-
-    fn check(&self, name: &str) -> io::Result<()> {
-        check_name(name)?;
-        let is_refused = |c| matches!(c, '<' | '>' | ':' | '"' | '\\' | '|' | '?' | '*' | '\0'..='\u{1f}');
-        if name.len() > self.rules.name_len_max {
-            return errno(libc::ENAMETOOLONG);
-        }
-        if self.rules.has_fat_names && name.contains(is_refused) {
-            return errno(libc::EINVAL);
-        }
-        Ok(())
-    }
-
-    fn lookup(&self, dir: u64, name: &str) -> io::Result<u64> {
-        self.alive()?;
-        self.check(name)?;
-        let slot = self.names(dir)?.get(&self.fold(name));
-        slot.map_or_else(|| errno(libc::ENOENT), |(_name, id)| Ok(*id))
-    }
-
-    fn add(&mut self, dir: u64, name: &str, node: Node) -> io::Result<u64> {
-        self.writable()?;
-        self.check(name)?;
-        let folded = self.fold(name);
-        if self.names(dir)?.contains_key(&folded) {
-            return errno(libc::EEXIST);
-        }
-        let id = self.next;
-        self.next += 1;
-        self.nodes.insert(id, node);
-        self.names_mut(dir)?.insert(folded, (name.to_owned(), id));
-        Ok(id)
-    }
-
-    fn rename(&mut self, dir: u64, from: &str, to: &str) -> io::Result<()> {
-        let id = self.lookup(dir, from)?;
-        self.writable()?;
-        self.check(to)?;
-        let (from, folded) = (self.fold(from), self.fold(to));
-        let names = self.names_mut(dir)?;
-        names.remove(&from);
-        names.insert(folded, (to.to_owned(), id));
-        Ok(())
-    }
-
-    /// Bytes in files that still have a name.
-    fn used(&self, dir: u64) -> u64 {
-        let Ok(names) = self.names(dir) else { return 0 };
-        let sizes = names.values().map(|(_name, id)| match self.nodes.get(id) {
-            Some(Node::File { bytes, .. }) => bytes.len() as u64,
-            Some(Node::Dir { .. }) => self.used(*id),
-            _ => 0,
-        });
-        sizes.sum()
-    }
-
-    fn write(&mut self, file: u64, position: usize, buf: &[u8]) -> io::Result<usize> {
-        self.writable()?;
-        let mut room = buf.len() as u64;
-        if let Some(capacity) = self.rules.capacity {
-            room = room.min(capacity.saturating_sub(self.used(ROOT)));
-            if room == 0 && !buf.is_empty() {
-                return errno(libc::ENOSPC);
-            }
-        }
-        if let Some(left) = &mut self.rules.vanish_after {
-            if *left < room {
-                self.rules.is_present = false;
-                return errno(libc::EIO);
-            }
-            *left -= room;
-        }
-        let count = usize::try_from(room).unwrap_or(buf.len());
-        match self.nodes.get_mut(&file) {
-            Some(Node::File { bytes, .. }) => {
-                let overlap = count.min(bytes.len().saturating_sub(position));
-                bytes[position..position + overlap].copy_from_slice(&buf[..overlap]);
-                bytes.extend_from_slice(&buf[overlap..count]);
-                Ok(count)
-            }
-            _ => errno(libc::EBADF),
-        }
-    }
-
-    fn bytes(&self, file: u64) -> io::Result<&Vec<u8>> {
-        self.alive()?;
-        match self.nodes.get(&file) {
-            Some(Node::File { bytes, .. }) => Ok(bytes),
-            Some(Node::Link) => errno(libc::ELOOP),
-            _ => errno(libc::EISDIR),
-        }
-    }
-
-    fn find(&self, path: &str) -> Option<u64> {
-        path.split('/')
-            .try_fold(ROOT, |dir, part| self.names(dir).ok()?.get(&self.fold(part)).map(|(_name, id)| *id))
-    }
-
-    fn put(&mut self, path: &str, node: Node) {
-        let (dirs, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let mut dir = ROOT;
-        for part in dirs.split('/').filter(|part| !part.is_empty()) {
-            dir = self.put_one(dir, part, || Node::Dir { names: Names::new(), durable: Names::new() });
-        }
-        let mut node = Some(node);
-        let id = self.put_one(dir, name, || node.take().unwrap_or(Node::Link));
-        if let Some(node) = node {
-            self.nodes.insert(id, node);
-        }
-    }
-
-    fn put_one(&mut self, dir: u64, name: &str, make: impl FnOnce() -> Node) -> u64 {
-        let folded = self.fold(name);
-        if let Ok(Some((_name, id))) = self.names(dir).map(|names| names.get(&folded)) {
-            return *id;
-        }
-        let id = self.next;
-        self.next += 1;
-        self.nodes.insert(id, make());
-        if let Some(Node::Dir { names, durable }) = self.nodes.get_mut(&dir) {
-            names.insert(folded.clone(), (name.to_owned(), id));
-            durable.insert(folded, (name.to_owned(), id));
-        }
-        id
-    }
-
-    fn collect(&self, dir: u64, path: &str, files: &mut Vec<String>) {
-        let Ok(names) = self.names(dir) else { return };
-        for (name, id) in names.values() {
-            let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
-            match self.nodes.get(id) {
-                Some(Node::Dir { .. }) => self.collect(*id, &path, files),
-                _ => files.push(path),
             }
         }
     }
@@ -491,7 +302,6 @@ impl FolderDir for MemoryDir {
     fn sync(&self) -> io::Result<()> {
         let mut world = lock(&self.world);
         world.alive()?;
-        world.dir_syncs += 1;
         if let Some(Node::Dir { names, durable }) = world.nodes.get_mut(&self.id) {
             durable.clone_from(names);
         }
@@ -516,7 +326,8 @@ impl FolderDir for MemoryDir {
     fn free_bytes(&self) -> io::Result<Option<u64>> {
         let world = lock(&self.world);
         world.alive()?;
-        Ok(world.rules.capacity.map(|capacity| capacity.saturating_sub(world.used(ROOT))))
+        let known = world.rules.capacity.filter(|_capacity| !world.rules.hides_free_space);
+        Ok(known.map(|capacity| capacity.saturating_sub(world.used(ROOT))))
     }
 
     fn session(&self) -> String {

@@ -170,6 +170,11 @@ pub fn embedded_preview(file: &mut dyn SourceFile, name: &[u8], side_max: u32) -
     preview::any_in_exif(file, &look.metadata, side_max.max(1))
 }
 
+/// A thumbnail as the cache stored it.
+pub(super) fn decode_cached(bytes: &[u8], side_max: u32) -> Result<Rgba, NoPicture> {
+    jpeg::decode(bytes, side_max)
+}
+
 /// The type of a file for a sentence about it: what its name says.
 pub fn named_type(name: &[u8]) -> Option<MediaType> {
     MediaType::from_extension(crate::domain::path::split_extension(name).1)

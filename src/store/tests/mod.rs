@@ -1,0 +1,51 @@
+//! The store's own tests: SQL is at home here, so rows can be made by hand.
+
+mod ledger;
+
+use std::sync::Arc;
+
+use super::*;
+use crate::base::clock::{Clock, SystemClock};
+use crate::base::executor::Executor;
+use crate::base::rng::SeededRng;
+
+fn options(dir: &std::path::Path, executor: Executor) -> StoreOptions {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    StoreOptions { path: dir.join("safelight.db"), clock, rng: Arc::new(SeededRng::new(1)), executor }
+}
+
+#[tokio::test]
+async fn a_failed_write_leaves_nothing_and_harms_no_neighbour() {
+    let dir = tempfile::tempdir().expect("dir");
+    for executor in [Executor::inline(), Executor::threads("store", 2).expect("threads")] {
+        let opened = Store::open(options(dir.path(), executor)).expect("open");
+        let store = opened.store;
+        let good = store.write(|tx| tx.add_source(b"/good", "fs"));
+        let bad = store.write(|tx| {
+            tx.add_source(b"/bad", "fs")?;
+            Err::<(), _>(StoreError::Refused("planted".into()))
+        });
+        let (good, bad) = tokio::join!(good, bad);
+        let id = good.expect("kept");
+        assert!(matches!(bad, Err(StoreError::Refused(_))));
+        let paths: Vec<_> = store.read(|r| r.sources()).await.expect("read");
+        assert_eq!(paths.iter().map(|s| s.path.as_slice()).collect::<Vec<_>>(), [b"/good"]);
+        store.write(move |tx| tx.remove_source(id)).await.expect("remove");
+        store.close().await;
+        assert!(matches!(store.write(|_| Ok(())).await, Err(StoreError::Closed)));
+    }
+}
+
+#[tokio::test]
+async fn an_unclean_exit_is_noticed_and_each_run_has_its_epoch() {
+    let dir = tempfile::tempdir().expect("dir");
+    let first = Store::open(options(dir.path(), Executor::inline())).expect("open");
+    assert!(first.is_new && !first.was_unclean);
+    let epoch = first.store.epoch();
+    drop(first);
+    let second = Store::open(options(dir.path(), Executor::inline())).expect("open");
+    assert!(!second.is_new && second.was_unclean);
+    assert_eq!(second.store.epoch(), epoch + 1);
+    second.store.close().await;
+    assert!(!Store::open(options(dir.path(), Executor::inline())).expect("open").was_unclean);
+}

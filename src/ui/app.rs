@@ -1,0 +1,428 @@
+//! The window's state, and the two halves of a frame: take in what came, then paint.
+//!
+//! `logic` never paints and `ui` never talks to the backend: screens collect commands, which are
+//! carried out after painting.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use eframe::egui::{self, CentralPanel, Context, Frame, Ui, ViewportCommand};
+
+use super::commands::{Command, Dialog, GLOBAL_KEYS, PickFor, Purpose, Screen};
+use super::destinations::Destinations;
+use super::draft::Draft;
+use super::gather::Gather;
+use super::library::{Library, PageKey};
+use super::model::Model;
+use super::preferences::{Appearance, Preferences};
+use super::queue::Queue;
+use super::settings::{About, Settings};
+use super::theme::tokens;
+use super::viewer::Viewer;
+use super::{Options, first_run, sentence, shell};
+use crate::api::{BackupSwitch, PathText, Request};
+use crate::client::{Backend, Connection, PICTURES_WANTED_MAX, PictureRequest, THUMBNAIL_SIDE_MAX, Ticket};
+
+/// A frame spends at most this on what came.
+const DRAIN_BUDGET: Duration = Duration::from_millis(4);
+/// Messages taken in one frame at most.
+const DRAIN_MAX: usize = 256;
+/// Lists are asked for again at most this often, in milliseconds.
+const REFRESH_MS: i64 = 400;
+
+/// What a screen sees and what it says.
+pub(super) struct Env<'a> {
+    /// What is known.
+    pub model: &'a Model,
+    /// What is asked for.
+    pub out: &'a mut Vec<Command>,
+    /// A question is shown over the screen.
+    pub has_dialog: bool,
+    /// The library's days must be asked for again now.
+    pub refresh_library: bool,
+    /// The size of the grid's cells was changed by hand.
+    pub cell_side_changed: bool,
+    /// More could not be asked for in this frame.
+    pub repaint_soon: bool,
+}
+
+impl Env<'_> {
+    /// Asks for a page of the library.
+    pub fn page(&mut self, key: PageKey, request: Request) {
+        self.out.push(Command::Send(Box::new(request), Purpose::Page(key)));
+    }
+
+    /// Adds a folder, asking first where its photos would be copied somewhere.
+    pub fn add_source(&mut self, path: PathText) {
+        self.out.push(add_source(self.model, path));
+    }
+}
+
+fn add_source(model: &Model, path: PathText) -> Command {
+    if model.snapshot.destinations.is_empty() {
+        let request = Request::AddSource { path, consent_all: true };
+        Command::Send(Box::new(request), Purpose::AddSource)
+    } else {
+        Command::Ask(Dialog::ConsentToSource { path })
+    }
+}
+
+/// The application.
+pub struct App {
+    pub(super) backend: Box<dyn Backend>,
+    pub(super) model: Model,
+    pub(super) pending: HashMap<Ticket, Purpose>,
+    pub(super) screen: Screen,
+    pub(super) library: Library,
+    pub(super) viewer: Option<Viewer>,
+    pub(super) queue: Queue,
+    pub(super) destinations: Destinations,
+    pub(super) settings: Settings,
+    pub(super) draft: Draft,
+    pub(super) dialog: Option<Dialog>,
+    pub(super) gather: Option<Gather>,
+    pub(super) options: Options,
+    /// The first run is shown. Not known before the first snapshot.
+    pub(super) first_run: Option<bool>,
+    /// Quitting, and when the window closes at the latest.
+    pub(super) quitting: Option<crate::domain::time::UnixMillis>,
+    pub(super) may_close: bool,
+    dialog_is_new: bool,
+    refreshed_at: Option<crate::domain::time::UnixMillis>,
+    refresh_library: bool,
+    was_connected: bool,
+    wanted: Vec<PictureRequest>,
+}
+
+impl App {
+    /// The application on a backend.
+    pub fn new(ctx: &Context, backend: Box<dyn Backend>, mut options: Options) -> Self {
+        super::theme::apply(ctx);
+        options.preferences = options.preferences.clamped();
+        set_theme(ctx, options.preferences.appearance);
+        let model = Model {
+            snapshot: backend.snapshot(),
+            connection: backend.connection(),
+            now: backend.now(),
+            toasts: std::collections::VecDeque::new(),
+        };
+        Self {
+            backend,
+            model,
+            pending: HashMap::new(),
+            screen: Screen::default(),
+            library: Library::new(options.preferences.cell_side),
+            viewer: None,
+            queue: Queue::default(),
+            destinations: Destinations::default(),
+            settings: Settings::default(),
+            draft: Draft::default(),
+            dialog: None,
+            gather: None,
+            options,
+            first_run: None,
+            quitting: None,
+            may_close: false,
+            dialog_is_new: false,
+            refreshed_at: None,
+            refresh_library: false,
+            was_connected: false,
+            wanted: Vec::new(),
+        }
+    }
+
+    pub(super) fn send(&mut self, request: Request, purpose: Purpose) {
+        let ticket = self.backend.send(request);
+        self.pending.insert(ticket, purpose);
+    }
+
+    pub(super) fn open_dialog(&mut self, dialog: Dialog) {
+        self.dialog = Some(dialog);
+        self.dialog_is_new = true;
+    }
+
+    pub(super) fn change_preferences(&mut self, change: impl FnOnce(&mut Preferences)) {
+        let before = self.options.preferences;
+        change(&mut self.options.preferences);
+        if self.options.preferences != before {
+            (self.options.save_preferences)(&self.options.preferences);
+        }
+    }
+
+    /// Takes in what came. True when more waits.
+    fn drain(&mut self, ctx: &Context) -> bool {
+        let began = Instant::now();
+        self.model.now = self.backend.now();
+        self.model.connection = self.backend.connection();
+        self.model.snapshot = self.backend.snapshot();
+        for _ in 0..DRAIN_MAX {
+            let Some(incoming) = self.backend.poll() else { break };
+            self.on_incoming(ctx, incoming);
+            if began.elapsed() > DRAIN_BUDGET {
+                return true;
+            }
+        }
+        for _ in 0..DRAIN_MAX {
+            let Some(picture) = self.backend.poll_picture() else { break };
+            if picture.side_max <= THUMBNAIL_SIDE_MAX {
+                self.library.on_picture(picture);
+            } else if let Some(viewer) = &mut self.viewer {
+                viewer.on_picture(ctx, picture);
+            }
+            if began.elapsed() > DRAIN_BUDGET {
+                return true;
+            }
+        }
+        self.library.upload(ctx)
+    }
+
+    fn decide_first_run(&mut self) {
+        let is_connected = self.model.connection == Connection::Connected;
+        if is_connected && self.first_run.is_none() {
+            let snapshot = &self.model.snapshot;
+            let is_new = snapshot.sources.is_empty() && snapshot.destinations.is_empty();
+            self.first_run = Some(is_new && snapshot.backup == BackupSwitch::Off);
+        }
+        if self.first_run == Some(true) && self.model.snapshot.backup == BackupSwitch::On {
+            self.first_run = Some(false);
+            self.model.toast("Backup is on. You may close this window at any time");
+        }
+        if is_connected && !self.was_connected {
+            // Whatever was under way is lost with the line; a folder dialog is not.
+            self.pending.retain(|_, purpose| matches!(purpose, Purpose::Picked(_)));
+            self.library.pages.on_reconnected();
+            self.queue.on_reconnected();
+            self.gather = None;
+            self.refresh_library = true;
+        }
+        self.was_connected = is_connected;
+    }
+
+    /// Asks for what is shown and out of date, not too often.
+    fn refresh(&mut self, ctx: &Context) {
+        if self.model.connection != Connection::Connected {
+            return;
+        }
+        let snapshot = self.model.snapshot.clone();
+        let shows_library = self.screen == Screen::Library || self.viewer.is_some();
+        let library_is_stale =
+            shows_library && (self.refresh_library || self.library.is_stale(snapshot.library_revision));
+        let queue_is_stale = self.screen == Screen::Queue && self.queue.is_stale(snapshot.queue_revision);
+        let viewer_is_stale = self.viewer.as_ref().is_some_and(|v| v.is_stale(snapshot.library_revision));
+        if !(library_is_stale || queue_is_stale || viewer_is_stale) {
+            return;
+        }
+        let since = self.refreshed_at.map_or(REFRESH_MS, |at| self.model.now.0 - at.0);
+        let is_urgent = self.refresh_library || self.queue.is_missing() && queue_is_stale;
+        if (0..REFRESH_MS).contains(&since) && !is_urgent {
+            let rest = u64::try_from(REFRESH_MS - since).unwrap_or(0);
+            ctx.request_repaint_after(Duration::from_millis(rest.max(20)));
+            return;
+        }
+        self.refreshed_at = Some(self.model.now);
+        self.refresh_library = false;
+        if shows_library && let Some(request) = self.library.pages.refresh(snapshot.library_revision) {
+            let filter = self.library.pages.filter;
+            self.send(request, Purpose::Sections(filter));
+        }
+        if queue_is_stale {
+            for (request, purpose) in self.queue.refresh(snapshot.queue_revision) {
+                self.send(request, purpose);
+            }
+        }
+        if let Some(viewer) = &mut self.viewer
+            && let Some(request) = viewer.refresh(snapshot.library_revision)
+        {
+            let asset = viewer.asset;
+            self.send(request, Purpose::Details(asset));
+        }
+    }
+
+    fn paint(&mut self, ui: &mut Ui, out: &mut Vec<Command>) {
+        let mut env = Env {
+            model: &self.model,
+            out,
+            has_dialog: self.dialog.is_some(),
+            refresh_library: false,
+            cell_side_changed: false,
+            repaint_soon: false,
+        };
+        let first_run = self.first_run == Some(true);
+        if self.viewer.is_none() || first_run {
+            if !first_run {
+                shell::sidebar(ui, &mut env, self.screen);
+            }
+            shell::connection_banner(ui, &env);
+        }
+        let frame = Frame::new().fill(tokens(ui).canvas);
+        if first_run {
+            CentralPanel::default()
+                .frame(frame)
+                .show(ui, |ui| first_run::ui(ui, &mut env, &mut self.settings, &mut self.draft));
+        } else if let Some(viewer) = &mut self.viewer {
+            self.library.want_nothing();
+            viewer.ui(ui, &mut env, &mut self.library);
+        } else {
+            shell::top_bar(ui, &mut env);
+            shell::bottom_bar(ui, &mut env);
+            let about =
+                About { appearance: self.options.preferences.appearance, version: &self.options.version };
+            CentralPanel::default().frame(frame).show(ui, |ui| match self.screen {
+                Screen::Library => self.library.ui(ui, &mut env),
+                Screen::Queue => self.queue.ui(ui, &mut env),
+                Screen::Destinations => self.destinations.ui(ui, &mut env, &mut self.draft),
+                Screen::Settings => self.settings.ui(ui, &mut env, &about),
+            });
+        }
+        if self.screen != Screen::Library || first_run {
+            self.library.want_nothing();
+        }
+        self.refresh_library |= env.refresh_library;
+        let (side_changed, soon) = (env.cell_side_changed, env.repaint_soon);
+        if self.refresh_library || soon {
+            ui.ctx().request_repaint_after(Duration::from_millis(16));
+        }
+        if side_changed {
+            let side = self.library.cell_side;
+            self.change_preferences(|p| p.cell_side = side);
+        }
+    }
+
+    fn overlays(&mut self, ui: &Ui, out: &mut Vec<Command>) {
+        let ctx = ui.ctx().clone();
+        if let Some(dialog) = self.dialog.clone() {
+            let is_new = std::mem::take(&mut self.dialog_is_new);
+            let mut env = Env {
+                model: &self.model,
+                out,
+                has_dialog: true,
+                refresh_library: false,
+                cell_side_changed: false,
+                repaint_soon: false,
+            };
+            super::dialogs::show(&ctx, &mut env, &dialog, is_new);
+        }
+        shell::toasts(&ctx, ui, &self.model);
+        if ctx.input(|input| !input.raw.hovered_files.is_empty()) {
+            let text = match self.drop_goes_to() {
+                PickFor::Source => "Drop folders to add them",
+                PickFor::Destination => "Drop a folder to back up to it",
+            };
+            shell::drop_hint(&ctx, ui, text);
+        }
+    }
+
+    fn drop_goes_to(&self) -> PickFor {
+        let first_run_waits_for_place = self.first_run == Some(true)
+            && !self.model.snapshot.sources.is_empty()
+            && self.model.snapshot.destinations.is_empty()
+            && !self.draft.is_usable();
+        let form_is_open = self.screen == Screen::Destinations
+            && (self.destinations.is_adding || self.model.snapshot.destinations.is_empty());
+        if first_run_waits_for_place || (form_is_open && self.first_run != Some(true)) {
+            PickFor::Destination
+        } else {
+            PickFor::Source
+        }
+    }
+
+    fn dropped(&mut self, ctx: &Context, out: &mut Vec<Command>) {
+        let dropped = ctx.input_mut(|input| std::mem::take(&mut input.raw.dropped_files));
+        for file in dropped {
+            let path = path_text(file.path());
+            self.take_path(self.drop_goes_to(), path, out);
+        }
+    }
+
+    pub(super) fn take_path(&mut self, goes_to: PickFor, path: PathText, out: &mut Vec<Command>) {
+        match goes_to {
+            PickFor::Source => out.push(add_source(&self.model, path)),
+            PickFor::Destination => self.draft.set(path, out),
+        }
+    }
+
+    fn keys(&mut self, ctx: &Context, out: &mut Vec<Command>) {
+        if self.dialog.is_some() {
+            return;
+        }
+        for (shortcut, key) in GLOBAL_KEYS {
+            if ctx.input_mut(|input| input.consume_shortcut(&shortcut)) {
+                out.push(key.command());
+            }
+        }
+    }
+
+    fn say_which_pictures(&mut self) {
+        let mut wanted: Vec<PictureRequest> = Vec::new();
+        if let Some(viewer) = &self.viewer {
+            wanted.extend_from_slice(viewer.wanted());
+        }
+        wanted.extend_from_slice(self.library.wanted());
+        wanted.truncate(PICTURES_WANTED_MAX);
+        if wanted != self.wanted {
+            self.wanted.clone_from(&wanted);
+            self.backend.want_pictures(wanted);
+        }
+    }
+
+    fn wake_for_words(&self, ctx: &Context) {
+        if let Some(after) = sentence::next_change(&self.model.snapshot, self.model.now) {
+            ctx.request_repaint_after(after);
+        }
+    }
+}
+
+/// Follows the system's theme, or not.
+pub(super) fn set_theme(ctx: &Context, appearance: Appearance) {
+    ctx.set_theme(match appearance {
+        Appearance::System => egui::ThemePreference::System,
+        Appearance::Light => egui::ThemePreference::Light,
+        Appearance::Dark => egui::ThemePreference::Dark,
+    });
+}
+
+#[cfg(unix)]
+fn path_text(path: &std::path::Path) -> PathText {
+    use std::os::unix::ffi::OsStrExt as _;
+    PathText::from_bytes(path.as_os_str().as_bytes())
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        let has_more = self.drain(ctx);
+        self.model.expire_toasts();
+        self.decide_first_run();
+        self.refresh(ctx);
+        self.go_on_gathering();
+        self.closing(ctx);
+        if has_more {
+            ctx.request_repaint();
+        }
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        let ctx = ui.ctx().clone();
+        let mut out = Vec::new();
+        self.keys(&ctx, &mut out);
+        self.dropped(&ctx, &mut out);
+        self.paint(ui, &mut out);
+        self.overlays(ui, &mut out);
+        for command in out {
+            self.carry_out(&ctx, command);
+        }
+        self.say_which_pictures();
+        self.wake_for_words(&ctx);
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+}
+
+/// Brings the window to the front.
+pub(super) fn raise(ctx: &Context) {
+    ctx.send_viewport_cmd(ViewportCommand::Visible(true));
+    ctx.send_viewport_cmd(ViewportCommand::Minimized(false));
+    ctx.send_viewport_cmd(ViewportCommand::Focus);
+    ctx.request_repaint();
+}

@@ -1,0 +1,291 @@
+//! What a screen may ask for, and the keys that ask for it.
+//!
+//! Screens only paint and collect commands; the application carries them out after painting.
+
+use eframe::egui::{Key, KeyboardShortcut, Modifiers};
+
+use crate::api::{PathText, QueueList, Request, Selection, TestReport};
+
+use super::preferences::Appearance;
+
+/// The four places of the sidebar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) enum Screen {
+    /// The grid.
+    #[default]
+    Library,
+    /// What is on its way and what is stuck.
+    Queue,
+    /// Where copies go.
+    Destinations,
+    /// Folders, appearance, quitting.
+    Settings,
+}
+
+impl Screen {
+    /// In the order of the sidebar.
+    pub const ALL: [Self; 4] = [Self::Library, Self::Queue, Self::Destinations, Self::Settings];
+
+    /// As the sidebar says it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Library => "Library",
+            Self::Queue => "Queue",
+            Self::Destinations => "Destinations",
+            Self::Settings => "Settings",
+        }
+    }
+}
+
+/// What a folder dialog was opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PickFor {
+    /// A folder of photos.
+    Source,
+    /// A place for copies.
+    Destination,
+}
+
+/// What is done to files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// Try again.
+    Retry,
+    /// Leave out.
+    Exclude,
+    /// Take back in.
+    Include,
+}
+
+impl Verb {
+    /// The request that does it.
+    pub fn request(self, selection: Selection) -> Request {
+        match self {
+            Self::Retry => Request::Retry(selection),
+            Self::Exclude => Request::Exclude(selection),
+            Self::Include => Request::Include(selection),
+        }
+    }
+}
+
+/// A question over everything else.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Dialog {
+    /// Backup goes on when the window is closed.
+    ClosingNotice,
+    /// Quitting stops backup with work left.
+    QuitWithWorkLeft,
+    /// A new folder's photos would be copied to the destinations that are there.
+    ConsentToSource {
+        /// The folder.
+        path: PathText,
+    },
+    /// Forget a folder.
+    RemoveSource {
+        /// The source.
+        id: i64,
+        /// Its folder.
+        path: String,
+    },
+    /// Forget a destination.
+    RemoveDestination {
+        /// The destination.
+        id: i64,
+        /// Its name.
+        name: String,
+        /// Files safe there.
+        safe: u64,
+    },
+    /// Leave files out for good.
+    Exclude {
+        /// Which.
+        selection: Selection,
+        /// How many, for the question.
+        files: u64,
+    },
+    /// Leave photos out for good.
+    ExcludeAssets {
+        /// Which.
+        assets: Vec<i64>,
+    },
+    /// How a saved destination's test went.
+    Tested {
+        /// Its name.
+        name: String,
+        /// What the test found, or why there was none.
+        outcome: Result<TestReport, String>,
+    },
+    /// The keys.
+    Shortcuts,
+}
+
+/// What a request was for, so that its answer finds its way.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Purpose {
+    /// The library's days.
+    Sections(crate::api::LibraryFilter),
+    /// A page of a day.
+    Page(super::library::PageKey),
+    /// One asset's details for the viewer.
+    Details(i64),
+    /// One asset's files, to act on them.
+    Gather,
+    /// A list of the queue.
+    Queue(super::queue::ListKey),
+    /// The groups of failures.
+    Groups,
+    /// The draft of a new destination was tried.
+    TestDraft,
+    /// The draft was saved; switch backup on when it is.
+    AddDestination {
+        /// Switch on afterwards.
+        then_on: bool,
+    },
+    /// A saved destination was tried.
+    TestSaved {
+        /// Its name.
+        name: String,
+    },
+    /// A folder was added.
+    AddSource,
+    /// Files were changed.
+    Changed(Verb),
+    /// The folder dialog.
+    Picked(PickFor),
+    /// The agent was asked to stop.
+    Shutdown,
+    /// Nothing follows but an error.
+    Plain,
+}
+
+/// What a screen asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Command {
+    /// Shows a screen.
+    Go(Screen),
+    /// Shows a list of the queue, of one destination or all.
+    ShowQueue(QueueList, Option<i64>),
+    /// Sends a request.
+    Send(Box<Request>, Purpose),
+    /// Opens the folder dialog.
+    PickFolder(PickFor),
+    /// Shows a file in the file manager.
+    ShowInFolder(PathText),
+    /// Opens the viewer.
+    OpenAsset {
+        /// The asset.
+        asset: i64,
+        /// Its place in the grid, where it was opened from there.
+        index: Option<usize>,
+    },
+    /// Closes the viewer.
+    CloseViewer,
+    /// Does something to all files of assets.
+    OnAssets(Verb, Vec<i64>),
+    /// Shows a question.
+    Ask(Dialog),
+    /// Puts the question away.
+    CloseDialog,
+    /// Shows a sentence for a moment.
+    Toast(String),
+    /// Follows the system's theme, or not.
+    SetAppearance(Appearance),
+    /// Larger or smaller cells, in steps.
+    Zoom(i8),
+    /// Begins to quit: asks where work is left.
+    Quit,
+    /// Quits: stops the agent and closes.
+    QuitNow,
+    /// Closes the window; backup goes on.
+    CloseWindow,
+    /// The person has read that backup goes on; the window closes.
+    ClosingNoticeRead,
+    /// Leaves the first run.
+    EndFirstRun,
+}
+
+impl Command {
+    /// A request whose answer matters only when it is an error.
+    pub fn plain(request: Request) -> Self {
+        Self::Send(Box::new(request), Purpose::Plain)
+    }
+
+    /// Something done to files.
+    pub fn change(verb: Verb, selection: Selection) -> Self {
+        Self::Send(Box::new(verb.request(selection)), Purpose::Changed(verb))
+    }
+}
+
+const fn ctrl(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+const fn bare(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::NONE, key)
+}
+
+/// Keys that work on every screen.
+pub(super) const GLOBAL_KEYS: [(KeyboardShortcut, GlobalKey); 11] = [
+    (ctrl(Key::Num1), GlobalKey::Go(Screen::Library)),
+    (ctrl(Key::Num2), GlobalKey::Go(Screen::Queue)),
+    (ctrl(Key::Num3), GlobalKey::Go(Screen::Destinations)),
+    (ctrl(Key::Num4), GlobalKey::Go(Screen::Settings)),
+    (ctrl(Key::Q), GlobalKey::Quit),
+    (ctrl(Key::W), GlobalKey::Close),
+    (ctrl(Key::Plus), GlobalKey::Zoom(1)),
+    (ctrl(Key::Equals), GlobalKey::Zoom(1)),
+    (ctrl(Key::Minus), GlobalKey::Zoom(-1)),
+    (bare(Key::F5), GlobalKey::Rescan),
+    (bare(Key::F1), GlobalKey::Shortcuts),
+];
+
+/// What a key of [`GLOBAL_KEYS`] does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GlobalKey {
+    /// Shows a screen.
+    Go(Screen),
+    /// Quits.
+    Quit,
+    /// Closes the window.
+    Close,
+    /// Changes the size of the cells.
+    Zoom(i8),
+    /// Looks at all folders again.
+    Rescan,
+    /// Shows the keys.
+    Shortcuts,
+}
+
+impl GlobalKey {
+    /// The command it stands for.
+    pub fn command(self) -> Command {
+        match self {
+            Self::Go(screen) => Command::Go(screen),
+            Self::Quit => Command::Quit,
+            Self::Close => Command::CloseWindow,
+            Self::Zoom(step) => Command::Zoom(step),
+            Self::Rescan => Command::plain(Request::Rescan { id: None }),
+            Self::Shortcuts => Command::Ask(Dialog::Shortcuts),
+        }
+    }
+}
+
+/// The sheet of keys: what, and which.
+pub(super) const SHEET: [(&str, &str); 16] = [
+    ("Library, Queue, Destinations, Settings", "Ctrl+1 to Ctrl+4"),
+    ("Move between photos", "Arrow keys"),
+    ("First and last photo", "Home, End"),
+    ("A screen up or down", "Page Up, Page Down"),
+    ("Select or deselect", "Space"),
+    ("Select a range", "Shift with a move or a click"),
+    ("Select all", "Ctrl+A"),
+    ("Open a photo, close it", "Enter, Esc"),
+    ("Previous and next photo", "Left, Right"),
+    ("Zoom in and out of a photo", "+ and -, 0 to fit"),
+    ("Details of a photo", "I"),
+    ("Larger and smaller thumbnails", "Ctrl+Plus, Ctrl+Minus"),
+    ("Look at all folders again", "F5"),
+    ("Close the window, backup goes on", "Ctrl+W"),
+    ("Quit, backup stops", "Ctrl+Q"),
+    ("This sheet", "F1"),
+];

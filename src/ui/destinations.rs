@@ -1,0 +1,285 @@
+//! Where copies go: one card a destination, with its accounting, its proof and its switch.
+
+use eframe::egui::{Label, Rect, Sense, Ui, vec2};
+
+use super::app::Env;
+use super::commands::{Command, Dialog, Purpose};
+use super::draft::Draft;
+use super::icons::Icon;
+use super::numbers::ratio;
+use super::theme::{Tokens, space, tokens};
+use super::widgets::{self, Kind};
+use super::words;
+use crate::api::{BackupSwitch, DestinationState, QueueList, Request, Snapshot};
+
+/// The narrowest a bin that is not empty is drawn, in points.
+const SEGMENT_MIN: f32 = 3.0;
+
+/// The screen's state.
+#[derive(Default)]
+pub(super) struct Destinations {
+    /// A destination is being added.
+    pub is_adding: bool,
+}
+
+impl Destinations {
+    /// Paints the screen.
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>, draft: &mut Draft) {
+        let snapshot = env.model.snapshot.clone();
+        let is_first = snapshot.destinations.is_empty();
+        widgets::page(ui, "destinations", |ui| {
+            ui.horizontal(|ui| {
+                ui.label(widgets::title("Destinations"));
+                if !self.is_adding && !is_first {
+                    widgets::at_right(ui, |ui| {
+                        if widgets::icon_text_button(ui, Kind::Normal, Icon::Plus, "Add destination")
+                            .clicked()
+                        {
+                            self.is_adding = true;
+                        }
+                    });
+                }
+            });
+            let lead =
+                widgets::weak(ui, "Copies go to every place that is switched on, and each is proved there");
+            ui.label(lead);
+            ui.add_space(space::L);
+            if self.is_adding || is_first {
+                self.form(ui, env, draft, is_first);
+                ui.add_space(space::M);
+            }
+            for destination in &snapshot.destinations {
+                widgets::card(ui, |ui| card(ui, env, destination));
+                ui.add_space(space::M);
+            }
+        });
+    }
+
+    fn form(&mut self, ui: &mut Ui, env: &mut Env<'_>, draft: &mut Draft, is_first: bool) {
+        widgets::card(ui, |ui| {
+            ui.label(widgets::heading("Back up to a folder"));
+            let text = "A folder on another disk, or on a network drive that is connected";
+            let text = widgets::weak(ui, text);
+            ui.label(text);
+            ui.add_space(space::S);
+            draft.ui(ui, env);
+            if draft.is_usable() {
+                ui.add_space(space::S);
+                consent(ui, &env.model.snapshot, &draft.target().path);
+            }
+            ui.add_space(space::S);
+            ui.horizontal(|ui| {
+                let add = ui.add_enabled_ui(draft.is_usable(), |ui| {
+                    widgets::button(ui, Kind::Primary, "Agree and add")
+                });
+                if add.inner.clicked() {
+                    env.out.push(add_destination(draft, false));
+                }
+                if !is_first && widgets::button(ui, Kind::Quiet, "Cancel").clicked() {
+                    self.is_adding = false;
+                    draft.clear();
+                }
+            });
+        });
+    }
+}
+
+/// The request that saves a draft, with the person's consent for every folder that is there.
+pub(super) fn add_destination(draft: &Draft, then_on: bool) -> Command {
+    let request =
+        Request::AddDestination { target: draft.target(), name: None, allow_http: false, consent_all: true };
+    Command::Send(Box::new(request), Purpose::AddDestination { then_on })
+}
+
+/// What the person agrees to.
+pub(super) fn consent(ui: &mut Ui, snapshot: &Snapshot, to: &str) {
+    ui.scope(|ui| consent_lines(ui, snapshot, to));
+}
+
+fn consent_lines(ui: &mut Ui, snapshot: &Snapshot, to: &str) {
+    ui.spacing_mut().item_spacing.y = space::XS;
+    ui.spacing_mut().interact_size.y = 20.0;
+    if snapshot.sources.is_empty() {
+        let text = widgets::weak(ui, format!("Photos from the folders you add will be copied to {to}"));
+        ui.add(Label::new(text).wrap());
+        return;
+    }
+    ui.add(Label::new(format!("Photos from these folders will be copied to {to}")).wrap());
+    for source in &snapshot.sources {
+        ui.horizontal(|ui| {
+            widgets::mark(ui, Icon::Folder, 16.0, tokens(ui).weak);
+            let path = widgets::weak(ui, &source.path.path);
+            ui.add(Label::new(path).truncate());
+        });
+    }
+    let text = "Your originals are only ever read. Nothing that is already there is replaced";
+    let text = widgets::note(ui, text);
+    ui.add(Label::new(text).wrap());
+}
+
+fn card(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+    ui.spacing_mut().item_spacing.y = space::XS;
+    let t = tokens(ui);
+    ui.horizontal(|ui| {
+        widgets::mark(ui, Icon::Disk, 22.0, if d.enabled { t.text } else { t.faint });
+        ui.add_space(space::XS);
+        ui.label(widgets::heading(&d.name));
+        widgets::at_right(ui, |ui| {
+            let name = format!("Back up to {}", d.name);
+            if widgets::switch(ui, d.enabled, &name).clicked() {
+                let request = Request::EnableDestination { id: d.id, enabled: !d.enabled };
+                env.out.push(Command::plain(request));
+            }
+        });
+    });
+    let mut address = d.url.strip_prefix("file://").unwrap_or(&d.url).to_owned();
+    if !d.note.is_empty() {
+        address += &format!(", {}", d.note);
+    }
+    let address = widgets::note(ui, address);
+    ui.add(Label::new(address).truncate());
+    ui.add_space(space::XS);
+    let (state, needs) = state(env, d);
+    let color = if needs { t.accent } else { t.weak };
+    ui.add(Label::new(eframe::egui::RichText::new(state).color(color)).wrap());
+    ui.add_space(space::M);
+    bar(ui, t, d);
+    ui.add_space(space::S);
+    legend(ui, env, t, d);
+    ui.add_space(space::M);
+    proof(ui, env, d);
+    ui.add_space(space::S);
+    buttons(ui, env, d);
+}
+
+/// How the destination is, and whether the person should look.
+fn state(env: &Env<'_>, d: &DestinationState) -> (String, bool) {
+    if !d.enabled {
+        return (
+            "Switched off. Copies already made stay, and new photos are not copied here".to_owned(),
+            false,
+        );
+    }
+    if let Some(wait) = &d.wait_reason {
+        let needs = ["credentials", "no_space", "unreachable"].contains(&wait.kind.as_str());
+        let until = wait.until.as_deref().and_then(words::parse_time);
+        let until = until.map(|then| format!(", tried again {}", words::until(then, env.model.now)));
+        return (wait.summary.clone() + until.as_deref().unwrap_or(""), needs);
+    }
+    let left = d.waiting + d.uploading;
+    let text = match env.model.snapshot.backup {
+        BackupSwitch::Off if left > 0 => format!("Backup is off, {} waiting", words::files(left)),
+        BackupSwitch::Off => "Backup is off".to_owned(),
+        BackupSwitch::Paused => "Paused by you".to_owned(),
+        BackupSwitch::On if left > 0 => {
+            let bytes = match d.bytes_waiting {
+                0 => String::new(),
+                n => format!(", {}", words::bytes(n)),
+            };
+            format!("Backing up, {} left{bytes}", words::files(left))
+        }
+        BackupSwitch::On => "Up to date".to_owned(),
+    };
+    (text, false)
+}
+
+struct BinLine {
+    count: u64,
+    color: eframe::egui::Color32,
+    word: &'static str,
+    list: QueueList,
+}
+
+fn bins(t: &Tokens, d: &DestinationState) -> [BinLine; 6] {
+    let line = |count, color, word, list| BinLine { count, color, word, list };
+    [
+        line(d.safe, t.bin_safe, "safe", QueueList::Done),
+        line(d.unproven, t.bin_unproven, "unproven", QueueList::Unproven),
+        line(d.uploading, t.accent_hover, "uploading", QueueList::Uploading),
+        line(d.waiting, t.bin_waiting, "waiting", QueueList::Waiting),
+        line(d.needs_attention, t.accent, "need attention", QueueList::NeedsAttention),
+        line(d.excluded, t.bin_excluded, "left out", QueueList::Excluded),
+    ]
+}
+
+fn bar(ui: &mut Ui, t: &Tokens, d: &DestinationState) {
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 10.0), Sense::hover());
+    let said = format!("{} of {} safe in {}", words::number(d.safe), words::number(d.found), d.name);
+    response.widget_info(|| {
+        let mut info = eframe::egui::WidgetInfo::labeled(eframe::egui::Role::ProgressIndicator, true, &said);
+        info.value = Some(f64::from((ratio(d.safe, d.found) * 100.0).floor()));
+        info
+    });
+    ui.painter().rect_filled(rect, 5.0, t.pressed);
+    let lines = bins(t, d);
+    let filled = lines.iter().filter(|line| line.count > 0);
+    let at_least = SEGMENT_MIN * filled.clone().map(|_| 1.0).sum::<f32>();
+    let room = (rect.width() - at_least).max(0.0);
+    let mut x = rect.left();
+    let count = filled.clone().count();
+    for (i, line) in filled.enumerate() {
+        let width = SEGMENT_MIN + room * ratio(line.count, d.found);
+        let segment = Rect::from_min_size(eframe::egui::pos2(x, rect.top()), vec2(width, rect.height()));
+        let mut corner = eframe::egui::CornerRadius::ZERO;
+        if i == 0 {
+            (corner.nw, corner.sw) = (5, 5);
+        }
+        if i + 1 == count {
+            (corner.ne, corner.se) = (5, 5);
+        }
+        let gap = if i + 1 == count { 0.0 } else { 1.0 };
+        ui.painter().rect_filled(segment.with_max_x(segment.max.x - gap), corner, line.color);
+        x += width;
+    }
+}
+
+fn legend(ui: &mut Ui, env: &mut Env<'_>, t: &Tokens, d: &DestinationState) {
+    let found = widgets::note(ui, format!("{} found", words::files(d.found)));
+    ui.label(found);
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().interact_size.y = 20.0;
+        ui.spacing_mut().item_spacing = vec2(space::S, space::XS);
+        for line in bins(t, d) {
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing.x = space::XS;
+                widgets::dot(ui, line.color);
+                let text =
+                    eframe::egui::RichText::new(format!("{} {}", words::number(line.count), line.word));
+                let name = format!("{} {} in {}", words::number(line.count), line.word, d.name);
+                if widgets::link(ui, text, &name).clicked() {
+                    env.out.push(Command::ShowQueue(line.list, Some(d.id)));
+                }
+            });
+            ui.add_space(space::XS);
+        }
+    });
+}
+
+fn proof(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
+    let how = if d.proof.is_empty() {
+        "Copies here cannot be proved, so none counts as safe".to_owned()
+    } else {
+        format!("Proof: {}", d.proof)
+    };
+    let how = widgets::note(ui, how);
+    ui.add(Label::new(how).wrap());
+    if let Some(oldest) = d.oldest_proof_at.as_deref().and_then(words::parse_time) {
+        let age = words::age(oldest, env.model.now);
+        let bytes = words::bytes(d.bytes_safe);
+        let text = widgets::note(ui, format!("Oldest proof {age}, {bytes} safe"));
+        ui.label(text);
+    }
+}
+
+fn buttons(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+    ui.horizontal(|ui| {
+        if widgets::named_button(ui, Kind::Normal, "Test", &format!("Test {}", d.name)).clicked() {
+            let purpose = Purpose::TestSaved { name: d.name.clone() };
+            env.out.push(Command::Send(Box::new(Request::TestDestination { id: d.id }), purpose));
+        }
+        if widgets::named_button(ui, Kind::Quiet, "Remove", &format!("Remove {}", d.name)).clicked() {
+            let dialog = Dialog::RemoveDestination { id: d.id, name: d.name.clone(), safe: d.safe };
+            env.out.push(Command::Ask(dialog));
+        }
+    });
+}

@@ -1,0 +1,240 @@
+//! Carries commands out after painting, and folds in what comes back.
+
+use std::time::Duration;
+
+use eframe::egui::{Context, ViewportCommand};
+
+use super::app::{App, raise, set_theme};
+use super::commands::{Command, Dialog, PickFor, Purpose, Screen, Verb};
+use super::sentence::Totals;
+use super::viewer::Viewer;
+use super::words;
+use crate::api::{ApiError, BackupSwitch, Event, Reply, Request};
+use crate::client::{Connection, Incoming};
+use crate::domain::time::UnixMillis;
+
+/// The window closes at the latest this long after the person quits, in milliseconds.
+const QUIT_MS: i64 = 5_000;
+
+impl App {
+    pub(super) fn carry_out(&mut self, ctx: &Context, command: Command) {
+        match command {
+            Command::Go(screen) => self.go(screen),
+            Command::ShowQueue(list, destination) => {
+                self.queue.tab = list;
+                self.queue.destination = destination;
+                self.go(Screen::Queue);
+            }
+            Command::Send(request, purpose) => self.send(*request, purpose),
+            Command::PickFolder(what) => self.pick_folder(what),
+            Command::ShowInFolder(path) => self.backend.show_in_folder(&path),
+            Command::OpenAsset { asset, index } => self.viewer = Some(Viewer::new(asset, index)),
+            Command::CloseViewer => self.close_viewer(),
+            Command::OnAssets(verb, assets) => self.gather(verb, assets),
+            Command::Ask(dialog) => self.open_dialog(dialog),
+            Command::CloseDialog => self.dialog = None,
+            Command::Toast(text) => self.model.toast(text),
+            Command::SetAppearance(appearance) => {
+                set_theme(ctx, appearance);
+                self.change_preferences(|p| p.appearance = appearance);
+            }
+            Command::Zoom(steps) => {
+                let side = self.library.zoom(steps);
+                self.change_preferences(|p| p.cell_side = side);
+            }
+            Command::Quit => self.quit(),
+            Command::QuitNow => self.quit_now(),
+            Command::CloseWindow => ctx.send_viewport_cmd(ViewportCommand::Close),
+            Command::ClosingNoticeRead => {
+                self.change_preferences(|p| p.has_read_closing_notice = true);
+                ctx.send_viewport_cmd(ViewportCommand::Close);
+            }
+            Command::EndFirstRun => self.first_run = Some(false),
+        }
+        // What a command changed is seen in the next frame.
+        ctx.request_repaint_after(Duration::from_millis(1));
+    }
+
+    fn go(&mut self, screen: Screen) {
+        if self.viewer.is_some() {
+            self.close_viewer();
+        }
+        if self.screen != screen {
+            self.screen = screen;
+            self.library.on_shown();
+        }
+    }
+
+    fn close_viewer(&mut self) {
+        if let Some(index) = self.viewer.take().and_then(|viewer| viewer.index) {
+            self.library.reveal(index);
+        }
+        self.library.on_shown();
+    }
+
+    fn pick_folder(&mut self, what: PickFor) {
+        let title = match what {
+            PickFor::Source => "Choose a folder of photos",
+            PickFor::Destination => "Choose where the copies go",
+        };
+        let ticket = self.backend.pick_folder(title);
+        self.pending.insert(ticket, Purpose::Picked(what));
+    }
+
+    fn quit(&mut self) {
+        let snapshot = &self.model.snapshot;
+        let works = snapshot.backup == BackupSwitch::On && self.model.connection == Connection::Connected;
+        if works && Totals::of(snapshot, None).left() > 0 {
+            self.open_dialog(Dialog::QuitWithWorkLeft);
+        } else {
+            self.quit_now();
+        }
+    }
+
+    fn quit_now(&mut self) {
+        if self.quitting.is_none() {
+            self.quitting = Some(UnixMillis(self.model.now.0 + QUIT_MS));
+            self.send(Request::Shutdown, Purpose::Shutdown);
+        }
+    }
+
+    /// Answers the window manager's wish to close, and closes when quitting is done.
+    pub(super) fn closing(&mut self, ctx: &Context) {
+        if let Some(at_the_latest) = self.quitting {
+            let is_gone = matches!(self.model.connection, Connection::Lost(_));
+            if is_gone || self.model.now >= at_the_latest {
+                self.close(ctx);
+            } else {
+                ctx.request_repaint_after(Duration::from_millis(100));
+            }
+        }
+        let asked = ctx.input(|input| input.viewport().close_requested());
+        if !asked || self.may_close || self.quitting.is_some() {
+            return;
+        }
+        let goes_on = self.model.snapshot.backup == BackupSwitch::On;
+        if goes_on && !self.options.preferences.has_read_closing_notice {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            raise(ctx);
+            self.open_dialog(Dialog::ClosingNotice);
+        }
+    }
+
+    fn close(&mut self, ctx: &Context) {
+        self.may_close = true;
+        self.quitting = None;
+        ctx.send_viewport_cmd(ViewportCommand::Close);
+    }
+
+    pub(super) fn on_incoming(&mut self, ctx: &Context, incoming: Incoming) {
+        match incoming {
+            Incoming::Reply { ticket, outcome } => {
+                if let Some(purpose) = self.pending.remove(&ticket) {
+                    self.on_reply(ctx, purpose, outcome);
+                }
+            }
+            Incoming::Event(event) => self.on_event(ctx, event),
+            Incoming::FolderPicked { ticket, outcome } => {
+                let Some(Purpose::Picked(what)) = self.pending.remove(&ticket) else { return };
+                match outcome {
+                    Ok(Some(path)) => {
+                        let mut out = Vec::new();
+                        self.take_path(what, path, &mut out);
+                        for command in out {
+                            self.carry_out(ctx, command);
+                        }
+                    }
+                    Ok(None) => {}
+                    Err(why) => self.model.toast(why),
+                }
+            }
+        }
+    }
+
+    fn on_event(&mut self, ctx: &Context, event: Event) {
+        match event {
+            Event::RaiseWindow => raise(ctx),
+            Event::Finished { files } => {
+                let verb = if files == 1 { "is" } else { "are" };
+                self.model.toast(format!("{} {verb} safe now", words::files(files)));
+            }
+            Event::Stopping => {}
+            Event::Notice { text } => self.model.toast(text),
+        }
+    }
+
+    fn on_reply(&mut self, ctx: &Context, purpose: Purpose, outcome: Result<Reply, ApiError>) {
+        match (purpose, outcome) {
+            (Purpose::Sections(filter), Ok(Reply::Sections { revision, sections })) => {
+                self.library.pages.on_sections(filter, revision, sections);
+            }
+            (Purpose::Sections(_), _) => self.library.pages.on_sections_failed(),
+            (Purpose::Page(key), Ok(Reply::Assets { revision, rows })) => {
+                self.library.pages.on_page(key, revision, rows);
+            }
+            (Purpose::Page(key), _) => self.library.pages.on_page_failed(key),
+            (Purpose::Details(asset), outcome) => {
+                let details = outcome.map(|reply| match reply {
+                    Reply::AssetDetails(details) => details,
+                    _ => None,
+                });
+                if let Some(viewer) = &mut self.viewer {
+                    viewer.on_details(asset, details);
+                }
+            }
+            (Purpose::Gather, outcome) => self.on_gathered(outcome),
+            (Purpose::Queue(key), Ok(Reply::Queue(page))) => self.queue.on_page(&key, page),
+            (Purpose::Queue(key), _) => self.queue.on_page_failed(&key),
+            (Purpose::Groups, Ok(Reply::FailureGroups(groups))) => self.queue.on_groups(Some(groups)),
+            (Purpose::Groups, _) => self.queue.on_groups(None),
+            (Purpose::Shutdown, _) => self.close(ctx),
+            (purpose, outcome) => self.on_done(purpose, outcome),
+        }
+    }
+
+    fn on_done(&mut self, purpose: Purpose, outcome: Result<Reply, ApiError>) {
+        match (purpose, outcome) {
+            (Purpose::TestDraft, outcome) => self.draft.on_tested(tested(outcome)),
+            (Purpose::TestSaved { name }, outcome) => {
+                let outcome = tested(outcome).map_err(|error| error.message);
+                self.open_dialog(Dialog::Tested { name, outcome });
+            }
+            (Purpose::AddDestination { then_on }, Ok(Reply::Destination { name, is_new, .. })) => {
+                self.draft.clear();
+                self.destinations.is_adding = false;
+                if then_on {
+                    self.send(Request::SetBackup { on: true }, Purpose::Plain);
+                } else if is_new {
+                    self.model.toast(format!("{name} was added"));
+                } else {
+                    self.model.toast(format!("{name} was there already"));
+                }
+            }
+            (Purpose::AddSource, Ok(Reply::Source { is_new: false, .. })) => {
+                self.model.toast("This folder was there already");
+            }
+            (Purpose::Changed(verb), Ok(Reply::Changed { items })) => self.model.toast(changed(verb, items)),
+            (_, Err(error)) => self.model.toast(error.message),
+            (_, Ok(_)) => {}
+        }
+    }
+}
+
+fn tested(outcome: Result<Reply, ApiError>) -> Result<crate::api::TestReport, ApiError> {
+    match outcome? {
+        Reply::Tested(report) => Ok(report),
+        _ => Err(ApiError::new(crate::api::ErrorKind::Internal, "The test gave no answer")),
+    }
+}
+
+fn changed(verb: Verb, items: u64) -> String {
+    let files = words::files(items);
+    match (verb, items) {
+        (Verb::Retry, 0) => "There was nothing to try again".to_owned(),
+        (Verb::Exclude, 0) => "There was nothing to leave out".to_owned(),
+        (Verb::Include, 0) => "There was nothing to take back in".to_owned(),
+        (Verb::Retry, _) => format!("Trying {files} again"),
+        (Verb::Exclude, _) => format!("Left {files} out"),
+        (Verb::Include, _) => format!("Took {files} back in"),
+    }
+}

@@ -1,0 +1,153 @@
+//! A new destination before it is saved: where it is to be, and what the test of it found.
+//!
+//! Nothing is saved here; a draft that was not tested as it stands cannot be.
+
+use eframe::egui::{Label, Ui};
+
+use super::app::Env;
+use super::commands::{Command, PickFor, Purpose};
+use super::icons::Icon;
+use super::theme::{space, tokens};
+use super::widgets::{self, Kind};
+use super::words;
+use crate::api::{ApiError, PathText, Request, TestReport};
+
+/// How far the draft is.
+#[derive(Debug, Clone, PartialEq, Default)]
+enum State {
+    /// Being written.
+    #[default]
+    Written,
+    /// The test is under way.
+    Testing,
+    /// The test has an answer for exactly this text.
+    Tested(TestReport),
+    /// The test was refused, with a sentence.
+    Refused(String),
+}
+
+/// A destination that is being added.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    text: String,
+    /// The exact bytes, where the text is not.
+    exact: Option<PathText>,
+    state: State,
+}
+
+impl Draft {
+    /// A folder was picked or dropped: it is tested at once.
+    pub fn set(&mut self, path: PathText, out: &mut Vec<Command>) {
+        self.text.clone_from(&path.path);
+        self.exact = Some(path);
+        self.test(out);
+    }
+
+    /// Empties the draft.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What is to be added.
+    pub fn target(&self) -> PathText {
+        match &self.exact {
+            Some(exact) if exact.path == self.text => exact.clone(),
+            _ => PathText { path: self.text.trim().to_owned(), path_b64: None },
+        }
+    }
+
+    /// It was tested as it stands and can be used.
+    pub fn is_usable(&self) -> bool {
+        matches!(&self.state, State::Tested(report) if report.is_usable)
+    }
+
+    /// Takes the test's answer in.
+    pub fn on_tested(&mut self, outcome: Result<TestReport, ApiError>) {
+        if self.state == State::Testing {
+            self.state = match outcome {
+                Ok(report) => State::Tested(report),
+                Err(error) => State::Refused(error.message),
+            };
+        }
+    }
+
+    fn test(&mut self, out: &mut Vec<Command>) {
+        let target = self.target();
+        if target.path.is_empty() {
+            return;
+        }
+        if !target.path.starts_with('/') {
+            self.state = State::Refused("Type the whole path, from the first / on".to_owned());
+            return;
+        }
+        self.state = State::Testing;
+        out.push(Command::Send(
+            Box::new(Request::TestTarget { target, allow_http: false }),
+            Purpose::TestDraft,
+        ));
+    }
+
+    /// The field, its buttons, and what the test found.
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        ui.horizontal(|ui| {
+            let before = self.text.clone();
+            let width = (ui.available_width() - 220.0).max(160.0);
+            let hint = "/path/to/backup";
+            let entered = widgets::field(ui, &mut self.text, "Backup folder", hint, width);
+            if self.text != before {
+                self.state = State::Written;
+            }
+            if widgets::icon_text_button(ui, Kind::Normal, Icon::Folder, "Choose").clicked() {
+                env.out.push(Command::PickFolder(PickFor::Destination));
+            }
+            let may_check = self.state == State::Written && !self.text.trim().is_empty();
+            let check = ui.add_enabled_ui(may_check, |ui| widgets::button(ui, Kind::Normal, "Check")).inner;
+            if may_check && (check.clicked() || entered) {
+                self.test(env.out);
+            }
+        });
+        ui.add_space(space::XS);
+        self.outcome(ui);
+    }
+
+    fn outcome(&self, ui: &mut Ui) {
+        let t = tokens(ui);
+        match &self.state {
+            State::Written => {}
+            State::Testing => {
+                let text = widgets::weak(ui, "Checking");
+                ui.label(text);
+            }
+            State::Refused(why) => report(ui, Icon::Attention, why, t.accent, &[]),
+            State::Tested(test) if test.is_usable => {
+                let mut details = test.details.clone();
+                if let Some(free) = test.free_bytes {
+                    details.push(format!("{} free", words::bytes(free)));
+                }
+                report(ui, Icon::Safe, &test.summary, t.text, &details);
+            }
+            State::Tested(test) => report(ui, Icon::Attention, &test.summary, t.accent, &test.details),
+        }
+    }
+}
+
+/// The outcome of a test.
+pub(super) fn report(
+    ui: &mut Ui,
+    icon: Icon,
+    summary: &str,
+    color: eframe::egui::Color32,
+    details: &[String],
+) {
+    ui.horizontal_top(|ui| {
+        widgets::mark(ui, icon, 18.0, color);
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing.y = space::XS;
+            ui.add(Label::new(eframe::egui::RichText::new(summary).color(color)).wrap());
+            for line in details {
+                let line = widgets::note(ui, line);
+                ui.add(Label::new(line).wrap());
+            }
+        });
+    });
+}

@@ -1,0 +1,292 @@
+//! What the made-up agent answers.
+
+use super::world::{FILE_BYTES, World, count};
+use crate::api::{
+    ApiError, AssetDetails, BackupSwitch, CopyDetails, ErrorKind, FailureGroup, FailureText, PathText,
+    QueueList, QueuePage, QueueQuery, QueueRow, Reply, Request, ResourceDetails, Section, Selection,
+    SourceCondition, SourceState, WaitText,
+};
+use crate::domain::failure::{FailureKind, Reach};
+use crate::domain::file::ExcludeReason;
+use crate::domain::time::UnixMillis;
+use crate::domain::wait::WaitReason;
+
+type Outcome = Result<Reply, ApiError>;
+
+fn refused(message: &str) -> Outcome {
+    Err(ApiError::new(ErrorKind::Usage, message))
+}
+
+impl World {
+    /// The answer to a request; none from a mute world.
+    pub(super) fn answer(&mut self, request: Request) -> Option<Outcome> {
+        self.requests.push(request.clone());
+        (!self.is_mute).then(|| self.reply(request))
+    }
+
+    fn reply(&mut self, request: Request) -> Outcome {
+        match request {
+            Request::Sections { filter } => {
+                let revision = self.snapshot.library_revision;
+                let days = self.filtered(filter).iter();
+                let sections = days
+                    .map(|(day, assets)| Section {
+                        day: *day,
+                        assets: u32::try_from(assets.len()).unwrap_or(u32::MAX),
+                    })
+                    .collect();
+                Ok(Reply::Sections { revision, sections })
+            }
+            Request::Assets { day, offset, limit, filter } => {
+                let take = usize::try_from(limit).unwrap_or(0);
+                let skip = usize::try_from(offset).unwrap_or(0);
+                let of_day = self.filtered(filter).iter().find(|(d, _)| *d == day);
+                let shown: Vec<usize> = of_day
+                    .map_or_else(Vec::new, |(_, all)| all.iter().skip(skip).take(take).copied().collect());
+                let rows = shown.into_iter().map(|index| self.row(index)).collect();
+                Ok(Reply::Assets { revision: self.snapshot.library_revision, rows })
+            }
+            Request::AssetDetails { id } => Ok(Reply::AssetDetails(self.details(id))),
+            Request::Queue(query) => Ok(Reply::Queue(self.page(&query))),
+            Request::FailureGroups => Ok(Reply::FailureGroups(self.groups())),
+            Request::TestTarget { .. } | Request::TestDestination { .. } => {
+                self.test.clone().map(Reply::Tested)
+            }
+            Request::Retry(selection) => Ok(self.change(&selection, Change::Retry)),
+            Request::Exclude(selection) => Ok(self.change(&selection, Change::Exclude)),
+            Request::Include(selection) => Ok(self.change(&selection, Change::Include)),
+            other => self.change_settings(other),
+        }
+    }
+
+    fn change_settings(&mut self, request: Request) -> Outcome {
+        match request {
+            Request::AddSource { path, .. } => self.add_source(path),
+            Request::RemoveSource { id } => {
+                self.snapshot.sources.retain(|s| s.id != id);
+                self.done()
+            }
+            Request::AddDestination { target, .. } => {
+                let id = i64::try_from(self.snapshot.destinations.len()).unwrap_or(0) + 1;
+                let name = target.file_name().to_owned();
+                self.add_destination(id, &name, &format!("file://{}", target.path), "ext4");
+                self.recount();
+                Ok(Reply::Destination { id, name, is_new: true })
+            }
+            Request::RemoveDestination { id } => {
+                self.snapshot.destinations.retain(|d| d.id != id);
+                self.done()
+            }
+            Request::EnableDestination { id, enabled } => {
+                if let Some(d) = self.snapshot.destinations.iter_mut().find(|d| d.id == id) {
+                    d.enabled = enabled;
+                }
+                self.done()
+            }
+            Request::SetBackup { on } => {
+                if on && self.snapshot.destinations.is_empty() {
+                    return refused("Choose a backup place first");
+                }
+                self.snapshot.backup = if on { BackupSwitch::On } else { BackupSwitch::Off };
+                self.done()
+            }
+            Request::Pause { .. } => {
+                self.snapshot.backup = BackupSwitch::Paused;
+                self.snapshot.wait_reason = Some(WaitText::from(&WaitReason::Paused { until: None }));
+                self.snapshot.revision += 1;
+                Ok(Reply::Done)
+            }
+            Request::Resume => {
+                self.snapshot.backup = BackupSwitch::On;
+                self.snapshot.wait_reason = None;
+                self.snapshot.revision += 1;
+                Ok(Reply::Done)
+            }
+            Request::Snapshot => Ok(Reply::Snapshot(Box::new(self.snapshot.clone()))),
+            Request::Events { .. } => Ok(Reply::Events(Vec::new())),
+            Request::Verify { .. } => Ok(Reply::Verified { checked: 0, failed: 0 }),
+            Request::RaiseWindow => Ok(Reply::Raised { was_open: true }),
+            _ => Ok(Reply::Done),
+        }
+    }
+
+    fn done(&mut self) -> Outcome {
+        self.recount();
+        Ok(Reply::Done)
+    }
+
+    fn add_source(&mut self, path: PathText) -> Outcome {
+        if let Some(known) = self.snapshot.sources.iter().find(|s| s.path == path) {
+            return Ok(Reply::Source { id: known.id, is_new: false });
+        }
+        let id = i64::try_from(self.snapshot.sources.len()).unwrap_or(0) + 1;
+        let found = count(self.assets());
+        let state = SourceCondition::Scanning;
+        self.snapshot.sources.push(SourceState { id, path, state, found, scanned: found });
+        self.recount();
+        Ok(Reply::Source { id, is_new: true })
+    }
+
+    fn details(&self, id: i64) -> Option<Box<AssetDetails>> {
+        let index = usize::try_from(id - 1).ok().filter(|&index| index < self.assets())?;
+        let row = self.row(index);
+        let copies = self.snapshot.destinations.iter().map(|d| {
+            let bin = self.bin(index);
+            let proved = (bin == "safe").then(|| UnixMillis(self.now.0 - 3 * 86_400_000).rfc3339());
+            CopyDetails {
+                id: format!("r{index}"),
+                destination: d.name.clone(),
+                bin: bin.to_owned(),
+                key: proved.is_some().then(|| format!("2026/2026-11/{}", row.path.file_name())),
+                proof: proved.is_some().then(|| "Read back from the disk itself".to_owned()),
+                proved_at: proved,
+                failure: (bin == "needs_attention").then(|| failure(index)),
+                wait_reason: (bin == "waiting").then(|| WaitText::from(&WaitReason::Queued)),
+            }
+        });
+        let copies: Vec<CopyDetails> = copies.collect();
+        let mut resources = vec![ResourceDetails {
+            path: row.path.clone(),
+            kind: if row.is_video { "video" } else { "photo" }.to_owned(),
+            media_type: row.media_type.clone(),
+            is_mismatch: false,
+            size: FILE_BYTES,
+            blake3: Some("3f1c".repeat(16)),
+            copies: copies.clone(),
+        }];
+        if row.is_live {
+            let (stem, _) = row.path.path.rsplit_once('.')?;
+            resources.push(ResourceDetails {
+                path: PathText::from_bytes(format!("{stem}.MOV").as_bytes()),
+                kind: "paired_video".to_owned(),
+                media_type: "mov".to_owned(),
+                size: FILE_BYTES / 2,
+                ..resources[0].clone()
+            });
+        }
+        Some(Box::new(AssetDetails {
+            row,
+            captured_from: "metadata".to_owned(),
+            offset_minutes: Some(120),
+            camera: Some("Fujifilm X-T5".to_owned()),
+            resources,
+        }))
+    }
+
+    fn bin(&self, index: usize) -> &'static str {
+        use crate::api::Badge;
+        match self.badge(index) {
+            Badge::Safe => "safe",
+            Badge::Attention => "needs_attention",
+            Badge::Excluded => "excluded",
+            Badge::Uploading => "uploading",
+            Badge::Unproven => "unproven",
+            Badge::Waiting | Badge::None => "waiting",
+        }
+    }
+
+    fn listed(&self, query: &QueueQuery) -> Vec<usize> {
+        let of_kind = |&index: &usize| query.failure_kind.as_ref().is_none_or(|k| *k == failure(index).kind);
+        let list = match query.list {
+            QueueList::NeedsAttention => return self.attention.iter().copied().filter(of_kind).collect(),
+            QueueList::Excluded => return self.excluded.iter().copied().collect(),
+            QueueList::Unproven => return Vec::new(),
+            QueueList::Done => 0..self.safe,
+            QueueList::Uploading => self.safe..(self.safe + self.snapshot.uploading.len()).min(self.assets()),
+            QueueList::Waiting => {
+                (self.safe + self.snapshot.uploading.len()).min(self.assets())..self.assets()
+            }
+        };
+        list.filter(|i| !self.attention.contains(i) && !self.excluded.contains(i)).collect()
+    }
+
+    fn page(&self, query: &QueueQuery) -> QueuePage {
+        let listed = self.listed(query);
+        let after = query.after.as_deref().and_then(|text| text.parse::<usize>().ok());
+        let from = after.map_or(0, |after| listed.partition_point(|&index| index <= after));
+        let limit = usize::try_from(query.limit).unwrap_or(0);
+        let shown: Vec<usize> = listed.iter().skip(from).take(limit).copied().collect();
+        let next = (from + shown.len() < listed.len()).then(|| shown.last().map(usize::to_string)).flatten();
+        let destination = query.destination.or(self.snapshot.destinations.first().map(|d| d.id));
+        let name = self.snapshot.destinations.iter().find(|d| Some(d.id) == destination);
+        let name = name.map_or("", |d| &d.name);
+        QueuePage {
+            revision: self.snapshot.queue_revision,
+            rows: shown.into_iter().map(|index| self.queue_row(index, name)).collect(),
+            next,
+            total: count(listed.len()),
+        }
+    }
+
+    fn queue_row(&self, index: usize, destination: &str) -> QueueRow {
+        let state = self.bin(index).to_owned();
+        QueueRow {
+            id: format!("r{index}"),
+            path: self.path(index),
+            destination: destination.to_owned(),
+            job_state: None,
+            attempt: if state == "needs_attention" { 3 } else { 0 },
+            bytes_sent: 0,
+            bytes_total: FILE_BYTES,
+            wait_reason: (state == "waiting").then(|| WaitText::from(&WaitReason::Queued)),
+            failure: (state == "needs_attention").then(|| failure(index)),
+            excluded_because: (state == "excluded").then(|| ExcludeReason::ByPerson.sentence().to_owned()),
+            asset: i64::try_from(index).ok().map(|i| i + 1),
+            proved_at: (state == "safe").then(|| UnixMillis(self.now.0 - 86_400_000).rfc3339()),
+            state,
+        }
+    }
+
+    fn groups(&self) -> Vec<FailureGroup> {
+        let mut groups: Vec<FailureGroup> = Vec::new();
+        for &index in &self.attention {
+            let failure = failure(index);
+            if let Some(group) = groups.iter_mut().find(|g| g.failure.kind == failure.kind) {
+                group.files += 1;
+            } else {
+                let destinations = self.snapshot.destinations.iter().map(|d| d.name.clone()).collect();
+                groups.push(FailureGroup { failure, files: 1, destinations });
+            }
+        }
+        groups.sort_by_key(|group| std::cmp::Reverse(group.files));
+        groups
+    }
+
+    fn change(&mut self, selection: &Selection, change: Change) -> Reply {
+        let named = |index: usize| match selection {
+            Selection::All => true,
+            Selection::Kind(kind) => *kind == failure(index).kind,
+            Selection::Items(ids) => ids.contains(&format!("r{index}")),
+        };
+        let chosen: Vec<usize> = match change {
+            Change::Retry => self.attention.iter().copied().filter(|&i| named(i)).collect(),
+            Change::Include => self.excluded.iter().copied().filter(|&i| named(i)).collect(),
+            Change::Exclude if matches!(selection, Selection::Items(_)) => {
+                (0..self.assets()).filter(|&i| named(i) && !self.excluded.contains(&i)).collect()
+            }
+            Change::Exclude => self.attention.iter().copied().filter(|&i| named(i)).collect(),
+        };
+        for index in &chosen {
+            self.attention.remove(index);
+            self.excluded.remove(index);
+            if change == Change::Exclude {
+                self.excluded.insert(*index);
+            }
+        }
+        self.recount();
+        Reply::Changed { items: count(chosen.len()) }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Retry,
+    Exclude,
+    Include,
+}
+
+fn failure(index: usize) -> FailureText {
+    let kind = if index.is_multiple_of(3) { FailureKind::Unreadable } else { FailureKind::Empty };
+    let details = format!("open: Permission denied (os error 13), file {index}");
+    FailureText::new(kind, Reach::Resource, details)
+}

@@ -1,0 +1,124 @@
+//! The first minute: choose folders, choose a place, read what will happen, switch on.
+//!
+//! One calm page. Nothing is copied before the last button is pressed.
+
+use eframe::egui::{Align2, Color32, Label, Rect, Sense, TextStyle, Ui, Vec2, vec2};
+
+use super::app::Env;
+use super::commands::{Command, Purpose};
+use super::destinations;
+use super::draft::Draft;
+use super::icons;
+use super::settings::{self, Settings};
+use super::theme::{space, tokens};
+use super::widgets::{self, Kind};
+use crate::api::Request;
+
+/// Paints the page.
+pub(super) fn ui(ui: &mut Ui, env: &mut Env<'_>, folders: &mut Settings, draft: &mut Draft) {
+    let snapshot = env.model.snapshot.clone();
+    let has_sources = !snapshot.sources.is_empty();
+    let has_place = !snapshot.destinations.is_empty() || draft.is_usable();
+    widgets::page(ui, "first run", |ui| {
+        head(ui);
+        step(ui, 1, "Choose the folders that hold your photos", has_sources, true, |ui| {
+            for source in &snapshot.sources {
+                settings::source_row(ui, env, source);
+            }
+            folders.add_folder(ui, env);
+            if !has_sources {
+                let note = widgets::note(ui, "Or drop folders anywhere on this window");
+                ui.label(note);
+            }
+        });
+        step(ui, 2, "Choose where the copies go", has_place, has_sources, |ui| {
+            if let Some(d) = snapshot.destinations.first() {
+                ui.label(format!("{}, {}", d.name, d.url.strip_prefix("file://").unwrap_or(&d.url)));
+            } else {
+                let text = "A folder on another disk, or on a network drive that is connected";
+                let text = widgets::weak(ui, text);
+                ui.label(text);
+                draft.ui(ui, env);
+            }
+        });
+        step(ui, 3, "Switch on", false, has_sources && has_place, |ui| {
+            let to = snapshot.destinations.first().map_or_else(
+                || draft.target().path,
+                |d| d.url.strip_prefix("file://").unwrap_or(&d.url).to_owned(),
+            );
+            if has_sources && has_place {
+                destinations::consent(ui, &snapshot, &to);
+                ui.add_space(space::S);
+            }
+            if widgets::button(ui, Kind::Primary, "Agree and switch on backup").clicked() {
+                if snapshot.destinations.is_empty() {
+                    env.out.push(destinations::add_destination(draft, true));
+                } else {
+                    switch_on_existing(env);
+                }
+            }
+        });
+        ui.add_space(space::M);
+        if widgets::button(ui, Kind::Quiet, "Not now").clicked() {
+            env.out.push(Command::EndFirstRun);
+        }
+    });
+}
+
+fn switch_on_existing(env: &mut Env<'_>) {
+    let snapshot = &env.model.snapshot;
+    let sources: Vec<i64> = snapshot.sources.iter().map(|s| s.id).collect();
+    for destination in &snapshot.destinations {
+        let request = Request::Consent { sources: sources.clone(), destination: destination.id };
+        env.out.push(Command::plain(request));
+    }
+    env.out.push(Command::Send(Box::new(Request::SetBackup { on: true }), Purpose::Plain));
+    env.out.push(Command::EndFirstRun);
+}
+
+fn head(ui: &mut Ui) {
+    let t = tokens(ui);
+    let (rect, _) = ui.allocate_exact_size(Vec2::splat(56.0), Sense::hover());
+    icons::paint_mark(ui.painter(), rect, t.accent, t.text);
+    ui.add_space(space::M);
+    ui.label(widgets::title("Keep your photos safe"));
+    let lead = "Safelight copies your photos to a place you own, reads every copy back, and tells you when all are safe";
+    let lead = widgets::weak(ui, lead);
+    ui.add(Label::new(lead).wrap());
+    ui.add_space(space::XL);
+}
+
+fn step(ui: &mut Ui, n: u8, text: &str, done: bool, open: bool, add: impl FnOnce(&mut Ui)) {
+    let t = tokens(ui);
+    widgets::card(ui, |ui| {
+        ui.horizontal(|ui| {
+            let (rect, _) = ui.allocate_exact_size(Vec2::splat(26.0), Sense::hover());
+            number(ui, rect, n, done, open);
+            ui.add_space(space::XS);
+            let color = if open { t.text } else { t.faint };
+            ui.label(widgets::heading(text).color(color));
+        });
+        if open {
+            ui.add_space(space::S);
+            add(ui);
+        }
+    });
+    ui.add_space(space::M);
+}
+
+fn number(ui: &Ui, rect: Rect, n: u8, done: bool, open: bool) {
+    let t = tokens(ui);
+    let (fill, ink): (Color32, Color32) = match (done, open) {
+        (true, _) => (t.text, t.canvas),
+        (false, true) => (t.accent, t.on_accent),
+        (false, false) => (t.control, t.faint),
+    };
+    ui.painter().circle_filled(rect.center(), 13.0, fill);
+    if done {
+        icons::paint(ui.painter(), icons::Icon::Tick, rect.shrink(6.0), ink);
+    } else {
+        let font = TextStyle::Body.resolve(ui.style());
+        let at = rect.center() + vec2(0.0, 0.5);
+        ui.painter().text(at, Align2::CENTER_CENTER, n.to_string(), font, ink);
+    }
+}

@@ -1,0 +1,187 @@
+//! The library: a grid of every photo by day, for a quarter of a million of them.
+//!
+//! The grid keeps its own scroll position and paints only what is in view. It must never walk the
+//! whole library in a frame, and never keep a picture that nobody sees beyond the atlas's limit.
+
+pub(super) mod cells;
+mod grid;
+mod keys;
+mod layout;
+mod pages;
+mod scrubber;
+mod selection;
+mod textures;
+mod toolbar;
+
+use eframe::egui::{Context, Ui};
+
+use self::layout::Layout;
+use self::pages::Pages;
+use self::selection::Selection;
+use self::textures::Atlas;
+use super::app::Env;
+use super::icons::Icon;
+use super::preferences::{CELL_MAX, CELL_MIN};
+use super::widgets;
+use crate::api::{AssetRow, LibraryFilter};
+use crate::client::{Picture, PictureRequest};
+
+pub(super) use self::pages::PageKey;
+pub(super) use self::selection::SELECTION_MAX;
+
+/// How far around its old place an asset is looked for.
+const FIND_REACH: usize = 256;
+/// One step of the zoom, as a factor.
+const ZOOM_STEP: f32 = 1.2;
+
+/// The screen's state.
+pub(super) struct Library {
+    /// What is known of the rows.
+    pub pages: Pages,
+    /// The side that cells should have, in points.
+    pub cell_side: f32,
+    atlas: Atlas,
+    selection: Selection,
+    layout: Layout,
+    /// What `layout` was made of: generation, width and cell side.
+    made_of: (u64, u32, u32),
+    scroll: f64,
+    page_height: f32,
+    /// The keyboard moved last, so its place is shown.
+    shows_cursor: bool,
+    /// The keyboard's place must come into view.
+    reveal: bool,
+    wanted: Vec<PictureRequest>,
+    has_taken_focus: bool,
+}
+
+impl Library {
+    /// An empty library with cells of this side.
+    pub fn new(cell_side: f32) -> Self {
+        Self {
+            pages: Pages::default(),
+            cell_side,
+            atlas: Atlas::default(),
+            selection: Selection::default(),
+            layout: Layout::default(),
+            made_of: (u64::MAX, 0, 0),
+            scroll: 0.0,
+            page_height: 0.0,
+            shows_cursor: false,
+            reveal: false,
+            wanted: Vec::new(),
+            has_taken_focus: false,
+        }
+    }
+
+    /// Whether the days have to be asked for.
+    pub fn is_stale(&self, revision: u64) -> bool {
+        self.pages.is_stale(revision)
+    }
+
+    /// Takes a thumbnail in.
+    pub fn on_picture(&mut self, picture: Picture) {
+        self.atlas.accept(picture);
+    }
+
+    /// Uploads thumbnails within the frame's budget. True when more wait.
+    pub fn upload(&mut self, ctx: &Context) -> bool {
+        self.atlas.upload(ctx)
+    }
+
+    /// The thumbnails that the last frame missed, the most wanted first.
+    pub fn wanted(&self) -> &[PictureRequest] {
+        &self.wanted
+    }
+
+    /// Forgets what the last frame missed, for when the grid is not shown.
+    pub fn want_nothing(&mut self) {
+        self.wanted.clear();
+    }
+
+    /// Larger or smaller cells. Returns the new side.
+    pub fn zoom(&mut self, steps: i8) -> f32 {
+        self.cell_side = (self.cell_side * ZOOM_STEP.powi(i32::from(steps))).clamp(CELL_MIN, CELL_MAX);
+        self.cell_side
+    }
+
+    /// The row at a place in the grid, asking for its page where it is missing.
+    pub fn row_at(&mut self, index: usize, env: &mut Env<'_>) -> Option<AssetRow> {
+        self.follow();
+        let (section, offset) = self.layout.locate(index)?;
+        if let Some((key, request)) = self.pages.want(section, offset) {
+            env.page(key, request);
+        }
+        self.pages.row(section, offset).cloned()
+    }
+
+    /// Where an asset is now that was at `index`; looks a little way around.
+    pub fn find(&mut self, asset: i64, index: usize) -> Option<usize> {
+        self.follow();
+        let is_it = |at: &usize| {
+            let place = self.layout.locate(*at);
+            place.and_then(|(s, o)| self.pages.row(s, o)).is_some_and(|row| row.id == asset)
+        };
+        (0..FIND_REACH).flat_map(|by| [index.checked_add(by), index.checked_sub(by)]).flatten().find(is_it)
+    }
+
+    /// How many photos the grid has.
+    pub fn total(&self) -> usize {
+        self.layout.total()
+    }
+
+    /// The keyboard goes to this photo, for when the viewer closes on it.
+    pub fn reveal(&mut self, index: usize) {
+        self.selection.move_to(index);
+        self.reveal = true;
+    }
+
+    /// The grid has to be given the keyboard when it is shown next.
+    pub fn on_shown(&mut self) {
+        self.has_taken_focus = false;
+    }
+
+    /// Paints the screen.
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        self.toolbar(ui, env);
+        if !self.pages.is_known() {
+            self.wanted.clear();
+            return;
+        }
+        if self.pages.sections().is_empty() {
+            self.wanted.clear();
+            self.empty(ui, env);
+            return;
+        }
+        self.grid(ui, env);
+        if !self.selection.ids().is_empty() {
+            self.selection_bar(ui, env);
+        }
+    }
+
+    fn empty(&self, ui: &mut Ui, env: &mut Env<'_>) {
+        let (icon, text, more) = match self.pages.filter {
+            LibraryFilter::All if env.model.snapshot.sources.is_empty() => {
+                (Icon::Folder, "No folders yet", "Add the folders that hold your photos, or drop them here")
+            }
+            LibraryFilter::All => {
+                (Icon::Library, "No photos here yet", "Photos and videos appear as your folders are read")
+            }
+            LibraryFilter::Photos => (Icon::Library, "No photos", "Your folders hold no photos yet"),
+            LibraryFilter::Videos => (Icon::Video, "No videos", "Your folders hold no videos yet"),
+            LibraryFilter::NotSafe => {
+                (Icon::Safe, "Everything is safe", "Every photo here has been proved at every backup place")
+            }
+            LibraryFilter::Attention => (Icon::Safe, "Nothing needs you", "No photo needs your attention"),
+        };
+        widgets::empty(ui, icon, text, more);
+        if self.pages.filter == LibraryFilter::All && env.model.snapshot.sources.is_empty() {
+            ui.vertical_centered(|ui| {
+                ui.add_space(super::theme::space::L);
+                if widgets::button(ui, widgets::Kind::Primary, "Add folder").clicked() {
+                    env.out.push(super::commands::Command::PickFolder(super::commands::PickFor::Source));
+                }
+            });
+        }
+    }
+}

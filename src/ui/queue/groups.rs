@@ -1,0 +1,121 @@
+//! What needs the person, one card a cause: what happened, what to do, and buttons that do it.
+
+use eframe::egui::{Label, ScrollArea, Ui};
+
+use super::{Queue, inset, rows};
+use crate::api::{FailureGroup, QueueList, Selection};
+use crate::ui::app::Env;
+use crate::ui::commands::{Command, Dialog, Screen, Verb};
+use crate::ui::icons::Icon;
+use crate::ui::theme::{space, tokens};
+use crate::ui::widgets::{self, Kind};
+use crate::ui::words;
+
+impl Queue {
+    pub(super) fn attention(&mut self, ui: &mut Ui, env: &mut Env<'_>, left: f32) {
+        if !self.groups_known {
+            return;
+        }
+        let groups: Vec<FailureGroup> =
+            self.groups.iter().filter(|g| self.is_here(g, env)).cloned().collect();
+        if groups.is_empty() {
+            widgets::empty(ui, Icon::Safe, "Nothing needs you", "What cannot be copied by itself shows here");
+            return;
+        }
+        ScrollArea::vertical().id_salt("attention").auto_shrink(false).show(ui, |ui| {
+            inset(ui, left, |ui| {
+                if groups.len() > 1 {
+                    ui.horizontal(|ui| {
+                        if widgets::icon_text_button(ui, Kind::Normal, Icon::Retry, "Retry all").clicked() {
+                            env.out.push(Command::change(Verb::Retry, Selection::All));
+                        }
+                    });
+                    ui.add_space(space::S);
+                }
+                for group in &groups {
+                    widgets::card(ui, |ui| self.group(ui, env, group));
+                    ui.add_space(space::M);
+                }
+            });
+        });
+    }
+
+    fn is_here(&self, group: &FailureGroup, env: &Env<'_>) -> bool {
+        self.destination.is_none_or(|id| {
+            let name = env.model.destination_name(id);
+            group.destinations.iter().any(|d| d == name)
+        })
+    }
+
+    fn group(&mut self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup) {
+        let failure = &group.failure;
+        let was_open = self.open_group.as_deref() == Some(failure.kind.as_str());
+        let mut open = was_open;
+        ui.horizontal_top(|ui| {
+            widgets::mark(ui, Icon::Attention, 22.0, tokens(ui).accent);
+            ui.add_space(space::XS);
+            ui.vertical(|ui| {
+                ui.spacing_mut().item_spacing.y = space::XS;
+                ui.add(Label::new(widgets::heading(&failure.summary)).wrap());
+                let advice = widgets::weak(ui, &failure.advice);
+                ui.add(Label::new(advice).wrap());
+                let places = group.destinations.join(", ");
+                let count = format!("{}, {places}", words::files(group.files));
+                let count = widgets::note(ui, count);
+                ui.label(count);
+                ui.add_space(space::S);
+                self.group_buttons(ui, env, group);
+                ui.add_space(space::XS);
+                let name = format!("Files, {}", failure.summary);
+                let text = if open { "Hide files" } else { "Show files" };
+                widgets::fold(ui, &mut open, text, &name);
+            });
+        });
+        if open != was_open {
+            self.open_group = open.then(|| failure.kind.clone());
+        }
+        if open {
+            self.group_rows(ui, env);
+        }
+    }
+
+    fn group_buttons(&self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup) {
+        let failure = &group.failure;
+        let selection = Selection::Kind(failure.kind.clone());
+        ui.horizontal(|ui| {
+            let text = if group.files == 1 { "Try again" } else { "Try all again" };
+            let name = format!("{text}: {}", failure.summary);
+            if widgets::named_button(ui, Kind::Normal, text, &name).clicked() {
+                env.out.push(Command::change(Verb::Retry, selection.clone()));
+            }
+            let goes_to_destination = ["sign_in_again", "free_space", "open_destination", "connect_disk"]
+                .contains(&&*failure.action);
+            if goes_to_destination {
+                let name = format!("Open destinations: {}", failure.summary);
+                if widgets::named_button(ui, Kind::Quiet, "Open destinations", &name).clicked() {
+                    env.out.push(Command::Go(Screen::Destinations));
+                }
+            }
+            let text = if group.files == 1 { "Leave out" } else { "Leave all out" };
+            let name = format!("{text}: {}", failure.summary);
+            if widgets::named_button(ui, Kind::Quiet, text, &name).clicked() {
+                env.out.push(Command::Ask(Dialog::Exclude { selection, files: group.files }));
+            }
+        });
+    }
+
+    fn group_rows(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        let key = self.key();
+        let Some(list) = self.lists.get(&key).filter(|list| list.is_known) else { return };
+        for row in &list.rows {
+            rows::row(ui, env, row, &mut self.folds, QueueList::NeedsAttention);
+        }
+        let shown = u64::try_from(list.rows.len()).unwrap_or(u64::MAX);
+        if list.next.is_some() {
+            let text = format!("Show more, {} of {} shown", words::number(shown), words::number(list.total));
+            if widgets::button(ui, Kind::Quiet, &text).clicked() {
+                self.more(env);
+            }
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! What is on its way, what waits and why, and what needs the person.
+//!
+//! Every number of the accounting leads to one of these lists. Lists are pages asked for one after
+//! the other; what is shown stays until its newer self has come.
+
+mod groups;
+mod rows;
+
+use std::collections::{BTreeSet, HashMap};
+
+use eframe::egui::{ScrollArea, Ui};
+
+use super::app::Env;
+use super::commands::{Command, Purpose};
+use super::icons::Icon;
+use super::sentence::{self, Totals};
+use super::theme::{space, tokens};
+use super::widgets;
+use super::words;
+use crate::api::{
+    FailureGroup, PAGE_ROWS_MAX, QueueList, QueuePage, QueueQuery, QueueRow, Request, Snapshot,
+};
+
+/// Rows asked for at a time.
+const PAGE: u32 = 100;
+/// Lists kept beside the one that is shown.
+const LISTS_MAX: usize = 32;
+/// A list's rows this far from its end ask for the next page.
+const NEAR_THE_END: usize = 30;
+
+/// Names a list, or the next page of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ListKey {
+    /// Which list.
+    pub list: QueueList,
+    /// Only this destination.
+    pub destination: Option<i64>,
+    /// Only this failure kind.
+    pub failure_kind: Option<String>,
+    /// The next page, not the list anew.
+    pub is_more: bool,
+}
+
+impl ListKey {
+    fn whole(&self) -> Self {
+        Self { is_more: false, ..self.clone() }
+    }
+}
+
+#[derive(Debug, Default)]
+struct List {
+    rows: Vec<QueueRow>,
+    next: Option<String>,
+    total: u64,
+    is_known: bool,
+    is_under_way: bool,
+}
+
+/// The screen's state.
+pub(super) struct Queue {
+    /// The list that is shown.
+    pub tab: QueueList,
+    /// Only this destination.
+    pub destination: Option<i64>,
+    lists: HashMap<ListKey, List>,
+    groups: Vec<FailureGroup>,
+    groups_known: bool,
+    groups_under_way: bool,
+    /// The cause whose files are shown.
+    open_group: Option<String>,
+    folds: BTreeSet<String>,
+    revision: Option<u64>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            tab: QueueList::Uploading,
+            destination: None,
+            lists: HashMap::new(),
+            groups: Vec::new(),
+            groups_known: false,
+            groups_under_way: false,
+            open_group: None,
+            folds: BTreeSet::new(),
+            revision: None,
+        }
+    }
+}
+
+impl Queue {
+    fn key(&self) -> ListKey {
+        let failure_kind = (self.tab == QueueList::NeedsAttention).then(|| self.open_group.clone()).flatten();
+        ListKey { list: self.tab, destination: self.destination, failure_kind, is_more: false }
+    }
+
+    /// Whether something that is shown has not been asked for at this revision.
+    pub fn is_stale(&self, revision: u64) -> bool {
+        self.revision != Some(revision) || self.is_missing()
+    }
+
+    /// Whether what is shown has never been asked for.
+    pub fn is_missing(&self) -> bool {
+        self.shows_rows() && !self.lists.contains_key(&self.key())
+    }
+
+    /// The line was lost: what was under way will not come.
+    pub fn on_reconnected(&mut self) {
+        self.revision = None;
+        self.groups_under_way = false;
+        for list in self.lists.values_mut() {
+            list.is_under_way = false;
+        }
+    }
+
+    fn shows_rows(&self) -> bool {
+        match self.tab {
+            QueueList::Uploading => false,
+            QueueList::NeedsAttention => self.open_group.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Requests that bring what is shown up to date.
+    pub fn refresh(&mut self, revision: u64) -> Vec<(Request, Purpose)> {
+        let mut requests = Vec::new();
+        if self.revision != Some(revision) {
+            self.revision = Some(revision);
+            if !self.groups_under_way {
+                self.groups_under_way = true;
+                requests.push((Request::FailureGroups, Purpose::Groups));
+            }
+        }
+        if self.shows_rows() {
+            let key = self.key();
+            if self.lists.len() > LISTS_MAX {
+                self.lists.retain(|kept, _| *kept == key);
+            }
+            let list = self.lists.entry(key.clone()).or_default();
+            if !list.is_under_way {
+                list.is_under_way = true;
+                let have = u32::try_from(list.rows.len()).unwrap_or(PAGE_ROWS_MAX);
+                let limit = have.clamp(PAGE, PAGE_ROWS_MAX);
+                requests.push((query(&key, None, limit), Purpose::Queue(key)));
+            }
+        }
+        requests
+    }
+
+    /// Takes rows in.
+    pub fn on_page(&mut self, key: &ListKey, page: QueuePage) {
+        let Some(list) = self.lists.get_mut(&key.whole()) else { return };
+        list.is_under_way = false;
+        list.is_known = true;
+        list.total = page.total;
+        list.next = page.next;
+        if key.is_more {
+            list.rows.extend(page.rows);
+        } else {
+            list.rows = page.rows;
+        }
+    }
+
+    /// Rows could not be had.
+    pub fn on_page_failed(&mut self, key: &ListKey) {
+        if let Some(list) = self.lists.get_mut(&key.whole()) {
+            list.is_under_way = false;
+            list.is_known = true;
+        }
+    }
+
+    /// Takes the groups of failures in.
+    pub fn on_groups(&mut self, groups: Option<Vec<FailureGroup>>) {
+        self.groups_under_way = false;
+        if let Some(groups) = groups {
+            self.groups_known = true;
+            self.groups = groups;
+        }
+    }
+
+    fn more(&mut self, env: &mut Env<'_>) {
+        let key = self.key();
+        let Some(list) = self.lists.get_mut(&key) else { return };
+        if list.is_under_way || list.next.is_none() {
+            return;
+        }
+        list.is_under_way = true;
+        let request = query(&key, list.next.clone(), PAGE);
+        env.out.push(Command::Send(Box::new(request), Purpose::Queue(ListKey { is_more: true, ..key })));
+    }
+
+    /// Paints the screen.
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        self.forget_what_has_gone(&env.model.snapshot);
+        let left = column(ui);
+        ui.add_space(space::XXL);
+        inset(ui, left, |ui| self.header(ui, env));
+        ui.add_space(space::M);
+        match self.tab {
+            QueueList::Uploading => self.uploading(ui, env, left),
+            QueueList::NeedsAttention => self.attention(ui, env, left),
+            _ => self.listed(ui, env, left),
+        }
+    }
+
+    fn forget_what_has_gone(&mut self, snapshot: &Snapshot) {
+        if self.destination.is_some_and(|id| snapshot.destinations.iter().all(|d| d.id != id)) {
+            self.destination = None;
+        }
+    }
+
+    fn header(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        let snapshot = &env.model.snapshot;
+        ui.label(widgets::title("Queue"));
+        ui.add_space(space::XS);
+        if let Some(why) = sentence::why_idle(snapshot, &env.model.connection, env.model.now) {
+            let why = widgets::weak(ui, why);
+            ui.label(why);
+        } else {
+            let working = working_line(snapshot);
+            let working = widgets::weak(ui, working);
+            ui.label(working);
+        }
+        ui.add_space(space::M);
+        let totals = Totals::of(snapshot, self.destination);
+        let tabs = [
+            (QueueList::Uploading, "Uploading", totals.uploading),
+            (QueueList::Waiting, "Waiting", totals.waiting),
+            (QueueList::NeedsAttention, "Needs attention", totals.needs_attention),
+            (QueueList::Unproven, "Unproven", totals.unproven),
+            (QueueList::Excluded, "Left out", totals.excluded),
+            (QueueList::Done, "Done", totals.safe),
+        ];
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            for (tab, label, count) in tabs {
+                let text =
+                    if count > 0 { format!("{label}  {}", words::number(count)) } else { label.to_owned() };
+                let name = format!("{label}, {}", words::files(count));
+                if widgets::chip(ui, self.tab == tab, &text, &name).clicked() {
+                    self.tab = tab;
+                }
+            }
+        });
+        if snapshot.destinations.len() > 1 {
+            ui.horizontal_wrapped(|ui| {
+                ui.spacing_mut().item_spacing.x = space::XS;
+                if widgets::chip(ui, self.destination.is_none(), "All places", "All backup places").clicked()
+                {
+                    self.destination = None;
+                }
+                for d in &snapshot.destinations {
+                    let name = format!("Only {}", d.name);
+                    if widgets::chip(ui, self.destination == Some(d.id), &d.name, &name).clicked() {
+                        self.destination = Some(d.id);
+                    }
+                }
+            });
+        }
+    }
+
+    fn uploading(&self, ui: &mut Ui, env: &mut Env<'_>, left: f32) {
+        let snapshot = &env.model.snapshot;
+        let here = |d: i64| self.destination.is_none_or(|id| id == d);
+        let transfers: Vec<_> = snapshot.uploading.iter().filter(|x| here(x.destination)).collect();
+        if transfers.is_empty() {
+            widgets::empty(
+                ui,
+                Icon::Uploading,
+                "Nothing is being copied",
+                "Copies show here while they are made",
+            );
+            return;
+        }
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            inset(ui, left, |ui| {
+                for transfer in transfers {
+                    rows::transfer(ui, env, transfer);
+                }
+            });
+        });
+    }
+
+    fn listed(&mut self, ui: &mut Ui, env: &mut Env<'_>, left: f32) {
+        let key = self.key();
+        let Some(list) = self.lists.get(&key).filter(|list| list.is_known) else { return };
+        if list.rows.is_empty() {
+            let (icon, text, more) = nothing(self.tab);
+            widgets::empty(ui, icon, text, more);
+            return;
+        }
+        let count = list.rows.len();
+        let mut seen = 0;
+        ScrollArea::vertical().id_salt(("queue", self.tab as u8)).auto_shrink(false).show_rows(
+            ui,
+            rows::HEIGHT,
+            count,
+            |ui, range| {
+                seen = range.end;
+                inset(ui, left, |ui| {
+                    for row in list.rows.get(range).unwrap_or_default() {
+                        rows::row(ui, env, row, &mut self.folds, self.tab);
+                    }
+                });
+            },
+        );
+        if seen + NEAR_THE_END >= count {
+            self.more(env);
+        }
+    }
+}
+
+fn query(key: &ListKey, after: Option<String>, limit: u32) -> Request {
+    Request::Queue(QueueQuery {
+        list: key.list,
+        destination: key.destination,
+        failure_kind: key.failure_kind.clone(),
+        after,
+        limit,
+    })
+}
+
+fn working_line(snapshot: &Snapshot) -> String {
+    let count = u64::try_from(snapshot.uploading.len()).unwrap_or(u64::MAX);
+    let mut text = format!("Copying {} now", words::files(count.max(1)));
+    if let Some(progress) = &snapshot.progress {
+        if progress.bytes_per_sec > 0 {
+            text += &format!(", {}", words::speed(progress.bytes_per_sec));
+        }
+        if let Some(secs) = progress.secs_left {
+            text += &format!(", {}", words::time_left(secs));
+        }
+    }
+    text
+}
+
+fn nothing(list: QueueList) -> (Icon, &'static str, &'static str) {
+    match list {
+        QueueList::Uploading => (Icon::Uploading, "Nothing is being copied", ""),
+        QueueList::Waiting => (Icon::Waiting, "Nothing waits", "New photos wait here until their turn comes"),
+        QueueList::NeedsAttention => (Icon::Safe, "Nothing needs you", "What cannot be copied shows here"),
+        QueueList::Unproven => {
+            (Icon::Unproven, "Nothing is without proof", "Copies that cannot be proved show here")
+        }
+        QueueList::Excluded => (Icon::Excluded, "Nothing is left out", "Files that you leave out show here"),
+        QueueList::Done => (Icon::Safe, "Nothing is safe yet", "Files show here once their copy is proved"),
+    }
+}
+
+/// How far the screen's column is from the left edge.
+fn column(ui: &Ui) -> f32 {
+    let width = ui.available_width();
+    ((width - (width - 2.0 * space::XXL).clamp(200.0, super::theme::size::PAGE)) / 2.0).max(space::L)
+}
+
+/// Lays out inside the column.
+fn inset(ui: &mut Ui, left: f32, add: impl FnOnce(&mut Ui)) {
+    let width = (ui.available_width() - 2.0 * left).max(200.0);
+    ui.horizontal_top(|ui| {
+        ui.add_space(left - ui.spacing().item_spacing.x);
+        ui.vertical(|ui| {
+            ui.set_width(width);
+            add(ui);
+        });
+    });
+}
+
+/// A thin line between rows, where space alone would not tell them apart.
+fn hair_line(ui: &Ui, rect: eframe::egui::Rect) {
+    let stroke = eframe::egui::Stroke::new(1.0, tokens(ui).line.gamma_multiply(0.6));
+    ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, stroke);
+}

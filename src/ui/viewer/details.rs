@@ -1,0 +1,204 @@
+//! What is known of one photo: when, with what, which files, and the evidence for each copy.
+
+use std::collections::BTreeSet;
+
+use eframe::egui::{Label, RichText, ScrollArea, TextStyle, Ui};
+
+use crate::api::{AssetDetails, CopyDetails, ResourceDetails};
+use crate::domain::accounting::Bin;
+use crate::domain::asset::{Provenance, ResourceKind};
+use crate::ui::app::Env;
+use crate::ui::commands::{Command, Verb};
+use crate::ui::icons::Icon;
+use crate::ui::library::cells::type_label;
+use crate::ui::numbers::ratio;
+use crate::ui::theme::{space, tokens};
+use crate::ui::widgets::{self, Kind};
+use crate::ui::words;
+
+pub(super) fn ui(
+    ui: &mut Ui,
+    env: &mut Env<'_>,
+    details: Option<&AssetDetails>,
+    folds: &mut BTreeSet<String>,
+) {
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        eframe::egui::Frame::new().inner_margin(24.0).show(ui, |ui| {
+            let Some(details) = details else { return };
+            ui.spacing_mut().item_spacing.y = space::XS;
+            ui.spacing_mut().interact_size.y = 18.0;
+            about(ui, details);
+            ui.add_space(space::XL);
+            for resource in &details.resources {
+                file(ui, env, resource, folds);
+                ui.add_space(space::L);
+            }
+        });
+    });
+}
+
+fn about(ui: &mut Ui, details: &AssetDetails) {
+    let row = &details.row;
+    ui.add(Label::new(widgets::heading(row.path.file_name())).wrap());
+    let folder = row.path.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let folder = widgets::note(ui, folder);
+    ui.add(Label::new(folder).wrap());
+    ui.add_space(space::M);
+    let mut when = words::long_time(row.captured_wall_ms);
+    if let Some(offset) = details.offset_minutes {
+        when += &format!(" {}", words::utc_offset(offset));
+    }
+    fact(ui, "Taken", &when, date_source(&details.captured_from));
+    if let Some(camera) = &details.camera {
+        fact(ui, "Camera", camera, "");
+    }
+    if let Some((width, height)) = row.dimensions {
+        let megapixels = ratio(u64::from(width) * u64::from(height), 100_000).round() / 10.0;
+        let size = format!("{} × {}", words::number(width.into()), words::number(height.into()));
+        fact(ui, "Dimensions", &size, &format!("{megapixels} megapixels"));
+    }
+    let all: u64 = details.resources.iter().map(|r| r.size).sum();
+    let several = details.resources.len() > 1;
+    let more = if several { format!("in {} files", details.resources.len()) } else { String::new() };
+    fact(ui, "Size", &words::bytes(all), &more);
+}
+
+/// Where a date comes from, as a person says it.
+fn date_source(name: &str) -> &'static str {
+    match Provenance::parse(name) {
+        Some(Provenance::Metadata) => "as the camera wrote it",
+        Some(Provenance::FileName) => "read from the file's name",
+        Some(Provenance::ModifiedTime) => "from when the file was last changed",
+        None => "",
+    }
+}
+
+fn fact(ui: &mut Ui, what: &str, value: &str, more: &str) {
+    let label = widgets::note(ui, what);
+    ui.label(label);
+    ui.add(Label::new(value).wrap());
+    if !more.is_empty() {
+        let more = widgets::note(ui, more);
+        ui.label(more);
+    }
+    ui.add_space(space::S);
+}
+
+fn kind_label(kind: &str) -> &'static str {
+    match ResourceKind::parse(kind) {
+        Some(ResourceKind::Photo) => "Photo",
+        Some(ResourceKind::Video) => "Video",
+        Some(ResourceKind::PairedVideo) => "Live photo video",
+        Some(ResourceKind::AlternatePhoto) => "RAW of the same shot",
+        Some(ResourceKind::Sidecar) => "Sidecar",
+        Some(ResourceKind::AdjustedPhoto) => "Edited version",
+        None => "File",
+    }
+}
+
+fn file(ui: &mut Ui, env: &mut Env<'_>, resource: &ResourceDetails, folds: &mut BTreeSet<String>) {
+    let text = format!(
+        "{}, {}, {}",
+        kind_label(&resource.kind),
+        type_label(&resource.media_type),
+        words::bytes(resource.size)
+    );
+    ui.add(Label::new(resource.path.file_name()).truncate());
+    let note = widgets::note(ui, text);
+    ui.label(note);
+    if resource.is_mismatch {
+        let text = "The name promises another type than the file holds; it is backed up as it is";
+        let note = widgets::note(ui, text);
+        ui.add(Label::new(note).wrap());
+    }
+    ui.add_space(space::XS);
+    if resource.copies.is_empty() {
+        let none = widgets::weak(ui, "Not meant for any backup place");
+        ui.label(none);
+    }
+    for copy in &resource.copies {
+        evidence(ui, env, copy);
+    }
+    proof_details(ui, resource, folds);
+}
+
+/// Icon and sentence of a copy's state.
+fn state(copy: &CopyDetails) -> (Icon, String) {
+    let at = &copy.destination;
+    match Bin::parse(&copy.bin) {
+        Some(Bin::Safe) => (Icon::Safe, format!("Safe in {at}")),
+        Some(Bin::Unproven) => (Icon::Unproven, format!("Copied to {at}, not proved")),
+        Some(Bin::Waiting) | None => (Icon::Waiting, format!("Waiting for {at}")),
+        Some(Bin::Uploading) => (Icon::Uploading, format!("Being copied to {at}")),
+        Some(Bin::NeedsAttention) => (Icon::Attention, format!("Needs attention for {at}")),
+        Some(Bin::Excluded) => (Icon::Excluded, format!("Left out of {at}")),
+    }
+}
+
+fn evidence(ui: &mut Ui, env: &mut Env<'_>, copy: &CopyDetails) {
+    let t = tokens(ui);
+    let (icon, text) = state(copy);
+    let color = if icon == Icon::Attention { t.accent } else { t.text };
+    ui.horizontal(|ui| {
+        widgets::mark(ui, icon, 18.0, color);
+        ui.add(Label::new(RichText::new(text).color(color)).wrap());
+    });
+    let mut more = Vec::new();
+    if let Some(proof) = &copy.proof {
+        let when = copy.proved_at.as_deref().and_then(words::parse_time);
+        let when = when.map_or_else(String::new, |then| format!(", {}", words::age(then, env.model.now)));
+        more.push(format!("{proof}{when}"));
+    }
+    if let Some(wait) = &copy.wait_reason {
+        more.push(wait.summary.clone());
+    }
+    if let Some(failure) = &copy.failure {
+        more.push(failure.summary.clone());
+        more.push(failure.advice.clone());
+    }
+    for line in more {
+        ui.horizontal(|ui| {
+            ui.add_space(18.0 + space::S);
+            let line = widgets::note(ui, line);
+            ui.add(Label::new(line).wrap());
+        });
+    }
+    if Bin::parse(&copy.bin) == Some(Bin::NeedsAttention) {
+        let name = format!("Try again in {}", copy.destination);
+        if widgets::named_button(ui, Kind::Normal, "Try again", &name).clicked() {
+            let these = crate::api::Selection::Items(vec![copy.id.clone()]);
+            env.out.push(Command::change(Verb::Retry, these));
+        }
+    }
+}
+
+fn proof_details(ui: &mut Ui, resource: &ResourceDetails, folds: &mut BTreeSet<String>) {
+    let keys: Vec<_> =
+        resource.copies.iter().filter_map(|c| Some((&c.destination, c.key.as_ref()?))).collect();
+    if keys.is_empty() && resource.blake3.is_none() {
+        return;
+    }
+    let mut open = folds.contains(&resource.path.path);
+    let name = format!("Where it is, {}", resource.path.file_name());
+    if widgets::fold(ui, &mut open, "Where it is", &name) {
+        for (destination, key) in keys {
+            mono(ui, &format!("In {destination}"), key);
+        }
+        if let Some(digest) = &resource.blake3 {
+            mono(ui, "BLAKE3", digest);
+        }
+    }
+    if open {
+        folds.insert(resource.path.path.clone());
+    } else {
+        folds.remove(&resource.path.path);
+    }
+}
+
+fn mono(ui: &mut Ui, what: &str, text: &str) {
+    let label = widgets::note(ui, what);
+    ui.label(label);
+    let t = tokens(ui);
+    let text = RichText::new(text).text_style(TextStyle::Monospace).color(t.weak);
+    ui.add(Label::new(text).wrap().selectable(true));
+}

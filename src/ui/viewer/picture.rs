@@ -1,0 +1,206 @@
+//! The picture itself: fitted, zoomed, moved.
+
+use std::collections::VecDeque;
+
+use eframe::egui::{
+    Align2, Color32, ColorImage, Context, CursorIcon, Id, Rect, Role, Sense, TextStyle, TextureHandle,
+    TextureOptions, Ui, Vec2, WidgetInfo, pos2, vec2,
+};
+
+use super::Viewer;
+use crate::api::AssetRow;
+use crate::client::{Picture, PictureRequest, Pixels};
+use crate::ui::app::Env;
+use crate::ui::icons::{self, Icon};
+use crate::ui::library::Library;
+use crate::ui::library::cells;
+use crate::ui::theme::{HEADING, tokens};
+
+/// Full pictures kept: this one, its neighbours and the larger version of this one.
+const KEPT_MAX: usize = 4;
+/// The longest side asked for when a picture fits the window, in pixels.
+const FIT_SIDE_MAX: u32 = 2048;
+/// The longest side asked for when it is zoomed, in pixels.
+const ZOOM_SIDE_MAX: u32 = 4096;
+/// How far it can be zoomed beyond fitting the window.
+const ZOOM_MAX: f32 = 16.0;
+
+/// What is known of a full picture.
+pub(super) enum Shown {
+    /// Here it is.
+    Texture(TextureHandle),
+    /// There is none; a sentence says why.
+    Nothing(String),
+    /// Not asked for yet, or under way.
+    Missing,
+}
+
+struct Kept {
+    asset: i64,
+    cache_key: String,
+    side_max: u32,
+    outcome: Result<TextureHandle, String>,
+}
+
+/// The full pictures that are kept, the newest last.
+#[derive(Default)]
+pub(super) struct Full {
+    kept: VecDeque<Kept>,
+}
+
+impl Full {
+    /// Takes a decoded picture in.
+    pub fn accept(&mut self, ctx: &Context, picture: Picture) {
+        let outcome = picture.outcome.and_then(|pixels| {
+            let image = image(&pixels).ok_or_else(|| "This picture cannot be shown".to_owned())?;
+            Ok(ctx.load_texture("photo", image, TextureOptions::LINEAR))
+        });
+        let Picture { asset, cache_key, side_max, .. } = picture;
+        self.kept.retain(|kept| !(kept.asset == asset && kept.side_max == side_max));
+        while self.kept.len() >= KEPT_MAX {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(Kept { asset, cache_key, side_max, outcome });
+    }
+
+    /// The best picture of this version with at least this side.
+    pub fn get(&self, row: &AssetRow, side: u32) -> Shown {
+        let of_row = self.of(row).filter(|kept| kept.side_max >= side).max_by_key(|kept| kept.side_max);
+        match of_row.map(|kept| &kept.outcome) {
+            Some(Ok(texture)) => Shown::Texture(texture.clone()),
+            Some(Err(why)) => Shown::Nothing(why.clone()),
+            None => Shown::Missing,
+        }
+    }
+
+    /// Any picture of this version, however small.
+    pub fn any(&self, row: &AssetRow) -> Shown {
+        self.get(row, 0)
+    }
+
+    fn of<'a>(&'a self, row: &'a AssetRow) -> impl Iterator<Item = &'a Kept> {
+        self.kept.iter().filter(|kept| kept.asset == row.id && kept.cache_key == row.cache_key)
+    }
+}
+
+fn image(pixels: &Pixels) -> Option<ColorImage> {
+    let size = [usize::try_from(pixels.width).ok()?, usize::try_from(pixels.height).ok()?];
+    let is_whole = size[0] > 0 && size[1] > 0 && pixels.rgba.len() == size[0] * size[1] * 4;
+    is_whole.then(|| ColorImage::from_rgba_unmultiplied(size, &pixels.rgba))
+}
+
+/// The side that fills the window.
+pub(super) fn fit_side(ui: &Ui) -> u32 {
+    FIT_SIDE_MAX.min(texture_side_max(ui))
+}
+
+fn texture_side_max(ui: &Ui) -> u32 {
+    u32::try_from(ui.input(|input| input.max_texture_side)).unwrap_or(FIT_SIDE_MAX)
+}
+
+/// Asks for a full picture.
+pub(super) fn request(row: &AssetRow, side_max: u32) -> PictureRequest {
+    PictureRequest {
+        asset: row.id,
+        path: row.path.clone(),
+        cache_key: row.cache_key.clone(),
+        media_type: row.media_type.clone(),
+        side_max,
+    }
+}
+
+impl Viewer {
+    pub(super) fn fit(&mut self) {
+        self.zoom = 1.0;
+        self.pan = Vec2::ZERO;
+    }
+
+    /// Zooms around a point, given from the middle of the window.
+    pub(super) fn zoom_by(&mut self, factor: f32, around: Vec2) {
+        let zoom = (self.zoom * factor).clamp(1.0, ZOOM_MAX);
+        let factor = zoom / self.zoom;
+        self.pan = around + (self.pan - around) * factor;
+        self.zoom = zoom;
+        if zoom <= 1.0 {
+            self.pan = Vec2::ZERO;
+        }
+    }
+
+    pub(super) fn picture(&mut self, ui: &mut Ui, area: Rect, env: &mut Env<'_>, library: &mut Library) {
+        let t = tokens(ui);
+        let Some(row) = self.row.clone() else {
+            if self.is_gone {
+                message(ui, area, "This photo is no longer in the library", "");
+            }
+            return;
+        };
+        let side = if self.zoom > 1.2 { ZOOM_SIDE_MAX.min(texture_side_max(ui)) } else { fit_side(ui) };
+        if matches!(self.full.get(&row, side), Shown::Missing) {
+            self.wanted.push(request(&row, side));
+        }
+        let response = ui.interact(area, Id::unique("viewer picture"), Sense::click_and_drag());
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, cells::name(&row)));
+        match self.full.any(&row) {
+            Shown::Texture(texture) => {
+                self.move_by_pointer(ui, &response, area);
+                let fitted = fitted(texture.size_vec2(), row.dimensions, area.size(), ui);
+                let size = fitted * self.zoom;
+                let room = ((size - area.size()) / 2.0).max(Vec2::ZERO);
+                self.pan = self.pan.clamp(-room, room);
+                let rect = Rect::from_center_size(area.center() + self.pan, size);
+                let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+                ui.painter().with_clip_rect(ui.max_rect()).image(texture.id(), rect, uv, Color32::WHITE);
+                if self.zoom > 1.0 {
+                    ui.ctx().set_cursor_icon(CursorIcon::Grab);
+                }
+            }
+            Shown::Nothing(why) => message(ui, area, cells::type_label(&row.media_type), &why),
+            Shown::Missing => {
+                let icon = Rect::from_center_size(area.center(), Vec2::splat(48.0));
+                icons::paint(ui.painter(), Icon::Picture, icon, t.control);
+            }
+        }
+        if response.double_clicked() {
+            if self.zoom > 1.0 { self.fit() } else { self.zoom_by(3.0, Vec2::ZERO) }
+        }
+        if response.dragged() && self.zoom <= 1.0 && response.drag_stopped() {
+            self.step(response.drag_delta().x < 0.0, env, library);
+        }
+    }
+
+    fn move_by_pointer(&mut self, ui: &Ui, response: &eframe::egui::Response, area: Rect) {
+        if response.dragged() {
+            self.pan += response.drag_delta();
+        }
+        if let Some(at) = response.hover_pos() {
+            let (scroll, pinch) = ui.input(|input| (input.smooth_scroll_delta().y, input.zoom_delta()));
+            let factor = pinch * (scroll / 240.0).exp();
+            if (factor - 1.0).abs() > 1e-4 {
+                self.zoom_by(factor, at - area.center());
+            }
+        }
+    }
+}
+
+/// The size at which a picture fills the window, no larger than its own pixels.
+fn fitted(texture: Vec2, dimensions: Option<(u32, u32)>, window: Vec2, ui: &Ui) -> Vec2 {
+    // A texture is often smaller than the picture, which must not make it smaller on screen.
+    let own = dimensions.map_or(texture, |(w, h)| {
+        vec2(crate::ui::numbers::ratio(w.into(), 1), crate::ui::numbers::ratio(h.into(), 1))
+    });
+    let natural = own.max(texture) / ui.ctx().pixels_per_point();
+    let aspect = texture.x / texture.y.max(1.0);
+    let scale = (window.x / natural.x).min(window.y / (natural.x / aspect)).min(1.0);
+    vec2(natural.x * scale, natural.x * scale / aspect)
+}
+
+fn message(ui: &Ui, area: Rect, text: &str, more: &str) {
+    let t = tokens(ui);
+    let center = area.center();
+    let icon = Rect::from_center_size(center - vec2(0.0, 40.0), Vec2::splat(64.0));
+    icons::paint(ui.painter(), Icon::Picture, icon, t.faint);
+    let heading = TextStyle::Name(HEADING.into()).resolve(ui.style());
+    ui.painter().text(center + vec2(0.0, 16.0), Align2::CENTER_CENTER, text, heading, t.text);
+    let body = TextStyle::Body.resolve(ui.style());
+    ui.painter().text(center + vec2(0.0, 42.0), Align2::CENTER_CENTER, more, body, t.weak);
+}

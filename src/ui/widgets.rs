@@ -1,0 +1,399 @@
+//! The controls every screen is made of: each has a name, a keyboard path and a visible focus.
+
+use eframe::egui::{
+    Align, Align2, Color32, EventFilter, FontId, Frame, Key, Layout, Margin, Modifiers, Rect, Response,
+    RichText, Role, Sense, Shape, Stroke, StrokeKind, TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo,
+    WidgetText, pos2, vec2,
+};
+
+use super::icons::{self, Icon};
+use super::theme::{HEADING, Tokens, radius, size, space, tokens};
+
+/// How loud a button is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The one thing to do here.
+    Primary,
+    /// Something that can be done.
+    Normal,
+    /// Something that can be done beside it.
+    Quiet,
+}
+
+/// A page's title.
+pub(super) fn title(text: impl Into<String>) -> RichText {
+    RichText::new(text).text_style(TextStyle::Heading)
+}
+
+/// A heading inside a page.
+pub(super) fn heading(text: impl Into<String>) -> RichText {
+    RichText::new(text).text_style(TextStyle::Name(HEADING.into()))
+}
+
+/// Text beside what matters.
+pub(super) fn weak(ui: &Ui, text: impl Into<String>) -> RichText {
+    RichText::new(text).color(tokens(ui).weak)
+}
+
+/// Small text that may be passed over.
+pub(super) fn note(ui: &Ui, text: impl Into<String>) -> RichText {
+    RichText::new(text).text_style(TextStyle::Small).color(tokens(ui).faint)
+}
+
+struct Look {
+    fill: Color32,
+    text: Color32,
+}
+
+fn look(t: &Tokens, kind: Kind, response: &Response) -> Look {
+    let pressed = response.is_pointer_button_down_on();
+    let hovered = response.hovered();
+    if !response.enabled() {
+        let fill = if kind == Kind::Quiet { Color32::TRANSPARENT } else { t.control };
+        return Look { fill: fill.gamma_multiply(0.5), text: t.faint.gamma_multiply(0.7) };
+    }
+    match kind {
+        Kind::Primary => {
+            Look { fill: if hovered || pressed { t.accent_hover } else { t.accent }, text: t.on_accent }
+        }
+        Kind::Normal => Look { fill: if hovered || pressed { t.pressed } else { t.control }, text: t.text },
+        Kind::Quiet if pressed => Look { fill: t.pressed, text: t.text },
+        Kind::Quiet if hovered => Look { fill: t.hover, text: t.text },
+        Kind::Quiet => Look { fill: Color32::TRANSPARENT, text: t.weak },
+    }
+}
+
+/// The ring around what has the keyboard.
+pub(super) fn focus_ring(ui: &Ui, rect: Rect, corner: f32, response: &Response) {
+    if response.has_focus() {
+        let stroke = Stroke::new(2.0, tokens(ui).focus);
+        ui.painter().rect_stroke(rect.expand(2.0), corner + 2.0, stroke, StrokeKind::Middle);
+    }
+}
+
+/// A button with text.
+pub(super) fn button(ui: &mut Ui, kind: Kind, text: &str) -> Response {
+    text_button(ui, kind, None, text, text)
+}
+
+/// A button with text whose name says more than the text, where several share it.
+pub(super) fn named_button(ui: &mut Ui, kind: Kind, text: &str, name: &str) -> Response {
+    text_button(ui, kind, None, text, name)
+}
+
+/// A button with an icon and text.
+pub(super) fn icon_text_button(ui: &mut Ui, kind: Kind, icon: Icon, text: &str) -> Response {
+    text_button(ui, kind, Some(icon), text, text)
+}
+
+fn text_button(ui: &mut Ui, kind: Kind, icon: Option<Icon>, text: &str, name: &str) -> Response {
+    let font = TextStyle::Button.resolve(ui.style());
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER);
+    let icon_width = if icon.is_some() { size::ICON + space::S } else { 0.0 };
+    let width = galley.size().x + icon_width + 2.0 * (space::M + 2.0);
+    let (rect, response) = ui.allocate_exact_size(vec2(width, size::CONTROL), Sense::click());
+    let Look { fill, text: ink } = look(tokens(ui), kind, &response);
+    ui.painter().rect_filled(rect, radius::CONTROL, fill);
+    let mut x = rect.left() + space::M + 2.0;
+    if let Some(icon) = icon {
+        let center = pos2(x + size::ICON / 2.0, rect.center().y);
+        icons::paint(ui.painter(), icon, Rect::from_center_size(center, Vec2::splat(size::ICON)), ink);
+        x += icon_width;
+    }
+    ui.painter().galley(pos2(x, rect.center().y - galley.size().y / 2.0), galley, ink);
+    focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
+    let enabled = response.enabled();
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
+    response
+}
+
+/// A round icon button on a photo.
+pub(super) fn icon_button_on_photo(ui: &mut Ui, icon: Icon, name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(size::CONTROL + 8.0), Sense::click());
+    let t = tokens(ui);
+    let fill = if response.hovered() { t.shade } else { t.shade.gamma_multiply(0.6) };
+    ui.painter().circle_filled(rect.center(), rect.width() / 2.0, fill);
+    icons::paint(ui.painter(), icon, rect.shrink(11.0), t.on_shade);
+    focus_ring(ui, rect, rect.width() / 2.0, &response);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    response.on_hover_text(name)
+}
+
+/// A square button with an icon. The name is also its tooltip.
+pub(super) fn icon_button(ui: &mut Ui, icon: Icon, name: &str) -> Response {
+    icon_toggle(ui, icon, name, false)
+}
+
+/// An icon button that shows whether what it stands for is on.
+pub(super) fn icon_toggle(ui: &mut Ui, icon: Icon, name: &str, on: bool) -> Response {
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(size::CONTROL), Sense::click());
+    let t = tokens(ui);
+    let mut l = look(t, Kind::Quiet, &response);
+    if on && response.enabled() {
+        l = Look { fill: t.control, text: t.text };
+    }
+    ui.painter().rect_filled(rect, radius::CONTROL, l.fill);
+    icons::paint(ui.painter(), icon, rect.shrink((size::CONTROL - size::ICON) / 2.0), l.text);
+    focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
+    let enabled = response.enabled();
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
+    response.on_hover_text(name)
+}
+
+/// Text that goes somewhere. The name may say more than the text.
+pub(super) fn link(ui: &mut Ui, text: RichText, name: &str) -> Response {
+    let galley =
+        WidgetText::from(text).into_galley(ui, Some(TextWrapMode::Extend), f32::INFINITY, TextStyle::Body);
+    let (rect, response) = ui.allocate_exact_size(galley.size(), Sense::click());
+    let t = tokens(ui);
+    let color = if response.hovered() { t.accent } else { t.text };
+    ui.painter().galley(rect.min, galley, color);
+    if response.hovered() || response.has_focus() {
+        let y = rect.bottom() - 1.0;
+        ui.painter().hline(rect.x_range(), y, Stroke::new(1.0, t.accent));
+    }
+    focus_ring(ui, rect, 2.0, &response);
+    response.widget_info(|| WidgetInfo::labeled(Role::Link, true, name));
+    response
+}
+
+/// A switch, on or off. The name says what it switches.
+pub(super) fn switch(ui: &mut Ui, on: bool, name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(44.0, 24.0), Sense::click());
+    let t = tokens(ui);
+    let how_on = ui.ctx().animate_bool_responsive(response.id, on);
+    let hovered = response.hovered() && response.enabled();
+    let off_fill = if hovered { t.faint } else { t.bin_waiting };
+    let on_fill = if hovered { t.accent_hover } else { t.accent };
+    let fill = off_fill.lerp_to_gamma(on_fill, how_on);
+    let fill = if response.enabled() { fill } else { fill.gamma_multiply(0.5) };
+    ui.painter().rect_filled(rect, rect.height() / 2.0, fill);
+    let knob_x = rect.left() + 12.0 + 20.0 * how_on;
+    ui.painter().circle_filled(pos2(knob_x, rect.center().y), 9.0, t.on_shade);
+    focus_ring(ui, rect, rect.height() / 2.0, &response);
+    let enabled = response.enabled();
+    response.widget_info(|| WidgetInfo::selected(Role::Switch, enabled, on, name));
+    response
+}
+
+/// A row of choices of which one is chosen.
+pub(super) fn segmented<T: PartialEq + Copy>(
+    ui: &mut Ui,
+    group: &str,
+    chosen: T,
+    choices: &[(T, &str)],
+) -> Option<T> {
+    let mut picked = None;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = space::XS;
+        for (value, text) in choices {
+            if chip(ui, *value == chosen, text, &format!("{group}: {text}")).clicked() {
+                picked = Some(*value);
+            }
+        }
+    });
+    picked
+}
+
+/// One choice of a row.
+pub(super) fn chip(ui: &mut Ui, chosen: bool, text: &str, name: &str) -> Response {
+    let font = TextStyle::Button.resolve(ui.style());
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER);
+    let (rect, response) =
+        ui.allocate_exact_size(vec2(galley.size().x + 2.0 * space::M, 30.0), Sense::click());
+    let t = tokens(ui);
+    let (fill, ink) = match (chosen, response.hovered()) {
+        (true, _) => (t.control, t.text),
+        (false, true) => (t.hover.gamma_multiply(0.6), t.text),
+        (false, false) => (Color32::TRANSPARENT, t.weak),
+    };
+    ui.painter().rect_filled(rect, rect.height() / 2.0, fill);
+    let at = rect.center() - galley.size() / 2.0;
+    ui.painter().galley(at, galley, ink);
+    focus_ring(ui, rect, rect.height() / 2.0, &response);
+    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, name));
+    response
+}
+
+/// A slider. Returns the new value when the person changes it.
+pub(super) fn slider(ui: &mut Ui, value: f32, min: f32, max: f32, name: &str) -> Option<f32> {
+    const STEPS: f32 = 16.0;
+    let (rect, response) = ui.allocate_exact_size(vec2(104.0, 24.0), Sense::click_and_drag());
+    let rail = rect.shrink2(vec2(8.0, 10.0));
+    let mut changed = response.interact_pointer_pos().map(|at| {
+        let part = (at.x - rail.left()) / rail.width().max(1.0);
+        min + part.clamp(0.0, 1.0) * (max - min)
+    });
+    if response.has_focus() {
+        let filter = EventFilter { horizontal_arrows: true, ..EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
+        for (key, by) in [(Key::ArrowLeft, -1.0), (Key::ArrowRight, 1.0)] {
+            if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
+                changed = Some((value + by * (max - min) / STEPS).clamp(min, max));
+            }
+        }
+    }
+    let shown = changed.unwrap_or(value);
+    let t = tokens(ui);
+    let x = rail.left() + (shown - min) / (max - min) * rail.width();
+    ui.painter().rect_filled(rail, 2.0, t.pressed);
+    ui.painter().rect_filled(rail.with_max_x(x), 2.0, t.faint);
+    let lit = response.hovered() || response.dragged();
+    ui.painter().circle_filled(pos2(x, rail.center().y), 8.0, if lit { t.text } else { t.weak });
+    focus_ring(ui, rect, 8.0, &response);
+    response.widget_info(|| WidgetInfo::slider(true, f64::from(shown.round()), name));
+    changed.filter(|new| (new - value).abs() > f32::EPSILON)
+}
+
+/// How far something is, 0 to 1.
+pub(super) fn progress(ui: &mut Ui, part: f32, width: f32, name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(width, 6.0), Sense::hover());
+    let t = tokens(ui);
+    ui.painter().rect_filled(rect, 3.0, t.pressed);
+    let part = part.clamp(0.0, 1.0);
+    if part > 0.0 {
+        let filled = Rect::from_min_size(rect.min, vec2((rect.width() * part).max(6.0), rect.height()));
+        ui.painter().rect_filled(filled, 3.0, t.accent);
+    }
+    response.widget_info(|| {
+        let mut info = WidgetInfo::labeled(Role::ProgressIndicator, true, name);
+        info.value = Some(f64::from((part * 100.0).round()));
+        info
+    });
+    ui.ctx().accesskit_node_builder(response.id, |node| {
+        node.set_min_numeric_value(0.0);
+        node.set_max_numeric_value(100.0);
+    });
+    response
+}
+
+/// A card: a raised area with a margin.
+pub(super) fn card<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
+    Frame::new()
+        .fill(tokens(ui).surface)
+        .corner_radius(radius::CARD)
+        .inner_margin(Margin::same(20))
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            add(ui)
+        })
+        .inner
+}
+
+/// A page's scrolling column, no wider than is good to read.
+pub(super) fn page(ui: &mut Ui, id: &str, add: impl FnOnce(&mut Ui)) {
+    eframe::egui::ScrollArea::vertical().id_salt(id).auto_shrink(false).show(ui, |ui| {
+        let width = ui.available_width();
+        let column = (width - 2.0 * space::XXL).clamp(200.0, size::PAGE);
+        let left = ((width - column) / 2.0).max(space::L);
+        ui.add_space(space::XXL);
+        ui.horizontal_top(|ui| {
+            ui.add_space(left - ui.spacing().item_spacing.x);
+            ui.vertical(|ui| {
+                ui.set_width(column);
+                add(ui);
+                ui.add_space(space::XXL);
+            });
+        });
+    });
+}
+
+/// What stands where there is nothing yet.
+pub(super) fn empty(ui: &mut Ui, icon: Icon, text: &str, more: &str) {
+    let t = tokens(ui);
+    ui.vertical_centered(|ui| {
+        ui.add_space((ui.available_height() * 0.3).clamp(space::XXL, 160.0));
+        let (rect, _) = ui.allocate_exact_size(Vec2::splat(56.0), Sense::hover());
+        icons::paint(ui.painter(), icon, rect, t.faint);
+        ui.add_space(space::M);
+        ui.label(heading(text));
+        ui.add_space(space::XS);
+        ui.scope(|ui| {
+            ui.set_max_width(420.0);
+            ui.label(weak(ui, more));
+        });
+    });
+}
+
+/// A line of the accounting: a coloured dot, a count and its word.
+pub(super) fn dot(ui: &mut Ui, color: Color32) {
+    let (rect, _) = ui.allocate_exact_size(vec2(10.0, 16.0), Sense::hover());
+    ui.painter().circle_filled(rect.center(), 4.0, color);
+}
+
+/// An icon in a row of text.
+pub(super) fn mark(ui: &mut Ui, icon: Icon, side: f32, color: Color32) {
+    let (rect, _) = ui.allocate_exact_size(Vec2::splat(side), Sense::hover());
+    icons::paint(ui.painter(), icon, rect, color);
+}
+
+/// A fold-out: a quiet line that shows more when it is pressed. Returns whether it is open.
+pub(super) fn fold(ui: &mut Ui, open: &mut bool, text: &str, name: &str) -> bool {
+    let font = TextStyle::Small.resolve(ui.style());
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER);
+    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 24.0, 24.0), Sense::click());
+    let t = tokens(ui);
+    let ink = if response.hovered() { t.text } else { t.weak };
+    let icon = if *open { Icon::Down } else { Icon::Right };
+    let at = Rect::from_center_size(pos2(rect.left() + 7.0, rect.center().y), Vec2::splat(14.0));
+    icons::paint(ui.painter(), icon, at, ink);
+    let y = rect.center().y - galley.size().y / 2.0;
+    ui.painter().galley(pos2(rect.left() + 20.0, y), galley, ink);
+    focus_ring(ui, rect, 4.0, &response);
+    let state = if *open { "shown" } else { "hidden" };
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{name}, {state}")));
+    if response.clicked() {
+        *open = !*open;
+    }
+    *open
+}
+
+/// A field for one line of text. True when the person pressed Enter in it.
+pub(super) fn field(ui: &mut Ui, text: &mut String, name: &str, hint: &str, width: f32) -> bool {
+    let t = tokens(ui);
+    let edit = eframe::egui::TextEdit::singleline(text)
+        .hint_text(RichText::new(hint).color(t.faint))
+        .desired_width(width - 2.0 * space::M)
+        .margin(Margin::symmetric(12, 8))
+        .align(Align2::LEFT_CENTER);
+    let response = ui.add(edit).accessible_name(name);
+    response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter))
+}
+
+/// Lays out from the right, for a row's buttons.
+pub(super) fn at_right<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.with_layout(Layout::right_to_left(Align::Center), add).inner
+}
+
+/// Text painted in at most `width`, cut with an ellipsis.
+pub(super) fn paint_cut(
+    ui: &Ui,
+    anchor: Align2,
+    at: eframe::egui::Pos2,
+    text: String,
+    font: FontId,
+    color: Color32,
+    width: f32,
+) -> Rect {
+    let mut job = eframe::egui::text::LayoutJob::simple_singleline(text, font, color);
+    job.wrap = eframe::egui::text::TextWrapping::truncate_at_width(width);
+    let galley = ui.painter().layout_job(job);
+    let rect = anchor.anchor_size(at, galley.size());
+    ui.painter().galley(rect.min, galley, color);
+    rect
+}
+
+/// A ring that fills as `part` goes from 0 to 1.
+pub(super) fn paint_ring(
+    painter: &eframe::egui::Painter,
+    center: eframe::egui::Pos2,
+    r: f32,
+    part: f32,
+    track: Color32,
+    lit: Color32,
+) {
+    painter.circle_stroke(center, r, Stroke::new(2.0, track));
+    let top = -std::f32::consts::FRAC_PI_2;
+    let path = icons::arc(center, r, top, top + std::f32::consts::TAU * part.clamp(0.02, 1.0));
+    painter.add(Shape::line(path, Stroke::new(2.0, lit)));
+}

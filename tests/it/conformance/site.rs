@@ -1,0 +1,287 @@
+//! The places that the suite runs on, as a person with a file manager sees them.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use safelight::base::clock::SystemClock;
+use safelight::base::executor::Executor;
+use safelight::base::rng::SystemRng;
+use safelight::destination::folder::{Folder, FolderFs, MemoryFs, Parts, RealFs, Rules};
+use safelight::destination::{
+    Abilities, BoxFuture, Checkpoint, Destination as _, Item, Phase, SaveCheckpoint, Sent, SharedDestination,
+    Transfer,
+};
+use safelight::domain::failure::{Failure, FailureKind, Reach, Retry};
+use safelight::domain::key::Layout;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::source::Sources;
+
+pub const INSTALLATION: &str = "6f1f6a0e-0000-4000-8000-000000000001";
+const SHARED_MEMORY: &str = "/dev/shm";
+
+enum Behind {
+    /// Removed with everything in it when the site goes.
+    Disk {
+        _dir: TempDir,
+    },
+    Memory(MemoryFs),
+}
+
+/// A place with a destination in it.
+pub struct Site {
+    behind: Behind,
+    parts: Parts,
+    pub abilities: Abilities,
+    pub layout: Layout,
+    pub sources: Sources,
+}
+
+impl Site {
+    /// A folder on the disk that the build is on.
+    pub async fn disk() -> Self {
+        Self::real(TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("temp dir")).await
+    }
+
+    /// A folder in memory that the system manages.
+    pub async fn shared_memory() -> Self {
+        Self::real(TempDir::new_in(SHARED_MEMORY).expect("temp dir")).await
+    }
+
+    /// A folder in memory of our own.
+    pub async fn memory() -> Self {
+        Self::fake(|_rules| {}).await
+    }
+
+    /// A memory card: no difference of case, few characters, coarse times.
+    pub async fn fat() -> Self {
+        let fat = |rules: &mut Rules| {
+            rules.ignores_case = true;
+            rules.has_fat_names = true;
+            rules.mtime_step_ns = 2_000_000_000;
+        };
+        Self::fake(fat).await
+    }
+
+    /// A file system that may replace existing names.
+    pub async fn replacing() -> Self {
+        Self::fake(|rules| rules.no_replace = false).await
+    }
+
+    async fn real(dir: TempDir) -> Self {
+        let root = dir.path().join("backup");
+        let executor = Executor::threads("test", 4).expect("threads");
+        Self::build(Behind::Disk { _dir: dir }, root, Arc::new(RealFs::default()), executor).await
+    }
+
+    async fn fake(rules: impl FnOnce(&mut Rules)) -> Self {
+        let root = PathBuf::from("/media/backup");
+        let memory = MemoryFs::new(&root);
+        memory.rules(rules);
+        let fs = Arc::new(memory.clone());
+        Self::build(Behind::Memory(memory), root, fs, Executor::inline()).await
+    }
+
+    async fn build(behind: Behind, root: PathBuf, fs: Arc<dyn FolderFs>, executor: Executor) -> Self {
+        let parts = Parts {
+            root,
+            uuid: None,
+            installation: INSTALLATION.to_owned(),
+            abilities: None,
+            fs,
+            executor,
+            rng: Arc::new(SystemRng),
+            clock: Arc::new(SystemClock),
+        };
+        let (folder, uuid) = Folder::create(parts.clone()).await.expect("created");
+        let abilities = folder.probe().await.expect("probed");
+        let layout = Layout {
+            always_hash: !abilities.no_replace,
+            name_len_max: usize::try_from(abilities.name_len_max).expect("small"),
+        };
+        let parts = Parts { uuid: Some(uuid), abilities: Some(abilities.clone()), ..parts };
+        Self { behind, parts, abilities, layout, sources: Sources::default() }
+    }
+
+    /// The destination as a new run of the program finds it.
+    pub fn open(&self) -> SharedDestination {
+        Arc::new(Folder::new(self.parts.clone()))
+    }
+
+    /// The destination that expects another UUID than the place has.
+    pub fn open_expecting(&self, uuid: &str) -> SharedDestination {
+        Arc::new(Folder::new(Parts { uuid: Some(uuid.to_owned()), ..self.parts.clone() }))
+    }
+
+    /// The bytes of a file there.
+    pub fn contents(&self, path: &str) -> Option<Vec<u8>> {
+        match &self.behind {
+            Behind::Disk { .. } => std::fs::read(self.parts.root.join(path)).ok(),
+            Behind::Memory(memory) => memory.contents(path),
+        }
+    }
+
+    /// Puts a file there behind the destination's back, in place of what has that name.
+    pub fn put(&self, path: &str, bytes: &[u8]) {
+        match &self.behind {
+            Behind::Disk { .. } => {
+                let path = self.parts.root.join(path);
+                std::fs::create_dir_all(path.parent().expect("below the root")).expect("folders");
+                std::fs::write(path, bytes).expect("written");
+            }
+            Behind::Memory(memory) => memory.put(path, bytes),
+        }
+    }
+
+    /// The paths of all files there, the destination's own (marker, manifests) left out, sorted.
+    pub fn files(&self) -> Vec<String> {
+        let all = match &self.behind {
+            Behind::Disk { .. } => walk(&self.parts.root, &self.parts.root),
+            Behind::Memory(memory) => memory.files(),
+        };
+        all.into_iter().filter(|path| !path.starts_with(".safelight/")).collect()
+    }
+
+    /// The paths of the destination's own files, sorted.
+    pub fn own_files(&self) -> Vec<String> {
+        let all = match &self.behind {
+            Behind::Disk { .. } => walk(&self.parts.root, &self.parts.root),
+            Behind::Memory(memory) => memory.files(),
+        };
+        all.into_iter().filter(|path| path.starts_with(".safelight/")).collect()
+    }
+
+    /// A key for `name` with these bytes, as it would be allocated first.
+    pub fn key(&self, name: &str, bytes: &[u8]) -> String {
+        self.keys(name.as_bytes(), bytes).remove(0)
+    }
+
+    pub fn keys(&self, name: &[u8], bytes: &[u8]) -> Vec<String> {
+        let hash = super::source::digest(bytes);
+        safelight::domain::key::candidates(super::source::may_2019(), name, hash, self.layout)
+    }
+
+    /// Adds a source file under the key that it gets first.
+    pub fn item(&self, record: i64, name: &str, bytes: &[u8]) -> Item {
+        self.sources.add(record, &self.key(name, bytes), bytes)
+    }
+
+    pub fn transfer(&self) -> Transfer {
+        self.transfer_with(Saver::default())
+    }
+
+    pub fn transfer_with(&self, saver: Saver) -> Transfer {
+        let last = saver.last();
+        Transfer::new(self.sources.shared(), CancellationToken::new(), last, Arc::new(saver))
+    }
+
+    /// Sends until a key is free, as the engine does, and gives the key.
+    pub async fn send_under_any_key(
+        &self,
+        to: &SharedDestination,
+        name: &[u8],
+        record: i64,
+        bytes: &[u8],
+    ) -> String {
+        for key in self.keys(name, bytes) {
+            let item = self.sources.add(record, &key, bytes);
+            match to.send(&item, &self.transfer()).await.expect("sent") {
+                Sent::KeyTaken => {}
+                Sent::Stored { .. } | Sent::AlreadyThere { .. } => return key,
+                Sent::Cancelled => panic!("nobody cancelled"),
+            }
+        }
+        panic!("the last key can be taken by equal bytes only: {:?}", String::from_utf8_lossy(name))
+    }
+}
+
+fn walk(root: &std::path::Path, dir: &std::path::Path) -> Vec<String> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("listed") {
+        let path = entry.expect("listed").path();
+        if path.is_dir() && !path.is_symlink() {
+            files.extend(walk(root, &path));
+        } else {
+            let below = path.strip_prefix(root).expect("below the root");
+            files.push(below.to_str().expect("UTF-8").to_owned());
+        }
+    }
+    files.sort();
+    files
+}
+
+/// What a saver does when a checkpoint is to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trap {
+    /// Keeps it.
+    None,
+    /// Never answers from the checkpoint of this number (from 0) on: the kill comes before it.
+    HangAt(usize),
+    /// The store fails at this one.
+    FailAt(usize),
+}
+
+/// Keeps checkpoints as the store would.
+#[derive(Clone)]
+pub struct Saver {
+    trap: Trap,
+    count: Arc<AtomicUsize>,
+    kept: Arc<Mutex<Vec<Checkpoint>>>,
+    reached: Arc<tokio::sync::Notify>,
+}
+
+impl Default for Saver {
+    fn default() -> Self {
+        Self::trapped(Trap::None)
+    }
+}
+
+impl Saver {
+    pub fn trapped(trap: Trap) -> Self {
+        Self { trap, count: Arc::default(), kept: Arc::default(), reached: Arc::default() }
+    }
+
+    pub fn phases(&self) -> Vec<Phase> {
+        self.kept.lock().expect("unpoisoned").iter().map(|checkpoint| checkpoint.phase).collect()
+    }
+
+    pub fn last(&self) -> Option<Checkpoint> {
+        self.kept.lock().expect("unpoisoned").last().cloned()
+    }
+
+    /// The same memory without the trap: the store after a restart.
+    pub fn restarted(&self) -> Self {
+        Self { trap: Trap::None, ..self.clone() }
+    }
+
+    /// Returns when the trap has been reached.
+    pub async fn is_reached(&self) {
+        self.reached.notified().await;
+    }
+}
+
+impl SaveCheckpoint for Saver {
+    fn save<'a>(&'a self, checkpoint: Checkpoint) -> BoxFuture<'a, Result<(), Failure>> {
+        let number = self.count.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            match self.trap {
+                Trap::HangAt(at) if number >= at => {
+                    self.reached.notify_one();
+                    std::future::pending().await
+                }
+                Trap::FailAt(at) if number >= at => Err(Failure {
+                    kind: FailureKind::Server,
+                    retry: Retry::Never,
+                    reach: Reach::Run,
+                    details: "the store is gone".to_owned(),
+                }),
+                _ => {
+                    self.kept.lock().expect("unpoisoned").push(checkpoint);
+                    Ok(())
+                }
+            }
+        })
+    }
+}
