@@ -358,9 +358,10 @@ impl Write<'_> {
     }
 
     fn parts_of(&self, key: &GroupKey) -> Result<Vec<Part>, StoreError> {
+        // CROSS, so that the search begins with the hash and not with the whole folder.
         let sql = "SELECT f.id, f.name, f.status, f.reason, r.media_type, r.content_identifier,
               r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.asset_id, a.primary_file_id, f.source_id
-            FROM resource r JOIN file f ON f.id = r.file_id LEFT JOIN asset a ON a.id = r.asset_id
+            FROM resource r CROSS JOIN file f ON f.id = r.file_id LEFT JOIN asset a ON a.id = r.asset_id
             WHERE r.group_hash = ?1 AND f.source_id = ?2 AND f.dir = ?3 ORDER BY f.id";
         let mut query = self.conn.prepare_cached(sql)?;
         let rows = query.query_map(params![key.hash(), key.source, key.dir], part)?;

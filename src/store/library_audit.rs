@@ -7,14 +7,21 @@ use super::writer::Read;
 /// A file as a test wants to see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditedFile {
+    /// The row's id.
     pub id: i64,
+    /// Below the source.
     pub path: String,
+    /// Bytes.
     pub size: i64,
+    /// The status's name.
     pub status: String,
+    /// Why it is left out or a problem.
     pub reason: Option<String>,
+    /// The part it plays.
     pub kind: Option<String>,
     /// The path of its asset's primary.
     pub primary: Option<String>,
+    /// Its asset.
     pub asset: Option<i64>,
 }
 

@@ -104,6 +104,8 @@ impl Index {
             }
             self.missed.extend(missed);
             outcome?;
+            // Inline, nothing else would get a turn.
+            tokio::task::yield_now().await;
         }
         let due = self.shared.deps.store.read(|store| store.settle_due()).await?;
         let now = self.shared.deps.clock.now();

@@ -334,6 +334,8 @@ impl SourceTask {
                 }
                 Step::Listings(listings) => {
                     self.apply(listings, look).await?;
+                    // Inline, nothing else would get a turn.
+                    tokio::task::yield_now().await;
                     let scanned = seen.load(Ordering::Relaxed);
                     self.shared.update_source(self.id, |look| look.scanned = scanned);
                 }

@@ -408,13 +408,14 @@ async fn sources_come_and_go() {
 #[tokio::test(start_paused = true)]
 async fn a_restart_reads_only_what_was_not_read() {
     let mut world = World::new().await;
-    for n in 0..50 {
+    for n in 0..150 {
         world.put(&format!("/photos/{n}.jpg"), format!("picture {n}"));
     }
     world.start();
     let mut state = world.library().state();
-    state.wait_for(|state| state.revision > 1).await.expect("runs");
+    state.wait_for(|state| state.to_hash > 0).await.expect("runs");
     world.restart().await;
+    assert!(world.files().await.iter().any(|line| !line.contains("ready")));
     world.settle().await;
     assert!(world.files().await.iter().all(|line| line.ends_with("ready photo")));
     let opened = world.files.opened();

@@ -40,7 +40,7 @@ async fn a_file_that_changes_while_it_is_read_is_read_again() {
     world.put("/photos/a.jpg", vec![7; 3 << 20]);
     world.look().await;
     let (_, token) = world.changes(0).await;
-    world.put("/photos/a.jpg", vec![8; 3 << 20]);
+    world.put("/photos/a.jpg", vec![8; 4 << 20]);
     world.files.change_while_read("/photos/a.jpg", vec![9; 2 << 20]);
     world.look().await;
     world.expect(&["a.jpg ready photo"]).await;

@@ -100,7 +100,7 @@ async fn pulled_out_while_it_is_read() {
     }
     world.start();
     let mut state = world.library().state();
-    state.wait_for(|state| state.to_describe + state.to_hash > 0).await.expect("runs");
+    state.wait_for(|state| state.to_hash > 60).await.expect("runs");
     world.files.unplug("/photos");
     let gone = |state: &LibraryState| {
         state.sources.values().all(|source| source.condition == Condition::Unavailable && !source.is_due)
@@ -110,6 +110,7 @@ async fn pulled_out_while_it_is_read() {
         .expect("noticed")
         .expect("runs");
     assert_eq!(world.files().await.len(), 200);
+    assert!(world.files().await.iter().any(|line| line.contains("described")));
     assert!(!world.files().await.iter().any(|line| line.contains("problem")));
     world.files.plug("/photos");
     world.look().await;
