@@ -6,9 +6,9 @@
 
 pub mod conversation;
 pub mod in_process;
+pub mod pictures;
 pub mod remote;
 pub mod window_backend;
-pub mod pictures;
 
 use std::sync::Arc;
 

@@ -90,7 +90,8 @@ impl Index {
     /// Reads until nothing is left to be read now. Gives how long until something settles.
     async fn drain(&mut self) -> Result<Option<Duration>, StoreError> {
         loop {
-            while self.tasks.len() < self.shared.deps.parallel.max(1) && self.missed.len() < MISSED_FILES_MAX {
+            while self.tasks.len() < self.shared.deps.parallel.max(1) && self.missed.len() < MISSED_FILES_MAX
+            {
                 let Some((pass, files)) = self.next_piece().await? else { break };
                 self.taken.extend(files.iter().map(|file| file.id));
                 self.tasks.spawn(read_piece(Arc::clone(&self.shared), pass, files));
@@ -117,7 +118,8 @@ impl Index {
         let apart = self.taken.len() + self.missed.len();
         let limit = u32::try_from(CHUNK_FILES_MAX + apart).unwrap_or(u32::MAX);
         let store = &self.shared.deps.store;
-        let settling = store.read(move |r| r.next_to_settle(now, now.plus(SETTLE), limit.max(SETTLE_FILES_MAX)));
+        let settling =
+            store.read(move |r| r.next_to_settle(now, now.plus(SETTLE), limit.max(SETTLE_FILES_MAX)));
         if let Some(piece) = self.cut(settling.await?, u64::MAX) {
             return Ok(Some((Pass::Settle, piece)));
         }

@@ -297,7 +297,8 @@ impl SourceTask {
         let (deep, flat): (Vec<_>, Vec<_>) = hinted.dirs.into_iter().partition(|(_, is_deep)| *is_deep);
         let start = |is_deep| move |(dir, _)| StartAt { dir, is_deep };
         let mut ended = self.walk(flat.into_iter().map(start(false)).collect(), &mut look).await?;
-        let deep = deep.into_iter().chain(std::mem::take(&mut look.new_dirs).into_iter().map(|dir| (dir, true)));
+        let deep =
+            deep.into_iter().chain(std::mem::take(&mut look.new_dirs).into_iter().map(|dir| (dir, true)));
         let deep: Vec<StartAt> = deep.map(start(true)).collect();
         if matches!(ended, Ended::Whole(_)) && !deep.is_empty() {
             ended = self.walk(deep, &mut look).await?;
@@ -412,7 +413,13 @@ impl SourceTask {
     }
 
     /// Where a new or changed file starts.
-    fn start_of(&self, path: &RelPath, file: &Listed, now: UnixMillis, is_growing: bool) -> (FileStamp, Start) {
+    fn start_of(
+        &self,
+        path: &RelPath,
+        file: &Listed,
+        now: UnixMillis,
+        is_growing: bool,
+    ) -> (FileStamp, Start) {
         let nothing = FileStamp { size: 0, mtime_ns: 0, ctime_ns: 0 };
         let stamp = file.seen.as_ref().map_or(nothing, |seen| seen.stamp);
         if let Some(reason) = self.shared.deps.reader.excluded_by_name(path) {
@@ -508,7 +515,8 @@ impl SourceTask {
                 return Ok(());
             };
             after = last.id;
-            let (source_files, reader) = (Arc::clone(&self.shared.deps.files), Arc::clone(&self.shared.deps.reader));
+            let (source_files, reader) =
+                (Arc::clone(&self.shared.deps.files), Arc::clone(&self.shared.deps.reader));
             let until = self.shared.deps.clock.now().plus(SETTLE);
             let look = move || {
                 let describe = |file| (file, reader::describe(source_files.as_ref(), reader.as_ref(), file));

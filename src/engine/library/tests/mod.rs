@@ -94,8 +94,12 @@ impl World {
 
     async fn quiet(&self) -> LibraryState {
         let mut state = self.library().state();
-        let quiet = tokio::time::timeout(Duration::from_secs(600), state.wait_for(LibraryState::is_quiet)).await;
-        quiet.unwrap_or_else(|_late| panic!("never quiet: {:?}", self.library().state().borrow())).expect("runs").clone()
+        let quiet =
+            tokio::time::timeout(Duration::from_secs(600), state.wait_for(LibraryState::is_quiet)).await;
+        quiet
+            .unwrap_or_else(|_late| panic!("never quiet: {:?}", self.library().state().borrow()))
+            .expect("runs")
+            .clone()
     }
 
     pub async fn check(&self) {
@@ -143,10 +147,10 @@ impl World {
             panic!("{changes:?}");
         };
         let told = list.iter().map(|change| match change.kind {
-            ChangeKind::Ready => files.iter().find(|file| file.id == change.file.0).map_or_else(
-                || "ready, then gone".to_owned(),
-                |file| file.path.clone(),
-            ),
+            ChangeKind::Ready => files
+                .iter()
+                .find(|file| file.id == change.file.0)
+                .map_or_else(|| "ready, then gone".to_owned(), |file| file.path.clone()),
             ChangeKind::Removed => "removed".to_owned(),
         });
         let mut told: Vec<String> = told.collect();

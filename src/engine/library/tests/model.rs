@@ -45,7 +45,8 @@ fn path_of(file: u8) -> String {
 
 /// What each file must be in the end, from what is on the disk alone.
 fn expected(disk: &BTreeMap<String, Vec<u8>>) -> Vec<(String, String)> {
-    let is_there = |dir: &str, name: &str| disk.get(&format!("{dir}{name}")).is_some_and(|bytes| !bytes.is_empty());
+    let is_there =
+        |dir: &str, name: &str| disk.get(&format!("{dir}{name}")).is_some_and(|bytes| !bytes.is_empty());
     let status = |(path, bytes): (&String, &Vec<u8>)| {
         let (dir, name) = match path.rfind('/') {
             Some(cut) => path.split_at(cut + 1),

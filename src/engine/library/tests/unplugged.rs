@@ -30,7 +30,8 @@ async fn a_source_that_is_pulled_out_is_unavailable_and_comes_back() {
     let opened = world.files.opened();
     world.files.plug("/photos");
     let mut state = world.library().state();
-    let back = |state: &LibraryState| state.sources.values().all(|source| source.condition == Condition::Present);
+    let back =
+        |state: &LibraryState| state.sources.values().all(|source| source.condition == Condition::Present);
     tokio::time::timeout(MISSING_POLL * 2, state.wait_for(back)).await.expect("in time").expect("runs");
     world.settle().await;
     assert_eq!(world.files.opened(), opened);
@@ -104,7 +105,10 @@ async fn pulled_out_while_it_is_read() {
     let gone = |state: &LibraryState| {
         state.sources.values().all(|source| source.condition == Condition::Unavailable && !source.is_due)
     };
-    tokio::time::timeout(Duration::from_secs(60), state.wait_for(gone)).await.expect("noticed").expect("runs");
+    tokio::time::timeout(Duration::from_secs(60), state.wait_for(gone))
+        .await
+        .expect("noticed")
+        .expect("runs");
     assert_eq!(world.files().await.len(), 200);
     assert!(world.files().await.iter().any(|line| line.contains("described")));
     assert!(!world.files().await.iter().any(|line| line.contains("problem")));
