@@ -318,14 +318,22 @@ impl Write<'_> {
         Ok(key)
     }
 
-    /// Regroups what these files can share an asset with: after the person left them out, took that
-    /// back or asked for another look.
-    pub fn regroup_files(&self, files: &[FileId]) -> Result<(), StoreError> {
+    /// Moves files by the person's wish, and regroups what they can share an asset with. `change` is
+    /// what follows `SET`. Gives how many moved.
+    pub(super) fn move_files(
+        &self,
+        change: &str,
+        values: &[&dyn rusqlite::ToSql],
+    ) -> Result<u64, StoreError> {
+        let mut update = self.conn.prepare_cached(&format!("UPDATE file SET {change} RETURNING id"))?;
+        let moved = update.query_map(values, |row| row.get(0).map(FileId))?;
+        let moved: Vec<FileId> = moved.collect::<Result<_, _>>()?;
         let mut keys = BTreeSet::new();
-        for file in files {
+        for file in &moved {
             keys.extend(self.group_key_of(*file)?);
         }
-        self.regroup(&keys)
+        self.regroup(&keys)?;
+        Ok(moved.len() as u64)
     }
 
     pub(super) fn regroup(&self, keys: &BTreeSet<GroupKey>) -> Result<(), StoreError> {

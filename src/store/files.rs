@@ -174,6 +174,19 @@ pub struct FileToRead {
 const TO_READ: &str = "f.id, f.source_id, s.path, f.dir, f.name, f.size, f.mtime_ns, f.ctime_ns
     FROM file f JOIN source s ON s.id = f.source_id AND s.condition = 'present'";
 
+fn to_describe_sql() -> String {
+    format!("SELECT {TO_READ} WHERE f.status = 'found' ORDER BY f.id LIMIT ?1")
+}
+
+fn to_hash_sql() -> String {
+    format!("SELECT {TO_READ} WHERE f.status = 'described' ORDER BY f.captured_ms DESC, f.id DESC LIMIT ?1")
+}
+
+#[cfg(test)]
+pub(super) fn every_sql() -> [String; 2] {
+    [to_describe_sql(), to_hash_sql()]
+}
+
 fn file_to_read(row: &Row<'_>) -> rusqlite::Result<FileToRead> {
     Ok(FileToRead {
         id: FileId(row.get(0)?),
@@ -257,16 +270,12 @@ impl Read<'_> {
 
     /// Files to be described, in the order they were found, of sources that are there.
     pub fn next_to_describe(&self, limit: u32) -> Result<Vec<FileToRead>, StoreError> {
-        let sql = format!("SELECT {TO_READ} WHERE f.status = 'found' ORDER BY f.id LIMIT ?1");
-        self.files_to_read(&sql, limit)
+        self.files_to_read(&to_describe_sql(), limit)
     }
 
     /// Files to be hashed, newest captured first, of sources that are there.
     pub fn next_to_hash(&self, limit: u32) -> Result<Vec<FileToRead>, StoreError> {
-        let sql = format!(
-            "SELECT {TO_READ} WHERE f.status = 'described' ORDER BY f.captured_ms DESC, f.id DESC LIMIT ?1"
-        );
-        self.files_to_read(&sql, limit)
+        self.files_to_read(&to_hash_sql(), limit)
     }
 
     /// Settling files whose time has come. A time further away than `horizon` was set by another

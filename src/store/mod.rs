@@ -12,14 +12,19 @@ mod checkpoints;
 mod connection;
 mod counts;
 mod destinations;
+mod details;
 mod events;
 mod files;
 mod installation;
 mod jobs;
 #[cfg(test)]
 mod library_audit;
+mod library_queries;
+#[cfg(test)]
+mod library_tests;
 mod migrate;
 pub mod mirror;
+mod queue;
 mod records;
 mod rows;
 mod sources;
@@ -31,6 +36,7 @@ pub use changes::{CHANGES_KEPT_MAX, Change, ChangeKind, Changes};
 pub use connection::{Opened, Store, StoreOptions};
 pub use counts::DestinationCounts;
 pub use destinations::{DestinationRow, Lost, NewDestination, SLOTS_MAX};
+pub use details::QueueContext;
 pub use events::EVENTS_KEPT_MAX;
 pub use files::{Delta, FileToRead, Listed, Listing, Moved, NewFile, NewVersion, Seen, Start, ToDo};
 pub use installation::Installation;

@@ -213,11 +213,10 @@ impl Write<'_> {
     }
 
     fn look_again(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<u64, StoreError> {
-        let sql = format!(
-            "UPDATE file SET status = 'found', reason = NULL, details = NULL WHERE {which} AND status = 'problem'
-               AND size > 0"
+        let change = format!(
+            "status = 'found', reason = NULL, details = NULL WHERE {which} AND status = 'problem' AND size > 0"
         );
-        Ok(self.conn.execute(&sql, values)? as u64)
+        self.move_files(&change, values)
     }
 
     /// The person leaves these out for good. Gives how many items that changed.
@@ -226,12 +225,12 @@ impl Write<'_> {
         for item in items {
             changed += match item {
                 ItemId::Record(id) => self.exclude_record(*id)?,
-                ItemId::File(id) => self.conn.execute(
-                    "UPDATE file SET status = 'excluded', reason = 'by_person', details = NULL,
+                ItemId::File(id) => self.move_files(
+                    "status = 'excluded', reason = 'by_person', details = NULL,
                        settle_until_ms = NULL, content_id = NULL
                      WHERE id = ?1 AND status <> 'excluded'",
-                    [id.0],
-                )? as u64,
+                    params![id.0],
+                )?,
             };
         }
         Ok(changed)
@@ -255,11 +254,11 @@ impl Write<'_> {
                        bin = 'waiting', jobs_failed = 0 WHERE id = ?1 AND state = 'excluded'",
                     [id],
                 )? as u64,
-                ItemId::File(FileId(id)) => self.conn.execute(
-                    "UPDATE file SET status = 'found', reason = NULL
+                ItemId::File(FileId(id)) => self.move_files(
+                    "status = 'found', reason = NULL
                      WHERE id = ?1 AND status = 'excluded' AND reason = 'by_person'",
-                    [id],
-                )? as u64,
+                    params![id],
+                )?,
             };
         }
         Ok(changed)
@@ -271,9 +270,12 @@ impl Write<'_> {
             WHERE state IN ('failed', 'needs_attention') AND (?1 IS NULL OR failure_kind = ?1)
               AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = backup_record.id)";
         let records = self.conn.execute(sql, params![kind])? as u64;
-        let sql = "UPDATE file SET status = 'excluded', reason = 'by_person', details = NULL
-            WHERE status = 'problem' AND (?1 IS NULL OR reason = ?1)";
-        Ok(records + self.conn.execute(sql, params![kind])? as u64)
+        let files = self.move_files(
+            "status = 'excluded', reason = 'by_person', details = NULL
+             WHERE status = 'problem' AND (?1 IS NULL OR reason = ?1)",
+            params![kind],
+        )?;
+        Ok(records + files)
     }
 
     /// Jobs of a destination that were pending when it was lost or switched off, and whose rows the
