@@ -239,19 +239,13 @@ fn legend(ui: &mut Ui, env: &mut Env<'_>, t: &Tokens, d: &DestinationState) {
     ui.label(found);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().interact_size.y = 20.0;
-        ui.spacing_mut().item_spacing = vec2(space::S, space::XS);
+        ui.spacing_mut().item_spacing = vec2(space::L, space::XS);
         for line in bins(t, d) {
-            ui.horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = space::XS;
-                widgets::dot(ui, line.color);
-                let text =
-                    eframe::egui::RichText::new(format!("{} {}", words::number(line.count), line.word));
-                let name = format!("{} {} in {}", words::number(line.count), line.word, d.name);
-                if widgets::link(ui, text, &name).clicked() {
-                    env.out.push(Command::ShowQueue(line.list, Some(d.id)));
-                }
-            });
-            ui.add_space(space::XS);
+            let text = format!("{} {}", words::number(line.count), line.word);
+            let name = format!("{text} in {}", d.name);
+            if widgets::legend(ui, line.color, &text, &name).clicked() {
+                env.out.push(Command::ShowQueue(line.list, Some(d.id)));
+            }
         }
     });
 }
