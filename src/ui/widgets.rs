@@ -2,8 +2,7 @@
 
 use eframe::egui::{
     Align, Align2, Color32, EventFilter, FontId, Frame, Key, Layout, Margin, Modifiers, Rect, Response,
-    RichText, Role, Sense, Shape, Stroke, StrokeKind, TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo,
-    WidgetText, pos2, vec2,
+    RichText, Role, Sense, Shape, Stroke, StrokeKind, TextStyle, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::icons::{self, Icon};
