@@ -148,6 +148,7 @@ fn card(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
     legend(ui, env, t, d);
     ui.add_space(space::M);
     proof(ui, env, d);
+    not_agreed(ui, env, d);
     ui.add_space(space::S);
     buttons(ui, env, d);
 }
@@ -238,19 +239,13 @@ fn legend(ui: &mut Ui, env: &mut Env<'_>, t: &Tokens, d: &DestinationState) {
     ui.label(found);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().interact_size.y = 20.0;
-        ui.spacing_mut().item_spacing = vec2(space::S, space::XS);
+        ui.spacing_mut().item_spacing = vec2(space::L, space::XS);
         for line in bins(t, d) {
-            ui.horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = space::XS;
-                widgets::dot(ui, line.color);
-                let text =
-                    eframe::egui::RichText::new(format!("{} {}", words::number(line.count), line.word));
-                let name = format!("{} {} in {}", words::number(line.count), line.word, d.name);
-                if widgets::link(ui, text, &name).clicked() {
-                    env.out.push(Command::ShowQueue(line.list, Some(d.id)));
-                }
-            });
-            ui.add_space(space::XS);
+            let text = format!("{} {}", words::number(line.count), line.word);
+            let name = format!("{text} in {}", d.name);
+            if widgets::legend(ui, line.color, &text, &name).clicked() {
+                env.out.push(Command::ShowQueue(line.list, Some(d.id)));
+            }
         }
     });
 }
@@ -268,6 +263,26 @@ fn proof(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
         let bytes = words::bytes(d.bytes_safe);
         let text = widgets::note(ui, format!("Oldest proof {age}, {bytes} safe"));
         ui.label(text);
+    }
+}
+
+/// Folders that nobody has agreed to copy here, as when one was added on the command line.
+fn not_agreed(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+    let snapshot = &env.model.snapshot;
+    let missing: Vec<_> = snapshot.sources.iter().filter(|s| !d.sources.contains(&s.id)).collect();
+    if missing.is_empty() {
+        return;
+    }
+    ui.add_space(space::S);
+    ui.label("Photos from these folders are not copied here");
+    for source in &missing {
+        let path = widgets::weak(ui, &source.path.path);
+        ui.add(Label::new(path).truncate());
+    }
+    let name = format!("Agree to copy these folders to {}", d.name);
+    if widgets::named_button(ui, Kind::Normal, "Agree and copy these too", &name).clicked() {
+        let sources = missing.iter().map(|s| s.id).collect();
+        env.out.push(Command::plain(Request::Consent { sources, destination: d.id }));
     }
 }
 

@@ -2,8 +2,7 @@
 
 use eframe::egui::{
     Align, Align2, Color32, EventFilter, FontId, Frame, Key, Layout, Margin, Modifiers, Rect, Response,
-    RichText, Role, Sense, Shape, Stroke, StrokeKind, TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo,
-    WidgetText, pos2, vec2,
+    RichText, Role, Sense, Shape, Stroke, StrokeKind, TextStyle, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::icons::{self, Icon};
@@ -154,19 +153,20 @@ pub(super) fn icon_toggle(ui: &mut Ui, icon: Icon, name: &str, on: bool) -> Resp
     response.on_hover_text(name)
 }
 
-/// Text that goes somewhere. The name may say more than the text.
-pub(super) fn link(ui: &mut Ui, text: RichText, name: &str) -> Response {
-    let galley =
-        WidgetText::from(text).into_galley(ui, Some(TextWrapMode::Extend), f32::INFINITY, TextStyle::Body);
-    let (rect, response) = ui.allocate_exact_size(galley.size(), Sense::click());
+/// A number of the accounting with its colour, which leads to the list behind it.
+pub(super) fn legend(ui: &mut Ui, color: Color32, text: &str, name: &str) -> Response {
+    let font = TextStyle::Body.resolve(ui.style());
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER);
+    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 14.0, 22.0), Sense::click());
     let t = tokens(ui);
-    let color = if response.hovered() { t.accent } else { t.text };
-    ui.painter().galley(rect.min, galley, color);
-    if response.hovered() || response.has_focus() {
-        let y = rect.bottom() - 1.0;
-        ui.painter().hline(rect.x_range(), y, Stroke::new(1.0, t.accent));
+    ui.painter().circle_filled(pos2(rect.left() + 4.0, rect.center().y), 4.0, color);
+    let at = pos2(rect.left() + 14.0, rect.center().y - galley.size().y / 2.0);
+    let under = at.y + galley.size().y;
+    ui.painter().galley(at, galley, if response.hovered() { t.accent } else { t.text });
+    if response.hovered() {
+        ui.painter().hline(at.x..=rect.right(), under, Stroke::new(1.0, t.accent));
     }
-    focus_ring(ui, rect, 2.0, &response);
+    focus_ring(ui, rect, 4.0, &response);
     response.widget_info(|| WidgetInfo::labeled(Role::Link, true, name));
     response
 }
@@ -327,12 +327,6 @@ pub(super) fn empty(ui: &mut Ui, icon: Icon, text: &str, more: &str) {
             ui.label(weak(ui, more));
         });
     });
-}
-
-/// A line of the accounting: a coloured dot, a count and its word.
-pub(super) fn dot(ui: &mut Ui, color: Color32) {
-    let (rect, _) = ui.allocate_exact_size(vec2(10.0, 16.0), Sense::hover());
-    ui.painter().circle_filled(rect.center(), 4.0, color);
 }
 
 /// An icon in a row of text.

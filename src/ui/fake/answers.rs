@@ -61,7 +61,7 @@ impl World {
 
     fn change_settings(&mut self, request: Request) -> Outcome {
         match request {
-            Request::AddSource { path, .. } => self.add_source(path),
+            Request::AddSource { path, consent_all } => self.add_source(path, consent_all),
             Request::RemoveSource { id } => {
                 self.snapshot.sources.retain(|s| s.id != id);
                 self.done()
@@ -75,6 +75,12 @@ impl World {
             }
             Request::RemoveDestination { id } => {
                 self.snapshot.destinations.retain(|d| d.id != id);
+                self.done()
+            }
+            Request::Consent { sources, destination } => {
+                if let Some(d) = self.snapshot.destinations.iter_mut().find(|d| d.id == destination) {
+                    d.sources.extend(sources);
+                }
                 self.done()
             }
             Request::EnableDestination { id, enabled } => {
@@ -115,7 +121,7 @@ impl World {
         Ok(Reply::Done)
     }
 
-    fn add_source(&mut self, path: PathText) -> Outcome {
+    fn add_source(&mut self, path: PathText, consent_all: bool) -> Outcome {
         if let Some(known) = self.snapshot.sources.iter().find(|s| s.path == path) {
             return Ok(Reply::Source { id: known.id, is_new: false });
         }
@@ -123,6 +129,9 @@ impl World {
         let found = count(self.assets());
         let state = SourceCondition::Scanning;
         self.snapshot.sources.push(SourceState { id, path, state, found, scanned: found });
+        if consent_all {
+            self.snapshot.destinations.iter_mut().for_each(|d| d.sources.push(id));
+        }
         self.recount();
         Ok(Reply::Source { id, is_new: true })
     }

@@ -1,7 +1,7 @@
 //! The grid itself: scrolling, painting what is in view, and the pointer.
 
 use eframe::egui::{
-    Align2, Id, Rect, Response, Role, Sense, TextStyle, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align2, Id, PointerButton, Rect, Response, Role, Sense, TextStyle, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use super::cells::{self, Cell};
@@ -107,7 +107,8 @@ impl Library {
             response.request_focus();
         }
         self.has_taken_focus = true;
-        if response.clicked() {
+        // Not `clicked`: that is also true for Enter and Space, which have their own meaning here.
+        if response.clicked_by(PointerButton::Primary) {
             response.request_focus();
             self.selection.clear();
             self.shows_cursor = false;

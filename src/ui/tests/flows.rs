@@ -15,6 +15,24 @@ fn path(text: &str) -> PathText {
     PathText::from_bytes(text.as_bytes())
 }
 
+/// A folder that is dropped on the window.
+#[derive(Debug)]
+struct Dropped(std::path::PathBuf);
+
+impl eframe::egui::DroppedFile for Dropped {
+    fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("a folder".to_owned())
+    }
+}
+
+fn drop_folder(window: &mut Window, path: &str) {
+    window.harness.input_mut().dropped_files.push(std::sync::Arc::new(Dropped(path.into())));
+    window.run();
+}
+
 /// Types into the field with this name.
 fn type_into(window: &mut Window, name: &str, text: &str) {
     use egui_kittest::kittest::Queryable as _;
@@ -366,4 +384,30 @@ fn what_happened_is_said_for_a_moment() {
     window.world.borrow_mut().now.0 += 10_000;
     window.run();
     assert!(!window.sees("12 files are safe now"));
+}
+
+#[test]
+fn folders_can_be_dropped_on_the_window() {
+    let mut window = Window::open(World::new());
+    drop_folder(&mut window, "/photos");
+    assert_eq!(window.world.borrow().snapshot.sources[0].path, path("/photos"));
+    drop_folder(&mut window, "/backup");
+    assert!(window.sees("Photos from these folders will be copied to /backup"));
+    drop_folder(&mut window, "/more");
+    assert_eq!(window.world.borrow().snapshot.sources.len(), 2, "the place is chosen, so this is a folder");
+    let mut window = Window::open(World::with_library(10));
+    drop_folder(&mut window, "/more");
+    assert!(window.sees("Back up this folder?"));
+}
+
+#[test]
+fn folders_nobody_agreed_to_copy_are_shown_and_can_be_agreed_to() {
+    let mut world = World::with_library(10);
+    world.snapshot.destinations[1].sources.clear();
+    let mut window = Window::open(world);
+    window.click("Destinations");
+    assert!(window.sees("Photos from these folders are not copied here"));
+    window.click("Agree to copy these folders to nas");
+    assert_eq!(window.world.borrow().snapshot.destinations[1].sources, [1]);
+    assert!(!window.sees("Photos from these folders are not copied here"));
 }

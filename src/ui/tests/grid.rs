@@ -59,6 +59,11 @@ fn the_keyboard_moves_selects_and_opens() {
     window.press_with(Modifiers::SHIFT, Key::ArrowRight);
     window.press_with(Modifiers::SHIFT, Key::ArrowRight);
     assert!(window.sees("3 selected"));
+    window.press(Key::ArrowRight);
+    window.press(Key::Space);
+    assert!(window.sees("4 selected"), "Space adds to what is selected");
+    window.press(Key::Space);
+    assert!(window.sees("3 selected"));
     window.press(Key::Escape);
     window.press(Key::End);
     assert_ne!(photos(&window)[0], first, "it scrolled to the end");

@@ -92,7 +92,7 @@ const DARK: Tokens = Tokens {
 
 const LIGHT: Tokens = Tokens {
     canvas: p::PAPER[1],
-    well: p::PAPER[4],
+    well: p::PAPER[1],
     chrome: p::PAPER[2],
     surface: p::PAPER[2],
     control: p::PAPER[4],

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use eframe::egui::{
-    Align2, Color32, ColorImage, Context, CursorIcon, Id, Rect, Role, Sense, TextStyle, TextureHandle,
-    TextureOptions, Ui, Vec2, WidgetInfo, pos2, vec2,
+    Align2, Color32, ColorImage, Context, CursorIcon, EventFilter, Id, Rect, Role, Sense, TextStyle,
+    TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::Viewer;
@@ -139,6 +139,12 @@ impl Viewer {
             self.wanted.push(request(&row, side));
         }
         let response = ui.interact(area, Id::unique("viewer picture"), Sense::click_and_drag());
+        if ui.memory(|memory| memory.focused().is_none()) {
+            response.request_focus();
+        }
+        // The arrows turn the pages and do not walk through the buttons.
+        let filter = EventFilter { horizontal_arrows: true, escape: true, ..EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, cells::name(&row)));
         match self.full.any(&row) {
             Shown::Texture(texture) => {
