@@ -11,6 +11,7 @@ use super::deps::Deps;
 use super::handle::{Handle, channel};
 use super::library::{Library, LibraryDeps, LibraryState};
 use super::progress::Meter;
+use super::publish::Badges;
 use super::runner::{FLOOR, Runner};
 use super::setup::address_of;
 use super::supervisor::Supervisor;
@@ -72,6 +73,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         publish_at: now,
         floor_at: now + FLOOR,
         asset_count: (0, 0),
+        badges: Badges::default(),
         is_stopping: false,
     };
     tokio::spawn(supervisor.run());

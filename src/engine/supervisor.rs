@@ -13,6 +13,7 @@ use super::handle::{Call, EngineEnd};
 use super::library::{Library, LibraryState};
 use super::port::Port;
 use super::progress::Meter;
+use super::publish::Badges;
 use super::runner::{CALL_BUDGET, CHANGES_DEBOUNCED, FLOOR, Runner, Running};
 use super::tasks::TaskEnd;
 use super::transfer::{self, End, Ended, Watch};
@@ -56,6 +57,7 @@ pub(super) struct Supervisor {
     pub publish_at: Instant,
     pub floor_at: Instant,
     pub asset_count: (u64, u64),
+    pub badges: Badges,
     pub is_stopping: bool,
 }
 
@@ -267,6 +269,7 @@ impl Supervisor {
         for id in ids {
             self.step_destination(id, now).await;
         }
+        self.is_dirty |= self.badges.due().is_some_and(|due| due <= now);
         self.publish(now).await;
     }
 
@@ -390,6 +393,9 @@ impl Supervisor {
         let mut wake = self.floor_at;
         if self.is_dirty {
             wake = wake.min(self.publish_at);
+        }
+        if let Some(due) = self.badges.due() {
+            wake = wake.min(due);
         }
         let at_wall = |until: UnixMillis| now + until.since(self.deps.clock.now());
         if self.installation.is_paused {
