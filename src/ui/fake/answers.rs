@@ -25,6 +25,13 @@ impl World {
     }
 
     fn reply(&mut self, request: Request) -> Outcome {
+        let looks = matches!(
+            request,
+            Request::Sections { .. } | Request::Assets { .. } | Request::Queue(_) | Request::FailureGroups
+        );
+        if let Some(why) = self.refuses.as_ref().filter(|_| looks) {
+            return Err(ApiError::new(ErrorKind::Internal, why.clone()));
+        }
         match request {
             Request::Sections { filter } => {
                 let revision = self.snapshot.library_revision;
