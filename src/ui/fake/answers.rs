@@ -154,7 +154,7 @@ impl World {
                 destination: d.name.clone(),
                 bin: bin.to_owned(),
                 key: proved.is_some().then(|| format!("2026/2026-11/{}", row.path.file_name())),
-                proof: proved.is_some().then(|| "Read back from the disk itself".to_owned()),
+                proof: proved.is_some().then(|| "read back from the disk itself".to_owned()),
                 proved_at: proved,
                 failure: (bin == "needs_attention").then(|| failure(index)),
                 wait_reason: (bin == "waiting").then(|| WaitText::from(&WaitReason::Queued)),

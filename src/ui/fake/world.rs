@@ -173,7 +173,7 @@ impl World {
             kind: "folder".to_owned(),
             url: url.to_owned(),
             enabled: true,
-            proof: "Each copy is read back from the disk itself".to_owned(),
+            proof: "read back from the disk itself".to_owned(),
             note: note.to_owned(),
             sources: self.snapshot.sources.iter().map(|s| s.id).collect(),
             ..DestinationState::default()
