@@ -68,6 +68,8 @@ pub(super) struct Runner {
     /// Copies without proof may be there that could be proved.
     pub may_prove: bool,
     pub needs_clean: bool,
+    /// The last run was killed: temp files may be left that no checkpoint knows of.
+    pub was_unclean: bool,
     /// The ledger is new: what the destination's manifests say is taken into it first.
     pub needs_adoption: bool,
     /// When the next failed record may be tried again.
@@ -95,6 +97,7 @@ impl Runner {
             is_auditing: false,
             may_prove: true,
             needs_clean: true,
+            was_unclean: false,
             needs_adoption: false,
             next_due: None,
         }

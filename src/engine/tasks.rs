@@ -56,6 +56,7 @@ impl Supervisor {
     pub(super) fn spawn_check(&mut self, id: DestinationId, destination: SharedDestination) {
         let runner = self.runners.get(&id);
         let needs_clean = runner.is_some_and(|runner| runner.needs_clean && runner.running.is_empty());
+        let was_unclean = runner.is_some_and(|runner| runner.was_unclean);
         let needs_adoption = runner.is_some_and(|runner| runner.needs_adoption);
         let (store, rng) = (self.store.clone(), Arc::clone(&self.deps.rng));
         let installation = self.installation.uuid.clone();
@@ -65,7 +66,7 @@ impl Supervisor {
                 outcome = adopt(&store, id, &destination, &rng, &installation).await;
             }
             if outcome.is_ok() && needs_clean {
-                outcome = clean(&store, id, &destination).await;
+                outcome = clean(&store, id, &destination, was_unclean).await;
             }
             TaskEnd::Checked { destination: id, outcome }
         });
@@ -151,9 +152,14 @@ async fn adopt(
     Ok(())
 }
 
-async fn clean(store: &Store, id: DestinationId, destination: &SharedDestination) -> Result<(), Failure> {
+async fn clean(
+    store: &Store,
+    id: DestinationId,
+    destination: &SharedDestination,
+    was_unclean: bool,
+) -> Result<(), Failure> {
     let stale = store.read(move |r| r.has_stale_checkpoints(id)).await.unwrap_or(false);
-    if !stale {
+    if !stale && !was_unclean {
         return Ok(());
     }
     let Ok(keep) = store.read(move |r| r.tokens_in_use(id)).await else {
