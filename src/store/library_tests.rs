@@ -114,7 +114,7 @@ fn put(tx: &Write<'_>, destination: DestinationId, file: FileId, bin: Bin, n: i6
     let failed = "failure_kind = 'server', failure_reach = 'resource', failure_details = 'no'";
     let key = format!("key = 'k{n}', key_fold = 'k{n}', receipt = '{{}}'");
     let state = match bin {
-        Bin::Waiting if n % 2 == 0 => {
+        Bin::Waiting if n / 12 % 2 == 0 => {
             format!("state = 'failed', bin = 'waiting', next_eligible_ms = {}, {failed}", NOW.0 + n * 1_000)
         }
         Bin::Waiting => "state = 'wanted', bin = 'waiting'".to_owned(),
@@ -476,8 +476,9 @@ async fn lists_are_read_in_the_order_of_an_index() {
             let mut rows = explain.raw_query();
             while let Some(row) = rows.next()? {
                 let step: String = row.get(3)?;
-                let is_sorted = step.contains("TEMP B-TREE") && !step.contains("LAST TERM");
-                let is_scan = step.starts_with("SCAN") && !step.contains("INDEX");
+                let is_sorted = step.ends_with("TEMP B-TREE FOR ORDER BY");
+                // The table of consents is a handful of rows.
+                let is_scan = step.starts_with("SCAN") && !step.contains("INDEX") && step != "SCAN consent";
                 assert!(!is_sorted && !is_scan, "{step}\n{sql}");
             }
         }

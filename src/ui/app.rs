@@ -190,7 +190,7 @@ impl App {
         let is_connected = self.model.connection == Connection::Connected;
         if is_connected && self.first_run.is_none() {
             let snapshot = &self.model.snapshot;
-            let is_new = snapshot.sources.is_empty() && snapshot.destinations.is_empty();
+            let is_new = snapshot.sources.is_empty() || snapshot.destinations.is_empty();
             self.first_run = Some(is_new && snapshot.backup == BackupSwitch::Off);
         }
         if self.first_run == Some(true) && self.model.snapshot.backup == BackupSwitch::On {

@@ -107,7 +107,7 @@ impl Shared {
             None => sources.values().cloned().collect(),
         });
         for hints in targets {
-            if source.is_some() { hints.asked() } else { hints.whole() }
+            hints.asked(source.is_some());
         }
     }
 

@@ -44,8 +44,10 @@ pub const UNREADABLE_POLL: Duration = Duration::from_secs(5 * 60);
 /// A source of fewer files may lose most of them in earnest.
 pub const GONE_FILES_MIN: u64 = 20;
 
-/// Following hints takes at most one part in so many of the time.
+/// Following hints takes at most one part in so many of the time, within [`HINT_WAIT_MAX`].
 const HINT_SHARE: u32 = 10;
+/// The longest that hints are collected, however much following them costs.
+const HINT_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Files written to the store in one transaction.
 const WRITE_FILES_MAX: usize = 512;
 /// Problem files tried again in one piece.
@@ -157,6 +159,7 @@ impl SourceTask {
             let mut next = Next::Whole { by_person: false };
             loop {
                 let began = Instant::now();
+                let is_hinted = matches!(next, Next::Hinted(_));
                 let outcome = match next {
                     Next::Whole { by_person } => self.look_through(by_person).await,
                     Next::Hinted(hinted) => self.follow(hinted).await,
@@ -167,7 +170,8 @@ impl SourceTask {
                     Err(error) => self.note_store_error(&error),
                 }
                 self.rest();
-                next = self.wait(began.elapsed()).await;
+                let cost = if is_hinted { began.elapsed() } else { Duration::ZERO };
+                next = self.wait((cost * HINT_SHARE).clamp(DEBOUNCE, HINT_WAIT_MAX)).await;
             }
         };
         tokio::select! {
@@ -194,11 +198,12 @@ impl SourceTask {
         self.shared.wake_index();
     }
 
-    async fn wait(&mut self, cost: Duration) -> Next {
+    /// Waits for something to do. Hints are collected for as long as `debounce`.
+    async fn wait(&mut self, debounce: Duration) -> Next {
         loop {
             tokio::select! {
                 () = self.hints.news() => {
-                    let quiet = sleep(DEBOUNCE.max(cost * HINT_SHARE));
+                    let quiet = sleep(debounce);
                     tokio::pin!(quiet);
                     while !self.hints.is_urgent() {
                         tokio::select! {

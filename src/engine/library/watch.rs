@@ -24,7 +24,9 @@ pub struct Hinted {
     pub dirs: BTreeMap<Vec<u8>, bool>,
     /// Everything is to be looked at.
     pub is_whole: bool,
-    /// The person asked: at once, and what is gone is gone.
+    /// Somebody waits for the look.
+    pub is_urgent: bool,
+    /// The person asked for this source, and believes what is found.
     pub by_person: bool,
     /// No more hints will come, for this reason.
     pub deaf: Option<WatchFailed>,
@@ -90,9 +92,13 @@ impl Hints {
         self.note(|hinted| hinted.is_whole = true);
     }
 
-    /// The person wants everything looked at now, and believes what is found.
-    pub fn asked(&self) {
-        self.note(|hinted| (hinted.is_whole, hinted.by_person) = (true, true));
+    /// Everything is to be looked at now. With `by_person`, what is gone from it is believed to be
+    /// gone.
+    pub fn asked(&self, by_person: bool) {
+        self.note(|hinted| {
+            (hinted.is_whole, hinted.is_urgent) = (true, true);
+            hinted.by_person |= by_person;
+        });
     }
 
     /// No more hints will come.
@@ -107,7 +113,7 @@ impl Hints {
 
     /// Whether somebody waits for the look.
     pub fn is_urgent(&self) -> bool {
-        self.hinted().by_person
+        self.hinted().is_urgent
     }
 
     /// Whether nothing waits.
