@@ -127,8 +127,7 @@ def check_it_goes_on_when_closed(stage):
 
 def check_a_second_launch_brings_it_back(stage):
     began = time.monotonic()
-    stage.open_window(BACK_WITHIN_SECS)
-    took = time.monotonic() - began
+    took = stage.open_window(BACK_WITHIN_SECS).seen_at - began
     print(f"   back after {took:.2f} s")
     wait_until("the sentence is true", 20, lambda: shows_truth(stage))
     assert stage.app.agent_pid() == stage.agent
