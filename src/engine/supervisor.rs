@@ -22,11 +22,13 @@ use crate::domain::backoff;
 use crate::domain::failure::Failure;
 use crate::domain::ids::DestinationId;
 use crate::domain::time::UnixMillis;
-use crate::extension::{BuiltIn, Extension as _, ProcessingResult};
+use crate::extension::{BuiltIn, ProcessingResult};
 use crate::store::{Installation, Store, StoreError};
 
 /// How long a stop waits for transfers to let go.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
+/// How long an extension may take over the notice that all is about to end.
+const TERMINATION_BUDGET: Duration = Duration::from_millis(500);
 /// A running transfer's numbers are looked at this often.
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 
@@ -107,7 +109,10 @@ impl Supervisor {
         self.is_dirty = true;
         match end {
             TaskEnd::Transfer(ended) => self.transfer_ended(*ended).await,
-            TaskEnd::Processed { destination, result, changed, next_due } => {
+            TaskEnd::Processed { destination, result, changed, next_due, extension } => {
+                if let Some(runner) = self.runners.get_mut(&destination) {
+                    runner.extension = Some(extension);
+                }
                 self.processed(destination, result, changed, next_due);
             }
             TaskEnd::Checked { destination, outcome } => self.checked(destination, outcome).await,
@@ -326,6 +331,8 @@ impl Supervisor {
         let Some(runner) = self.runners.get_mut(&id) else {
             return;
         };
+        // A call that panicked took its extension with it; the built-in one remembers nothing.
+        let mut extension = runner.extension.take().unwrap_or_else(|| Box::new(BuiltIn));
         runner.is_processing = true;
         runner.process_at = None;
         runner.ended = 0;
@@ -338,13 +345,12 @@ impl Supervisor {
             changed: 0,
         };
         self.tasks.spawn(async move {
-            let mut extension = BuiltIn;
             let call = extension.process_jobs(&mut port);
             // A call over its budget is dropped where it stands: its blocks are transactions.
             let result =
                 tokio::time::timeout(CALL_BUDGET, call).await.unwrap_or(ProcessingResult::Processing);
             let next_due = port.store.read(move |r| r.next_due(id)).await.unwrap_or(None);
-            TaskEnd::Processed { destination: id, result, changed: port.changed, next_due }
+            TaskEnd::Processed { destination: id, result, changed: port.changed, next_due, extension }
         });
     }
 
@@ -430,8 +436,13 @@ impl Supervisor {
     async fn stop(mut self) {
         self.background.cancel();
         self.runners.values_mut().for_each(Runner::stop_transfers);
-        self.library.stop().await;
         let deadline = Instant::now() + STOP_WITHIN;
+        for runner in self.runners.values_mut() {
+            if let Some(extension) = &mut runner.extension {
+                tokio::time::timeout(TERMINATION_BUDGET, extension.will_terminate()).await.ok();
+            }
+        }
+        self.library.stop().await;
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await {
             if let Ok(TaskEnd::Transfer(ended)) = ended
                 && let Some(runner) = self.runners.get_mut(&ended.destination)

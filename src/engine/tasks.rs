@@ -14,7 +14,7 @@ use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
 use crate::domain::key;
 use crate::domain::time::UnixMillis;
-use crate::extension::ProcessingResult;
+use crate::extension::{Extension, ProcessingResult};
 use crate::store::Store;
 
 /// Segment numbers tried when the next one is taken, before it waits for another time.
@@ -34,6 +34,7 @@ pub(super) enum TaskEnd {
         result: ProcessingResult,
         changed: u64,
         next_due: Option<UnixMillis>,
+        extension: Box<dyn Extension>,
     },
     /// A check of a destination.
     Checked { destination: DestinationId, outcome: Result<(), Failure> },

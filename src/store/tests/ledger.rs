@@ -383,6 +383,20 @@ async fn a_job_of_an_earlier_run_is_put_back_and_its_crash_counted() {
             assert_eq!(tx.rescue_jobs()?, 1);
             assert_eq!(ids(tx, "SELECT crashes FROM backup_record")?, [1]);
             assert_eq!(tx.start_jobs(destination, 8)?.len(), 1);
+            // In flight in five crashes running: tried last, and alone.
+            let other = add_ready(tx, source, 2, 2)?;
+            tx.want(destination, other, 2)?;
+            tx.conn.execute("UPDATE backup_record SET crashes = 4 WHERE id = ?1", [record.0])?;
+            tx.conn.execute("UPDATE upload_job SET run_epoch = run_epoch - 1", [])?;
+            assert_eq!(tx.rescue_jobs()?, 1);
+            let first = tx.draw(destination, 8, tx.now)?;
+            assert!(first.len() == 1 && first[0] != record, "{first:?}");
+            create(tx, destination)?;
+            let sound = tx.start_jobs(destination, 8)?;
+            assert_eq!(tx.draw(destination, 8, tx.now)?, []);
+            assert!(tx.end_job(sound[0].job, sound[0].record, &outcome(4, tx.now))?);
+            assert!(tx.acknowledge_job(sound[0].job)?);
+            assert_eq!(tx.draw(destination, 8, tx.now)?, [record]);
             Ok(())
         })
         .await
