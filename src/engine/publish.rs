@@ -130,7 +130,7 @@ impl Supervisor {
             .runners
             .values()
             .zip(facts.destinations)
-            .map(|(runner, (counts, sources))| destination_state(runner, counts, sources, self.is_working()))
+            .map(|(runner, (counts, sources))| destination_state(runner, &counts, sources, self.is_working()))
             .collect();
         let enabled = destinations.iter().filter(|d| d.enabled);
         let (files_left, bytes_left) = enabled
@@ -223,7 +223,7 @@ fn bins_of(state: &DestinationState) -> [u64; 8] {
 
 fn destination_state(
     runner: &super::runner::Runner,
-    counts: DestinationCounts,
+    counts: &DestinationCounts,
     sources: Vec<i64>,
     is_working: bool,
 ) -> DestinationState {

@@ -144,7 +144,8 @@ async fn full_library(store: &Store) {
         for (source, others) in [(one, vec![a, b]), (two, vec![a, off])] {
             let files = add(tx, source, &names)?;
             for (n, (file, name)) in files.iter().zip(&names).enumerate() {
-                let (number, day) = (n as u64 + 1, n as i64 / 3);
+                let (number, day) =
+                    (u64::try_from(n).expect("small") + 1, i64::try_from(n).expect("small") / 3);
                 match n % 12 {
                     0 => look(tx, *file, Found::Problem(Problem::Unreadable, "denied".to_owned()))?,
                     1 => look(tx, *file, Found::Excluded(ExcludeReason::NotMedia))?,
@@ -157,18 +158,18 @@ async fn full_library(store: &Store) {
                         make_ready(tx, *file, name, day, number)?;
                         for (which, destination) in others.iter().enumerate() {
                             let bin = Bin::ALL[(n + which) % 6];
-                            put(tx, *destination, *file, bin, number as i64)?;
+                            put(tx, *destination, *file, bin, i64::try_from(number).expect("small"))?;
                         }
                     }
                 }
             }
             let files = add(tx, source, &["live/x.heic", "live/x.mov", "live/x.dng", "live/x.xmp"])?;
-            for (n, (file, name)) in files.iter().zip(["x.heic", "x.mov", "x.dng", "x.xmp"]).enumerate() {
-                make_ready(tx, *file, name, 99, 1_000 + source.0.unsigned_abs() * 10 + n as u64)?;
+            for ((n, file), name) in (0_u64..).zip(&files).zip(["x.heic", "x.mov", "x.dng", "x.xmp"]) {
+                make_ready(tx, *file, name, 99, 1_000 + source.0.unsigned_abs() * 10 + n)?;
             }
-            for (n, file) in files.iter().enumerate() {
+            for (n, file) in (0_i64..).zip(&files) {
                 let bin = if n == 3 { Bin::Waiting } else { Bin::Safe };
-                put(tx, a, *file, bin, 2_001 + source.0 * 100 + n as i64 * 2)?;
+                put(tx, a, *file, bin, 2_001 + source.0 * 100 + n * 2)?;
             }
         }
         tx.conn.execute("UPDATE destination SET enabled = 0 WHERE name = 'off'", [])?;
@@ -428,7 +429,7 @@ async fn a_thumbnail_survives_hashing_and_not_an_edit() {
         let file = add(tx, source, &["a.jpg"])?[0];
         look(tx, file, facts("a.jpg", 3))?;
         let key = |tx: &Write<'_>| {
-            let rows = tx.assets(Day(1970_01_04), 0, 10, LibraryFilter::All)?;
+            let rows = tx.assets(Day(19_700_104), 0, 10, LibraryFilter::All)?;
             assert_eq!(rows.len(), 1);
             assert_eq!(rows[0].badge, Badge::None);
             Ok::<_, StoreError>(rows[0].cache_key.clone())

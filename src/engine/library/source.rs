@@ -572,7 +572,7 @@ impl Look {
 
 /// Whether a file was written to a moment ago. A time in the future is a wrong clock's.
 fn is_recent(stamp: FileStamp, now: UnixMillis) -> bool {
-    let near = |time_ns: i64| now.0.abs_diff(time_ns.div_euclid(1_000_000)) < SETTLE.as_millis() as u64;
+    let near = |time_ns: i64| Duration::from_millis(now.0.abs_diff(time_ns.div_euclid(1_000_000))) < SETTLE;
     near(stamp.mtime_ns) || near(stamp.ctime_ns)
 }
 

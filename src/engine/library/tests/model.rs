@@ -64,6 +64,38 @@ fn expected(disk: &BTreeMap<String, Vec<u8>>) -> Vec<(String, String)> {
     disk.iter().map(status).collect()
 }
 
+/// What happens to the files while the disk is there.
+fn write(world: &World, disk: &mut BTreeMap<String, Vec<u8>>, act: &Act) {
+    match *act {
+        Act::Write(file, byte) => {
+            let bytes = vec![byte; usize::from(byte % 4)];
+            world.files.write(format!("/photos/{}", path_of(file)), bytes.clone());
+            disk.insert(path_of(file), bytes);
+        }
+        Act::Remove(file) => {
+            world.files.remove(format!("/photos/{}", path_of(file)));
+            disk.remove(&path_of(file));
+        }
+        Act::RemoveDir(dir) if !DIRS[usize::from(dir)].is_empty() => {
+            let dir = DIRS[usize::from(dir)];
+            world.files.remove(format!("/photos/{dir}"));
+            disk.retain(|path, _| !path.starts_with(&format!("{dir}/")));
+        }
+        Act::Rename(from, to) if from != to && disk.contains_key(&path_of(from)) => {
+            let (from, to) = (path_of(from), path_of(to));
+            world.files.rename(format!("/photos/{from}"), format!("/photos/{to}"));
+            let bytes = disk.remove(&from).expect("there");
+            disk.insert(to, bytes);
+        }
+        Act::Touch(file) if disk.contains_key(&path_of(file)) => {
+            let path = format!("/photos/{}", path_of(file));
+            let stamp = world.stamp(&path);
+            world.files.set_stamp(&path, FileStamp { ctime_ns: stamp.ctime_ns + 7, ..stamp });
+        }
+        _ => {}
+    }
+}
+
 async fn live(acts: Vec<Act>) {
     let mut world = World::new().await;
     // Enough that no history of the others is a mass disappearance.
@@ -75,31 +107,6 @@ async fn live(acts: Vec<Act>) {
     world.look().await;
     for act in acts {
         match act {
-            Act::Write(file, byte) if plugged => {
-                let bytes = vec![byte; usize::from(byte % 4)];
-                world.files.write(format!("/photos/{}", path_of(file)), bytes.clone());
-                disk.insert(path_of(file), bytes);
-            }
-            Act::Remove(file) if plugged => {
-                world.files.remove(format!("/photos/{}", path_of(file)));
-                disk.remove(&path_of(file));
-            }
-            Act::RemoveDir(dir) if plugged && DIRS[usize::from(dir)] != "" => {
-                let dir = DIRS[usize::from(dir)];
-                world.files.remove(format!("/photos/{dir}"));
-                disk.retain(|path, _| !path.starts_with(&format!("{dir}/")));
-            }
-            Act::Rename(from, to) if plugged && from != to && disk.contains_key(&path_of(from)) => {
-                let (from, to) = (path_of(from), path_of(to));
-                world.files.rename(format!("/photos/{from}"), format!("/photos/{to}"));
-                let bytes = disk.remove(&from).expect("there");
-                disk.insert(to, bytes);
-            }
-            Act::Touch(file) if plugged && disk.contains_key(&path_of(file)) => {
-                let path = format!("/photos/{}", path_of(file));
-                let stamp = world.stamp(&path);
-                world.files.set_stamp(&path, FileStamp { ctime_ns: stamp.ctime_ns + 7, ..stamp });
-            }
             Act::Unplug if plugged => {
                 plugged = false;
                 world.files.unplug("/photos");
@@ -116,6 +123,7 @@ async fn live(acts: Vec<Act>) {
                 tokio::time::sleep(Duration::from_millis(1500)).await;
             }
             Act::Restart => world.restart().await,
+            act if plugged => write(&world, &mut disk, &act),
             _ => {}
         }
         world.check().await;
