@@ -413,10 +413,11 @@ impl Supervisor {
         for runner in
             self.runners.values().filter(|runner| runner.row.is_enabled && runner.destination.is_ok())
         {
-            if let Some(at) = runner.process_at {
+            // Only what a step would act upon: a time that is passed over again and again would spin.
+            if let Some(at) = runner.process_at.filter(|_| !runner.needs_adoption) {
                 wake = wake.min(at);
             }
-            if let Some(at) = runner.list_at.filter(|_| !runner.is_listing) {
+            if let Some(at) = runner.list_at.filter(|_| !runner.is_listing && runner.row.lost.is_none()) {
                 wake = wake.min(at);
             }
             if let Some(lost) = runner.row.lost.as_ref().filter(|_| !runner.is_checking) {

@@ -110,3 +110,24 @@ async fn folders_inside_one_another_are_refused_with_the_reason() {
         assert!(refused.message.contains(what), "{}", refused.message);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_database_waits_for_its_disk_without_spinning() {
+    let mut world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    world.set_up().await;
+    world.settled().await;
+    world.stop().await;
+    std::fs::remove_file(world.dir.path().join("safelight.db")).expect("lost");
+    world.disk.rules(|rules| rules.is_unmounted = true);
+    world.start().await;
+    world.until("lost", |s| s.destinations.first().is_some_and(|d| d.wait_reason.is_some())).await;
+    let began = std::time::Instant::now();
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    // A day of the engine's time is a few hundred probes; a loop that spins takes minutes for it.
+    assert!(began.elapsed() < Duration::from_secs(60));
+    assert_eq!(world.destination().await.safe, 0);
+    world.disk.rules(|rules| rules.is_unmounted = false);
+    world.until("safe", |s| s.destinations[0].safe == 1).await;
+    assert_eq!(world.copies().len(), 1);
+}
