@@ -131,3 +131,27 @@ async fn a_lost_database_waits_for_its_disk_without_spinning() {
     world.until("safe", |s| s.destinations[0].safe == 1).await;
     assert_eq!(world.copies().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_reads_back_wrong_is_never_safe_and_is_tried_three_times() {
+    let world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    world.set_up().await;
+    world.settled().await;
+    world.put("/photos/b.jpg", "b");
+    world.disk.rules(|rules| rules.lie = Some(crate::destination::folder::Lie::FlippedByte));
+    world.ask(Request::Rescan { id: None }).await;
+    let began = world.clock.now();
+    let snapshot = world.until("attention", |s| s.destinations[0].needs_attention == 1).await;
+    assert_eq!(snapshot.destinations[0].safe, 1);
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    let row = world.queue(QueueList::NeedsAttention).await.remove(0);
+    assert_eq!(row.failure.as_ref().map(|f| f.kind.as_str()), Some("digest_mismatch"));
+    assert!(row.attempt >= 3, "{row:?}");
+    assert!(world.clock.now().since(began) >= crate::domain::backoff::RESOURCE_FIRST);
+    assert_eq!(world.destination().await.safe, 1, "no wrong copy is ever called safe");
+    world.disk.rules(|rules| rules.lie = None);
+    world.ask(Request::Retry(crate::api::Selection::Kind("digest_mismatch".to_owned()))).await;
+    world.until("safe", |s| s.destinations[0].safe == 2).await;
+    world.check_identity().await;
+}
