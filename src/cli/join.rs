@@ -94,10 +94,7 @@ enum Knock {
 }
 
 /// Knocks at every door until someone is there.
-fn knock<T>(
-    paths: &Paths,
-    at: impl Fn(&Path) -> Result<T, ConnectError>,
-) -> Result<T, ConnectError> {
+fn knock<T>(paths: &Paths, at: impl Fn(&Path) -> Result<T, ConnectError>) -> Result<T, ConnectError> {
     for door in paths.doors() {
         match at(&door) {
             Err(ConnectError::NotRunning) => {}

@@ -64,67 +64,91 @@ fn expected(disk: &BTreeMap<String, Vec<u8>>) -> Vec<(String, String)> {
     disk.iter().map(status).collect()
 }
 
-async fn live(acts: Vec<Act>) {
-    let mut world = World::new().await;
-    // Enough that no history of the others is a mass disappearance.
-    for n in 0..40 {
-        world.put(&format!("/photos/still/{n}.jpg"), format!("still {n}"));
+/// A world and what must be on its disk.
+struct Life {
+    world: World,
+    disk: BTreeMap<String, Vec<u8>>,
+    is_plugged: bool,
+}
+
+impl Life {
+    async fn new() -> Self {
+        let mut world = World::new().await;
+        // Enough that no history of the others is a mass disappearance.
+        for n in 0..40 {
+            world.put(&format!("/photos/still/{n}.jpg"), format!("still {n}"));
+        }
+        world.look().await;
+        Self { world, disk: BTreeMap::new(), is_plugged: true }
     }
-    let mut disk: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    let mut plugged = true;
-    world.look().await;
-    for act in acts {
-        match act {
-            Act::Write(file, byte) if plugged => {
+
+    /// Does something to the disk; a disk that is not there is left alone.
+    fn touch(&mut self, act: &Act) {
+        let (files, disk) = (&self.world.files, &mut self.disk);
+        match *act {
+            Act::Write(file, byte) => {
                 let bytes = vec![byte; usize::from(byte % 4)];
-                world.files.write(format!("/photos/{}", path_of(file)), bytes.clone());
+                files.write(format!("/photos/{}", path_of(file)), bytes.clone());
                 disk.insert(path_of(file), bytes);
             }
-            Act::Remove(file) if plugged => {
-                world.files.remove(format!("/photos/{}", path_of(file)));
+            Act::Remove(file) => {
+                files.remove(format!("/photos/{}", path_of(file)));
                 disk.remove(&path_of(file));
             }
-            Act::RemoveDir(dir) if plugged && DIRS[usize::from(dir)] != "" => {
+            Act::RemoveDir(dir) if dir > 0 => {
                 let dir = DIRS[usize::from(dir)];
-                world.files.remove(format!("/photos/{dir}"));
+                files.remove(format!("/photos/{dir}"));
                 disk.retain(|path, _| !path.starts_with(&format!("{dir}/")));
             }
-            Act::Rename(from, to) if plugged && from != to && disk.contains_key(&path_of(from)) => {
+            Act::Rename(from, to) if from != to => {
                 let (from, to) = (path_of(from), path_of(to));
-                world.files.rename(format!("/photos/{from}"), format!("/photos/{to}"));
-                let bytes = disk.remove(&from).expect("there");
-                disk.insert(to, bytes);
+                if let Some(bytes) = disk.remove(&from) {
+                    files.rename(format!("/photos/{from}"), format!("/photos/{to}"));
+                    disk.insert(to, bytes);
+                }
             }
-            Act::Touch(file) if plugged && disk.contains_key(&path_of(file)) => {
+            Act::Touch(file) if disk.contains_key(&path_of(file)) => {
                 let path = format!("/photos/{}", path_of(file));
-                let stamp = world.stamp(&path);
-                world.files.set_stamp(&path, FileStamp { ctime_ns: stamp.ctime_ns + 7, ..stamp });
+                let stamp = self.world.stamp(&path);
+                files.set_stamp(&path, FileStamp { ctime_ns: stamp.ctime_ns + 7, ..stamp });
             }
-            Act::Unplug if plugged => {
-                plugged = false;
-                world.files.unplug("/photos");
-            }
-            Act::Plug if !plugged => {
-                plugged = true;
-                world.files.plug("/photos");
-            }
-            Act::Look => {
-                world.look().await;
-            }
-            Act::Hint(dir) => {
-                world.library().look_at(SourceId(1), DIRS[usize::from(dir)].as_bytes());
-                tokio::time::sleep(Duration::from_millis(1500)).await;
-            }
-            Act::Restart => world.restart().await,
             _ => {}
         }
-        world.check().await;
     }
-    if !plugged {
-        world.files.plug("/photos");
+
+    async fn act(&mut self, act: &Act) {
+        match act {
+            Act::Unplug if self.is_plugged => {
+                self.is_plugged = false;
+                self.world.files.unplug("/photos");
+            }
+            Act::Plug if !self.is_plugged => {
+                self.is_plugged = true;
+                self.world.files.plug("/photos");
+            }
+            Act::Look => {
+                self.world.look().await;
+            }
+            Act::Hint(dir) => {
+                self.world.library().look_at(SourceId(1), DIRS[usize::from(*dir)].as_bytes());
+                tokio::time::sleep(Duration::from_millis(1500)).await;
+            }
+            Act::Restart => self.world.restart().await,
+            _ if self.is_plugged => self.touch(act),
+            _ => {}
+        }
+        self.world.check().await;
     }
-    world.look().await;
-    let files = world.store.read(|store| store.audited_files()).await.expect("files");
+}
+
+async fn live(acts: Vec<Act>) {
+    let mut life = Life::new().await;
+    for act in &acts {
+        life.act(act).await;
+    }
+    life.act(&Act::Plug).await;
+    life.act(&Act::Look).await;
+    let files = life.world.store.read(|store| store.audited_files()).await.expect("files");
     let mut found: Vec<(String, String)> = files
         .iter()
         .filter(|file| !file.path.starts_with("still/"))
@@ -134,7 +158,7 @@ async fn live(acts: Vec<Act>) {
         })
         .collect();
     found.sort();
-    assert_eq!(found, expected(&disk));
+    assert_eq!(found, expected(&life.disk));
     assert_eq!(files.len() - found.len(), 40);
 }
 
