@@ -311,7 +311,8 @@ impl SourceFiles for MemoryFiles {
             return Err(io::ErrorKind::NotADirectory.into());
         };
         let path = path_bytes(dir);
-        let is_there = |name: &[u8]| !tree.unplugged.contains(&[&path[..], b"/", name].concat());
+        let path = path.strip_suffix(b"/").unwrap_or(&path);
+        let is_there = |name: &[u8]| !tree.unplugged.contains(&[path, b"/", name].concat());
         let entry = |(name, ino): (&Vec<u8>, &Ino)| Entry {
             name: name.clone(),
             stat: Ok(tree.nodes[*ino].stat(*ino)),

@@ -19,6 +19,8 @@ mod installation;
 mod jobs;
 #[cfg(test)]
 mod library_audit;
+#[cfg(test)]
+mod library_fixture;
 mod library_queries;
 #[cfg(test)]
 mod library_tests;

@@ -8,6 +8,7 @@
 //! Nothing here writes to a source, and nothing here decides what is backed up.
 
 mod index;
+mod look;
 mod reader;
 mod scan;
 mod shared;
@@ -27,7 +28,7 @@ pub use index::{CHUNK_BYTES_MAX, CHUNK_FILES_MAX};
 pub use reader::{MediaReader, Reader};
 pub use scan::{BATCH_DIRS_MAX, BATCH_ENTRIES_MAX, DEPTH_MAX};
 pub use source::{
-    DEBOUNCE, GONE_FILES_MIN, MISSING_POLL, RESCAN_FLOOR, SETTLE, UNREADABLE_POLL, UNWATCHED_POLL,
+    DEBOUNCE, GONE_FILES_MIN, MISSING_POLL, MOUNT_POLL, RESCAN_FLOOR, SETTLE, UNREADABLE_POLL, UNWATCHED_POLL,
 };
 pub use watch::{DIRTY_DIRS_MAX, Hinted, Hints, SystemWatch, Watch, WatchFailed, WatchGuard};
 

@@ -64,75 +64,91 @@ fn expected(disk: &BTreeMap<String, Vec<u8>>) -> Vec<(String, String)> {
     disk.iter().map(status).collect()
 }
 
-/// What happens to the files while the disk is there.
-fn write(world: &World, disk: &mut BTreeMap<String, Vec<u8>>, act: &Act) {
-    match *act {
-        Act::Write(file, byte) => {
-            let bytes = vec![byte; usize::from(byte % 4)];
-            world.files.write(format!("/photos/{}", path_of(file)), bytes.clone());
-            disk.insert(path_of(file), bytes);
+/// A world and what must be on its disk.
+struct Life {
+    world: World,
+    disk: BTreeMap<String, Vec<u8>>,
+    is_plugged: bool,
+}
+
+impl Life {
+    async fn new() -> Self {
+        let mut world = World::new().await;
+        // Enough that no history of the others is a mass disappearance.
+        for n in 0..40 {
+            world.put(&format!("/photos/still/{n}.jpg"), format!("still {n}"));
         }
-        Act::Remove(file) => {
-            world.files.remove(format!("/photos/{}", path_of(file)));
-            disk.remove(&path_of(file));
+        world.look().await;
+        Self { world, disk: BTreeMap::new(), is_plugged: true }
+    }
+
+    /// Does something to the disk; a disk that is not there is left alone.
+    fn touch(&mut self, act: &Act) {
+        let (files, disk) = (&self.world.files, &mut self.disk);
+        match *act {
+            Act::Write(file, byte) => {
+                let bytes = vec![byte; usize::from(byte % 4)];
+                files.write(format!("/photos/{}", path_of(file)), bytes.clone());
+                disk.insert(path_of(file), bytes);
+            }
+            Act::Remove(file) => {
+                files.remove(format!("/photos/{}", path_of(file)));
+                disk.remove(&path_of(file));
+            }
+            Act::RemoveDir(dir) if dir > 0 => {
+                let dir = DIRS[usize::from(dir)];
+                files.remove(format!("/photos/{dir}"));
+                disk.retain(|path, _| !path.starts_with(&format!("{dir}/")));
+            }
+            Act::Rename(from, to) if from != to => {
+                let (from, to) = (path_of(from), path_of(to));
+                if let Some(bytes) = disk.remove(&from) {
+                    files.rename(format!("/photos/{from}"), format!("/photos/{to}"));
+                    disk.insert(to, bytes);
+                }
+            }
+            Act::Touch(file) if disk.contains_key(&path_of(file)) => {
+                let path = format!("/photos/{}", path_of(file));
+                let stamp = self.world.stamp(&path);
+                files.set_stamp(&path, FileStamp { ctime_ns: stamp.ctime_ns + 7, ..stamp });
+            }
+            _ => {}
         }
-        Act::RemoveDir(dir) if !DIRS[usize::from(dir)].is_empty() => {
-            let dir = DIRS[usize::from(dir)];
-            world.files.remove(format!("/photos/{dir}"));
-            disk.retain(|path, _| !path.starts_with(&format!("{dir}/")));
+    }
+
+    async fn act(&mut self, act: &Act) {
+        match act {
+            Act::Unplug if self.is_plugged => {
+                self.is_plugged = false;
+                self.world.files.unplug("/photos");
+            }
+            Act::Plug if !self.is_plugged => {
+                self.is_plugged = true;
+                self.world.files.plug("/photos");
+            }
+            Act::Look => {
+                self.world.look().await;
+            }
+            Act::Hint(dir) => {
+                self.world.library().look_at(SourceId(1), DIRS[usize::from(*dir)].as_bytes());
+                tokio::time::sleep(Duration::from_millis(1500)).await;
+            }
+            Act::Restart => self.world.restart().await,
+            _ if self.is_plugged => self.touch(act),
+            _ => {}
         }
-        Act::Rename(from, to) if from != to && disk.contains_key(&path_of(from)) => {
-            let (from, to) = (path_of(from), path_of(to));
-            world.files.rename(format!("/photos/{from}"), format!("/photos/{to}"));
-            let bytes = disk.remove(&from).expect("there");
-            disk.insert(to, bytes);
-        }
-        Act::Touch(file) if disk.contains_key(&path_of(file)) => {
-            let path = format!("/photos/{}", path_of(file));
-            let stamp = world.stamp(&path);
-            world.files.set_stamp(&path, FileStamp { ctime_ns: stamp.ctime_ns + 7, ..stamp });
-        }
-        _ => {}
+        self.world.check().await;
     }
 }
 
 async fn live(acts: Vec<Act>) {
-    let mut world = World::new().await;
-    // Enough that no history of the others is a mass disappearance.
-    for n in 0..40 {
-        world.put(&format!("/photos/still/{n}.jpg"), format!("still {n}"));
+    let mut life = Life::new().await;
+    for act in &acts {
+        life.act(act).await;
     }
-    let mut disk: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    let mut plugged = true;
-    world.look().await;
-    for act in acts {
-        match act {
-            Act::Unplug if plugged => {
-                plugged = false;
-                world.files.unplug("/photos");
-            }
-            Act::Plug if !plugged => {
-                plugged = true;
-                world.files.plug("/photos");
-            }
-            Act::Look => {
-                world.look().await;
-            }
-            Act::Hint(dir) => {
-                world.library().look_at(SourceId(1), DIRS[usize::from(dir)].as_bytes());
-                tokio::time::sleep(Duration::from_millis(1500)).await;
-            }
-            Act::Restart => world.restart().await,
-            act if plugged => write(&world, &mut disk, &act),
-            _ => {}
-        }
-        world.check().await;
-    }
-    if !plugged {
-        world.files.plug("/photos");
-    }
-    world.look().await;
-    let files = world.store.read(|store| store.audited_files()).await.expect("files");
+    life.act(&Act::Plug).await;
+    life.act(&Act::Look).await;
+    let files = life.world.store.read(|store| store.audited_files()).await.expect("files");
     let mut found: Vec<(String, String)> = files
         .iter()
         .filter(|file| !file.path.starts_with("still/"))
@@ -142,7 +158,7 @@ async fn live(acts: Vec<Act>) {
         })
         .collect();
     found.sort();
-    assert_eq!(found, expected(&disk));
+    assert_eq!(found, expected(&life.disk));
     assert_eq!(files.len() - found.len(), 40);
 }
 

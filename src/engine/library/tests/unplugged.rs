@@ -116,3 +116,40 @@ async fn pulled_out_while_it_is_read() {
     world.look().await;
     assert!(world.files().await.iter().all(|line| line.ends_with("ready photo")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_of_its_own_is_missed_without_a_hint() {
+    let mut world = World::new().await;
+    world.files.set_file_system("/disk", "usb");
+    world.put("/disk/a.jpg", "one");
+    world.store.write(|tx| tx.add_source(b"/disk", "usb")).await.expect("added");
+    world.look().await;
+    world.files.unplug("/disk");
+    let mut state = world.library().state();
+    let is_gone = |state: &LibraryState| {
+        state.sources.values().any(|source| source.condition == Condition::Unavailable)
+    };
+    tokio::time::timeout(MOUNT_POLL * 2, state.wait_for(is_gone)).await.expect("in time").expect("runs");
+    world.files.plug("/disk");
+    tokio::time::timeout(MISSING_POLL * 2, state.wait_for(|state| !is_gone(state)))
+        .await
+        .expect("in time")
+        .expect("runs");
+    world.settle().await;
+    world.expect(&["a.jpg ready photo"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hints_do_not_make_a_disappearance_true() {
+    let mut world = with_files(30).await;
+    world.files.remove("/photos/0");
+    world.files.remove("/photos/1");
+    expect_condition(&mut world, Condition::Unavailable, 30).await;
+    world.put("/photos/2/new.jpg", "new");
+    world.library().look_at(SourceId(1), b"2");
+    let state = world.settle().await;
+    assert_eq!(state.sources[&SourceId(1)].condition, Condition::Unavailable);
+    assert_eq!(world.files().await.len(), 31);
+    let kept = world.store.read(|store| store.sources()).await.expect("sources");
+    assert_eq!(kept[0].condition, crate::store::SourceCondition::Unavailable);
+}
