@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from harness import BINARY, make_files, safelight, status
+from harness import BINARY, backed_up_library, safelight, status
 
 FILES = 100_000
 READY_SECS = 120
@@ -36,9 +36,7 @@ def wait_for_rest(data):
 
 
 def measure(place):
-    photos, backup, data = (place / name for name in ("photos", "backup", "data"))
-    make_files(photos, FILES, 60, 600)
-    safelight(data, "backup", photos, "--to", backup, "--quiet")
+    _photos, _backup, data, _secs = backed_up_library(place, FILES)
     agent = subprocess.Popen([BINARY, "--data-dir", str(data), "agent"], stdin=subprocess.DEVNULL)
     try:
         # Its first look around is over before it is watched.

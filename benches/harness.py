@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 BINARY = os.environ["SAFELIGHT_BINARY"]
+DRIVERS = os.environ["SAFELIGHT_DRIVERS"]
 RUNS = int(os.environ["SAFELIGHT_BENCH_RUNS"])
 PAGE_CACHE = "/proc/sys/vm/drop_caches"
 SEED = 20_241
@@ -79,12 +80,53 @@ def status(data_dir):
     return json.loads(safelight(data_dir, "status", "--json", wanted=(0, 1)))
 
 
-def take_turns(ours, theirs, prepare):
-    """Runs both sides in turn and gives the median seconds of each. `prepare` comes before each."""
-    seconds = ([], [])
-    for turn in range(RUNS):
-        for side, act in enumerate((ours, theirs)):
+def drive(*arguments):
+    """Runs one of the drivers; gives the words of each line it printed."""
+    command = [DRIVERS, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise SystemExit(f"{command}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+class Turns(list):
+    """What one side took in each turn, in seconds."""
+
+    @property
+    def median(self):
+        return statistics.median(self)
+
+    def __str__(self):
+        digits = 0 if self.median >= 100 else 2 if self.median >= 1 else 3
+        return f"{self.median:.{digits}f} s ({min(self):.{digits}f}–{max(self):.{digits}f})"
+
+
+def take_turns(sides, prepare=settle):
+    """Runs all sides in turn and gives the turns of each. `prepare` comes before each. A side that
+    measures itself gives its seconds."""
+    turns = [Turns() for _ in sides]
+    for number in range(RUNS):
+        for mine, act in zip(turns, sides):
             prepare()
-            seconds[side].append(timed(act))
-        print(f"   turn {turn + 1}: {seconds[0][-1]:.2f} s against {seconds[1][-1]:.2f} s", flush=True)
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
+            began = time.monotonic()
+            seconds = act()
+            mine.append(time.monotonic() - began if seconds is None else seconds)
+        print(f"   turn {number + 1}: {' against '.join(f'{mine[-1]:.3f} s' for mine in turns)}", flush=True)
+    return turns
+
+
+_backed_up = {}
+
+
+def backed_up_library(place, count):
+    """A library of so many small files and a backup of it, made once for all benches of a run.
+    Gives the folders of the photos, the backup and the data, and the seconds that the backup took."""
+    if count not in _backed_up:
+        photos, backup, data = (Path(place).parent / f"{count}-{name}" for name in ("photos", "backup", "data"))
+        make_files(photos, count, 60, 600)
+        settle()
+        seconds = timed(safelight, data, "backup", photos, "--to", backup, "--quiet")
+        (destination,) = status(data)["destinations"]
+        assert destination["safe"] == count, destination
+        _backed_up[count] = (photos, backup, data, seconds)
+    return _backed_up[count]

@@ -3,6 +3,7 @@
 use super::args::{AgentArgs, Global};
 use super::exit::{Exit, Trouble};
 use super::out::Out;
+use super::words::capitalised;
 use super::{Place, join};
 use crate::agent::{Ending, Host, Life, READY_LINE, StartEngine, TAKEN_EXIT};
 use crate::platform::lock::{DirLock, LockError};
@@ -47,7 +48,7 @@ fn serve(
     })?;
     let life = Life { leaves_when_idle: is_detached, heeds_signals: true };
     let host = Host::start(&place.paths, lock, start_engine, life)
-        .map_err(|error| Trouble::new(Exit::Internal, error.to_string()))?;
+        .map_err(|error| Trouble::new(Exit::Internal, capitalised(&error.to_string())))?;
     tracing::info!("the agent is ready");
     if is_detached {
         out.raw(&format!("{READY_LINE}\n"));

@@ -129,9 +129,9 @@ fn switch_on(desk: &mut Desk, pairs: &Pairs, folders: &[PathBuf]) -> Result<(), 
     let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
     let echo = format!("Backing up {} to {} ({})", names.join(", "), saved.name, saved.url);
     if desk.out.style.is_json {
-        desk.out.note(&echo)
+        desk.out.note(&echo);
     } else {
-        desk.out.line(&echo)
+        desk.out.line(&echo);
     }
     Ok(())
 }
@@ -293,9 +293,9 @@ impl<'a> Watch<'a> {
         }
         self.said_at = Some(now);
         if style.is_json {
-            self.desk.out.raw(&format!("{text}\n"))
+            self.desk.out.raw(&format!("{text}\n"));
         } else {
-            self.desk.out.line(&text)
+            self.desk.out.line(&text);
         }
         self.said = text;
         None

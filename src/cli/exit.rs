@@ -86,7 +86,13 @@ impl From<ApiError> for Trouble {
             ErrorKind::Source => Exit::Source,
             ErrorKind::Internal | ErrorKind::Unavailable => Exit::Internal,
         };
-        Self::new(exit, error.message)
+        let trouble = Self::new(exit, error.message);
+        if error.kind == ErrorKind::Unavailable {
+            // What was copied is known; nothing starts over.
+            trouble.advise("Run the command again; it goes on where it was")
+        } else {
+            trouble
+        }
     }
 }
 

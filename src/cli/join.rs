@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::exit::{Exit, Trouble};
+use super::words::capitalised;
 use crate::agent::{self, Host, Life, SpawnError, StartEngine};
 use crate::api::PROTOCOL_VERSION;
 use crate::client::conversation::Conversation;
@@ -80,7 +81,7 @@ pub(super) fn join_within(
 fn become_agent(paths: &Paths, lock: DirLock, start_engine: StartEngine) -> Result<Joined, Trouble> {
     let life = Life { leaves_when_idle: false, heeds_signals: false };
     let host = Host::start(paths, lock, start_engine, life)
-        .map_err(|error| Trouble::new(Exit::Internal, error.to_string()))?;
+        .map_err(|error| Trouble::new(Exit::Internal, capitalised(&error.to_string())))?;
     let talk = InProcess::new(host.runtime().clone(), host.handle().clone());
     Ok(Joined { talk: Box::new(talk), host: Some(host) })
 }
@@ -171,18 +172,23 @@ pub fn raise_window(paths: &Paths) -> bool {
 /// # Errors
 /// When it does not stop.
 pub fn stop(paths: &Paths) -> Result<bool, Trouble> {
-    let deadline = Instant::now() + STOP_MAX;
+    let deadline = Instant::now() + STOP_MAX + STOP_MAX;
     let stuck =
         |what: String| Trouble::new(Exit::Internal, what).advise("End its process; nothing is lost by that");
-    match knock(paths, |door| Remote::stop(door, STOP_MAX)) {
-        Ok(_welcome) => {}
-        Err(ConnectError::NotRunning) => {
-            return match DirLock::acquire(&paths.lock()) {
-                Ok(_free) => Ok(false),
-                Err(error) => Err(stuck(format!("{error}, but it does not answer"))),
-            };
+    loop {
+        match knock(paths, |door| Remote::stop(door, STOP_MAX)) {
+            Ok(_welcome) => break,
+            Err(ConnectError::NotRunning) => {}
+            Err(error) => return Err(stuck(error.to_string())),
         }
-        Err(error) => return Err(stuck(error.to_string())),
+        match DirLock::acquire(&paths.lock()) {
+            Ok(_free) => return Ok(false),
+            // It may be just starting, and listen in a moment.
+            Err(error) if Instant::now() >= deadline => {
+                return Err(stuck(format!("{error}, but it does not answer")));
+            }
+            Err(_held) => rest(),
+        }
     }
     loop {
         match DirLock::acquire(&paths.lock()) {

@@ -68,7 +68,7 @@ pub fn open_window(global: &Global, show: impl FnOnce(&window::Opening) -> Resul
     let shown = match window::open(global) {
         Ok(Some(opening)) => show(&opening).map_err(|why| {
             Trouble::new(Exit::Internal, why)
-                .advise("Without a display, use the commands: safelight --help lists them")
+                .advise("The commands work without a window: safelight --help lists them")
         }),
         Ok(None) => Ok(()),
         Err(trouble) => Err(trouble),

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use super::exit::{Exit, Trouble};
-use super::words::path_text;
+use super::words::{capitalised, path_text};
 use crate::api::{DestinationState, PathText, Snapshot, SourceState};
 use crate::base::files::{path_bytes, path_from_bytes};
 use crate::domain::target::{DestinationKind, Target};
@@ -179,11 +179,6 @@ fn real_place(path: &Path) -> PathBuf {
         }
     }
     path.to_path_buf()
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::args::Global;
-use super::exit::Trouble;
+use super::exit::{Exit, Trouble};
 use super::{Place, join};
 use crate::base::clock::SystemClock;
 use crate::base::files::RealFiles;
@@ -30,8 +30,14 @@ pub struct Opening {
 /// Gets ready to open the window; none when one is open already and has been brought to the front.
 ///
 /// # Errors
-/// When Safelight's places cannot be used.
+/// When there is no display, or Safelight's places cannot be used.
 pub fn open(global: &Global) -> Result<Option<Opening>, Trouble> {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !DISPLAYS.iter().any(|name| is_set(name)) {
+        // Said before an agent is started for a window that cannot be.
+        return Err(Trouble::new(Exit::Usage, "There is no display to open a window on")
+            .advise("Use the commands instead: safelight --help lists them"));
+    }
     let place = Place::prepare(global)?;
     if join::raise_window(&place.paths) {
         return Ok(None);
@@ -41,6 +47,8 @@ pub fn open(global: &Global) -> Result<Option<Opening>, Trouble> {
     Ok(Some(Opening { paths: place.paths, _log: log }))
 }
 
+/// Where a desktop says that it is.
+const DISPLAYS: [&str; 3] = ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"];
 /// The most that is read of what a window remembers, in bytes.
 const MEMORY_LEN_MAX: u64 = 64 << 10;
 

@@ -52,6 +52,12 @@ pub fn duration(secs: u64) -> String {
     }
 }
 
+/// The text with a capital at its start.
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// A path for the wire.
 pub fn path_text(path: &Path) -> PathText {
     PathText::from_bytes(&path_bytes(path))

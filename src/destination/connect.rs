@@ -89,30 +89,6 @@ impl Connector {
         let abilities = Abilities { uuid, ..folder.probe().await? };
         Ok((Folder::new(self.parts(root, Some(abilities.clone()), installation)), abilities))
     }
-
-    /// Tries a folder that may not exist yet, in a scratch folder of its own that is removed again.
-    async fn test_folder(&self, root: &Path) -> Result<(Abilities, Option<u64>), Failure> {
-        let place = if root.is_dir() { Some(root) } else { root.parent() };
-        let Some(place) = place.filter(|place| place.is_dir()) else {
-            let why = format!("the folder above is not there: {}", root.display());
-            return Err(Failure::destination(FailureKind::Gone, why));
-        };
-        if root.exists() && !root.is_dir() {
-            return Err(Failure::destination(
-                FailureKind::Conflict,
-                format!("this is a file: {}", root.display()),
-            ));
-        }
-        let scratch = place.join(format!(".safelight-try-{:016x}", self.rng.next_u64()));
-        let tried = self.set_up(&scratch, "test").await;
-        let outcome = match tried {
-            Ok((folder, abilities)) => folder.free_bytes().await.map(|free| (abilities, free)),
-            Err(failure) => Err(failure),
-        };
-        let work = move || std::fs::remove_dir_all(&scratch);
-        self.executor.run(work).await.ok();
-        outcome
-    }
 }
 
 fn unknown(kind: DestinationKind) -> Failure {
@@ -152,7 +128,10 @@ impl Connect for Connector {
     fn test<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, Result<(Abilities, Option<u64>), Failure>> {
         Box::pin(async move {
             match address.kind {
-                DestinationKind::Folder => self.test_folder(&path_from_bytes(&address.address)).await,
+                DestinationKind::Folder => {
+                    let root = path_from_bytes(&address.address);
+                    Folder::try_out(self.parts(&root, address.abilities.clone(), "test")).await
+                }
                 other => Err(unknown(other)),
             }
         })

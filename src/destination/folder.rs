@@ -118,6 +118,16 @@ impl Folder {
         Ok((Self::new(parts), marker.uuid))
     }
 
+    /// Tries a folder that may not be a destination yet, or not exist yet, as long as the one above
+    /// does. Leaves nothing behind. Gives what it can do (with an empty UUID where it has no marker)
+    /// and its free space where that is known.
+    ///
+    /// # Errors
+    /// As [`Self::create`], and what [`Destination::probe`] fails with.
+    pub async fn try_out(parts: Parts) -> Result<(Abilities, Option<u64>), Failure> {
+        probe::try_out(&Self::new(parts).0).await
+    }
+
     /// Bytes that may still be written there; `None` where the file system does not know.
     ///
     /// # Errors
@@ -158,12 +168,33 @@ impl Inner {
                 self.parts.root.display()
             )));
         };
+        self.expect(&marker)?;
+        Ok(root)
+    }
+
+    /// Makes sure that a marker is the one that was expected.
+    fn expect(&self, marker: &Marker) -> Result<(), Failure> {
         match &self.parts.uuid {
             Some(uuid) if *uuid != marker.uuid => Err(Failure::destination(
                 FailureKind::Conflict,
                 format!("expected destination {uuid}, found {}", marker.uuid),
             )),
-            _ => Ok(root),
+            _ => Ok(()),
+        }
+    }
+
+    /// Why a folder that is not known to be a destination cannot be opened.
+    fn unopened(&self, error: &io::Error) -> Failure {
+        let root = self.parts.root.display();
+        match error.kind() {
+            io::ErrorKind::NotFound => Failure::destination(
+                FailureKind::Gone,
+                format!("the folder that should hold it is not there: {root}"),
+            ),
+            io::ErrorKind::NotADirectory => {
+                Failure::destination(FailureKind::Conflict, format!("this is not a folder: {root}"))
+            }
+            _ => at_destination(error, "opening the folder"),
         }
     }
 
@@ -187,20 +218,8 @@ impl Inner {
         if !root.is_absolute() {
             return Err(Failure::destination(FailureKind::BadRequest, "the folder's path is not absolute"));
         }
-        self.parts.fs.create_root(root).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Failure::destination(
-                FailureKind::Gone,
-                format!("the folder that should hold it is not there: {}", root.display()),
-            ),
-            _ => at_destination(&error, "creating the folder"),
-        })?;
-        let dir = self.parts.fs.open_root(root).map_err(|error| match error.kind() {
-            io::ErrorKind::NotADirectory => Failure::destination(
-                FailureKind::Conflict,
-                format!("this is not a folder: {}", root.display()),
-            ),
-            _ => at_destination(&error, "opening the folder"),
-        })?;
+        self.parts.fs.create_root(root).map_err(|error| self.unopened(&error))?;
+        let dir = self.parts.fs.open_root(root).map_err(|error| self.unopened(&error))?;
         let marker = match marker::read(dir.as_ref())? {
             Some(marker) => marker,
             None => {
@@ -209,13 +228,8 @@ impl Inner {
                 marker::write(dir.as_ref(), &marker, self.scratch_token())?
             }
         };
-        match &self.parts.uuid {
-            Some(uuid) if *uuid != marker.uuid => Err(Failure::destination(
-                FailureKind::Conflict,
-                format!("expected destination {uuid}, found {}", marker.uuid),
-            )),
-            _ => Ok(marker),
-        }
+        self.expect(&marker)?;
+        Ok(marker)
     }
 
     /// A token for a temp file that belongs to no record.

@@ -239,7 +239,7 @@ impl Supervisor {
     }
 
     fn spawn_query(&mut self, request: Request, reply: oneshot::Sender<Outcome>) {
-        let (store, context) = (self.store.clone(), self.queue_context());
+        let (store, context) = (self.store.clone(), self.query_context());
         self.tasks.spawn(async move {
             let outcome = super::queries::answer(&store, request, context).await;
             reply.send(outcome).ok();

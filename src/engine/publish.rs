@@ -18,6 +18,34 @@ use crate::store::{DestinationCounts, SourceCondition, SourceRow};
 /// The least time between two snapshots.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
 
+/// Badges in the grid move with every transfer; the grid is told of it only so often.
+const BADGES_EVERY: Duration = Duration::from_secs(1);
+
+/// When the grid is told that badges have moved.
+#[derive(Debug, Default)]
+pub(super) struct Badges {
+    told: u64,
+    moved: bool,
+    next: Option<Instant>,
+}
+
+impl Badges {
+    /// How often the grid has been told so far, this time included when one is due.
+    fn revision(&mut self, now: Instant) -> u64 {
+        if self.moved && self.next.is_none_or(|next| next <= now) {
+            self.moved = false;
+            self.told += 1;
+            self.next = Some(now + BADGES_EVERY);
+        }
+        self.told
+    }
+
+    /// When a snapshot must tell the grid.
+    pub fn due(&self) -> Option<Instant> {
+        self.next.filter(|_| self.moved)
+    }
+}
+
 /// What a snapshot needs of the store, read in one go.
 struct Facts {
     sources: Vec<(SourceRow, u64)>,
@@ -102,7 +130,7 @@ impl Supervisor {
             .runners
             .values()
             .zip(facts.destinations)
-            .map(|(runner, (counts, sources))| destination_state(runner, counts, sources, self.is_working()))
+            .map(|(runner, (counts, sources))| destination_state(runner, &counts, sources, self.is_working()))
             .collect();
         let enabled = destinations.iter().filter(|d| d.enabled);
         let (files_left, bytes_left) = enabled
@@ -110,7 +138,7 @@ impl Supervisor {
         let is_on = self.installation.is_on;
         let next = Snapshot {
             revision: self.snapshot.revision,
-            library_revision: self.library_state.revision,
+            library_revision: self.snapshot.library_revision,
             queue_revision: self.snapshot.queue_revision,
             backup: match (is_on, self.installation.is_paused) {
                 (false, _) => BackupSwitch::Off,
@@ -131,7 +159,9 @@ impl Supervisor {
         let bins_moved =
             next.destinations.iter().map(bins_of).ne(self.snapshot.destinations.iter().map(bins_of));
         let queue_revision = next.queue_revision + u64::from(bins_moved);
-        self.snapshot = Snapshot { queue_revision, ..next };
+        self.badges.moved |= bins_moved;
+        let library_revision = self.library_state.revision + self.badges.revision(now);
+        self.snapshot = Snapshot { queue_revision, library_revision, ..next };
     }
 
     /// Why nothing happens anywhere, where one reason holds for everything.
@@ -193,7 +223,7 @@ fn bins_of(state: &DestinationState) -> [u64; 8] {
 
 fn destination_state(
     runner: &super::runner::Runner,
-    counts: DestinationCounts,
+    counts: &DestinationCounts,
     sources: Vec<i64>,
     is_working: bool,
 ) -> DestinationState {

@@ -14,6 +14,7 @@ use crate::domain::failure::{Failure, FailureKind, Retry};
 use crate::domain::ids::{DestinationId, JobId};
 use crate::domain::time::UnixMillis;
 use crate::domain::wait::WaitReason;
+use crate::extension::{BuiltIn, Extension};
 use crate::store::{DestinationRow, Lost, Started};
 
 /// How long a passed check is good for while transfers go on.
@@ -43,6 +44,8 @@ pub(super) struct Runner {
     pub row: Arc<DestinationRow>,
     /// None where this release has no such kind, or the address makes no sense.
     pub destination: Result<SharedDestination, Failure>,
+    /// The policy; away while it is being called.
+    pub extension: Option<Box<dyn Extension>>,
     pub running: BTreeMap<JobId, Running>,
     /// Stops all transfers of this destination; replaced when they may run again.
     pub cancel: CancellationToken,
@@ -65,6 +68,8 @@ pub(super) struct Runner {
     /// Copies without proof may be there that could be proved.
     pub may_prove: bool,
     pub needs_clean: bool,
+    /// The last run was killed: temp files may be left that no checkpoint knows of.
+    pub was_unclean: bool,
     /// The ledger is new: what the destination's manifests say is taken into it first.
     pub needs_adoption: bool,
     /// When the next failed record may be tried again.
@@ -76,6 +81,7 @@ impl Runner {
         Self {
             row: Arc::new(row),
             destination,
+            extension: Some(Box::new(BuiltIn)),
             running: BTreeMap::new(),
             cancel: CancellationToken::new(),
             process_at: Some(now),
@@ -91,6 +97,7 @@ impl Runner {
             is_auditing: false,
             may_prove: true,
             needs_clean: true,
+            was_unclean: false,
             needs_adoption: false,
             next_due: None,
         }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::calls::{Outcome, Prepared, bytes_of, internal, refused, usage};
+use super::queries::Context;
 use super::runner::Runner;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
@@ -18,7 +19,7 @@ use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::record::ProofMethod;
 use crate::domain::target::{DestinationKind, NAME_LEN_MAX, Target, is_valid_name};
-use crate::store::{DestinationRow, NewDestination};
+use crate::store::{DestinationRow, NewDestination, QueueContext};
 
 /// The most unacknowledged jobs of a built-in destination.
 const JOB_LIMIT: u32 = 64;
@@ -84,7 +85,17 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn queue_context(&self) {}
+    /// What rows must show that the store cannot know.
+    pub(super) fn query_context(&self) -> Context {
+        let waits = self.runners.values().filter_map(|runner| Some((runner.id(), runner.wait_reason()?)));
+        let queue = QueueContext {
+            now: self.deps.clock.now(),
+            app_wait: self.app_wait(),
+            destination_wait: waits.collect(),
+            revision: self.snapshot.queue_revision,
+        };
+        Context { queue, library_revision: self.snapshot.library_revision }
+    }
 
     fn resolved(&self, path: &[u8]) -> PathBuf {
         let path = path_from_bytes(path);

@@ -11,10 +11,12 @@ use super::deps::Deps;
 use super::handle::{Handle, channel};
 use super::library::{Library, LibraryDeps, LibraryState};
 use super::progress::Meter;
+use super::publish::Badges;
 use super::runner::{FLOOR, Runner};
 use super::setup::address_of;
 use super::supervisor::Supervisor;
 use crate::api::Snapshot;
+use crate::platform::mount::network_file_system;
 use crate::store::{Opened, Store, StoreError, StoreOptions, mirror};
 
 /// The database's file name in the data folder.
@@ -26,6 +28,9 @@ pub enum StartError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The data folder is on a network file system, where a database's locks cannot be trusted.
+    #[error("the data folder is on a network file system ({0}); choose one on this computer with --data-dir")]
+    NetworkFileSystem(String),
 }
 
 /// Starts the engine on the current runtime. It runs until every handle has gone or a client asks
@@ -35,6 +40,10 @@ pub enum StartError {
 /// When the database is of a newer release, or cannot be read or written. A damaged database is
 /// set aside and rebuilt.
 pub async fn start(deps: Deps) -> Result<Handle, StartError> {
+    // Where that cannot be found out, the database itself will tell.
+    if let Ok(Some(name)) = network_file_system(&deps.data_dir) {
+        return Err(StartError::NetworkFileSystem(name));
+    }
     let path = deps.data_dir.join(DATABASE_NAME);
     let (opened, was_rebuilt) = open(&deps, &path)?;
     let Opened { store, was_unclean, is_new } = opened;
@@ -52,6 +61,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         let destination = deps.connect.open(&address_of(&row), &installation.uuid);
         let mut runner = Runner::new(row, destination, now);
         runner.needs_adoption = was_rebuilt || is_new;
+        runner.was_unclean = was_unclean;
         runners.insert(runner.id(), runner);
     }
     let library = Library::start(LibraryDeps::of(&deps, store.clone()));
@@ -72,6 +82,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         publish_at: now,
         floor_at: now + FLOOR,
         asset_count: (0, 0),
+        badges: Badges::default(),
         is_stopping: false,
     };
     tokio::spawn(supervisor.run());

@@ -13,6 +13,7 @@ use super::handle::{Call, EngineEnd};
 use super::library::{Library, LibraryState};
 use super::port::Port;
 use super::progress::Meter;
+use super::publish::Badges;
 use super::runner::{CALL_BUDGET, CHANGES_DEBOUNCED, FLOOR, Runner, Running};
 use super::tasks::TaskEnd;
 use super::transfer::{self, End, Ended, Watch};
@@ -21,11 +22,13 @@ use crate::domain::backoff;
 use crate::domain::failure::Failure;
 use crate::domain::ids::DestinationId;
 use crate::domain::time::UnixMillis;
-use crate::extension::{BuiltIn, Extension as _, ProcessingResult};
+use crate::extension::{BuiltIn, ProcessingResult};
 use crate::store::{Installation, Store, StoreError};
 
 /// How long a stop waits for transfers to let go.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
+/// How long an extension may take over the notice that all is about to end.
+const TERMINATION_BUDGET: Duration = Duration::from_millis(500);
 /// A running transfer's numbers are looked at this often.
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 
@@ -56,6 +59,7 @@ pub(super) struct Supervisor {
     pub publish_at: Instant,
     pub floor_at: Instant,
     pub asset_count: (u64, u64),
+    pub badges: Badges,
     pub is_stopping: bool,
 }
 
@@ -105,7 +109,10 @@ impl Supervisor {
         self.is_dirty = true;
         match end {
             TaskEnd::Transfer(ended) => self.transfer_ended(*ended).await,
-            TaskEnd::Processed { destination, result, changed, next_due } => {
+            TaskEnd::Processed { destination, result, changed, next_due, extension } => {
+                if let Some(runner) = self.runners.get_mut(&destination) {
+                    runner.extension = Some(extension);
+                }
                 self.processed(destination, result, changed, next_due);
             }
             TaskEnd::Checked { destination, outcome } => self.checked(destination, outcome).await,
@@ -267,6 +274,7 @@ impl Supervisor {
         for id in ids {
             self.step_destination(id, now).await;
         }
+        self.is_dirty |= self.badges.due().is_some_and(|due| due <= now);
         self.publish(now).await;
     }
 
@@ -302,7 +310,7 @@ impl Supervisor {
         }
         let is_lost = runner.row.lost.is_some();
         let may_start = runner.may_start && runner.room() > 0;
-        let needs_check = is_lost || runner.needs_adoption;
+        let needs_check = is_lost || runner.needs_adoption || runner.needs_clean && runner.was_unclean;
         if (needs_check || may_start) && !runner.is_checked(now) && !runner.is_checking {
             // Nothing to start needs no check, unless it is to find out whether the place is back.
             let waits = needs_check || self.store.read(move |r| r.has_registered(id)).await.unwrap_or(true);
@@ -323,6 +331,8 @@ impl Supervisor {
         let Some(runner) = self.runners.get_mut(&id) else {
             return;
         };
+        // A call that panicked took its extension with it; the built-in one remembers nothing.
+        let mut extension = runner.extension.take().unwrap_or_else(|| Box::new(BuiltIn));
         runner.is_processing = true;
         runner.process_at = None;
         runner.ended = 0;
@@ -335,13 +345,12 @@ impl Supervisor {
             changed: 0,
         };
         self.tasks.spawn(async move {
-            let mut extension = BuiltIn;
             let call = extension.process_jobs(&mut port);
             // A call over its budget is dropped where it stands: its blocks are transactions.
             let result =
                 tokio::time::timeout(CALL_BUDGET, call).await.unwrap_or(ProcessingResult::Processing);
             let next_due = port.store.read(move |r| r.next_due(id)).await.unwrap_or(None);
-            TaskEnd::Processed { destination: id, result, changed: port.changed, next_due }
+            TaskEnd::Processed { destination: id, result, changed: port.changed, next_due, extension }
         });
     }
 
@@ -391,6 +400,9 @@ impl Supervisor {
         if self.is_dirty {
             wake = wake.min(self.publish_at);
         }
+        if let Some(due) = self.badges.due() {
+            wake = wake.min(due);
+        }
         let at_wall = |until: UnixMillis| now + until.since(self.deps.clock.now());
         if self.installation.is_paused {
             return self.installation.paused_until.map_or(wake, |until| wake.min(at_wall(until)));
@@ -401,10 +413,11 @@ impl Supervisor {
         for runner in
             self.runners.values().filter(|runner| runner.row.is_enabled && runner.destination.is_ok())
         {
-            if let Some(at) = runner.process_at {
+            // Only what a step would act upon: a time that is passed over again and again would spin.
+            if let Some(at) = runner.process_at.filter(|_| !runner.needs_adoption) {
                 wake = wake.min(at);
             }
-            if let Some(at) = runner.list_at.filter(|_| !runner.is_listing) {
+            if let Some(at) = runner.list_at.filter(|_| !runner.is_listing && runner.row.lost.is_none()) {
                 wake = wake.min(at);
             }
             if let Some(lost) = runner.row.lost.as_ref().filter(|_| !runner.is_checking) {
@@ -424,8 +437,13 @@ impl Supervisor {
     async fn stop(mut self) {
         self.background.cancel();
         self.runners.values_mut().for_each(Runner::stop_transfers);
-        self.library.stop().await;
         let deadline = Instant::now() + STOP_WITHIN;
+        for runner in self.runners.values_mut() {
+            if let Some(extension) = &mut runner.extension {
+                tokio::time::timeout(TERMINATION_BUDGET, extension.will_terminate()).await.ok();
+            }
+        }
+        self.library.stop().await;
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await {
             if let Ok(TaskEnd::Transfer(ended)) = ended
                 && let Some(runner) = self.runners.get_mut(&ended.destination)

@@ -14,7 +14,7 @@ use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
 use crate::domain::key;
 use crate::domain::time::UnixMillis;
-use crate::extension::ProcessingResult;
+use crate::extension::{Extension, ProcessingResult};
 use crate::store::Store;
 
 /// Segment numbers tried when the next one is taken, before it waits for another time.
@@ -34,6 +34,7 @@ pub(super) enum TaskEnd {
         result: ProcessingResult,
         changed: u64,
         next_due: Option<UnixMillis>,
+        extension: Box<dyn Extension>,
     },
     /// A check of a destination.
     Checked { destination: DestinationId, outcome: Result<(), Failure> },
@@ -55,6 +56,7 @@ impl Supervisor {
     pub(super) fn spawn_check(&mut self, id: DestinationId, destination: SharedDestination) {
         let runner = self.runners.get(&id);
         let needs_clean = runner.is_some_and(|runner| runner.needs_clean && runner.running.is_empty());
+        let was_unclean = runner.is_some_and(|runner| runner.was_unclean);
         let needs_adoption = runner.is_some_and(|runner| runner.needs_adoption);
         let (store, rng) = (self.store.clone(), Arc::clone(&self.deps.rng));
         let installation = self.installation.uuid.clone();
@@ -64,7 +66,7 @@ impl Supervisor {
                 outcome = adopt(&store, id, &destination, &rng, &installation).await;
             }
             if outcome.is_ok() && needs_clean {
-                outcome = clean(&store, id, &destination).await;
+                outcome = clean(&store, id, &destination, was_unclean).await;
             }
             TaskEnd::Checked { destination: id, outcome }
         });
@@ -150,9 +152,14 @@ async fn adopt(
     Ok(())
 }
 
-async fn clean(store: &Store, id: DestinationId, destination: &SharedDestination) -> Result<(), Failure> {
+async fn clean(
+    store: &Store,
+    id: DestinationId,
+    destination: &SharedDestination,
+    was_unclean: bool,
+) -> Result<(), Failure> {
     let stale = store.read(move |r| r.has_stale_checkpoints(id)).await.unwrap_or(false);
-    if !stale {
+    if !stale && !was_unclean {
         return Ok(());
     }
     let Ok(keep) = store.read(move |r| r.tokens_in_use(id)).await else {

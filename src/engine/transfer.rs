@@ -165,8 +165,12 @@ async fn attempt(
             Sent::Stored { receipt } | Sent::AlreadyThere { receipt } => {
                 transfer.set_bytes_sent(item.content.size);
                 transfer.save(Phase::Proving, receipt.clone()).await?;
-                let proved = destination.prove(&item, &receipt, &transfer).await?;
-                return Ok(Attempt::Proved(proved, receipt));
+                return match destination.prove(&item, &receipt, &transfer).await {
+                    Ok(proved) => Ok(Attempt::Proved(proved, receipt)),
+                    // Told to stop in the middle of reading back: nothing is known of the copy yet.
+                    Err(_stopped) if watch.cancel.is_cancelled() => Ok(Attempt::Cancelled),
+                    Err(failure) => Err(failure),
+                };
             }
         }
     }

@@ -102,7 +102,7 @@ pub trait JobContext: Send {
 }
 
 /// The policy of one destination.
-pub trait Extension: Send {
+pub trait Extension: Send + Sync {
     /// Called when there may be something to do: retries, acknowledges, creates, in that order.
     fn process_jobs<'a>(&'a mut self, cx: &'a mut dyn JobContext) -> BoxFuture<'a, ProcessingResult>;
 

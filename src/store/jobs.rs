@@ -108,6 +108,9 @@ impl Read<'_> {
         limit: u32,
         now: UnixMillis,
     ) -> Result<Vec<RecordId>, StoreError> {
+        if self.has_suspect(destination)? {
+            return Ok(Vec::new());
+        }
         let mut drawn = self.due(destination, (limit / 8).max(1).min(limit), now)?;
         let room = limit.saturating_sub(u32::try_from(drawn.len()).unwrap_or(u32::MAX));
         let fresh = self.drawable(
@@ -126,6 +129,14 @@ impl Read<'_> {
             )?;
         }
         Ok(drawn)
+    }
+
+    /// Whether a job is live for a record that was in flight in crash after crash.
+    fn has_suspect(&self, destination: DestinationId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM upload_job j JOIN backup_record r ON r.id = j.record_id
+            WHERE j.destination_id = ?1 AND r.crashes >= ?2)";
+        let values = params![destination.0, backoff::CRASHES_BEFORE_SUSPECT];
+        Ok(self.conn.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 
     fn drawable(

@@ -6,7 +6,7 @@ use rusqlite::params;
 
 use super::rows::{StoreError, signed};
 use super::writer::Write;
-use crate::domain::backoff::JOBS_BEFORE_ATTENTION;
+use crate::domain::backoff::{CRASHES_BEFORE_SUSPECT, JOBS_BEFORE_ATTENTION};
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, FileId, ItemId, JobId, RecordId};
 use crate::domain::record::Evidence;
@@ -169,7 +169,12 @@ impl Write<'_> {
         self.conn.execute(sql, [self.epoch])?;
         let sql = "UPDATE upload_job SET state = 'registered', run_epoch = NULL
             WHERE state = 'pending' AND run_epoch <> ?1";
-        Ok(self.conn.execute(sql, [self.epoch])? as u64)
+        let rescued = self.conn.execute(sql, [self.epoch])? as u64;
+        // What was in flight in crash after crash loses its place: it is drawn again last and alone.
+        let sql = "DELETE FROM upload_job WHERE state = 'registered'
+            AND record_id IN (SELECT id FROM backup_record WHERE crashes >= ?1)";
+        self.conn.execute(sql, [CRASHES_BEFORE_SUSPECT])?;
+        Ok(rescued)
     }
 
     /// A copy that an audit found missing or different: it is sent again. Its key is given up, for

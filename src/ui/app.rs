@@ -172,10 +172,14 @@ impl App {
         for taken in 0..DRAIN_MAX {
             let Some(picture) = self.backend.poll_picture() else { break };
             self.pictures_came = true;
-            if picture.side_max <= THUMBNAIL_SIDE_MAX {
+            let is_thumbnail = picture.side_max <= THUMBNAIL_SIDE_MAX;
+            if let Some(viewer) = &mut self.viewer
+                && (!is_thumbnail || viewer.asset == picture.asset)
+            {
+                viewer.on_picture(ctx, picture.clone());
+            }
+            if is_thumbnail {
                 self.library.on_picture(picture);
-            } else if let Some(viewer) = &mut self.viewer {
-                viewer.on_picture(ctx, picture);
             }
             // However many messages came, some pictures are taken: they must not starve.
             if taken + 1 >= PICTURES_AT_LEAST && began.elapsed() > DRAIN_BUDGET {
@@ -190,7 +194,7 @@ impl App {
         let is_connected = self.model.connection == Connection::Connected;
         if is_connected && self.first_run.is_none() {
             let snapshot = &self.model.snapshot;
-            let is_new = snapshot.sources.is_empty() && snapshot.destinations.is_empty();
+            let is_new = snapshot.sources.is_empty() || snapshot.destinations.is_empty();
             self.first_run = Some(is_new && snapshot.backup == BackupSwitch::Off);
         }
         if self.first_run == Some(true) && self.model.snapshot.backup == BackupSwitch::On {

@@ -168,7 +168,7 @@ impl App {
             (Purpose::Sections(filter), Ok(Reply::Sections { revision, sections })) => {
                 self.library.pages.on_sections(filter, revision, sections);
             }
-            (Purpose::Sections(_), _) => self.library.pages.on_sections_failed(),
+            (Purpose::Sections(_), outcome) => self.library.pages.on_sections_failed(why(outcome)),
             (Purpose::Page(key), Ok(Reply::Assets { revision, rows })) => {
                 self.library.pages.on_page(key, revision, rows);
             }
@@ -184,9 +184,9 @@ impl App {
             }
             (Purpose::Gather, outcome) => self.on_gathered(outcome),
             (Purpose::Queue(key), Ok(Reply::Queue(page))) => self.queue.on_page(&key, page),
-            (Purpose::Queue(key), _) => self.queue.on_page_failed(&key),
-            (Purpose::Groups, Ok(Reply::FailureGroups(groups))) => self.queue.on_groups(Some(groups)),
-            (Purpose::Groups, _) => self.queue.on_groups(None),
+            (Purpose::Queue(key), outcome) => self.queue.on_page_failed(&key, why(outcome)),
+            (Purpose::Groups, Ok(Reply::FailureGroups(groups))) => self.queue.on_groups(Ok(groups)),
+            (Purpose::Groups, outcome) => self.queue.on_groups(Err(why(outcome))),
             (Purpose::Shutdown, _) => self.close(ctx),
             (purpose, outcome) => self.on_done(purpose, outcome),
         }
@@ -218,6 +218,11 @@ impl App {
             (_, Ok(_)) => {}
         }
     }
+}
+
+/// The sentence of a refusal.
+fn why(outcome: Result<Reply, ApiError>) -> String {
+    outcome.err().map_or_else(|| "The answer makes no sense".to_owned(), |error| error.message)
 }
 
 fn tested(outcome: Result<Reply, ApiError>) -> Result<crate::api::TestReport, ApiError> {

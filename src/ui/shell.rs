@@ -20,6 +20,9 @@ use super::words;
 use crate::api::{BackupSwitch, QueueList, Request};
 use crate::client::Connection;
 
+/// The widest a sentence is that is shown for a moment, in points.
+const TOAST_WIDTH: f32 = 480.0;
+
 fn icon_of(screen: Screen) -> Icon {
     match screen {
         Screen::Library => Icon::Library,
@@ -249,22 +252,22 @@ pub(super) fn toasts(ctx: &Context, ui: &Ui, model: &Model) {
     ctx.request_repaint_after(first_ends.since(model.now) + Duration::from_millis(1));
     let t = tokens(ui);
     let at = ctx.content_rect().center_bottom() - vec2(0.0, size::BOTTOM_BAR + space::XL);
-    Area::new(Id::unique("toasts")).order(Order::Tooltip).pivot(Align2::CENTER_BOTTOM).fixed_pos(at).show(
-        ctx,
-        |ui| {
+    let area = Area::new(Id::unique("toasts")).order(Order::Tooltip).interactable(false);
+    area.pivot(Align2::CENTER_BOTTOM).fixed_pos(at).show(ctx, |ui| {
+        ui.set_width(TOAST_WIDTH);
+        ui.with_layout(Layout::top_down(Align::Center), |ui| {
             for toast in &model.toasts {
                 let frame = Frame::popup(ui.style())
                     .fill(t.text)
                     .corner_radius(radius::CONTROL)
                     .inner_margin(Margin::symmetric(16, 10));
                 frame.show(ui, |ui| {
-                    ui.set_max_width(480.0);
                     let label = ui.add(Label::new(RichText::new(&toast.text).color(t.canvas)).wrap());
                     label.widget_info(|| WidgetInfo::labeled(Role::Status, true, &toast.text));
                 });
             }
-        },
-    );
+        });
+    });
 }
 
 /// What is shown while folders are held over the window.

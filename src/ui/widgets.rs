@@ -361,7 +361,7 @@ pub(super) fn field(ui: &mut Ui, text: &mut String, name: &str, hint: &str, widt
     let t = tokens(ui);
     let edit = eframe::egui::TextEdit::singleline(text)
         .hint_text(RichText::new(hint).color(t.faint))
-        .desired_width(width - 2.0 * space::M)
+        .desired_width(width)
         .margin(Margin::symmetric(12, 8))
         .align(Align2::LEFT_CENTER);
     let response = ui.add(edit).accessible_name(name);

@@ -135,6 +135,20 @@ pub(super) fn month_and_year(day: Day) -> String {
     format!("{} {year}", month_name(month))
 }
 
+/// `May 2019`, or `January to May 2019` where the days are further apart.
+pub(super) fn months_and_year(newest: Day, oldest: Day) -> String {
+    let (_, last, _) = newest.parts();
+    let (_, first, _) = oldest.parts();
+    let text = month_and_year(newest);
+    if first == last { text } else { format!("{} to {text}", month_name(first)) }
+}
+
+/// With a capital letter at its start.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
 fn month_name(month: i32) -> &'static str {
     usize::try_from(month - 1).ok().and_then(|m| MONTHS.get(m)).copied().unwrap_or("Undated")
 }
@@ -235,6 +249,10 @@ mod tests {
         assert_eq!(long_day(Day(20190512)), "12 May 2019");
         assert_eq!(month_and_year(Day(20190512)), "May 2019");
         assert_eq!(short_day(Day(20191340)), "Undated");
+        assert_eq!(months_and_year(Day(20190512), Day(20190501)), "May 2019");
+        assert_eq!(months_and_year(Day(20190512), Day(20190131)), "January to May 2019");
+        assert_eq!(sentence("read back"), "Read back");
+        assert_eq!(sentence(""), "");
         assert_eq!(day_of(-1), Day(19691231));
         assert_eq!(long_time(1_557_656_100_000), "12 May 2019, 10:15");
         assert_eq!(utc_offset(-90), "UTC-01:30");

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -19,47 +19,107 @@ use crate::support::wait::{rest, wait_until};
 const KILLS: u32 = 50;
 /// Kills that must have hit a backup with work left.
 const HITS_WANTED: u32 = 45;
-/// Photos with other bytes than any other.
-const PHOTOS: u64 = 1_500;
+/// Photos with other bytes than any other, to begin with.
+const PHOTOS: u64 = 400;
+/// More of them than this are never made, however fast the machine is.
+const PHOTOS_MAX: u64 = 20_000;
+/// Photos are added while fewer files than this wait, or than several rounds as busy as the busiest
+/// would send.
+const LEFT_WANTED: u64 = 300;
 /// Bytes of the smallest and of the largest generated photo.
-const LENGTHS: (u64, u64) = (20_000, 3_000_000);
+const LENGTHS: (u64, u64) = (20_000, 2_000_000);
 /// How long a started process may take to show that it backs up.
 const SEEN_WITHIN: Duration = Duration::from_secs(60);
 /// How long the last, undisturbed run may take.
 const DONE_WITHIN: Duration = Duration::from_secs(600);
-/// The longest time a backup is left alone between two kills.
-const PAUSE_MAX: Duration = Duration::from_millis(1_500);
+/// The longest time a backup is left alone between two kills is between these: longer after a round
+/// in which nothing was done.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_millis(3_000);
 
-/// What the sources hold, and so what the destination must.
-#[derive(Default)]
+/// What a backup must leave as it is: size, modification time, mode and bytes.
+type Seen = (u64, i64, i64, u32, [u8; 32]);
+
+/// A source that can grow: what it holds, and so what the destination must.
 struct Library {
-    /// All files, those that are left out included.
-    files: u64,
+    root: PathBuf,
+    picture: Vec<u8>,
+    photos: u64,
     /// Files that are no photo, video or companion, or are hidden.
     excluded: u64,
     /// How often each content must be at the destination.
     expected: BTreeMap<[u8; 32], u64>,
+    /// Every file as it was when it had just been written, those that are left out included.
+    written: BTreeMap<PathBuf, Seen>,
 }
 
 impl Library {
+    /// Photos, and files that are left out.
+    fn generate(seeded: &Seeded, root: &Path) -> Self {
+        let mut library = Self {
+            root: root.to_owned(),
+            picture: tiny_jpeg(),
+            photos: 0,
+            excluded: 0,
+            expected: BTreeMap::new(),
+            written: BTreeMap::new(),
+        };
+        for n in 0..20 {
+            library.add_unsent(&root.join(format!("notes/{n}.txt")), b"no photo\n");
+            let hidden = photo(seeded, &library.picture);
+            library.add_unsent(&root.join(format!(".hidden/{n}.jpg")), &hidden);
+            library.excluded += 2;
+        }
+        library.grow(seeded, PHOTOS);
+        library
+    }
+
+    /// Adds photos in nested folders with equal names, companions, and equal bytes under two names.
+    fn grow(&mut self, seeded: &Seeded, photos: u64) {
+        let sidecar = b"<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"></x:xmpmeta>\n";
+        for n in self.photos..self.photos + photos {
+            // Equal file names in many folders: the destination must tell them apart.
+            let folder = self.root.join(format!("{}/trip {}", 2_015 + n % 9, n % 40));
+            let name = folder.join(format!("IMG_{:04}", n / 3));
+            let bytes = photo(seeded, &self.picture);
+            self.add(&name.with_extension("jpg"), &bytes);
+            match n {
+                // Companions: a RAW and an edit record beside the photo, and records of equal bytes.
+                n if n % 10 == 0 => self.add(&name.with_extension("dng"), &photo(seeded, RAW_HEAD)),
+                n if n % 10 == 1 => self.add(&name.with_extension("xmp"), &seeded_sidecar(seeded)),
+                n if n % 100 == 2 => self.add(&name.with_extension("xmp"), sidecar),
+                // The same bytes under another name: stored once.
+                n if n % 25 == 3 => {
+                    self.add_unsent(&self.root.join(format!("copies/copy of {n}.jpg")), &bytes);
+                }
+                _ => {}
+            }
+        }
+        self.photos += photos;
+    }
+
     /// Writes a file whose bytes must be at the destination once more.
     fn add(&mut self, path: &Path, bytes: &[u8]) {
-        write(path, bytes);
-        self.files += 1;
+        self.add_unsent(path, bytes);
         *self.expected.entry(*blake3::hash(bytes).as_bytes()).or_default() += 1;
     }
 
     /// Writes a file whose bytes are there already, or are left out.
     fn add_unsent(&mut self, path: &Path, bytes: &[u8]) {
-        write(path, bytes);
-        self.files += 1;
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+        std::fs::write(path, bytes).expect("a source file can be made");
+        let seen = seen(path, *blake3::hash(bytes).as_bytes());
+        assert!(self.written.insert(path.to_owned(), seen).is_none(), "made twice: {}", path.display());
+    }
+
+    /// All files, those that are left out included.
+    fn files(&self) -> u64 {
+        u64::try_from(self.written.len()).expect("a count")
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) {
-    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
-    std::fs::write(path, bytes).expect("a source file can be made");
-}
+/// How a RAW file begins.
+const RAW_HEAD: &[u8] = b"II*\0\x08\0\0\0";
 
 /// A picture that any decoder takes, made another by what follows its end.
 fn photo(seeded: &Seeded, picture: &[u8]) -> Vec<u8> {
@@ -76,48 +136,22 @@ fn tiny_jpeg() -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Photos in nested folders with equal names, companions, equal bytes under two names, and files
-/// that are left out.
-fn generate(seeded: &Seeded, root: &Path) -> Library {
-    let mut library = Library::default();
-    let picture = tiny_jpeg();
-    let sidecar = b"<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"></x:xmpmeta>\n";
-    for n in 0..PHOTOS {
-        // Equal file names in many folders: the destination must tell them apart.
-        let folder = root.join(format!("{}/trip {}", 2_015 + n % 9, n % 40));
-        let name = folder.join(format!("IMG_{:04}", n / 3));
-        let bytes = photo(seeded, &picture);
-        library.add(&name.with_extension("jpg"), &bytes);
-        match n {
-            // Companions: a RAW and an edit record beside the photo, and records of equal bytes.
-            n if n % 10 == 0 => library.add(&name.with_extension("dng"), &photo(seeded, b"II*\0\x08\0\0\0")),
-            n if n % 10 == 1 => library.add(&name.with_extension("xmp"), &seeded_sidecar(seeded)),
-            n if n % 100 == 2 => library.add(&name.with_extension("xmp"), sidecar),
-            // The same bytes under another name: stored once.
-            n if n % 25 == 3 => library.add_unsent(&root.join(format!("copies/copy of {n}.jpg")), &bytes),
-            _ => {}
-        }
-    }
-    for n in 0..20 {
-        library.add_unsent(&root.join(format!("notes/{n}.txt")), b"no photo\n");
-        library.add_unsent(&root.join(format!(".hidden/{n}.jpg")), &photo(seeded, &picture));
-        library.excluded += 2;
-    }
-    library
-}
-
 fn seeded_sidecar(seeded: &Seeded) -> Vec<u8> {
     let unique = seeded.within(0..u64::MAX);
     format!("<x:xmpmeta xmlns:x=\"adobe:ns:meta/\" x:id=\"{unique}\"></x:xmpmeta>\n").into_bytes()
 }
 
-/// Everything that a backup must leave as it is: sizes, times and bytes by name.
-fn witness(root: &Path) -> BTreeMap<PathBuf, (u64, i64, i64, u32, [u8; 32])> {
+fn seen(path: &Path, digest: [u8; 32]) -> Seen {
+    let meta = std::fs::symlink_metadata(path).expect("a source file");
+    (meta.len(), meta.mtime(), meta.mtime_nsec(), meta.mode(), digest)
+}
+
+/// The sources as they are now.
+fn witness(root: &Path) -> BTreeMap<PathBuf, Seen> {
     files_below(root)
         .into_iter()
         .map(|path| {
-            let meta = std::fs::symlink_metadata(&path).expect("a source file");
-            let seen = (meta.len(), meta.mtime(), meta.mtime_nsec(), meta.mode(), digest(&path));
+            let seen = seen(&path, digest(&path));
             (path, seen)
         })
         .collect()
@@ -265,42 +299,44 @@ struct Tally {
     hits: u32,
     /// Work had come further since the kill before.
     advanced: u32,
+    /// Most files that became safe in one round.
+    most_done: u64,
 }
 
-/// Starts and kills the backup, again and again, spread over all of its work.
-fn kill_again_and_again(sandbox: &Sandbox, seeded: &Seeded, source: &Path, destination: &Path) -> Tally {
+/// Starts and kills the backup, again and again. The library grows as fast as it is backed up, so
+/// that no machine is too fast for it.
+#[expect(clippy::print_stdout, reason = "how the kills fell is for whoever reads the failed test")]
+fn kill_again_and_again(
+    sandbox: &Sandbox,
+    seeded: &Seeded,
+    library: &mut Library,
+    destination: &Path,
+) -> Tally {
     let mut tally = Tally::default();
     let mut pause = Duration::from_millis(200);
     let mut safe_before = 0;
     for round in 0..KILLS {
         let mut run = match round % 2 {
-            0 => Run::command(sandbox, source, destination),
+            0 => Run::command(sandbox, &library.root, destination),
             _ => Run::agent(sandbox),
         };
-        let began = Instant::now();
-        let Some(first) = run.first_bins(sandbox) else { break };
+        let Some(first) = run.first_bins(sandbox) else { continue };
         let limit = u64::try_from(pause.as_micros()).unwrap_or(u64::MAX).max(1);
         rest(Duration::from_micros(seeded.within(0..limit)));
         let last = run.bins(sandbox).unwrap_or(first);
         let was_running = run.process.kill();
+        let done = last.safe.saturating_sub(safe_before);
+        println!("kill {round}: running {was_running}, {done} done, {last:?}");
         tally.hits += u32::from(was_running && last.left() > 0);
-        tally.advanced += u32::from(last.safe > safe_before);
-        pause =
-            next_pause(pause, last, last.safe.saturating_sub(safe_before), began.elapsed(), KILLS - round);
+        tally.advanced += u32::from(done > 0);
+        tally.most_done = tally.most_done.max(done);
+        pause = if done == 0 { (pause * 2).min(PAUSE_MAX) } else { (pause / 2).max(PAUSE_MIN) };
         safe_before = last.safe;
+        let wanted = LEFT_WANTED.max(4 * tally.most_done);
+        let room = PHOTOS_MAX - library.photos;
+        library.grow(seeded, wanted.saturating_sub(last.left()).min(room));
     }
     tally
-}
-
-/// The longest time until the next kill, so that the work lasts for all of them.
-fn next_pause(pause: Duration, last: Bins, done: u64, took: Duration, rounds_left: u32) -> Duration {
-    if done == 0 {
-        return (pause * 2).min(PAUSE_MAX);
-    }
-    let files_a_round =
-        f64::from(u32::try_from(last.left()).unwrap_or(u32::MAX)) / f64::from(rounds_left + 5);
-    let took_a_file = took.as_secs_f64() / f64::from(u32::try_from(done).unwrap_or(u32::MAX));
-    Duration::from_secs_f64((2.0 * files_a_round * took_a_file).min(PAUSE_MAX.as_secs_f64()))
 }
 
 /// Lets the backup finish, by the command that a person would use.
@@ -349,22 +385,20 @@ fn a_backup_killed_fifty_times_loses_nothing() {
     let seeded = Seeded::announced("kill");
     let sandbox = Sandbox::new();
     let (source, destination) = (sandbox.path("photos"), sandbox.path("backup"));
-    let library = generate(&seeded, &source);
-    let before = witness(&source);
-    assert_eq!(u64::try_from(before.len()).expect("a count"), library.files);
+    let mut library = Library::generate(&seeded, &source);
 
-    let tally = kill_again_and_again(&sandbox, &seeded, &source, &destination);
-    println!("kill: {} of {KILLS} hit a running backup, {} after progress", tally.hits, tally.advanced);
+    let tally = kill_again_and_again(&sandbox, &seeded, &mut library, &destination);
+    println!("kill: {tally:?} of {KILLS}, {} files", library.files());
     assert!(tally.hits >= HITS_WANTED, "{tally:?}: the library is too small for this machine");
     assert!(tally.advanced >= KILLS / 4, "{tally:?}: kills came before anything was done");
     finish(&sandbox, &source, &destination);
 
     assert_destination(&destination, &library);
-    assert_eq!(witness(&source), before, "a source was touched");
+    assert_eq!(witness(&source), library.written, "a source was touched");
     let bins = status(&sandbox).expect("status answers");
     let all_safe = Bins {
-        found: library.files,
-        safe: library.files - library.excluded,
+        found: library.files(),
+        safe: library.files() - library.excluded,
         excluded: library.excluded,
         unproven: 0,
         waiting: 0,

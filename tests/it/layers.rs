@@ -111,7 +111,6 @@ const FENCES: &[Fence] = &[
         only_in: &[
             "base::files",
             "destination::folder",
-            "destination::connect",
             "store",
             "media::thumb_cache",
             "platform",

@@ -7,6 +7,7 @@
 )]
 
 mod conformance;
+mod kill;
 mod layers;
 mod support;
 mod tidy;

@@ -408,7 +408,8 @@ class Stage:
         """Starts the binary without arguments and waits for its window."""
         self.app.start()
         self.window = Window(self.app, deadline_secs)
-        wait_until("the window can be read", deadline_secs, lambda: len(self.window.nodes()), lambda n: n > 3)
+        self.window.seen_at = time.monotonic()
+        wait_until("the window can be read", 30, lambda: len(self.window.nodes()), lambda n: n > 3)
         return self.window
 
     def screenshot(self, label):

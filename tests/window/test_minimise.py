@@ -17,6 +17,8 @@ SLOW_SECS = 180
 BACK_WITHIN_SECS = 4
 STOPPED_WITHIN_SECS = 20
 SCREENS = ("Library", "Queue", "Destinations", "Settings")
+# Its words stand beside it as a label of the same name.
+TOGGLE = {"name": "Backup", "roles": ("toggle button", "switch")}
 
 
 def set_up():
@@ -79,14 +81,14 @@ def check_the_window_shows_it(stage):
 
 def check_the_toggle_stops_and_starts(stage):
     window = stage.window
-    wait_until("the toggle is on", 20, lambda: window.find("Back up").is_on)
-    window.press("Back up")
+    wait_until("the toggle is on", 20, lambda: window.find(**TOGGLE).is_on)
+    window.press(**TOGGLE)
     wait_until("backup is off", 20, lambda: stage.app.status()["backup"], lambda state: state == "off")
-    wait_until("the toggle is off", 20, lambda: not window.find("Back up").is_on)
+    wait_until("the toggle is off", 20, lambda: not window.find(**TOGGLE).is_on)
     stage.library.grow(FILES)
     assert stage.app.bins()["safe"] == FIRST_FILES
     stage.screenshot("2-off")
-    window.press("Back up")
+    window.press(**TOGGLE)
     wait_until("backup is on", 20, lambda: stage.app.status()["backup"], lambda state: state == "on")
     goes_on(stage, "switched on")
     stage.screenshot("3-on")
@@ -125,8 +127,7 @@ def check_it_goes_on_when_closed(stage):
 
 def check_a_second_launch_brings_it_back(stage):
     began = time.monotonic()
-    stage.open_window(BACK_WITHIN_SECS)
-    took = time.monotonic() - began
+    took = stage.open_window(BACK_WITHIN_SECS).seen_at - began
     print(f"   back after {took:.2f} s")
     wait_until("the sentence is true", 20, lambda: shows_truth(stage))
     assert stage.app.agent_pid() == stage.agent

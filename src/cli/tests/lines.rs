@@ -245,7 +245,7 @@ fn another_version_is_told_from_other_troubles() {
     newer.join().expect("greeted");
 
     let newer = other_version(&home.paths.socket, PROTOCOL_VERSION + 1);
-    let refused = window_join(home.paths.clone())(false).expect_err("newer");
+    let refused = window_join(home.paths)(false).expect_err("newer");
     assert_eq!(refused, JoinError { message: "I am another".into(), is_final: true });
     newer.join().expect("greeted");
 }

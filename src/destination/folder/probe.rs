@@ -14,6 +14,8 @@ use crate::domain::record::ProofMethod;
 
 /// Scratch folders are named this and 16 hexadecimal characters.
 pub(super) const SCRATCH_PREFIX: &str = "probe-";
+/// The same where there is no folder of our own yet.
+const TRIAL_PREFIX: &str = ".safelight-try-";
 /// More than one page, and not a whole number of them.
 const SCRATCH_BYTES: usize = 64 * 1024 + 1;
 /// Names of these lengths are tried, longest first: what most take, and what encrypted ones do.
@@ -33,44 +35,84 @@ pub(super) async fn probe(inner: &Arc<Inner>) -> Result<Abilities, Failure> {
     inner.run(probe_now).await
 }
 
+/// Tries a folder that may not be a destination yet, or not exist yet; nothing stays behind. Gives
+/// what it can do, and its free space where that is known.
+pub(super) async fn try_out(inner: &Arc<Inner>) -> Result<(Abilities, Option<u64>), Failure> {
+    let _housekeeping = Arc::clone(&inner.housekeeping).lock_owned().await;
+    inner.run(try_out_now).await
+}
+
 fn probe_now(inner: &Inner) -> Result<Abilities, Failure> {
     let root = inner.open()?;
     let gone = || Failure::destination(FailureKind::Gone, "the destination's marker went away");
     let marker = marker::read(root.as_ref())?.ok_or_else(gone)?;
-    let abilities = in_scratch(inner, root.as_ref(), |scratch| {
-        let facts = scratch.facts()?;
-        try_all(scratch, &facts, marker.uuid)
+    let home = root.open_dir(HOME).map_err(|error| failed(&error))?;
+    let abilities = in_scratch(inner, home.as_ref(), SCRATCH_PREFIX, |scratch| {
+        try_all(scratch, &scratch.facts()?, marker.uuid)
     })?;
     inner.learn_proof(ProofMethod::parse(&abilities.proof));
     Ok(abilities)
 }
 
+fn try_out_now(inner: &Inner) -> Result<(Abilities, Option<u64>), Failure> {
+    let root = &inner.parts.root;
+    let (place, marker) = match inner.parts.fs.open_root(root) {
+        Ok(dir) => {
+            let marker = marker::read(dir.as_ref())?;
+            (dir, marker)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let above = root.parent().unwrap_or(root);
+            (inner.parts.fs.open_root(above).map_err(|error| inner.unopened(&error))?, None)
+        }
+        Err(error) => return Err(inner.unopened(&error)),
+    };
+    if let Some(marker) = &marker {
+        inner.expect(marker)?;
+    }
+    let free = place.free_bytes().map_err(|error| failed(&error))?;
+    let abilities = match marker {
+        Some(marker) => {
+            let home = place.open_dir(HOME).map_err(|error| failed(&error))?;
+            in_scratch(inner, home.as_ref(), SCRATCH_PREFIX, |scratch| {
+                try_all(scratch, &scratch.facts()?, marker.uuid)
+            })
+        }
+        None => in_scratch(inner, place.as_ref(), TRIAL_PREFIX, |scratch| {
+            try_all(scratch, &scratch.facts()?, String::new())
+        }),
+    };
+    Ok((abilities?, free))
+}
+
 /// The best way past the page cache, or `None` where there is none.
 pub(super) fn find_proof(inner: &Inner, root: &dyn FolderDir) -> Result<Option<ProofMethod>, Failure> {
-    in_scratch(inner, root, |scratch| {
+    let home = root.open_dir(HOME).map_err(|error| failed(&error))?;
+    in_scratch(inner, home.as_ref(), SCRATCH_PREFIX, |scratch| {
         write_file(scratch, "a", b'a')?;
         scratch.find_proof("a")
     })
 }
 
+/// Whatever a probe meets concerns the whole destination.
+fn failed(error: &io::Error) -> Failure {
+    let failure = at_destination(error, "trying what the destination can do");
+    Failure::destination(failure.kind, failure.details)
+}
+
 /// Runs `work` in a new scratch folder and removes that, whatever comes of it.
 fn in_scratch<T>(
     inner: &Inner,
-    root: &dyn FolderDir,
+    place: &dyn FolderDir,
+    prefix: &str,
     work: impl FnOnce(&dyn FolderDir) -> io::Result<T>,
 ) -> Result<T, Failure> {
-    let failed = |error: io::Error| {
-        let failure = at_destination(&error, "trying what the destination can do");
-        // Whatever a probe meets concerns the whole destination.
-        Failure::destination(failure.kind, failure.details)
-    };
-    let home = root.open_dir(HOME).map_err(failed)?;
-    let name = format!("{SCRATCH_PREFIX}{:016x}", inner.scratch_token());
-    home.make_dir(&name).map_err(failed)?;
-    let outcome = home.open_dir(&name).and_then(|scratch| work(scratch.as_ref()));
-    let removed = remove_scratch(home.as_ref(), &name);
-    let done = outcome.map_err(failed)?;
-    removed.map_err(failed)?;
+    let name = format!("{prefix}{:016x}", inner.scratch_token());
+    place.make_dir(&name).map_err(|error| failed(&error))?;
+    let outcome = place.open_dir(&name).and_then(|scratch| work(scratch.as_ref()));
+    let removed = remove_scratch(place, &name);
+    let done = outcome.map_err(|error| failed(&error))?;
+    removed.map_err(|error| failed(&error))?;
     Ok(done)
 }
 

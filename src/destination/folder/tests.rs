@@ -111,6 +111,36 @@ async fn only_the_last_component_is_created_and_a_marker_is_taken_over() {
 }
 
 #[tokio::test]
+async fn trying_a_folder_out_leaves_nothing_behind() {
+    let above = tempfile::tempdir().expect("temp dir");
+    let fs: Arc<dyn FolderFs> = Arc::new(RealFs::default());
+    let entries = |path: &Path| std::fs::read_dir(path).expect("listed").count();
+    let root = above.path().join("backup");
+    let (abilities, free) = Folder::try_out(parts(&root, Arc::clone(&fs))).await.expect("tried");
+    assert!(abilities.no_replace && abilities.uuid.is_empty() && free.is_some());
+    assert_eq!(entries(above.path()), 0);
+    std::fs::create_dir(&root).expect("made");
+    Folder::try_out(parts(&root, Arc::clone(&fs))).await.expect("tried");
+    assert_eq!(entries(&root), 0);
+    let (_folder, uuid) = Folder::create(parts(&root, Arc::clone(&fs))).await.expect("created");
+    let (abilities, _free) = Folder::try_out(parts(&root, Arc::clone(&fs))).await.expect("tried");
+    assert_eq!(abilities.uuid, uuid);
+    assert_eq!((entries(&root), entries(&root.join(".safelight"))), (1, 1));
+
+    let other = Parts { uuid: Some("another".to_owned()), ..parts(&root, Arc::clone(&fs)) };
+    let file = above.path().join("file");
+    std::fs::write(&file, b"x").expect("written");
+    for (parts, kind) in [
+        (other, FailureKind::Conflict),
+        (parts(&file, Arc::clone(&fs)), FailureKind::Conflict),
+        (parts(&above.path().join("not/there"), fs), FailureKind::Gone),
+    ] {
+        let failure = Folder::try_out(parts).await.expect_err("not usable");
+        assert_eq!(kind_and_reach(&failure), (kind, Reach::Destination));
+    }
+}
+
+#[tokio::test]
 async fn an_unmounted_disk_is_gone_and_nothing_is_made_in_its_place() {
     for unplug in
         [|rules: &mut Rules| rules.is_unmounted = true, |rules: &mut Rules| rules.is_present = false]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::{DestinationState, PathText, QueueList, QueueQuery, QueueRow, Reply, Request, Snapshot};
-use crate::base::clock::RuntimeClock;
+use crate::base::clock::{Clock as _, RuntimeClock};
 use crate::base::executor::Executor;
 use crate::base::memory_files::MemoryFiles;
 use crate::base::rng::SeededRng;

@@ -110,3 +110,48 @@ async fn folders_inside_one_another_are_refused_with_the_reason() {
         assert!(refused.message.contains(what), "{}", refused.message);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_database_waits_for_its_disk_without_spinning() {
+    let mut world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    world.set_up().await;
+    world.settled().await;
+    world.stop().await;
+    std::fs::remove_file(world.dir.path().join("safelight.db")).expect("lost");
+    world.disk.rules(|rules| rules.is_unmounted = true);
+    world.start().await;
+    world.until("lost", |s| s.destinations.first().is_some_and(|d| d.wait_reason.is_some())).await;
+    let began = std::time::Instant::now();
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    // A day of the engine's time is a few hundred probes; a loop that spins takes minutes for it.
+    assert!(began.elapsed() < Duration::from_secs(60));
+    assert_eq!(world.destination().await.safe, 0);
+    world.disk.rules(|rules| rules.is_unmounted = false);
+    world.until("safe", |s| s.destinations[0].safe == 1).await;
+    assert_eq!(world.copies().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_reads_back_wrong_is_never_safe_and_is_tried_three_times() {
+    let world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    world.set_up().await;
+    world.settled().await;
+    world.put("/photos/b.jpg", "b");
+    world.disk.rules(|rules| rules.lie = Some(crate::destination::folder::Lie::FlippedByte));
+    world.ask(Request::Rescan { id: None }).await;
+    let began = world.clock.now();
+    let snapshot = world.until("attention", |s| s.destinations[0].needs_attention == 1).await;
+    assert_eq!(snapshot.destinations[0].safe, 1);
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    let row = world.queue(QueueList::NeedsAttention).await.remove(0);
+    assert_eq!(row.failure.as_ref().map(|f| f.kind.as_str()), Some("digest_mismatch"));
+    assert!(row.attempt >= 3, "{row:?}");
+    assert!(world.clock.now().since(began) >= crate::domain::backoff::RESOURCE_FIRST);
+    assert_eq!(world.destination().await.safe, 1, "no wrong copy is ever called safe");
+    world.disk.rules(|rules| rules.lie = None);
+    world.ask(Request::Retry(crate::api::Selection::Kind("digest_mismatch".to_owned()))).await;
+    world.until("safe", |s| s.destinations[0].safe == 2).await;
+    world.check_identity().await;
+}

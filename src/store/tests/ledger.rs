@@ -167,6 +167,68 @@ fn outcome(how: u8, now: UnixMillis) -> Outcome {
     }
 }
 
+/// What happens to a file behind the ledger's back.
+fn change_file(tx: &Write<'_>, step: &Step) -> Result<(), StoreError> {
+    let (Step::Rewrite { nth, .. } | Step::Remove { nth } | Step::Fault { nth, .. }) = step else {
+        return Ok(());
+    };
+    let files = ids(tx, "SELECT id FROM file ORDER BY id")?;
+    let Some(file) = files.get(*nth % files.len().max(1)).copied() else { return Ok(()) };
+    match step {
+        Step::Rewrite { content, .. } => {
+            let (hash, size) = ([*content; 32], i64::from(*content) + 1);
+            tx.conn.execute(
+                "INSERT OR IGNORE INTO content (blake3, size) VALUES (?1, ?2)",
+                params![hash, size],
+            )?;
+            tx.conn.execute(
+                "UPDATE file SET size = ?2, status = 'ready', reason = NULL,
+                   content_id = (SELECT id FROM content WHERE blake3 = ?3 AND size = ?2) WHERE id = ?1",
+                params![file, size, hash],
+            )?;
+        }
+        Step::Fault { status, .. } => {
+            let reason = match *status {
+                "problem" => Some("unreadable"),
+                "excluded" => Some("hidden"),
+                _ => None,
+            };
+            tx.conn.execute(
+                "UPDATE file SET status = ?2, reason = ?3, content_id = NULL WHERE id = ?1",
+                params![file, status, reason],
+            )?;
+        }
+        _ => {
+            tx.conn.execute("DELETE FROM file WHERE id = ?1", [file])?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the first running job of a destination.
+fn end(tx: &Write<'_>, destination: DestinationId, how: u8) -> Result<(), StoreError> {
+    let sql =
+        format!("SELECT id FROM upload_job WHERE state = 'pending' AND destination_id = {}", destination.0);
+    if let Some(job) = ids(tx, &sql)?.first() {
+        let record: i64 =
+            tx.conn.query_row("SELECT record_id FROM upload_job WHERE id = ?1", [job], |row| row.get(0))?;
+        assert!(tx.end_job(JobId(*job), RecordId(record), &outcome(how, tx.now))?);
+    }
+    Ok(())
+}
+
+/// Retries what may be retried and acknowledges the rest.
+fn settle(tx: &Write<'_>, destination: DestinationId) -> Result<(), StoreError> {
+    for job in &tx.jobs(destination, JobAction::Retry)? {
+        assert!(tx.retry_job(job.id)?, "first failures may be retried");
+        assert!(!tx.retry_job(job.id)?, "once");
+    }
+    for job in tx.jobs(destination, JobAction::Acknowledge)? {
+        assert!(tx.acknowledge_job(job.id)?);
+    }
+    Ok(())
+}
+
 fn apply(tx: &Write<'_>, bench: &(Vec<SourceId>, Vec<DestinationId>), step: &Step) -> Result<(), StoreError> {
     let (sources, destinations) = bench;
     let files = ids(tx, "SELECT id FROM file ORDER BY id")?;
@@ -176,38 +238,7 @@ fn apply(tx: &Write<'_>, bench: &(Vec<SourceId>, Vec<DestinationId>), step: &Ste
             // A name that is there already, or a source that has gone.
             add_ready(tx, sources[*source], *name, *content).map(|_| ())?;
         }
-        Step::Rewrite { nth, content } => {
-            if let Some(file) = pick(nth) {
-                let (hash, size) = ([*content; 32], i64::from(*content) + 1);
-                tx.conn.execute(
-                    "INSERT OR IGNORE INTO content (blake3, size) VALUES (?1, ?2)",
-                    params![hash, size],
-                )?;
-                tx.conn.execute(
-                    "UPDATE file SET size = ?2, status = 'ready', reason = NULL,
-                       content_id = (SELECT id FROM content WHERE blake3 = ?3 AND size = ?2) WHERE id = ?1",
-                    params![file, size, hash],
-                )?;
-            }
-        }
-        Step::Remove { nth } => {
-            if let Some(file) = pick(nth) {
-                tx.conn.execute("DELETE FROM file WHERE id = ?1", [file])?;
-            }
-        }
-        Step::Fault { nth, status } => {
-            if let Some(file) = pick(nth) {
-                let reason = match *status {
-                    "problem" => Some("unreadable"),
-                    "excluded" => Some("hidden"),
-                    _ => None,
-                };
-                tx.conn.execute(
-                    "UPDATE file SET status = ?2, reason = ?3, content_id = NULL WHERE id = ?1",
-                    params![file, status, reason],
-                )?;
-            }
-        }
+        Step::Rewrite { .. } | Step::Remove { .. } | Step::Fault { .. } => change_file(tx, step)?,
         Step::Want { destination } => {
             let rng = SeededRng::new(3);
             for file in tx.unattached(destinations[*destination], FileId(0), 100)? {
@@ -218,29 +249,8 @@ fn apply(tx: &Write<'_>, bench: &(Vec<SourceId>, Vec<DestinationId>), step: &Ste
         Step::Start { destination } => {
             tx.start_jobs(destinations[*destination], 2)?;
         }
-        Step::End { destination, how } => {
-            let sql = format!(
-                "SELECT id FROM upload_job WHERE state = 'pending' AND destination_id = {}",
-                destinations[*destination].0
-            );
-            if let Some(job) = ids(tx, &sql)?.first() {
-                let record: i64 =
-                    tx.conn.query_row("SELECT record_id FROM upload_job WHERE id = ?1", [job], |row| {
-                        row.get(0)
-                    })?;
-                assert!(tx.end_job(JobId(*job), RecordId(record), &outcome(*how, tx.now))?);
-            }
-        }
-        Step::Settle { destination } => {
-            let retryable = tx.jobs(destinations[*destination], JobAction::Retry)?;
-            for job in &retryable {
-                assert!(tx.retry_job(job.id)?, "first failures may be retried");
-                assert!(!tx.retry_job(job.id)?, "once");
-            }
-            for job in tx.jobs(destinations[*destination], JobAction::Acknowledge)? {
-                assert!(tx.acknowledge_job(job.id)?);
-            }
-        }
+        Step::End { destination, how } => end(tx, destinations[*destination], *how)?,
+        Step::Settle { destination } => settle(tx, destinations[*destination])?,
         Step::Cancel { destination } => {
             for job in tx.jobs(destinations[*destination], JobAction::Process)? {
                 assert!(tx.cancel_job(job.id)?);
@@ -373,6 +383,20 @@ async fn a_job_of_an_earlier_run_is_put_back_and_its_crash_counted() {
             assert_eq!(tx.rescue_jobs()?, 1);
             assert_eq!(ids(tx, "SELECT crashes FROM backup_record")?, [1]);
             assert_eq!(tx.start_jobs(destination, 8)?.len(), 1);
+            // In flight in five crashes running: tried last, and alone.
+            let other = add_ready(tx, source, 2, 2)?;
+            tx.want(destination, other, 2)?;
+            tx.conn.execute("UPDATE backup_record SET crashes = 4 WHERE id = ?1", [record.0])?;
+            tx.conn.execute("UPDATE upload_job SET run_epoch = run_epoch - 1", [])?;
+            assert_eq!(tx.rescue_jobs()?, 1);
+            let first = tx.draw(destination, 8, tx.now)?;
+            assert!(first.len() == 1 && first[0] != record, "{first:?}");
+            create(tx, destination)?;
+            let sound = tx.start_jobs(destination, 8)?;
+            assert_eq!(tx.draw(destination, 8, tx.now)?, []);
+            assert!(tx.end_job(sound[0].job, sound[0].record, &outcome(4, tx.now))?);
+            assert!(tx.acknowledge_job(sound[0].job)?);
+            assert_eq!(tx.draw(destination, 8, tx.now)?, [record]);
             Ok(())
         })
         .await

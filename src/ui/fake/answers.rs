@@ -25,6 +25,13 @@ impl World {
     }
 
     fn reply(&mut self, request: Request) -> Outcome {
+        let looks = matches!(
+            request,
+            Request::Sections { .. } | Request::Assets { .. } | Request::Queue(_) | Request::FailureGroups
+        );
+        if let Some(why) = self.refuses.as_ref().filter(|_| looks) {
+            return Err(ApiError::new(ErrorKind::Internal, why.clone()));
+        }
         match request {
             Request::Sections { filter } => {
                 let revision = self.snapshot.library_revision;
@@ -147,7 +154,7 @@ impl World {
                 destination: d.name.clone(),
                 bin: bin.to_owned(),
                 key: proved.is_some().then(|| format!("2026/2026-11/{}", row.path.file_name())),
-                proof: proved.is_some().then(|| "Read back from the disk itself".to_owned()),
+                proof: proved.is_some().then(|| "read back from the disk itself".to_owned()),
                 proved_at: proved,
                 failure: (bin == "needs_attention").then(|| failure(index)),
                 wait_reason: (bin == "waiting").then(|| WaitText::from(&WaitReason::Queued)),

@@ -44,6 +44,8 @@ pub struct World {
     pub safe: usize,
     /// Pictures are painted no larger than this.
     pub picture_side_max: u32,
+    /// Requests that look are refused with this sentence.
+    pub refuses: Option<String>,
     /// No request is answered, as when the agent hangs.
     pub is_mute: bool,
     days: Vec<Section>,
@@ -84,6 +86,7 @@ impl World {
             excluded: BTreeSet::new(),
             safe: 0,
             picture_side_max: u32::MAX,
+            refuses: None,
             is_mute: false,
             days: Vec::new(),
             starts: Vec::new(),
@@ -170,7 +173,7 @@ impl World {
             kind: "folder".to_owned(),
             url: url.to_owned(),
             enabled: true,
-            proof: "Each copy is read back from the disk itself".to_owned(),
+            proof: "read back from the disk itself".to_owned(),
             note: note.to_owned(),
             sources: self.snapshot.sources.iter().map(|s| s.id).collect(),
             ..DestinationState::default()

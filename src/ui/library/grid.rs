@@ -162,7 +162,9 @@ impl Library {
         let mut out_of_view = Vec::new();
         for item in items {
             match item {
-                Item::Month { top: y, day } if y < bottom => month(&child, t, self.y(grid, y), grid, day),
+                Item::Month { top: y, newest, oldest } if y < bottom => {
+                    month(&child, t, self.y(grid, y), grid, words::months_and_year(newest, oldest));
+                }
                 Item::Day { top: y, block, width } if y < bottom => {
                     let at = pos2(grid.left() + block.x, self.y(grid, y));
                     self.day(&child, t, at, width, block.section);
@@ -289,10 +291,10 @@ pub(super) fn too_many() -> Command {
     Command::Toast(format!("At most {} photos can be selected at once", words::number(most)))
 }
 
-fn month(ui: &Ui, t: &Tokens, y: f32, grid: Rect, day: crate::domain::time::Day) {
+fn month(ui: &Ui, t: &Tokens, y: f32, grid: Rect, text: String) {
     let font = TextStyle::Name(HEADING.into()).resolve(ui.style());
     let at = pos2(grid.left(), y + super::layout::MONTH_HEIGHT - 6.0);
-    ui.painter().text(at, Align2::LEFT_BOTTOM, words::month_and_year(day), font, t.text);
+    ui.painter().text(at, Align2::LEFT_BOTTOM, text, font, t.text);
 }
 
 fn sent(snapshot: &Snapshot, row: &AssetRow) -> Option<f32> {

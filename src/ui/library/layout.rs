@@ -1,7 +1,8 @@
 //! Where every photo of the library lies, by arithmetic alone.
 //!
 //! Days are sections. A day that fills less than a row shares it with its neighbours, so that a
-//! library of single shots is no staircase of empty rows. Positions are `f64` points from the top
+//! library of single shots is no staircase of empty rows; months that fill less than a row share a
+//! heading for the same reason. Positions are `f64` points from the top
 //! of the library: `f32`, which egui uses, jumps visibly past eight million points.
 //!
 //! Nothing here paints, asks for rows or knows a texture.
@@ -49,7 +50,8 @@ impl Block {
 struct Band {
     top: f64,
     height: f64,
-    month: Option<Day>,
+    /// The newest and the oldest day under the heading that it begins with.
+    month: Option<(Day, Day)>,
     blocks: std::ops::Range<usize>,
 }
 
@@ -60,8 +62,10 @@ pub(in crate::ui) enum Item {
     Month {
         /// Its top.
         top: f64,
-        /// Any day of it.
-        day: Day,
+        /// The newest day under it.
+        newest: Day,
+        /// The oldest.
+        oldest: Day,
     },
     /// A day's heading.
     Day {
@@ -121,24 +125,23 @@ impl Layout {
         let narrowest = whole((DAY_WIDTH_MIN / pitch).ceil()).clamp(1, self.columns);
         let width = pitch * points(self.columns);
         let mut first = 0;
-        let mut month = None;
+        let mut headings = headings(sections, self.columns).into_iter().peekable();
         let mut x = 0.0;
         let mut open = 0;
         let mut open_month = None;
-        for (section, &Section { day, assets }) in sections.iter().enumerate() {
+        for (section, &Section { assets, .. }) in sections.iter().enumerate() {
             self.starts.push(first);
             let count = usize::try_from(assets).unwrap_or(usize::MAX);
             let columns = count.clamp(1, self.columns);
             let takes = pitch * points(columns.max(narrowest));
-            let is_new_month = month != Some(day / 100);
-            if self.blocks.len() > open && (is_new_month || x + takes > width + 0.5) {
+            let heading = headings.next_if(|heading| heading.sections.start == section);
+            if self.blocks.len() > open && (heading.is_some() || x + takes > width + 0.5) {
                 self.close(open, open_month.take());
                 open = self.blocks.len();
                 x = 0.0;
             }
-            if is_new_month {
-                month = Some(day / 100);
-                open_month = Some(Day(day));
+            if let Some(Heading { newest, oldest, .. }) = heading {
+                open_month = Some((newest, oldest));
             }
             self.blocks.push(Block { section, first, count, x, columns });
             x += takes + DAY_GAP;
@@ -150,7 +153,7 @@ impl Layout {
         self.starts.push(first);
     }
 
-    fn close(&mut self, open: usize, month: Option<Day>) {
+    fn close(&mut self, open: usize, month: Option<(Day, Day)>) {
         let rows = self.blocks[open..].iter().map(Block::rows).max().unwrap_or(0);
         let head = if month.is_some() { MONTH_HEIGHT } else { 0.0 } + DAY_HEIGHT;
         let height = f64::from(head) + far(rows) * f64::from(self.pitch()) + f64::from(BAND_GAP);
@@ -199,7 +202,7 @@ impl Layout {
     pub fn years(&self) -> Vec<(i32, f64)> {
         let mut years: Vec<(i32, f64)> = Vec::new();
         for band in &self.bands {
-            let Some(day) = band.month else { continue };
+            let Some((day, _)) = band.month else { continue };
             let year = day.parts().0;
             if years.last().is_none_or(|(last, _)| *last != year) {
                 years.push((year, band.top));
@@ -235,8 +238,8 @@ impl Layout {
         let from = self.bands.partition_point(|band| band.top + band.height <= top);
         for band in self.bands[from..].iter().take_while(|band| band.top < bottom) {
             let mut y = band.top;
-            if let Some(day) = band.month {
-                items.push(Item::Month { top: y, day });
+            if let Some((newest, oldest)) = band.month {
+                items.push(Item::Month { top: y, newest, oldest });
                 y += f64::from(MONTH_HEIGHT);
             }
             let cells_top = y + f64::from(DAY_HEIGHT);
@@ -295,6 +298,35 @@ impl Layout {
     }
 }
 
+/// Days under one heading: a month, or months of a year none of which fills a row.
+struct Heading {
+    sections: std::ops::Range<usize>,
+    newest: Day,
+    oldest: Day,
+    is_short: bool,
+}
+
+fn headings(sections: &[Section], columns: usize) -> Vec<Heading> {
+    let mut headings: Vec<Heading> = Vec::new();
+    let mut from = 0;
+    for month in sections.chunk_by(|a, b| a.day / 100 == b.day / 100) {
+        let to = from + month.len();
+        let total: u64 = month.iter().map(|s| u64::from(s.assets)).sum();
+        let is_short = total < u64::try_from(columns).unwrap_or(u64::MAX);
+        let newest = Day(month.first().map_or(0, |s| s.day));
+        let oldest = Day(month.last().map_or(0, |s| s.day));
+        match headings.last_mut() {
+            Some(last) if is_short && last.is_short && last.oldest.parts().0 == newest.parts().0 => {
+                last.sections.end = to;
+                last.oldest = oldest;
+            }
+            _ => headings.push(Heading { sections: from..to, newest, oldest, is_short }),
+        }
+        from = to;
+    }
+    headings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,6 +359,32 @@ mod tests {
         assert!(at(33).0 > at(32).0 + f64::from(MONTH_HEIGHT), "a new month has a heading");
         let right = at(12).1 + layout.cell();
         assert!((right - 1000.0).abs() < 0.1, "rows end at the right edge, not at {right}");
+    }
+
+    #[test]
+    fn months_of_a_year_that_fill_no_row_share_a_heading() {
+        let sections = [
+            section(20220814, 1),
+            section(20220216, 1),
+            section(20220203, 1),
+            section(20211130, 1),
+            section(20211101, 30),
+            section(20211002, 2),
+        ];
+        let layout = Layout::new(&sections, 1000.0, 96.0);
+        let headings: Vec<_> = layout
+            .visible(0.0, layout.height())
+            .into_iter()
+            .filter_map(|item| match item {
+                Item::Month { newest, oldest, .. } => Some((newest.0, oldest.0)),
+                _ => None,
+            })
+            .collect();
+        let expected = [(20220814, 20220203), (20211130, 20211101), (20211002, 20211002)];
+        assert_eq!(headings, expected);
+        let at = |index| layout.place(index).expect("a place").0;
+        assert_eq!(at(0), at(2), "August and February are in one row");
+        assert!(at(3) > at(2), "another year is not");
     }
 
     #[test]

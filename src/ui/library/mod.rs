@@ -144,6 +144,11 @@ impl Library {
     /// Paints the screen.
     pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
         self.toolbar(ui, env);
+        if let Some(why) = self.pages.refusal.as_ref().filter(|_| !self.is_current()) {
+            self.wanted.clear();
+            widgets::empty(ui, Icon::Attention, "The library cannot be shown", why);
+            return;
+        }
         if !self.pages.is_known() {
             self.wanted.clear();
             return;
@@ -157,6 +162,11 @@ impl Library {
         if !self.selection.ids().is_empty() {
             self.selection_bar(ui, env);
         }
+    }
+
+    /// What is known is of the filter that was asked for, however old.
+    fn is_current(&self) -> bool {
+        self.pages.is_known() && self.pages.shown == self.pages.filter
     }
 
     fn empty(&self, ui: &mut Ui, env: &mut Env<'_>) {

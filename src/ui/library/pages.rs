@@ -45,6 +45,8 @@ pub(in crate::ui) struct Pages {
     /// The revision that the sections show; none before the first answer.
     pub sections_revision: Option<u64>,
     sections_under_way: bool,
+    /// Why the days could not be had, the last time.
+    pub refusal: Option<String>,
     /// What the days were last asked for with.
     asked: Option<(LibraryFilter, u64)>,
     /// Pages older than this are asked for again when they are seen.
@@ -100,6 +102,7 @@ impl Pages {
             self.asked = None;
             return;
         }
+        self.refusal = None;
         if self.shown != filter {
             self.pages.clear();
             self.shown = filter;
@@ -112,8 +115,9 @@ impl Pages {
     }
 
     /// The days could not be had; they are asked for again at the next change.
-    pub fn on_sections_failed(&mut self) {
+    pub fn on_sections_failed(&mut self, why: String) {
         self.sections_under_way = false;
+        self.refusal = Some(why);
     }
 
     fn key(&self, section: usize, offset: usize) -> Option<PageKey> {

@@ -16,6 +16,10 @@ impl Queue {
         if !self.groups_known {
             return;
         }
+        if let Some(why) = self.groups_refusal.as_ref().filter(|_| self.groups.is_empty()) {
+            widgets::empty(ui, Icon::Attention, "This list cannot be shown", why);
+            return;
+        }
         let groups: Vec<FailureGroup> =
             self.groups.iter().filter(|g| self.is_here(g, env)).cloned().collect();
         if groups.is_empty() {

@@ -54,6 +54,8 @@ struct List {
     total: u64,
     is_known: bool,
     is_under_way: bool,
+    /// Why the rows could not be had, the last time.
+    refusal: Option<String>,
 }
 
 /// The screen's state.
@@ -66,6 +68,8 @@ pub(super) struct Queue {
     groups: Vec<FailureGroup>,
     groups_known: bool,
     groups_under_way: bool,
+    /// Why the groups could not be had, the last time.
+    groups_refusal: Option<String>,
     /// The cause whose files are shown.
     open_group: Option<String>,
     folds: BTreeSet<String>,
@@ -81,6 +85,7 @@ impl Default for Queue {
             groups: Vec::new(),
             groups_known: false,
             groups_under_way: false,
+            groups_refusal: None,
             open_group: None,
             folds: BTreeSet::new(),
             revision: None,
@@ -153,6 +158,7 @@ impl Queue {
         let Some(list) = self.lists.get_mut(&key.whole()) else { return };
         list.is_under_way = false;
         list.is_known = true;
+        list.refusal = None;
         list.total = page.total;
         list.next = page.next;
         if key.is_more {
@@ -163,19 +169,20 @@ impl Queue {
     }
 
     /// Rows could not be had.
-    pub fn on_page_failed(&mut self, key: &ListKey) {
+    pub fn on_page_failed(&mut self, key: &ListKey, why: String) {
         if let Some(list) = self.lists.get_mut(&key.whole()) {
             list.is_under_way = false;
-            list.is_known = true;
+            list.refusal = Some(why);
         }
     }
 
     /// Takes the groups of failures in.
-    pub fn on_groups(&mut self, groups: Option<Vec<FailureGroup>>) {
+    pub fn on_groups(&mut self, outcome: Result<Vec<FailureGroup>, String>) {
         self.groups_under_way = false;
         self.groups_known = true;
-        if let Some(groups) = groups {
-            self.groups = groups;
+        match outcome {
+            Ok(groups) => (self.groups, self.groups_refusal) = (groups, None),
+            Err(why) => self.groups_refusal = Some(why),
         }
     }
 
@@ -284,7 +291,14 @@ impl Queue {
 
     fn listed(&mut self, ui: &mut Ui, env: &mut Env<'_>, left: f32) {
         let key = self.key();
-        let Some(list) = self.lists.get(&key).filter(|list| list.is_known) else { return };
+        let Some(list) = self.lists.get(&key) else { return };
+        if let Some(why) = list.refusal.as_ref().filter(|_| !list.is_known) {
+            widgets::empty(ui, Icon::Attention, "This list cannot be shown", why);
+            return;
+        }
+        if !list.is_known {
+            return;
+        }
         if list.rows.is_empty() {
             let (icon, text, more) = nothing(self.tab);
             widgets::empty(ui, icon, text, more);

@@ -189,7 +189,7 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, row: &QueueRow, list: QueueList) {
         if widgets::icon_button(ui, Icon::Info, &format!("Open {file}")).clicked() {
             env.out.push(Command::OpenAsset { asset, index: None });
         }
-    } else {
+    } else if list != QueueList::Excluded {
         ui.add_space(size::CONTROL);
     }
 }

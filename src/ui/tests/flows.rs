@@ -84,6 +84,19 @@ fn first_run_with_typed_paths() {
 }
 
 #[test]
+fn first_run_goes_on_where_it_was_left() {
+    let mut world = World::with_library(10);
+    world.snapshot.destinations.clear();
+    world.snapshot.backup = BackupSwitch::Off;
+    let window = Window::open(world);
+    assert!(window.sees("Keep your photos safe"));
+    assert!(window.sees("10 files, up to date"));
+    let mut world = World::with_library(10);
+    world.snapshot.backup = BackupSwitch::Off;
+    assert!(!Window::open(world).sees("Keep your photos safe"), "all was chosen and switched off again");
+}
+
+#[test]
 fn first_run_can_be_left() {
     let mut window = Window::open(World::new());
     window.click("Not now");

@@ -132,6 +132,26 @@ fn a_sentence_with_an_age_wakes_when_it_changes_and_no_sooner() {
 }
 
 #[test]
+fn what_cannot_be_shown_says_why_and_is_idle() {
+    let mut world = World::busy(500);
+    world.refuses = Some("The database cannot be read".into());
+    let mut window = Window::open(world);
+    assert!(window.sees("The library cannot be shown"));
+    assert!(window.sees("The database cannot be read"));
+    assert_idle(&mut window);
+    window.harness.state_mut().screen = Screen::Queue;
+    for list in [QueueList::NeedsAttention, QueueList::Waiting] {
+        window.harness.state_mut().queue.tab = list;
+        window.run();
+        assert!(window.sees("This list cannot be shown"), "no list is shown as empty that is not");
+        assert_idle(&mut window);
+    }
+    let asked = window.world.borrow().requests.len();
+    window.run();
+    assert_eq!(window.world.borrow().requests.len(), asked);
+}
+
+#[test]
 fn refused_pages_are_not_asked_for_again_and_again() {
     let mut world = World::with_library(500);
     world.is_mute = true;

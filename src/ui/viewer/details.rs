@@ -147,7 +147,7 @@ fn evidence(ui: &mut Ui, env: &mut Env<'_>, copy: &CopyDetails) {
     if let Some(proof) = &copy.proof {
         let when = copy.proved_at.as_deref().and_then(words::parse_time);
         let when = when.map_or_else(String::new, |then| format!(", {}", words::age(then, env.model.now)));
-        more.push(format!("{proof}{when}"));
+        more.push(words::sentence(&format!("{proof}{when}")));
     }
     if let Some(wait) = &copy.wait_reason {
         more.push(wait.summary.clone());

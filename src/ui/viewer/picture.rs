@@ -9,15 +9,15 @@ use eframe::egui::{
 
 use super::Viewer;
 use crate::api::AssetRow;
-use crate::client::{Picture, PictureRequest, Pixels};
+use crate::client::{Picture, PictureRequest, Pixels, THUMBNAIL_SIDE_MAX};
 use crate::ui::app::Env;
 use crate::ui::icons::{self, Icon};
 use crate::ui::library::Library;
 use crate::ui::library::cells;
 use crate::ui::theme::{HEADING, tokens};
 
-/// Full pictures kept: this one, its neighbours and the larger version of this one.
-const KEPT_MAX: usize = 4;
+/// Pictures kept: this one, its neighbours, the larger version of this one, and thumbnails.
+const KEPT_MAX: usize = 7;
 /// The longest side asked for when a picture fits the window, in pixels.
 const FIT_SIDE_MAX: u32 = 2048;
 /// The longest side asked for when it is zoomed, in pixels.
@@ -135,6 +135,10 @@ impl Viewer {
             return;
         };
         let side = if self.zoom > 1.2 { ZOOM_SIDE_MAX.min(texture_side_max(ui)) } else { fit_side(ui) };
+        if matches!(self.full.any(&row), Shown::Missing) {
+            // The thumbnail is at hand, and a soft picture at once is better than a sharp one later.
+            self.wanted.push(request(&row, THUMBNAIL_SIDE_MAX));
+        }
         if matches!(self.full.get(&row, side), Shown::Missing) {
             self.wanted.push(request(&row, side));
         }

@@ -1,6 +1,9 @@
 //! Helpers for tests that look at the sources or drive the built binary from outside.
 
+pub mod process;
 pub mod rust_source;
+pub mod seed;
+pub mod wait;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
