@@ -72,6 +72,12 @@ impl GroupKey {
     }
 }
 
+/// From source, folder and name.
+fn group_key(row: &Row<'_>) -> rusqlite::Result<GroupKey> {
+    let name: Vec<u8> = row.get(2)?;
+    Ok(GroupKey::of(row.get(0)?, row.get(1)?, &name))
+}
+
 /// A file of a key, with the part it plays until now.
 struct Part {
     id: FileId,
@@ -186,18 +192,15 @@ impl Write<'_> {
         keys: &mut BTreeSet<GroupKey>,
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE file SET status = 'described', captured_ms = ?5, reason = NULL, details = NULL
-            WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4 AND status IN ('found', 'problem')
-            RETURNING source_id, dir, name";
+            WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4 AND status IN ('found', 'problem')";
         let captured = facts.captured_at;
         let values = params![file.0, signed(stamp.size), stamp.mtime_ns, stamp.ctime_ns, captured.wall_ms.0];
-        let mut update = self.conn.prepare_cached(sql)?;
-        let key = update.query_row(values, |row| {
-            let name: Vec<u8> = row.get(2)?;
-            Ok(GroupKey::of(row.get(0)?, row.get(1)?, &name))
-        });
-        let Some(key) = key.optional()? else {
+        // Asked for apart: RETURNING would set up a table of its own for each row.
+        if self.conn.prepare_cached(sql)?.execute(values)? == 0 {
             return Ok(false);
-        };
+        }
+        let sql = "SELECT source_id, dir, name FROM file WHERE id = ?1";
+        let key = self.conn.prepare_cached(sql)?.query_row([file.0], group_key)?;
         let sql = "INSERT INTO resource (file_id, media_type, is_mismatch, captured_ms, offset_minutes,
               provenance, width, height, orientation, camera, content_identifier, group_hash)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
@@ -231,14 +234,13 @@ impl Write<'_> {
         self.conn.prepare_cached(sql)?.execute(params![digest, size])?;
         let sql = "UPDATE file SET status = 'ready',
               content_id = (SELECT id FROM content WHERE blake3 = ?5 AND size = ?2)
-            WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4 AND status = 'described'
-            RETURNING source_id";
-        let mut update = self.conn.prepare_cached(sql)?;
+            WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4 AND status = 'described'";
         let values = params![file.0, size, stamp.mtime_ns, stamp.ctime_ns, digest];
-        let source: Option<i64> = update.query_row(values, |row| row.get(0)).optional()?;
-        let Some(source) = source else {
+        if self.conn.prepare_cached(sql)?.execute(values)? == 0 {
             return Ok(false);
-        };
+        }
+        let sql = "SELECT source_id FROM file WHERE id = ?1";
+        let source: i64 = self.conn.prepare_cached(sql)?.query_row([file.0], |row| row.get(0))?;
         self.note_ready(file, SourceId(source))?;
         // Companions are recorded beside their primary's bytes, so they are news as well.
         let sql = "SELECT r.file_id FROM asset a JOIN resource r ON r.asset_id = a.id
@@ -297,10 +299,7 @@ impl Write<'_> {
     pub(super) fn group_key_of(&self, file: FileId) -> Result<Option<GroupKey>, StoreError> {
         let sql = "SELECT f.source_id, f.dir, f.name FROM file f JOIN resource r ON r.file_id = f.id
             WHERE f.id = ?1";
-        let key = self.conn.prepare_cached(sql)?.query_row([file.0], |row| {
-            let name: Vec<u8> = row.get(2)?;
-            Ok(GroupKey::of(row.get(0)?, row.get(1)?, &name))
-        });
+        let key = self.conn.prepare_cached(sql)?.query_row([file.0], group_key);
         Ok(key.optional()?)
     }
 

@@ -23,9 +23,10 @@ const HITS_WANTED: u32 = 45;
 const PHOTOS: u64 = 400;
 /// More of them than this are never made, however fast the machine is.
 const PHOTOS_MAX: u64 = 20_000;
-/// Photos are added while fewer files than this wait, or than several rounds as busy as the busiest
-/// would send.
+/// Photos are added while fewer files wait than several rounds as busy as the busiest would send,
+/// within these.
 const LEFT_WANTED: u64 = 300;
+const LEFT_MAX: u64 = 1_000;
 /// Bytes of the smallest and of the largest generated photo.
 const LENGTHS: (u64, u64) = (20_000, 2_000_000);
 /// How long a started process may take to show that it backs up.
@@ -332,7 +333,7 @@ fn kill_again_and_again(
         tally.most_done = tally.most_done.max(done);
         pause = if done == 0 { (pause * 2).min(PAUSE_MAX) } else { (pause / 2).max(PAUSE_MIN) };
         safe_before = last.safe;
-        let wanted = LEFT_WANTED.max(4 * tally.most_done);
+        let wanted = (4 * tally.most_done).clamp(LEFT_WANTED, LEFT_MAX);
         let room = PHOTOS_MAX - library.photos;
         library.grow(seeded, wanted.saturating_sub(last.left()).min(room));
     }

@@ -38,6 +38,12 @@ fn clean_now(inner: &Inner, keep: HashSet<u64>) -> Result<u64, Failure> {
     Ok(sweep.removed)
 }
 
+/// Removes what is left in our own folder. Cheap enough to be done before each probe; the caller
+/// holds the housekeeping lock.
+pub(super) fn clean_home(inner: &Inner, root: &dyn FolderDir) -> io::Result<()> {
+    Sweep { inner, keep: HashSet::new(), dirs_left: DIRS_MAX, removed: 0 }.home(root)
+}
+
 impl Sweep<'_> {
     /// Looks only where copies and our own files are kept; a person's other folders are not ours.
     fn everything(&mut self, root: &dyn FolderDir) -> io::Result<()> {
@@ -49,6 +55,10 @@ impl Sweep<'_> {
                 }
             }
         }
+        self.home(root)
+    }
+
+    fn home(&mut self, root: &dyn FolderDir) -> io::Result<()> {
         let Some(home) = self.open(root, HOME)? else { return Ok(()) };
         self.temps_in(home.as_ref())?;
         for scratch in self.dirs_in(home.as_ref(), |name| self.is_own_scratch(name))? {

@@ -9,6 +9,7 @@ use super::marker::{HOME, put_new};
 use crate::base::files::EntryKind;
 use crate::destination::manifest::{self, Collected};
 use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::key;
 
 pub(super) const MANIFEST: &str = "manifest";
 const SUFFIX: &str = ".jsonl";
@@ -41,7 +42,9 @@ fn write_now(inner: &Inner, installation: &str, sequence: u64, segment: &[u8]) -
     let home = root.open_dir(HOME).map_err(explain)?;
     let manifests = make_dir(home.as_ref(), MANIFEST).map_err(explain)?;
     let dir = make_dir(manifests.as_ref(), installation).map_err(explain)?;
-    match put_new(dir.as_ref(), &name, segment, inner.scratch_token()) {
+    // The same at each try, so that what a killed run left is used again.
+    let token = key::temp_token(&inner.parts.installation, sequence);
+    match put_new(dir.as_ref(), &name, segment, token) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // A run that was killed right after writing it writes it again.

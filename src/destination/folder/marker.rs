@@ -82,10 +82,15 @@ fn write_new(root: &dyn FolderDir, bytes: &[u8], token: u64) -> io::Result<()> {
     root.sync()
 }
 
-/// Writes a small file under a name that must be free, all of it or nothing.
+/// Writes a small file under a name that must be free, all of it or nothing. A temp file of this
+/// token is a killed run's, and goes.
 pub(super) fn put_new(dir: &dyn FolderDir, name: &str, bytes: &[u8], token: u64) -> io::Result<()> {
     let temp = key::temp_name(token);
     let outcome = (|| {
+        match dir.remove_file(&temp) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut file = dir.create(&temp)?;
         file.write_all(bytes)?;
         file.sync()?;

@@ -4,6 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 
 use super::Inner;
+use super::clean::clean_home;
 use super::errors::at_destination;
 use super::fs::{FolderDir, FsFacts};
 use super::marker::{self, HOME};
@@ -46,6 +47,8 @@ fn probe_now(inner: &Inner) -> Result<Abilities, Failure> {
     let root = inner.open()?;
     let gone = || Failure::destination(FailureKind::Gone, "the destination's marker went away");
     let marker = marker::read(root.as_ref())?.ok_or_else(gone)?;
+    // A run that was killed while it made this destination is known to no ledger.
+    clean_home(inner, root.as_ref()).map_err(|error| failed(&error))?;
     let home = root.open_dir(HOME).map_err(|error| failed(&error))?;
     let abilities = in_scratch(inner, home.as_ref(), SCRATCH_PREFIX, |scratch| {
         try_all(scratch, &scratch.facts()?, marker.uuid)

@@ -318,6 +318,26 @@ async fn what_was_said_to_be_stored_survives_a_cut_of_power() {
 }
 
 #[tokio::test]
+async fn what_a_kill_left_in_our_own_folder_goes() {
+    let (folder, memory) = folder(|_rules| {}).await;
+    let segment = ".safelight/manifest/here/1.jsonl";
+    memory.put(&format!(".safelight/manifest/here/{}", key::temp_name(key::temp_token("here", 1))), b"ha");
+    folder.write_manifest("here", 1, b"half no more").await.expect("written");
+    assert_eq!(memory.files(), [MARKER, segment]);
+
+    let scratch = format!(".safelight/{}{:016x}/a", probe::SCRATCH_PREFIX, key::temp_token("here", 7));
+    let marker = format!(".safelight/{}", key::temp_name(key::temp_token("here", 8)));
+    let foreign = format!(".safelight/{}", key::temp_name(key::temp_token("there", 8)));
+    for left in [&scratch, &marker, &foreign] {
+        memory.put(left, b"left");
+    }
+    folder.probe().await.expect("probed");
+    let mut expected = [foreign.as_str(), MARKER, segment];
+    expected.sort_unstable();
+    assert_eq!(memory.files(), expected);
+}
+
+#[tokio::test]
 async fn where_names_may_be_replaced_a_key_without_its_hash_is_refused() {
     let (folder, memory) = folder(|rules| rules.no_replace = false).await;
     let plain = source(KEY, 10);
