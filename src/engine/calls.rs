@@ -297,11 +297,12 @@ impl Supervisor {
                 return;
             }
         };
+        let installation = self.installation.uuid.clone();
         let (deps, store, cancel) = (self.deps.clone(), self.store.clone(), self.background.child_token());
         self.tasks.spawn(async move {
             let into = crate::base::files::path_from_bytes(&into);
-            let outcome =
-                restore::run(&deps, &store, id, &destination, &into, only.as_deref(), &cancel).await;
+            let order = restore::Order { id, destination, installation, into, only };
+            let outcome = restore::run(&deps, &store, &order, &cancel).await;
             reply.send(outcome).ok();
             TaskEnd::Answered
         });

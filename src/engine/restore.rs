@@ -1,11 +1,12 @@
 //! Copying files from a destination back to a folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
 use super::calls::{Outcome, internal, refused};
 use super::deps::Deps;
+use super::tasks::adopt;
 use crate::api::Reply;
 use crate::destination::SharedDestination;
 use crate::domain::glob::Glob;
@@ -18,17 +19,23 @@ const PAGE_COPIES_MAX: u32 = 500;
 /// Sentences about files that could not be restored.
 const SENTENCES_MAX: usize = 1_000;
 
-/// Restores every copy whose key matches into `into`, under its key. Nothing there is replaced.
-pub(super) async fn run(
-    deps: &Deps,
-    store: &Store,
-    id: DestinationId,
-    destination: &SharedDestination,
-    into: &Path,
-    only: Option<&str>,
-    cancel: &CancellationToken,
-) -> Outcome {
+/// What is to be restored, and from where.
+pub(super) struct Order {
+    pub id: DestinationId,
+    pub destination: SharedDestination,
+    pub installation: String,
+    pub into: PathBuf,
+    pub only: Option<String>,
+}
+
+/// Restores every copy whose key matches into a folder, under its key. Nothing there is replaced.
+pub(super) async fn run(deps: &Deps, store: &Store, order: &Order, cancel: &CancellationToken) -> Outcome {
+    let Order { id, destination, installation, into, only } = order;
+    let id = *id;
     destination.check().await.map_err(|failure| refused(&failure))?;
+    // The ledger may be new: another computer's, or one that was lost.
+    adopt(store, id, destination, &deps.rng, installation).await.map_err(|failure| refused(&failure))?;
+    let only = only.as_deref();
     let glob = only.map(Glob::new);
     let (mut restored, mut present, mut failed) = (0, 0, Vec::new());
     let mut after = String::new();

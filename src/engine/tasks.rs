@@ -125,7 +125,7 @@ impl Supervisor {
 
 /// Takes what the manifests at a destination say into a ledger that does not know it: as accepted,
 /// to be proved when a present file needs it.
-async fn adopt(
+pub(super) async fn adopt(
     store: &Store,
     id: DestinationId,
     destination: &SharedDestination,

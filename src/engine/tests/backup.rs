@@ -123,3 +123,33 @@ async fn nothing_wakes_the_engine_when_all_is_done() {
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(world.snapshot().await.revision, revision);
 }
+
+#[tokio::test(start_paused = true)]
+async fn another_computer_restores_from_the_disk_alone() {
+    let mut world = World::new().await;
+    for n in 0..5 {
+        world.put(&format!("/photos/{n}.jpg"), &format!("photo {n}"));
+    }
+    world.set_up().await;
+    world.settled().await;
+    world.stop().await;
+    // Another data folder knows nothing; backup stays off.
+    world.dir = tempfile::tempdir().expect("dir");
+    world.start().await;
+    world.add_backup().await;
+    let destination = world.destination().await.id;
+    let out = tempfile::tempdir().expect("dir");
+    let into = PathText::from_bytes(out.path().as_os_str().as_encoded_bytes());
+    let Reply::Restored { restored, present, failed } =
+        world.ask(Request::Restore { destination, into: into.clone(), only: None }).await
+    else {
+        panic!("restored")
+    };
+    assert_eq!((restored, present, failed), (5, 0, Vec::new()));
+    for copy in world.copies() {
+        let placed = std::fs::read(out.path().join(copy.trim_start_matches('/'))).expect("placed");
+        assert_eq!(Some(placed), world.disk.contents(&copy));
+    }
+    let again = world.ask(Request::Restore { destination, into, only: None }).await;
+    assert!(matches!(again, Reply::Restored { restored: 0, present: 5, .. }), "{again:?}");
+}
