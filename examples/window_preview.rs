@@ -67,6 +67,8 @@ fn world(scene: &str, photos: usize) -> World {
         "safe" => World::with_library(photos),
         _ => World::busy(photos),
     };
+    // Painting is done where the window is painted, so large pictures would hold it up.
+    world.picture_side_max = 640;
     world.picks = VecDeque::from([pick("/home/ada/Pictures"), pick("/media/ada/Backup disk")]);
     if scene == "lost" {
         let why = "The backup in the background has stopped. It is being started again".to_owned();

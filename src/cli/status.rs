@@ -92,7 +92,7 @@ pub fn destination_lines(destination: &DestinationState) -> Vec<String> {
         (d.unproven, "copied but not proved"),
         (d.waiting, "waiting"),
         (d.uploading, "being copied"),
-        (d.needs_attention, "need attention: safelight queue --failed"),
+        (d.needs_attention, attention(d.needs_attention)),
         (d.excluded, "left out"),
     ];
     let others = others.into_iter().filter(|(number, _)| *number > 0);
@@ -105,4 +105,13 @@ pub fn destination_lines(destination: &DestinationState) -> Vec<String> {
         lines.push(format!("    oldest proof {oldest}"));
     }
     lines
+}
+
+/// One file needs attention; several need it.
+fn attention(number: u64) -> &'static str {
+    if number == 1 {
+        "needs attention: safelight queue --failed"
+    } else {
+        "need attention: safelight queue --failed"
+    }
 }

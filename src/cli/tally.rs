@@ -144,12 +144,21 @@ impl Tally {
         let others = [
             (self.unproven, "copied but not proved"),
             (self.waiting + self.uploading, "waiting"),
-            (self.needs_attention, "need attention (safelight queue --failed)"),
+            (self.needs_attention, attention(self.needs_attention)),
             (self.excluded, "left out"),
         ];
         for (number, what) in others.into_iter().filter(|(number, _)| *number > 0) {
             text += &format!(", {} {what}", count(number));
         }
         text
+    }
+}
+
+/// One file needs attention; several need it.
+fn attention(number: u64) -> &'static str {
+    if number == 1 {
+        "needs attention (safelight queue --failed)"
+    } else {
+        "need attention (safelight queue --failed)"
     }
 }

@@ -126,3 +126,53 @@ async fn changes_are_announced() {
     let newest = world.store.read(|store| store.newest_token()).await.expect("token");
     assert_eq!(newest, 1);
 }
+
+#[tokio::test]
+async fn on_a_real_disk_with_real_threads() {
+    let dir = tempfile::tempdir().expect("dir");
+    let root = dir.path().join("photos");
+    std::fs::create_dir_all(root.join("a/b")).expect("mkdir");
+    // Hidden files are left out at once, so nothing here waits for a file to settle.
+    std::fs::write(root.join("a/b/.1.jpg"), "one").expect("write");
+    let clock = Arc::new(crate::base::clock::SystemClock);
+    let files: crate::base::files::SharedFiles = Arc::new(crate::base::files::RealFiles);
+    let options = StoreOptions {
+        path: dir.path().join("safelight.db"),
+        clock: Arc::clone(&clock) as crate::base::clock::SharedClock,
+        rng: Arc::new(SeededRng::new(1)),
+        executor: Executor::threads("store", 1).expect("threads"),
+    };
+    let store = Store::open(options).expect("store").store;
+    let (path, system) = (path_bytes(&root), files.file_system(&root).expect("named"));
+    store.write(move |tx| tx.add_source(&path, &system)).await.expect("added");
+    let library = Library::start(LibraryDeps {
+        store: store.clone(),
+        files,
+        clock,
+        reader: Arc::new(MediaReader),
+        watch: Arc::new(SystemWatch),
+        executor: Executor::threads("library", 1).expect("threads"),
+        parallel: READS_MAX,
+    });
+    let mut state = library.state();
+    let found = async |count: u64| {
+        let mut state = library.state();
+        loop {
+            let known = store.read(|r| r.source_found(SourceId(1))).await.expect("counted");
+            if known == count {
+                return;
+            }
+            state.changed().await.expect("runs");
+        }
+    };
+    found(1).await;
+    let watched = |state: &LibraryState| state.is_quiet() && state.sources[&SourceId(1)].is_watched;
+    state.wait_for(watched).await.expect("runs");
+    std::fs::create_dir(root.join("new")).expect("mkdir");
+    std::fs::write(root.join("new/.2.jpg"), "two").expect("write");
+    found(2).await;
+    std::fs::remove_dir_all(root.join("a")).expect("remove");
+    found(1).await;
+    library.stop().await;
+    store.close().await;
+}
