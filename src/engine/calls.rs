@@ -188,14 +188,15 @@ impl Supervisor {
             }
         };
         let items = work.map_err(|e| internal(&e))?;
-        self.unlose_all().await;
+        self.unlose_all();
+        self.library.look_again();
         self.library.rescan(None);
         self.process_all();
         Ok(Reply::Changed { items })
     }
 
     /// A person who says "try again" also means the place that could not be used.
-    async fn unlose_all(&mut self) {
+    fn unlose_all(&mut self) {
         let now = self.deps.clock.now();
         for runner in self.runners.values_mut() {
             if let Some(lost) = runner.row.lost.clone() {
@@ -233,6 +234,7 @@ impl Supervisor {
         };
         let items = items_of(&ids)?;
         let items = self.store.write(move |tx| tx.include_items(&items)).await.map_err(|e| internal(&e))?;
+        self.library.look_again();
         self.library.rescan(None);
         self.process_all();
         Ok(Reply::Changed { items })
