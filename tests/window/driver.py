@@ -110,11 +110,19 @@ class Node:
 
     @property
     def name(self):
-        return self.accessible.get_name() or ""
+        """Its name; none once it has gone, as lists change while they are read."""
+        try:
+            return self.accessible.get_name() or ""
+        except GLib.Error:
+            return ""
 
     @property
     def role(self):
-        return self.accessible.get_role_name() or ""
+        """Its role; none once it has gone."""
+        try:
+            return self.accessible.get_role_name() or ""
+        except GLib.Error:
+            return ""
 
     def has_state(self, state):
         return self.accessible.get_state_set().contains(state)
