@@ -64,6 +64,8 @@ impl Store {
         conn.busy_timeout(std::time::Duration::from_secs(5))?;
         conn.pragma_update(None, "journal_mode", "WAL")?;
         prepare(&conn)?;
+        // Else a statement of every step of every job is planned anew for each value bound to it.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // A kill loses nothing with NORMAL; a power cut may lose the last commits, and then the
         // restart finds their effects at the destination and adopts them.
         conn.pragma_update(None, "synchronous", "NORMAL")?;
@@ -162,8 +164,6 @@ fn prepare(conn: &Connection) -> Result<(), StoreError> {
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "cache_size", -8_192)?;
-    // Else a statement is planned anew for each value that is bound to it.
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(128);
     // Plans do not depend on what is bound, so a statement is never compiled twice.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
