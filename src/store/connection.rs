@@ -64,8 +64,6 @@ impl Store {
         conn.busy_timeout(std::time::Duration::from_secs(5))?;
         conn.pragma_update(None, "journal_mode", "WAL")?;
         prepare(&conn)?;
-        // Else a statement of every step of every job is planned anew for each value bound to it.
-        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // A kill loses nothing with NORMAL; a power cut may lose the last commits, and then the
         // restart finds their effects at the destination and adopts them.
         conn.pragma_update(None, "synchronous", "NORMAL")?;
