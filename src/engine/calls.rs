@@ -195,8 +195,9 @@ impl Supervisor {
         Ok(Reply::Changed { items })
     }
 
-    /// A person who says "try again" also means the place that could not be used.
-    fn unlose_all(&mut self) {
+    /// A place that could not be used is tried again now: the person who says "try again" means it
+    /// too.
+    pub(super) fn unlose_all(&mut self) {
         let now = self.deps.clock.now();
         for runner in self.runners.values_mut() {
             if let Some(lost) = runner.row.lost.clone() {

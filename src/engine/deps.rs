@@ -3,12 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::library::{SystemWatch, Watch};
 use crate::base::clock::{SharedClock, SystemClock};
 use crate::base::executor::Executor;
 use crate::base::files::{RealFiles, SharedFiles};
 use crate::base::rng::{SharedRng, SystemRng};
+use crate::base::waker::Waker;
 use crate::destination::connect::{Connect, Connector};
+use crate::platform::resume;
 
 /// The engine's dependencies.
 #[derive(Clone)]
@@ -29,6 +33,8 @@ pub struct Deps {
     pub watch: Arc<dyn Watch>,
     /// Where sources are looked through, described and hashed.
     pub library_executor: Executor,
+    /// Notified when the computer has slept or its clock was set.
+    pub resumed: Arc<Notify>,
 }
 
 /// Threads that look through, describe and hash sources: reading is bound by the disk or by two
@@ -47,6 +53,11 @@ impl Deps {
     pub fn system(data_dir: PathBuf) -> std::io::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let rng: SharedRng = Arc::new(SystemRng);
+        let resumed: Arc<Notify> = Arc::default();
+        let heard = Arc::clone(&resumed);
+        if let Err(error) = resume::watch(Waker::new(move || heard.notify_one())) {
+            tracing::warn!(%error, "sleep is not noticed at once");
+        }
         let folders = Executor::threads("folder", FOLDER_THREADS)?;
         Ok(Self {
             data_dir,
@@ -57,6 +68,7 @@ impl Deps {
             store_executor: Executor::threads("store", STORE_THREADS)?,
             watch: Arc::new(SystemWatch),
             library_executor: Executor::threads("library", LIBRARY_THREADS)?,
+            resumed,
         })
     }
 }

@@ -38,6 +38,7 @@ enum Input {
     Task(TaskEnd),
     LibraryChanged,
     LibraryMoved,
+    Resumed,
     Tick,
     Stop,
 }
@@ -68,6 +69,7 @@ impl Supervisor {
     pub async fn run(mut self) {
         let changes = self.library.changes();
         let mut state = self.library.state();
+        let resumed = Arc::clone(&self.deps.resumed);
         self.step().await;
         while !self.is_stopping {
             let wake = self.next_wake();
@@ -77,6 +79,7 @@ impl Supervisor {
                     Err(error) => Input::Task(TaskEnd::Lost(error.to_string())),
                 },
                 call = self.end.calls.recv() => call.map_or(Input::Stop, Input::Call),
+                () = resumed.notified() => Input::Resumed,
                 () = changes.notified() => Input::LibraryChanged,
                 Ok(()) = state.changed() => {
                     self.library_state = state.borrow_and_update().clone();
@@ -100,9 +103,19 @@ impl Supervisor {
                 self.is_dirty = true;
             }
             Input::LibraryMoved => self.is_dirty = true,
+            Input::Resumed => self.resumed(),
             Input::Tick => self.is_dirty |= self.runners.values().any(|runner| !runner.running.is_empty()),
             Input::Stop => self.is_stopping = true,
         }
+    }
+
+    /// The computer has slept or its clock was set: what was known of the outside may be old.
+    fn resumed(&mut self) {
+        tracing::info!("the computer has slept, or its clock was set");
+        self.runners.values_mut().for_each(|runner| runner.checked_until = None);
+        self.unlose_all();
+        self.library.rescan(None);
+        self.process_all();
     }
 
     async fn take_end(&mut self, end: TaskEnd) {

@@ -10,5 +10,6 @@ pub mod log;
 pub mod mount;
 pub mod paths;
 pub mod place;
+pub mod resume;
 pub mod show;
 pub mod socket;

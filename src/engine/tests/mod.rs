@@ -39,6 +39,7 @@ struct World {
     dir: tempfile::TempDir,
     handle: Option<Handle>,
     runs: u64,
+    resumed: Arc<tokio::sync::Notify>,
 }
 
 impl World {
@@ -48,7 +49,7 @@ impl World {
         files.mkdir("/photos");
         let dir = tempfile::tempdir().expect("dir");
         let disk = MemoryFs::new("/backup");
-        let mut world = Self { files, disk, clock, dir, handle: None, runs: 0 };
+        let mut world = Self { files, disk, clock, dir, handle: None, runs: 0, resumed: Arc::default() };
         world.start().await;
         world
     }
@@ -71,6 +72,7 @@ impl World {
             store_executor: Executor::inline(),
             watch: Arc::new(NoWatch),
             library_executor: Executor::inline(),
+            resumed: Arc::clone(&self.resumed),
         };
         self.handle = Some(start(deps).await.expect("started"));
     }

@@ -155,3 +155,22 @@ async fn a_copy_that_reads_back_wrong_is_never_safe_and_is_tried_three_times() {
     world.until("safe", |s| s.destinations[0].safe == 2).await;
     world.check_identity().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn waking_from_sleep_looks_at_everything_anew() {
+    let world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    world.set_up().await;
+    world.settled().await;
+    world.disk.rules(|rules| rules.is_unmounted = true);
+    world.put("/photos/b.jpg", "b");
+    world.ask(Request::Rescan { id: None }).await;
+    // Long enough for the waits between probes to be minutes.
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    world.disk.rules(|rules| rules.is_unmounted = false);
+    world.put("/photos/c.jpg", "c");
+    let woken = world.clock.now();
+    world.resumed.notify_one();
+    world.until("all safe", |s| s.destinations[0].safe == 3).await;
+    assert!(world.clock.now().since(woken) < Duration::from_secs(30));
+}
