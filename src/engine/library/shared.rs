@@ -1,7 +1,7 @@
 //! What the library's tasks share: what they were given, what they tell, and how they stop.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -17,6 +17,10 @@ pub(super) struct Shared {
     state: watch::Sender<LibraryState>,
     pub(super) changes: Arc<Notify>,
     newest_token: AtomicI64,
+    /// Counts taken so far, in the order of their transactions.
+    counted: Arc<AtomicU64>,
+    /// The newest count that was told.
+    told: AtomicU64,
     sources: Mutex<BTreeMap<SourceId, Hints>>,
     left_out: Mutex<Arc<Vec<Vec<u8>>>>,
     index_news: Notify,
@@ -34,6 +38,8 @@ impl Shared {
             state: watch::Sender::new(state),
             changes: Arc::default(),
             newest_token: AtomicI64::new(0),
+            counted: Arc::default(),
+            told: AtomicU64::new(0),
             sources: Mutex::default(),
             left_out: Mutex::default(),
             index_news: Notify::new(),
@@ -134,30 +140,39 @@ impl Shared {
         T: Send + 'static,
         F: FnOnce(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let (value, to_do, token) = self
+        let counted = Arc::clone(&self.counted);
+        let (value, to_do, token, order) = self
             .deps
             .store
             .write(move |tx| {
                 let value = write(tx)?;
                 tx.prune_changes()?;
-                Ok((value, tx.to_do()?, tx.newest_token()?))
+                Ok((value, tx.to_do()?, tx.newest_token()?, counted.fetch_add(1, Ordering::Relaxed) + 1))
             })
             .await?;
         self.update(|state| state.revision += 1);
-        self.tell(to_do, token);
+        self.tell(to_do, token, order);
         Ok(value)
     }
 
     /// Tells everyone what is still to be done, after somebody else wrote to the store.
     pub(super) async fn recount(&self) -> Result<(), StoreError> {
-        let (to_do, token) =
-            self.deps.store.read(|store| Ok((store.to_do()?, store.newest_token()?))).await?;
-        self.tell(to_do, token);
+        let counted = Arc::clone(&self.counted);
+        let count = move |tx: &Write<'_>| {
+            Ok((tx.to_do()?, tx.newest_token()?, counted.fetch_add(1, Ordering::Relaxed) + 1))
+        };
+        let (to_do, token, order) = self.deps.store.write(count).await?;
+        self.tell(to_do, token, order);
         Ok(())
     }
 
-    fn tell(&self, to_do: ToDo, token: i64) {
+    /// Counts are taken in the order of the commits, but their takers may get here in another: an
+    /// older count never replaces a newer one.
+    fn tell(&self, to_do: ToDo, token: i64, order: u64) {
         self.update(|state| {
+            if self.told.fetch_max(order, Ordering::Relaxed) > order {
+                return;
+            }
             (state.to_describe, state.to_hash) = (to_do.to_describe, to_do.to_hash);
             state.settling = to_do.settling;
         });
