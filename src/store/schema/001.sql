@@ -294,10 +294,11 @@ CREATE TRIGGER detached AFTER DELETE ON attachment BEGIN
 END;
 CREATE TRIGGER record_moved AFTER UPDATE OF bin ON backup_record
 WHEN OLD.bin <> NEW.bin AND NEW.file_count > 0 BEGIN
-  UPDATE bin_count SET files = files - moved.n, bytes = bytes - moved.n * NEW.size
-    FROM (SELECT f.source_id AS source, count(*) AS n FROM attachment a JOIN file f ON f.id = a.file_id
-      WHERE a.record_id = NEW.id GROUP BY f.source_id) AS moved
-    WHERE destination_id = NEW.destination_id AND source_id = moved.source AND bin = OLD.bin;
+  -- The rows are there; an UPDATE with a subquery would set up a table of its own each time.
+  INSERT INTO bin_count
+    SELECT NEW.destination_id, f.source_id, OLD.bin, 0, 0
+    FROM attachment a JOIN file f ON f.id = a.file_id WHERE a.record_id = NEW.id
+    ON CONFLICT DO UPDATE SET files = files - 1, bytes = bytes - NEW.size;
   INSERT INTO bin_count
     SELECT NEW.destination_id, f.source_id, NEW.bin, 1, NEW.size
     FROM attachment a JOIN file f ON f.id = a.file_id WHERE a.record_id = NEW.id
