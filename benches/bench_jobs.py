@@ -20,6 +20,6 @@ def measure(place):
         "the same with the records and attachments they need",
         f"{whole}, {wants.median:.2f} s of it for the records",
         f"batched inserts of the same rows: {inserts}",
-        f"{whole.median / inserts.median:.1f} times their time",
+        f"{whole.over(inserts):.1f} times their time",
         "at most 4",
     )

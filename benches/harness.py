@@ -96,6 +96,11 @@ class Turns(list):
     def median(self):
         return statistics.median(self)
 
+    def over(self, other):
+        """How many times the other side's time this side took: the median over the turns, because
+        what loads the machine in one turn loads both sides."""
+        return statistics.median(mine / theirs for mine, theirs in zip(self, other))
+
     def __str__(self):
         digits = 0 if self.median >= 100 else 2 if self.median >= 1 else 3
         return f"{self.median:.{digits}f} s ({min(self):.{digits}f}–{max(self):.{digits}f})"
