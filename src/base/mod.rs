@@ -4,6 +4,7 @@
 //! read them.
 
 pub mod clock;
+pub mod digester;
 pub mod executor;
 pub mod files;
 pub mod memory_files;

@@ -8,6 +8,7 @@ pub mod connect;
 pub mod folder;
 pub mod layer;
 pub mod manifest;
+pub mod source;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use crate::base::files::SharedFiles;
 use crate::domain::asset::{CapturedAt, ResourceKind};
 use crate::domain::failure::Failure;
 use crate::domain::file::FileStamp;
-use crate::domain::hash::ContentHash;
+use crate::domain::hash::{ContentHash, Digests};
 use crate::domain::ids::RecordId;
 use crate::domain::record::Evidence;
 pub use crate::domain::transfer::{Abilities, Checkpoint, Phase};
@@ -38,6 +39,9 @@ pub struct Item {
     pub key: String,
     /// The bytes that must arrive.
     pub content: ContentHash,
+    /// Their other digests: what the destination wants (see [`Abilities::digests_wanted`]) before a
+    /// send, what happens to be known otherwise.
+    pub digests: Digests,
     /// The source file.
     pub path: PathBuf,
     /// The source file's state when it was hashed; another state means it has changed.

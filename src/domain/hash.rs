@@ -46,6 +46,148 @@ pub struct ContentHash {
     pub size: u64,
 }
 
+/// A digest that some destination speaks beside BLAKE3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DigestKind {
+    /// SHA-1, by which Immich knows an asset again.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// MD5, the `Content-MD5` of HTTP and the entity tag of many servers.
+    Md5,
+    /// The CRC of 64 bits that NVMe uses; those of two parts combine into that of the whole.
+    Crc64Nvme,
+}
+
+impl DigestKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Md5, Self::Crc64Nvme];
+
+    /// The kind's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Md5 => "md5",
+            Self::Crc64Nvme => "crc64nvme",
+        }
+    }
+
+    /// The kind with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    fn bit(self) -> u8 {
+        match self {
+            Self::Sha1 => 1,
+            Self::Sha256 => 2,
+            Self::Md5 => 4,
+            Self::Crc64Nvme => 8,
+        }
+    }
+}
+
+/// A set of digest kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct DigestSet(u8);
+
+impl DigestSet {
+    /// The empty set.
+    pub const NONE: Self = Self(0);
+
+    /// Whether `kind` is in the set.
+    pub fn contains(self, kind: DigestKind) -> bool {
+        self.0 & kind.bit() != 0
+    }
+
+    /// The set with `kind`.
+    #[must_use]
+    pub fn with(self, kind: DigestKind) -> Self {
+        Self(self.0 | kind.bit())
+    }
+
+    /// What is in either set.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// What is in both sets.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// What is in this set and not in `other`.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether nothing is in the set.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The kinds in the set, in the order of [`DigestKind::ALL`].
+    pub fn kinds(self) -> impl Iterator<Item = DigestKind> {
+        DigestKind::ALL.into_iter().filter(move |kind| self.contains(*kind))
+    }
+}
+
+impl FromIterator<DigestKind> for DigestSet {
+    fn from_iter<I: IntoIterator<Item = DigestKind>>(kinds: I) -> Self {
+        kinds.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
+/// Digests of a content beside its BLAKE3, as far as they are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Digests {
+    /// SHA-1.
+    pub sha1: Option<[u8; 20]>,
+    /// SHA-256.
+    pub sha256: Option<[u8; 32]>,
+    /// MD5.
+    pub md5: Option<[u8; 16]>,
+    /// CRC-64/NVME.
+    pub crc64nvme: Option<u64>,
+}
+
+impl Digests {
+    /// Which are known.
+    pub fn known(&self) -> DigestSet {
+        let is_known = |kind: &DigestKind| match kind {
+            DigestKind::Sha1 => self.sha1.is_some(),
+            DigestKind::Sha256 => self.sha256.is_some(),
+            DigestKind::Md5 => self.md5.is_some(),
+            DigestKind::Crc64Nvme => self.crc64nvme.is_some(),
+        };
+        DigestKind::ALL.into_iter().filter(is_known).collect()
+    }
+
+    /// These, and what `other` knows beyond them. Both must be of the same bytes.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            sha1: self.sha1.or(other.sha1),
+            sha256: self.sha256.or(other.sha256),
+            md5: self.md5.or(other.md5),
+            crc64nvme: self.crc64nvme.or(other.crc64nvme),
+        }
+    }
+}
+
+/// What one read of a whole file told of its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hashed {
+    /// Their identity.
+    pub content: ContentHash,
+    /// The other digests that were asked for.
+    pub digests: Digests,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +200,29 @@ mod tests {
         assert_eq!(Blake3::from_hex(""), None);
         assert_eq!(Blake3::from_hex(&"g".repeat(64)), None);
         assert_eq!(Blake3::from_hex(&"é".repeat(32)), None);
+    }
+
+    #[test]
+    fn sets_of_digests() {
+        let set: DigestSet = [DigestKind::Md5, DigestKind::Sha1].into_iter().collect();
+        assert_eq!(set.kinds().collect::<Vec<_>>(), [DigestKind::Sha1, DigestKind::Md5]);
+        let md5 = DigestSet::NONE.with(DigestKind::Md5);
+        assert_eq!(set.without(md5), DigestSet::NONE.with(DigestKind::Sha1));
+        assert_eq!(set.intersection(md5), md5);
+        assert_eq!(set.union(md5), set);
+        assert!(DigestSet::NONE.is_empty() && !set.is_empty());
+        for kind in DigestKind::ALL {
+            assert_eq!(DigestKind::parse(kind.as_str()), Some(kind));
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_kept_and_added_to() {
+        let one = Digests { sha1: Some([1; 20]), ..Digests::default() };
+        let two = Digests { sha1: Some([2; 20]), md5: Some([2; 16]), ..Digests::default() };
+        let both = one.or(two);
+        assert_eq!((both.sha1, both.md5), (Some([1; 20]), Some([2; 16])));
+        assert_eq!(both.known(), [DigestKind::Sha1, DigestKind::Md5].into_iter().collect());
+        assert!(Digests::default().known().is_empty());
     }
 }

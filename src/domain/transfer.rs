@@ -5,8 +5,12 @@
 //! destination's.
 
 use super::asset::CapturedAt;
-use super::hash::ContentHash;
+use super::hash::{ContentHash, DigestKind, DigestSet};
+use super::target::DestinationKind;
 use super::time::UnixMillis;
+
+/// The largest file that S3 takes in one request here; larger ones go in parts. In bytes.
+pub const S3_WHOLE_MAX: u64 = 16 << 20;
 
 /// What a probe found out about a destination, remembered with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,37 @@ pub struct Abilities {
     pub size_max: Option<u64>,
     /// What a person may want to know: the file system, a server's version.
     pub note: String,
+    /// Digests of which a wrong one was seen to be refused.
+    pub trusted_digests: DigestSet,
+    /// What else the protocol found out, in its own words, opaque to everyone else.
+    pub findings: String,
+}
+
+impl Abilities {
+    /// The digests beside BLAKE3 that a destination of this kind wants of a file of `size` bytes
+    /// before it is sent.
+    pub fn digests_wanted(&self, kind: DestinationKind, size: u64) -> DigestSet {
+        match kind {
+            DestinationKind::Folder => DigestSet::NONE,
+            DestinationKind::S3 => {
+                let trusted = self.trusted_digests;
+                let best = [DigestKind::Crc64Nvme, DigestKind::Sha256];
+                let best: DigestSet =
+                    best.into_iter().find(|kind| trusted.contains(*kind)).into_iter().collect();
+                if size <= S3_WHOLE_MAX {
+                    best.with(DigestKind::Md5)
+                } else {
+                    // Of the others a file in parts has none that is of the whole.
+                    best.intersection(DigestSet::NONE.with(DigestKind::Crc64Nvme))
+                }
+            }
+            DestinationKind::Immich => self.trusted_digests.with(DigestKind::Sha1),
+            DestinationKind::Nextcloud => self.trusted_digests.with(DigestKind::Sha256),
+            DestinationKind::WebDav | DestinationKind::Tus | DestinationKind::Resumable => {
+                self.trusted_digests
+            }
+        }
+    }
 }
 
 impl Default for Abilities {
@@ -46,6 +81,8 @@ impl Default for Abilities {
             name_len_max: 255,
             size_max: None,
             note: String::new(),
+            trusted_digests: DigestSet::NONE,
+            findings: String::new(),
         }
     }
 }
@@ -107,4 +144,29 @@ pub struct ManifestEntry {
     pub path: Vec<u8>,
     /// The original's modification time.
     pub mtime: UnixMillis,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_wants_its_own_digests() {
+        use DigestKind::{Crc64Nvme, Md5, Sha1, Sha256};
+        let wants = |trusted: &[DigestKind], kind, size| {
+            let trusted_digests = trusted.iter().copied().collect();
+            let abilities = Abilities { trusted_digests, ..Abilities::default() };
+            abilities.digests_wanted(kind, size).kinds().collect::<Vec<_>>()
+        };
+        let (small, large) = (S3_WHOLE_MAX, S3_WHOLE_MAX + 1);
+        assert_eq!(wants(&[Sha1, Sha256, Md5, Crc64Nvme], DestinationKind::Folder, small), []);
+        assert_eq!(wants(&[Sha256, Md5, Crc64Nvme], DestinationKind::S3, small), [Md5, Crc64Nvme]);
+        assert_eq!(wants(&[Sha256, Md5, Crc64Nvme], DestinationKind::S3, large), [Crc64Nvme]);
+        assert_eq!(wants(&[Sha256], DestinationKind::S3, small), [Sha256, Md5]);
+        assert_eq!(wants(&[Sha256], DestinationKind::S3, large), []);
+        assert_eq!(wants(&[], DestinationKind::S3, small), [Md5]);
+        assert_eq!(wants(&[], DestinationKind::Immich, large), [Sha1]);
+        assert_eq!(wants(&[], DestinationKind::Nextcloud, large), [Sha256]);
+        assert_eq!(wants(&[Md5], DestinationKind::WebDav, large), [Md5]);
+    }
 }

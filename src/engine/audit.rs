@@ -43,6 +43,7 @@ fn item_of(copy: &RecordFacts, key: String) -> Item {
         record: copy.id,
         key,
         content: copy.content,
+        digests: copy.digests,
         path: std::path::PathBuf::new(),
         stamp: FileStamp { size: copy.content.size, mtime_ns: copy.origin_mtime_ns, ctime_ns: 0 },
         captured_at: copy.captured_at,

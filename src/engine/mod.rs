@@ -6,6 +6,7 @@
 mod audit;
 mod calls;
 mod deps;
+mod digests;
 mod handle;
 pub mod library;
 mod port;

@@ -85,6 +85,12 @@ impl Supervisor {
         }
     }
 
+    /// Tells the library what the enabled destinations want of a file's digests.
+    pub(super) fn tell_digests_wanted(&self) {
+        let enabled = self.runners.values().map(|runner| &runner.row).filter(|row| row.is_enabled);
+        self.library.set_digests_wanted(enabled.map(|row| (row.kind, row.abilities.clone())).collect());
+    }
+
     /// What rows must show that the store cannot know.
     pub(super) fn query_context(&self) -> Context {
         let waits = self.runners.values().filter_map(|runner| Some((runner.id(), runner.wait_reason()?)));
@@ -238,6 +244,7 @@ impl Supervisor {
         {
             runner.row = Arc::new(row);
         }
+        self.tell_digests_wanted();
         self.mirror().await;
         self.process_all();
         Ok(Reply::Done)
@@ -249,6 +256,7 @@ impl Supervisor {
         };
         runner.stop_transfers();
         self.store.write_durably(move |tx| tx.remove_destination(id)).await.map_err(|e| internal(&e))?;
+        self.tell_digests_wanted();
         self.mirror().await;
         Ok(Reply::Done)
     }
@@ -421,6 +429,7 @@ impl Supervisor {
         // The folder may hold an earlier backup.
         runner.needs_adoption = true;
         self.runners.insert(id, runner);
+        self.tell_digests_wanted();
         self.mirror().await;
         Ok(Reply::Destination { id: id.0, name, is_new: true })
     }

@@ -85,6 +85,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         badges: Badges::default(),
         is_stopping: false,
     };
+    supervisor.tell_digests_wanted();
     tokio::spawn(supervisor.run());
     Ok(handle)
 }

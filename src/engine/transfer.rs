@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::deps::Deps;
+use super::digests;
 use crate::base::files::path_from_bytes;
 use crate::destination::{
     BoxFuture, Checkpoint, Item, Phase, SaveCheckpoint, Sent, SharedDestination, Transfer,
@@ -146,6 +147,15 @@ async fn attempt(
         details: error.to_string(),
     };
     let mut item = item_of(started);
+    let wanted = row.abilities.digests_wanted(row.kind, item.content.size).without(item.digests.known());
+    if !wanted.is_empty() {
+        match digests::fill_in(&deps.files, &deps.library_executor, store, &item, wanted, &watch.cancel)
+            .await?
+        {
+            Some(digests) => item.digests = item.digests.or(digests),
+            None => return Ok(Attempt::Cancelled),
+        }
+    }
     for _ in 0..KEYS_TRIED_MAX {
         let checkpoint = store.read(move |r| r.checkpoint(record)).await.map_err(store_failed)?;
         let saver = Saver { store: store.clone(), record, proving: Arc::clone(&watch.proving) };
@@ -185,6 +195,7 @@ fn item_of(started: &Started) -> Item {
         record: started.record,
         key: started.key.clone(),
         content: started.content,
+        digests: started.digests,
         path: path_from_bytes(&path),
         stamp: started.stamp,
         captured_at: started.captured_at,

@@ -2,8 +2,9 @@
 
 use std::io::{self, SeekFrom};
 
+use crate::base::digester::Digester;
 use crate::base::files::SourceFile;
-use crate::domain::hash::{Blake3, ContentHash};
+use crate::domain::hash::{DigestSet, Hashed};
 
 /// How much is read at once, and so how often the stop flag is looked at. Large enough that the
 /// digest works on all lanes of the processor.
@@ -23,21 +24,22 @@ pub enum HashError {
     Read(#[from] io::Error),
 }
 
-/// Digests a file from its beginning. `should_stop` is asked before each chunk of [`CHUNK_BYTES`];
+/// Digests a file from its beginning: BLAKE3, and what `set` asks for. `should_stop` is asked before each chunk of [`CHUNK_BYTES`];
 /// `on_progress` hears the bytes done so far after each.
 ///
 /// # Errors
 /// See [`HashError`]. The file's size and times must be the same before and after.
 pub fn hash(
     file: &mut dyn SourceFile,
+    set: DigestSet,
     should_stop: &dyn Fn() -> bool,
     on_progress: &mut dyn FnMut(u64),
-) -> Result<ContentHash, HashError> {
+) -> Result<Hashed, HashError> {
     let before = file.stat()?.stamp;
     file.seek(SeekFrom::Start(0))?;
     let capacity = usize::try_from(before.size).unwrap_or(CHUNK_BYTES).clamp(1, CHUNK_BYTES);
     let mut buffer = vec![0; capacity];
-    let mut hasher = blake3::Hasher::new();
+    let mut digester = Digester::new(set);
     let mut done = 0;
     loop {
         if should_stop() {
@@ -47,7 +49,7 @@ pub fn hash(
         if filled == 0 {
             break;
         }
-        hasher.update(&buffer[..filled]);
+        digester.update(&buffer[..filled]);
         done += filled as u64;
         on_progress(done);
         // A file that grows as fast as it is read must not be followed for ever.
@@ -58,7 +60,7 @@ pub fn hash(
     if done != before.size || file.stat()?.stamp != before {
         return Err(HashError::Changed);
     }
-    Ok(ContentHash { blake3: Blake3(*hasher.finalize().as_bytes()), size: done })
+    Ok(digester.finish())
 }
 
 /// Fills the buffer as far as the file goes.
@@ -99,9 +101,10 @@ mod tests {
             let bytes: Vec<u8> = (0..len).map(|n| n.to_le_bytes()[0]).collect();
             let mut heard = Vec::new();
             let digest =
-                hash(&mut opened(&file_of(&bytes)), &|| false, &mut |n| heard.push(n)).expect("a digest");
-            assert_eq!(digest.blake3.0, *blake3::hash(&bytes).as_bytes(), "{len}");
-            assert_eq!(digest.size, len as u64);
+                hash(&mut opened(&file_of(&bytes)), DigestSet::NONE, &|| false, &mut |n| heard.push(n))
+                    .expect("a digest");
+            assert_eq!(digest.content.blake3.0, *blake3::hash(&bytes).as_bytes(), "{len}");
+            assert_eq!(digest.content.size, len as u64);
             assert_eq!(heard.last().copied().unwrap_or(0), len as u64);
         }
     }
@@ -115,7 +118,7 @@ mod tests {
             asked.get() > 2
         };
         let mut done = 0;
-        let outcome = hash(&mut opened(&file), &should_stop, &mut |n| done = n);
+        let outcome = hash(&mut opened(&file), DigestSet::NONE, &should_stop, &mut |n| done = n);
         assert!(matches!(outcome, Err(HashError::Stopped)));
         assert_eq!(done, 2 * CHUNK_BYTES as u64);
     }
@@ -126,7 +129,7 @@ mod tests {
             let file = file_of(&vec![7; CHUNK_BYTES * 3]);
             let writer = File::options().append(true).open(file.path()).expect("opens");
             let mut once = Some(());
-            let outcome = hash(&mut opened(&file), &|| false, &mut |_done| {
+            let outcome = hash(&mut opened(&file), DigestSet::NONE, &|| false, &mut |_done| {
                 if once.take().is_some() {
                     act(&writer);
                 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::rows::StoreError;
+use crate::domain::hash::DigestKind;
 use crate::domain::transfer::Abilities;
 
 /// The kept form. Written by another release it may lack fields; those read as not able.
@@ -19,6 +20,8 @@ struct Kept {
     name_len_max: u32,
     size_max: Option<u64>,
     note: String,
+    trusted_digests: Vec<String>,
+    findings: String,
 }
 
 impl Default for Kept {
@@ -40,6 +43,8 @@ impl From<Abilities> for Kept {
             name_len_max,
             size_max,
             note,
+            trusted_digests,
+            findings,
         } = abilities;
         Self {
             uuid,
@@ -52,6 +57,8 @@ impl From<Abilities> for Kept {
             name_len_max,
             size_max,
             note,
+            trusted_digests: trusted_digests.kinds().map(|kind| kind.as_str().to_owned()).collect(),
+            findings,
         }
     }
 }
@@ -69,6 +76,8 @@ impl From<Kept> for Abilities {
             name_len_max: kept.name_len_max,
             size_max: kept.size_max,
             note: kept.note,
+            trusted_digests: kept.trusted_digests.iter().filter_map(|name| DigestKind::parse(name)).collect(),
+            findings: kept.findings,
         }
     }
 }
@@ -100,6 +109,8 @@ mod tests {
             name_len_max: 143,
             size_max: Some(1 << 32),
             note: "vfat".to_owned(),
+            trusted_digests: [DigestKind::Md5, DigestKind::Crc64Nvme].into_iter().collect(),
+            findings: "{}".to_owned(),
         };
         assert_eq!(parse(&text(&able).expect("JSON")), able);
         assert_eq!(parse("{\"can_resume\":true}"), Abilities { can_resume: true, ..Abilities::default() });

@@ -13,7 +13,7 @@ use super::writer::Write;
 use crate::domain::asset::{CapturedAt, Facts, Provenance, ResourceKind};
 use crate::domain::file::{ExcludeReason, FileStamp, FileStatus, Problem};
 use crate::domain::grouping::{self, Group, Member};
-use crate::domain::hash::ContentHash;
+use crate::domain::hash::Hashed;
 use crate::domain::ids::{AssetId, FileId, SourceId};
 use crate::domain::media_type::{MediaClass, MediaType};
 use crate::domain::time::UnixMillis;
@@ -24,7 +24,7 @@ pub enum Found {
     /// It belongs, and this is what its head tells.
     Facts(Box<Facts>),
     /// All of its bytes.
-    Content(ContentHash),
+    Content(Hashed),
     /// It is left out.
     Excluded(ExcludeReason),
     /// It cannot be backed up as it is, with what the system said.
@@ -157,7 +157,7 @@ impl Write<'_> {
             let FileLook { file, stamp, found } = look;
             let is_kept = match found {
                 Found::Facts(facts) => self.set_described(*file, *stamp, facts, &mut keys)?,
-                Found::Content(content) => self.set_ready(*file, *stamp, *content)?,
+                Found::Content(hashed) => self.set_ready(*file, *stamp, *hashed)?,
                 Found::Excluded(reason) => {
                     let is_kept = self.start_over(*file, *stamp, "excluded", Some(reason.as_str()), None)?;
                     if is_kept {
@@ -228,10 +228,9 @@ impl Write<'_> {
         Ok(true)
     }
 
-    fn set_ready(&self, file: FileId, stamp: FileStamp, content: ContentHash) -> Result<bool, StoreError> {
-        let (size, digest) = (signed(content.size), &content.blake3.0[..]);
-        let sql = "INSERT INTO content (blake3, size) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        self.conn.prepare_cached(sql)?.execute(params![digest, size])?;
+    fn set_ready(&self, file: FileId, stamp: FileStamp, hashed: Hashed) -> Result<bool, StoreError> {
+        let (size, digest) = (signed(hashed.content.size), &hashed.content.blake3.0[..]);
+        self.add_content(hashed)?;
         let sql = "UPDATE file SET status = 'ready',
               content_id = (SELECT id FROM content WHERE blake3 = ?5 AND size = ?2)
             WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4 AND status = 'described'";

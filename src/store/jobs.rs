@@ -2,13 +2,13 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::rows::{StoreError, digest, named, unsigned};
+use super::rows::{DIGESTS, StoreError, digest, digests, named, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::file::FileStamp;
-use crate::domain::hash::ContentHash;
+use crate::domain::hash::{ContentHash, Digests};
 use crate::domain::ids::{AssetId, DestinationId, JobId, RecordId, SourceId};
 use crate::domain::job::{JobAction, JobState};
 use crate::domain::path::RelPath;
@@ -43,6 +43,8 @@ pub struct Started {
     pub key: String,
     /// The bytes that must arrive.
     pub content: ContentHash,
+    /// What else is known of those bytes.
+    pub digests: Digests,
     /// The source's absolute path.
     pub source_path: Vec<u8>,
     /// The source.
@@ -240,8 +242,8 @@ impl Write<'_> {
 
     /// Starts up to `limit` registered jobs whose file can be read now.
     pub fn start_jobs(&self, destination: DestinationId, limit: u32) -> Result<Vec<Started>, StoreError> {
-        let sql = "SELECT j.id, r.id, r.key, c.blake3, c.size, s.path, s.id, f.dir, f.name, f.size, f.mtime_ns,
-              f.ctime_ns, r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.token, res.asset_id, r.receipt
+        let sql = format!("SELECT j.id, r.id, r.key, c.blake3, c.size, s.path, s.id, f.dir, f.name, f.size, f.mtime_ns,
+              f.ctime_ns, r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.token, res.asset_id, r.receipt, {DIGESTS}
             FROM upload_job j JOIN backup_record r ON r.id = j.record_id JOIN content c ON c.id = r.content_id
             JOIN file f ON f.id = (SELECT a.file_id FROM attachment a JOIN file af ON af.id = a.file_id
               JOIN source sf ON sf.id = af.source_id
@@ -250,8 +252,8 @@ impl Write<'_> {
             LEFT JOIN resource res ON res.file_id = f.id
             WHERE j.destination_id = ?1 AND j.state = 'registered' AND r.key IS NOT NULL
               AND r.state NOT IN ('superseded', 'excluded')
-            ORDER BY j.id LIMIT ?2";
-        let mut query = self.conn.prepare_cached(sql)?;
+            ORDER BY j.id LIMIT ?2");
+        let mut query = self.conn.prepare_cached(&sql)?;
         let rows = query.query_map(params![destination.0, limit], started_row)?;
         let started: Vec<Started> = rows.collect::<Result<_, _>>()?;
         let mut start = self.conn.prepare_cached(
@@ -286,5 +288,6 @@ fn started_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Started> {
         token: row.get::<_, i64>(16)?.cast_unsigned(),
         asset: row.get::<_, Option<i64>>(17)?.map(AssetId),
         receipt: row.get(18)?,
+        digests: digests(row, 19)?,
     })
 }

@@ -9,7 +9,7 @@ use crate::base::rng::SeededRng;
 use crate::domain::accounting::Bin;
 use crate::domain::asset::{CapturedAt, Facts, Provenance};
 use crate::domain::file::{ExcludeReason, FileStamp, Problem};
-use crate::domain::hash::{Blake3, ContentHash};
+use crate::domain::hash::{Blake3, ContentHash, Digests, Hashed};
 use crate::domain::ids::{DestinationId, FileId, SourceId};
 use crate::domain::media_type::MediaType;
 use crate::domain::path::{RelPath, split_extension};
@@ -56,7 +56,10 @@ pub(super) fn facts(name: &str, day: i64) -> Found {
 pub(super) fn content(number: u64, size: u64) -> Found {
     let mut digest = [0; 32];
     digest[..8].copy_from_slice(&number.to_le_bytes());
-    Found::Content(ContentHash { blake3: Blake3(digest), size })
+    Found::Content(Hashed {
+        content: ContentHash { blake3: Blake3(digest), size },
+        digests: Digests::default(),
+    })
 }
 
 /// Adds files named so, the n-th of n + 1 bytes, and gives their ids.

@@ -10,6 +10,7 @@ mod assets;
 mod changes;
 mod checkpoints;
 mod connection;
+mod contents;
 mod counts;
 mod destinations;
 mod details;

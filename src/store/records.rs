@@ -2,10 +2,10 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::rows::{StoreError, digest, named, named_or_null, signed, unsigned};
+use super::rows::{StoreError, digest, digests, named, named_or_null, signed, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
-use crate::domain::hash::{Blake3, ContentHash};
+use crate::domain::hash::{Blake3, ContentHash, Digests};
 use crate::domain::ids::{ContentId, DestinationId, FileId, RecordId};
 use crate::domain::key;
 use crate::domain::time::UnixMillis;
@@ -39,6 +39,8 @@ pub struct RecordFacts {
     pub id: RecordId,
     /// Its bytes.
     pub content: ContentHash,
+    /// What else is known of those bytes.
+    pub digests: Digests,
     /// The part it plays.
     pub kind: ResourceKind,
     /// When it was captured.
@@ -64,7 +66,8 @@ fn captured(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<CapturedA
 }
 
 const FACTS: &str = "r.id, c.blake3, c.size, r.kind, r.captured_ms, r.offset_minutes, r.provenance,
-    r.origin_source, r.origin_path, r.origin_mtime_ns, r.key, r.receipt";
+    r.origin_source, r.origin_path, r.origin_mtime_ns, r.key, r.receipt, c.sha1, c.sha256, c.md5,
+    c.crc64nvme";
 
 fn facts_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordFacts> {
     Ok(RecordFacts {
@@ -77,6 +80,7 @@ fn facts_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordFacts> {
         origin_mtime_ns: row.get(9)?,
         key: row.get(10)?,
         receipt: row.get(11)?,
+        digests: digests(row, 12)?,
     })
 }
 

@@ -2,6 +2,8 @@
 
 use rusqlite::types::Type;
 
+use crate::domain::hash::{Blake3, Digests};
+
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -91,10 +93,20 @@ pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
+/// The columns of a content's other digests, with the content as `c`.
+pub(super) const DIGESTS: &str = "c.sha1, c.sha256, c.md5, c.crc64nvme";
+
+/// The digests in four columns as [`DIGESTS`] names them.
+pub(super) fn digests(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Digests> {
+    Ok(Digests {
+        sha1: row.get(first)?,
+        sha256: row.get(first + 1)?,
+        md5: row.get(first + 2)?,
+        crc64nvme: row.get::<_, Option<[u8; 8]>>(first + 3)?.map(u64::from_be_bytes),
+    })
+}
+
 /// A BLAKE3 digest.
-pub(super) fn digest(
-    row: &rusqlite::Row<'_>,
-    column: usize,
-) -> rusqlite::Result<crate::domain::hash::Blake3> {
-    row.get::<_, [u8; 32]>(column).map(crate::domain::hash::Blake3)
+pub(super) fn digest(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Blake3> {
+    row.get::<_, [u8; 32]>(column).map(Blake3)
 }

@@ -1,10 +1,10 @@
 //! The one place where a file system's errors become failures.
 
 use std::io;
-use std::path::Path;
 
 use rustix::io::Errno;
 
+use crate::destination::source::is_detached;
 use crate::domain::failure::{Failure, FailureKind};
 
 /// What an error at the destination means, while `what` was being done.
@@ -33,16 +33,6 @@ pub(super) fn at_destination(error: &io::Error, what: &str) -> Failure {
     }
 }
 
-/// What an error of the source file means. It never reaches further than the file.
-pub(super) fn at_source(error: &io::Error, path: &Path) -> Failure {
-    let details = format!("{error}: {}", path.display());
-    let code = error.raw_os_error().map(Errno::from_raw_os_error);
-    let is_gone = error.kind() == io::ErrorKind::NotFound
-        || code.is_some_and(|code| is_detached(code) || matches!(code, Errno::NOTDIR | Errno::LOOP));
-    let kind = if is_gone { FailureKind::Gone } else { FailureKind::Unreadable };
-    Failure::transient(kind, details)
-}
-
 /// Errors of the library's own making, which carry no number.
 fn without_code(error: &io::Error, details: String) -> Failure {
     match error.kind() {
@@ -52,26 +42,6 @@ fn without_code(error: &io::Error, details: String) -> Failure {
         io::ErrorKind::InvalidInput => Failure::permanent(FailureKind::Unsupported, details),
         _ => Failure::transient(FailureKind::Server, details),
     }
-}
-
-fn is_detached(code: Errno) -> bool {
-    matches!(
-        code,
-        Errno::NODEV
-            | Errno::NXIO
-            | Errno::STALE
-            | Errno::NOTCONN
-            | Errno::NOMEDIUM
-            | Errno::SHUTDOWN
-            | Errno::HOSTDOWN
-            | Errno::HOSTUNREACH
-            | Errno::NETDOWN
-            | Errno::NETUNREACH
-            | Errno::TIMEDOUT
-            | Errno::CONNRESET
-            | Errno::CONNABORTED
-            | Errno::CONNREFUSED
-    )
 }
 
 #[cfg(test)]
@@ -104,20 +74,6 @@ mod tests {
         ] {
             let failure = at_destination(&io::Error::from(code), "writing");
             assert_eq!((failure.kind, failure.reach), (kind, reach), "{code:?}");
-        }
-    }
-
-    #[test]
-    fn a_source_error_reaches_only_the_file() {
-        for (code, kind) in [
-            (Errno::NOENT, FailureKind::Gone),
-            (Errno::NODEV, FailureKind::Gone),
-            (Errno::ACCESS, FailureKind::Unreadable),
-            (Errno::IO, FailureKind::Unreadable),
-        ] {
-            let failure = at_source(&io::Error::from(code), Path::new("/a/b.jpg"));
-            assert_eq!((failure.kind, failure.reach), (kind, Reach::Resource));
-            assert!(failure.details.ends_with("/a/b.jpg") && !failure.is_permanent());
         }
     }
 }

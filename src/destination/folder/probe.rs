@@ -157,6 +157,7 @@ fn try_all(scratch: &dyn FolderDir, facts: &FsFacts, uuid: String) -> io::Result
         name_len_max: try_names(scratch, facts.name_len_max)?,
         size_max: facts.size_max,
         note: note.join(", "),
+        ..Abilities::default()
     })
 }
 

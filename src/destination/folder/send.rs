@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
-use super::errors::at_source;
 use super::fs::{CopyFile, FolderDir};
 use super::{Inner, check_key, open_dirs, split_key};
 use crate::base::files::{EntryKind, SharedFiles, SourceFile};
+use crate::destination::source::{at_source, changed};
 use crate::destination::{Item, Phase, Sent, Transfer};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::Blake3;
@@ -412,10 +412,6 @@ fn remove_temp(inner: &Inner, dir: &dyn FolderDir, temp: &str) -> Result<(), Fai
         }
         _ => Ok(()),
     }
-}
-
-fn changed(why: &str) -> Failure {
-    Failure::transient(FailureKind::Changed, why)
 }
 
 /// Reads what is there, up to the buffer's length; 0 at the end.

@@ -13,7 +13,7 @@ use crate::base::rng::SeededRng;
 use crate::destination::{Checkpoint, SaveCheckpoint};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
 use crate::domain::failure::Reach;
-use crate::domain::hash::{Blake3, ContentHash};
+use crate::domain::hash::{Blake3, ContentHash, Digests};
 use crate::domain::ids::RecordId;
 use crate::domain::time::UnixMillis;
 
@@ -66,6 +66,7 @@ fn source(key: &str, size: usize) -> Source {
         record: RecordId(1),
         key: key.to_owned(),
         content: ContentHash { blake3, size: size as u64 },
+        digests: Digests::default(),
         path,
         stamp,
         captured_at,

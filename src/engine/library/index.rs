@@ -152,11 +152,15 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
     let ids: Vec<FileId> = files.iter().map(|file| file.id).collect();
     let (source_files, reader) = (Arc::clone(&shared.deps.files), Arc::clone(&shared.deps.reader));
     let stop = Arc::clone(&shared.stop_reading);
+    let digests = shared.digests();
     let read = move || {
         let look = |file: FileToRead| {
             let looked = match pass {
                 Pass::Describe => reader::describe(source_files.as_ref(), reader.as_ref(), &file),
-                Pass::Hash => reader::digest(source_files.as_ref(), reader.as_ref(), &file, &stop),
+                Pass::Hash => {
+                    let set = digests.of_size(file.stamp.size);
+                    reader::digest(source_files.as_ref(), reader.as_ref(), &file, set, &stop)
+                }
                 Pass::Settle => reader::still_same(source_files.as_ref(), &file),
             };
             (file, looked)
@@ -189,7 +193,7 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
 fn found(looked: Looked, until: UnixMillis) -> Option<Found> {
     match looked {
         Looked::Facts(facts) => Some(Found::Facts(facts)),
-        Looked::Content(content) => Some(Found::Content(content)),
+        Looked::Content(hashed) => Some(Found::Content(hashed)),
         Looked::Excluded(reason) => Some(Found::Excluded(reason)),
         Looked::Problem(problem, details) => Some(Found::Problem(problem, details)),
         Looked::Changed(stamp) => Some(Found::Changed(stamp, until)),

@@ -37,6 +37,8 @@ use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
 use crate::base::files::SharedFiles;
 use crate::domain::ids::SourceId;
+use crate::domain::target::DestinationKind;
+use crate::domain::transfer::Abilities;
 use crate::store::{SourceRow, Store, StoreError};
 use shared::Shared;
 
@@ -185,6 +187,12 @@ impl Library {
     /// Takes effect with the next look.
     pub fn set_left_out(&self, paths: Vec<Vec<u8>>) {
         self.shared.set_left_out(paths);
+    }
+
+    /// The enabled destinations: what they want of a file's digests is made in the same read as its
+    /// BLAKE3, from the next file on. Files that were read before are not read again for it.
+    pub fn set_digests_wanted(&self, places: Vec<(DestinationKind, Abilities)>) {
+        self.shared.set_digests(places);
     }
 
     /// What the library is doing, and a way to wait for it to change.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::base::files::{EntryKind, SourceFile, SourceFiles, path_from_bytes};
 use crate::domain::asset::Facts;
 use crate::domain::file::{ExcludeReason, FileStamp, Problem};
-use crate::domain::hash::ContentHash;
+use crate::domain::hash::{DigestSet, Hashed};
 use crate::domain::media_type::MediaType;
 use crate::domain::path::{RelPath, join, split_extension};
 use crate::media::facts::{self, Described};
@@ -32,15 +32,16 @@ pub trait Reader: Send + Sync {
     fn describe(&self, file: &mut dyn SourceFile, path: &RelPath, stamp: &FileStamp)
     -> io::Result<Described>;
 
-    /// The digest of all bytes.
+    /// The digests of all bytes: BLAKE3, and what `set` asks for.
     ///
     /// # Errors
     /// See [`HashError`].
     fn hash(
         &self,
         file: &mut dyn SourceFile,
+        set: DigestSet,
         should_stop: &dyn Fn() -> bool,
-    ) -> Result<ContentHash, HashError>;
+    ) -> Result<Hashed, HashError>;
 }
 
 /// Reads photos, videos and their companions.
@@ -64,9 +65,10 @@ impl Reader for MediaReader {
     fn hash(
         &self,
         file: &mut dyn SourceFile,
+        set: DigestSet,
         should_stop: &dyn Fn() -> bool,
-    ) -> Result<ContentHash, HashError> {
-        hash::hash(file, should_stop, &mut |_done| {})
+    ) -> Result<Hashed, HashError> {
+        hash::hash(file, set, should_stop, &mut |_done| {})
     }
 }
 
@@ -74,7 +76,7 @@ impl Reader for MediaReader {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Looked {
     Facts(Box<Facts>),
-    Content(ContentHash),
+    Content(Hashed),
     Excluded(ExcludeReason),
     Problem(Problem, String),
     /// The file has this stamp now.
@@ -102,11 +104,12 @@ pub(super) fn digest(
     files: &dyn SourceFiles,
     reader: &dyn Reader,
     file: &FileToRead,
+    set: DigestSet,
     stop: &AtomicBool,
 ) -> Looked {
     let should_stop = || stop.load(Ordering::Relaxed);
-    guarded(files, file, |open| match reader.hash(open, &should_stop) {
-        Ok(content) if content.size == file.stamp.size => Looked::Content(content),
+    guarded(files, file, |open| match reader.hash(open, set, &should_stop) {
+        Ok(hashed) if hashed.content.size == file.stamp.size => Looked::Content(hashed),
         Ok(_) | Err(HashError::Changed) => match open.stat() {
             Ok(stat) => Looked::Changed(stat.stamp),
             Err(error) => failed(file, &error),

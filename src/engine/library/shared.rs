@@ -9,8 +9,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::watch::Hints;
 use super::{LibraryDeps, LibraryState, SourceLook};
+use crate::domain::hash::DigestSet;
 use crate::domain::ids::SourceId;
+use crate::domain::target::DestinationKind;
+use crate::domain::transfer::Abilities;
 use crate::store::{StoreError, ToDo, Write};
+
+/// The destinations that are to be served, which say what digests a file needs.
+#[derive(Default)]
+pub(super) struct DigestsWanted(Vec<(DestinationKind, Abilities)>);
+
+impl DigestsWanted {
+    /// What one of them wants of a file of `size` bytes.
+    pub(super) fn of_size(&self, size: u64) -> DigestSet {
+        let wanted = self.0.iter().map(|(kind, abilities)| abilities.digests_wanted(*kind, size));
+        wanted.fold(DigestSet::NONE, DigestSet::union)
+    }
+}
 
 pub(super) struct Shared {
     pub(super) deps: LibraryDeps,
@@ -23,6 +38,7 @@ pub(super) struct Shared {
     told: AtomicU64,
     sources: Mutex<BTreeMap<SourceId, Hints>>,
     left_out: Mutex<Arc<Vec<Vec<u8>>>>,
+    digests: Mutex<Arc<DigestsWanted>>,
     index_news: Notify,
     source_news: Notify,
     pub(super) cancel: CancellationToken,
@@ -42,6 +58,7 @@ impl Shared {
             told: AtomicU64::new(0),
             sources: Mutex::default(),
             left_out: Mutex::default(),
+            digests: Mutex::default(),
             index_news: Notify::new(),
             source_news: Notify::new(),
             cancel: CancellationToken::new(),
@@ -123,6 +140,14 @@ impl Shared {
 
     pub(super) fn set_left_out(&self, paths: Vec<Vec<u8>>) {
         *self.left_out.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(paths);
+    }
+
+    pub(super) fn digests(&self) -> Arc<DigestsWanted> {
+        Arc::clone(&self.digests.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_digests(&self, places: Vec<(DestinationKind, Abilities)>) {
+        *self.digests.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(DigestsWanted(places));
     }
 
     pub(super) fn wake_index(&self) {

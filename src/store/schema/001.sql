@@ -25,6 +25,11 @@ CREATE TABLE content (
   id INTEGER PRIMARY KEY,
   blake3 BLOB NOT NULL CHECK (length(blake3) = 32),
   size INTEGER NOT NULL CHECK (size > 0),
+  -- Known where some destination has wanted them.
+  sha1 BLOB CHECK (length(sha1) = 20),
+  sha256 BLOB CHECK (length(sha256) = 32),
+  md5 BLOB CHECK (length(md5) = 16),
+  crc64nvme BLOB CHECK (length(crc64nvme) = 8),
   UNIQUE (blake3, size)
 ) STRICT;
 

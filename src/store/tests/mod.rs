@@ -8,6 +8,7 @@ use super::*;
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::executor::Executor;
 use crate::base::rng::SeededRng;
+use crate::domain::hash::{Blake3, ContentHash, Digests, Hashed};
 
 fn options(dir: &std::path::Path, executor: Executor) -> StoreOptions {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -48,4 +49,25 @@ async fn an_unclean_exit_is_noticed_and_each_run_has_its_epoch() {
     assert_eq!(second.store.epoch(), epoch + 1);
     second.store.close().await;
     assert!(!Store::open(options(dir.path(), Executor::inline())).expect("open").was_unclean);
+}
+
+#[tokio::test]
+async fn digests_are_added_and_never_lost() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = Store::open(options(dir.path(), Executor::inline())).expect("open").store;
+    let content = ContentHash { blake3: Blake3([7; 32]), size: 3 };
+    let first = Digests { md5: Some([1; 16]), ..Digests::default() };
+    let second = Digests {
+        sha1: Some([2; 20]),
+        sha256: Some([3; 32]),
+        crc64nvme: Some(u64::MAX),
+        ..Digests::default()
+    };
+    for digests in [Digests::default(), first, Digests::default(), second] {
+        store.write(move |tx| tx.add_content(Hashed { content, digests })).await.expect("kept");
+    }
+    let kept = store.read(move |r| r.digests(content)).await.expect("read");
+    assert_eq!(kept, first.or(second));
+    let other = ContentHash { size: 4, ..content };
+    assert_eq!(store.read(move |r| r.digests(other)).await.expect("read"), Digests::default());
 }

@@ -10,7 +10,7 @@ use safelight::base::files::{Entry, EntryKind, SharedFiles, SourceFile, SourceFi
 use safelight::destination::Item;
 use safelight::domain::asset::{CapturedAt, Provenance, ResourceKind};
 use safelight::domain::file::FileStamp;
-use safelight::domain::hash::{Blake3, ContentHash};
+use safelight::domain::hash::{Blake3, ContentHash, Digests};
 use safelight::domain::ids::RecordId;
 use safelight::domain::key::temp_token;
 use safelight::domain::time::UnixMillis;
@@ -89,6 +89,7 @@ impl Sources {
             record: RecordId(record),
             key: key.to_owned(),
             content: ContentHash { blake3: digest(bytes), size: bytes.len() as u64 },
+            digests: Digests::default(),
             path,
             stamp,
             captured_at: may_2019(),

@@ -150,3 +150,27 @@ async fn newest_captures_are_hashed_first() {
     newest_first.sort_by(|a, b| b.cmp(a));
     assert_eq!(order, newest_first);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_destination_wants_of_digests_is_made_in_the_one_read() {
+    use crate::base::digester::Digester;
+    use crate::domain::hash::DigestKind;
+    let mut world = World::new().await;
+    world.put("/photos/before.jpg", "before");
+    world.look().await;
+    world.library().set_digests_wanted(vec![(DestinationKind::Immich, Abilities::default())]);
+    world.put("/photos/after.jpg", "after");
+    let opened = world.files.opened();
+    world.look().await;
+    // Its head, and all of it; the other is not read again.
+    assert_eq!(world.files.opened() - opened, 2);
+    let sha1 = [DigestKind::Sha1].into_iter().collect();
+    for (bytes, is_wanted) in [(&b"before"[..], false), (b"after", true)] {
+        let mut digester = Digester::new(sha1);
+        digester.update(bytes);
+        let hashed = digester.finish();
+        let kept = world.store.read(move |store| store.digests(hashed.content)).await.expect("read");
+        assert_eq!(kept.sha1.is_some(), is_wanted);
+        assert!(!is_wanted || kept == hashed.digests);
+    }
+}
