@@ -9,4 +9,5 @@ pub mod executor;
 pub mod files;
 pub mod memory_files;
 pub mod rng;
+pub mod secret;
 pub mod waker;

@@ -6,6 +6,7 @@
 
 pub mod connect;
 pub mod folder;
+pub mod http;
 pub mod layer;
 pub mod manifest;
 pub mod source;

@@ -7,7 +7,10 @@
 )]
 
 mod conformance;
+#[path = "../fakes/mod.rs"]
+mod fakes;
 mod kill;
 mod layers;
 mod support;
 mod tidy;
+mod wire;

@@ -6,8 +6,8 @@
 mod cases;
 mod hostile;
 mod killed;
-mod site;
-mod source;
+pub mod site;
+pub mod source;
 
 use site::Site;
 

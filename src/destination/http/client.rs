@@ -1,0 +1,259 @@
+//! Requests over real connections.
+
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use super::errors;
+use super::headers::Headers;
+use super::pace::{SharedPace, Unlimited};
+use super::status;
+use super::watch::Watch;
+use super::{Http, HttpError, IDLE_MAX, Incoming, Request, Response};
+use crate::destination::BoxFuture;
+use crate::domain::failure::{Failure, FailureKind};
+
+/// How long a server may take to pick up.
+const CONNECT_MAX: Duration = Duration::from_secs(20);
+/// How long an idle connection is kept; most servers close theirs a little later or at once.
+const POOL_IDLE_MAX: Duration = Duration::from_secs(30);
+/// How many idle connections to one server are kept.
+const POOL_CONNECTIONS_MAX: usize = 16;
+/// The most header fields of an answer.
+const ANSWER_FIELDS_MAX: usize = 100;
+
+/// Which proxy stands between.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ProxyChoice {
+    /// What the environment says (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).
+    #[default]
+    Environment,
+    /// None.
+    Direct,
+    /// This one, for everything.
+    Url(String),
+}
+
+/// What all connections have in common.
+#[derive(Clone)]
+pub struct Settings {
+    /// Which proxy. This computer itself is always reached directly.
+    pub proxy: ProxyChoice,
+    /// Certificate authorities that are trusted besides the system's own, as PEM.
+    pub extra_ca: Vec<u8>,
+    /// How long nothing may move.
+    pub idle: Duration,
+    /// The bandwidth limit.
+    pub pace: SharedPace,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            proxy: ProxyChoice::default(),
+            extra_ca: Vec::new(),
+            idle: IDLE_MAX,
+            pace: Arc::new(Unlimited),
+        }
+    }
+}
+
+/// Carries requests over TCP and TLS. Its connections live on the runtime that first used them.
+pub struct Client {
+    settings: Settings,
+    /// Built at the first use: reading the system's certificates takes a while.
+    outside: Mutex<Option<reqwest::Client>>,
+    loopback: Mutex<Option<reqwest::Client>>,
+}
+
+impl Client {
+    /// A client; nothing is opened or read yet.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, outside: Mutex::default(), loopback: Mutex::default() }
+    }
+
+    fn inner(&self, url: &url::Url) -> Result<reqwest::Client, Failure> {
+        let is_loopback = is_loopback(url);
+        let slot = if is_loopback { &self.loopback } else { &self.outside };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = slot.as_ref() {
+            return Ok(client.clone());
+        }
+        let client = self.build(is_loopback)?;
+        *slot = Some(client.clone());
+        Ok(client)
+    }
+
+    fn build(&self, is_loopback: bool) -> Result<reqwest::Client, Failure> {
+        install_tls();
+        let wrong = |what: &str, error: reqwest::Error| {
+            let details = format!("{what}: {}", error.without_url());
+            Failure::destination(FailureKind::BadRequest, details)
+        };
+        let certificates = reqwest::Certificate::from_pem_bundle(&self.settings.extra_ca)
+            .map_err(|error| wrong("the file of certificate authorities cannot be read", error))?;
+        let proxy = match &self.settings.proxy {
+            ProxyChoice::Url(url) if !is_loopback => {
+                Some(reqwest::Proxy::all(url).map_err(|error| wrong("not a proxy", error))?)
+            }
+            _ => None,
+        };
+        let is_direct = is_loopback || self.settings.proxy == ProxyChoice::Direct;
+        let builder = || {
+            let mut builder = reqwest::Client::builder()
+                .user_agent(concat!("Safelight/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .retry(reqwest::retry::never())
+                .connect_timeout(CONNECT_MAX)
+                .pool_idle_timeout(POOL_IDLE_MAX)
+                .pool_max_idle_per_host(POOL_CONNECTIONS_MAX)
+                .http1_max_headers(ANSWER_FIELDS_MAX)
+                .http2_adaptive_window(true)
+                .tcp_nodelay(true);
+            if is_direct {
+                builder = builder.no_proxy();
+            }
+            if let Some(proxy) = &proxy {
+                builder = builder.no_proxy().proxy(proxy.clone());
+            }
+            builder
+        };
+        builder().tls_certs_merge(certificates.clone()).build().or_else(|_no_certificates| {
+            // A computer without any certificate authority can still reach what needs none.
+            builder()
+                .tls_certs_only(certificates)
+                .build()
+                .map_err(|error| wrong("the connection cannot be set up", error))
+        })
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Response, HttpError> {
+        let Request { method, url, headers, body, cancel, takes_html, answer_wait } = request;
+        if cancel.is_cancelled() {
+            return Err(HttpError::Cancelled);
+        }
+        let wrong = |why: String| Failure::permanent(FailureKind::BadRequest, why);
+        let verb =
+            reqwest::Method::from_bytes(method.as_str().as_bytes()).map_err(|e| wrong(e.to_string()))?;
+        let fields = fields_of(&headers)?;
+        let rest = cancel.child_token();
+        let guard = rest.clone().drop_guard();
+        let watch = Arc::new(Watch::default());
+        let mut builder = self.inner(&url)?.request(verb, url.clone()).headers(fields);
+        if body.is_none() {
+            watch.set_whole();
+        } else {
+            builder = builder.header("content-length", body.len());
+            builder = match body.in_memory() {
+                // Small ones can be sent again by the connection pool when it met a closed connection.
+                Some(bytes) if bytes.len() <= super::ANSWER_BYTES_MAX => {
+                    watch.set_whole();
+                    builder.body(bytes)
+                }
+                _ => {
+                    let stream = body.into_stream(rest, Arc::clone(&watch), Arc::clone(&self.settings.pace));
+                    builder.body(reqwest::Body::wrap_stream(stream))
+                }
+            };
+        }
+        let outcome = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(HttpError::Cancelled),
+            outcome = builder.send() => outcome,
+            () = watch.silence(self.settings.idle, answer_wait) => {
+                return Err(errors::silent(&url, watch.is_whole()).into());
+            }
+        };
+        watch.set_answered();
+        if let Some(failure) = watch.take_failure() {
+            return Err(failure.into());
+        }
+        let answer = match outcome {
+            Ok(answer) => answer,
+            // A token that was cancelled meanwhile broke the body off.
+            Err(_broken) if cancel.is_cancelled() => return Err(HttpError::Cancelled),
+            Err(error) => return Err(errors::failure_of(error, &url).into()),
+        };
+        let head = answer.headers().iter().filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), String::from_utf8(value.as_bytes().to_vec()).ok()?))
+        });
+        let mut headers = Headers::default();
+        for (name, value) in head {
+            headers.add(name, value);
+        }
+        let status = answer.status().as_u16();
+        status::refuse_detours(status, &headers, &url, takes_html)?;
+        let body = Arriving { answer, url, cancel, idle: self.settings.idle };
+        let mut response = Response::new(status, headers, Box::new(body));
+        response.is_early = !watch.is_whole();
+        response._stops_the_rest = Some(guard);
+        Ok(response)
+    }
+}
+
+impl Http for Client {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>> {
+        Box::pin(self.exchange(request))
+    }
+}
+
+/// A body that is still coming in.
+struct Arriving {
+    answer: reqwest::Response,
+    url: url::Url,
+    cancel: CancellationToken,
+    idle: Duration,
+}
+
+impl Incoming for Arriving {
+    fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, HttpError>> {
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => Err(HttpError::Cancelled),
+                chunk = self.answer.chunk() => {
+                    chunk.map_err(|error| errors::failure_of(error, &self.url).into())
+                }
+                () = tokio::time::sleep(self.idle) => Err(errors::silent(&self.url, true).into()),
+            }
+        })
+    }
+}
+
+fn fields_of(headers: &Headers) -> Result<reqwest::header::HeaderMap, Failure> {
+    use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+    // The value may be a secret: it is not repeated.
+    let wrong = |name: &str| {
+        Failure::permanent(FailureKind::BadRequest, format!("the header field {name} cannot be sent"))
+    };
+    let mut fields = HeaderMap::new();
+    for (name, value, is_secret) in headers.iter() {
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_bad| wrong(name))?;
+        let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_bad| wrong(name))?;
+        value.set_sensitive(is_secret);
+        fields.append(key, value);
+    }
+    Ok(fields)
+}
+
+/// Whether a URL leads to this computer.
+pub fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+/// Chooses the implementation of TLS for this process, once.
+fn install_tls() {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
+        // An error says that one is installed already, which is as good.
+        rustls::crypto::ring::default_provider().install_default().ok();
+    });
+}

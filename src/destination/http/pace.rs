@@ -1,0 +1,123 @@
+//! How fast may be sent: a limit that all transfers of one client share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::destination::BoxFuture;
+
+/// Lets bytes pass at a rate. The seam for a bandwidth limit.
+pub trait Pace: Send + Sync {
+    /// Returns when `bytes` may be sent.
+    fn admit(&self, bytes: u64) -> BoxFuture<'_, ()>;
+
+    /// The most that should be asked for at once, in bytes.
+    fn chunk_max(&self) -> usize;
+}
+
+/// A pace that can be shared.
+pub type SharedPace = Arc<dyn Pace>;
+
+/// As fast as it goes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unlimited;
+
+impl Pace for Unlimited {
+    fn admit(&self, _bytes: u64) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn chunk_max(&self) -> usize {
+        usize::MAX
+    }
+}
+
+/// A token bucket that may be in debt: whoever asks pays at once and waits until the debt is paid
+/// off, so turns are kept and nobody starves. The limit may be changed at any time.
+#[derive(Debug)]
+pub struct Bucket(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// Bytes a second; `None` is no limit.
+    rate: Option<u64>,
+    /// When everything that was let through has been paid off.
+    paid_at: Instant,
+}
+
+/// How much may be sent at once after a pause.
+const BURST: Duration = Duration::from_millis(250);
+/// No chunk is smaller, however low the limit, in bytes.
+const CHUNK_MIN: u64 = 8 * 1024;
+
+impl Bucket {
+    /// A bucket that lets `rate` bytes a second through; `None` for no limit.
+    pub fn new(rate: Option<u64>) -> Self {
+        Self(Mutex::new(State { rate, paid_at: Instant::now() }))
+    }
+
+    /// Changes the limit, in bytes a second.
+    pub fn set_rate(&self, rate: Option<u64>) {
+        self.lock().rate = rate;
+    }
+
+    fn pay(&self, bytes: u64) -> Option<Instant> {
+        let mut state = self.lock();
+        let rate = state.rate?.max(1);
+        let now = Instant::now();
+        let cost = Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / rate);
+        let free_from = now.checked_sub(BURST).unwrap_or(now);
+        let starts = state.paid_at.max(free_from);
+        state.paid_at = starts + cost;
+        Some(starts)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pace for Bucket {
+    fn admit(&self, bytes: u64) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if let Some(at) = self.pay(bytes) {
+                tokio::time::sleep_until(at).await;
+            }
+        })
+    }
+
+    fn chunk_max(&self) -> usize {
+        let rate = self.lock().rate;
+        // An eighth of a second's worth, so that a change of the limit is felt at once.
+        rate.map_or(usize::MAX, |rate| usize::try_from((rate / 8).max(CHUNK_MIN)).unwrap_or(usize::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn transfers_share_the_limit() {
+        let bucket = Arc::new(Bucket::new(Some(1_000_000)));
+        let began = Instant::now();
+        let mut transfers = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let bucket = Arc::clone(&bucket);
+            transfers.spawn(async move {
+                for _ in 0..25 {
+                    bucket.admit(100_000).await;
+                }
+            });
+        }
+        transfers.join_all().await;
+        let took = began.elapsed();
+        assert!((9.0..=10.1).contains(&took.as_secs_f64()), "10 MB at 1 MB/s took {took:?}");
+
+        bucket.set_rate(None);
+        let began = Instant::now();
+        bucket.admit(1 << 40).await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+}

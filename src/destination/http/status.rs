@@ -1,0 +1,172 @@
+//! What status codes mean where a protocol has nothing better to say.
+
+use std::time::Duration;
+
+use super::date::parse_retry_after;
+use super::{Answer, Headers, Url};
+use crate::base::clock::Clock;
+use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
+
+/// Beyond this difference a server's and our clock are told of, in seconds.
+const SKEW_TOLD_FROM: i64 = 300;
+/// How much of an answer's text is kept, in bytes.
+const TEXT_BYTES_MAX: usize = 300;
+
+/// Whether a body is a web page.
+pub fn is_html(headers: &Headers) -> bool {
+    let kind = headers.get("content-type").unwrap_or_default().trim_start();
+    ["text/html", "application/xhtml"]
+        .iter()
+        .any(|html| kind.get(..html.len()).is_some_and(|start| start.eq_ignore_ascii_case(html)))
+}
+
+/// Refuses answers that lead elsewhere, or that someone in between gave.
+pub(super) fn refuse_detours(
+    status: u16,
+    headers: &Headers,
+    url: &Url,
+    takes_html: bool,
+) -> Result<(), Failure> {
+    if (300..400).contains(&status) && status != 304 {
+        let details = match headers.get("location").and_then(|to| url.join(to).ok()) {
+            Some(to) => format!("it answered {status} and points to {}", shown(&to)),
+            None => format!("it answered {status} and points elsewhere"),
+        };
+        return Err(Failure::destination(FailureKind::Redirect, details));
+    }
+    if status == 200 && !takes_html && is_html(headers) {
+        let details = "a web page answered in place of the server: this network may want you to sign in \
+                       with a browser, or the address is that of a web site";
+        return Err(Failure::destination(FailureKind::Protocol, details));
+    }
+    if status == 511 {
+        let details = "this network wants you to sign in with a browser first";
+        return Err(Failure::destination(FailureKind::Protocol, details));
+    }
+    Ok(())
+}
+
+/// A URL without what may be secret in it.
+pub fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Only URLs that cannot have them refuse, and those have none.
+    url.set_username("").ok();
+    url.set_password(None).ok();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+/// The failure that an answer which is no success stands for. `what` was being done; `said` is what
+/// the protocol found in the body, if anything.
+pub fn failure(answer: &Answer, clock: &dyn Clock, what: &str, said: Option<&str>) -> Failure {
+    let (kind, reach, retry) = meaning(answer.status);
+    let wait = answer.header("retry-after").and_then(|text| parse_retry_after(text, clock.now()));
+    let retry = match (retry, wait) {
+        (Retry::After(_), Some(wait)) => Retry::After(wait),
+        (retry, _) => retry,
+    };
+    let mut details = format!("{what}: the server answered {}", answer.status);
+    match said {
+        Some(said) if !said.trim().is_empty() => {
+            details.push_str(", ");
+            details.push_str(&plain(said));
+        }
+        _ if answer.status == 413 && is_html(&answer.headers) => {
+            details.push_str(", with a web page: a server in front of it limits how large a file may be");
+        }
+        _ => {}
+    }
+    if let Some(skew) = answer.clock_skew(clock).filter(|skew| skew.abs() >= SKEW_TOLD_FROM) {
+        let way = if skew > 0 { "behind" } else { "ahead of" };
+        let minutes = skew.abs() / 60;
+        details.push_str(&format!("; this computer's clock is {minutes} minutes {way} the server's"));
+    }
+    Failure { kind, retry, reach, details }
+}
+
+/// What a status means by itself: kind, reach, and whether to try again.
+pub fn meaning(status: u16) -> (FailureKind, Reach, Retry) {
+    use FailureKind as K;
+    use Reach::{Destination, Resource};
+    let again = Retry::After(Duration::ZERO);
+    match status {
+        401 | 407 => (K::Credentials, Destination, again),
+        // Which of the two reaches further, only a look at the destination tells.
+        403 | 451 => (K::Forbidden, Resource, again),
+        404 | 410 => (K::NotFound, Resource, again),
+        408 => (K::Timeout, Resource, again),
+        409 | 412 | 423 => (K::Conflict, Resource, again),
+        413 => (K::TooLarge, Resource, Retry::Never),
+        414 | 415 | 422 | 431 => (K::Unsupported, Resource, Retry::Never),
+        425 | 429 => (K::RateLimited, Destination, again),
+        405 | 501 => (K::Unsupported, Destination, again),
+        502..=504 => (K::Server, Destination, again),
+        507 => (K::Full, Destination, again),
+        500..=599 => (K::Server, Resource, again),
+        400..=499 => (K::BadRequest, Resource, Retry::Never),
+        _ => (K::Protocol, Resource, again),
+    }
+}
+
+/// A server's text on one line, cut.
+pub fn plain(text: &str) -> String {
+    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+    let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    line[..line.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::SystemClock;
+
+    fn answer(status: u16, headers: Headers) -> Answer {
+        Answer { status, headers, ..Answer::default() }
+    }
+
+    #[test]
+    fn every_status_has_its_meaning() {
+        let mut table = String::new();
+        for status in [
+            400, 401, 403, 404, 405, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423,
+            424, 425, 429, 431, 451, 500, 501, 502, 503, 504, 505, 507, 508, 999,
+        ] {
+            let (kind, reach, retry) = meaning(status);
+            table += &format!("{status} {} {} {retry:?}\n", kind.as_str(), reach.as_str());
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn waits_skew_and_the_server_in_front_are_told() {
+        let clock = SystemClock;
+        let slow = answer(503, Headers::from([("Retry-After", "90")]));
+        assert_eq!(failure(&slow, &clock, "x", None).retry, Retry::After(Duration::from_secs(90)));
+        let large =
+            answer(413, Headers::from([("Content-Type", "text/html; charset=utf-8"), ("Retry-After", "9")]));
+        let large = failure(&large, &clock, "sending", None);
+        assert!(large.is_permanent() && large.details.contains("in front of it"), "{large}");
+        let old = answer(403, Headers::from([("Date", "Sun, 06 Nov 1994 08:49:37 GMT")]));
+        let old = failure(&old, &clock, "sending", Some("RequestTimeTooSkewed\n\u{7}  so"));
+        assert!(old.details.contains("403, RequestTimeTooSkewed so; this computer's clock is"), "{old}");
+        assert!(old.details.contains("ahead of the server's"), "{old}");
+    }
+
+    #[test]
+    fn detours_are_refused_and_secrets_stay_out() {
+        let url = Url::parse("https://photos.example/dav/").expect("a URL");
+        let refuse = |status, headers, html| refuse_detours(status, &headers, &url, html);
+        let to = Headers::from([("Location", "https://u:planted@evil.example/x?sig=planted#planted")]);
+        let redirect = refuse(307, to, true).expect_err("a redirect");
+        assert_eq!((redirect.kind, redirect.reach), (FailureKind::Redirect, Reach::Destination));
+        assert!(
+            redirect.details.ends_with("https://evil.example/x") && !redirect.details.contains("planted")
+        );
+        let page = || Headers::from([("Content-Type", "TEXT/HTML")]);
+        assert_eq!(refuse(200, page(), false).expect_err("a portal").kind, FailureKind::Protocol);
+        for (status, html) in [(200, true), (201, false), (404, false), (304, false)] {
+            assert_eq!(refuse(status, page(), html), Ok(()));
+        }
+    }
+}
