@@ -5,18 +5,20 @@
 //! socket, so they, and not the domain's, are serialisable.
 
 pub mod framing;
+pub mod gate;
 pub mod rows;
 pub mod snapshot;
 pub mod wire;
 
 use serde::{Deserialize, Serialize};
 
+pub use gate::*;
 pub use rows::*;
 pub use snapshot::*;
 pub use wire::PathText;
 
 /// The version both ends must share. Raised with any change to these types.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 /// The largest frame either end accepts, in bytes.
 pub const FRAME_LEN_MAX: usize = 8 << 20;
 /// The most rows a page may ask for.
@@ -161,6 +163,8 @@ pub enum Request {
     },
     /// Goes on.
     Resume,
+    /// Says when backup may work. The rules now are in the snapshot.
+    SetRules(Rules),
     /// Tries failed items again now. Replies [`Reply::Changed`].
     Retry(Selection),
     /// Leaves items out for good. Replies [`Reply::Changed`].

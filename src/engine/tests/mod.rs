@@ -1,6 +1,8 @@
 //! The whole engine in a test: simulated sources and destinations, paused time, one thread.
 
 mod backup;
+mod gates;
+mod places;
 mod trouble;
 
 use std::path::Path;
@@ -14,6 +16,7 @@ use crate::base::memory_files::MemoryFiles;
 use crate::base::rng::SeededRng;
 use crate::destination::connect::Connector;
 use crate::destination::folder::MemoryFs;
+use crate::domain::gate::Conditions;
 use crate::domain::time::UnixMillis;
 use crate::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
 use crate::engine::{Deps, Handle, start};
@@ -40,6 +43,10 @@ struct World {
     handle: Option<Handle>,
     runs: u64,
     resumed: Arc<tokio::sync::Notify>,
+    conditions: tokio::sync::watch::Sender<Conditions>,
+    /// Where a destination that is no folder keeps its copies.
+    cloud: MemoryFs,
+    places: Option<places::Places>,
 }
 
 impl World {
@@ -49,7 +56,18 @@ impl World {
         files.mkdir("/photos");
         let dir = tempfile::tempdir().expect("dir");
         let disk = MemoryFs::new("/backup");
-        let mut world = Self { files, disk, clock, dir, handle: None, runs: 0, resumed: Arc::default() };
+        let mut world = Self {
+            files,
+            disk,
+            clock,
+            dir,
+            handle: None,
+            runs: 0,
+            resumed: Arc::default(),
+            conditions: tokio::sync::watch::Sender::default(),
+            cloud: MemoryFs::new(places::CLOUD),
+            places: None,
+        };
         world.start().await;
         world
     }
@@ -63,16 +81,20 @@ impl World {
             clock: Arc::new(self.clock),
             fs: Arc::new(self.disk.clone()),
         };
+        let places = places::Places::new(connector, &self.cloud);
+        self.places = Some(places.clone());
         let deps = Deps {
             data_dir: self.dir.path().to_path_buf(),
             clock: Arc::new(self.clock),
             rng,
             files: Arc::new(self.files.clone()),
-            connect: Arc::new(connector),
+            connect: Arc::new(places),
             store_executor: Executor::inline(),
             watch: Arc::new(NoWatch),
             library_executor: Executor::inline(),
             resumed: Arc::clone(&self.resumed),
+            conditions: self.conditions.subscribe(),
+            zone: || jiff::tz::TimeZone::UTC,
         };
         self.handle = Some(start(deps).await.expect("started"));
     }
@@ -109,6 +131,13 @@ impl World {
         let add = Request::AddDestination { target, name: None, allow_http: false, consent_all: true };
         let Reply::Destination { name, .. } = self.ask(add).await else { panic!("a destination") };
         assert_eq!(name, "backup");
+    }
+
+    /// A destination that is not on this computer.
+    async fn add_cloud(&self) {
+        let target = PathText::from_bytes(b"s3://photos/?endpoint=https://cloud.example");
+        let name = Some("cloud".to_owned());
+        self.ask(Request::AddDestination { target, name, allow_http: false, consent_all: true }).await;
     }
 
     async fn snapshot(&self) -> Snapshot {
