@@ -23,6 +23,8 @@ const NUMBERS_TRIED_MAX: u64 = 1_000;
 const SEGMENT_ENTRIES_MAX: u32 = 1_000;
 /// Manifest entries taken into the ledger in one transaction.
 const ADOPTED_AT_ONCE: usize = 500;
+/// Unfinished uploads that are ended at once.
+const ABANDONED_MAX: u32 = 500;
 
 /// How a piece of work ended.
 pub(super) enum TaskEnd {
@@ -175,6 +177,10 @@ async fn clean(
         return Ok(());
     };
     destination.clean(&keep).await?;
+    let Ok(abandoned) = store.read(move |r| r.stale_checkpoints(id, ABANDONED_MAX)).await else {
+        return Ok(());
+    };
+    destination.abandon(&abandoned).await;
     store.write(move |tx| tx.forget_stale_checkpoints(id)).await.ok();
     Ok(())
 }
