@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::companions;
 use super::rows::{DIGESTS, StoreError, digest, digests, named, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
@@ -151,7 +152,8 @@ impl Read<'_> {
         let free = "NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)
             AND EXISTS (SELECT 1 FROM attachment a JOIN file f ON f.id = a.file_id
               JOIN source s ON s.id = f.source_id WHERE a.record_id = r.id AND s.condition = 'present')";
-        let mut query = self.conn.prepare_cached(&sql.replace("{free}", free))?;
+        let free = format!("{free} AND {}", companions::is_its_turn());
+        let mut query = self.conn.prepare_cached(&sql.replace("{free}", &free))?;
         let rows = query
             .query_map(params![destination.0, limit, backoff::CRASHES_BEFORE_SUSPECT], |row| {
                 row.get(0).map(RecordId)
@@ -167,14 +169,15 @@ impl Read<'_> {
     ) -> Result<Vec<RecordId>, StoreError> {
         // A due time further away than any back-off reaches was set by another clock: it is now.
         let horizon = now.plus(backoff::RESOURCE_MAX).0;
-        let sql = "SELECT id FROM backup_record r WHERE destination_id = ?1 AND state IN ('failed', 'needs_attention')
-               AND file_count > 0 AND next_eligible_ms IS NOT NULL
+        let turn = companions::is_its_turn();
+        let sql = format!("SELECT id FROM backup_record r WHERE destination_id = ?1 AND state IN ('failed', 'needs_attention')
+               AND {turn} AND file_count > 0 AND next_eligible_ms IS NOT NULL
                AND (next_eligible_ms <= ?3 OR next_eligible_ms > ?4)
                AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)
                AND EXISTS (SELECT 1 FROM attachment a JOIN file f ON f.id = a.file_id
                  JOIN source s ON s.id = f.source_id WHERE a.record_id = r.id AND s.condition = 'present')
-             ORDER BY next_eligible_ms LIMIT ?2";
-        let mut query = self.conn.prepare_cached(sql)?;
+             ORDER BY next_eligible_ms LIMIT ?2");
+        let mut query = self.conn.prepare_cached(&sql)?;
         let rows =
             query.query_map(params![destination.0, limit, now.0, horizon], |row| row.get(0).map(RecordId))?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -9,6 +9,7 @@ mod abilities;
 mod assets;
 mod changes;
 mod checkpoints;
+mod companions;
 mod connection;
 mod contents;
 mod counts;
@@ -36,6 +37,7 @@ mod writer;
 
 pub use assets::{FileLook, Found};
 pub use changes::{CHANGES_KEPT_MAX, Change, ChangeKind, Changes};
+pub use companions::CompanionRow;
 pub use connection::{Opened, Store, StoreOptions};
 pub use counts::DestinationCounts;
 pub use destinations::{DestinationRow, Lost, NewDestination, SLOTS_MAX};
