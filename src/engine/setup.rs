@@ -12,7 +12,7 @@ use super::runner::Runner;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
 use crate::api::{ApiError, ErrorKind, PathText, Reply, TestReport};
-use crate::base::files::{EntryKind, path_from_bytes};
+use crate::base::files::{EntryKind, path_bytes, path_from_bytes};
 use crate::destination::Abilities;
 use crate::destination::connect::Address;
 use crate::domain::failure::Failure;
@@ -347,7 +347,12 @@ impl Supervisor {
         }
         let address = self.address(&target).and_then(|address| Ok((self.new_name(name, &address)?, address)));
         let (deps, installation) = (self.deps.clone(), self.installation.uuid.clone());
+        let turn = address.as_ref().ok().map(|(_name, address)| self.turn_at(address));
         self.tasks.spawn(async move {
+            let _alone = match &turn {
+                Some(turn) => Some(turn.lock().await),
+                None => None,
+            };
             let outcome = match address {
                 Ok((name, address)) => match deps.connect.create(&address, &installation).await {
                     Ok((destination, abilities)) => {
@@ -361,6 +366,17 @@ impl Supervisor {
             };
             TaskEnd::Prepared(Box::new(Prepared { outcome, consent_all, reply }))
         });
+    }
+
+    /// One place is set up by one request at a time: setting it up clears what a killed run left
+    /// there, which must not be what another request is just using.
+    fn turn_at(&mut self, address: &Address) -> Arc<tokio::sync::Mutex<()>> {
+        let place = match address.kind {
+            DestinationKind::Folder => path_bytes(&self.resolved(&address.address)),
+            _ => address.address.clone(),
+        };
+        self.setting_up.retain(|_place, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(self.setting_up.entry(place).or_default())
     }
 
     /// The name a new destination gets: the person's, or one made of its address.
@@ -404,6 +420,11 @@ impl Supervisor {
     ) -> Outcome {
         // The same disk at another address is the same destination.
         if let Some(known) = self.runners.values().find(|runner| runner.row.uuid == new.abilities.uuid) {
+            // Two requests at once for one place: the other came first.
+            if known.row.kind == new.kind && self.resolved(&known.row.address) == self.resolved(&new.address) {
+                let name = known.row.name.clone();
+                return Ok(Reply::Destination { id: known.id().0, name, is_new: false });
+            }
             return Err(usage(format!("this is the destination {} already", known.row.name)));
         }
         let name = new.name.clone();

@@ -2,6 +2,7 @@
 
 mod companions;
 mod ledger;
+mod settings;
 
 use std::sync::Arc;
 
