@@ -177,13 +177,17 @@ pub enum Claim {
 /// # Errors
 /// When a window is there and does not answer.
 pub fn claim_window(paths: &Paths) -> Result<Claim, Trouble> {
-    claim_window_within(paths, WINDOW_ANSWERS_MAX)
+    claim_window_within(paths, WINDOW_ANSWERS_MAX, start_agent)
 }
 
-/// [`claim_window`] with another patience.
-pub(super) fn claim_window_within(paths: &Paths, within: Duration) -> Result<Claim, Trouble> {
+/// [`claim_window`] with another patience and another way to start an agent.
+pub(super) fn claim_window_within(
+    paths: &Paths,
+    within: Duration,
+    start: impl FnOnce(&Paths) -> Result<(), String>,
+) -> Result<Claim, Trouble> {
     let deadline = Instant::now() + within;
-    let mut has_started = false;
+    let mut start = Some(start);
     loop {
         if raise_window(paths) {
             return Ok(Claim::Raised);
@@ -198,14 +202,13 @@ pub(super) fn claim_window_within(paths: &Paths, within: Duration) -> Result<Cla
                 return Err(Trouble::new(Exit::Internal, "The window is open but does not answer")
                     .advise("Close it, then start Safelight again"));
             }
-            Err(LockError::Held { .. }) if !has_started => {
+            Err(LockError::Held { .. }) => {
                 // Its agent may have been stopped: an open window joins the next one by itself.
-                has_started = true;
-                if let Err(message) = start_agent(paths) {
+                if let Some(Err(message)) = start.take().map(|start| start(paths)) {
                     tracing::debug!("no agent for the open window: {message}");
                 }
+                rest();
             }
-            Err(LockError::Held { .. }) => rest(),
         }
     }
 }

@@ -421,7 +421,8 @@ impl Supervisor {
         // The same disk at another address is the same destination.
         if let Some(known) = self.runners.values().find(|runner| runner.row.uuid == new.abilities.uuid) {
             // Two requests at once for one place: the other came first.
-            if known.row.kind == new.kind && self.resolved(&known.row.address) == self.resolved(&new.address) {
+            if known.row.kind == new.kind && self.resolved(&known.row.address) == self.resolved(&new.address)
+            {
                 let name = known.row.name.clone();
                 return Ok(Reply::Destination { id: known.id().0, name, is_new: false });
             }

@@ -11,48 +11,13 @@ use super::abilities;
 use super::connection::Store;
 use super::destinations::{NewDestination, SLOTS_MAX};
 use super::rows::StoreError;
-use crate::api::PathText;
+use crate::api::{PathText, Rules};
 
 /// The mirror's file name in the data folder.
 pub const MIRROR_NAME: &str = "config.json";
 /// The largest mirror that is read.
 const MIRROR_LEN_MAX: u64 = 4 << 20;
 
-<<<<<<< HEAD
-#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
-struct Mirror {
-    version: u32,
-    installation: String,
-    backup_on: bool,
-    /// Whatever is there, so that rules of another release do not cost the folders.
-    #[serde(default)]
-    rules: serde_json::Value,
-    sources: Vec<MirroredSource>,
-    destinations: Vec<MirroredDestination>,
-}
-
-#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
-struct MirroredSource {
-    #[serde(flatten)]
-    path: PathText,
-    file_system: String,
-}
-
-#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
-struct MirroredDestination {
-    name: String,
-    kind: String,
-    address: PathText,
-    enabled: bool,
-    job_limit: u32,
-    /// As in the database: unknown fields are kept out, missing ones read as not able.
-    abilities: String,
-    /// The paths of the sources that are consented to go there.
-    consents: Vec<PathText>,
-}
-
-=======
->>>>>>> 83a0295 (Prove the running process under fire; fuzz what reads foreign bytes; believe config.json entry by entry)
 /// Writes the mirror anew: temp file, fsync, rename.
 ///
 /// # Errors

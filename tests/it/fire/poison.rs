@@ -64,7 +64,7 @@ impl Library {
             library.contents.insert(*blake3::hash(&bytes).as_bytes());
             std::fs::write(&path, bytes).expect("a file can be written");
             if kind == 1 {
-                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).expect("closed");
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).expect("closed");
             }
         }
         for list in [&library.unreadable, &library.empty, &library.vanishing, &library.changing] {
