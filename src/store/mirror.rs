@@ -89,23 +89,8 @@ pub async fn restore(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
     }
     store
         .write_durably(move |tx| {
-<<<<<<< HEAD
-            tx.set_installation_uuid(&mirror.installation)?;
-            tx.set_backup_on(mirror.backup_on)?;
-            let rules = serde_json::from_value::<Rules>(mirror.rules).ok();
-            if let Some(rules) = rules.and_then(|rules| GateRules::try_from(rules).ok()) {
-                tx.set_rules(rules)?;
-            }
-            let mut sources = Vec::new();
-            for source in mirror.sources {
-                let Some(path) = source.path.to_bytes() else { continue };
-                let known = tx.source_at(&path)?;
-                let id = known.map_or_else(|| tx.add_source(&path, &source.file_system), Ok)?;
-                sources.push((source.path, id));
-=======
             if let Some(installation) = &believed.installation {
                 tx.set_installation_uuid(installation)?;
->>>>>>> 83a0295 (Prove the running process under fire; fuzz what reads foreign bytes; believe config.json entry by entry)
             }
             tx.set_backup_on(believed.is_on)?;
             if let Some(rules) = believed.rules {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::options;
 use crate::base::executor::Executor;
+use crate::domain::gate::GateRules;
 use crate::domain::target::DestinationKind;
 use crate::domain::transfer::Abilities;
 use crate::store::mirror::{MIRROR_NAME, restore, save};
@@ -153,6 +154,7 @@ async fn settings_come_back_whole() {
             let odd = tx.add_source(b"/odd\xff", "uuid:1")?;
             let plain = tx.add_source(b"/photos", "type:ef53")?;
             tx.set_backup_on(true)?;
+            tx.set_rules(other_rules())?;
             for (name, kind, address) in [
                 ("disk", DestinationKind::Folder, &b"/mnt/\xfe"[..]),
                 ("cloud", DestinationKind::WebDav, b"webdav+https://host/p"),
@@ -175,11 +177,16 @@ async fn settings_come_back_whole() {
     assert_eq!(unlisted(&second).await, unlisted(&first).await);
 }
 
+fn other_rules() -> GateRules {
+    let rules = GateRules::default();
+    GateRules { on_metered: !rules.on_metered, ..rules }
+}
+
 /// What a document has beside [`Kept`].
-async fn unlisted(store: &Store) -> (String, Vec<Abilities>) {
+async fn unlisted(store: &Store) -> (String, GateRules, Vec<Abilities>) {
     let read = store.read(|r| {
         let abilities = r.destinations()?.into_iter().map(|row| row.abilities);
-        Ok((r.installation()?.uuid, abilities.collect()))
+        Ok((r.installation()?.uuid, r.rules()?, abilities.collect()))
     });
     read.await.expect("read")
 }
