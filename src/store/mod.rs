@@ -19,6 +19,7 @@ mod events;
 mod files;
 mod installation;
 mod jobs;
+mod keys;
 #[cfg(test)]
 mod library_audit;
 #[cfg(test)]
