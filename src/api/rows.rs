@@ -157,7 +157,7 @@ impl FailureText {
         reach: crate::domain::failure::Reach,
         details: String,
     ) -> Self {
-        let message = crate::domain::messages::describe(kind, reach);
+        let message = crate::domain::messages::describe_in_full(kind, reach, &details);
         Self {
             kind: kind.as_str().to_owned(),
             reach: reach.as_str().to_owned(),

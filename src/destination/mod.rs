@@ -7,6 +7,7 @@
 pub mod connect;
 pub mod folder;
 pub mod http;
+pub mod immich;
 pub mod layer;
 pub mod manifest;
 pub mod source;

@@ -17,9 +17,14 @@ pub enum Action {
     ShowFile,
     /// Connect the disk.
     ConnectDisk,
+    /// Take it out of the server's trash again.
+    RestoreFromTrash,
     /// Nothing: it goes on by itself.
     Wait,
 }
+
+/// The details of a conflict with equal bytes that will not stay at the destination.
+pub const TRASHED: &str = "the server has this file in its trash, and forgets it when the trash is emptied";
 
 impl Action {
     /// The action's stable name.
@@ -31,6 +36,7 @@ impl Action {
             Self::OpenDestination => "open_destination",
             Self::ShowFile => "show_file",
             Self::ConnectDisk => "connect_disk",
+            Self::RestoreFromTrash => "restore_from_trash",
             Self::Wait => "wait",
         }
     }
@@ -59,9 +65,21 @@ pub fn describe(kind: FailureKind, reach: Reach) -> Message {
     }
 }
 
-/// [`describe`] for a whole [`Failure`].
+/// [`describe`], and what the details of a few failures make clearer.
+pub fn describe_in_full(kind: FailureKind, reach: Reach, details: &str) -> Message {
+    if kind == FailureKind::Conflict && details == TRASHED {
+        return message(
+            "The server has this file in its trash",
+            "It is not safe there: restore it from the trash, or leave it out",
+            Action::RestoreFromTrash,
+        );
+    }
+    describe(kind, reach)
+}
+
+/// [`describe_in_full`] for a whole [`Failure`].
 pub fn describe_failure(failure: &Failure) -> Message {
-    describe(failure.kind, failure.reach)
+    describe_in_full(failure.kind, failure.reach, &failure.details)
 }
 
 #[expect(clippy::too_many_lines, reason = "a table: one row a kind")]
@@ -248,5 +266,15 @@ mod tests {
             }
         }
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_file_in_the_trash_has_its_own_words_and_way_out() {
+        let trashed = Failure::permanent(FailureKind::Conflict, TRASHED);
+        let message = describe_failure(&trashed);
+        assert_eq!(message.action.as_str(), "restore_from_trash");
+        assert!(message.summary.contains("trash"));
+        let other = Failure::permanent(FailureKind::Conflict, "another file");
+        assert_eq!(describe_failure(&other), describe(FailureKind::Conflict, Reach::Resource));
     }
 }

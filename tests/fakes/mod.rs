@@ -6,6 +6,7 @@
 //!
 //! - [`serve`] runs a handler on a free port.
 //! - [`dav`] is a WebDAV store whose moods ([`dav::Moods`]) are those of real servers.
+//! - [`immich`] is an Immich server of either generation.
 //! - [`fault_server`] is that store with faults on order: refusals, hangs, cuts, detours.
 //!
 //! They must be as strict as the servers they stand for: what the specification refuses is refused.
@@ -14,4 +15,8 @@
 pub mod dav;
 pub mod dav_xml;
 pub mod fault_server;
+pub mod immich;
+pub mod immich_answers;
+pub mod immich_form;
+pub mod immich_uploads;
 pub mod serve;

@@ -47,9 +47,14 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts serving.
+    /// Starts serving on a free port.
     pub fn start(handler: Arc<dyn Handler>) -> Self {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        Self::start_at(0, handler)
+    }
+
+    /// Starts serving on this port.
+    pub fn start_at(port: u16, handler: Arc<dyn Handler>) -> Self {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free port");
         listener.set_nonblocking(true).expect("non-blocking");
         let address = listener.local_addr().expect("bound");
         let stop = CancellationToken::new();

@@ -10,6 +10,7 @@ mod conformance;
 #[path = "../fakes/mod.rs"]
 mod fakes;
 mod fire;
+mod immich_facts;
 mod kill;
 mod layers;
 mod support;

@@ -1,0 +1,112 @@
+//! Asks what the server has already: many transfers in one request.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::api::{self, Sha1, Verdict};
+use super::wire::Wire;
+use crate::destination::http::Method;
+use crate::domain::failure::{Failure, FailureKind};
+
+/// How long the first question of a batch waits for others.
+const WINDOW: Duration = Duration::from_millis(5);
+/// The most checksums in one request.
+const BATCH_MAX: usize = 1_000;
+/// The largest answer to a batch, in bytes: each result has its id and a few words.
+const BATCH_ANSWER_MAX: usize = 1_000 * 512;
+
+type Reply = oneshot::Sender<Result<Verdict, Failure>>;
+
+/// Questions that wait; as many as there are transfers, which the engine bounds.
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<(Sha1, Reply)>,
+    is_running: bool,
+}
+
+/// Collects questions and asks them together.
+#[derive(Clone)]
+pub struct Checks {
+    wire: Arc<Wire>,
+    queue: Arc<Mutex<Queue>>,
+}
+
+impl Checks {
+    /// Nothing asked yet.
+    pub fn new(wire: Arc<Wire>) -> Self {
+        Self { wire, queue: Arc::default() }
+    }
+
+    /// What the server has of these bytes.
+    ///
+    /// # Errors
+    /// What the server said instead.
+    pub async fn ask(&self, sha1: Sha1) -> Result<Verdict, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let must_start = {
+            let mut queue = self.lock();
+            queue.waiting.push((sha1, reply));
+            !std::mem::replace(&mut queue.is_running, true)
+        };
+        if must_start {
+            // On its own, so that a transfer that is told to stop takes no other's answer with it.
+            tokio::spawn(self.clone().run());
+        }
+        let lost = |_dropped| Failure::transient(FailureKind::Server, "the question was lost");
+        answer.await.map_err(lost)?
+    }
+
+    async fn run(self) {
+        tokio::time::sleep(WINDOW).await;
+        loop {
+            let batch = {
+                let mut queue = self.lock();
+                queue.waiting.retain(|(_sha1, reply)| !reply.is_closed());
+                if queue.waiting.is_empty() {
+                    queue.is_running = false;
+                    return;
+                }
+                let count = queue.waiting.len().min(BATCH_MAX);
+                queue.waiting.drain(..count).collect::<Vec<_>>()
+            };
+            // What is asked while this one is under way makes the next batch.
+            self.ask_all(batch).await;
+        }
+    }
+
+    async fn ask_all(&self, batch: Vec<(Sha1, Reply)>) {
+        let checksums: Vec<Sha1> = batch.iter().map(|(sha1, _reply)| *sha1).collect();
+        match self.ask_now(&checksums).await {
+            Ok(verdicts) => {
+                for ((_sha1, reply), verdict) in batch.into_iter().zip(verdicts) {
+                    reply.send(Ok(verdict)).ok();
+                }
+            }
+            Err(failure) => {
+                for (_sha1, reply) in batch {
+                    reply.send(Err(failure.clone())).ok();
+                }
+            }
+        }
+    }
+
+    /// Asks without waiting for others.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn ask_now(&self, checksums: &[Sha1]) -> Result<Vec<Verdict>, Failure> {
+        let body = api::check_body(checksums);
+        let request = self.wire.with_json(Method::POST, "assets/bulk-upload-check", body);
+        let answer = self.wire.ask(request, BATCH_ANSWER_MAX).await.map_err(|e| e.into_failure())?;
+        if !answer.is_success() {
+            return Err(self.wire.failure(&answer, "asking what is there already"));
+        }
+        api::verdicts(&answer, checksums.len())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

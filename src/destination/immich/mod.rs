@@ -1,0 +1,247 @@
+//! Immich, generations 2 and 3: a photo library that knows an asset by the SHA-1 of its bytes.
+//!
+//! Before a file is sent, the server is asked whether it has those bytes, many files in one request;
+//! after it was sent, the same question is the proof. Nothing there has a name that could be taken,
+//! so nothing is ever replaced, and a file of which an answer was lost is found and not sent again.
+//! It must never call a copy in the trash safe, tell a checksum of other bytes than those it sends
+//! (the server would drop them as a duplicate), or remove anything.
+//!
+//! Source: the OpenAPI description that each server gives of itself; what servers 2.7.5 and 3.0.3
+//! were seen to answer.
+
+mod api;
+mod checks;
+mod errors;
+mod form;
+mod known;
+mod place;
+mod probe;
+mod prove;
+mod receipt;
+mod send;
+mod shelves;
+mod sidecar;
+mod wire;
+mod xmp;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use place::Place;
+
+use super::http::{SharedHttp, Url};
+use super::manifest::Collected;
+use super::{Abilities, BoxFuture, Destination, Item, ReadBack, Sent, Transfer};
+use crate::base::clock::SharedClock;
+use crate::base::executor::Executor;
+use crate::base::rng::SharedRng;
+use crate::base::secret::Secret;
+use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::record::Evidence;
+use checks::Checks;
+use known::Known;
+use shelves::Albums;
+use wire::Wire;
+
+/// How long what a server takes is believed before it is asked again: an update may bring more.
+const TYPES_HOLD: Duration = Duration::from_secs(3600);
+
+/// What an Immich destination is put together from.
+#[derive(Clone)]
+pub struct Parts {
+    /// `immich+https://HOST[/PATH][?albums=folders][&stacks=raw]`.
+    pub address: String,
+    /// The API key.
+    pub key: Secret,
+    /// By what the account must be known again; `None` takes any.
+    pub uuid: Option<String>,
+    /// What an earlier probe found.
+    pub abilities: Option<Abilities>,
+    /// Carries requests.
+    pub http: SharedHttp,
+    /// Where source files are read.
+    pub executor: Executor,
+    /// Chance.
+    pub rng: SharedRng,
+    /// Time.
+    pub clock: SharedClock,
+}
+
+/// An Immich destination.
+#[derive(Clone)]
+pub struct Immich(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    place: Place,
+    wire: Arc<Wire>,
+    checks: Checks,
+    albums: Albums,
+    known: Mutex<Arc<Known>>,
+    /// When the server was last asked what it takes.
+    types_at: Mutex<Option<Instant>>,
+    /// Bytes that the account's quota leaves, as far as is known.
+    room: Mutex<Option<u64>>,
+}
+
+impl Inner {
+    fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn learn(&self, known: Known) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+        *self.types_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn set_room(&self, room: Option<u64>) {
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = room;
+    }
+
+    /// The server says that there is no room only after it has taken all bytes.
+    fn refuse_beyond_room(&self, size: u64) -> Result<(), Failure> {
+        let room = *self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        match room {
+            Some(room) if size > room => {
+                let why = format!("the account's quota leaves {room} bytes, the file has {size}");
+                Err(Failure::destination(FailureKind::Full, why))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn use_room(&self, size: u64) {
+        if let Some(room) = self.room.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            *room = room.saturating_sub(size);
+        }
+    }
+
+    async fn check(&self) -> Result<(), Failure> {
+        let room = probe::check(self, self.parts.uuid.as_deref()).await?;
+        self.set_room(room);
+        let asked_at = *self.types_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked_at.is_none_or(|at| at.elapsed() >= TYPES_HOLD) {
+            let types = probe::media_types(self).await?;
+            self.learn(Known { types, ..Known::clone(&self.known()) });
+        }
+        Ok(())
+    }
+
+    async fn probe(&self) -> Result<(Abilities, Option<u64>), Failure> {
+        let probed = probe::probe(self).await?;
+        let abilities = probe::abilities(self, &probed);
+        self.set_room(probed.room);
+        self.learn(probed.known);
+        Ok((abilities, probed.room))
+    }
+}
+
+impl Immich {
+    /// A destination that was added before. Touches nothing.
+    ///
+    /// # Errors
+    /// `bad_request` when the address makes no sense.
+    pub fn new(parts: Parts) -> Result<Self, Failure> {
+        let place = Place::parse(&parts.address)?;
+        let wire = Arc::new(Wire {
+            http: Arc::clone(&parts.http),
+            api: place.api(),
+            key: parts.key.clone(),
+            clock: Arc::clone(&parts.clock),
+        });
+        let known = parts.abilities.as_ref().map(|able| Known::parse(&able.findings)).unwrap_or_default();
+        Ok(Self(Arc::new(Inner {
+            place,
+            checks: Checks::new(Arc::clone(&wire)),
+            albums: Albums::new(Arc::clone(&wire)),
+            wire,
+            known: Mutex::new(Arc::new(known)),
+            types_at: Mutex::default(),
+            room: Mutex::default(),
+            parts,
+        })))
+    }
+
+    /// Looks at a server that is being added. Changes nothing there: it needs no mark to be known
+    /// again.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub async fn create(parts: Parts) -> Result<(Self, Abilities), Failure> {
+        let (abilities, _room) = Self::new(parts.clone())?.0.probe().await?;
+        let parts = Parts { uuid: Some(abilities.uuid.clone()), abilities: Some(abilities.clone()), ..parts };
+        Ok((Self::new(parts)?, abilities))
+    }
+
+    /// Tries a server. Gives the room that a quota leaves, where there is one.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub async fn try_out(parts: Parts) -> Result<(Abilities, Option<u64>), Failure> {
+        Self::new(parts)?.0.probe().await
+    }
+}
+
+/// The server of an address, for the rules on which may be reached without TLS.
+///
+/// # Errors
+/// `bad_request` when the address makes no sense.
+pub fn endpoint(address: &str) -> Result<Url, Failure> {
+    Ok(Place::parse(address)?.base)
+}
+
+/// A path's last part, as the server is told it.
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+impl Destination for Immich {
+    fn check(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(self.0.check())
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
+        Box::pin(async {
+            self.0.check().await?;
+            let (abilities, _room) = self.0.probe().await?;
+            Ok(abilities)
+        })
+    }
+
+    fn send<'a>(&'a self, item: &'a Item, transfer: &'a Transfer) -> BoxFuture<'a, Result<Sent, Failure>> {
+        Box::pin(send::send(&self.0, item, transfer))
+    }
+
+    fn prove<'a>(
+        &'a self,
+        item: &'a Item,
+        receipt: &'a str,
+        transfer: &'a Transfer,
+    ) -> BoxFuture<'a, Result<Evidence, Failure>> {
+        Box::pin(prove::prove(&self.0, item, receipt, transfer))
+    }
+
+    fn read<'a>(&'a self, _key: &'a str, receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
+        Box::pin(prove::read(&self.0, receipt))
+    }
+
+    fn write_manifest<'a>(
+        &'a self,
+        _installation: &'a str,
+        _sequence: u64,
+        _segment: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
+        Box::pin(std::future::ready(Ok(Collected::default())))
+    }
+
+    fn clean<'a>(&'a self, _keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+}

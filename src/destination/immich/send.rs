@@ -1,0 +1,247 @@
+//! One asset to the server: asked for first, so that nothing is sent twice; sent whole; then put
+//! where it belongs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha1::Digest as _;
+use tokio_util::sync::CancellationToken;
+
+use super::api::{self, Sha1, Uploaded, Verdict};
+use super::form::Form;
+use super::receipt::Receipt;
+use super::shelves::{self, Arranged};
+use super::sidecar::{self, Attached};
+use super::wire::{Outcome, settle, unless_stopped};
+use super::{Inner, errors, known};
+use crate::destination::http::{
+    ANSWER_BYTES_MAX, Answer, Body, HttpError, Method, Piece, SourceRange, Tap, feed,
+};
+use crate::destination::{Companion, Item, Phase, Sent, Transfer};
+use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
+use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::time::UnixMillis;
+
+/// What the uploads of this app are called at a server that asks for a device.
+const DEVICE: &str = "Safelight";
+
+/// Makes sure that the bytes which are sent are those whose SHA-1 was told.
+struct Summed {
+    hasher: sha1::Sha1,
+    expected: Option<Sha1>,
+}
+
+impl Tap for Summed {
+    fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
+        let sum: Sha1 = self.hasher.clone().finalize().into();
+        match self.expected {
+            Some(expected) if expected != sum => {
+                Err(Failure::transient(FailureKind::Changed, "the file has another SHA-1 than it had"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Sends an item.
+///
+/// # Errors
+/// A failure, mapped once here.
+pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
+    if transfer.cancel.is_cancelled() {
+        return Ok(Sent::Cancelled);
+    }
+    if item.content.size == 0 {
+        return Err(Failure::permanent(FailureKind::Empty, "the file has no bytes"));
+    }
+    if item.kind == ResourceKind::Sidecar {
+        return sidecar::send(inner, item, transfer).await;
+    }
+    match settle(send_asset(inner, item, transfer).await)? {
+        Outcome::Done(sent) => Ok(sent),
+        Outcome::Cancelled => Ok(Sent::Cancelled),
+    }
+}
+
+async fn send_asset(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sent, HttpError> {
+    let name = super::name_of(&item.path);
+    if !inner.known().takes(&name) {
+        return Err(errors::unsupported(&format!("the server takes no files like {name}")).into());
+    }
+    let sha1 = sha1_of(inner, item, transfer).await?;
+    let held = match unless_stopped(&transfer.cancel, inner.checks.ask(sha1)).await? {
+        Verdict::Held { is_trashed: true, .. } => return Err(errors::trashed().into()),
+        Verdict::Held { id, .. } => Some(id),
+        Verdict::Unsupported => {
+            return Err(errors::unsupported(&format!("the server takes no files like {name}")).into());
+        }
+        Verdict::Absent => None,
+    };
+    let moving = moving_half(inner, item, &transfer.cancel).await?;
+    if let Some(id) = held {
+        arrange(inner, item, &id, moving.as_deref(), &transfer.cancel).await?;
+        return Ok(Sent::AlreadyThere { receipt: Receipt::asset(id).to_string() });
+    }
+    inner.refuse_beyond_room(item.content.size)?;
+    let attached = sidecar::to_attach(inner, item, transfer).await;
+    transfer.save(Phase::Sending, String::new()).await?;
+    transfer.set_bytes_sent(0);
+    let upload = Upload { name: &name, sha1, moving: moving.as_deref(), attached: attached.as_ref() };
+    let answer = upload.send(inner, item, transfer).await?;
+    if !answer.is_success() {
+        return Err(inner.wire.failure(&answer, "sending the file").into());
+    }
+    let Uploaded { id, is_duplicate } = api::uploaded(&answer)?;
+    if is_duplicate {
+        // Somebody else was faster, or an earlier answer was lost.
+        arrange(inner, item, &id, moving.as_deref(), &transfer.cancel).await?;
+        return Ok(Sent::AlreadyThere { receipt: Receipt::asset(id).to_string() });
+    }
+    inner.use_room(item.content.size);
+    let receipt = Receipt::Asset { id: id.clone(), sidecar: attached.map(|attached| attached.hash) };
+    arrange(inner, item, &id, None, &transfer.cancel).await?;
+    Ok(Sent::Stored { receipt: receipt.to_string() })
+}
+
+/// The file's SHA-1: the one that is known of its content, else made of its bytes now.
+async fn sha1_of(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sha1, HttpError> {
+    if let Some(sha1) = item.digests.sha1 {
+        return Ok(sha1);
+    }
+    let tap = Arc::new(Mutex::new(Summed { hasher: sha1::Sha1::new(), expected: None }));
+    let mut range = SourceRange::whole(item, transfer, &inner.parts.executor).tap(tap.clone());
+    range.sent = None;
+    match feed(range, &transfer.cancel).await {
+        Ok(()) => Ok(tap.lock().unwrap_or_else(PoisonError::into_inner).hasher.clone().finalize().into()),
+        Err(None) => Err(HttpError::Cancelled),
+        Err(Some(failure)) => Err(failure.into()),
+    }
+}
+
+/// The moving half of a still, where the server has it and will keep it.
+async fn moving_half(
+    inner: &Inner,
+    item: &Item,
+    stop: &CancellationToken,
+) -> Result<Option<String>, HttpError> {
+    if item.kind != ResourceKind::Photo {
+        return Ok(None);
+    }
+    let moving = item.companions.iter().find(|companion| companion.kind == ResourceKind::PairedVideo);
+    let Some((id, sha1)) = moving.and_then(|video| sent_as(video).zip(video.digests.sha1)) else {
+        return Ok(None);
+    };
+    // The server refuses a still whose moving half is gone, after it has taken all of its bytes.
+    let verdict = unless_stopped(stop, inner.checks.ask(sha1)).await?;
+    Ok(matches!(verdict, Verdict::Held { id: held, is_trashed: false } if held == id).then_some(id))
+}
+
+fn sent_as(companion: &Companion) -> Option<String> {
+    Receipt::asset_of(companion.receipt.as_deref())
+}
+
+/// Puts an asset that is there where it belongs. `moving` is given when the asset is a still that the
+/// server may not know to belong to it.
+async fn arrange(
+    inner: &Inner,
+    item: &Item,
+    id: &str,
+    moving: Option<&str>,
+    stop: &CancellationToken,
+) -> Result<(), HttpError> {
+    let work = async {
+        let known = inner.known();
+        let primary = item.companions.iter().find(|companion| companion.is_primary).and_then(sent_as);
+        let mut done = Vec::new();
+        if known.may(known::UPDATE) {
+            if let Some(video) = moving {
+                done.push(shelves::join(&inner.wire, id, video).await?);
+            }
+            // A moving half that comes after its still.
+            if let Some(still) = primary.as_deref().filter(|_still| item.kind == ResourceKind::PairedVideo) {
+                done.push(shelves::join(&inner.wire, still, id).await?);
+            }
+        }
+        if inner.place.has_raw_stacks
+            && item.kind == ResourceKind::AlternatePhoto
+            && let Some(top) = primary.as_deref()
+        {
+            done.push(shelves::stack(&inner.wire, top, id).await?);
+        }
+        if inner.place.has_folder_albums
+            && item.kind != ResourceKind::PairedVideo
+            && let Some(folder) = item.path.parent()
+        {
+            let (name, user) = (super::name_of(folder), known.user.as_deref());
+            done.push(inner.albums.put(&name, id, user).await?);
+        }
+        for arranged in done {
+            if let Arranged::Refused(status) = arranged {
+                tracing::info!(status, record = %item.record, "the server arranges a copy in its own way");
+            }
+        }
+        Ok(())
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(HttpError::Cancelled),
+        done = work => done,
+    }
+}
+
+/// One upload's request.
+struct Upload<'a> {
+    name: &'a str,
+    sha1: Sha1,
+    moving: Option<&'a str>,
+    attached: Option<&'a Attached>,
+}
+
+impl Upload<'_> {
+    async fn send(&self, inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Answer, HttpError> {
+        let summed = Summed { hasher: sha1::Sha1::new(), expected: Some(self.sha1) };
+        let range = SourceRange::whole(item, transfer, &inner.parts.executor);
+        let file = Piece::Source(range.tap(Arc::new(Mutex::new(summed))));
+        let (created, modified) = times(item);
+        // Both generations read parts in order and judge a file's type as it begins: what is said of
+        // the file comes before it. The sidecar comes before the name, which is not its own.
+        let mut form = Form::new(inner.parts.rng.as_ref())
+            .text("deviceAssetId", &format!("{}-{}", item.content.blake3.to_hex(), item.content.size))
+            .text("deviceId", DEVICE)
+            .text("fileCreatedAt", &created)
+            .text("fileModifiedAt", &modified);
+        if let Some(video) = self.moving {
+            form = form.text("livePhotoVideoId", video);
+        }
+        if let Some(attached) = self.attached {
+            form = form.file("sidecarData", &attached.name, Piece::Bytes(attached.bytes.clone()));
+        }
+        let form = form.text("filename", self.name).file("assetData", self.name, file);
+        let request = inner
+            .wire
+            .request(Method::POST, "assets")
+            .header("x-immich-checksum", api::checksum(&self.sha1))
+            .header("content-type", form.content_type())
+            .body(Body::pieces(form.finish())?)
+            .stopped_by(&transfer.cancel);
+        inner.wire.ask(request, ANSWER_BYTES_MAX).await
+    }
+}
+
+/// When the picture was taken and the file last changed. Without an offset the time on the camera's
+/// wall is kept as it is; the server reads the file itself and knows better where the file does.
+fn times(item: &Item) -> (String, String) {
+    let modified = UnixMillis(item.stamp.mtime_ns.div_euclid(1_000_000));
+    let CapturedAt { wall_ms, offset_minutes, provenance } = item.captured_at;
+    let offset_ms = i64::from(offset_minutes.unwrap_or(0)) * 60_000;
+    let created = match provenance {
+        Provenance::ModifiedTime => modified,
+        Provenance::Metadata | Provenance::FileName => UnixMillis(wall_ms.0.saturating_sub(offset_ms)),
+    };
+    // A time that no calendar has must not keep a file out.
+    let modified = api::time(modified).or_else(|| api::time(UnixMillis(0))).unwrap_or_default();
+    (api::time(created).unwrap_or_else(|| modified.clone()), modified)
+}

@@ -1,0 +1,130 @@
+//! Sidecars: their bytes go with their picture; a late one's contents are told to the server.
+//!
+//! The server takes a sidecar's bytes only in the request that brings the picture, and never gives
+//! them back. So such a copy is accepted and never proved.
+
+use std::io::Read as _;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::Inner;
+use super::errors;
+use super::known;
+use super::receipt::Receipt;
+use super::wire::{Outcome, lost, settle};
+use super::xmp;
+use crate::base::files::SharedFiles;
+use crate::destination::http::{ANSWER_BYTES_MAX, Method};
+use crate::destination::{Companion, Item, Sent, Transfer};
+use crate::domain::asset::ResourceKind;
+use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::hash::{Blake3, ContentHash};
+
+/// The largest sidecar that is held in memory to be sent with its picture, in bytes.
+const SIDECAR_BYTES_MAX: u64 = 8 << 20;
+
+/// A sidecar that can go with its picture.
+pub struct Attached {
+    pub name: String,
+    pub bytes: Bytes,
+    pub hash: Blake3,
+}
+
+/// The sidecar that goes with an item, if it has one that can be read now. A sidecar's trouble is
+/// its own: its picture does not wait for it.
+pub async fn to_attach(inner: &Inner, item: &Item, transfer: &Transfer) -> Option<Attached> {
+    let known = inner.known();
+    let named = |companion: &&Companion| {
+        companion.kind == ResourceKind::Sidecar && known.takes_sidecar(&super::name_of(&companion.path))
+    };
+    let companion = item.companions.iter().find(named)?;
+    let bytes = read(inner, transfer, companion).await.ok()?;
+    let name = super::name_of(&companion.path);
+    Some(Attached { name, bytes, hash: companion.content.blake3 })
+}
+
+async fn read(inner: &Inner, transfer: &Transfer, companion: &Companion) -> Result<Bytes, Failure> {
+    let (files, path) = (std::sync::Arc::clone(&transfer.files), companion.path.clone());
+    let content = companion.content;
+    inner.parts.executor.run(move || read_now(&files, &path, content)).await.map_err(lost)?
+}
+
+fn read_now(files: &SharedFiles, path: &std::path::Path, content: ContentHash) -> Result<Bytes, Failure> {
+    if content.size > SIDECAR_BYTES_MAX {
+        return Err(errors::unsupported("the sidecar is too large to be one"));
+    }
+    let at_source = |error: std::io::Error| crate::destination::source::at_source(&error, path);
+    let mut bytes = Vec::new();
+    let file = files.open(path).map_err(at_source)?;
+    file.take(content.size + 1).read_to_end(&mut bytes).map_err(at_source)?;
+    let read = ContentHash { blake3: Blake3(*blake3::hash(&bytes).as_bytes()), size: bytes.len() as u64 };
+    if read == content {
+        return Ok(bytes.into());
+    }
+    Err(crate::destination::source::changed("the sidecar has other bytes"))
+}
+
+/// Sees a sidecar to where its picture is.
+///
+/// # Errors
+/// `unsupported` while the picture is not there, and where there is nothing that Immich can be told.
+pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
+    let primary = item.companions.iter().find(|companion| companion.is_primary);
+    let receipt = primary.and_then(|primary| Receipt::parse(primary.receipt.as_deref()?));
+    let Some(Receipt::Asset { id, sidecar }) = receipt else {
+        let why = "Immich keeps a sidecar only with its picture, and the picture is not there yet";
+        return Err(Failure::transient(FailureKind::Unsupported, why));
+    };
+    if sidecar == Some(item.content.blake3) {
+        return Ok(Sent::AlreadyThere { receipt: Receipt::SidecarOf(id).to_string() });
+    }
+    let known = inner.known();
+    let name = super::name_of(&item.path);
+    if !known.takes_sidecar(&name) {
+        return Err(errors::unsupported(&format!("the server takes no sidecars like {name}")));
+    }
+    let bytes = read(inner, transfer, &of(item)).await?;
+    let told = xmp::read(&bytes);
+    if told.is_empty() {
+        return Err(errors::unsupported(
+            "Immich takes a sidecar's bytes only together with its picture; this one came later, and holds \
+             nothing that Immich can be told",
+        ));
+    }
+    if !known.may(known::UPDATE) {
+        return Err(lacks_update());
+    }
+    let request = inner.wire.with_json(Method::PUT, &format!("assets/{id}"), json!(told).to_string());
+    let sent = inner.wire.ask(request.stopped_by(&transfer.cancel), ANSWER_BYTES_MAX).await;
+    let answer = match settle(sent)? {
+        Outcome::Done(answer) => answer,
+        Outcome::Cancelled => return Ok(Sent::Cancelled),
+    };
+    if answer.is_success() {
+        transfer.set_bytes_sent(item.content.size);
+        return Ok(Sent::Stored { receipt: Receipt::ToldOf(id).to_string() });
+    }
+    match errors::missing_permission(&answer) {
+        Some(_update) => Err(lacks_update()),
+        None => Err(inner.wire.failure(&answer, "telling the server what a sidecar says")),
+    }
+}
+
+/// Only this file cannot go on, so it must not hold up others.
+fn lacks_update() -> Failure {
+    let Failure { details, .. } = errors::lacks(&[known::UPDATE]);
+    Failure::permanent(FailureKind::Forbidden, format!("this sidecar came after its picture: {details}"))
+}
+
+fn of(item: &Item) -> Companion {
+    Companion {
+        kind: item.kind,
+        is_primary: false,
+        content: item.content,
+        digests: item.digests,
+        path: item.path.clone(),
+        stamp: item.stamp,
+        receipt: None,
+    }
+}

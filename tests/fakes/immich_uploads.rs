@@ -1,0 +1,164 @@
+//! `POST /api/assets`, in the order in which Immich looks at an upload.
+
+use std::collections::BTreeMap;
+
+use hyper::HeaderMap;
+use hyper::body::Incoming;
+use serde_json::json;
+
+use super::immich::{Asset, Generation, Immich, Key, checksum_of, sha1_of};
+use super::immich_answers::{self as answers, Fault, faults, json_answer};
+use super::immich_form::{Part, boundary, parse};
+use super::serve::{Answer, Cut, Received, field, receive};
+
+/// Answers an upload.
+pub async fn upload(immich: &Immich, key: &Key, headers: &HeaderMap, body: Incoming) -> Result<Answer, Cut> {
+    // A checksum is only a hint, and answered before the body is read.
+    if let Some(checksum) = field(headers, "x-immich-checksum") {
+        let held = immich.lock().find(&key.user, &checksum_of(checksum)).map(|asset| asset.id.clone());
+        if let Some(id) = held {
+            return Ok(json_answer(200, &json!({ "id": id, "status": "duplicate" })));
+        }
+    }
+    let (rate, cut_at) = {
+        let mut moods = immich.moods.lock().expect("unpoisoned");
+        let cut_at = moods.cuts.as_mut().filter(|(left, _at)| *left > 0).map(|(left, at)| {
+            *left -= 1;
+            *at
+        });
+        (moods.rate, cut_at)
+    };
+    let received = receive(body, rate, cut_at.unwrap_or(usize::MAX)).await;
+    let (Received::Whole(bytes) | Received::Short(bytes)) = &received;
+    immich.lock().bytes_read += bytes.len() as u64;
+    // An upload that was cut leaves nothing.
+    let Received::Whole(body) = received else { return Err(Cut) };
+    let form = field(headers, "content-type").and_then(boundary).and_then(|boundary| parse(&body, boundary));
+    let Some(form) = form else { return Ok(immich.refuse(400, "Multipart: Unexpected end of form")) };
+    let answer = take(immich, key, &form);
+    let mut moods = immich.moods.lock().expect("unpoisoned");
+    if answer.status() == 201 && moods.loses_answers > 0 {
+        moods.loses_answers -= 1;
+        return Err(Cut);
+    }
+    Ok(answer)
+}
+
+#[derive(Default)]
+struct Fields<'a> {
+    texts: BTreeMap<&'a str, String>,
+    asset: Option<&'a Part>,
+    sidecar: Option<&'a Part>,
+}
+
+impl Fields<'_> {
+    fn text(&self, name: &str) -> String {
+        self.texts.get(name).cloned().unwrap_or_default()
+    }
+}
+
+/// A file's type is judged as its part begins: by the `filename` that came before it, else by its own
+/// name. So a sidecar after `filename` is judged by the picture's name, and refused.
+fn read<'a>(immich: &Immich, form: &'a [Part]) -> Result<Fields<'a>, Answer> {
+    let mut fields = Fields::default();
+    for part in form {
+        let Some(own_name) = &part.file_name else {
+            fields.texts.insert(&part.name, part.text());
+            continue;
+        };
+        let name = fields.texts.get("filename").filter(|name| !name.is_empty()).unwrap_or(own_name);
+        let ending = name.rfind('.').map(|dot| name[dot..].to_lowercase()).unwrap_or_default();
+        let is_asset = answers::VIDEO.contains(&ending.as_str())
+            || answers::images(immich.generation).contains(&ending.as_str());
+        match part.name.as_str() {
+            "assetData" if is_asset => fields.asset = Some(part),
+            "sidecarData" if ending == ".xmp" => fields.sidecar = Some(part),
+            _ => return Err(immich.refuse(400, format!("Unsupported file type {name}"))),
+        }
+    }
+    Ok(fields)
+}
+
+fn is_date(text: &str) -> bool {
+    text.parse::<jiff::Timestamp>().is_ok()
+}
+
+fn wrong_fields(generation: Generation, fields: &Fields<'_>) -> Vec<Fault> {
+    let mut wrong = Vec::new();
+    if generation == Generation::V2 {
+        for name in ["deviceAssetId", "deviceId"] {
+            if fields.text(name).is_empty() {
+                wrong.push(Fault::MissingText(name));
+            }
+        }
+    }
+    for name in ["fileCreatedAt", "fileModifiedAt"] {
+        match fields.texts.get(name) {
+            None => wrong.push(Fault::Missing(name)),
+            Some(date) if !is_date(date) => wrong.push(Fault::BadDate(name)),
+            Some(_) => {}
+        }
+    }
+    if fields.texts.get("visibility").is_some_and(|text| !answers::is_visibility(text)) {
+        wrong.push(Fault::BadVisibility);
+    }
+    wrong
+}
+
+fn take(immich: &Immich, key: &Key, form: &[Part]) -> Answer {
+    let fields = match read(immich, form) {
+        Ok(fields) => fields,
+        Err(refused) => return refused,
+    };
+    let Some(file) = fields.asset else { return immich.refuse(400, "File is required") };
+    let wrong = wrong_fields(immich.generation, &fields);
+    if !wrong.is_empty() {
+        return faults(immich.generation, &wrong);
+    }
+    let size = file.bytes.len() as u64;
+    let mut state = immich.lock();
+    let user = state.users.iter().find(|user| user.id == key.user).cloned().expect("a key's user");
+    if user.quota.is_some_and(|quota| user.usage + size > quota) {
+        return immich.refuse(400, "Quota has been exceeded!");
+    }
+    let live_video = fields.texts.get("livePhotoVideoId").cloned();
+    if let Some(video) = &live_video {
+        match state.assets.iter_mut().find(|asset| asset.id == *video && asset.user == user.id) {
+            None => return immich.refuse(400, "Live photo video not found"),
+            Some(asset) if !asset.is_video => return immich.refuse(400, "Live photo video must be a video"),
+            Some(asset) => "hidden".clone_into(&mut asset.visibility),
+        }
+    }
+    let sha1 = sha1_of(&file.bytes);
+    if let Some(known) = state.find(&user.id, &sha1) {
+        return json_answer(200, &json!({ "status": "duplicate", "id": known.id }));
+    }
+    let own_name = file.file_name.clone().unwrap_or_default();
+    let name = fields.texts.get("filename").cloned().unwrap_or(own_name);
+    let ending = name.rfind('.').map(|dot| name[dot..].to_lowercase()).unwrap_or_default();
+    let visibility = fields.texts.get("visibility").cloned().unwrap_or_else(|| "timeline".to_owned());
+    let asset = Asset {
+        id: immich.id(),
+        user: user.id.clone(),
+        sha1,
+        bytes: file.bytes.clone(),
+        is_video: answers::VIDEO.contains(&ending.as_str()),
+        name,
+        created: fields.text("fileCreatedAt"),
+        modified: fields.text("fileModifiedAt"),
+        device: fields.text("deviceId"),
+        device_asset: fields.text("deviceAssetId"),
+        visibility,
+        is_favorite: fields.text("isFavorite") == "true",
+        is_trashed: false,
+        live_video,
+        sidecar: fields.sidecar.map(|part| part.bytes.clone()),
+        told: BTreeMap::new(),
+    };
+    let id = asset.id.clone();
+    state.assets.push(asset);
+    if let Some(user) = state.users.iter_mut().find(|user| user.id == key.user) {
+        user.usage += size;
+    }
+    json_answer(201, &json!({ "id": id, "status": "created" }))
+}
