@@ -201,6 +201,9 @@ pub enum Request {
         /// At most this many, newest first.
         limit: u32,
     },
+    /// Takes files that need attention for it out of their server's trash, and tries them again.
+    /// Replies [`Reply::Changed`] when done.
+    RestoreFromTrash(Selection),
     /// Re-reads copies and compares them. Replies [`Reply::Verified`] when done.
     Verify {
         /// Only this destination.

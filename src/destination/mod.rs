@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::files::SharedFiles;
 use crate::domain::asset::{CapturedAt, ResourceKind};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::file::FileStamp;
 use crate::domain::hash::{ContentHash, Digests};
 use crate::domain::ids::RecordId;
@@ -218,6 +218,15 @@ pub trait Destination: Send + Sync {
     /// # Errors
     /// A failure whose reach is the destination.
     fn clean<'a>(&'a self, keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>>;
+
+    /// Takes the item's bytes out of the destination's trash again, where it has one.
+    ///
+    /// # Errors
+    /// `unsupported` where it has none; `forbidden` where Safelight may not.
+    fn reclaim<'a>(&'a self, _item: &'a Item) -> BoxFuture<'a, Result<(), Failure>> {
+        let none = Failure::permanent(FailureKind::Unsupported, "there is no trash to restore from");
+        Box::pin(std::future::ready(Err(none)))
+    }
 
     /// Ends uploads of this installation that nobody will finish, given by their last checkpoints.
     /// Kinds that find their own by its name ([`Destination::clean`]) do nothing here. What cannot

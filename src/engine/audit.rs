@@ -38,7 +38,7 @@ impl SaveCheckpoint for NoCheckpoints {
     }
 }
 
-fn item_of(copy: &RecordFacts, key: String) -> Item {
+pub(super) fn item_of(copy: &RecordFacts, key: String) -> Item {
     Item {
         record: copy.id,
         key,

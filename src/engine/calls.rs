@@ -1,6 +1,8 @@
 //! Requests: what changes something is done here, one after the other; what only looks, or takes
 //! its time, is a task of its own.
 
+use std::collections::BTreeSet;
+
 use tokio::sync::oneshot;
 
 use super::handle::Call;
@@ -8,11 +10,11 @@ use super::runner::Runner;
 use super::setup;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
-use super::{audit, restore};
+use super::{audit, reclaim, restore};
 use crate::api::{ApiError, ErrorKind, Event, PathText, Reply, Request, Selection};
 use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
-use crate::domain::ids::{DestinationId, ItemId, SourceId};
+use crate::domain::ids::{DestinationId, ItemId, RecordId, SourceId};
 use crate::domain::time::UnixMillis;
 use crate::store::{NewDestination, StoreError};
 
@@ -69,6 +71,7 @@ impl Supervisor {
             Request::AddDestination { target, name, allow_http, consent_all } => {
                 return self.prepare_destination(target, name, allow_http, consent_all, reply).await;
             }
+            Request::RestoreFromTrash(selection) => return self.spawn_reclaim(selection, reply),
             Request::Verify { destination, deep } => return self.spawn_verify(destination, deep, reply),
             Request::Restore { destination, into, only } => {
                 return self.spawn_restore(DestinationId(destination), &into, only, reply);
@@ -131,6 +134,7 @@ impl Supervisor {
             | Request::TestTarget { .. }
             | Request::TestDestination { .. }
             | Request::AddDestination { .. }
+            | Request::RestoreFromTrash(_)
             | Request::Verify { .. }
             | Request::Restore { .. } => {
                 Err(ApiError::new(ErrorKind::Internal, "this request is answered elsewhere"))
@@ -277,6 +281,39 @@ impl Supervisor {
             }
             reply.send(outcome.map(|()| Reply::Verified { checked: all.checked, failed: all.failed })).ok();
             TaskEnd::Answered
+        });
+    }
+
+    fn spawn_reclaim(&mut self, selection: Selection, reply: oneshot::Sender<Outcome>) {
+        let chosen: Result<Option<BTreeSet<RecordId>>, ApiError> = match selection {
+            Selection::All | Selection::Kind(_) => Ok(None),
+            Selection::Items(ids) => items_of(&ids).map(|items| {
+                let record = |item| match item {
+                    ItemId::Record(id) => Some(id),
+                    ItemId::File(_) => None,
+                };
+                Some(items.into_iter().filter_map(record).collect())
+            }),
+        };
+        let places: Vec<(DestinationId, SharedDestination)> = self
+            .runners
+            .values()
+            .filter(|runner| runner.row.is_enabled)
+            .filter_map(|runner| Some((runner.id(), runner.destination.clone().ok()?)))
+            .collect();
+        let store = self.store.clone();
+        self.tasks.spawn(async move {
+            let work = async {
+                let chosen = chosen?;
+                let mut items = 0;
+                for (id, destination) in places {
+                    let done = reclaim::run(&store, id, &destination, chosen.as_ref()).await;
+                    items += done.map_err(|failure| refused(&failure))?;
+                }
+                Ok(Reply::Changed { items })
+            };
+            reply.send(work.await).ok();
+            TaskEnd::Reclaimed
         });
     }
 

@@ -14,6 +14,7 @@ mod port;
 mod progress;
 mod publish;
 mod queries;
+mod reclaim;
 mod restore;
 mod runner;
 mod setup;

@@ -155,6 +155,7 @@ impl Supervisor {
                 }
             }
             TaskEnd::Prepared(prepared) => self.destination_prepared(*prepared).await,
+            TaskEnd::Reclaimed => self.process_all(),
             TaskEnd::Answered => {}
             TaskEnd::Lost(error) => tracing::error!(%error, "a task ended before its time"),
         }

@@ -48,6 +48,8 @@ pub(super) enum TaskEnd {
     Audited { destination: DestinationId },
     /// A destination that the person is adding was tried.
     Prepared(Box<Prepared>),
+    /// Files were taken out of a server's trash; they are to be tried again.
+    Reclaimed,
     /// A query or another piece that answers its caller by itself.
     Answered,
     /// It panicked or was dropped.

@@ -34,6 +34,7 @@ mod records;
 mod rows;
 mod sources;
 mod transitions;
+mod trash;
 mod writer;
 
 pub use assets::{FileLook, Found};

@@ -65,11 +65,12 @@ fn captured(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<CapturedA
     })
 }
 
-const FACTS: &str = "r.id, c.blake3, c.size, r.kind, r.captured_ms, r.offset_minutes, r.provenance,
+pub(super) const FACTS: &str =
+    "r.id, c.blake3, c.size, r.kind, r.captured_ms, r.offset_minutes, r.provenance,
     r.origin_source, r.origin_path, r.origin_mtime_ns, r.key, r.receipt, c.sha1, c.sha256, c.md5,
     c.crc64nvme";
 
-fn facts_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordFacts> {
+pub(super) fn facts_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordFacts> {
     Ok(RecordFacts {
         id: RecordId(row.get(0)?),
         content: ContentHash { blake3: digest(row, 1)?, size: unsigned(row, 2)? },

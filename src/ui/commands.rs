@@ -55,6 +55,8 @@ pub(super) enum Verb {
     Exclude,
     /// Take back in.
     Include,
+    /// Take out of a server's trash.
+    Reclaim,
 }
 
 impl Verb {
@@ -64,6 +66,7 @@ impl Verb {
             Self::Retry => Request::Retry(selection),
             Self::Exclude => Request::Exclude(selection),
             Self::Include => Request::Include(selection),
+            Self::Reclaim => Request::RestoreFromTrash(selection),
         }
     }
 }

@@ -238,6 +238,8 @@ fn changed(verb: Verb, items: u64) -> String {
         (Verb::Retry, 0) => "There was nothing to try again".to_owned(),
         (Verb::Exclude, 0) => "There was nothing to leave out".to_owned(),
         (Verb::Include, 0) => "There was nothing to take back in".to_owned(),
+        (Verb::Reclaim, 0) => "There was nothing in the trash".to_owned(),
+        (Verb::Reclaim, _) => format!("Took {files} out of the trash"),
         (Verb::Retry, _) => format!("Trying {files} again"),
         (Verb::Exclude, _) => format!("Left {files} out"),
         (Verb::Include, _) => format!("Took {files} back in"),

@@ -72,5 +72,6 @@ fn fits(verb: Verb, bin: Option<Bin>) -> bool {
         Verb::Retry => matches!(bin, Some(Bin::NeedsAttention | Bin::Waiting | Bin::Unproven)),
         Verb::Exclude => !matches!(bin, Some(Bin::Excluded)),
         Verb::Include => matches!(bin, Some(Bin::Excluded)),
+        Verb::Reclaim => matches!(bin, Some(Bin::NeedsAttention)),
     }
 }

@@ -228,6 +228,10 @@ impl Destination for Immich {
         Box::pin(prove::read(&self.0, receipt))
     }
 
+    fn reclaim<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(prove::reclaim(&self.0, item))
+    }
+
     fn write_manifest<'a>(
         &'a self,
         _installation: &'a str,

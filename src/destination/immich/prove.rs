@@ -7,7 +7,7 @@ use super::api::Verdict;
 use super::receipt::Receipt;
 use super::wire::lost;
 use super::{errors, known};
-use crate::destination::http::{Method, into_read_back};
+use crate::destination::http::{ANSWER_BYTES_MAX, Method, into_read_back};
 use crate::destination::{Item, ReadBack, Transfer};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{Blake3, ContentHash};
@@ -77,6 +77,27 @@ async fn read_back(inner: &Inner, item: &Item, id: &str, transfer: &Transfer) ->
         return Ok(Evidence::Verified { method: ProofMethod::ReadBack, at: inner.parts.clock.now() });
     }
     Err(Failure::transient(FailureKind::DigestMismatch, "the server gave other bytes than it was given"))
+}
+
+/// Takes an item's bytes out of the trash, if they are in it.
+///
+/// # Errors
+/// `forbidden` when the key may not; `not_found` when their checksum is not known.
+pub async fn reclaim(inner: &Inner, item: &Item) -> Result<(), Failure> {
+    let Some(sha1) = item.digests.sha1 else { return Err(not_there("its checksum is not known yet")) };
+    let id = match inner.checks.ask(sha1).await? {
+        Verdict::Held { id, is_trashed: true } => id,
+        // Restored meanwhile, or gone for good: then it is sent anew.
+        Verdict::Held { .. } | Verdict::Absent | Verdict::Unsupported => return Ok(()),
+    };
+    let body = serde_json::json!({ "ids": [id] }).to_string();
+    let request = inner.wire.with_json(Method::POST, "trash/restore/assets", body);
+    let answer = inner.wire.ask(request, ANSWER_BYTES_MAX).await.map_err(|error| error.into_failure())?;
+    match errors::missing_permission(&answer) {
+        _ if answer.is_success() => Ok(()),
+        Some(_delete) => Err(errors::lacks(&[known::DELETE])),
+        None => Err(inner.wire.failure(&answer, "restoring from the trash")),
+    }
 }
 
 /// Opens the copy that a receipt names.

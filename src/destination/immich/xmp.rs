@@ -9,6 +9,10 @@ use serde::Serialize;
 
 /// The most events that are looked at.
 const EVENTS_MAX: usize = 100_000;
+/// How deep properties are looked into.
+const DEPTH_MAX: usize = 64;
+/// The longest text of a property that is read on, in bytes.
+const TEXT_BYTES_MAX: usize = 100_000;
 /// The longest description that is told, in bytes.
 const DESCRIPTION_BYTES_MAX: usize = 10_000;
 
@@ -54,31 +58,34 @@ impl Told {
 pub fn read(bytes: &[u8]) -> Told {
     let mut told = Told::default();
     let mut reader = Reader::from_reader(bytes);
-    // The properties that are open, by their local names.
-    let mut open: Vec<String> = Vec::new();
+    // The properties that are open, by their local names, each with the text it has so far.
+    let mut open: Vec<(String, String)> = Vec::new();
     let mut buffer = Vec::new();
     for _event in 0..EVENTS_MAX {
         buffer.clear();
         match reader.read_event_into(&mut buffer) {
-            Ok(Event::Start(tag)) => {
+            Ok(Event::Start(tag)) if open.len() < DEPTH_MAX => {
                 attributes(&tag, &mut told);
-                open.push(local(tag.name().local_name().as_ref()));
+                open.push((local(tag.name().local_name().as_ref()), String::new()));
             }
             Ok(Event::Empty(tag)) => attributes(&tag, &mut told),
-            Ok(Event::Text(text)) => {
-                // A property's text may be wrapped in a list of alternatives.
-                let is_list = |name: &&String| !matches!(name.as_str(), "Alt" | "Seq" | "Bag" | "li");
-                let Some(property) = open.iter().rev().find(is_list) else { continue };
-                let Ok(text) = text.decode() else { continue };
-                if !text.trim().is_empty() {
-                    let text = quick_xml::escape::unescape(&text).map(std::borrow::Cow::into_owned);
-                    told.take(property, text.as_deref().unwrap_or_default());
-                }
+            Ok(Event::Text(text)) => append(&mut open, &text.decode().unwrap_or_default()),
+            Ok(Event::GeneralRef(name)) => {
+                let text = name.decode().unwrap_or_default();
+                let known =
+                    quick_xml::escape::unescape(&format!("&{text};")).map(std::borrow::Cow::into_owned);
+                append(&mut open, known.as_deref().unwrap_or_default());
             }
             Ok(Event::End(_)) => {
-                open.pop();
+                let Some((name, text)) = open.pop() else { break };
+                if matches!(name.as_str(), "Alt" | "Seq" | "Bag" | "li") {
+                    // A list of alternatives: the property is what it is in.
+                    append(&mut open, text.trim());
+                } else {
+                    told.take(&name, &text);
+                }
             }
-            Ok(Event::Eof) | Err(_) => break,
+            Ok(Event::Eof | Event::Start(_)) | Err(_) => break,
             Ok(_) => {}
         }
     }
@@ -86,6 +93,13 @@ pub fn read(bytes: &[u8]) -> Told {
         (told.latitude, told.longitude) = (None, None);
     }
     told
+}
+
+/// Adds text to the innermost property.
+fn append(open: &mut [(String, String)], text: &str) {
+    if let Some((_name, known)) = open.last_mut().filter(|(_name, known)| known.len() < TEXT_BYTES_MAX) {
+        known.push_str(text);
+    }
 }
 
 fn local(name: &[u8]) -> String {

@@ -231,6 +231,10 @@ impl Destination for Faulty {
         Box::pin(self.plain(Call::Clean, self.inner.clean(keep)))
     }
 
+    fn reclaim<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<(), Failure>> {
+        self.inner.reclaim(item)
+    }
+
     fn abandon<'a>(&'a self, uploads: &'a [Checkpoint]) -> BoxFuture<'a, ()> {
         self.inner.abandon(uploads)
     }

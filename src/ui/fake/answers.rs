@@ -59,7 +59,9 @@ impl World {
             Request::TestTarget { .. } | Request::TestDestination { .. } => {
                 self.test.clone().map(Reply::Tested)
             }
-            Request::Retry(selection) => Ok(self.change(&selection, Change::Retry)),
+            Request::Retry(selection) | Request::RestoreFromTrash(selection) => {
+                Ok(self.change(&selection, Change::Retry))
+            }
             Request::Exclude(selection) => Ok(self.change(&selection, Change::Exclude)),
             Request::Include(selection) => Ok(self.change(&selection, Change::Include)),
             other => self.change_settings(other),

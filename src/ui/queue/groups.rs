@@ -92,6 +92,12 @@ impl Queue {
             if widgets::named_button(ui, Kind::Normal, text, &name).clicked() {
                 env.out.push(Command::change(Verb::Retry, selection.clone()));
             }
+            if failure.action == "restore_from_trash" {
+                let name = format!("Restore from trash: {}", failure.summary);
+                if widgets::named_button(ui, Kind::Normal, "Restore from trash", &name).clicked() {
+                    env.out.push(Command::change(Verb::Reclaim, selection.clone()));
+                }
+            }
             let goes_to_destination = ["sign_in_again", "free_space", "open_destination", "connect_disk"]
                 .contains(&&*failure.action);
             if goes_to_destination {

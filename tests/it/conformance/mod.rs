@@ -5,6 +5,7 @@
 
 mod cases;
 mod hostile;
+mod immich;
 mod killed;
 pub mod site;
 pub mod source;

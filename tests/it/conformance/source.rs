@@ -110,6 +110,15 @@ impl Sources {
         }
     }
 
+    /// Gives an item's file another path below the source.
+    pub fn rename(&self, item: &Item, name: &str) -> PathBuf {
+        let path = PathBuf::from("/source").join(name);
+        let mut shared = self.lock();
+        let fake = shared.files.remove(&item.path).expect("added before");
+        shared.files.insert(path.clone(), fake);
+        path
+    }
+
     pub fn remove(&self, item: &Item) {
         self.lock().files.remove(&item.path);
     }

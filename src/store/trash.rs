@@ -1,0 +1,31 @@
+//! Records whose bytes a destination has, but in its trash.
+
+use rusqlite::params;
+
+use super::records::{FACTS, RecordFacts, facts_row};
+use super::rows::StoreError;
+use super::writer::Read;
+use crate::domain::failure::FailureKind;
+use crate::domain::ids::{DestinationId, RecordId};
+use crate::domain::messages::TRASHED;
+
+impl Read<'_> {
+    /// Records that need attention because a destination has their bytes in its trash, after `after`
+    /// by id.
+    pub fn in_trash(
+        &self,
+        destination: DestinationId,
+        after: RecordId,
+        limit: u32,
+    ) -> Result<Vec<RecordFacts>, StoreError> {
+        let sql = format!(
+            "SELECT {FACTS} FROM backup_record r JOIN content c ON c.id = r.content_id
+             WHERE r.bin = 'needs_attention' AND r.destination_id = ?1 AND r.file_count > 0 AND r.id > ?2
+               AND r.failure_kind = ?3 AND r.failure_details = ?4 ORDER BY r.id LIMIT ?5"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let kind = FailureKind::Conflict.as_str();
+        let rows = query.query_map(params![destination.0, after.0, kind, TRASHED, limit], facts_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}

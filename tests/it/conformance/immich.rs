@@ -1,0 +1,472 @@
+//! What only an Immich server does: each case on both generations.
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use safelight::base::clock::SystemClock;
+use safelight::base::executor::Executor;
+use safelight::base::rng::SystemRng;
+use safelight::base::secret::Secret;
+use safelight::destination::http::{Client, Settings};
+use safelight::destination::immich::{Immich, Parts};
+use safelight::destination::{Companion, Destination as _, Item, Sent, SharedDestination, Transfer};
+use safelight::domain::asset::ResourceKind;
+use safelight::domain::failure::{Failure, FailureKind, Reach};
+use safelight::domain::messages;
+use safelight::domain::record::{Evidence, ProofMethod};
+use tokio_util::sync::CancellationToken;
+
+use super::site::Saver;
+use super::source::{Sources, bytes};
+use crate::fakes::immich::{Generation, ImmichServer, KEY};
+
+const MIB: usize = 1024 * 1024;
+const CHECKS: &str = "POST /api/assets/bulk-upload-check";
+const UPLOADS: &str = "POST /api/assets";
+
+struct Bench {
+    server: ImmichServer,
+    sources: Sources,
+}
+
+fn parts(address: String, key: &str) -> Parts {
+    Parts {
+        address,
+        key: Secret::new(key.to_owned()),
+        uuid: None,
+        abilities: None,
+        http: Arc::new(Client::new(Settings::default())),
+        executor: Executor::threads("test", 4).expect("threads"),
+        rng: Arc::new(SystemRng),
+        clock: Arc::new(SystemClock),
+    }
+}
+
+impl Bench {
+    fn of(generation: Generation) -> Self {
+        Self { server: ImmichServer::start(generation), sources: Sources::default() }
+    }
+
+    fn both() -> [Self; 2] {
+        [Self::of(Generation::V2), Self::of(Generation::V3)]
+    }
+
+    /// The destination, set up anew with this key and these options.
+    async fn set_up(&self, key: &str, options: &str) -> Result<SharedDestination, Failure> {
+        let made = Immich::create(parts(format!("{}/{options}", self.server.address()), key)).await?;
+        Ok(Arc::new(made.0))
+    }
+
+    async fn open(&self) -> SharedDestination {
+        self.set_up(KEY, "").await.expect("set up")
+    }
+
+    /// A key that may do this and nothing else.
+    fn key(&self, permissions: &[&str]) -> &'static str {
+        const SECRET: &str = "planted-key-that-may-little";
+        self.server.immich.lock().keys.retain(|key| key.secret != SECRET);
+        self.server.immich.add_key(&self.server.user, SECRET, permissions);
+        SECRET
+    }
+
+    fn item(&self, record: i64, bytes: &[u8]) -> Item {
+        let mut item = self.sources.add(record, &format!("2019/2019-05/{record}.jpg"), bytes);
+        item.digests.sha1 = Some(crate::fakes::immich::sha1_of(bytes));
+        item
+    }
+
+    /// The same under another name; the bytes stay where they are.
+    fn named(&self, record: i64, name: &str, kind: ResourceKind, bytes: &[u8]) -> Item {
+        let mut item = self.item(record, bytes);
+        item.path = self.sources.rename(&item, name);
+        item.kind = kind;
+        item
+    }
+
+    fn transfer(&self) -> Transfer {
+        Transfer::new(self.sources.shared(), CancellationToken::new(), None, Arc::new(Saver::default()))
+    }
+
+    async fn send(&self, to: &SharedDestination, item: &Item) -> Result<Sent, Failure> {
+        to.send(item, &self.transfer()).await
+    }
+
+    /// Sends something that must end in an asset; gives the receipt.
+    async fn receipt(&self, to: &SharedDestination, item: &Item) -> String {
+        match self.send(to, item).await {
+            Ok(Sent::Stored { receipt } | Sent::AlreadyThere { receipt }) => receipt,
+            other => panic!("{}: {other:?}", item.path.display()),
+        }
+    }
+
+    async fn is_proved(&self, to: &SharedDestination, item: &Item, receipt: &str) -> bool {
+        let proved = to.prove(item, receipt, &self.transfer()).await;
+        matches!(proved, Ok(Evidence::Verified { method: ProofMethod::ServerRecheck, .. }))
+    }
+}
+
+fn companion(item: &Item, is_primary: bool, receipt: Option<&str>) -> Companion {
+    Companion {
+        kind: item.kind,
+        is_primary,
+        content: item.content,
+        digests: item.digests,
+        path: item.path.clone(),
+        stamp: item.stamp,
+        receipt: receipt.map(str::to_owned),
+    }
+}
+
+#[tokio::test]
+async fn a_copy_in_the_trash_is_never_safe_and_says_how_to_get_it_out() {
+    for bench in Bench::both() {
+        let to = bench.open().await;
+        let item = bench.item(1, &bytes(1, 5000));
+        let receipt = bench.receipt(&to, &item).await;
+        assert!(bench.is_proved(&to, &item, &receipt).await);
+        bench.server.immich.lock().assets[0].is_trashed = true;
+        let sent = bench.send(&to, &item).await.expect_err("in the trash");
+        let audited = to.prove(&item, &receipt, &bench.transfer()).await.expect_err("in the trash");
+        for failure in [sent, audited] {
+            assert_eq!((failure.kind, failure.reach), (FailureKind::Conflict, Reach::Resource));
+            assert!(failure.is_permanent());
+            assert_eq!(messages::describe_failure(&failure).action.as_str(), "restore_from_trash");
+        }
+        bench.server.immich.lock().assets[0].is_trashed = false;
+        assert!(matches!(bench.send(&to, &item).await, Ok(Sent::AlreadyThere { .. })));
+        // Sent by a client that does not ask: the trash is found out afterwards.
+        let other = bench.item(2, &bytes(2, 5000));
+        bench.receipt(&to, &other).await;
+        bench.server.immich.lock().assets[1].is_trashed = true;
+        bench.server.set(|moods| moods.blind_checks = 1);
+        let receipt = bench.receipt(&to, &other).await;
+        let failure = to.prove(&other, &receipt, &bench.transfer()).await.expect_err("in the trash");
+        assert_eq!(failure.details, messages::TRASHED);
+    }
+}
+
+#[tokio::test]
+async fn a_quota_is_known_before_and_understood_after() {
+    for bench in Bench::both() {
+        bench.server.immich.lock().users[0].quota = Some(10_000);
+        let to = bench.open().await;
+        let (small, large) = (bench.item(1, &bytes(1, 6000)), bench.item(2, &bytes(2, 6000)));
+        bench.receipt(&to, &small).await;
+        let failure = bench.send(&to, &large).await.expect_err("no room");
+        assert_eq!((failure.kind, failure.reach), (FailureKind::Full, Reach::Destination));
+        assert_eq!(bench.server.asked(UPLOADS), 1, "nothing was sent for nothing");
+        // A key that cannot see the quota learns of it from the server's answer.
+        let blind = bench.set_up(bench.key(&["asset.upload"]), "").await.expect("set up");
+        let failure = bench.send(&blind, &large).await.expect_err("no room");
+        assert_eq!((failure.kind, failure.reach), (FailureKind::Full, Reach::Destination));
+        assert_eq!(bench.server.asked(UPLOADS), 2);
+        bench.server.immich.lock().users[0].usage = 10_000;
+        assert_eq!(to.check().await.expect_err("used up").kind, FailureKind::Full);
+        bench.server.immich.lock().users[0].quota = Some(100_000);
+        assert_eq!(to.check().await, Ok(()));
+        bench.receipt(&to, &large).await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_told_what_it_lacks() {
+    for bench in Bench::both() {
+        for (permissions, options, named) in [
+            (vec!["asset.read"], "", "asset.upload"),
+            (vec!["asset.upload", "album.read"], "?albums=folders", "album.create, albumAsset.create"),
+            (vec!["asset.upload"], "?stacks=raw", "stack.create"),
+        ] {
+            let Err(failure) = bench.set_up(bench.key(&permissions), options).await else {
+                panic!("{permissions:?} is not enough")
+            };
+            assert_eq!((failure.kind, failure.reach), (FailureKind::Forbidden, Reach::Destination));
+            assert!(failure.is_permanent() && failure.details.contains(named), "{failure}");
+        }
+        let key = bench.key(&["asset.upload"]);
+        let (to, abilities) =
+            Immich::create(parts(bench.server.address(), key)).await.expect("enough to send");
+        assert!(abilities.note.contains("asset.download (restoring)"), "{}", abilities.note);
+        let to: SharedDestination = Arc::new(to);
+        let item = bench.item(1, &bytes(1, 5000));
+        let receipt = bench.receipt(&to, &item).await;
+        assert!(bench.is_proved(&to, &item, &receipt).await);
+        assert_eq!(to.check().await, Ok(()));
+        let Err(failure) = to.read(&item.key, &receipt).await else { panic!("may not") };
+        assert_eq!((failure.kind, failure.reach), (FailureKind::Forbidden, Reach::Resource));
+        assert!(failure.details.contains("asset.download"), "{failure}");
+
+        bench.server.immich.lock().keys.retain(|known| known.secret != key);
+        for failure in [to.check().await.expect_err("gone"), bench.send(&to, &item).await.expect_err("gone")]
+        {
+            assert_eq!((failure.kind, failure.reach), (FailureKind::Credentials, Reach::Destination));
+            assert!(!failure.details.contains(key), "{failure}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_account_is_known_again_and_another_is_not() {
+    for bench in Bench::both() {
+        let (_to, abilities) = Immich::create(parts(bench.server.address(), KEY)).await.expect("set up");
+        let known = |key: &str| {
+            let parts = parts(bench.server.address(), key);
+            Immich::new(Parts {
+                uuid: Some(abilities.uuid.clone()),
+                abilities: Some(abilities.clone()),
+                ..parts
+            })
+        };
+        let another_key = bench.key(&["all"]);
+        assert_eq!(known(another_key).expect("opened").check().await, Ok(()));
+        let stranger = bench.server.immich.add_user("Stranger", None);
+        bench.server.immich.add_key(&stranger, "planted-stranger", &["all"]);
+        let failure = known("planted-stranger").expect("opened").check().await.expect_err("another account");
+        assert_eq!((failure.kind, failure.reach), (FailureKind::Conflict, Reach::Destination));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_immich_is_told_apart() {
+    let bench = Bench::of(Generation::V3);
+    // The web page of the same server, as when somebody gives a page's address.
+    let address = format!("{}/photos", bench.server.address());
+    let Err(failure) = Immich::create(parts(address, KEY)).await else { panic!("not the API") };
+    assert_eq!((failure.kind, failure.reach), (FailureKind::Protocol, Reach::Destination));
+    assert!(failure.details.contains("not Immich"), "{failure}");
+    bench.server.set(|moods| moods.fails = Some((1, 502)));
+    let Err(failure) = Immich::create(parts(bench.server.address(), KEY)).await else { panic!("it is down") };
+    assert_eq!((failure.kind, failure.reach), (FailureKind::Server, Reach::Destination));
+}
+
+#[tokio::test]
+async fn a_limit_in_front_and_a_type_nobody_takes_are_for_good() {
+    for bench in Bench::both() {
+        let to = bench.open().await;
+        bench.server.set(|moods| moods.limit_in_front = Some(MIB as u64));
+        let failure = bench.send(&to, &bench.item(1, &bytes(1, 2 * MIB))).await.expect_err("too large");
+        assert_eq!((failure.kind, failure.reach), (FailureKind::TooLarge, Reach::Resource));
+        assert!(failure.is_permanent() && failure.details.contains("in front of it"), "{failure}");
+        bench.receipt(&to, &bench.item(2, &bytes(2, 1000))).await;
+        let asked = bench.server.asked(UPLOADS);
+        for (record, name) in [(3, "a.txt"), (4, "a"), (5, "a.aae")] {
+            let item = bench.named(record, name, ResourceKind::Photo, &bytes(3, 1000));
+            let failure = bench.send(&to, &item).await.expect_err("no such type");
+            assert_eq!((failure.kind, failure.is_permanent()), (FailureKind::Unsupported, true), "{name}");
+        }
+        assert_eq!(bench.server.asked(UPLOADS), asked, "what is not taken is not sent");
+    }
+}
+
+#[tokio::test]
+async fn an_early_answer_ends_the_sending() {
+    for bench in Bench::both() {
+        let to = bench.open().await;
+        let content = bytes(1, 24 * MIB);
+        let first = bench.receipt(&to, &bench.item(1, &content)).await;
+        bench.server.set(|moods| moods.blind_checks = 1);
+        let again = bench.item(2, &content);
+        let transfer = bench.transfer();
+        let Ok(Sent::AlreadyThere { receipt }) = to.send(&again, &transfer).await else {
+            panic!("a duplicate")
+        };
+        assert_eq!(receipt, first);
+        assert!(transfer.bytes_sent.load(Ordering::Relaxed) < content.len() as u64, "not all was sent");
+        assert!(bench.is_proved(&to, &again, &receipt).await);
+        assert_eq!(bench.server.assets().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn cut_uploads_and_lost_answers_make_no_second_asset() {
+    for bench in Bench::both() {
+        let to = bench.open().await;
+        let item = bench.item(1, &bytes(1, 3 * MIB));
+        bench.server.set(|moods| moods.cuts = Some((1, MIB)));
+        let failure = bench.send(&to, &item).await.expect_err("cut");
+        assert!(!failure.is_permanent() && failure.reach == Reach::Resource, "{failure}");
+        assert!(bench.server.assets().is_empty());
+        bench.server.set(|moods| moods.loses_answers = 1);
+        let failure = bench.send(&to, &item).await.expect_err("lost");
+        assert!(!failure.is_permanent() && failure.reach == Reach::Resource, "{failure}");
+        assert_eq!((bench.server.assets().len(), bench.server.asked(UPLOADS)), (1, 2));
+        let Ok(Sent::AlreadyThere { receipt }) = bench.send(&to, &item).await else { panic!("it is there") };
+        assert!(bench.is_proved(&to, &item, &receipt).await);
+        assert_eq!((bench.server.assets().len(), bench.server.asked(UPLOADS)), (1, 2));
+    }
+}
+
+#[tokio::test]
+async fn equal_files_at_once_make_one_asset_and_few_questions() {
+    for bench in Bench::both() {
+        let to = bench.open().await;
+        let content = bytes(1, 400_000);
+        let asked = bench.server.asked(CHECKS);
+        let items: Vec<Item> = (1..=4).map(|record| bench.item(record, &content)).collect();
+        let sends = items.iter().map(|item| bench.receipt(&to, item));
+        let receipts = futures_util::future::join_all(sends).await;
+        assert!(receipts.iter().all(|receipt| receipt == &receipts[0]), "{receipts:?}");
+        let proofs = items.iter().map(|item| bench.is_proved(&to, item, &receipts[0]));
+        assert_eq!(futures_util::future::join_all(proofs).await, [true; 4]);
+        assert_eq!(bench.server.assets().len(), 1);
+        assert!(
+            bench.server.asked(CHECKS) - asked <= 4,
+            "eight questions in {}",
+            bench.server.asked(CHECKS) - asked
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_halves_of_a_live_photo_become_one() {
+    for bench in Bench::both() {
+        let to = bench.open().await;
+        let mut moving = bench.named(1, "IMG_1.MOV", ResourceKind::PairedVideo, &bytes(1, 9000));
+        let mut still = bench.named(2, "IMG_1.HEIC", ResourceKind::Photo, &bytes(2, 5000));
+        let video = bench.receipt(&to, &moving).await;
+        still.companions = vec![companion(&moving, false, Some(&video))];
+        let receipt = bench.receipt(&to, &still).await;
+        let assets = bench.server.assets();
+        assert_eq!(assets[1].live_video.as_deref(), Some(assets[0].id.as_str()));
+        assert_eq!((assets[0].is_video, assets[0].visibility.as_str()), (true, "hidden"));
+        assert!(bench.is_proved(&to, &moving, &video).await && bench.is_proved(&to, &still, &receipt).await);
+
+        // The moving half comes late: it is joined with the still that is there.
+        bench.server.immich.lock().assets.retain(|asset| !asset.is_video);
+        bench.server.immich.lock().assets[0].live_video = None;
+        moving.companions = vec![companion(&still, true, Some(&receipt))];
+        bench.receipt(&to, &moving).await;
+        let assets = bench.server.assets();
+        assert_eq!(assets[0].live_video.as_deref(), Some(assets[1].id.as_str()));
+
+        // The still was there already, and nobody knew of the other half.
+        bench.server.immich.lock().assets[0].live_video = None;
+        let video = bench.receipt(&to, &moving).await;
+        bench.server.immich.lock().assets[0].live_video = None;
+        still.companions = vec![companion(&moving, false, Some(&video))];
+        assert!(matches!(bench.send(&to, &still).await, Ok(Sent::AlreadyThere { .. })));
+        assert_eq!(bench.server.assets()[0].live_video.as_deref(), Some(assets[1].id.as_str()));
+
+        // A moving half in the trash does not keep its still from being safe.
+        let mut other = bench.named(3, "IMG_2.HEIC", ResourceKind::Photo, &bytes(3, 5000));
+        bench.server.immich.lock().assets[1].is_trashed = true;
+        other.companions = vec![companion(&moving, false, Some(&video))];
+        let receipt = bench.receipt(&to, &other).await;
+        assert!(bench.is_proved(&to, &other, &receipt).await);
+        assert_eq!(bench.server.assets()[2].live_video, None);
+    }
+}
+
+#[tokio::test]
+async fn sidecars_go_with_their_picture_or_tell_what_they_say() {
+    let xmp = |rating: u32| format!("<x><rdf:Description xmp:Rating=\"{rating}\"/></x>").into_bytes();
+    for bench in Bench::both() {
+        let to = bench.open().await;
+        let mut sidecar = bench.named(1, "IMG_1.xmp", ResourceKind::Sidecar, &xmp(4));
+        let mut photo = bench.named(2, "IMG_1.JPG", ResourceKind::Photo, &bytes(2, 5000));
+        let early = bench.send(&to, &sidecar).await.expect_err("the picture is not there");
+        assert_eq!((early.kind, early.is_permanent()), (FailureKind::Unsupported, false));
+        photo.companions = vec![companion(&sidecar, false, None)];
+        let receipt = bench.receipt(&to, &photo).await;
+        assert_eq!(bench.server.assets()[0].sidecar, Some(xmp(4)));
+        assert_eq!(bench.server.assets()[0].name, "IMG_1.JPG");
+        assert!(bench.is_proved(&to, &photo, &receipt).await);
+        sidecar.companions = vec![companion(&photo, true, Some(&receipt))];
+        let Ok(Sent::AlreadyThere { receipt: with }) = bench.send(&to, &sidecar).await else {
+            panic!("it went with its picture")
+        };
+        assert_eq!(to.prove(&sidecar, &with, &bench.transfer()).await, Ok(Evidence::Accepted));
+        assert!(to.read(&sidecar.key, &with).await.is_err());
+
+        // A new version of the sidecar is told, not sent.
+        let mut later = bench.named(3, "IMG_1.xmp", ResourceKind::Sidecar, &xmp(5));
+        later.companions = vec![companion(&photo, true, Some(&receipt))];
+        let Ok(Sent::Stored { receipt: told }) = bench.send(&to, &later).await else { panic!("told") };
+        assert_eq!(bench.server.assets()[0].told.get("rating"), Some(&5.into()));
+        assert_eq!(to.prove(&later, &told, &bench.transfer()).await, Ok(Evidence::Accepted));
+        let limited = bench.set_up(bench.key(&["asset.upload"]), "").await.expect("set up");
+        let failure = bench.send(&limited, &later).await.expect_err("may not");
+        assert_eq!((failure.kind, failure.reach), (FailureKind::Forbidden, Reach::Resource));
+        assert!(failure.details.contains("asset.update"), "{failure}");
+        let mut silent = bench.named(4, "IMG_1.xmp", ResourceKind::Sidecar, b"<x/>");
+        silent.companions = later.companions.clone();
+        let failure = bench.send(&to, &silent).await.expect_err("nothing to tell");
+        assert!(failure.is_permanent() && failure.kind == FailureKind::Unsupported, "{failure}");
+        // A sidecar that changes right now does not keep its picture waiting.
+        let mut next = bench.named(5, "IMG_5.JPG", ResourceKind::Photo, &bytes(5, 5000));
+        next.companions = vec![companion(&later, false, None)];
+        bench.sources.change(&later, b"other", true);
+        bench.receipt(&to, &next).await;
+        assert_eq!(bench.server.assets()[1].sidecar, None);
+    }
+}
+
+#[tokio::test]
+async fn folders_become_albums_and_pairs_become_stacks() {
+    for bench in Bench::both() {
+        let stranger = bench.server.immich.add_user("Stranger", None);
+        let shared = crate::fakes::immich::Album {
+            id: bench.server.immich.id(),
+            user: stranger.id,
+            name: "trip".to_owned(),
+            assets: Vec::new(),
+        };
+        bench.server.immich.lock().albums.push(shared);
+        let to = bench.set_up(KEY, "?albums=folders&stacks=raw").await.expect("set up");
+        let items: Vec<Item> = (1..=4)
+            .map(|n| {
+                bench.named(n, &format!("trip/{n}.jpg"), ResourceKind::Photo, &bytes(n.unsigned_abs(), 900))
+            })
+            .collect();
+        let sends = items.iter().map(|item| bench.receipt(&to, item));
+        let receipts = futures_util::future::join_all(sends).await;
+        let mut raw = bench.named(5, "trip/1.dng", ResourceKind::AlternatePhoto, &bytes(5, 900));
+        raw.companions = vec![companion(&items[0], true, Some(&receipts[0]))];
+        bench.receipt(&to, &raw).await;
+        {
+            let state = bench.server.immich.lock();
+            let made: Vec<_> =
+                state.albums.iter().filter(|album| album.user == bench.server.user.id).collect();
+            assert_eq!((made.len(), made[0].name.as_str(), made[0].assets.len()), (1, "trip", 5));
+            assert_eq!(state.albums[0].assets.len(), 0, "nothing in the album of somebody else");
+            let last = &state.assets[4].id;
+            assert!(state.stacks.len() == 1 && &state.stacks[0][1] == last, "{:?}", state.stacks);
+        }
+        // The person removes the album: it comes back with what is sent next.
+        bench.server.immich.lock().albums.clear();
+        bench.receipt(&to, &bench.named(6, "trip/6.jpg", ResourceKind::Photo, &bytes(6, 900))).await;
+        assert_eq!(bench.server.immich.lock().albums[0].assets.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn times_names_and_bytes_arrive_as_they_are() {
+    for bench in Bench::both() {
+        let to = bench.open().await;
+        let content = bytes(1, 70_000);
+        let mut item = bench.named(1, "Caf\u{e9} \"1\" \u{1f4f7}.jpg", ResourceKind::Photo, &content);
+        item.captured_at.offset_minutes = Some(120);
+        // A file that nobody knows the SHA-1 of yet.
+        item.digests.sha1 = None;
+        let receipt = bench.receipt(&to, &item).await;
+        let asset = bench.server.assets().remove(0);
+        assert_eq!(asset.bytes, content);
+        assert_eq!(asset.name, "Caf\u{e9} \"1\" \u{1f4f7}.jpg");
+        assert_eq!(
+            (asset.created.as_str(), asset.modified.as_str()),
+            ("2019-05-12T08:15:00.000Z", "2019-05-12T10:15:00.250Z")
+        );
+        assert!(!asset.device.is_empty() && !asset.device_asset.is_empty());
+        let mut read = Vec::new();
+        let mut copy = to.read(&item.key, &receipt).await.expect("opened");
+        let read_all = move || copy.read_to_end(&mut read).map(|_count| read);
+        let read = tokio::task::spawn_blocking(read_all).await.expect("no panic").expect("read");
+        assert_eq!(read, content);
+        // Without a SHA-1 a copy is proved by reading it back.
+        let proved = to.prove(&item, &receipt, &bench.transfer()).await;
+        assert!(matches!(proved, Ok(Evidence::Verified { method: ProofMethod::ReadBack, .. })), "{proved:?}");
+        bench.server.immich.lock().assets[0].bytes[9] ^= 1;
+        let failure = to.prove(&item, &receipt, &bench.transfer()).await.expect_err("other bytes");
+        assert_eq!(failure.kind, FailureKind::DigestMismatch);
+    }
+}
