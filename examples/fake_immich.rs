@@ -13,6 +13,7 @@ mod fakes {
     pub mod immich;
     pub mod immich_answers;
     pub mod immich_form;
+    pub mod immich_functions;
     pub mod immich_uploads;
     pub mod serve;
 }

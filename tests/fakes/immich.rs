@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use sha1::Digest as _;
 
 use super::immich_answers::{self as answers, json_answer, refusal};
+use super::immich_functions::ids;
 use super::immich_uploads;
 use super::serve::{Answer, Cut, Handler, Handling, Received, Running, answer, answer_with, field, receive};
 
@@ -126,7 +127,7 @@ impl State {
         self.assets.iter().find(|asset| asset.user == user && asset.sha1 == sha1)
     }
 
-    fn own(&mut self, user: &str, id: &str) -> Option<&mut Asset> {
+    pub fn own(&mut self, user: &str, id: &str) -> Option<&mut Asset> {
         self.assets.iter_mut().find(|asset| asset.user == user && asset.id == id)
     }
 }
@@ -384,148 +385,6 @@ impl Immich {
             }
         }
     }
-
-    fn check(&self, user: &User, body: &Value) -> Answer {
-        let is_blind = {
-            let mut moods = self.moods.lock().expect("unpoisoned");
-            let is_blind = moods.blind_checks > 0;
-            moods.blind_checks = moods.blind_checks.saturating_sub(1);
-            is_blind
-        };
-        let state = self.lock();
-        let result = |asked: &Value| {
-            let sha1 = checksum_of(asked["checksum"].as_str().unwrap_or_default());
-            match state.find(&user.id, &sha1).filter(|_asset| !is_blind) {
-                Some(asset) => json!({ "id": asked["id"], "action": "reject", "reason": "duplicate",
-                    "assetId": asset.id, "isTrashed": asset.is_trashed }),
-                None => json!({ "id": asked["id"], "action": "accept" }),
-            }
-        };
-        let results: Vec<Value> = body["assets"].as_array().into_iter().flatten().map(result).collect();
-        json_answer(200, &json!({ "results": results }))
-    }
-
-    fn device_assets(&self, user: &User, device: &str) -> Vec<String> {
-        let state = self.lock();
-        let own = state.assets.iter().filter(|asset| asset.user == user.id && asset.device == device);
-        own.map(|asset| asset.device_asset.clone()).collect()
-    }
-
-    fn statistics(&self, user: &User) -> Answer {
-        let state = self.lock();
-        let own: Vec<bool> =
-            state.assets.iter().filter(|asset| asset.user == user.id).map(|asset| asset.is_video).collect();
-        let videos = own.iter().filter(|is_video| **is_video).count();
-        json_answer(200, &json!({ "images": own.len() - videos, "videos": videos, "total": own.len() }))
-    }
-
-    fn one(&self, user: &User, id: &str, permission: &str, found: impl FnOnce(&Asset) -> Answer) -> Answer {
-        match self.lock().own(&user.id, id) {
-            Some(asset) => found(asset),
-            None => self.refuse(400, format!("Not found or no {permission} access")),
-        }
-    }
-
-    fn update(&self, user: &User, id: &str, body: &Value) -> Answer {
-        let mut state = self.lock();
-        if state.own(&user.id, id).is_none() {
-            return self.refuse(400, "Not found or no asset.update access");
-        }
-        if let Some(video) = body["livePhotoVideoId"].as_str() {
-            match state.own(&user.id, video) {
-                None => return self.refuse(400, "Live photo video not found"),
-                Some(asset) if !asset.is_video => {
-                    return self.refuse(400, "Live photo video must be a video");
-                }
-                Some(asset) => "hidden".clone_into(&mut asset.visibility),
-            }
-        }
-        let asset = state.own(&user.id, id).expect("seen above");
-        for (field, value) in body.as_object().into_iter().flatten() {
-            if field == "livePhotoVideoId" {
-                asset.live_video = value.as_str().map(str::to_owned);
-            } else {
-                asset.told.insert(field.clone(), value.clone());
-            }
-        }
-        json_answer(200, &answers::asset(self.generation, asset, user))
-    }
-
-    fn remove(&self, user: &User, body: &Value) -> Answer {
-        let mut state = self.lock();
-        let removed = ids(&body["ids"]);
-        if body["force"].as_bool() == Some(true) {
-            let stays = |asset: &Asset| asset.user != user.id || !removed.contains(&asset.id);
-            state.assets.retain(stays);
-            for album in &mut state.albums {
-                album.assets.retain(|id| !removed.contains(id));
-            }
-        } else {
-            for id in &removed {
-                if let Some(asset) = state.own(&user.id, id) {
-                    asset.is_trashed = true;
-                }
-            }
-        }
-        answer(204, "")
-    }
-
-    fn contents(&self, state: &State, album: &Album, user: &User) -> Vec<Value> {
-        let held = state.assets.iter().filter(|asset| album.assets.contains(&asset.id));
-        held.map(|asset| answers::asset_in_album(self.generation, asset, user)).collect()
-    }
-
-    fn album(&self, user: &User, id: &str) -> Answer {
-        let state = self.lock();
-        match state.albums.iter().find(|album| album.user == user.id && album.id == id) {
-            Some(album) => {
-                let assets = self.contents(&state, album, user);
-                json_answer(200, &answers::album_looked_up(self.generation, album, &assets, user))
-            }
-            None => self.refuse(400, "Not found or no album.read access"),
-        }
-    }
-
-    fn make_album(&self, user: &User, body: &Value) -> Answer {
-        let mut state = self.lock();
-        let name = body["albumName"].as_str().unwrap_or_default().to_owned();
-        let mut assets = ids(&body["assetIds"]);
-        assets.retain(|id| state.own(&user.id, id).is_some());
-        let album = Album { id: self.id(), user: user.id.clone(), name, assets };
-        let made = answers::album(self.generation, &album, &self.contents(&state, &album, user), user);
-        state.albums.push(album);
-        json_answer(201, &made)
-    }
-
-    fn fill_album(&self, user: &User, id: &str, body: &Value) -> Answer {
-        let mut state = self.lock();
-        let own: Vec<String> =
-            state.assets.iter().filter(|asset| asset.user == user.id).map(|asset| asset.id.clone()).collect();
-        let Some(album) = state.albums.iter_mut().find(|album| album.user == user.id && album.id == id)
-        else {
-            return self.refuse(400, "Not found or no albumAsset.create access");
-        };
-        let mut results = Vec::new();
-        for id in ids(&body["ids"]) {
-            let error = if album.assets.contains(&id) {
-                Some("duplicate")
-            } else if own.contains(&id) {
-                album.assets.push(id.clone());
-                None
-            } else {
-                Some("no_permission")
-            };
-            results.push(match error {
-                Some(error) => json!({ "id": id, "success": false, "error": error }),
-                None => json!({ "id": id, "success": true }),
-            });
-        }
-        json_answer(200, &json!(results))
-    }
-}
-
-fn ids(list: &Value) -> Vec<String> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 pub fn sha1_of(bytes: &[u8]) -> [u8; 20] {

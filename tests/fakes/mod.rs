@@ -18,5 +18,6 @@ pub mod fault_server;
 pub mod immich;
 pub mod immich_answers;
 pub mod immich_form;
+pub mod immich_functions;
 pub mod immich_uploads;
 pub mod serve;

@@ -202,7 +202,7 @@ async fn what_becomes_of_uploads() {
             assert_eq!(asset.get(field).is_some(), is_old, "{field}");
         }
         assert_eq!(asset["duration"], if is_old { json!("0:00:00.00000") } else { Value::Null });
-        assert_eq!(asset.as_object().map(serde_json::Map::len), Some(if is_old { 38 } else { 35 }));
+        assert_eq!(asset.as_object().map(serde_json::Map::len), Some(if is_old { 35 } else { 32 }));
         for upload in [
             Upload { more: &[("filename", "b.jpg")], ..Upload::default() },
             Upload { more: &[("isFavorite", "true"), ("visibility", "archive")], ..Upload::default() },

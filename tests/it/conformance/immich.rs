@@ -151,6 +151,7 @@ async fn a_quota_is_known_before_and_understood_after() {
     for bench in Bench::both() {
         bench.server.immich.lock().users[0].quota = Some(10_000);
         let to = bench.open().await;
+        assert_eq!(to.check().await, Ok(()));
         let (small, large) = (bench.item(1, &bytes(1, 6000)), bench.item(2, &bytes(2, 6000)));
         bench.receipt(&to, &small).await;
         let failure = bench.send(&to, &large).await.expect_err("no room");
@@ -267,9 +268,8 @@ async fn an_early_answer_ends_the_sending() {
         bench.server.set(|moods| moods.blind_checks = 1);
         let again = bench.item(2, &content);
         let transfer = bench.transfer();
-        let Ok(Sent::AlreadyThere { receipt }) = to.send(&again, &transfer).await else {
-            panic!("a duplicate")
-        };
+        let sent = to.send(&again, &transfer).await;
+        let Ok(Sent::AlreadyThere { receipt }) = sent else { panic!("not a duplicate: {sent:?}") };
         assert_eq!(receipt, first);
         assert!(transfer.bytes_sent.load(Ordering::Relaxed) < content.len() as u64, "not all was sent");
         assert!(bench.is_proved(&to, &again, &receipt).await);
