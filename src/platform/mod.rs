@@ -5,9 +5,11 @@
 //! another program, and never widen who may read what it makes.
 
 pub mod dialog;
+pub mod keyring;
 pub mod lock;
 pub mod log;
 pub mod mount;
+pub mod network;
 pub mod paths;
 pub mod place;
 pub mod resume;
