@@ -5,12 +5,14 @@
 //! socket, so they, and not the domain's, are serialisable.
 
 pub mod framing;
+pub mod gate;
 pub mod rows;
 pub mod snapshot;
 pub mod wire;
 
 use serde::{Deserialize, Serialize};
 
+pub use gate::*;
 pub use rows::*;
 pub use snapshot::*;
 pub use wire::{PathText, SecretText};
@@ -172,6 +174,8 @@ pub enum Request {
     },
     /// Goes on.
     Resume,
+    /// Says when backup may work. The rules now are in the snapshot.
+    SetRules(Rules),
     /// Tries failed items again now. Replies [`Reply::Changed`].
     Retry(Selection),
     /// Leaves items out for good. Replies [`Reply::Changed`].

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::gate::{ConditionsText, Rules};
 use super::wire::PathText;
 
 /// The state of everything a client shows without asking.
@@ -29,6 +30,12 @@ pub struct Snapshot {
     pub progress: Option<Progress>,
     /// First looks at files that are still to be done.
     pub indexing: Indexing,
+    /// When backup may work.
+    #[serde(default)]
+    pub rules: Rules,
+    /// What the computer is like now.
+    #[serde(default)]
+    pub conditions: ConditionsText,
 }
 
 /// The main toggle's state.

@@ -293,7 +293,7 @@ impl Destination for Folder {
         Box::pin(prove::prove(&self.0, item, receipt, transfer))
     }
 
-    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
+    fn read<'a>(&'a self, key: &'a str, _receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
         Box::pin(prove::read(&self.0, key))
     }
 

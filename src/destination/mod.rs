@@ -169,11 +169,12 @@ pub trait Destination: Send + Sync {
         transfer: &'a Transfer,
     ) -> BoxFuture<'a, Result<Evidence, Failure>>;
 
-    /// Opens the copy under `key` for reading.
+    /// Opens the copy under `key` for reading. `receipt` is what the send gave for it, empty where
+    /// that is not known any more; kinds whose server names the copies find them by it.
     ///
     /// # Errors
     /// `not_found` when there is none.
-    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>>;
+    fn read<'a>(&'a self, key: &'a str, receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>>;
 
     /// Writes one manifest segment, which must not exist yet. Kinds without manifests do nothing.
     ///
@@ -198,6 +199,13 @@ pub trait Destination: Send + Sync {
     /// # Errors
     /// A failure whose reach is the destination.
     fn clean<'a>(&'a self, keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>>;
+
+    /// Ends uploads of this installation that nobody will finish, given by their last checkpoints.
+    /// Kinds that find their own by its name ([`Destination::clean`]) do nothing here. What cannot
+    /// be ended is left to the server: this never fails.
+    fn abandon<'a>(&'a self, _uploads: &'a [Checkpoint]) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A destination that can be shared.

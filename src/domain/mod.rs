@@ -8,6 +8,7 @@ pub mod asset;
 pub mod backoff;
 pub mod failure;
 pub mod file;
+pub mod gate;
 pub mod glob;
 pub mod grouping;
 pub mod hash;

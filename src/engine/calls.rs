@@ -4,6 +4,7 @@
 use tokio::sync::oneshot;
 
 use super::handle::Call;
+use super::runner::Runner;
 use super::setup::{self, Entered};
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
@@ -114,6 +115,7 @@ impl Supervisor {
                 self.set_paused(false, None).await;
                 Ok(Reply::Done)
             }
+            Request::SetRules(rules) => self.set_rules(rules).await,
             Request::Retry(selection) => self.retry(selection).await,
             Request::Exclude(selection) => self.exclude(selection).await,
             Request::Include(selection) => self.include(selection).await,
@@ -194,18 +196,17 @@ impl Supervisor {
             }
         };
         let items = work.map_err(|e| internal(&e))?;
-        self.unlose_all();
+        self.unlose(|_| true);
         self.library.look_again();
         self.library.rescan(None);
         self.process_all();
         Ok(Reply::Changed { items })
     }
 
-    /// A place that could not be used is tried again now: the person who says "try again" means it
-    /// too.
-    pub(super) fn unlose_all(&mut self) {
+    /// Places that could not be used are tried again now.
+    pub(super) fn unlose(&mut self, which: impl Fn(&Runner) -> bool) {
         let now = self.deps.clock.now();
-        for runner in self.runners.values_mut() {
+        for runner in self.runners.values_mut().filter(|runner| which(runner)) {
             if let Some(lost) = runner.row.lost.clone() {
                 let mut row = (*runner.row).clone();
                 row.lost = Some(crate::store::Lost { until: now, ..lost });

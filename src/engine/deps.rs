@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Notify;
+use jiff::tz::TimeZone;
+use tokio::sync::{Notify, watch};
 
 use super::library::{SystemWatch, Watch};
 use crate::base::clock::{SharedClock, SystemClock};
@@ -14,8 +15,9 @@ use crate::base::waker::Waker;
 use crate::destination::connect::{Connect, Connector};
 use crate::destination::credentials::Vault;
 use crate::destination::http::{Client, Settings};
+use crate::domain::gate::Conditions;
 use crate::platform::keyring::Keyring;
-use crate::platform::{network, resume};
+use crate::platform::{conditions, network, resume};
 
 /// The engine's dependencies.
 #[derive(Clone)]
@@ -38,6 +40,10 @@ pub struct Deps {
     pub library_executor: Executor,
     /// Notified when the computer has slept or its clock was set.
     pub resumed: Arc<Notify>,
+    /// What the computer is like; heard whenever it changes.
+    pub conditions: watch::Receiver<Conditions>,
+    /// The time zone of the person's clock, asked for when it matters: people travel.
+    pub zone: fn() -> TimeZone,
 }
 
 /// Threads that look through, describe and hash sources: reading is bound by the disk or by two
@@ -93,6 +99,8 @@ impl Deps {
             watch: Arc::new(SystemWatch),
             library_executor: Executor::threads("library", LIBRARY_THREADS)?,
             resumed,
+            conditions: conditions::watch(),
+            zone: TimeZone::system,
         })
     }
 }

@@ -7,6 +7,7 @@ mod audit;
 mod calls;
 mod deps;
 mod digests;
+mod gates;
 mod handle;
 pub mod library;
 mod port;

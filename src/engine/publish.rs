@@ -145,7 +145,7 @@ impl Supervisor {
                 (true, true) => BackupSwitch::Paused,
                 (true, false) => BackupSwitch::On,
             },
-            wait_reason: self.app_wait().as_ref().map(WaitText::from),
+            wait_reason: self.app_wait().or_else(|| self.gate_of_all()).as_ref().map(WaitText::from),
             library: facts.library,
             sources: facts.sources.into_iter().map(|(row, found)| self.source_state(&row, found)).collect(),
             destinations,
@@ -155,6 +155,8 @@ impl Supervisor {
                 to_describe: self.library_state.to_describe,
                 to_hash: self.library_state.to_hash,
             },
+            rules: self.gates.rules().into(),
+            conditions: self.gates.conditions().into(),
         };
         let bins_moved =
             next.destinations.iter().map(bins_of).ne(self.snapshot.destinations.iter().map(bins_of));
@@ -164,7 +166,7 @@ impl Supervisor {
         self.snapshot = Snapshot { queue_revision, library_revision, ..next };
     }
 
-    /// Why nothing happens anywhere, where one reason holds for everything.
+    /// Why the person's own word keeps everything from happening.
     pub(super) fn app_wait(&self) -> Option<WaitReason> {
         if !self.installation.is_on {
             return Some(WaitReason::Off);

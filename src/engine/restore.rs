@@ -74,7 +74,7 @@ async fn one(
     copy: &RecordFacts,
 ) -> Result<Placed, String> {
     let reader = destination
-        .read(key)
+        .read(key, copy.receipt.as_deref().unwrap_or_default())
         .await
         .map_err(|failure| crate::domain::messages::describe_failure(&failure).summary.to_owned())?;
     let (path, content, mtime_ns) = (into.join(key), copy.content, copy.origin_mtime_ns);

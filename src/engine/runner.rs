@@ -47,7 +47,7 @@ pub(super) struct Runner {
     /// The policy; away while it is being called.
     pub extension: Option<Box<dyn Extension>>,
     pub running: BTreeMap<JobId, Running>,
-    /// Stops all transfers of this destination; replaced when they may run again.
+    /// Stops everything that goes on at this destination; replaced when it may go on again.
     pub cancel: CancellationToken,
     /// When the extension is to be called next; none while it is being called.
     pub process_at: Option<Instant>,
@@ -74,6 +74,10 @@ pub(super) struct Runner {
     pub needs_adoption: bool,
     /// When the next failed record may be tried again.
     pub next_due: Option<UnixMillis>,
+    /// Why a gate keeps it from working now.
+    pub gate: Option<WaitReason>,
+    /// Nothing may be done at it now, for whatever reason, and nothing is.
+    pub is_held: bool,
 }
 
 impl Runner {
@@ -100,6 +104,8 @@ impl Runner {
             was_unclean: false,
             needs_adoption: false,
             next_due: None,
+            gate: None,
+            is_held: false,
         }
     }
 
@@ -154,10 +160,15 @@ impl Runner {
         self.checked_until.is_some_and(|until| now < until)
     }
 
-    /// Stops all transfers; they go back unspent.
+    /// Stops all that goes on at the destination by itself; transfers go back unspent.
     pub fn stop_transfers(&mut self) {
         self.cancel.cancel();
         self.cancel = CancellationToken::new();
+        // What is stopped in the middle is taken up again.
+        if self.is_listing {
+            self.list_by(Instant::now());
+        }
+        self.may_prove |= self.is_auditing;
     }
 
     /// What to remember when the destination cannot be used: probed again after a growing wait.
@@ -174,6 +185,9 @@ impl Runner {
         }
         if !self.row.is_enabled {
             return Some(WaitReason::Off);
+        }
+        if self.gate.is_some() {
+            return self.gate.clone();
         }
         self.row.lost.as_ref().map(|lost| reason_of(lost.kind, lost.until))
     }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::deps::Deps;
+use super::gates::{Gates, Moment};
 use super::handle::{Handle, channel};
 use super::library::{Library, LibraryDeps, LibraryState};
 use super::progress::Meter;
@@ -54,7 +55,8 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     if was_unclean {
         tracing::info!(rescued, "the last run did not end cleanly");
     }
-    let (installation, rows) = store.read(|r| Ok((r.installation()?, r.destinations()?))).await?;
+    let (installation, rows, rules) =
+        store.read(|r| Ok((r.installation()?, r.destinations()?, r.rules()?))).await?;
     let now = Instant::now();
     let mut runners = std::collections::BTreeMap::new();
     for row in rows {
@@ -66,6 +68,8 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     }
     let library = Library::start(LibraryDeps::of(&deps, store.clone()));
     let (handle, end) = channel();
+    let moment = Moment { now, wall: deps.clock.now(), zone: (deps.zone)() };
+    let gates = Gates::new(rules, *deps.conditions.borrow(), &moment);
     let supervisor = Supervisor {
         deps,
         store,
@@ -83,6 +87,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         floor_at: now + FLOOR,
         asset_count: (0, 0),
         badges: Badges::default(),
+        gates,
         is_stopping: false,
     };
     supervisor.tell_digests_wanted();

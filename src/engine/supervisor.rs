@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::deps::Deps;
+use super::gates::Gates;
 use super::handle::{Call, EngineEnd};
 use super::library::{Library, LibraryState};
 use super::port::Port;
@@ -20,6 +21,7 @@ use super::transfer::{self, End, Ended, Watch};
 use crate::api::{Event, Snapshot};
 use crate::domain::backoff;
 use crate::domain::failure::Failure;
+use crate::domain::gate::Conditions;
 use crate::domain::ids::DestinationId;
 use crate::domain::time::UnixMillis;
 use crate::extension::{BuiltIn, ProcessingResult};
@@ -38,6 +40,7 @@ enum Input {
     Task(TaskEnd),
     LibraryChanged,
     LibraryMoved,
+    Conditions(Conditions),
     Resumed,
     Tick,
     Stop,
@@ -61,6 +64,7 @@ pub(super) struct Supervisor {
     pub floor_at: Instant,
     pub asset_count: (u64, u64),
     pub badges: Badges,
+    pub gates: Gates,
     pub is_stopping: bool,
 }
 
@@ -70,6 +74,7 @@ impl Supervisor {
         let changes = self.library.changes();
         let mut state = self.library.state();
         let resumed = Arc::clone(&self.deps.resumed);
+        let mut conditions = self.deps.conditions.clone();
         self.step().await;
         while !self.is_stopping {
             let wake = self.next_wake();
@@ -85,6 +90,7 @@ impl Supervisor {
                     self.library_state = state.borrow_and_update().clone();
                     Input::LibraryMoved
                 },
+                Ok(()) = conditions.changed() => Input::Conditions(*conditions.borrow_and_update()),
                 () = tokio::time::sleep_until(wake) => Input::Tick,
             };
             self.take(input).await;
@@ -103,6 +109,7 @@ impl Supervisor {
                 self.is_dirty = true;
             }
             Input::LibraryMoved => self.is_dirty = true,
+            Input::Conditions(conditions) => self.take_conditions(conditions),
             Input::Resumed => self.resumed(),
             Input::Tick => self.is_dirty |= self.runners.values().any(|runner| !runner.running.is_empty()),
             Input::Stop => self.is_stopping = true,
@@ -113,7 +120,7 @@ impl Supervisor {
     fn resumed(&mut self) {
         tracing::info!("the computer has slept, or its clock was set");
         self.runners.values_mut().for_each(|runner| runner.checked_until = None);
-        self.unlose_all();
+        self.unlose(|_| true);
         self.library.rescan(None);
         self.process_all();
     }
@@ -129,6 +136,11 @@ impl Supervisor {
                 self.processed(destination, result, changed, next_due);
             }
             TaskEnd::Checked { destination, outcome } => self.checked(destination, outcome).await,
+            TaskEnd::CheckStopped { destination } => {
+                if let Some(runner) = self.runners.get_mut(&destination) {
+                    runner.is_checking = false;
+                }
+            }
             TaskEnd::Listed { destination } => {
                 if let Some(runner) = self.runners.get_mut(&destination) {
                     runner.is_listing = false;
@@ -279,6 +291,8 @@ impl Supervisor {
     async fn step(&mut self) {
         let now = Instant::now();
         self.end_pause().await;
+        let moment = self.moment();
+        self.gates.look(&moment);
         if now >= self.floor_at {
             self.floor_at = now + FLOOR;
             self.runners.values_mut().for_each(|runner| runner.process_by(now));
@@ -292,16 +306,12 @@ impl Supervisor {
     }
 
     async fn step_destination(&mut self, id: DestinationId, now: Instant) {
-        let is_working = self.is_working();
+        if !self.may_work(id, now) {
+            return;
+        }
         let Some(runner) = self.runners.get_mut(&id) else {
             return;
         };
-        if !is_working || !runner.row.is_enabled {
-            if !runner.running.is_empty() {
-                runner.stop_transfers();
-            }
-            return;
-        }
         let Ok(destination) = runner.destination.clone() else {
             return;
         };
@@ -423,9 +433,11 @@ impl Supervisor {
         if !self.installation.is_on {
             return wake;
         }
-        for runner in
-            self.runners.values().filter(|runner| runner.row.is_enabled && runner.destination.is_ok())
-        {
+        if let Some(at) = self.gates.next_look(&self.moment()) {
+            wake = wake.min(at);
+        }
+        let is_waited_for = |runner: &&Runner| !runner.is_held && runner.destination.is_ok();
+        for runner in self.runners.values().filter(is_waited_for) {
             // Only what a step would act upon: a time that is passed over again and again would spin.
             if let Some(at) = runner.process_at.filter(|_| !runner.needs_adoption) {
                 wake = wake.min(at);

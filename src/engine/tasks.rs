@@ -23,6 +23,8 @@ const NUMBERS_TRIED_MAX: u64 = 1_000;
 const SEGMENT_ENTRIES_MAX: u32 = 1_000;
 /// Manifest entries taken into the ledger in one transaction.
 const ADOPTED_AT_ONCE: usize = 500;
+/// Unfinished uploads that are ended at once.
+const ABANDONED_MAX: u32 = 500;
 
 /// How a piece of work ended.
 pub(super) enum TaskEnd {
@@ -38,6 +40,8 @@ pub(super) enum TaskEnd {
     },
     /// A check of a destination.
     Checked { destination: DestinationId, outcome: Result<(), Failure> },
+    /// A check was stopped and says nothing.
+    CheckStopped { destination: DestinationId },
     /// Copies were listed in a manifest, or could not be for now.
     Listed { destination: DestinationId },
     /// Unproven copies were looked at.
@@ -59,24 +63,29 @@ impl Supervisor {
         let was_unclean = runner.is_some_and(|runner| runner.was_unclean);
         let needs_adoption = runner.is_some_and(|runner| runner.needs_adoption);
         let (store, rng) = (self.store.clone(), Arc::clone(&self.deps.rng));
+        let cancel = runner.map(|runner| runner.cancel.child_token()).unwrap_or_default();
         let installation = self.installation.uuid.clone();
         self.tasks.spawn(async move {
-            let mut outcome = destination.check().await;
-            if outcome.is_ok() && needs_adoption {
-                outcome = adopt(&store, id, &destination, &rng, &installation).await;
+            let check = async {
+                let mut outcome = destination.check().await;
+                if outcome.is_ok() && needs_adoption {
+                    outcome = adopt(&store, id, &destination, &rng, &installation).await;
+                }
+                if outcome.is_ok() && needs_clean {
+                    outcome = clean(&store, id, &destination, was_unclean).await;
+                }
+                outcome
+            };
+            match cancel.run_until_cancelled(check).await {
+                Some(outcome) => TaskEnd::Checked { destination: id, outcome },
+                None => TaskEnd::CheckStopped { destination: id },
             }
-            if outcome.is_ok() && needs_clean {
-                outcome = clean(&store, id, &destination, was_unclean).await;
-            }
-            TaskEnd::Checked { destination: id, outcome }
         });
     }
 
     /// Lists what is not listed yet before the engine stops, as far as there is time.
     pub(super) async fn list_last(&mut self, deadline: Instant) {
-        for runner in
-            self.runners.values().filter(|runner| runner.row.is_enabled && runner.row.lost.is_none())
-        {
+        for runner in self.runners.values().filter(|runner| !runner.is_held && runner.row.lost.is_none()) {
             if let Ok(destination) = &runner.destination {
                 let listing = list_copies(&self.store, runner.id(), destination, &self.installation.uuid);
                 tokio::time::timeout_at(deadline, listing).await.ok();
@@ -87,10 +96,10 @@ impl Supervisor {
     /// Lists new copies in the manifest, and proves copies that have no proof yet, when nothing
     /// more urgent is to be done.
     pub(super) fn step_upkeep(&mut self, id: DestinationId, now: Instant) {
-        let background = self.background.child_token();
         let Some(runner) = self.runners.get_mut(&id) else {
             return;
         };
+        let cancel = runner.cancel.child_token();
         let Ok(destination) = runner.destination.clone() else {
             return;
         };
@@ -104,8 +113,10 @@ impl Supervisor {
             runner.list_at = None;
             let (store, row) = (self.store.clone(), Arc::clone(&runner.row));
             let (destination, installation) = (Arc::clone(&destination), self.installation.uuid.clone());
+            let cancel = cancel.clone();
             self.tasks.spawn(async move {
-                if let Err(failure) = list_copies(&store, id, &destination, &installation).await {
+                let listing = list_copies(&store, id, &destination, &installation);
+                if let Some(Err(failure)) = cancel.run_until_cancelled(listing).await {
                     tracing::warn!(destination = %row.name, kind = failure.kind.as_str(), "no manifest was written");
                 }
                 TaskEnd::Listed { destination: id }
@@ -116,7 +127,7 @@ impl Supervisor {
             runner.is_auditing = true;
             let (deps, store) = (self.deps.clone(), self.store.clone());
             self.tasks.spawn(async move {
-                audit::prove_unproven(&deps, &store, id, &destination, &background).await;
+                audit::prove_unproven(&deps, &store, id, &destination, &cancel).await;
                 TaskEnd::Audited { destination: id }
             });
         }
@@ -166,6 +177,10 @@ async fn clean(
         return Ok(());
     };
     destination.clean(&keep).await?;
+    let Ok(abandoned) = store.read(move |r| r.stale_checkpoints(id, ABANDONED_MAX)).await else {
+        return Ok(());
+    };
+    destination.abandon(&abandoned).await;
     store.write(move |tx| tx.forget_stale_checkpoints(id)).await.ok();
     Ok(())
 }

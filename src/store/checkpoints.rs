@@ -14,10 +14,7 @@ impl Read<'_> {
             "SELECT c.phase, c.state FROM transfer_checkpoint c JOIN backup_record r ON r.id = c.record_id
             WHERE c.record_id = ?1 AND c.content_id = r.content_id AND c.key = r.key";
         let mut query = self.conn.prepare_cached(sql)?;
-        let row = |row: &rusqlite::Row<'_>| {
-            Ok(Checkpoint { phase: named(row, 0, Phase::parse)?, state: row.get(1)? })
-        };
-        Ok(query.query_row([record.0], row).optional()?)
+        Ok(query.query_row([record.0], checkpoint_of).optional()?)
     }
 
     /// The tokens of all records at a destination whose temp files may be needed again.
@@ -35,6 +32,22 @@ impl Read<'_> {
         let sql = format!("SELECT EXISTS (SELECT 1 {STALE})");
         Ok(self.conn.prepare_cached(&sql)?.query_row([destination.0], |row| row.get(0))?)
     }
+
+    /// The checkpoints of records that nobody wants any more, at most `limit`, the latest first.
+    pub fn stale_checkpoints(
+        &self,
+        destination: DestinationId,
+        limit: u32,
+    ) -> Result<Vec<Checkpoint>, StoreError> {
+        let sql = format!("SELECT c.phase, c.state {STALE} ORDER BY c.saved_ms DESC LIMIT ?2");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let rows = query.query_map(params![destination.0, limit], checkpoint_of)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn checkpoint_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Checkpoint> {
+    Ok(Checkpoint { phase: named(row, 0, Phase::parse)?, state: row.get(1)? })
 }
 
 const STALE: &str = "FROM transfer_checkpoint c JOIN backup_record r ON r.id = c.record_id

@@ -1,10 +1,15 @@
-//! The one row about this installation: the main toggle and pause.
+//! The one row about this installation: the main toggle and pause; and what the person has set.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::StoreError;
 use super::writer::{Read, Write};
+use crate::api::Rules;
+use crate::domain::gate::GateRules;
 use crate::domain::time::UnixMillis;
+
+/// The setting that holds when backup may work.
+const RULES: &str = "rules";
 
 /// The installation's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +38,14 @@ impl Read<'_> {
         })?;
         Ok(row)
     }
+
+    /// When backup may work. Rules that cannot be read are as if none had been set.
+    pub fn rules(&self) -> Result<GateRules, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
+        let text: Option<String> = query.query_row([RULES], |row| row.get(0)).optional()?;
+        let rules = text.and_then(|text| serde_json::from_str::<Rules>(&text).ok());
+        Ok(rules.and_then(|rules| GateRules::try_from(rules).ok()).unwrap_or_default())
+    }
 }
 
 impl Write<'_> {
@@ -47,6 +60,16 @@ impl Write<'_> {
         let until = until.filter(|_| is_paused).map(|t| t.0);
         let sql = "UPDATE installation SET paused = ?1, paused_until_ms = ?2";
         self.conn.execute(sql, params![is_paused, until])?;
+        Ok(())
+    }
+
+    /// Says when backup may work.
+    pub fn set_rules(&self, rules: GateRules) -> Result<(), StoreError> {
+        let text =
+            serde_json::to_string(&Rules::from(rules)).map_err(|e| StoreError::Refused(e.to_string()))?;
+        let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2)
+            ON CONFLICT DO UPDATE SET value = excluded.value";
+        self.conn.prepare_cached(sql)?.execute(params![RULES, text])?;
         Ok(())
     }
 

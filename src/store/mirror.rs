@@ -10,7 +10,8 @@ use super::abilities;
 use super::connection::Store;
 use super::destinations::NewDestination;
 use super::rows::StoreError;
-use crate::api::PathText;
+use crate::api::{PathText, Rules};
+use crate::domain::gate::GateRules;
 use crate::domain::target::DestinationKind;
 
 /// The mirror's file name in the data folder.
@@ -23,6 +24,9 @@ struct Mirror {
     version: u32,
     installation: String,
     backup_on: bool,
+    /// Whatever is there, so that rules of another release do not cost the folders.
+    #[serde(default)]
+    rules: serde_json::Value,
     sources: Vec<MirroredSource>,
     destinations: Vec<MirroredDestination>,
 }
@@ -73,6 +77,7 @@ pub async fn save(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
                 version: 1,
                 installation: installation.uuid,
                 backup_on: installation.is_on,
+                rules: serde_json::to_value(Rules::from(r.rules()?)).unwrap_or_default(),
                 destinations: destinations.collect(),
                 sources: sources
                     .iter()
@@ -116,6 +121,10 @@ pub async fn restore(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
         .write_durably(move |tx| {
             tx.set_installation_uuid(&mirror.installation)?;
             tx.set_backup_on(mirror.backup_on)?;
+            let rules = serde_json::from_value::<Rules>(mirror.rules).ok();
+            if let Some(rules) = rules.and_then(|rules| GateRules::try_from(rules).ok()) {
+                tx.set_rules(rules)?;
+            }
             let mut sources = Vec::new();
             for source in mirror.sources {
                 let Some(path) = source.path.to_bytes() else { continue };

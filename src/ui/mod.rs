@@ -18,6 +18,7 @@ mod model;
 mod numbers;
 mod preferences;
 mod queue;
+mod rules;
 mod sentence;
 mod settings;
 mod shell;

@@ -200,6 +200,9 @@ fn waiting(snapshot: &Snapshot) -> Option<&WaitText> {
 
 fn with_end(wait: &WaitText, now: UnixMillis) -> String {
     match wait.until.as_deref().and_then(words::parse_time) {
+        Some(until) if wait.kind == "schedule" => {
+            format!("{}, goes on {}", wait.summary, words::until(until, now))
+        }
         Some(until) => format!("{}, tried again {}", wait.summary, words::until(until, now)),
         None => wait.summary.clone(),
     }
@@ -334,6 +337,8 @@ mod tests {
         assert_eq!(text(&s), "Backing up, 4 210 left");
         s.wait_reason = wait(&WaitReason::Battery);
         assert_eq!(text(&s), "Waiting: on battery");
+        s.wait_reason = wait(&WaitReason::Schedule { until: UnixMillis(NOW.0 + 3 * 3_600_000) });
+        assert_eq!(text(&s), "Waiting for the hours you chose, goes on in 3 hours");
         s.wait_reason = None;
         s.destinations[0].wait_reason = wait(&WaitReason::Unreachable { until: UnixMillis(NOW.0 + 240_000) });
         assert_eq!(text(&s), "Waiting: the backup place cannot be reached, tried again in 4 minutes");

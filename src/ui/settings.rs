@@ -1,4 +1,4 @@
-//! The folders that are backed up, how the window looks, and how to quit.
+//! The folders that are backed up, when, how the window looks, and how to quit.
 
 use eframe::egui::{Label, Ui};
 
@@ -6,6 +6,7 @@ use super::app::Env;
 use super::commands::{Command, Dialog, PickFor};
 use super::icons::Icon;
 use super::preferences::Appearance;
+use super::rules::When;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
 use super::words;
@@ -15,6 +16,7 @@ use crate::api::{PathText, Request, SourceCondition, SourceState};
 #[derive(Default)]
 pub(super) struct Settings {
     typed: String,
+    when: When,
 }
 
 /// What the screen shows beside the snapshot.
@@ -35,6 +37,8 @@ impl Settings {
             ui.label(widgets::title("Settings"));
             ui.add_space(space::L);
             self.folders(ui, env);
+            ui.add_space(space::M);
+            self.when.ui(ui, env);
             ui.add_space(space::M);
             widgets::card(ui, |ui| {
                 ui.label(widgets::heading("Appearance"));

@@ -154,7 +154,7 @@ async fn an_unmounted_disk_is_gone_and_nothing_is_made_in_its_place() {
             folder.probe().await.err(),
             folder.send(&source.item, &transfer()).await.err(),
             folder.prove(&source.item, "", &transfer()).await.err(),
-            folder.read(KEY).await.err(),
+            folder.read(KEY, "").await.err(),
             folder.write_manifest("here", 1, b"x").await.err(),
             folder.read_manifests().await.err(),
             folder.clean(&[]).await.err(),
@@ -385,13 +385,15 @@ async fn links_on_the_real_disk_are_not_followed() {
     let linked = source(KEY, 10);
     let failure = folder.send(&linked.item, &transfer()).await.expect_err("leads out");
     assert_eq!(kind_and_reach(&failure), (FailureKind::Conflict, Reach::Resource));
-    assert!(folder.read(KEY).await.is_err() && folder.prove(&linked.item, "", &transfer()).await.is_err());
+    assert!(
+        folder.read(KEY, "").await.is_err() && folder.prove(&linked.item, "", &transfer()).await.is_err()
+    );
     std::fs::create_dir_all(root.join("2020/2020-01")).expect("made");
     let target = outside.join("2019-05/a.jpg");
     std::os::unix::fs::symlink(&target, root.join("2020/2020-01/a.jpg")).expect("linked");
     let file = source("2020/2020-01/a.jpg", 7);
     assert_eq!(folder.send(&file.item, &transfer()).await, Ok(Sent::KeyTaken));
-    assert!(folder.read("2020/2020-01/a.jpg").await.is_err());
+    assert!(folder.read("2020/2020-01/a.jpg", "").await.is_err());
     // Cleaning does not go through the link either.
     let temp = outside.join("2019-05").join(key::temp_name(linked.item.token));
     std::fs::write(&temp, b"x").expect("written");
@@ -433,7 +435,7 @@ async fn the_real_disk_keeps_the_time_and_says_what_it_can() {
     let copied = RealFiles.stat(&root.join(KEY)).expect("there").stamp;
     assert_eq!(copied.mtime_ns, source.item.stamp.mtime_ns);
     let mut read = Vec::new();
-    folder.read(KEY).await.expect("opened").read_to_end(&mut read).expect("read");
+    folder.read(KEY, "").await.expect("opened").read_to_end(&mut read).expect("read");
     assert_eq!(read, source.bytes);
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::base::files::{Entry, SharedFiles, SourceFile, SourceFiles, Stat};
 use crate::destination::manifest::Collected;
 use crate::destination::{
-    Abilities, BoxFuture, Destination, Item, ReadBack, Sent, SharedDestination, Transfer,
+    Abilities, BoxFuture, Checkpoint, Destination, Item, ReadBack, Sent, SharedDestination, Transfer,
 };
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::record::Evidence;
@@ -197,9 +197,9 @@ impl Destination for Faulty {
         Box::pin(self.prove_with(self.take(Call::Prove), item, receipt, transfer))
     }
 
-    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
+    fn read<'a>(&'a self, key: &'a str, receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
         let bend = |bend| async move {
-            let copy = self.inner.read(key).await?;
+            let copy = self.inner.read(key, receipt).await?;
             Ok(Box::new(Bent::new(copy, bend)) as ReadBack)
         };
         match self.take(Call::Read) {
@@ -207,9 +207,9 @@ impl Destination for Faulty {
             Some(Fault::WrongBytes) => Box::pin(bend(Bend::Flipped)),
             Some(other) => {
                 self.lock().push_front((Call::Read, other));
-                Box::pin(self.plain(Call::Read, self.inner.read(key)))
+                Box::pin(self.plain(Call::Read, self.inner.read(key, receipt)))
             }
-            None => self.inner.read(key),
+            None => self.inner.read(key, receipt),
         }
     }
 
@@ -229,6 +229,10 @@ impl Destination for Faulty {
 
     fn clean<'a>(&'a self, keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
         Box::pin(self.plain(Call::Clean, self.inner.clean(keep)))
+    }
+
+    fn abandon<'a>(&'a self, uploads: &'a [Checkpoint]) -> BoxFuture<'a, ()> {
+        self.inner.abandon(uploads)
     }
 }
 

@@ -228,7 +228,7 @@ impl Destination for WebDav {
         Box::pin(prove::prove(&self.0, item, transfer))
     }
 
-    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
+    fn read<'a>(&'a self, key: &'a str, _receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
         Box::pin(async move {
             check_key(key)?;
             let missing = || Failure::transient(FailureKind::NotFound, format!("there is no copy: {key}"));

@@ -1,6 +1,8 @@
 //! The whole engine in a test: simulated sources and destinations, paused time, one thread.
 
 mod backup;
+mod gates;
+mod places;
 mod trouble;
 
 use std::path::Path;
@@ -17,6 +19,7 @@ use crate::destination::connect::Connector;
 use crate::destination::credentials::Vault;
 use crate::destination::folder::MemoryFs;
 use crate::destination::http::{Client, Settings};
+use crate::domain::gate::Conditions;
 use crate::domain::time::UnixMillis;
 use crate::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
 use crate::engine::{Deps, Handle, start};
@@ -43,6 +46,10 @@ struct World {
     handle: Option<Handle>,
     runs: u64,
     resumed: Arc<tokio::sync::Notify>,
+    conditions: tokio::sync::watch::Sender<Conditions>,
+    /// Where a destination that is no folder keeps its copies.
+    cloud: MemoryFs,
+    places: Option<places::Places>,
 }
 
 impl World {
@@ -52,7 +59,18 @@ impl World {
         files.mkdir("/photos");
         let dir = tempfile::tempdir().expect("dir");
         let disk = MemoryFs::new("/backup");
-        let mut world = Self { files, disk, clock, dir, handle: None, runs: 0, resumed: Arc::default() };
+        let mut world = Self {
+            files,
+            disk,
+            clock,
+            dir,
+            handle: None,
+            runs: 0,
+            resumed: Arc::default(),
+            conditions: tokio::sync::watch::Sender::default(),
+            cloud: MemoryFs::new(places::CLOUD),
+            places: None,
+        };
         world.start().await;
         world
     }
@@ -68,16 +86,20 @@ impl World {
             http: Arc::new(Client::new(Settings::default())),
             vault: Vault { store: Arc::new(MemorySecrets::default()), environment: Arc::new(|_name| None) },
         };
+        let places = places::Places::new(connector, &self.cloud);
+        self.places = Some(places.clone());
         let deps = Deps {
             data_dir: self.dir.path().to_path_buf(),
             clock: Arc::new(self.clock),
             rng,
             files: Arc::new(self.files.clone()),
-            connect: Arc::new(connector),
+            connect: Arc::new(places),
             store_executor: Executor::inline(),
             watch: Arc::new(NoWatch),
             library_executor: Executor::inline(),
             resumed: Arc::clone(&self.resumed),
+            conditions: self.conditions.subscribe(),
+            zone: || jiff::tz::TimeZone::UTC,
         };
         self.handle = Some(start(deps).await.expect("started"));
     }
@@ -120,6 +142,20 @@ impl World {
         };
         let Reply::Destination { name, .. } = self.ask(add).await else { panic!("a destination") };
         assert_eq!(name, "backup");
+    }
+
+    /// A destination that is not on this computer.
+    async fn add_cloud(&self) {
+        let target = PathText::from_bytes(b"s3://photos/?endpoint=https://cloud.example");
+        let name = Some("cloud".to_owned());
+        self.ask(Request::AddDestination {
+            target,
+            name,
+            allow_http: false,
+            consent_all: true,
+            secret: None,
+        })
+        .await;
     }
 
     async fn snapshot(&self) -> Snapshot {

@@ -96,6 +96,10 @@ impl World {
                 }
                 self.done()
             }
+            Request::SetRules(rules) => {
+                self.snapshot.rules = rules;
+                self.done()
+            }
             Request::SetBackup { on } => {
                 if on && self.snapshot.destinations.is_empty() {
                     return refused("Choose a backup place first");

@@ -342,6 +342,7 @@ fn quitting_stops_the_agent_and_asks_where_work_is_left() {
     assert!(window.harness.state().may_close);
     let mut window = Window::open(World::with_library(500));
     window.click("Settings");
+    window.scroll_to("Quit Safelight");
     window.click("Quit Safelight");
     assert_eq!(window.asked(|r| *r == Request::Shutdown), 1, "nothing is left, so nothing is asked");
 }

@@ -4,6 +4,7 @@ mod flows;
 mod grid;
 mod idle;
 mod names;
+mod rules;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -70,6 +71,12 @@ impl Window {
 
     fn click(&mut self, label: &str) {
         self.harness.get_by_label(label).click();
+        self.run();
+    }
+
+    /// Brings what has this name into view.
+    fn scroll_to(&mut self, label: &str) {
+        self.harness.get_by_label(label).scroll_to_me();
         self.run();
     }
 

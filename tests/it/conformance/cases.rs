@@ -33,7 +33,7 @@ pub async fn every_size_arrives_is_proved_and_reads_back(site: &Site) {
             other => panic!("{size} bytes were not proved: {other:?}"),
         }
         let mut read = Vec::new();
-        to.read(&item.key).await.expect("opened").read_to_end(&mut read).expect("read");
+        to.read(&item.key, &receipt).await.expect("opened").read_to_end(&mut read).expect("read");
         assert_eq!(read, bytes);
     }
     assert_eq!(site.files().len(), sizes.len(), "{:?}", site.files());
@@ -173,7 +173,7 @@ pub async fn what_is_not_there_is_not_found(site: &Site) {
     let item = site.item(1, "a.jpg", b"bytes");
     let unproved = to.prove(&item, "", &site.transfer()).await.expect_err("nothing to prove");
     assert_eq!((unproved.kind, unproved.reach), (FailureKind::NotFound, Reach::Resource));
-    let Err(unread) = to.read(&item.key).await else { panic!("nothing to read") };
+    let Err(unread) = to.read(&item.key, "").await else { panic!("nothing to read") };
     assert_eq!(unread.kind, FailureKind::NotFound);
 }
 

@@ -26,7 +26,7 @@ pub async fn keys_that_lead_elsewhere_are_refused(site: &Site) {
         let sent = to.send(&item, &transfer).await.expect_err("not a key");
         assert_eq!(sent.kind, FailureKind::BadRequest, "{bad:?}");
         assert!(sent.is_permanent());
-        assert!(to.prove(&item, "", &transfer).await.is_err() && to.read(bad).await.is_err(), "{bad:?}");
+        assert!(to.prove(&item, "", &transfer).await.is_err() && to.read(bad, "").await.is_err(), "{bad:?}");
     }
     assert!(site.files().is_empty());
 }

@@ -294,8 +294,9 @@ pub async fn nginx() -> Site {
     let server = nginx_server();
     let (name, behind) = fresh(server);
     let address = format!("webdav+http://127.0.0.1:{}/{name}", server.port);
-    let site = site(DestinationKind::WebDav, &address, None, Box::new(behind)).await;
-    Site { hides_dots: true, ..site }
+    let mut site = site(DestinationKind::WebDav, &address, None, Box::new(behind)).await;
+    site.hides_dots = true;
+    site
 }
 
 /// `rclone serve webdav`, with a password.
