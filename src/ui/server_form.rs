@@ -239,14 +239,13 @@ mod tests {
     use super::*;
 
     fn form(server: &str, folder: &str, user: &str) -> ServerForm {
-        ServerForm {
-            server: server.to_owned(),
-            folder: folder.to_owned(),
-            user: user.to_owned(),
-            bucket: "my photos".to_owned(),
-            secret: "planted".to_owned(),
-            ..ServerForm::default()
-        }
+        let mut form = ServerForm::default();
+        form.server.push_str(server);
+        form.folder.push_str(folder);
+        form.user.push_str(user);
+        form.bucket.push_str("my photos");
+        form.secret.push_str("planted");
+        form
     }
 
     #[test]
