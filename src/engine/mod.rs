@@ -17,6 +17,7 @@ mod queries;
 mod reclaim;
 mod restore;
 mod runner;
+mod secrets;
 mod setup;
 mod start;
 mod supervisor;

@@ -9,11 +9,13 @@ use tokio::time::Instant;
 use super::calls::{Outcome, Prepared, bytes_of, internal, refused, usage};
 use super::queries::Context;
 use super::runner::Runner;
+use super::secrets::Entered;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
 use crate::api::{ApiError, ErrorKind, PathText, Reply, TestReport};
 use crate::base::files::{EntryKind, path_bytes, path_from_bytes};
 use crate::destination::Abilities;
+use crate::destination::address::canonical;
 use crate::destination::connect::Address;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, SourceId};
@@ -26,7 +28,11 @@ const JOB_LIMIT: u32 = 64;
 
 /// Where a saved destination is.
 pub(super) fn address_of(row: &DestinationRow) -> Address {
-    Address { kind: row.kind, address: row.address.clone(), abilities: Some(row.abilities.clone()) }
+    Address {
+        name: Some(row.name.clone()),
+        abilities: Some(row.abilities.clone()),
+        ..Address::new(row.kind, row.address.clone())
+    }
 }
 
 /// A test's outcome in a person's words.
@@ -258,6 +264,7 @@ impl Supervisor {
         self.store.write_durably(move |tx| tx.remove_destination(id)).await.map_err(|e| internal(&e))?;
         self.tell_digests_wanted();
         self.mirror().await;
+        self.spawn_forget_secret(address_of(&runner.row));
         Ok(Reply::Done)
     }
 
@@ -269,18 +276,16 @@ impl Supervisor {
                 runner.row.kind == DestinationKind::Folder
                     && self.resolved(&runner.row.address) == self.resolved(path)
             }
-            Target::Url { url, .. } => runner.row.address == url.as_bytes(),
+            Target::Url { kind, url } => {
+                canonical(*kind, url).is_ok_and(|text| runner.row.address == text.as_bytes())
+            }
         })
     }
 
     fn address(&self, target: &Target) -> Result<Address, ApiError> {
         match target {
             Target::Folder(path) if path.first() == Some(&b'/') => {
-                let address = Address {
-                    kind: DestinationKind::Folder,
-                    address: trimmed(path.clone()),
-                    abilities: None,
-                };
+                let address = Address::new(DestinationKind::Folder, trimmed(path.clone()));
                 let folder = self.resolved(&address.address);
                 for source in &self.snapshot.sources {
                     let source = bytes_of(&source.path)?;
@@ -295,7 +300,8 @@ impl Supervisor {
             Target::Folder(_) => Err(usage("a backup folder is an absolute path")),
             Target::NameOrPath(name) => Err(usage(format!("there is no destination called {name}"))),
             Target::Url { kind, url } => {
-                Ok(Address { kind: *kind, address: url.clone().into_bytes(), abilities: None })
+                let text = canonical(*kind, url).map_err(|failure| usage(capitalised(&failure.details)))?;
+                Ok(Address::new(*kind, text.into_bytes()))
             }
         }
     }
@@ -303,13 +309,14 @@ impl Supervisor {
     pub(super) async fn spawn_test(
         &mut self,
         target: &PathText,
-        _allow_http: bool,
+        entered: Entered,
         reply: oneshot::Sender<Outcome>,
     ) {
         self.refresh_snapshot().await;
         let address = bytes_of(target)
             .and_then(|bytes| Target::parse(&bytes).map_err(|bad| usage(bad.to_string())))
-            .and_then(|target| self.address(&target));
+            .and_then(|target| self.address(&target))
+            .map(|address| entered.with(address));
         let deps = self.deps.clone();
         self.tasks.spawn(async move {
             let outcome = match address {
@@ -325,7 +332,7 @@ impl Supervisor {
         &mut self,
         target: PathText,
         name: Option<String>,
-        _allow_http: bool,
+        entered: Entered,
         consent_all: bool,
         reply: oneshot::Sender<Outcome>,
     ) {
@@ -345,7 +352,10 @@ impl Supervisor {
             reply.send(Ok(known)).ok();
             return;
         }
-        let address = self.address(&target).and_then(|address| Ok((self.new_name(name, &address)?, address)));
+        let address = self.address(&target).and_then(|address| {
+            let name = self.new_name(name, &address)?;
+            Ok((name.clone(), Address { name: Some(name), ..entered.with(address) }))
+        });
         let (deps, installation) = (self.deps.clone(), self.installation.uuid.clone());
         let turn = address.as_ref().ok().map(|(_name, address)| self.turn_at(address));
         self.tasks.spawn(async move {
@@ -455,6 +465,12 @@ impl Supervisor {
         self.mirror().await;
         Ok(Reply::Destination { id: id.0, name, is_new: true })
     }
+}
+
+/// A sentence as it begins one.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A path without its trailing slashes.

@@ -196,6 +196,7 @@ impl Immich {
         let length = field(&head.headers, "content-length").and_then(|text| text.parse::<u64>().ok());
         if limit.is_some_and(|limit| length.is_some_and(|length| length > limit)) {
             let page = "<html><head><title>413 Request Entity Too Large</title></head></html>";
+            immich_uploads::drain(body);
             return Ok(answer_with(413, &[("content-type", "text/html")], page));
         }
         let Some(path) = path.strip_prefix("/api/") else { return Ok(self.beside_the_api(&path)) };

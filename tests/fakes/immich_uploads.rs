@@ -17,6 +17,7 @@ pub async fn upload(immich: &Immich, key: &Key, headers: &HeaderMap, body: Incom
     if let Some(checksum) = field(headers, "x-immich-checksum") {
         let held = immich.lock().find(&key.user, &checksum_of(checksum)).map(|asset| asset.id.clone());
         if let Some(id) = held {
+            drain(body);
             return Ok(json_answer(200, &json!({ "id": id, "status": "duplicate" })));
         }
     }
@@ -42,6 +43,11 @@ pub async fn upload(immich: &Immich, key: &Key, headers: &HeaderMap, body: Incom
         return Err(Cut);
     }
     Ok(answer)
+}
+
+/// What is still sent after an early answer is read and dropped, as Node does.
+pub fn drain(body: Incoming) {
+    tokio::spawn(receive(body, None, usize::MAX));
 }
 
 #[derive(Default)]

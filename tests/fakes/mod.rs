@@ -7,7 +7,8 @@
 //! - [`serve`] runs a handler on a free port.
 //! - [`dav`] is a WebDAV store whose moods ([`dav::Moods`]) are those of real servers.
 //! - [`immich`] is an Immich server of either generation.
-//! - [`fault_server`] is that store with faults on order: refusals, hangs, cuts, detours.
+//! - [`nextcloud`] is a Nextcloud: chunked uploads, checksums, a quota.
+//! - [`fault_server`] is that store, or that Nextcloud, with faults on order: refusals, hangs, cuts, detours.
 //!
 //! They must be as strict as the servers they stand for: what the specification refuses is refused.
 #![expect(dead_code, reason = "each test uses some of a fake, and the next one needs the rest")]
@@ -20,4 +21,5 @@ pub mod immich_answers;
 pub mod immich_form;
 pub mod immich_functions;
 pub mod immich_uploads;
+pub mod nextcloud;
 pub mod serve;

@@ -32,13 +32,9 @@ use tokio::time::Instant;
 
 pub use place::Place;
 
-use super::http::{SharedHttp, Url};
+use super::connect::ServerParts;
 use super::manifest::Collected;
 use super::{Abilities, BoxFuture, Destination, Item, ReadBack, Sent, Transfer};
-use crate::base::clock::SharedClock;
-use crate::base::executor::Executor;
-use crate::base::rng::SharedRng;
-use crate::base::secret::Secret;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::record::Evidence;
 use checks::Checks;
@@ -49,33 +45,12 @@ use wire::Wire;
 /// How long what a server takes is believed before it is asked again: an update may bring more.
 const TYPES_HOLD: Duration = Duration::from_secs(3600);
 
-/// What an Immich destination is put together from.
-#[derive(Clone)]
-pub struct Parts {
-    /// `immich+https://HOST[/PATH][?albums=folders][&stacks=raw]`.
-    pub address: String,
-    /// The API key.
-    pub key: Secret,
-    /// By what the account must be known again; `None` takes any.
-    pub uuid: Option<String>,
-    /// What an earlier probe found.
-    pub abilities: Option<Abilities>,
-    /// Carries requests.
-    pub http: SharedHttp,
-    /// Where source files are read.
-    pub executor: Executor,
-    /// Chance.
-    pub rng: SharedRng,
-    /// Time.
-    pub clock: SharedClock,
-}
-
 /// An Immich destination.
 #[derive(Clone)]
 pub struct Immich(Arc<Inner>);
 
 struct Inner {
-    parts: Parts,
+    parts: ServerParts,
     place: Place,
     wire: Arc<Wire>,
     checks: Checks,
@@ -144,12 +119,12 @@ impl Immich {
     ///
     /// # Errors
     /// `bad_request` when the address makes no sense.
-    pub fn new(parts: Parts) -> Result<Self, Failure> {
+    pub fn new(parts: ServerParts) -> Result<Self, Failure> {
         let place = Place::parse(&parts.address)?;
         let wire = Arc::new(Wire {
             http: Arc::clone(&parts.http),
             api: place.api(),
-            key: parts.key.clone(),
+            credentials: Arc::clone(&parts.credentials),
             clock: Arc::clone(&parts.clock),
         });
         let known = parts.abilities.as_ref().map(|able| Known::parse(&able.findings)).unwrap_or_default();
@@ -170,27 +145,22 @@ impl Immich {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub async fn create(parts: Parts) -> Result<(Self, Abilities), Failure> {
-        let (abilities, _room) = Self::new(parts.clone())?.0.probe().await?;
-        let parts = Parts { uuid: Some(abilities.uuid.clone()), abilities: Some(abilities.clone()), ..parts };
-        Ok((Self::new(parts)?, abilities))
+    pub async fn create(parts: ServerParts) -> Result<(Self, Abilities), Failure> {
+        let (abilities, room) = Self::new(parts.clone())?.0.probe().await?;
+        let parts =
+            ServerParts { uuid: Some(abilities.uuid.clone()), abilities: Some(abilities.clone()), ..parts };
+        let immich = Self::new(parts)?;
+        immich.0.set_room(room);
+        Ok((immich, abilities))
     }
 
     /// Tries a server. Gives the room that a quota leaves, where there is one.
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub async fn try_out(parts: Parts) -> Result<(Abilities, Option<u64>), Failure> {
+    pub async fn try_out(parts: ServerParts) -> Result<(Abilities, Option<u64>), Failure> {
         Self::new(parts)?.0.probe().await
     }
-}
-
-/// The server of an address, for the rules on which may be reached without TLS.
-///
-/// # Errors
-/// `bad_request` when the address makes no sense.
-pub fn endpoint(address: &str) -> Result<Url, Failure> {
-    Ok(Place::parse(address)?.base)
 }
 
 /// A path's last part, as the server is told it.

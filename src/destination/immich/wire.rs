@@ -1,11 +1,13 @@
 //! Sends a request with the key and gives its whole answer.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 
 use super::errors;
 use crate::base::clock::SharedClock;
-use crate::base::secret::Secret;
-use crate::destination::http::{Answer, Headers, HttpError, Method, Request, Response, SharedHttp, Url};
+use crate::destination::credentials::Credentials;
+use crate::destination::http::{Answer, HttpError, Method, Request, Response, SharedHttp, Url};
 use crate::domain::failure::{Failure, FailureKind};
 
 /// The way to one server.
@@ -14,8 +16,8 @@ pub struct Wire {
     pub http: SharedHttp,
     /// Where the API is, with a slash at its end.
     pub api: Url,
-    /// The API key.
-    pub key: Secret,
+    /// Who signs in, with the API key.
+    pub credentials: Arc<Credentials>,
     /// Dates failures.
     pub clock: SharedClock,
 }
@@ -28,11 +30,9 @@ impl Wire {
         url
     }
 
-    /// A request with the key.
+    /// A request; the key comes to it when it is sent.
     pub fn request(&self, method: Method, path: &str) -> Request {
-        let mut headers = Headers::default();
-        headers.set_secret("x-api-key", self.key.clone());
-        Request::new(method, self.url(path)).header("accept", "application/json").headers(&headers)
+        Request::new(method, self.url(path)).header("accept", "application/json")
     }
 
     /// The same with a JSON body.
@@ -40,9 +40,17 @@ impl Wire {
         self.request(method, path).header("content-type", "application/json").body(body)
     }
 
-    /// Sends a request.
-    pub async fn open(&self, request: Request) -> Result<Response, HttpError> {
-        self.http.send(request).await
+    /// Sends a request with the key.
+    pub async fn open(&self, mut request: Request) -> Result<Response, HttpError> {
+        if let Some(login) = self.credentials.login().await? {
+            request.headers.set_secret("x-api-key", login.secret);
+        }
+        let response = self.http.send(request).await?;
+        if response.status == 401 {
+            // The person may have given another key meanwhile.
+            self.credentials.forget().await;
+        }
+        Ok(response)
     }
 
     /// Sends a request and gives its answer, whatever its status, with at most `limit` bytes.

@@ -7,14 +7,17 @@ use std::sync::atomic::Ordering;
 use safelight::base::clock::SystemClock;
 use safelight::base::executor::Executor;
 use safelight::base::rng::SystemRng;
-use safelight::base::secret::Secret;
+use safelight::base::secret::{MemorySecrets, Secret};
+use safelight::destination::connect::ServerParts;
+use safelight::destination::credentials::{Credentials, Environment, Vault};
 use safelight::destination::http::{Client, Settings};
-use safelight::destination::immich::{Immich, Parts};
+use safelight::destination::immich::Immich;
 use safelight::destination::{Companion, Destination as _, Item, Sent, SharedDestination, Transfer};
 use safelight::domain::asset::ResourceKind;
 use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::messages;
 use safelight::domain::record::{Evidence, ProofMethod};
+use safelight::domain::target::DestinationKind;
 use tokio_util::sync::CancellationToken;
 
 use super::site::Saver;
@@ -30,13 +33,19 @@ struct Bench {
     sources: Sources,
 }
 
-fn parts(address: String, key: &str) -> Parts {
-    Parts {
+fn parts(address: String, key: &str) -> ServerParts {
+    let environment: Environment = Arc::new(|_name| None);
+    let vault = Vault { store: Arc::new(MemorySecrets::default()), environment };
+    let (kind, key) = (DestinationKind::Immich, Secret::new(key.to_owned()));
+    let credentials = Credentials::new(vault, kind, address.clone(), None, None, Some(key));
+    ServerParts {
+        kind,
         address,
-        key: Secret::new(key.to_owned()),
+        installation: super::site::INSTALLATION.to_owned(),
         uuid: None,
         abilities: None,
         http: Arc::new(Client::new(Settings::default())),
+        credentials: Arc::new(credentials),
         executor: Executor::threads("test", 4).expect("threads"),
         rng: Arc::new(SystemRng),
         clock: Arc::new(SystemClock),
@@ -212,7 +221,7 @@ async fn the_same_account_is_known_again_and_another_is_not() {
         let (_to, abilities) = Immich::create(parts(bench.server.address(), KEY)).await.expect("set up");
         let known = |key: &str| {
             let parts = parts(bench.server.address(), key);
-            Immich::new(Parts {
+            Immich::new(ServerParts {
                 uuid: Some(abilities.uuid.clone()),
                 abilities: Some(abilities.clone()),
                 ..parts

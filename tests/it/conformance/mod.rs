@@ -7,10 +7,14 @@ mod cases;
 mod hostile;
 mod immich;
 mod killed;
+mod servers;
 pub mod site;
 pub mod source;
 
 use site::Site;
+
+use crate::fakes::dav::Moods;
+use crate::fakes::nextcloud::CloudMoods;
 
 /// Every case, once for each site.
 macro_rules! suite {
@@ -18,7 +22,8 @@ macro_rules! suite {
         mod $site {
             use super::*;
             $(
-                #[tokio::test]
+                // Two threads: what is read from a server is read by one while the other fetches it.
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
                     $module::$case(&$open.await).await;
                 }
@@ -34,6 +39,14 @@ macro_rules! suites {
         suite!(memory, Site::memory(), [$($cases)*]);
         suite!(fat, Site::fat(), [$($cases)*]);
         suite!(replacing, Site::replacing(), [$($cases)*]);
+        suite!(dav, servers::dav(Moods::default()), [$($cases)*]);
+        suite!(dav_replacing, servers::dav(servers::careless()), [$($cases)*]);
+        suite!(dav_folding, servers::dav(servers::folding()), [$($cases)*]);
+        suite!(nextcloud, servers::nextcloud(CloudMoods::default()), [$($cases)*]);
+        suite!(nextcloud_older, servers::nextcloud(servers::older()), [$($cases)*]);
+        suite!(apache, servers::apache(), [$($cases)*]);
+        suite!(nginx, servers::nginx(), [$($cases)*]);
+        suite!(rclone, servers::rclone(), [$($cases)*]);
     };
 }
 
