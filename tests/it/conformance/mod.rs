@@ -6,7 +6,7 @@
 mod cases;
 mod hostile;
 mod killed;
-mod servers;
+pub mod servers;
 pub mod site;
 pub mod source;
 
