@@ -55,7 +55,7 @@ pub trait Connect: Send + Sync {
 /// Destinations of this computer and its network.
 #[derive(Clone)]
 pub struct Connector {
-    /// Where blocking work of folders runs.
+    /// What blocking work of folders runs on; each destination has threads of its own like these.
     pub executor: Executor,
     /// Chance.
     pub rng: SharedRng,
@@ -78,7 +78,7 @@ impl Connector {
             installation: installation.to_owned(),
             abilities,
             fs: Arc::clone(&self.fs),
-            executor: self.executor.clone(),
+            executor: self.executor.apart(),
             rng: Arc::clone(&self.rng),
             clock: Arc::clone(&self.clock),
         }
