@@ -13,6 +13,8 @@ mod fire;
 mod immich_facts;
 mod kill;
 mod layers;
+mod nextcloud;
+mod secrets;
 mod support;
 mod tidy;
 mod wire;

@@ -7,7 +7,7 @@ mod cases;
 mod hostile;
 mod immich;
 mod killed;
-mod servers;
+pub mod servers;
 pub mod site;
 pub mod source;
 
