@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --example fake_immich -- [--v2] [--port N] [--quota BYTES] [--key SECRET] [--may asset.upload,…]
+//!     [--rate BYTES_PER_SECOND]
 //! ```
 //! Everything is kept in memory. `GET /fake/assets` shows what it holds, `GET /fake/requests` what it
 //! was asked.
@@ -23,7 +24,7 @@ use fakes::immich::{Generation, ImmichServer, KEY};
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let (mut generation, mut port, mut quota) = (Generation::V3, 2283, None);
-    let (mut key, mut may) = (None, "all".to_owned());
+    let (mut key, mut may, mut rate) = (None, "all".to_owned(), None);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().expect("a value after the option");
         match argument.as_str() {
@@ -32,6 +33,7 @@ fn main() {
             "--quota" => quota = Some(value().parse().expect("a number of bytes")),
             "--key" => key = Some(value()),
             "--may" => may = value(),
+            "--rate" => rate = Some(value().parse().expect("bytes a second")),
             other => {
                 println!("unknown option {other}");
                 std::process::exit(2);
@@ -39,6 +41,7 @@ fn main() {
         }
     }
     let server = ImmichServer::start_at(generation, port, quota);
+    server.set(|moods| moods.rate = rate);
     if let Some(key) = &key {
         server.immich.add_key(&server.user, key, &may.split(',').collect::<Vec<_>>());
     }

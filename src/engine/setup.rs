@@ -401,8 +401,11 @@ impl Supervisor {
                 Ok(name)
             };
         }
-        let last = String::from_utf8_lossy(&address.address).into_owned();
-        let last = last.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default().to_lowercase();
+        let whole = String::from_utf8_lossy(&address.address).into_owned();
+        // Options at a URL's end name nothing.
+        let is_url = address.kind != DestinationKind::Folder;
+        let place = whole.split('?').next().filter(|_place| is_url).unwrap_or(&whole);
+        let last = place.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default().to_lowercase();
         let plain: String = last.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let plain = plain.trim_matches('-');
         let base = if plain.is_empty() { address.kind.as_str() } else { plain };

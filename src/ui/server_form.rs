@@ -45,6 +45,8 @@ pub(super) struct ServerForm {
     secret: String,
     /// The person has agreed to a connection that is not encrypted.
     pub allows_http: bool,
+    /// Photos go into albums that have the names of their folders.
+    has_albums: bool,
 }
 
 impl std::fmt::Debug for ServerForm {
@@ -73,7 +75,7 @@ fn help(kind: DestinationKind) -> &'static str {
             "Any S3-compatible storage. The key needs to list the bucket, and to read and write below the folder"
         }
         DestinationKind::Immich => {
-            "Make a key in Immich: Account settings, API keys. It needs asset.upload, asset.read and asset.download"
+            "Make a key in Immich: Account settings, API keys. It needs asset.upload; with asset.download it can restore, with user.read see the quota, with asset.update and asset.delete help with sidecars and the trash"
         }
         DestinationKind::Tus => "A server for uploads that speaks tus 1.0",
         DestinationKind::Resumable => "A server that takes resumable uploads over HTTP",
@@ -134,6 +136,9 @@ impl ServerForm {
             text.truncate(text.floor_char_boundary(FIELD_BYTES_MAX));
             changed |= *text != before;
         }
+        if kind == DestinationKind::Immich {
+            changed |= self.albums_switch(ui);
+        }
         if self.is_plain() {
             ui.add_space(space::XS);
             let before = self.allows_http;
@@ -149,6 +154,21 @@ impl ServerForm {
             changed |= self.allows_http != before;
         }
         (changed, entered)
+    }
+
+    fn albums_switch(&mut self, ui: &mut Ui) -> bool {
+        ui.add_space(space::XS);
+        let before = self.has_albums;
+        ui.horizontal(|ui| {
+            let name = "Albums named after folders";
+            if widgets::switch(ui, self.has_albums, name).clicked() {
+                self.has_albums = !self.has_albums;
+            }
+            let text = "Albums named after folders: the key then needs album.read, album.create and albumAsset.create too";
+            let text = widgets::note(ui, text);
+            ui.add(Label::new(text).wrap());
+        });
+        self.has_albums != before
     }
 
     /// The server's address begins with `http://`.
@@ -192,7 +212,8 @@ impl ServerForm {
             user => format!("{}@", encoded(user)),
         };
         let slash = if folder.is_empty() { "" } else { "/" };
-        format!("{}+{scheme}://{user}{rest}{slash}{}", kind.as_str(), encoded_path(folder))
+        let albums = if self.has_albums && kind == DestinationKind::Immich { "/?albums=folders" } else { "" };
+        format!("{}+{scheme}://{user}{rest}{slash}{}{albums}", kind.as_str(), encoded_path(folder))
     }
 
     /// The password, key or token, if one was entered.

@@ -432,6 +432,29 @@ impl ImmichServer {
         format!("immich+{}", self.origin())
     }
 
+    /// Another client has sent this.
+    pub fn put(&self, name: &str, bytes: &[u8]) {
+        let asset = Asset {
+            id: self.immich.id(),
+            user: self.user.id.clone(),
+            name: name.to_owned(),
+            sha1: sha1_of(bytes),
+            bytes: bytes.to_vec(),
+            is_video: false,
+            created: String::new(),
+            modified: String::new(),
+            device: String::new(),
+            device_asset: String::new(),
+            visibility: "timeline".to_owned(),
+            is_favorite: false,
+            is_trashed: false,
+            live_video: None,
+            sidecar: None,
+            told: BTreeMap::new(),
+        };
+        self.immich.lock().assets.push(asset);
+    }
+
     pub fn set(&self, change: impl FnOnce(&mut Moods)) {
         change(&mut self.immich.moods.lock().expect("unpoisoned"));
     }

@@ -14,6 +14,7 @@ pub mod source;
 use site::Site;
 
 use crate::fakes::dav::Moods;
+use crate::fakes::immich::Generation;
 use crate::fakes::nextcloud::CloudMoods;
 
 /// Every case, once for each site.
@@ -49,6 +50,29 @@ macro_rules! suites {
         suite!(rclone, servers::rclone(), [$($cases)*]);
     };
 }
+
+/// What a place that names its copies itself has in common with all others.
+macro_rules! libraries {
+    ($($cases:tt)*) => {
+        suite!(immich_v2, immich::site(Generation::V2), [$($cases)*]);
+        suite!(immich_v3, immich::site(Generation::V3), [$($cases)*]);
+    };
+}
+
+libraries!(
+    cases::every_size_arrives_is_proved_and_reads_back,
+    cases::equal_bytes_are_adopted_unread,
+    cases::an_empty_file_is_refused,
+    cases::cancelled_before_it_begins_nothing_happens,
+    cases::names_of_every_kind_are_kept_apart,
+    cases::two_at_once_under_one_key_lose_nothing,
+    cases::many_at_once_all_arrive,
+    cases::what_is_not_there_is_not_found,
+    killed::killed_at_every_checkpoint_it_ends_well,
+    killed::a_changed_source_is_never_stored,
+    killed::a_source_that_goes_is_only_its_own_trouble,
+    killed::lost_answers_are_survived,
+);
 
 suites!(
     cases::every_size_arrives_is_proved_and_reads_back,

@@ -50,6 +50,8 @@ struct Shared {
 pub struct Sources {
     shared: Arc<Mutex<Shared>>,
     read: Arc<AtomicU64>,
+    /// Every key that was given out, with its bytes' digest.
+    keys: Arc<Mutex<Vec<(String, Blake3)>>>,
 }
 
 struct OpenFake {
@@ -89,6 +91,7 @@ pub fn may_2019() -> CapturedAt {
 impl Sources {
     /// Adds a file, and gives the item that would send it.
     pub fn add(&self, record: i64, key: &str, bytes: &[u8]) -> Item {
+        self.keys.lock().expect("unpoisoned").push((key.to_owned(), digest(bytes)));
         let path = PathBuf::from(format!("/source/{record}.jpg"));
         let stamp = FileStamp { size: bytes.len() as u64, mtime_ns: MTIME_NS, ctime_ns: 1 };
         let fake = Fake { bytes: Arc::new(bytes.to_vec()), stamp };
@@ -125,6 +128,12 @@ impl Sources {
         let fake = shared.files.remove(&item.path).expect("added before");
         shared.files.insert(path.clone(), fake);
         path
+    }
+
+    /// The keys that were given out for these bytes, the latest first.
+    pub fn keys_of(&self, bytes: &[u8]) -> Vec<String> {
+        let (keys, wanted) = (self.keys.lock().expect("unpoisoned"), digest(bytes));
+        keys.iter().rev().filter(|(_key, of)| *of == wanted).map(|(key, _of)| key.clone()).collect()
     }
 
     pub fn remove(&self, item: &Item) {
