@@ -22,7 +22,6 @@ use serde_json::{Value, json};
 use sha1::Digest as _;
 
 use super::immich_answers::{self as answers, json_answer, refusal};
-use super::immich_functions::ids;
 use super::immich_uploads;
 use super::serve::{Answer, Cut, Handler, Handling, Received, Running, answer, answer_with, field, receive};
 
@@ -206,7 +205,7 @@ impl Immich {
                     immich_uploads::upload(self, &key, &head.headers, body).await
                 }
                 Ok(_) => Ok(self.refuse(403, "Missing required permission: asset.upload")),
-                Err(refused) => Ok(refused),
+                Err(refused) => Ok(*refused),
             };
         }
         let body = match receive(body, None, usize::MAX).await {
@@ -250,12 +249,12 @@ impl Immich {
         }
     }
 
-    fn key_of(&self, headers: &hyper::HeaderMap) -> Result<Key, Answer> {
+    fn key_of(&self, headers: &hyper::HeaderMap) -> Result<Key, Box<Answer>> {
         let Some(given) = field(headers, "x-api-key") else {
-            return Err(self.refuse(401, "Authentication required"));
+            return Err(Box::new(self.refuse(401, "Authentication required")));
         };
         let found = self.lock().keys.iter().find(|key| key.secret == given).cloned();
-        found.ok_or_else(|| self.refuse(401, "Invalid API key"))
+        found.ok_or_else(|| Box::new(self.refuse(401, "Invalid API key")))
     }
 
     fn answer(&self, method: &str, path: &str, headers: &hyper::HeaderMap, body: &Value) -> Answer {
@@ -273,7 +272,7 @@ impl Immich {
         }
         let key = match self.key_of(headers) {
             Ok(key) => key,
-            Err(refused) => return refused,
+            Err(refused) => return *refused,
         };
         let Some(permission) = self.permission(method, &parts) else {
             return self.refuse(404, format!("Cannot {method} /api/{path}"));
@@ -341,17 +340,7 @@ impl Immich {
             }),
             ("PUT", ["assets", id]) => self.update(&user, id, body),
             ("DELETE", ["assets"]) => self.remove(&user, body),
-            ("POST", ["trash", "restore", "assets"]) => {
-                let mut state = self.lock();
-                let mut count = 0;
-                for id in ids(&body["ids"]) {
-                    if let Some(asset) = state.own(&user.id, &id).filter(|asset| asset.is_trashed) {
-                        asset.is_trashed = false;
-                        count += 1;
-                    }
-                }
-                json_answer(200, &json!({ "count": count }))
-            }
+            ("POST", ["trash", "restore", "assets"]) => self.restore(&user, body),
             ("GET", ["albums"]) => {
                 let state = self.lock();
                 let own = state.albums.iter().filter(|album| album.user == user.id);
@@ -362,15 +351,7 @@ impl Immich {
             ("GET", ["albums", id]) => self.album(&user, id),
             ("POST", ["albums"]) => self.make_album(&user, body),
             ("PUT", ["albums", id, "assets"]) => self.fill_album(&user, id, body),
-            ("POST", ["stacks"]) => {
-                let stack = ids(&body["assetIds"]);
-                if stack.len() < 2 || !stack.iter().all(|id| self.lock().own(&user.id, id).is_some()) {
-                    return self.refuse(400, "Not found or no asset.update access");
-                }
-                let made = json!({ "id": self.id(), "primaryAssetId": stack[0], "assets": [] });
-                self.lock().stacks.push(stack);
-                json_answer(201, &made)
-            }
+            ("POST", ["stacks"]) => self.make_stack(&user, body),
             ("PUT", ["tags"]) => {
                 let tag = |value: &Value| {
                     json!({ "id": self.id(), "parentId": self.id(), "value": value,

@@ -103,6 +103,29 @@ impl Immich {
         held.map(|asset| answers::asset_in_album(self.generation, asset, user)).collect()
     }
 
+    pub(super) fn restore(&self, user: &User, body: &Value) -> Answer {
+        let mut state = self.lock();
+        let mut count = 0;
+        for id in ids(&body["ids"]) {
+            if let Some(asset) = state.own(&user.id, &id).filter(|asset| asset.is_trashed) {
+                asset.is_trashed = false;
+                count += 1;
+            }
+        }
+        json_answer(200, &json!({ "count": count }))
+    }
+
+    pub(super) fn make_stack(&self, user: &User, body: &Value) -> Answer {
+        let stack = ids(&body["assetIds"]);
+        let mut state = self.lock();
+        if stack.len() < 2 || !stack.iter().all(|id| state.own(&user.id, id).is_some()) {
+            return self.refuse(400, "Not found or no asset.update access");
+        }
+        let made = json!({ "id": self.id(), "primaryAssetId": stack[0], "assets": [] });
+        state.stacks.push(stack);
+        json_answer(201, &made)
+    }
+
     pub(super) fn album(&self, user: &User, id: &str) -> Answer {
         let state = self.lock();
         match state.albums.iter().find(|album| album.user == user.id && album.id == id) {
@@ -153,6 +176,6 @@ impl Immich {
 }
 
 /// The ids in a list.
-pub fn ids(list: &Value) -> Vec<String> {
+fn ids(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }

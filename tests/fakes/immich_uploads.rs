@@ -65,7 +65,7 @@ impl Fields<'_> {
 
 /// A file's type is judged as its part begins: by the `filename` that came before it, else by its own
 /// name. So a sidecar after `filename` is judged by the picture's name, and refused.
-fn read<'a>(immich: &Immich, form: &'a [Part]) -> Result<Fields<'a>, Answer> {
+fn read<'a>(immich: &Immich, form: &'a [Part]) -> Result<Fields<'a>, Box<Answer>> {
     let mut fields = Fields::default();
     for part in form {
         let Some(own_name) = &part.file_name else {
@@ -79,7 +79,7 @@ fn read<'a>(immich: &Immich, form: &'a [Part]) -> Result<Fields<'a>, Answer> {
         match part.name.as_str() {
             "assetData" if is_asset => fields.asset = Some(part),
             "sidecarData" if ending == ".xmp" => fields.sidecar = Some(part),
-            _ => return Err(immich.refuse(400, format!("Unsupported file type {name}"))),
+            _ => return Err(Box::new(immich.refuse(400, format!("Unsupported file type {name}")))),
         }
     }
     Ok(fields)
@@ -114,7 +114,7 @@ fn wrong_fields(generation: Generation, fields: &Fields<'_>) -> Vec<Fault> {
 fn take(immich: &Immich, key: &Key, form: &[Part]) -> Answer {
     let fields = match read(immich, form) {
         Ok(fields) => fields,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let Some(file) = fields.asset else { return immich.refuse(400, "File is required") };
     let wrong = wrong_fields(immich.generation, &fields);
@@ -145,7 +145,7 @@ fn take(immich: &Immich, key: &Key, form: &[Part]) -> Answer {
     let visibility = fields.texts.get("visibility").cloned().unwrap_or_else(|| "timeline".to_owned());
     let asset = Asset {
         id: immich.id(),
-        user: user.id.clone(),
+        user: user.id,
         sha1,
         bytes: file.bytes.clone(),
         is_video: answers::VIDEO.contains(&ending.as_str()),
