@@ -19,7 +19,6 @@ use crate::destination::{SharedDestination, manifest};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
 use crate::domain::key;
-use crate::store::Store;
 use crate::store::{Store, StoreError};
 
 /// Segment numbers tried when the next one is taken, before it waits for another time.
