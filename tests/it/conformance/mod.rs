@@ -7,6 +7,7 @@ mod cases;
 mod hostile;
 mod immich;
 mod killed;
+mod library;
 pub mod servers;
 pub mod site;
 pub mod source;
@@ -54,8 +55,8 @@ macro_rules! suites {
 /// What a place that names its copies itself has in common with all others.
 macro_rules! libraries {
     ($($cases:tt)*) => {
-        suite!(immich_v2, immich::site(Generation::V2), [$($cases)*]);
-        suite!(immich_v3, immich::site(Generation::V3), [$($cases)*]);
+        suite!(immich_v2, library::site(Generation::V2), [$($cases)*]);
+        suite!(immich_v3, library::site(Generation::V3), [$($cases)*]);
     };
 }
 
