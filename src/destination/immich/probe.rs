@@ -1,7 +1,7 @@
 //! Finding out what answers at an address, and what the key may do there.
 
 use super::Inner;
-use super::api::{self, Features, Key, MediaTypes, Ping, User, Verdict, Version};
+use super::api::{self, Features, Key, MediaTypes, Ping, Sha1, User, Verdict, Version};
 use super::errors;
 use super::known::{self, Known};
 use crate::destination::Abilities;
@@ -53,8 +53,7 @@ pub async fn probe(inner: &Inner) -> Result<Probed, Failure> {
         return Err(for_good(errors::lacks(&lacking)));
     }
     // Says at once whether the key may send: asking what is there needs the same permission.
-    let made_up = std::array::from_fn(|_place| inner.parts.rng.next_u64().to_le_bytes()[0]);
-    match inner.checks.ask_now(&[made_up]).await?.first() {
+    match inner.checks.ask_now(&[made_up(inner)]).await?.first() {
         Some(Verdict::Absent) => {}
         _ => {
             let why = "the server says that it has bytes which nobody has";
@@ -63,6 +62,11 @@ pub async fn probe(inner: &Inner) -> Result<Probed, Failure> {
     }
     let room = user.as_ref().and_then(User::room);
     Ok(Probed { known, key: key.map(|key| key.id), room })
+}
+
+/// A checksum of bytes that nobody has.
+fn made_up(inner: &Inner) -> Sha1 {
+    std::array::from_fn(|_place| inner.parts.rng.next_u64().to_le_bytes()[0])
 }
 
 /// What a probe amounts to.
@@ -176,7 +180,7 @@ pub async fn check(inner: &Inner, uuid: Option<&str>) -> Result<Option<u64>, Fai
     let user = if known.may(known::USER) { user(inner).await? } else { None };
     let Some(user) = user else {
         // Any question needs the key; this one no more than the permission that nothing goes without.
-        return inner.checks.ask_now(&[]).await.map(|_none| None);
+        return inner.checks.ask_now(&[made_up(inner)]).await.map(|_absent| None);
     };
     let expected = uuid.and_then(|uuid| uuid.strip_prefix("immich-user-"));
     if expected.is_some_and(|expected| expected != user.id) {
