@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use gate::*;
 pub use rows::*;
 pub use snapshot::*;
-pub use wire::PathText;
+pub use wire::{PathText, SecretText};
 
 /// The version both ends must share. Raised with any change to these types.
 pub const PROTOCOL_VERSION: u32 = 2;
@@ -115,6 +115,8 @@ pub enum Request {
         target: PathText,
         /// Plain http to a private address was agreed to.
         allow_http: bool,
+        /// The password, key or token that was entered for it.
+        secret: Option<SecretText>,
     },
     /// Validates, saves and enables a destination. Replies [`Reply::Destination`].
     AddDestination {
@@ -126,6 +128,15 @@ pub enum Request {
         allow_http: bool,
         /// Also consent for every present source (the window's way).
         consent_all: bool,
+        /// The password, key or token that was entered for it; it is kept in the keyring.
+        secret: Option<SecretText>,
+    },
+    /// Keeps another password, key or token for a destination, in the keyring.
+    SetSecret {
+        /// The destination.
+        id: i64,
+        /// The secret. S3's is `ID:SECRET`.
+        secret: SecretText,
     },
     /// Tries a saved destination. Replies [`Reply::Tested`].
     TestDestination {

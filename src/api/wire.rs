@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use crate::base::secret::Secret;
+
 /// A path for people (`path`, lossy) that keeps its bytes (`path_b64`) when it is not UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PathText {
@@ -40,9 +42,45 @@ impl PathText {
     }
 }
 
+/// A secret on its way over the owner's own socket. It is not printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretText(Secret);
+
+impl SecretText {
+    /// Takes a secret over.
+    pub fn new(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+
+    /// The secret.
+    pub fn into_inner(self) -> Secret {
+        self.0
+    }
+}
+
+impl Serialize for SecretText {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_crosses_and_is_not_printed() {
+        let secret = SecretText::new("planted".to_owned());
+        let json = serde_json::to_string(&secret).expect("json");
+        assert_eq!(serde_json::from_str::<SecretText>(&json).expect("json"), secret);
+        assert!(!format!("{secret:?}").contains("planted"));
+    }
 
     #[test]
     fn paths_keep_their_bytes() {

@@ -1,4 +1,9 @@
-//! What nobody may see: passwords, keys and tokens.
+//! What nobody may see: passwords, keys and tokens, and the seam to where they are kept.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 
 /// A secret text. It is not printed, and its memory is cleared when it goes.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,6 +38,88 @@ impl Drop for Secret {
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+/// Why the keyring did not answer as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SecretTrouble {
+    /// There is none.
+    #[error("this computer offers no keyring")]
+    Missing,
+    /// It is locked, or the person refused.
+    #[error("the keyring is locked")]
+    Locked,
+    /// It does not answer in time.
+    #[error("the keyring does not answer")]
+    Silent,
+    /// It failed.
+    #[error("the keyring failed")]
+    Failed,
+}
+
+/// A keyring's answer, to come.
+pub type SecretFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SecretTrouble>> + Send + 'a>>;
+
+/// Where secrets are kept: the desktop's keyring, or a test's own. It keeps them encrypted or not at
+/// all.
+pub trait SecretStore: Send + Sync {
+    /// The secret of an account; none where none is kept.
+    fn get<'a>(&'a self, account: &'a str) -> SecretFuture<'a, Option<Secret>>;
+    /// Keeps a secret, in place of the one there was.
+    fn set<'a>(&'a self, account: &'a str, secret: Secret) -> SecretFuture<'a, ()>;
+    /// Removes a secret; none to remove is fine.
+    fn remove<'a>(&'a self, account: &'a str) -> SecretFuture<'a, ()>;
+}
+
+/// Secrets in memory: for tests, and for where nothing else may be touched.
+#[derive(Default)]
+pub struct MemorySecrets {
+    kept: Mutex<HashMap<String, Secret>>,
+    trouble: Mutex<Option<SecretTrouble>>,
+}
+
+impl MemorySecrets {
+    /// A keyring that is not there.
+    pub fn missing() -> Self {
+        let secrets = Self::default();
+        secrets.refuse(SecretTrouble::Missing);
+        secrets
+    }
+
+    /// From now on, everything is refused like this.
+    pub fn refuse(&self, trouble: SecretTrouble) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+    }
+
+    /// The accounts that have a secret.
+    pub fn accounts(&self) -> Vec<String> {
+        self.kept().keys().cloned().collect()
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<String, Secret>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer<T>(&self, work: impl FnOnce(&mut HashMap<String, Secret>) -> T) -> Result<T, SecretTrouble> {
+        match *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(trouble) => Err(trouble),
+            None => Ok(work(&mut self.kept())),
+        }
+    }
+}
+
+impl SecretStore for MemorySecrets {
+    fn get<'a>(&'a self, account: &'a str) -> SecretFuture<'a, Option<Secret>> {
+        Box::pin(std::future::ready(self.answer(|kept| kept.get(account).cloned())))
+    }
+
+    fn set<'a>(&'a self, account: &'a str, secret: Secret) -> SecretFuture<'a, ()> {
+        Box::pin(std::future::ready(self.answer(|kept| drop(kept.insert(account.to_owned(), secret)))))
+    }
+
+    fn remove<'a>(&'a self, account: &'a str) -> SecretFuture<'a, ()> {
+        Box::pin(std::future::ready(self.answer(|kept| drop(kept.remove(account)))))
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-DEST is a folder's path, a file:// address, or the name of a saved destination (./x forces a path).
+DEST is a folder's path, a file:// address, a server (webdav+https://USER@HOST/PATH), or the name of a saved destination (./x forces a path).
 
 Exit codes: 0 all safe or left out, 1 some unproven or need attention, 2 usage, 3 destination \
 unreachable, refused or full, 4 a whole source unreadable, 5 internal, 130 stopped";
@@ -129,6 +129,17 @@ pub enum DestinationCommand {
         /// Allow http without encryption to a private address
         #[arg(long)]
         allow_http: bool,
+        /// Read the password, key or token from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Enter another password, key or token for a destination; it is kept in the keyring
+    Password {
+        /// Which one
+        dest: OsString,
+        /// Read it from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
     },
     /// List the destinations
     List,

@@ -70,6 +70,7 @@ fn consent(desk: &mut Desk, args: &BackupArgs, folders: &[PathBuf]) -> Result<(P
                 name: None,
                 allow_http: args.allow_http,
                 consent_all: false,
+                secret: None,
             };
             match desk.talk.call(request)? {
                 Reply::Destination { id, .. } => id,

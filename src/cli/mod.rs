@@ -7,6 +7,7 @@ pub mod args;
 mod background;
 mod backup;
 mod copies;
+mod enter;
 mod exit;
 mod join;
 mod json;

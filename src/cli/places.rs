@@ -2,16 +2,16 @@
 
 use std::ffi::OsStr;
 
-use super::Desk;
 use super::args::{DestinationCommand, SourceCommand};
 use super::exit::{Exit, Trouble};
 use super::json::{Destination, Source};
 use super::resolve::{Dest, destination, known_source, refuse_overlap, saved_destination, source_folder};
 use super::status::{condition, destination_lines};
 use super::words::{files, path_text, size};
-use crate::api::{Reply, Request, Snapshot, TestReport};
+use super::{Desk, enter};
+use crate::api::{PathText, Reply, Request, SecretText, Snapshot, TestReport};
 use crate::client::conversation::unexpected;
-use crate::domain::target::is_valid_name;
+use crate::domain::target::{DestinationKind, Target, is_valid_name};
 
 /// `source …`
 ///
@@ -68,9 +68,11 @@ fn list_sources(desk: &mut Desk) -> Result<(), Trouble> {
 /// What was refused.
 pub fn destinations(desk: &mut Desk, command: &DestinationCommand) -> Result<Exit, Trouble> {
     match command {
-        DestinationCommand::Add { dest, name, allow_http } => {
-            add(desk, dest, name.as_deref(), *allow_http)?;
+        DestinationCommand::Add { dest, name, allow_http, password_stdin } => {
+            let options = New { name: name.as_deref(), allow_http: *allow_http, from_stdin: *password_stdin };
+            add(desk, dest, &options)?;
         }
+        DestinationCommand::Password { dest, password_stdin } => password(desk, dest, *password_stdin)?,
         DestinationCommand::List => list_destinations(desk)?,
         DestinationCommand::Test { dest, allow_http } => return test(desk, dest, *allow_http),
         DestinationCommand::Remove { dest } => {
@@ -98,7 +100,42 @@ fn saved(desk: &mut Desk, dest: &OsStr) -> Result<(i64, String), Trouble> {
     Ok((saved.id, saved.name.clone()))
 }
 
-fn add(desk: &mut Desk, dest: &OsStr, name: Option<&str>, allow_http: bool) -> Result<(), Trouble> {
+/// How a destination is to be added.
+struct New<'a> {
+    name: Option<&'a str>,
+    allow_http: bool,
+    from_stdin: bool,
+}
+
+/// The secret that goes with an address, from the person.
+fn secret_for(target: &PathText, from_stdin: bool) -> Result<Option<SecretText>, Trouble> {
+    let kind = match Target::parse(target.path.as_bytes()) {
+        Ok(Target::Url { kind, .. }) => kind,
+        _ => DestinationKind::Folder,
+    };
+    match (kind, from_stdin) {
+        (DestinationKind::Folder, true) => Err(Trouble::new(Exit::Usage, "A folder has no password")),
+        (_, true) => enter::from_stdin().map(Some),
+        (kind, false) => enter::ask(kind),
+    }
+}
+
+/// `destination password`
+fn password(desk: &mut Desk, dest: &OsStr, from_stdin: bool) -> Result<(), Trouble> {
+    let snapshot = desk.talk.snapshot()?;
+    let saved = saved_destination(dest, &snapshot)?;
+    let target = PathText { path: saved.url.clone(), path_b64: None };
+    let Some(secret) = secret_for(&target, from_stdin)? else {
+        return Err(Trouble::new(Exit::Usage, "No password was entered")
+            .advise("Type it at a terminal, or use --password-stdin"));
+    };
+    desk.done(Request::SetSecret { id: saved.id, secret })?;
+    desk.say(&format!("The password of {} is kept in the keyring", saved.name), "kept");
+    Ok(())
+}
+
+fn add(desk: &mut Desk, dest: &OsStr, options: &New<'_>) -> Result<(), Trouble> {
+    let New { name, allow_http, from_stdin } = *options;
     if let Some(bad) = name.filter(|name| !is_valid_name(name)) {
         return Err(Trouble::new(Exit::Usage, format!("{bad} cannot be a name"))
             .advise("Names have 1 to 32 of a to z, 0 to 9 and -"));
@@ -119,8 +156,9 @@ fn add(desk: &mut Desk, dest: &OsStr, name: Option<&str>, allow_http: bool) -> R
         .map(|bytes| crate::base::files::path_from_bytes(&bytes))
         .collect();
     refuse_overlap(&sources, &Dest::New(target.clone()), &snapshot)?;
-    let request =
-        Request::AddDestination { target, name: name.map(str::to_owned), allow_http, consent_all: false };
+    let secret = secret_for(&target, from_stdin)?;
+    let name = name.map(str::to_owned);
+    let request = Request::AddDestination { target, name, allow_http, consent_all: false, secret };
     match desk.talk.call(request)? {
         Reply::Destination { name, .. } => {
             desk.say(
@@ -156,7 +194,7 @@ fn test(desk: &mut Desk, dest: &OsStr, allow_http: bool) -> Result<Exit, Trouble
     let snapshot = desk.talk.snapshot()?;
     let request = match destination(dest, &snapshot)? {
         Dest::Saved(id) => Request::TestDestination { id },
-        Dest::New(target) => Request::TestTarget { target, allow_http },
+        Dest::New(target) => Request::TestTarget { target, allow_http, secret: None },
     };
     let report = match desk.talk.call(request)? {
         Reply::Tested(report) => report,

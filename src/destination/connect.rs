@@ -3,12 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::address;
+use super::credentials::{Credentials, Vault, not_kept};
 use super::folder::{Folder, FolderFs, Parts, RealFs};
+use super::http::SharedHttp;
+use super::webdav::WebDav;
 use super::{Abilities, BoxFuture, Destination as _, SharedDestination};
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
 use crate::base::files::path_from_bytes;
 use crate::base::rng::SharedRng;
+use crate::base::secret::Secret;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::target::DestinationKind;
 
@@ -19,8 +24,30 @@ pub struct Address {
     pub kind: DestinationKind,
     /// A folder's absolute path, or a URL without secrets; as bytes.
     pub address: Vec<u8>,
+    /// Its name, which says what its secret is called in the environment; none before it has one.
+    pub name: Option<String>,
     /// What a probe found; none before the first.
     pub abilities: Option<Abilities>,
+    /// The secret that the person has just entered.
+    pub secret: Option<Secret>,
+    /// The person has agreed to plain http in a private network.
+    pub is_http_agreed: bool,
+}
+
+impl Address {
+    /// An address that nothing is known of.
+    pub fn new(kind: DestinationKind, address: Vec<u8>) -> Self {
+        Self { kind, address, name: None, abilities: None, secret: None, is_http_agreed: false }
+    }
+
+    /// The URL of a server.
+    ///
+    /// # Errors
+    /// `bad_request` when it is none.
+    pub fn text(&self) -> Result<&str, Failure> {
+        let wrong = |_bytes| Failure::destination(FailureKind::BadRequest, "the address is not UTF-8");
+        std::str::from_utf8(&self.address).map_err(wrong)
+    }
 }
 
 /// A destination that was set up, and what it can do.
@@ -34,7 +61,8 @@ pub trait Connect: Send + Sync {
     /// When this release has no such kind, or the address makes no sense.
     fn open(&self, address: &Address, installation: &str) -> Result<SharedDestination, Failure>;
 
-    /// Sets up a destination that the person is adding, or finds it set up already, and probes it.
+    /// Sets up a destination that the person is adding, or finds it set up already, and probes it. A
+    /// secret that came with it is kept in the keyring once it was seen to work.
     ///
     /// # Errors
     /// Why it cannot be used.
@@ -50,12 +78,44 @@ pub trait Connect: Send + Sync {
     /// # Errors
     /// Why it cannot be used.
     fn test<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, Result<(Abilities, Option<u64>), Failure>>;
+
+    /// Keeps another secret for a destination, in the keyring.
+    ///
+    /// # Errors
+    /// `credentials` when it cannot be kept.
+    fn keep_secret<'a>(&'a self, address: &'a Address, secret: Secret) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// Removes a destination's secret from the keyring, as far as there is one of either.
+    fn forget_secret<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, ()>;
+}
+
+/// What every destination on a server is put together from.
+#[derive(Clone)]
+pub struct ServerParts {
+    /// Its address as it is kept.
+    pub address: String,
+    /// This installation's id.
+    pub installation: String,
+    /// The UUID that its marker must have; `None` takes any.
+    pub uuid: Option<String>,
+    /// What an earlier probe found.
+    pub abilities: Option<Abilities>,
+    /// The wire.
+    pub http: SharedHttp,
+    /// Who signs in.
+    pub credentials: Arc<Credentials>,
+    /// Where sources are read.
+    pub executor: Executor,
+    /// Chance.
+    pub rng: SharedRng,
+    /// Time.
+    pub clock: SharedClock,
 }
 
 /// Destinations of this computer and its network.
 #[derive(Clone)]
 pub struct Connector {
-    /// Where blocking work of folders runs.
+    /// Where blocking work of folders runs, and sources are read.
     pub executor: Executor,
     /// Chance.
     pub rng: SharedRng,
@@ -63,12 +123,22 @@ pub struct Connector {
     pub clock: SharedClock,
     /// The file systems that folders are on.
     pub fs: Arc<dyn FolderFs>,
+    /// The wire.
+    pub http: SharedHttp,
+    /// Secrets.
+    pub vault: Vault,
 }
 
 impl Connector {
-    /// A connector to the computer's own file systems.
-    pub fn new(executor: Executor, rng: SharedRng, clock: SharedClock) -> Self {
-        Self { executor, rng, clock, fs: Arc::new(RealFs::default()) }
+    /// A connector to the computer's own file systems and, through `http`, to everyone's servers.
+    pub fn new(
+        executor: Executor,
+        rng: SharedRng,
+        clock: SharedClock,
+        http: SharedHttp,
+        vault: Vault,
+    ) -> Self {
+        Self { executor, rng, clock, fs: Arc::new(RealFs::default()), http, vault }
     }
 
     fn parts(&self, root: &Path, abilities: Option<Abilities>, installation: &str) -> Parts {
@@ -84,10 +154,61 @@ impl Connector {
         }
     }
 
+    fn server_parts(&self, address: &Address, installation: &str) -> Result<ServerParts, Failure> {
+        let text = address::canonical(address.kind, address.text()?)?;
+        let credentials = Credentials::new(
+            self.vault.clone(),
+            address.kind,
+            text.clone(),
+            address.name.clone(),
+            address::user_of(address.kind, &text)?,
+            address.secret.clone(),
+        );
+        let uuid = address.abilities.as_ref().map(|abilities| abilities.uuid.clone());
+        Ok(ServerParts {
+            address: text,
+            installation: installation.to_owned(),
+            uuid: uuid.filter(|uuid| !uuid.is_empty()),
+            abilities: address.abilities.clone(),
+            http: Arc::clone(&self.http),
+            credentials: Arc::new(credentials),
+            executor: self.executor.clone(),
+            rng: Arc::clone(&self.rng),
+            clock: Arc::clone(&self.clock),
+        })
+    }
+
+    /// The same for a destination that is being added or tried: its connection must be encrypted.
+    fn new_server_parts(&self, address: &Address, installation: &str) -> Result<ServerParts, Failure> {
+        let parts = self.server_parts(address, installation)?;
+        address::check_encryption_of(address.kind, &parts.address, address.is_http_agreed)?;
+        Ok(parts)
+    }
+
     async fn set_up(&self, root: &Path, installation: &str) -> Result<(Folder, Abilities), Failure> {
         let (folder, uuid) = Folder::create(self.parts(root, None, installation)).await?;
         let abilities = Abilities { uuid, ..folder.probe().await? };
         Ok((Folder::new(self.parts(root, Some(abilities.clone()), installation)), abilities))
+    }
+
+    async fn set_up_any(&self, address: &Address, installation: &str) -> Result<SetUp, Failure> {
+        match address.kind {
+            DestinationKind::Folder => {
+                let root = path_from_bytes(&address.address);
+                let (folder, abilities) = self.set_up(&root, installation).await?;
+                Ok((Arc::new(folder), abilities))
+            }
+            DestinationKind::WebDav => {
+                let (dav, abilities) = WebDav::create(self.new_server_parts(address, installation)?).await?;
+                Ok((Arc::new(dav), abilities))
+            }
+            other => Err(unknown(other)),
+        }
+    }
+
+    /// The name of a destination's entry in the keyring.
+    fn account(address: &Address) -> Result<String, Failure> {
+        address::canonical(address.kind, address.text()?)
     }
 }
 
@@ -103,6 +224,7 @@ impl Connect for Connector {
                 let root = path_from_bytes(&address.address);
                 Ok(Arc::new(Folder::new(self.parts(&root, address.abilities.clone(), installation))))
             }
+            DestinationKind::WebDav => Ok(Arc::new(WebDav::new(self.server_parts(address, installation)?)?)),
             other => Err(unknown(other)),
         }
     }
@@ -113,15 +235,11 @@ impl Connect for Connector {
         installation: &'a str,
     ) -> BoxFuture<'a, Result<SetUp, Failure>> {
         Box::pin(async move {
-            match address.kind {
-                DestinationKind::Folder => {
-                    let root = path_from_bytes(&address.address);
-                    let (folder, abilities) = self.set_up(&root, installation).await?;
-                    let folder: SharedDestination = Arc::new(folder);
-                    Ok((folder, abilities))
-                }
-                other => Err(unknown(other)),
+            let set_up = self.set_up_any(address, installation).await?;
+            if let Some(secret) = &address.secret {
+                self.keep_secret(address, secret.clone()).await?;
             }
+            Ok(set_up)
         })
     }
 
@@ -132,7 +250,24 @@ impl Connect for Connector {
                     let root = path_from_bytes(&address.address);
                     Folder::try_out(self.parts(&root, address.abilities.clone(), "test")).await
                 }
+                DestinationKind::WebDav => WebDav::try_out(self.new_server_parts(address, "test")?).await,
                 other => Err(unknown(other)),
+            }
+        })
+    }
+
+    fn keep_secret<'a>(&'a self, address: &'a Address, secret: Secret) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let kept = self.vault.store.set(&Self::account(address)?, secret).await;
+            kept.map_err(|trouble| not_kept(&trouble, address.kind, address.name.as_deref()))
+        })
+    }
+
+    fn forget_secret<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let Ok(account) = Self::account(address) else { return };
+            if let Err(trouble) = self.vault.store.remove(&account).await {
+                tracing::info!(%trouble, "a secret could not be removed from the keyring");
             }
         })
     }

@@ -19,7 +19,6 @@ mod prove;
 mod real;
 mod residency;
 mod send;
-mod turns;
 
 use std::collections::HashSet;
 use std::io;
@@ -31,6 +30,8 @@ pub use memory::{Lie, MemoryFs, Rules};
 pub use real::RealFs;
 
 use super::manifest::Collected;
+use super::marker::Marker;
+use super::turns::{DirSyncs, Turns};
 use super::{Abilities, BoxFuture, Destination, Item, ReadBack, Sent, Transfer};
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
@@ -39,8 +40,6 @@ use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::key;
 use crate::domain::record::{Evidence, ProofMethod};
 use errors::at_destination;
-use marker::Marker;
-use turns::{DirSyncs, Turns};
 
 /// What a folder destination is put together from.
 #[derive(Clone)]

@@ -23,6 +23,16 @@ pub const SEGMENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const SOURCE_BYTES_MAX: usize = 4 * 1024;
 /// The longest path in bytes.
 pub const PATH_BYTES_MAX: usize = 8 * 1024;
+/// The folder of all manifests, below the destination's own.
+pub const FOLDER: &str = "manifest";
+/// The most installations whose manifests are read.
+pub const INSTALLATIONS_MAX: usize = 1_000;
+/// The most segments of one installation that are read.
+pub const SEGMENTS_MAX: usize = 100_000;
+/// The most entries that are read in all.
+pub const COLLECTED_MAX: usize = 5_000_000;
+const SUFFIX: &str = ".jsonl";
+const INSTALLATION_BYTES_MAX: usize = 64;
 const VERSION: u32 = 1;
 
 /// What all manifest segments of a destination say.
@@ -32,6 +42,19 @@ pub struct Collected {
     pub entries: Vec<Entry>,
     /// Segments that were damaged, and what was wrong with each.
     pub damaged: Vec<String>,
+}
+
+impl Collected {
+    /// Takes in one segment that was read, or notes what is wrong with it.
+    pub fn take(&mut self, name: &str, segment: &[u8]) {
+        match decode(segment) {
+            Ok(entries) if self.entries.len() + entries.len() <= COLLECTED_MAX => {
+                self.entries.extend(entries)
+            }
+            Ok(_beyond) => self.damaged.push(format!("{name}: more entries than are read")),
+            Err(damage) => self.damaged.push(format!("{name}: {damage}")),
+        }
+    }
 }
 
 /// Why a segment cannot be written.
@@ -109,6 +132,25 @@ struct Summary {
     count: u64,
     blake3: String,
     version: u32,
+}
+
+/// The file name of the segment of this number.
+pub fn segment_name(sequence: u64) -> String {
+    format!("{sequence}{SUFFIX}")
+}
+
+/// The number of the segment with this file name; `None` for any other name.
+pub fn number_of(name: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(name).ok()?.strip_suffix(SUFFIX)?;
+    let number: u64 = digits.parse().ok()?;
+    // Only the spelling that is written: otherwise two names would be one number.
+    (number.to_string() == digits).then_some(number)
+}
+
+/// Whether a folder's name is an installation's id.
+pub fn is_installation(text: &str) -> bool {
+    (1..=INSTALLATION_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|b| b == b'-' || b.is_ascii_alphanumeric())
 }
 
 /// The bytes of a segment that holds `entries`.

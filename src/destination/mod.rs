@@ -4,12 +4,18 @@
 //! kind passes against the real thing. A destination never touches the database: what must be
 //! remembered before an effect goes through [`Transfer::save`].
 
+pub mod address;
 pub mod connect;
+pub mod credentials;
 pub mod folder;
 pub mod http;
 pub mod layer;
 pub mod manifest;
+pub mod marker;
+pub mod shelf;
 pub mod source;
+mod turns;
+pub mod webdav;
 
 use std::future::Future;
 use std::path::PathBuf;

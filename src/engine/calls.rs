@@ -5,11 +5,11 @@ use tokio::sync::oneshot;
 
 use super::handle::Call;
 use super::runner::Runner;
-use super::setup;
+use super::setup::{self, Entered};
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
 use super::{audit, restore};
-use crate::api::{ApiError, ErrorKind, Event, PathText, Reply, Request, Selection};
+use crate::api::{ApiError, ErrorKind, Event, PathText, Reply, Request, SecretText, Selection};
 use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, ItemId, SourceId};
@@ -62,12 +62,17 @@ impl Supervisor {
             | Request::Queue(_)
             | Request::FailureGroups
             | Request::Events { .. } => return self.spawn_query(request, reply),
-            Request::TestTarget { target, allow_http } => {
-                return self.spawn_test(&target, allow_http, reply).await;
+            Request::TestTarget { target, allow_http, secret } => {
+                let entered = Entered { allow_http, secret: secret.map(SecretText::into_inner) };
+                return self.spawn_test(&target, entered, reply).await;
             }
             Request::TestDestination { id } => return self.spawn_retest(DestinationId(id), reply),
-            Request::AddDestination { target, name, allow_http, consent_all } => {
-                return self.prepare_destination(target, name, allow_http, consent_all, reply).await;
+            Request::AddDestination { target, name, allow_http, consent_all, secret } => {
+                let entered = Entered { allow_http, secret: secret.map(SecretText::into_inner) };
+                return self.prepare_destination(target, name, entered, consent_all, reply).await;
+            }
+            Request::SetSecret { id, secret } => {
+                return self.spawn_set_secret(DestinationId(id), secret.into_inner(), reply);
             }
             Request::Verify { destination, deep } => return self.spawn_verify(destination, deep, reply),
             Request::Restore { destination, into, only } => {
@@ -129,6 +134,7 @@ impl Supervisor {
             | Request::FailureGroups
             | Request::Events { .. }
             | Request::TestTarget { .. }
+            | Request::SetSecret { .. }
             | Request::TestDestination { .. }
             | Request::AddDestination { .. }
             | Request::Verify { .. }

@@ -13,8 +13,11 @@ use crate::base::files::{RealFiles, SharedFiles};
 use crate::base::rng::{SharedRng, SystemRng};
 use crate::base::waker::Waker;
 use crate::destination::connect::{Connect, Connector};
+use crate::destination::credentials::Vault;
+use crate::destination::http::{Client, Settings};
 use crate::domain::gate::Conditions;
-use crate::platform::{conditions, resume};
+use crate::platform::keyring::Keyring;
+use crate::platform::{conditions, network, resume};
 
 /// The engine's dependencies.
 #[derive(Clone)]
@@ -51,6 +54,21 @@ const STORE_THREADS: usize = 3;
 /// Threads that copy to and read back from folders.
 const FOLDER_THREADS: usize = 8;
 
+/// What the environment says of this computer's way to others.
+fn network_settings() -> Settings {
+    let extra_ca = network::extra_authorities().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the file of certificate authorities cannot be read");
+        Vec::new()
+    });
+    Settings { extra_ca, ..Settings::default() }
+}
+
+/// The person's keyring and this process's environment.
+fn vault() -> std::io::Result<Vault> {
+    let environment = |name: &str| std::env::var(name).ok();
+    Ok(Vault { store: Arc::new(Keyring::new()?), environment: Arc::new(environment) })
+}
+
 impl Deps {
     /// The computer itself, with the database in `data_dir`, which exists.
     ///
@@ -67,7 +85,13 @@ impl Deps {
         let folders = Executor::threads("folder", FOLDER_THREADS)?;
         Ok(Self {
             data_dir,
-            connect: Arc::new(Connector::new(folders, Arc::clone(&rng), Arc::clone(&clock))),
+            connect: Arc::new(Connector::new(
+                folders,
+                Arc::clone(&rng),
+                Arc::clone(&clock),
+                Arc::new(Client::new(network_settings())),
+                vault()?,
+            )),
             clock,
             rng,
             files: Arc::new(RealFiles),

@@ -13,7 +13,9 @@ use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
 use crate::api::{ApiError, ErrorKind, PathText, Reply, TestReport};
 use crate::base::files::{EntryKind, path_from_bytes};
+use crate::base::secret::Secret;
 use crate::destination::Abilities;
+use crate::destination::address::canonical;
 use crate::destination::connect::Address;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, SourceId};
@@ -24,9 +26,26 @@ use crate::store::{DestinationRow, NewDestination, QueueContext};
 /// The most unacknowledged jobs of a built-in destination.
 const JOB_LIMIT: u32 = 64;
 
+/// What came with an address that a person wrote.
+#[derive(Debug)]
+pub(super) struct Entered {
+    pub allow_http: bool,
+    pub secret: Option<Secret>,
+}
+
+impl Entered {
+    fn with(self, address: Address) -> Address {
+        Address { is_http_agreed: self.allow_http, secret: self.secret, ..address }
+    }
+}
+
 /// Where a saved destination is.
 pub(super) fn address_of(row: &DestinationRow) -> Address {
-    Address { kind: row.kind, address: row.address.clone(), abilities: Some(row.abilities.clone()) }
+    Address {
+        name: Some(row.name.clone()),
+        abilities: Some(row.abilities.clone()),
+        ..Address::new(row.kind, row.address.clone())
+    }
 }
 
 /// A test's outcome in a person's words.
@@ -258,7 +277,32 @@ impl Supervisor {
         self.store.write_durably(move |tx| tx.remove_destination(id)).await.map_err(|e| internal(&e))?;
         self.tell_digests_wanted();
         self.mirror().await;
+        let (deps, address) = (self.deps.clone(), address_of(&runner.row));
+        self.tasks.spawn(async move {
+            // The keyring may be locked and take its time; the destination is gone all the same.
+            deps.connect.forget_secret(&address).await;
+            TaskEnd::Answered
+        });
         Ok(Reply::Done)
+    }
+
+    /// Keeps another secret for a destination.
+    pub(super) fn spawn_set_secret(
+        &mut self,
+        id: DestinationId,
+        secret: Secret,
+        reply: oneshot::Sender<Outcome>,
+    ) {
+        let Some(runner) = self.runners.get(&id) else {
+            reply.send(Err(usage("there is no such destination"))).ok();
+            return;
+        };
+        let (deps, address) = (self.deps.clone(), address_of(&runner.row));
+        self.tasks.spawn(async move {
+            let kept = deps.connect.keep_secret(&address, secret).await;
+            reply.send(kept.map(|()| Reply::Done).map_err(|failure| refused(&failure))).ok();
+            TaskEnd::Answered
+        });
     }
 
     /// The destination that a person's words name already.
@@ -269,18 +313,16 @@ impl Supervisor {
                 runner.row.kind == DestinationKind::Folder
                     && self.resolved(&runner.row.address) == self.resolved(path)
             }
-            Target::Url { url, .. } => runner.row.address == url.as_bytes(),
+            Target::Url { kind, url } => {
+                canonical(*kind, url).is_ok_and(|text| runner.row.address == text.as_bytes())
+            }
         })
     }
 
     fn address(&self, target: &Target) -> Result<Address, ApiError> {
         match target {
             Target::Folder(path) if path.first() == Some(&b'/') => {
-                let address = Address {
-                    kind: DestinationKind::Folder,
-                    address: trimmed(path.clone()),
-                    abilities: None,
-                };
+                let address = Address::new(DestinationKind::Folder, trimmed(path.clone()));
                 let folder = self.resolved(&address.address);
                 for source in &self.snapshot.sources {
                     let source = bytes_of(&source.path)?;
@@ -295,7 +337,8 @@ impl Supervisor {
             Target::Folder(_) => Err(usage("a backup folder is an absolute path")),
             Target::NameOrPath(name) => Err(usage(format!("there is no destination called {name}"))),
             Target::Url { kind, url } => {
-                Ok(Address { kind: *kind, address: url.clone().into_bytes(), abilities: None })
+                let text = canonical(*kind, url).map_err(|failure| usage(capitalised(&failure.details)))?;
+                Ok(Address::new(*kind, text.into_bytes()))
             }
         }
     }
@@ -303,13 +346,14 @@ impl Supervisor {
     pub(super) async fn spawn_test(
         &mut self,
         target: &PathText,
-        _allow_http: bool,
+        entered: Entered,
         reply: oneshot::Sender<Outcome>,
     ) {
         self.refresh_snapshot().await;
         let address = bytes_of(target)
             .and_then(|bytes| Target::parse(&bytes).map_err(|bad| usage(bad.to_string())))
-            .and_then(|target| self.address(&target));
+            .and_then(|target| self.address(&target))
+            .map(|address| entered.with(address));
         let deps = self.deps.clone();
         self.tasks.spawn(async move {
             let outcome = match address {
@@ -325,7 +369,7 @@ impl Supervisor {
         &mut self,
         target: PathText,
         name: Option<String>,
-        _allow_http: bool,
+        entered: Entered,
         consent_all: bool,
         reply: oneshot::Sender<Outcome>,
     ) {
@@ -345,7 +389,10 @@ impl Supervisor {
             reply.send(Ok(known)).ok();
             return;
         }
-        let address = self.address(&target).and_then(|address| Ok((self.new_name(name, &address)?, address)));
+        let address = self.address(&target).and_then(|address| {
+            let name = self.new_name(name, &address)?;
+            Ok((name.clone(), Address { name: Some(name), ..entered.with(address) }))
+        });
         let (deps, installation) = (self.deps.clone(), self.installation.uuid.clone());
         self.tasks.spawn(async move {
             let outcome = match address {
@@ -433,6 +480,12 @@ impl Supervisor {
         self.mirror().await;
         Ok(Reply::Destination { id: id.0, name, is_new: true })
     }
+}
+
+/// A sentence as it begins one.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A path without its trailing slashes.

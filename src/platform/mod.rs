@@ -6,9 +6,11 @@
 
 pub mod conditions;
 pub mod dialog;
+pub mod keyring;
 pub mod lock;
 pub mod log;
 pub mod mount;
+pub mod network;
 pub mod paths;
 pub mod place;
 pub mod resume;

@@ -86,8 +86,13 @@ impl Destinations {
 
 /// The request that saves a draft, with the person's consent for every folder that is there.
 pub(super) fn add_destination(draft: &Draft, then_on: bool) -> Command {
-    let request =
-        Request::AddDestination { target: draft.target(), name: None, allow_http: false, consent_all: true };
+    let request = Request::AddDestination {
+        target: draft.target(),
+        name: None,
+        allow_http: false,
+        consent_all: true,
+        secret: None,
+    };
     Command::Send(Box::new(request), Purpose::AddDestination { then_on })
 }
 

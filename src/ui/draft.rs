@@ -82,7 +82,7 @@ impl Draft {
         }
         self.state = State::Testing;
         out.push(Command::Send(
-            Box::new(Request::TestTarget { target, allow_http: false }),
+            Box::new(Request::TestTarget { target, allow_http: false, secret: None }),
             Purpose::TestDraft,
         ));
     }

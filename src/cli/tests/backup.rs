@@ -87,7 +87,8 @@ fn a_new_destination_is_added_and_a_known_source_looked_at_again() {
     assert_eq!(run(&mut scene.desk, &args), Ok(Exit::Fine));
     let asked = scene.asked();
     let target = path_text(Path::new("/mnt/other"));
-    let add = Request::AddDestination { target, name: None, allow_http: false, consent_all: false };
+    let add =
+        Request::AddDestination { target, name: None, allow_http: false, consent_all: false, secret: None };
     assert_eq!(asked[0], add);
     assert!(asked.contains(&Request::Rescan { id: None }), "{asked:?}");
     assert!(!asked.iter().any(|request| matches!(request, Request::SetBackup { .. })), "it is on already");

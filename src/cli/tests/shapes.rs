@@ -205,8 +205,12 @@ fn destinations_are_meant_by_name_or_place() {
     assert_eq!((outcome, asked), (Err(Exit::Usage), Vec::new()));
     let (outcome, _) = run(DestinationCommand::Test { dest: "disk".into(), allow_http: false });
     assert_eq!(outcome, Err(Exit::Destination));
-    let bad =
-        DestinationCommand::Add { dest: "/mnt/x".into(), name: Some("My Disk".into()), allow_http: false };
+    let bad = DestinationCommand::Add {
+        dest: "/mnt/x".into(),
+        name: Some("My Disk".into()),
+        allow_http: false,
+        password_stdin: false,
+    };
     assert_eq!(run(bad), (Err(Exit::Usage), Vec::new()));
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::Inner;
 use super::fs::FolderDir;
-use super::manifests::MANIFEST;
 use super::marker::HOME;
 use super::probe::{SCRATCH_PREFIX, remove_scratch};
 use crate::base::files::EntryKind;
+use crate::destination::manifest::FOLDER as MANIFEST;
 use crate::domain::failure::Failure;
 use crate::domain::key;
 

@@ -7,19 +7,12 @@ use super::Inner;
 use super::fs::FolderDir;
 use super::marker::{HOME, put_new};
 use crate::base::files::EntryKind;
-use crate::destination::manifest::{self, Collected};
+use crate::destination::manifest::{
+    self, COLLECTED_MAX, Collected, FOLDER as MANIFEST, INSTALLATIONS_MAX, SEGMENTS_MAX, is_installation,
+    number_of, segment_name,
+};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::key;
-
-pub(super) const MANIFEST: &str = "manifest";
-const SUFFIX: &str = ".jsonl";
-/// The most installations whose manifests are read.
-pub(super) const INSTALLATIONS_MAX: usize = 1_000;
-/// The most segments of one installation that are read.
-const SEGMENTS_MAX: usize = 100_000;
-/// The most entries that are read in all.
-const ENTRIES_MAX: usize = 5_000_000;
-const INSTALLATION_BYTES_MAX: usize = 64;
 
 pub(super) async fn write(
     inner: &Arc<Inner>,
@@ -37,7 +30,7 @@ pub(super) async fn write(
 
 fn write_now(inner: &Inner, installation: &str, sequence: u64, segment: &[u8]) -> Result<(), Failure> {
     let root = inner.open()?;
-    let name = format!("{sequence}{SUFFIX}");
+    let name = segment_name(sequence);
     let explain = |error: io::Error| inner.explain(&error, "writing the manifest");
     let home = root.open_dir(HOME).map_err(explain)?;
     let manifests = make_dir(home.as_ref(), MANIFEST).map_err(explain)?;
@@ -105,12 +98,12 @@ fn read_installation(dir: &dyn FolderDir, installation: &str, collected: &mut Co
         dir.list(SEGMENTS_MAX)?.into_iter().filter_map(|(name, _kind)| number_of(&name)).collect();
     numbers.sort_unstable();
     for number in numbers {
-        let name = format!("{number}{SUFFIX}");
+        let name = segment_name(number);
         let outcome = read_segment(dir, &name)
             .map_err(|error| error.to_string())
             .and_then(|bytes| manifest::decode(&bytes).map_err(|damage| damage.to_string()));
         match outcome {
-            Ok(entries) if collected.entries.len() + entries.len() <= ENTRIES_MAX => {
+            Ok(entries) if collected.entries.len() + entries.len() <= COLLECTED_MAX => {
                 collected.entries.extend(entries);
             }
             Ok(_beyond) => {
@@ -128,16 +121,4 @@ fn read_segment(dir: &dyn FolderDir, name: &str) -> io::Result<Vec<u8>> {
     // One byte more than the limit, so that what is larger is seen to be.
     dir.read(name)?.take(limit + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-fn number_of(name: &[u8]) -> Option<u64> {
-    let digits = std::str::from_utf8(name).ok()?.strip_suffix(SUFFIX)?;
-    let number: u64 = digits.parse().ok()?;
-    // Only the spelling that is written: otherwise two names would be one number.
-    (number.to_string() == digits).then_some(number)
-}
-
-pub(super) fn is_installation(text: &str) -> bool {
-    (1..=INSTALLATION_BYTES_MAX).contains(&text.len())
-        && text.bytes().all(|b| b == b'-' || b.is_ascii_alphanumeric())
 }

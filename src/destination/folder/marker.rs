@@ -3,35 +3,12 @@
 
 use std::io::{self, Read as _, Write as _};
 
-use serde::{Deserialize, Serialize};
-
 use super::errors::at_destination;
 use super::fs::FolderDir;
+pub(super) use crate::destination::marker::HOME;
+use crate::destination::marker::{MARKER, MARKER_BYTES_MAX, Marker};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::key;
-
-/// The destination's own folder.
-pub(super) const HOME: &str = ".safelight";
-const MARKER: &str = "destination.json";
-const FORMAT: u32 = 1;
-const MARKER_BYTES_MAX: u64 = 4096;
-
-/// What the marker says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Marker {
-    /// The destination's UUID.
-    pub uuid: String,
-    /// When it was added first, RFC 3339.
-    pub created: String,
-    /// The version of the layout below this folder.
-    pub format: u32,
-}
-
-impl Marker {
-    pub(super) fn new(uuid: String, created: String) -> Self {
-        Self { uuid, created, format: FORMAT }
-    }
-}
 
 /// Reads the marker; `None` when there is none.
 ///
@@ -43,16 +20,7 @@ pub(super) fn read(root: &dyn FolderDir) -> Result<Option<Marker>, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(at_destination(&error, "reading the destination's marker")),
     };
-    let conflict = |why: &str| Failure::destination(FailureKind::Conflict, why);
-    let marker: Marker = serde_json::from_slice(&bytes)
-        .map_err(|_json| conflict("the file that names this destination is damaged"))?;
-    if marker.format > FORMAT {
-        return Err(conflict("this destination was made by a later version of Safelight"));
-    }
-    if !is_uuid(&marker.uuid) {
-        return Err(conflict("the file that names this destination is damaged"));
-    }
-    Ok(Some(marker))
+    Marker::parse(&bytes).map(Some)
 }
 
 /// Writes the marker, which must not exist yet; gives the one that is there in the end.
@@ -60,8 +28,7 @@ pub(super) fn read(root: &dyn FolderDir) -> Result<Option<Marker>, Failure> {
 /// # Errors
 /// As [`read`].
 pub(super) fn write(root: &dyn FolderDir, marker: &Marker, token: u64) -> Result<Marker, Failure> {
-    let bytes = serde_json::to_vec_pretty(marker).unwrap_or_default();
-    let outcome = write_new(root, &bytes, token);
+    let outcome = write_new(root, &marker.bytes(), token);
     match outcome {
         Ok(()) => Ok(marker.clone()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -113,10 +80,6 @@ pub(super) fn put_new(dir: &dyn FolderDir, name: &str, bytes: &[u8], token: u64)
 
 fn read_bytes(root: &dyn FolderDir) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    root.open_dir(HOME)?.read(MARKER)?.take(MARKER_BYTES_MAX).read_to_end(&mut bytes)?;
+    root.open_dir(HOME)?.read(MARKER)?.take(MARKER_BYTES_MAX as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36 && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
 }

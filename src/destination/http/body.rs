@@ -17,6 +17,7 @@ use super::pace::SharedPace;
 use super::watch::Watch;
 use crate::base::executor::Executor;
 use crate::base::files::{SharedFiles, SourceFile};
+use crate::destination::source::{self, changed};
 use crate::destination::{Item, Transfer};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::file::FileStamp;
@@ -359,7 +360,7 @@ impl Reader {
         if self.position >= end {
             return Ok(None);
         }
-        let at_source = |error: io::Error| at_source(&error, &self.range);
+        let at_source = |error: io::Error| source::at_source(&error, &self.range.path);
         let mut file = match self.file.take() {
             Some(file) => file,
             None => {
@@ -395,7 +396,7 @@ impl Reader {
 
     /// The file must be what it was, and end where it should.
     fn finish(&self, file: &mut dyn SourceFile) -> Result<(), Failure> {
-        let at_source = |error: io::Error| at_source(&error, &self.range);
+        let at_source = |error: io::Error| source::at_source(&error, &self.range.path);
         if self.position == self.range.stamp.size && file.read(&mut [0]).map_err(at_source)? != 0 {
             return Err(changed("the file has grown"));
         }
@@ -407,20 +408,4 @@ impl Reader {
         }
         Ok(())
     }
-}
-
-fn changed(why: &str) -> Failure {
-    Failure::transient(FailureKind::Changed, why)
-}
-
-/// What an error of the source file means. It never reaches further than the file.
-fn at_source(error: &io::Error, range: &SourceRange) -> Failure {
-    let kind = match error.kind() {
-        io::ErrorKind::NotFound
-        | io::ErrorKind::NotADirectory
-        | io::ErrorKind::StaleNetworkFileHandle
-        | io::ErrorKind::NotConnected => FailureKind::Gone,
-        _ => FailureKind::Unreadable,
-    };
-    Failure::transient(kind, format!("{error}: {}", range.path.display()))
 }

@@ -14,8 +14,11 @@ use crate::base::clock::{Clock as _, RuntimeClock};
 use crate::base::executor::Executor;
 use crate::base::memory_files::MemoryFiles;
 use crate::base::rng::SeededRng;
+use crate::base::secret::MemorySecrets;
 use crate::destination::connect::Connector;
+use crate::destination::credentials::Vault;
 use crate::destination::folder::MemoryFs;
+use crate::destination::http::{Client, Settings};
 use crate::domain::gate::Conditions;
 use crate::domain::time::UnixMillis;
 use crate::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
@@ -80,6 +83,8 @@ impl World {
             rng: Arc::clone(&rng) as _,
             clock: Arc::new(self.clock),
             fs: Arc::new(self.disk.clone()),
+            http: Arc::new(Client::new(Settings::default())),
+            vault: Vault { store: Arc::new(MemorySecrets::default()), environment: Arc::new(|_name| None) },
         };
         let places = places::Places::new(connector, &self.cloud);
         self.places = Some(places.clone());
@@ -128,7 +133,13 @@ impl World {
 
     async fn add_backup(&self) {
         let target = PathText::from_bytes(b"/backup");
-        let add = Request::AddDestination { target, name: None, allow_http: false, consent_all: true };
+        let add = Request::AddDestination {
+            target,
+            name: None,
+            allow_http: false,
+            consent_all: true,
+            secret: None,
+        };
         let Reply::Destination { name, .. } = self.ask(add).await else { panic!("a destination") };
         assert_eq!(name, "backup");
     }
@@ -137,7 +148,14 @@ impl World {
     async fn add_cloud(&self) {
         let target = PathText::from_bytes(b"s3://photos/?endpoint=https://cloud.example");
         let name = Some("cloud".to_owned());
-        self.ask(Request::AddDestination { target, name, allow_http: false, consent_all: true }).await;
+        self.ask(Request::AddDestination {
+            target,
+            name,
+            allow_http: false,
+            consent_all: true,
+            secret: None,
+        })
+        .await;
     }
 
     async fn snapshot(&self) -> Snapshot {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::base::secret::Secret;
 use crate::destination::connect::{Address, Connect, Connector, SetUp};
 use crate::destination::folder::MemoryFs;
 use crate::destination::layer::faulty::Faulty;
@@ -47,7 +48,7 @@ impl Places {
             DestinationKind::Folder => (&self.disk, address.clone()),
             _ => {
                 let (kind, folder) = (DestinationKind::Folder, CLOUD.as_bytes().to_vec());
-                (&self.cloud, Address { kind, address: folder, abilities: address.abilities.clone() })
+                (&self.cloud, Address { kind, address: folder, ..address.clone() })
             }
         }
     }
@@ -76,5 +77,13 @@ impl Connect for Places {
             let (connector, place) = self.place(address);
             connector.test(&place).await
         })
+    }
+
+    fn keep_secret<'a>(&'a self, address: &'a Address, secret: Secret) -> BoxFuture<'a, Result<(), Failure>> {
+        self.disk.keep_secret(address, secret)
+    }
+
+    fn forget_secret<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, ()> {
+        self.disk.forget_secret(address)
     }
 }

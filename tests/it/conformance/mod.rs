@@ -6,10 +6,13 @@
 mod cases;
 mod hostile;
 mod killed;
+mod servers;
 pub mod site;
 pub mod source;
 
 use site::Site;
+
+use crate::fakes::dav::Moods;
 
 /// Every case, once for each site.
 macro_rules! suite {
@@ -17,7 +20,8 @@ macro_rules! suite {
         mod $site {
             use super::*;
             $(
-                #[tokio::test]
+                // Two threads: what is read from a server is read by one while the other fetches it.
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
                     $module::$case(&$open.await).await;
                 }
@@ -33,6 +37,12 @@ macro_rules! suites {
         suite!(memory, Site::memory(), [$($cases)*]);
         suite!(fat, Site::fat(), [$($cases)*]);
         suite!(replacing, Site::replacing(), [$($cases)*]);
+        suite!(dav, servers::dav(Moods::default()), [$($cases)*]);
+        suite!(dav_replacing, servers::dav(servers::careless()), [$($cases)*]);
+        suite!(dav_folding, servers::dav(servers::folding()), [$($cases)*]);
+        suite!(apache, servers::apache(), [$($cases)*]);
+        suite!(nginx, servers::nginx(), [$($cases)*]);
+        suite!(rclone, servers::rclone(), [$($cases)*]);
     };
 }
 

@@ -1,5 +1,6 @@
 //! The places that the suite runs on, as a person with a file manager sees them.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,21 +23,77 @@ use super::source::Sources;
 pub const INSTALLATION: &str = "6f1f6a0e-0000-4000-8000-000000000001";
 const SHARED_MEMORY: &str = "/dev/shm";
 
-enum Behind {
-    /// Removed with everything in it when the site goes.
-    Disk {
-        _dir: TempDir,
-    },
-    Memory(MemoryFs),
+/// What is behind a destination, by paths below the place that it keeps its copies in.
+pub trait Behind: Send + Sync {
+    /// The bytes of a file.
+    fn contents(&self, path: &str) -> Option<Vec<u8>>;
+    /// Puts a file there behind the destination's back, in place of what has that name.
+    fn put(&self, path: &str, bytes: &[u8]);
+    /// The paths of all files, sorted.
+    fn files(&self) -> Vec<String>;
 }
+
+/// A folder of the real file system, which others may serve.
+pub struct Disk {
+    pub root: PathBuf,
+    /// Removed with everything in it when the site goes.
+    _dir: Option<TempDir>,
+}
+
+impl Disk {
+    /// A folder that someone else clears away.
+    pub fn at(root: PathBuf) -> Self {
+        Self { root, _dir: None }
+    }
+}
+
+impl Behind for Disk {
+    fn contents(&self, path: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.root.join(path)).ok()
+    }
+
+    fn put(&self, path: &str, bytes: &[u8]) {
+        let path = self.root.join(path);
+        let folder = path.parent().expect("below the root");
+        std::fs::create_dir_all(folder).expect("folders");
+        std::fs::write(&path, bytes).expect("written");
+        // A server that runs as somebody else may rename and remove it.
+        for above in folder.ancestors().take_while(|above| above.starts_with(&self.root)) {
+            std::fs::set_permissions(above, std::fs::Permissions::from_mode(0o777)).expect("opened");
+        }
+    }
+
+    fn files(&self) -> Vec<String> {
+        walk(&self.root, &self.root)
+    }
+}
+
+impl Behind for MemoryFs {
+    fn contents(&self, path: &str) -> Option<Vec<u8>> {
+        MemoryFs::contents(self, path)
+    }
+
+    fn put(&self, path: &str, bytes: &[u8]) {
+        MemoryFs::put(self, path, bytes);
+    }
+
+    fn files(&self) -> Vec<String> {
+        MemoryFs::files(self)
+    }
+}
+
+/// Opens a destination as a new run of the program does; with a UUID, expecting that one.
+type Opener = Box<dyn Fn(Option<&str>) -> SharedDestination + Send + Sync>;
 
 /// A place with a destination in it.
 pub struct Site {
-    behind: Behind,
-    parts: Parts,
+    behind: Box<dyn Behind>,
+    opener: Opener,
     pub abilities: Abilities,
     pub layout: Layout,
     pub sources: Sources,
+    /// Its listings leave out names that begin with a dot.
+    pub hides_dots: bool,
 }
 
 impl Site {
@@ -73,7 +130,8 @@ impl Site {
     async fn real(dir: TempDir) -> Self {
         let root = dir.path().join("backup");
         let executor = Executor::threads("test", 4).expect("threads");
-        Self::build(Behind::Disk { _dir: dir }, root, Arc::new(RealFs::default()), executor).await
+        let disk = Disk { root: root.clone(), _dir: Some(dir) };
+        Self::build(Box::new(disk), root, Arc::new(RealFs::default()), executor).await
     }
 
     async fn fake(rules: impl FnOnce(&mut Rules)) -> Self {
@@ -81,10 +139,15 @@ impl Site {
         let memory = MemoryFs::new(&root);
         memory.rules(rules);
         let fs = Arc::new(memory.clone());
-        Self::build(Behind::Memory(memory), root, fs, Executor::inline()).await
+        Self::build(Box::new(memory), root, fs, Executor::inline()).await
     }
 
-    async fn build(behind: Behind, root: PathBuf, fs: Arc<dyn FolderFs>, executor: Executor) -> Self {
+    async fn build(
+        behind: Box<dyn Behind>,
+        root: PathBuf,
+        fs: Arc<dyn FolderFs>,
+        executor: Executor,
+    ) -> Self {
         let parts = Parts {
             root,
             uuid: None,
@@ -97,60 +160,51 @@ impl Site {
         };
         let (folder, uuid) = Folder::create(parts.clone()).await.expect("created");
         let abilities = folder.probe().await.expect("probed");
+        let parts = Parts { uuid: Some(uuid), abilities: Some(abilities.clone()), ..parts };
+        let opener = move |uuid: Option<&str>| -> SharedDestination {
+            let uuid = uuid.map(str::to_owned).or_else(|| parts.uuid.clone());
+            Arc::new(Folder::new(Parts { uuid, ..parts.clone() }))
+        };
+        Self::of(behind, Box::new(opener), abilities)
+    }
+
+    /// A place that has been set up.
+    pub fn of(behind: Box<dyn Behind>, opener: Opener, abilities: Abilities) -> Self {
         let layout = Layout {
             always_hash: !abilities.no_replace,
             name_len_max: usize::try_from(abilities.name_len_max).expect("small"),
         };
-        let parts = Parts { uuid: Some(uuid), abilities: Some(abilities.clone()), ..parts };
-        Self { behind, parts, abilities, layout, sources: Sources::default() }
+        Self { behind, opener, abilities, layout, sources: Sources::default(), hides_dots: false }
     }
 
     /// The destination as a new run of the program finds it.
     pub fn open(&self) -> SharedDestination {
-        Arc::new(Folder::new(self.parts.clone()))
+        (self.opener)(None)
     }
 
     /// The destination that expects another UUID than the place has.
     pub fn open_expecting(&self, uuid: &str) -> SharedDestination {
-        Arc::new(Folder::new(Parts { uuid: Some(uuid.to_owned()), ..self.parts.clone() }))
+        (self.opener)(Some(uuid))
     }
 
     /// The bytes of a file there.
     pub fn contents(&self, path: &str) -> Option<Vec<u8>> {
-        match &self.behind {
-            Behind::Disk { .. } => std::fs::read(self.parts.root.join(path)).ok(),
-            Behind::Memory(memory) => memory.contents(path),
-        }
+        self.behind.contents(path)
     }
 
     /// Puts a file there behind the destination's back, in place of what has that name.
     pub fn put(&self, path: &str, bytes: &[u8]) {
-        match &self.behind {
-            Behind::Disk { .. } => {
-                let path = self.parts.root.join(path);
-                std::fs::create_dir_all(path.parent().expect("below the root")).expect("folders");
-                std::fs::write(path, bytes).expect("written");
-            }
-            Behind::Memory(memory) => memory.put(path, bytes),
-        }
+        self.behind.put(path, bytes);
     }
 
     /// The paths of all files there, the destination's own (marker, manifests) left out, sorted.
     pub fn files(&self) -> Vec<String> {
-        let all = match &self.behind {
-            Behind::Disk { .. } => walk(&self.parts.root, &self.parts.root),
-            Behind::Memory(memory) => memory.files(),
-        };
-        all.into_iter().filter(|path| !path.starts_with(".safelight/")).collect()
+        self.behind.files().into_iter().filter(|path| !path.starts_with(".safelight/")).collect()
     }
 
     /// The paths of the destination's own files, sorted.
     pub fn own_files(&self) -> Vec<String> {
-        let all = match &self.behind {
-            Behind::Disk { .. } => walk(&self.parts.root, &self.parts.root),
-            Behind::Memory(memory) => memory.files(),
-        };
-        all.into_iter().filter(|path| path.starts_with(".safelight/")).collect()
+        self.behind.files().into_iter().filter(|path| path.starts_with(".safelight/")).collect()
     }
 
     /// A key for `name` with these bytes, as it would be allocated first.

@@ -3,6 +3,7 @@
 pub mod process;
 pub mod rust_source;
 pub mod seed;
+pub mod server;
 pub mod wait;
 
 use std::path::{Path, PathBuf};

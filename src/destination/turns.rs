@@ -13,10 +13,10 @@ const IDLE_KEPT_MAX: usize = 256;
 /// One turn at a time for each temp file. A send that was dropped goes on in the background until
 /// its next look at its stop sign; the next send of the same record must not overtake it.
 #[derive(Default)]
-pub(super) struct Turns(Mutex<HashMap<u64, Arc<AsyncMutex<()>>>>);
+pub(in crate::destination) struct Turns(Mutex<HashMap<u64, Arc<AsyncMutex<()>>>>);
 
 impl Turns {
-    pub(super) async fn wait(&self, token: u64) -> OwnedMutexGuard<()> {
+    pub(in crate::destination) async fn wait(&self, token: u64) -> OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if turns.len() >= IDLE_KEPT_MAX {
@@ -28,7 +28,7 @@ impl Turns {
     }
 
     /// Whether a send holds or awaits this token.
-    pub(super) fn is_busy(&self, token: u64) -> bool {
+    pub(in crate::destination) fn is_busy(&self, token: u64) -> bool {
         let turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         turns.get(&token).is_some_and(|turn| Arc::strong_count(turn) > 1)
     }
@@ -48,7 +48,7 @@ struct Group {
 
 /// Group commit for directories: whoever asks while a sync is under way shares the next one.
 #[derive(Default)]
-pub(super) struct DirSyncs(Mutex<HashMap<String, Arc<Group>>>);
+pub(in crate::destination) struct DirSyncs(Mutex<HashMap<String, Arc<Group>>>);
 
 impl DirSyncs {
     /// Returns when a sync of `dir` that began after this call has finished. `sync` does it, if
@@ -56,7 +56,11 @@ impl DirSyncs {
     ///
     /// # Errors
     /// Whatever `sync` fails with; each waiter then tries by itself.
-    pub(super) async fn sync<F>(&self, dir: &str, sync: impl FnOnce() -> F + Send) -> Result<(), Failure>
+    pub(in crate::destination) async fn sync<F>(
+        &self,
+        dir: &str,
+        sync: impl FnOnce() -> F + Send,
+    ) -> Result<(), Failure>
     where
         F: Future<Output = Result<(), Failure>> + Send,
     {

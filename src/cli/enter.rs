@@ -1,0 +1,81 @@
+//! A secret from the person: typed without being shown, or through standard input. Never an
+//! argument, which every program on the computer could read.
+
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::process::{Command, Stdio};
+
+use super::exit::{Exit, Trouble};
+use crate::api::SecretText;
+use crate::domain::target::DestinationKind;
+
+/// The longest secret in bytes.
+const SECRET_BYTES_MAX: u64 = 16 * 1024;
+
+/// The first line of standard input.
+///
+/// # Errors
+/// `Usage` when there is none.
+pub fn from_stdin() -> Result<SecretText, Trouble> {
+    read_line()?.ok_or_else(|| {
+        Trouble::new(Exit::Usage, "There is no password on standard input")
+            .advise("Give it as one line, as in: safelight destination add DEST --password-stdin < FILE")
+    })
+}
+
+/// Asks for what a kind of destination signs in with; none when nobody is at the terminal, or the
+/// answer is empty: it may be in the environment.
+///
+/// # Errors
+/// `Usage` when the terminal cannot be read.
+pub fn ask(kind: DestinationKind) -> Result<Option<SecretText>, Trouble> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let what = match kind {
+        DestinationKind::Folder => return Ok(None),
+        DestinationKind::S3 => "Access key, as ID:SECRET",
+        DestinationKind::Immich => "API key",
+        DestinationKind::Tus | DestinationKind::Resumable => "Token",
+        DestinationKind::Nextcloud => "App password",
+        DestinationKind::WebDav => "Password",
+    };
+    let mut error = std::io::stderr();
+    write!(error, "{what} (nothing, if it is in the environment or there is none): ").ok();
+    error.flush().ok();
+    let _hidden = Hidden::start();
+    let line = read_line();
+    writeln!(error).ok();
+    line
+}
+
+fn read_line() -> Result<Option<SecretText>, Trouble> {
+    let mut line = String::new();
+    let read = std::io::stdin().lock().take(SECRET_BYTES_MAX).read_line(&mut line);
+    read.map_err(|error| Trouble::new(Exit::Usage, format!("The password cannot be read: {error}")))?;
+    let text = line.trim_end_matches(['\n', '\r']);
+    let secret = (!text.is_empty()).then(|| SecretText::new(text.to_owned()));
+    // The line is a copy of the secret; taking it over clears it.
+    drop(SecretText::new(line));
+    Ok(secret)
+}
+
+/// While it lives, the terminal does not show what is typed.
+struct Hidden;
+
+impl Hidden {
+    fn start() -> Option<Self> {
+        stty("-echo").then_some(Self)
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        stty("echo");
+    }
+}
+
+fn stty(mode: &str) -> bool {
+    let mut command = Command::new("stty");
+    command.arg(mode).stdin(Stdio::inherit()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}

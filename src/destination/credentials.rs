@@ -1,0 +1,243 @@
+//! Who signs in, and with what: secrets from the environment or the keyring, fetched when they are
+//! needed, kept in memory, and never anywhere else.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::base::secret::{Secret, SecretStore, SecretTrouble};
+use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::target::DestinationKind;
+
+/// Reads a variable of the environment; passed in, so that tests have their own.
+pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Where secrets are looked for.
+#[derive(Clone)]
+pub struct Vault {
+    /// The keyring.
+    pub store: Arc<dyn SecretStore>,
+    /// The environment of this process.
+    pub environment: Environment,
+}
+
+/// A user, where the kind knows one, and the secret that goes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// A user's name, or an access key's id.
+    pub user: Option<String>,
+    /// The password, key or token.
+    pub secret: Secret,
+}
+
+/// The credentials of one destination.
+pub struct Credentials {
+    vault: Vault,
+    kind: DestinationKind,
+    /// The destination's address as it is kept: its entry in the keyring.
+    account: String,
+    /// The destination's name, where it has one.
+    name: Option<String>,
+    user: Option<String>,
+    known: Mutex<Option<Login>>,
+}
+
+/// The variables that may hold the secret of a kind, without those of a name.
+fn variable_of(kind: DestinationKind) -> &'static str {
+    match kind {
+        DestinationKind::Folder | DestinationKind::WebDav | DestinationKind::Nextcloud => {
+            "SAFELIGHT_PASSWORD"
+        }
+        DestinationKind::S3 => "AWS_SECRET_ACCESS_KEY",
+        DestinationKind::Immich => "IMMICH_API_KEY",
+        DestinationKind::Tus | DestinationKind::Resumable => "SAFELIGHT_TOKEN",
+    }
+}
+
+/// `SAFELIGHT_PASSWORD_<NAME>`: the name in capitals, its dashes as underscores.
+pub fn variable_of_name(name: &str) -> String {
+    format!("SAFELIGHT_PASSWORD_{}", name.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// Whether a kind may be used without any secret.
+fn may_be_open(kind: DestinationKind, user: Option<&str>) -> bool {
+    match kind {
+        DestinationKind::Folder | DestinationKind::Tus | DestinationKind::Resumable => true,
+        // A server that lets everyone in has no users.
+        DestinationKind::WebDav => user.is_none(),
+        DestinationKind::S3 | DestinationKind::Nextcloud | DestinationKind::Immich => false,
+    }
+}
+
+impl Credentials {
+    /// Credentials that are fetched when first asked for. `given` are those that the person has just
+    /// entered: they come before all others.
+    pub fn new(
+        vault: Vault,
+        kind: DestinationKind,
+        account: String,
+        name: Option<String>,
+        user: Option<String>,
+        given: Option<Secret>,
+    ) -> Self {
+        let known = given.map(|secret| split(kind, user.clone(), secret));
+        Self { vault, kind, account, name, user, known: Mutex::new(known) }
+    }
+
+    /// The login; none where the kind needs none and there is none.
+    ///
+    /// # Errors
+    /// `credentials` when there is none and the kind needs one, with where to put it.
+    pub async fn login(&self) -> Result<Option<Login>, Failure> {
+        let mut known = self.known.lock().await;
+        if known.is_none() {
+            *known = self.find().await?;
+        }
+        Ok(known.clone())
+    }
+
+    /// Forgets what is known, after it was refused: the person may have changed it meanwhile.
+    pub async fn forget(&self) {
+        *self.known.lock().await = None;
+    }
+
+    async fn find(&self) -> Result<Option<Login>, Failure> {
+        let named = self.name.as_deref().map(variable_of_name);
+        let read = |variable: &str| {
+            let value = (self.vault.environment)(variable).filter(|value| !value.is_empty());
+            value.map(Secret::new)
+        };
+        if let Some(secret) = named.as_deref().and_then(read) {
+            return Ok(Some(split(self.kind, self.user.clone(), secret)));
+        }
+        if let Some(secret) = read(variable_of(self.kind)) {
+            let user = match self.kind {
+                DestinationKind::S3 => {
+                    (self.vault.environment)("AWS_ACCESS_KEY_ID").filter(|id| !id.is_empty())
+                }
+                _ => self.user.clone(),
+            };
+            // Half a pair is none; the keyring may have both.
+            if self.kind != DestinationKind::S3 || user.is_some() {
+                return Ok(Some(Login { user, secret }));
+            }
+        }
+        match self.vault.store.get(&self.account).await {
+            Ok(Some(secret)) => Ok(Some(split(self.kind, self.user.clone(), secret))),
+            Ok(None) if may_be_open(self.kind, self.user.as_deref()) => Ok(None),
+            Ok(None) => Err(self.missing("no password is saved for it")),
+            Err(_no_keyring) if may_be_open(self.kind, self.user.as_deref()) => Ok(None),
+            Err(trouble) => Err(self.missing(&trouble.to_string())),
+        }
+    }
+
+    fn missing(&self, why: &str) -> Failure {
+        let variable =
+            self.name.as_deref().map_or_else(|| variable_of(self.kind).to_owned(), variable_of_name);
+        let details =
+            format!("{why}; enter it again, or set {variable} in the environment that Safelight starts in");
+        Failure::destination(FailureKind::Credentials, details)
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({})", self.kind.as_str())
+    }
+}
+
+/// An S3 secret is kept as `ID:SECRET`; an id has no colon.
+fn split(kind: DestinationKind, user: Option<String>, secret: Secret) -> Login {
+    if kind == DestinationKind::S3
+        && let Some((id, key)) = secret.expose().split_once(':')
+    {
+        return Login { user: Some(id.to_owned()), secret: Secret::new(key.to_owned()) };
+    }
+    Login { user, secret }
+}
+
+/// What it means that a secret could not be kept.
+pub fn not_kept(trouble: &SecretTrouble, kind: DestinationKind, name: Option<&str>) -> Failure {
+    let variable = name.map_or_else(|| variable_of(kind).to_owned(), variable_of_name);
+    let details = format!(
+        "{trouble}; Safelight keeps passwords nowhere else: set {variable} in the environment that it starts in"
+    );
+    Failure::destination(FailureKind::Credentials, details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::secret::MemorySecrets;
+
+    fn vault(variables: &'static [(&'static str, &'static str)], store: Arc<MemorySecrets>) -> Vault {
+        let environment = move |name: &str| {
+            variables.iter().find(|(known, _value)| *known == name).map(|(_name, value)| (*value).to_owned())
+        };
+        Vault { store, environment: Arc::new(environment) }
+    }
+
+    async fn login(
+        vault: Vault,
+        kind: DestinationKind,
+        name: Option<&str>,
+        user: Option<&str>,
+    ) -> Result<Option<(Option<String>, String)>, Failure> {
+        let (name, user) = (name.map(str::to_owned), user.map(str::to_owned));
+        let login = Credentials::new(vault, kind, "at".to_owned(), name, user, None).login().await?;
+        Ok(login.map(|login| (login.user, login.secret.expose().to_owned())))
+    }
+
+    #[tokio::test]
+    async fn the_nearest_secret_wins() {
+        use DestinationKind::{Immich, S3, Tus, WebDav};
+        let full = Arc::new(MemorySecrets::default());
+        full.set("at", Secret::new("kept:it".to_owned())).await.expect("kept");
+        let some = |user: Option<&str>, secret: &str| Ok(Some((user.map(str::to_owned), secret.to_owned())));
+        const ALL: &[(&str, &str)] = &[
+            ("SAFELIGHT_PASSWORD", "any"),
+            ("SAFELIGHT_PASSWORD_MY_NAS", "named"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "key"),
+            ("IMMICH_API_KEY", "immich"),
+        ];
+        let all = || vault(ALL, Arc::clone(&full));
+        assert_eq!(login(all(), WebDav, Some("my-nas"), Some("ann")).await, some(Some("ann"), "named"));
+        assert_eq!(login(all(), WebDav, Some("other"), Some("ann")).await, some(Some("ann"), "any"));
+        assert_eq!(login(all(), S3, None, None).await, some(Some("id"), "key"));
+        assert_eq!(login(all(), Immich, None, None).await, some(None, "immich"));
+        let none =
+            || vault(&[("AWS_SECRET_ACCESS_KEY", "half"), ("SAFELIGHT_PASSWORD", "")], Arc::clone(&full));
+        assert_eq!(login(none(), WebDav, None, Some("ann")).await, some(Some("ann"), "kept:it"));
+        assert_eq!(login(none(), S3, None, None).await, some(Some("kept"), "it"));
+        let empty = || vault(&[], Arc::default());
+        assert_eq!(login(empty(), Tus, None, None).await, Ok(None));
+        assert_eq!(login(empty(), WebDav, None, None).await, Ok(None));
+        let missing = login(empty(), WebDav, Some("my-nas"), Some("ann")).await.expect_err("none");
+        assert_eq!(missing.kind, FailureKind::Credentials);
+        assert!(missing.details.contains("SAFELIGHT_PASSWORD_MY_NAS"), "{missing}");
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_is_asked_for_again() {
+        let store = Arc::new(MemorySecrets::default());
+        let given = Some(Secret::new("entered".to_owned()));
+        let (kind, user) = (DestinationKind::WebDav, Some("ann".to_owned()));
+        let credentials =
+            Credentials::new(vault(&[], Arc::clone(&store)), kind, "at".to_owned(), None, user, given);
+        let secret =
+            async || credentials.login().await.map(|login| login.map(|l| l.secret.expose().to_owned()));
+        assert_eq!(secret().await, Ok(Some("entered".to_owned())));
+        store.set("at", Secret::new("changed".to_owned())).await.expect("kept");
+        assert_eq!(secret().await, Ok(Some("entered".to_owned())));
+        credentials.forget().await;
+        assert_eq!(secret().await, Ok(Some("changed".to_owned())));
+        store.refuse(SecretTrouble::Locked);
+        credentials.forget().await;
+        let locked = secret().await.expect_err("locked");
+        assert!(
+            locked.details.contains("locked") && locked.details.contains("SAFELIGHT_PASSWORD"),
+            "{locked}"
+        );
+    }
+}

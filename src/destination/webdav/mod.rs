@@ -1,0 +1,266 @@
+//! WebDAV (RFC 4918).
+//!
+//! A copy is put under a temp name in its final folder, its length compared, and given its name by
+//! MOVE with `Overwrite: F`; where a probe saw that the server replaces all the same, the key
+//! carries the hash and is looked at right before. It must never PUT to a key, never MOVE onto
+//! something it did not look for, and never take an answer for proof: only bytes read back, or an
+//! ETag that was seen to be their MD5.
+
+mod calls;
+mod clean;
+mod folders;
+mod probe;
+mod prove;
+mod send;
+mod xml;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::address::ServerAddress;
+use super::connect::ServerParts;
+use super::http::{HttpError, into_read_back};
+use super::manifest::Collected;
+use super::shelf::{self, Listed, Shelf};
+use super::turns::Turns;
+use super::{Abilities, BoxFuture, Destination, Item, ReadBack, Sent, Transfer};
+use crate::domain::failure::{Failure, FailureKind, Reach};
+use crate::domain::key;
+use crate::domain::record::Evidence;
+use crate::domain::target::DestinationKind;
+use calls::{Calls, Moved};
+use folders::Folders;
+
+/// For how long the marker, once seen, is taken to be there still.
+const MARKER_FRESH: Duration = Duration::from_secs(60);
+
+/// A folder on a WebDAV server.
+#[derive(Clone)]
+pub struct WebDav(Arc<Inner>);
+
+struct Inner {
+    parts: ServerParts,
+    calls: Calls,
+    turns: Turns,
+    folders: Folders,
+    /// When the marker was seen last.
+    marked: Mutex<Option<Instant>>,
+    /// Held while scratch files are made or cleaned up.
+    housekeeping: Mutex<()>,
+}
+
+impl WebDav {
+    /// A destination that was added before. Asks nothing.
+    ///
+    /// # Errors
+    /// `bad_request` when the address makes no sense.
+    pub fn new(parts: ServerParts) -> Result<Self, Failure> {
+        let address = ServerAddress::parse(DestinationKind::WebDav, &parts.address)?;
+        Ok(Self(Arc::new(Inner {
+            calls: Calls::new(&parts, address.base),
+            parts,
+            turns: Turns::default(),
+            folders: Folders::default(),
+            marked: Mutex::default(),
+            housekeeping: Mutex::default(),
+        })))
+    }
+
+    /// Adds a folder on a server: creates its last component where that is missing, marks it with a
+    /// new UUID or takes it over with the one it has, and probes it.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub async fn create(parts: ServerParts) -> Result<(Self, Abilities), Failure> {
+        let dav = Self::new(parts.clone())?;
+        probe::reach(&dav.0, true).await?;
+        let marker =
+            shelf::adopt(dav.0.as_ref(), parts.uuid.as_deref(), parts.rng.as_ref(), parts.clock.as_ref())
+                .await
+                .map_err(whole)?;
+        let parts = ServerParts { uuid: Some(marker.uuid), ..parts };
+        let abilities = Self::new(parts.clone())?.probe().await?;
+        let dav = Self::new(ServerParts { abilities: Some(abilities.clone()), ..parts })?;
+        Ok((dav, abilities))
+    }
+
+    /// Tries a folder on a server that may not be a destination yet. Leaves nothing behind. Gives
+    /// what it can do, and its free space where that is known.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub async fn try_out(parts: ServerParts) -> Result<(Abilities, Option<u64>), Failure> {
+        let dav = Self::new(parts)?;
+        probe::try_out(&dav.0).await
+    }
+}
+
+/// Whatever goes wrong while a destination is looked at as a whole concerns all of it.
+fn whole(failure: Failure) -> Failure {
+    Failure { reach: Reach::Destination, ..failure }
+}
+
+impl Inner {
+    /// Makes sure, now and then, that the place is the destination.
+    async fn identify(&self) -> Result<(), Failure> {
+        let mut marked = self.marked.lock().await;
+        if marked.is_some_and(|at| at.elapsed() < MARKER_FRESH) {
+            return Ok(());
+        }
+        *marked = None;
+        shelf::check(self, self.parts.uuid.as_deref()).await.map_err(whole)?;
+        *marked = Some(Instant::now());
+        Ok(())
+    }
+
+    /// What went wrong with one file. A failure that a lost destination can cause is looked into:
+    /// where the destination cannot be used, that is the failure.
+    async fn explain(&self, failure: Failure) -> Failure {
+        let is_ambiguous = matches!(
+            failure.kind,
+            FailureKind::Connect
+                | FailureKind::Timeout
+                | FailureKind::Server
+                | FailureKind::Forbidden
+                | FailureKind::NotFound
+                | FailureKind::Conflict
+        );
+        if failure.reach != Reach::Resource || !is_ambiguous {
+            return failure;
+        }
+        *self.marked.lock().await = None;
+        match self.identify().await {
+            Err(lost) => lost,
+            Ok(()) => failure,
+        }
+    }
+
+    /// A token for a temp file that belongs to no record.
+    fn scratch_token(&self) -> u64 {
+        key::temp_token(&self.parts.installation, self.parts.rng.next_u64())
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.parts.abilities.clone().unwrap_or_default()
+    }
+
+    async fn put_new_now(&self, path: &str, bytes: Bytes) -> Result<bool, Failure> {
+        if self.calls.head(path).await?.is_some() {
+            return Ok(false);
+        }
+        let (folder, _name) = split(path);
+        self.folders.make(&self.calls, folder).await?;
+        let temp = format!("{folder}/{}", key::temp_name(self.scratch_token()));
+        let stop = CancellationToken::new();
+        let size = bytes.len() as u64;
+        let put = self.calls.put(&temp, bytes, None, &stop).await.map_err(HttpError::into_failure);
+        let outcome = match put {
+            Ok(_stored) => match self.calls.head(&temp).await {
+                Ok(Some(seen)) if seen.size == Some(size) => self.calls.rename(&temp, path).await,
+                Ok(_other) => {
+                    Err(Failure::transient(FailureKind::Server, "the server kept a part of a file only"))
+                }
+                Err(failure) => Err(failure),
+            },
+            Err(failure) => Err(failure),
+        };
+        if !matches!(outcome, Ok(Moved::Done)) {
+            self.calls.remove(&temp).await.ok();
+        }
+        Ok(outcome? == Moved::Done)
+    }
+}
+
+/// A key's folder and its file name.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// Refuses a key that could lead anywhere but below the destination.
+fn check_key(key: &str) -> Result<(), Failure> {
+    if key::is_valid(key) {
+        return Ok(());
+    }
+    Err(Failure::permanent(FailureKind::BadRequest, format!("not a key: {key:?}")))
+}
+
+impl Shelf for Inner {
+    fn get<'a>(&'a self, path: &'a str, limit: usize) -> BoxFuture<'a, Result<Option<Bytes>, Failure>> {
+        Box::pin(self.calls.read_small(path, limit))
+    }
+
+    fn put_new<'a>(&'a self, path: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<bool, Failure>> {
+        Box::pin(self.put_new_now(path, bytes))
+    }
+
+    fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, Failure>> {
+        Box::pin(async move { Ok(folders::list(&self.calls, folder).await?.unwrap_or_default()) })
+    }
+}
+
+impl Destination for WebDav {
+    fn check(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            *self.0.marked.lock().await = None;
+            self.0.identify().await
+        })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
+        Box::pin(probe::probe(&self.0))
+    }
+
+    fn send<'a>(&'a self, item: &'a Item, transfer: &'a Transfer) -> BoxFuture<'a, Result<Sent, Failure>> {
+        Box::pin(send::send(&self.0, item, transfer))
+    }
+
+    fn prove<'a>(
+        &'a self,
+        item: &'a Item,
+        _receipt: &'a str,
+        transfer: &'a Transfer,
+    ) -> BoxFuture<'a, Result<Evidence, Failure>> {
+        Box::pin(prove::prove(&self.0, item, transfer))
+    }
+
+    fn read<'a>(&'a self, key: &'a str, _receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
+        Box::pin(async move {
+            check_key(key)?;
+            let missing = || Failure::transient(FailureKind::NotFound, format!("there is no copy: {key}"));
+            let response =
+                self.0.calls.get(key, &CancellationToken::new()).await.map_err(HttpError::into_failure)?;
+            let response = response.ok_or_else(missing)?;
+            let length = response.content_length();
+            Ok(into_read_back(response, length))
+        })
+    }
+
+    fn write_manifest<'a>(
+        &'a self,
+        installation: &'a str,
+        sequence: u64,
+        segment: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let _housekeeping = self.0.housekeeping.lock().await;
+            self.0.identify().await?;
+            shelf::write_manifest(self.0.as_ref(), installation, sequence, segment).await
+        })
+    }
+
+    fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
+        Box::pin(async move {
+            self.0.identify().await?;
+            shelf::read_manifests(self.0.as_ref()).await.map_err(whole)
+        })
+    }
+
+    fn clean<'a>(&'a self, keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
+        Box::pin(clean::clean(&self.0, keep))
+    }
+}
