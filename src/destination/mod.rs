@@ -12,9 +12,12 @@ pub mod http;
 pub mod layer;
 pub mod manifest;
 pub mod marker;
+pub mod resumable;
 pub mod shelf;
 pub mod source;
 mod turns;
+pub mod tus;
+pub mod uploads;
 pub mod webdav;
 
 use std::future::Future;
