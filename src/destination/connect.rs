@@ -278,9 +278,7 @@ impl Connect for Connector {
             let account = Self::account(address)?;
             let user = address::user_of(address.kind, &account)?;
             let kept = self.vault.store.set(&account, secret).await;
-            kept.map_err(|trouble| {
-                not_kept(&trouble, address.kind, address.name.as_deref(), user.as_deref())
-            })
+            kept.map_err(|trouble| not_kept(&trouble, address.kind, address.name.as_deref(), user.as_deref()))
         })
     }
 

@@ -133,8 +133,10 @@ impl Credentials {
     }
 
     fn missing(&self, why: &str) -> Failure {
-        let variable =
-            self.name.as_deref().map_or_else(|| variable_of(self.kind, self.user.as_deref()).to_owned(), variable_of_name);
+        let variable = self
+            .name
+            .as_deref()
+            .map_or_else(|| variable_of(self.kind, self.user.as_deref()).to_owned(), variable_of_name);
         let details =
             format!("{why}; enter it again, or set {variable} in the environment that Safelight starts in");
         Failure::destination(FailureKind::Credentials, details)

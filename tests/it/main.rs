@@ -13,4 +13,5 @@ mod kill;
 mod layers;
 mod support;
 mod tidy;
+mod uploads;
 mod wire;

@@ -89,7 +89,8 @@ struct Input<'a> {
 
 impl<'a> Input<'a> {
     fn new(field: &'a str) -> Option<Self> {
-        (field.len() <= FIELD_BYTES_MAX && field.is_ascii()).then_some(Self { bytes: field.as_bytes(), at: 0 })
+        (field.len() <= FIELD_BYTES_MAX && field.is_ascii())
+            .then_some(Self { bytes: field.as_bytes(), at: 0 })
     }
 
     fn peek(&self) -> Option<u8> {
@@ -175,9 +176,7 @@ impl<'a> Input<'a> {
             b'-' | b'0'..=b'9' => self.number(),
             b'"' => self.string(),
             b'*' | b'a'..=b'z' | b'A'..=b'Z' => {
-                self.take_while(|byte| {
-                    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(&byte)
-                });
+                self.take_while(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(&byte));
                 Some(Value::Other)
             }
             b':' => self.byte_sequence(),
@@ -206,8 +205,8 @@ impl<'a> Input<'a> {
         }
         if self.eat(b'.') {
             let fraction = self.take_while(|byte| byte.is_ascii_digit());
-            let is_decimal = digits.len() <= DECIMAL_DIGITS_MAX
-                && (1..=FRACTION_DIGITS_MAX).contains(&fraction.len());
+            let is_decimal =
+                digits.len() <= DECIMAL_DIGITS_MAX && (1..=FRACTION_DIGITS_MAX).contains(&fraction.len());
             return is_decimal.then_some(Value::Other);
         }
         if digits.len() > INTEGER_DIGITS_MAX {
@@ -272,8 +271,28 @@ mod tests {
             assert_eq!(item(other), Some(Value::Other), "{other}");
         }
         for bad in [
-            "", "?2", "?", "1 2", "?1, ?1", "1000000000000000", "-", "1.", "1.2345", "\"a", "\"\\x\"", ":aGk",
-            ":a*:", "@1.5", "%\"%C3\"", "%x", "\u{e9}", "?1;", "?1;A=1", "\t?1", "--1", "=",
+            "",
+            "?2",
+            "?",
+            "1 2",
+            "?1, ?1",
+            "1000000000000000",
+            "-",
+            "1.",
+            "1.2345",
+            "\"a",
+            "\"\\x\"",
+            ":aGk",
+            ":a*:",
+            "@1.5",
+            "%\"%C3\"",
+            "%x",
+            "\u{e9}",
+            "?1;",
+            "?1;A=1",
+            "\t?1",
+            "--1",
+            "=",
         ] {
             assert_eq!(item(bad), None, "{bad}");
         }
@@ -282,9 +301,12 @@ mod tests {
 
     #[test]
     fn dictionaries() {
-        let limit = dictionary("max-size=1000;x, min-size=0,max-append-size=10\t,\tunknown=(1 \"a\";b c), flag, max-size=7");
+        let limit = dictionary(
+            "max-size=1000;x, min-size=0,max-append-size=10\t,\tunknown=(1 \"a\";b c), flag, max-size=7",
+        );
         let limit = limit.expect("a dictionary");
-        let get = |key: &str| limit.iter().find(|(known, _value)| known == key).map(|(_key, value)| value.clone());
+        let get =
+            |key: &str| limit.iter().find(|(known, _value)| known == key).map(|(_key, value)| value.clone());
         assert_eq!(get("max-size"), Some(Value::Integer(7)));
         assert_eq!(get("max-append-size"), Some(Value::Integer(10)));
         assert_eq!(get("unknown"), Some(Value::Other));
@@ -294,7 +316,8 @@ mod tests {
         let long = format!("a=\"{}\"", "x".repeat(FIELD_BYTES_MAX));
         let deep = format!("a={}1{}", "(".repeat(99), ")".repeat(99));
         let crowd = format!("a=({})", "1 ".repeat(MEMBERS_MAX + 1));
-        for bad in ["a=1,", ",a=1", "a=1 b=2", "A=1", "a=", "a=(1", "a=(1\"x\")", &many, &long, &deep, &crowd] {
+        for bad in ["a=1,", ",a=1", "a=1 b=2", "A=1", "a=", "a=(1", "a=(1\"x\")", &many, &long, &deep, &crowd]
+        {
             assert_eq!(dictionary(bad), None, "{bad:.60}");
         }
     }

@@ -49,14 +49,27 @@ mod tests {
         assert_eq!(value_of(field, "filename").as_deref(), Some(b"world_domination_plan.pdf".as_slice()));
         assert_eq!(value_of(field, "is_confidential").as_deref(), Some(b"".as_slice()));
         assert_eq!(value_of(field, "Filename"), None);
-        assert_eq!(write(&[("filename", "world_domination_plan.pdf"), ("a", "")]), "filename d29ybGRfZG9taW5hdGlvbl9wbGFuLnBkZg==,a ");
+        assert_eq!(
+            write(&[("filename", "world_domination_plan.pdf"), ("a", "")]),
+            "filename d29ybGRfZG9taW5hdGlvbl9wbGFuLnBkZg==,a "
+        );
     }
 
     #[test]
     fn what_breaks_a_rule_is_nothing() {
         let many = (0..=PAIRS_MAX).map(|n| format!("k{n} YQ==")).collect::<Vec<_>>().join(",");
         let long = format!("a {}", "QUFB".repeat(FIELD_BYTES_MAX / 4));
-        for bad in ["", "a YQ", "a YQ==,a YQ==", "a YQ==,,b YQ==", "a  YQ==", "\u{e9} YQ==", "a YQ== x", &many, &long] {
+        for bad in [
+            "",
+            "a YQ",
+            "a YQ==,a YQ==",
+            "a YQ==,,b YQ==",
+            "a  YQ==",
+            "\u{e9} YQ==",
+            "a YQ== x",
+            &many,
+            &long,
+        ] {
             assert_eq!(value_of(bad, "a"), None, "{bad:.40}");
         }
     }

@@ -54,7 +54,11 @@ struct Tus;
 /// The words of a list in a header field.
 fn words<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
     let list = answer.header(name).unwrap_or_default();
-    list.split(',').map(|word| word.trim_matches([' ', '\t'])).filter(|w| !w.is_empty()).take(WORDS_MAX).collect()
+    list.split(',')
+        .map(|word| word.trim_matches([' ', '\t']))
+        .filter(|w| !w.is_empty())
+        .take(WORDS_MAX)
+        .collect()
 }
 
 /// `412`: the server speaks other versions than the one there is.

@@ -16,7 +16,8 @@ pub(super) type Outcome<T> = Result<Result<T, Trouble>, HttpError>;
 
 impl Inner {
     async fn request(&self, method: Method, url: &Url, fields: &Headers) -> Result<Request, Failure> {
-        let mut request = Request::new(method, url.clone()).header("accept-encoding", "identity").headers(fields);
+        let mut request =
+            Request::new(method, url.clone()).header("accept-encoding", "identity").headers(fields);
         if let Some(login) = self.parts.credentials.login().await? {
             match &login.user {
                 Some(user) => request.headers.set_basic(user, &login.secret),
@@ -47,7 +48,11 @@ impl Inner {
             request = request.body(body);
         }
         let response = self.response(request).await?;
-        if response.is_success() { response.whole(ANSWER_BYTES_MAX).await } else { Ok(response.excerpt().await) }
+        if response.is_success() {
+            response.whole(ANSWER_BYTES_MAX).await
+        } else {
+            Ok(response.excerpt().await)
+        }
     }
 
     /// What the server says that it can do.
@@ -92,7 +97,9 @@ impl Inner {
         let fields = self.dialect.append(form, append);
         match self.call(Method::PATCH, url, &fields, Some(body), stop).await {
             Ok(answer) => Ok(self.dialect.appended(form, append, &answer, self.clock())),
-            Err(HttpError::Failed(failure)) if is_of_the_connection(&failure) => Ok(Err(Trouble::Broken(failure))),
+            Err(HttpError::Failed(failure)) if is_of_the_connection(&failure) => {
+                Ok(Err(Trouble::Broken(failure)))
+            }
             Err(error) => Err(error),
         }
     }

@@ -80,7 +80,10 @@ mod tests {
             assert_eq!(at(base, given).as_deref(), Ok(url), "{given}");
         }
         assert_eq!(at("https://h:8443/", "http://h:8443/a").as_deref(), Ok("https://h:8443/a"));
-        assert_eq!(at("http://127.0.0.1:1/f/", "http://127.0.0.1:1/f/a").as_deref(), Ok("http://127.0.0.1:1/f/a"));
+        assert_eq!(
+            at("http://127.0.0.1:1/f/", "http://127.0.0.1:1/f/a").as_deref(),
+            Ok("http://127.0.0.1:1/f/a")
+        );
     }
 
     #[test]

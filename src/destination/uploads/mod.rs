@@ -230,11 +230,8 @@ impl Uploads {
         parts: ServerParts,
     ) -> Result<(Self, Abilities), Failure> {
         let abilities = Self::new(dialect(), parts.clone())?.probe().await?;
-        let known = ServerParts {
-            uuid: Some(abilities.uuid.clone()),
-            abilities: Some(abilities.clone()),
-            ..parts
-        };
+        let known =
+            ServerParts { uuid: Some(abilities.uuid.clone()), abilities: Some(abilities.clone()), ..parts };
         Ok((Self::new(dialect(), known)?, abilities))
     }
 }

@@ -50,10 +50,10 @@ async fn look(
     transfer: &Transfer,
 ) -> Result<Evidence, Failure> {
     let now = inner.parts.clock.now();
-    let checked = receipt.checked.map(|(_kind, at)| Evidence::Verified { method: ProofMethod::ServerDigest, at });
-    let is_fresh = receipt
-        .checked
-        .is_some_and(|(_kind, at)| u128::from(now.0.abs_diff(at.0)) <= FRESH.as_millis());
+    let checked =
+        receipt.checked.map(|(_kind, at)| Evidence::Verified { method: ProofMethod::ServerDigest, at });
+    let is_fresh =
+        receipt.checked.is_some_and(|(_kind, at)| u128::from(now.0.abs_diff(at.0)) <= FRESH.as_millis());
     if let (true, Some(evidence)) = (is_fresh, checked) {
         return Ok(evidence);
     }

@@ -31,7 +31,7 @@ const COMPARED_APPEND_MAX: u64 = 8 << 20;
 /// A server's own limit is not taken to be less than this, in bytes.
 const APPEND_MIN: u64 = 4 << 10;
 /// Files up to this go with their creation where the server takes that, in bytes.
-const AT_ONCE_MAX: u64 = 1 << 20;
+const AT_ONCE_MAX: u64 = 64 << 10;
 
 /// See [`crate::destination::Destination::send`].
 pub(super) async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
@@ -198,7 +198,10 @@ impl Sending<'_> {
     fn forms(&self) -> Vec<u8> {
         let known = self.findings.form;
         let others = self.inner.dialect.forms().iter().copied().filter(|form| *form != known);
-        std::iter::once(known).filter(|form| self.inner.dialect.forms().contains(form)).chain(others).collect()
+        std::iter::once(known)
+            .filter(|form| self.inner.dialect.forms().contains(form))
+            .chain(others)
+            .collect()
     }
 
     /// Appends until the upload is finished.
@@ -231,7 +234,9 @@ impl Sending<'_> {
                     self.whole.back_to(offset, Some(mark));
                     continue;
                 }
-                Ok(_other) => Trouble::Elsewhere(None, unclear("the server took bytes and did not say how many")),
+                Ok(_other) => {
+                    Trouble::Elsewhere(None, unclear("the server took bytes and did not say how many"))
+                }
                 Err(trouble) => trouble,
             };
             let failure;
@@ -251,14 +256,20 @@ impl Sending<'_> {
     fn mismatch(&self, at: &Standing) -> Option<String> {
         let size = self.item.content.size;
         if at.offset > size || at.length.is_some_and(|length| length != size) {
-            return Some(format!("the server says that {} of {:?} bytes are there, of {size}", at.offset, at.length));
+            return Some(format!(
+                "the server says that {} of {:?} bytes are there, of {size}",
+                at.offset, at.length
+            ));
         }
         if at.offset < self.confirmed {
             let (now, before) = (at.offset, self.confirmed);
             return Some(format!("the server has {now} bytes and had {before} before"));
         }
         let is_other = |digest: &String| *digest != self.item.content.blake3.to_hex();
-        at.blake3.as_ref().filter(|digest| is_other(digest)).map(|_| "the server gave another upload".to_owned())
+        at.blake3
+            .as_ref()
+            .filter(|digest| is_other(digest))
+            .map(|_| "the server gave another upload".to_owned())
     }
 
     /// Sends what follows `offset`, as much as may go at once. Gives how much that was.
@@ -357,7 +368,9 @@ impl Sending<'_> {
                     Some(wait) => self.wait(wait).await?,
                     None => return Ok(Err(Trouble::Stopped(failure))),
                 },
-                Err(HttpError::Failed(failure)) if tries == 0 && failure.reach == Reach::Resource => tries += 1,
+                Err(HttpError::Failed(failure)) if tries == 0 && failure.reach == Reach::Resource => {
+                    tries += 1
+                }
                 asked => return asked,
             }
         }
