@@ -92,6 +92,8 @@ pub trait Connect: Send + Sync {
 /// What every destination on a server is put together from.
 #[derive(Clone)]
 pub struct ServerParts {
+    /// What it speaks.
+    pub kind: DestinationKind,
     /// Its address as it is kept.
     pub address: String,
     /// This installation's id.
@@ -166,6 +168,7 @@ impl Connector {
         );
         let uuid = address.abilities.as_ref().map(|abilities| abilities.uuid.clone());
         Ok(ServerParts {
+            kind: address.kind,
             address: text,
             installation: installation.to_owned(),
             uuid: uuid.filter(|uuid| !uuid.is_empty()),
@@ -198,7 +201,7 @@ impl Connector {
                 let (folder, abilities) = self.set_up(&root, installation).await?;
                 Ok((Arc::new(folder), abilities))
             }
-            DestinationKind::WebDav => {
+            DestinationKind::WebDav | DestinationKind::Nextcloud => {
                 let (dav, abilities) = WebDav::create(self.new_server_parts(address, installation)?).await?;
                 Ok((Arc::new(dav), abilities))
             }
@@ -233,7 +236,9 @@ impl Connect for Connector {
                 let root = path_from_bytes(&address.address);
                 Ok(Arc::new(Folder::new(self.parts(&root, address.abilities.clone(), installation))))
             }
-            DestinationKind::WebDav => Ok(Arc::new(WebDav::new(self.server_parts(address, installation)?)?)),
+            DestinationKind::WebDav | DestinationKind::Nextcloud => {
+                Ok(Arc::new(WebDav::new(self.server_parts(address, installation)?)?))
+            }
             DestinationKind::Tus => Ok(Arc::new(tus::open(self.server_parts(address, installation)?)?)),
             DestinationKind::Resumable => {
                 Ok(Arc::new(resumable::open(self.server_parts(address, installation)?)?))
@@ -263,7 +268,9 @@ impl Connect for Connector {
                     let root = path_from_bytes(&address.address);
                     Folder::try_out(self.parts(&root, address.abilities.clone(), "test")).await
                 }
-                DestinationKind::WebDav => WebDav::try_out(self.new_server_parts(address, "test")?).await,
+                DestinationKind::WebDav | DestinationKind::Nextcloud => {
+                    WebDav::try_out(self.new_server_parts(address, "test")?).await
+                }
                 DestinationKind::Tus => tus::try_out(self.new_server_parts(address, "test")?).await,
                 DestinationKind::Resumable => {
                     resumable::try_out(self.new_server_parts(address, "test")?).await

@@ -44,6 +44,12 @@ impl DestinationKind {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
+
+    /// Whether a place of this kind makes one thing of an asset's parts, and so must be told of the
+    /// others with each and be given them in order.
+    pub fn joins_companions(self) -> bool {
+        matches!(self, Self::Immich)
+    }
 }
 
 /// The longest name a destination may have.

@@ -5,7 +5,8 @@ use tokio::sync::oneshot;
 
 use super::handle::Call;
 use super::runner::Runner;
-use super::setup::{self, Entered};
+use super::secrets::Entered;
+use super::setup;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
 use super::{audit, restore};

@@ -16,6 +16,7 @@ mod publish;
 mod queries;
 mod restore;
 mod runner;
+mod secrets;
 mod setup;
 mod start;
 mod supervisor;

@@ -55,6 +55,8 @@ pub(super) struct Supervisor {
     pub library_state: LibraryState,
     pub installation: Installation,
     pub runners: BTreeMap<DestinationId, Runner>,
+    /// Places that are being set up now.
+    pub setting_up: BTreeMap<Vec<u8>, Arc<tokio::sync::Mutex<()>>>,
     pub tasks: JoinSet<TaskEnd>,
     pub background: CancellationToken,
     pub meter: Meter,

@@ -1,6 +1,7 @@
 //! One transfer: send, and prove. The destination does the protocol; this decides what its answers
 //! mean for the job.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,13 +12,14 @@ use super::deps::Deps;
 use super::digests;
 use crate::base::files::path_from_bytes;
 use crate::destination::{
-    BoxFuture, Checkpoint, Item, Phase, SaveCheckpoint, Sent, SharedDestination, Transfer,
+    BoxFuture, Checkpoint, Companion, Item, Phase, SaveCheckpoint, Sent, SharedDestination, Transfer,
 };
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::ids::{DestinationId, JobId, RecordId};
+use crate::domain::path::RelPath;
 use crate::domain::record::Evidence;
-use crate::store::{DestinationRow, Outcome, Started, Store};
+use crate::store::{CompanionRow, DestinationRow, Outcome, Started, Store};
 
 /// Keys tried in one transfer before it counts as a conflict.
 const KEYS_TRIED_MAX: u32 = 4;
@@ -156,6 +158,11 @@ async fn attempt(
             None => return Ok(Attempt::Cancelled),
         }
     }
+    if let Some(asset) = started.asset.filter(|_asset| row.kind.joins_companions()) {
+        let id = row.id;
+        let rows = store.read(move |r| r.companions(id, asset, record)).await.map_err(store_failed)?;
+        item.companions = rows.into_iter().map(companion_of).collect();
+    }
     for _ in 0..KEYS_TRIED_MAX {
         let checkpoint = store.read(move |r| r.checkpoint(record)).await.map_err(store_failed)?;
         let saver = Saver { store: store.clone(), record, proving: Arc::clone(&watch.proving) };
@@ -187,20 +194,37 @@ async fn attempt(
     Err(Failure::transient(FailureKind::Conflict, "several names in a row were taken at the destination"))
 }
 
-fn item_of(started: &Started) -> Item {
-    let mut path = started.source_path.clone();
+fn companion_of(row: CompanionRow) -> Companion {
+    Companion {
+        path: absolute(&row.source_path, &row.path),
+        kind: row.kind,
+        is_primary: row.is_primary,
+        content: row.content,
+        digests: row.digests,
+        stamp: row.stamp,
+        receipt: row.receipt,
+    }
+}
+
+fn absolute(source: &[u8], below: &RelPath) -> PathBuf {
+    let mut path = source.to_vec();
     path.push(b'/');
-    path.extend_from_slice(&started.path.to_bytes());
+    path.extend_from_slice(&below.to_bytes());
+    path_from_bytes(&path)
+}
+
+fn item_of(started: &Started) -> Item {
     Item {
         record: started.record,
         key: started.key.clone(),
         content: started.content,
         digests: started.digests,
-        path: path_from_bytes(&path),
+        path: absolute(&started.source_path, &started.path),
         stamp: started.stamp,
         captured_at: started.captured_at,
         kind: started.kind,
         token: started.token,
+        companions: Vec::new(),
     }
 }
 

@@ -57,10 +57,7 @@ impl Destinations {
 
     fn form(&mut self, ui: &mut Ui, env: &mut Env<'_>, draft: &mut Draft, is_first: bool) {
         widgets::card(ui, |ui| {
-            ui.label(widgets::heading("Back up to a folder"));
-            let text = "A folder on another disk, or on a network drive that is connected";
-            let text = widgets::weak(ui, text);
-            ui.label(text);
+            ui.label(widgets::heading("Add a destination"));
             ui.add_space(space::S);
             draft.ui(ui, env);
             if draft.is_usable() {
@@ -86,13 +83,7 @@ impl Destinations {
 
 /// The request that saves a draft, with the person's consent for every folder that is there.
 pub(super) fn add_destination(draft: &Draft, then_on: bool) -> Command {
-    let request = Request::AddDestination {
-        target: draft.target(),
-        name: None,
-        allow_http: false,
-        consent_all: true,
-        secret: None,
-    };
+    let request = draft.add_request();
     Command::Send(Box::new(request), Purpose::AddDestination { then_on })
 }
 

@@ -9,6 +9,7 @@
 mod conformance;
 #[path = "../fakes/mod.rs"]
 mod fakes;
+mod fire;
 mod kill;
 mod layers;
 mod support;

@@ -1,6 +1,8 @@
 //! The store's own tests: SQL is at home here, so rows can be made by hand.
 
+mod companions;
 mod ledger;
+mod settings;
 
 use std::sync::Arc;
 

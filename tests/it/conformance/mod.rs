@@ -14,6 +14,7 @@ pub mod uploads;
 use site::Site;
 
 use crate::fakes::dav::Moods;
+use crate::fakes::nextcloud::CloudMoods;
 use crate::fakes::uploads::{Gives, Moods as UploadMoods};
 
 /// Every case, once for each site.
@@ -42,6 +43,8 @@ macro_rules! suites {
         suite!(dav, servers::dav(Moods::default()), [$($cases)*]);
         suite!(dav_replacing, servers::dav(servers::careless()), [$($cases)*]);
         suite!(dav_folding, servers::dav(servers::folding()), [$($cases)*]);
+        suite!(nextcloud, servers::nextcloud(CloudMoods::default()), [$($cases)*]);
+        suite!(nextcloud_older, servers::nextcloud(servers::older()), [$($cases)*]);
         suite!(apache, servers::apache(), [$($cases)*]);
         suite!(nginx, servers::nginx(), [$($cases)*]);
         suite!(rclone, servers::rclone(), [$($cases)*]);

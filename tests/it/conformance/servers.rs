@@ -3,7 +3,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use safelight::base::clock::SystemClock;
 use safelight::base::executor::Executor;
@@ -15,16 +14,15 @@ use safelight::destination::credentials::Vault;
 use safelight::destination::http::{Client, Settings};
 use safelight::domain::target::DestinationKind;
 
-use super::site::{Behind, Disk, INSTALLATION, Site};
+use super::site::{Behind, CLEARED_WITHIN, Disk, INSTALLATION, Site};
 use crate::fakes::dav::{Etag, Moods};
 use crate::fakes::fault_server::FaultServer;
+use crate::fakes::nextcloud::CloudMoods;
 use crate::support::server::{Server, installed, write};
 use crate::support::wait::wait_until;
 
 const USER: &str = "ann";
 const PASSWORD: &str = "correct horse";
-/// How long a server may take to notice that an upload was cut.
-const CLEARED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Everything that the engine has for destinations on servers.
 pub fn connector() -> Connector {
@@ -81,9 +79,25 @@ impl Behind for Fake {
 /// A fake WebDAV server of our own.
 pub async fn dav(moods: Moods) -> Site {
     let moods = Moods { login: Some((USER.to_owned(), PASSWORD.to_owned())), ..moods };
+    let keeps_cut = moods.keeps_cut;
     let server = FaultServer::start(moods);
     let address = format!("webdav+http://{USER}@{}/dav/photos", server.host());
-    site(DestinationKind::WebDav, &address, Some(PASSWORD), Box::new(Fake(server))).await
+    let mut site = site(DestinationKind::WebDav, &address, Some(PASSWORD), Box::new(Fake(server))).await;
+    site.keeps_cut = keeps_cut;
+    site
+}
+
+/// A fake Nextcloud of our own, with this much room.
+pub async fn nextcloud(moods: CloudMoods) -> Site {
+    let path = moods.root.clone();
+    let server = FaultServer::nextcloud(USER, PASSWORD, u64::MAX / 4, moods);
+    let address = format!("nextcloud+http://{USER}@{}{path}/photos", server.host());
+    site(DestinationKind::Nextcloud, &address, Some(PASSWORD), Box::new(Fake(server))).await
+}
+
+/// An older one, below a path, that computes no checksums.
+pub fn older() -> CloudMoods {
+    CloudMoods { root: "/nextcloud".to_owned(), recalculates: false }
 }
 
 /// A server that replaces whatever it is told not to, keeps cut uploads and knows no ETag.
@@ -318,5 +332,8 @@ pub async fn rclone() -> Site {
     let server = rclone_server();
     let (path, disk) = fresh(server);
     let address = format!("webdav+http://{USER}@127.0.0.1:{}/{path}", server.port);
-    site(DestinationKind::WebDav, &address, Some(PASSWORD), Box::new(Rclone { disk, path, server })).await
+    let behind = Box::new(Rclone { disk, path, server });
+    let mut site = site(DestinationKind::WebDav, &address, Some(PASSWORD), behind).await;
+    site.keeps_cut = true;
+    site
 }
