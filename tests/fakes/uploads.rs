@@ -15,11 +15,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use http_body_util::BodyExt as _;
 use hyper::HeaderMap;
 use hyper::body::Incoming;
 
-use super::serve::{Answer, Cut, Handler, Handling, Received, Running, answer, answer_with, field, receive};
+use super::serve::{Answer, Cut, Handler, Handling, Running, answer, answer_with, field};
 use super::uploads_speech::{draft, tus};
 
 /// The most bytes of one append that are kept in memory.
@@ -64,6 +66,8 @@ pub struct Moods {
     pub refuses_other_versions: bool,
     /// Answers to OPTIONS.
     pub answers_options: bool,
+    /// Bodies are read at most this fast, in bytes a second.
+    pub rate: Option<u64>,
 }
 
 impl Default for Moods {
@@ -81,6 +85,7 @@ impl Default for Moods {
             authorization: None,
             refuses_other_versions: false,
             answers_options: true,
+            rate: None,
         }
     }
 }
@@ -295,6 +300,26 @@ impl Shared {
         }
     }
 
+    /// Reads a body up to `limit` bytes, and says whether it ended before its time.
+    async fn take_in(&self, mut body: Incoming, limit: usize) -> (Vec<u8>, bool) {
+        let mut bytes = Vec::new();
+        while bytes.len() < limit {
+            let chunk = match body.frame().await {
+                None => return (bytes, false),
+                Some(Err(_gone)) => return (bytes, true),
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            };
+            let chunk = &chunk[..chunk.len().min(limit - bytes.len())];
+            self.lock().received += chunk.len() as u64;
+            bytes.extend_from_slice(chunk);
+            if let Some(rate) = self.moods.rate {
+                let pause = Duration::from_micros(chunk.len() as u64 * 1_000_000 / rate.max(1));
+                tokio::time::sleep(pause).await;
+            }
+        }
+        (bytes, true)
+    }
+
     async fn serve(&self, request: hyper::Request<Incoming>) -> Result<Answer, Cut> {
         let fault = self.note(&request);
         if let Some(ended) = self.before(fault.as_ref()) {
@@ -315,20 +340,13 @@ impl Shared {
             return Ok(answer_with(401, &[("www-authenticate", "Bearer")], "who are you?"));
         }
         let limit = if let Some(Fault::CutIn(limit)) = fault { limit } else { APPEND_BYTES_MAX };
-        let (body, is_short) = match receive(body, None, limit).await {
-            Received::Whole(body) => (body, false),
-            Received::Short(mut body) => {
-                body.truncate(limit);
-                (body, true)
-            }
-        };
+        let (body, is_short) = self.take_in(body, limit).await;
         let path = head.uri.path().to_owned();
         let Some(id) = path.strip_prefix("/files").map(|id| id.trim_matches('/')) else {
             return Ok(answer(404, "there is nothing here"));
         };
         let (method, headers) = (head.method.as_str(), &head.headers);
         let mut state = self.lock();
-        state.received += body.len() as u64;
         let call = Call { method, id, headers, body: &body, is_short, moods: &self.moods };
         let mut answer = match self.moods.speech {
             Speech::Tus => tus::answer_to(&mut state, &call),

@@ -1,6 +1,6 @@
 //! One file becomes one upload: created, its URL saved, its bytes appended where the server is.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use url::Url;
 use super::calls::Outcome;
 use super::location::normalised;
 use super::state::{Receipt, State};
-use super::whole::{Part, Whole};
+use super::whole::{Carried, Part, Whole};
 use super::{Append, Appended, Findings, Inner, NewUpload, Standing, Trouble};
 use crate::destination::http::{Body, HttpError, SourceRange, feed};
 use crate::destination::{Item, Phase, Sent, Transfer};
@@ -175,8 +175,8 @@ impl Sending<'_> {
         self.transfer.save(Phase::Creating, self.state.text()).await?;
         self.transfer.set_bytes_sent(0);
         for form in self.forms() {
-            self.whole.back_to(0, None);
-            let body = has_bytes.then(|| Body::from(self.range(0, size).tap(self.whole.tap())));
+            let carried = self.whole.carry();
+            let body = has_bytes.then(|| Body::from(self.range(0, size).tap(carried.clone())));
             let created = self.inner.create(form, &new, body, &self.transfer.cancel).await?;
             let Some(location) = created.location else { continue };
             let url = normalised(&self.inner.base, &location)?;
@@ -188,7 +188,7 @@ impl Sending<'_> {
             self.url = Some(url);
             self.limit(created.append_max);
             self.transfer.save(Phase::Sending, self.state.text()).await?;
-            self.whole.back_to(created.offset, None);
+            self.whole.take(&carried, created.offset);
             return Ok(standing_at(created.offset));
         }
         Err(not_understood(self.inner).into())
@@ -219,10 +219,11 @@ impl Sending<'_> {
                 return Ok(Brought::Done(self.receipt(None, false)?));
             }
             let before = at.offset;
-            let mark = self.whole.mark();
-            let (outcome, len) = self.append(before).await?;
+            let (outcome, carried) = self.append(before).await?;
+            let len = carried.len;
             let trouble = match outcome {
                 Ok(Appended { is_complete: true, file, .. }) if before + len == size => {
+                    self.transfer.set_bytes_sent(size);
                     return Ok(Brought::Done(self.receipt(file, true)?));
                 }
                 Ok(Appended { is_complete: false, offset: Some(offset), .. }) => {
@@ -231,7 +232,7 @@ impl Sending<'_> {
                     if standstills > STANDSTILLS_MAX {
                         return Err(unclear("the server takes bytes and keeps none").into());
                     }
-                    self.whole.back_to(offset, Some(mark));
+                    self.whole.take(&carried.digest, offset);
                     continue;
                 }
                 Ok(_other) => {
@@ -248,7 +249,6 @@ impl Sending<'_> {
             if standstills > STANDSTILLS_MAX {
                 return Err(failure.into());
             }
-            self.whole.back_to(at.offset, Some(mark));
         }
     }
 
@@ -272,8 +272,8 @@ impl Sending<'_> {
             .map(|_| "the server gave another upload".to_owned())
     }
 
-    /// Sends what follows `offset`, as much as may go at once. Gives how much that was.
-    async fn append(&mut self, offset: u64) -> Result<(Result<Appended, Trouble>, u64), HttpError> {
+    /// Sends what follows `offset`, as much as may go at once.
+    async fn append(&mut self, offset: u64) -> Result<(Result<Appended, Trouble>, Carrying), HttpError> {
         let Some(url) = self.url.clone() else {
             return Err(unclear("there is no upload").into());
         };
@@ -287,24 +287,29 @@ impl Sending<'_> {
             None => Digests::default(),
         };
         self.transfer.set_bytes_sent(offset);
+        let carried = self.whole.carry();
         let body = match len {
             0 => Body::from(Vec::new()),
-            _ => Body::from(self.range(offset, len).tap(self.whole.tap())),
+            _ => Body::from(self.range(offset, len).tap(carried.clone())),
         };
         let digest = kind.map(|kind| (kind, &digests));
         let append = Append { offset, end: offset + len, is_last: offset + len == size, digest };
         let outcome = self.inner.append(self.state.form, &url, &append, body, &self.transfer.cancel).await?;
-        Ok((outcome, len))
+        Ok((outcome, Carrying { len, digest: carried }))
     }
 
     /// Reads what the server has already, so that the digest is of the whole file.
-    async fn align(&self, offset: u64) -> Result<(), HttpError> {
+    async fn align(&mut self, offset: u64) -> Result<(), HttpError> {
+        self.whole.back_to(offset);
         let position = self.whole.position();
-        if position >= offset {
+        if position == offset {
             return Ok(());
         }
-        let range = self.range(position, offset - position).tap(self.whole.tap());
-        feed(range, &self.transfer.cancel).await.map_err(stopped)
+        let carried = self.whole.carry();
+        let range = self.range(position, offset - position).tap(carried.clone());
+        feed(range, &self.transfer.cancel).await.map_err(stopped)?;
+        self.whole.take(&carried, offset);
+        Ok(())
     }
 
     async fn digests(&self, offset: u64, len: u64, kind: DigestKind) -> Result<Digests, HttpError> {
@@ -369,7 +374,7 @@ impl Sending<'_> {
                     None => return Ok(Err(Trouble::Stopped(failure))),
                 },
                 Err(HttpError::Failed(failure)) if tries == 0 && failure.reach == Reach::Resource => {
-                    tries += 1
+                    tries += 1;
                 }
                 asked => return asked,
             }
@@ -414,6 +419,13 @@ impl Sending<'_> {
             self.inner.append_max.fetch_min(max.max(APPEND_MIN), Ordering::Relaxed);
         }
     }
+}
+
+/// What an append carried.
+struct Carrying {
+    len: u64,
+    /// The digest up to its end.
+    digest: Arc<Mutex<Carried>>,
 }
 
 /// What is known after an append that went wrong.

@@ -3,20 +3,25 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::digester::Digester;
-use crate::destination::http::{SharedTap, Tap};
+use crate::destination::http::Tap;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{Blake3, ContentHash, DigestSet, Digests};
 
-/// Sees all bytes of a file in order, over any number of appends, and keeps the last of them from
-/// being sent when they are not the content that the ledger knows.
-pub(super) struct Whole(Arc<Mutex<Running>>);
-
-struct Running {
+/// The digest of all bytes that the server has confirmed. Each append carries it on by itself: one
+/// that was broken off may still be read from for a moment, and must not disturb the next.
+pub(super) struct Whole {
     hasher: blake3::Hasher,
     expected: ContentHash,
 }
 
-impl Tap for Running {
+/// Carries the digest on over one append, and keeps the file's last byte from being sent when the
+/// whole is not the content that the ledger knows.
+pub(super) struct Carried {
+    hasher: blake3::Hasher,
+    expected: ContentHash,
+}
+
+impl Tap for Carried {
     fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
     }
@@ -33,41 +38,34 @@ impl Tap for Running {
     }
 }
 
-/// A position to which the digest can be put back.
-pub(super) struct Mark(blake3::Hasher);
-
 impl Whole {
     pub(super) fn new(expected: ContentHash) -> Self {
-        Self(Arc::new(Mutex::new(Running { hasher: blake3::Hasher::new(), expected })))
+        Self { hasher: blake3::Hasher::new(), expected }
     }
 
-    pub(super) fn tap(&self) -> SharedTap {
-        Arc::clone(&self.0) as SharedTap
-    }
-
-    /// How many bytes have been seen.
+    /// How many bytes it is of.
     pub(super) fn position(&self) -> u64 {
-        self.lock().hasher.count()
+        self.hasher.count()
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        Mark(self.lock().hasher.clone())
+    /// For the bytes from here on.
+    pub(super) fn carry(&self) -> Arc<Mutex<Carried>> {
+        Arc::new(Mutex::new(Carried { hasher: self.hasher.clone(), expected: self.expected }))
     }
 
-    /// Goes back as little as possible to be at `offset` or before it.
-    pub(super) fn back_to(&self, offset: u64, mark: Option<Mark>) {
-        let mut running = self.lock();
-        if running.hasher.count() <= offset {
-            return;
+    /// Takes over what was carried on, if that is exactly to `offset`.
+    pub(super) fn take(&mut self, carried: &Mutex<Carried>, offset: u64) {
+        let carried = carried.lock().unwrap_or_else(PoisonError::into_inner);
+        if carried.hasher.count() == offset {
+            self.hasher = carried.hasher.clone();
         }
-        running.hasher = match mark {
-            Some(Mark(hasher)) if hasher.count() <= offset => hasher,
-            _ => blake3::Hasher::new(),
-        };
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Makes sure that it is not of more than the server has.
+    pub(super) fn back_to(&mut self, offset: u64) {
+        if self.position() > offset {
+            self.hasher = blake3::Hasher::new();
+        }
     }
 }
 
@@ -101,28 +99,31 @@ mod tests {
         ContentHash { blake3: Blake3(*blake3::hash(bytes).as_bytes()), size: bytes.len() as u64 }
     }
 
-    fn feed(whole: &Whole, bytes: &[u8]) -> Result<(), Failure> {
-        let tap = whole.tap();
-        let mut tap = tap.lock().expect("unpoisoned");
+    fn feed(carried: &Mutex<Carried>, bytes: &[u8]) -> Result<(), Failure> {
+        let mut tap = carried.lock().expect("unpoisoned");
         tap.update(bytes);
         tap.finish()
     }
 
     #[test]
-    fn goes_back_to_where_the_server_is() {
+    fn a_broken_append_disturbs_nothing() {
         let bytes: Vec<u8> = (0..10_000_u32).map(|n| n.to_le_bytes()[0]).collect();
-        let whole = Whole::new(content(&bytes));
-        feed(&whole, &bytes[..4000]).expect("the start");
-        let mark = whole.mark();
-        feed(&whole, &bytes[4000..9000]).expect("the middle");
-        whole.back_to(6000, Some(mark));
+        let mut whole = Whole::new(content(&bytes));
+        let first = whole.carry();
+        feed(&first, &bytes[..4000]).expect("the start");
+        whole.take(&first, 4000);
+        let broken = whole.carry();
+        feed(&broken, &bytes[4000..9000]).expect("the middle");
+        whole.take(&broken, 6000);
         assert_eq!(whole.position(), 4000);
-        feed(&whole, &bytes[4000..6000]).expect("again");
-        feed(&whole, &bytes[6000..]).expect("whole");
-        let mark = whole.mark();
-        whole.back_to(3, Some(mark));
+        let next = whole.carry();
+        feed(&broken, &bytes[9000..9500]).expect("late");
+        feed(&next, &bytes[4000..6000]).expect("again");
+        whole.take(&next, 6000);
+        feed(&whole.carry(), &bytes[6000..]).expect("whole");
+        feed(&whole.carry(), &[0; 3999]).expect("not whole yet");
+        assert_eq!(feed(&whole.carry(), &[0; 4000]).expect_err("other bytes").kind, FailureKind::Changed);
+        whole.back_to(5999);
         assert_eq!(whole.position(), 0);
-        feed(&whole, &[0; 9_999]).expect("not whole yet");
-        assert_eq!(feed(&whole, &[0]).expect_err("other bytes").kind, FailureKind::Changed);
     }
 }
