@@ -117,7 +117,8 @@ pub struct ServerParts {
 /// Destinations of this computer and its network.
 #[derive(Clone)]
 pub struct Connector {
-    /// Where blocking work of folders runs, and sources are read.
+    /// What blocking work of folders runs on, each folder's on threads of its own like these; and
+    /// where sources are read for servers.
     pub executor: Executor,
     /// Chance.
     pub rng: SharedRng,
@@ -150,7 +151,7 @@ impl Connector {
             installation: installation.to_owned(),
             abilities,
             fs: Arc::clone(&self.fs),
-            executor: self.executor.clone(),
+            executor: self.executor.apart(),
             rng: Arc::clone(&self.rng),
             clock: Arc::clone(&self.clock),
         }
@@ -175,7 +176,7 @@ impl Connector {
             abilities: address.abilities.clone(),
             http: Arc::clone(&self.http),
             credentials: Arc::new(credentials),
-            executor: self.executor.clone(),
+            executor: self.executor.apart(),
             rng: Arc::clone(&self.rng),
             clock: Arc::clone(&self.clock),
         })

@@ -183,6 +183,8 @@ impl Supervisor {
         let now = tokio::time::Instant::now();
         for runner in self.runners.values_mut() {
             runner.may_start = true;
+            // The person's word ends every wait.
+            runner.not_before = None;
             runner.process_by(now);
         }
     }

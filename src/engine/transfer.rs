@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::deps::Deps;
 use super::digests;
+use super::guard::caught;
 use crate::base::files::path_from_bytes;
 use crate::destination::{
     BoxFuture, Checkpoint, Companion, Item, Phase, SaveCheckpoint, Sent, SharedDestination, Transfer,
@@ -102,7 +103,7 @@ pub(super) async fn run(
     started: Started,
     watch: Watch,
 ) -> Ended {
-    let result = attempt(&deps, &store, &row, &destination, &started, &watch).await;
+    let result = until_stopped(attempt(&deps, &store, &row, &destination, &started, &watch), &watch).await;
     let bytes_sent = watch.bytes_sent.load(Ordering::Relaxed);
     let (outcome, end) = conclude(&deps, &store, &started, result, bytes_sent).await;
     let (job, record) = (started.job, started.record);
@@ -125,6 +126,28 @@ pub(super) async fn run(
         _ => None,
     };
     Ended { destination: row.id, job, record, bytes: started.content.size, end, look_again }
+}
+
+/// How long a transfer that was told to stop may take to let go, before it is let go of.
+const STOPPED_WITHIN: Duration = Duration::from_secs(4);
+
+/// Runs an attempt to its end. A panic in it is its failure, and one that does not heed being told to
+/// stop is dropped: whatever it leaves behind is what a kill would have left.
+async fn until_stopped(
+    attempt: impl Future<Output = Result<Attempt, Failure>>,
+    watch: &Watch,
+) -> Result<Attempt, Failure> {
+    let overdue = async {
+        watch.cancel.cancelled().await;
+        tokio::time::sleep(STOPPED_WITHIN).await;
+    };
+    tokio::select! {
+        biased;
+        result = caught(attempt) => result.unwrap_or_else(|_panicked| {
+            Err(Failure::transient(FailureKind::Protocol, "the transfer ended before its time"))
+        }),
+        () = overdue => Ok(Attempt::Cancelled),
+    }
 }
 
 /// What an attempt came to when nothing failed.

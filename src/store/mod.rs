@@ -7,6 +7,7 @@
 
 mod abilities;
 mod assets;
+mod bounds;
 mod changes;
 mod checkpoints;
 mod companions;

@@ -14,8 +14,10 @@ use crate::domain::transfer::ManifestEntry;
 /// What asking for a file at a destination came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// A record of these bytes exists for this file now.
+    /// A record of these bytes exists for this file now; it was not the file's before.
     Recorded(RecordId),
+    /// The file had this record already; nothing was changed.
+    Known(RecordId),
     /// The file, or the primary it goes beside, is not known yet; it is asked for again when it is.
     NotReady,
 }
@@ -262,14 +264,15 @@ impl Write<'_> {
         let mut query = self.conn.prepare_cached(sql)?;
         let attached: Option<i64> =
             query.query_row(params![destination.0, file.0], |row| row.get(0)).optional()?;
-        if attached != Some(record.0) {
-            if attached.is_some() {
-                let sql = "DELETE FROM attachment WHERE destination_id = ?1 AND file_id = ?2";
-                self.conn.prepare_cached(sql)?.execute(params![destination.0, file.0])?;
-            }
-            let sql = "INSERT INTO attachment SELECT ?1, id, ?3, source_id FROM file WHERE id = ?2";
-            self.conn.prepare_cached(sql)?.execute(params![destination.0, file.0, record.0])?;
+        if attached == Some(record.0) {
+            return Ok(Wanted::Known(record));
         }
+        if attached.is_some() {
+            let sql = "DELETE FROM attachment WHERE destination_id = ?1 AND file_id = ?2";
+            self.conn.prepare_cached(sql)?.execute(params![destination.0, file.0])?;
+        }
+        let sql = "INSERT INTO attachment SELECT ?1, id, ?3, source_id FROM file WHERE id = ?2";
+        self.conn.prepare_cached(sql)?.execute(params![destination.0, file.0, record.0])?;
         Ok(Wanted::Recorded(record))
     }
 

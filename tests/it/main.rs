@@ -12,6 +12,8 @@ mod fakes;
 mod fire;
 mod kill;
 mod layers;
+mod nextcloud;
+mod secrets;
 mod support;
 mod tidy;
 mod uploads;

@@ -1,7 +1,7 @@
 //! One file becomes one upload: created, its URL saved, its bytes appended where the server is.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use url::Url;

@@ -59,7 +59,7 @@ fn part(
 
 fn want(tx: &Write<'_>, destination: DestinationId, file: FileId) -> Result<RecordId, StoreError> {
     match tx.want(destination, file, file.0.unsigned_abs())? {
-        Wanted::Recorded(record) => Ok(record),
+        Wanted::Recorded(record) | Wanted::Known(record) => Ok(record),
         Wanted::NotReady => Err(StoreError::Refused("not ready".to_owned())),
     }
 }

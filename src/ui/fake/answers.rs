@@ -77,7 +77,7 @@ impl World {
                 let id = i64::try_from(self.snapshot.destinations.len()).unwrap_or(0) + 1;
                 let name = target.file_name().to_owned();
                 let is_url = target.path.contains("://");
-                let url = if is_url { target.path.clone() } else { format!("file://{}", target.path) };
+                let url = if is_url { target.path } else { format!("file://{}", target.path) };
                 self.add_destination(id, &name, &url, "ext4");
                 self.recount();
                 Ok(Reply::Destination { id, name, is_new: true })

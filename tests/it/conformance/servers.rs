@@ -59,7 +59,7 @@ pub async fn site(
 }
 
 /// The store of a fake, below the destination's folder.
-struct Fake(FaultServer);
+struct Fake(Arc<FaultServer>);
 
 impl Behind for Fake {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
@@ -80,7 +80,7 @@ impl Behind for Fake {
 pub async fn dav(moods: Moods) -> Site {
     let moods = Moods { login: Some((USER.to_owned(), PASSWORD.to_owned())), ..moods };
     let keeps_cut = moods.keeps_cut;
-    let server = FaultServer::start(moods);
+    let server = Arc::new(FaultServer::start(moods));
     let address = format!("webdav+http://{USER}@{}/dav/photos", server.host());
     let mut site = site(DestinationKind::WebDav, &address, Some(PASSWORD), Box::new(Fake(server))).await;
     site.keeps_cut = keeps_cut;
@@ -89,10 +89,18 @@ pub async fn dav(moods: Moods) -> Site {
 
 /// A fake Nextcloud of our own, with this much room.
 pub async fn nextcloud(moods: CloudMoods) -> Site {
+    nextcloud_with(moods, u64::MAX / 4).await.0
+}
+
+/// The same with this many bytes of room, and the server behind it.
+pub async fn nextcloud_with(moods: CloudMoods, space: u64) -> (Site, Arc<FaultServer>) {
     let path = moods.root.clone();
-    let server = FaultServer::nextcloud(USER, PASSWORD, u64::MAX / 4, moods);
+    let server = Arc::new(FaultServer::nextcloud(USER, PASSWORD, space, moods));
     let address = format!("nextcloud+http://{USER}@{}{path}/photos", server.host());
-    site(DestinationKind::Nextcloud, &address, Some(PASSWORD), Box::new(Fake(server))).await
+    let behind = Box::new(Fake(Arc::clone(&server)));
+    let mut site = site(DestinationKind::Nextcloud, &address, Some(PASSWORD), behind).await;
+    site.reads_again = true;
+    (site, server)
 }
 
 /// An older one, below a path, that computes no checksums.

@@ -98,6 +98,8 @@ pub struct Site {
     pub hides_dots: bool,
     /// It keeps what an upload that was cut has left, and notices the cut when it likes.
     pub keeps_cut: bool,
+    /// It reads again what it does not send again, or sends small files whole.
+    pub reads_again: bool,
 }
 
 impl Site {
@@ -186,6 +188,7 @@ impl Site {
             sources: Sources::default(),
             hides_dots: false,
             keeps_cut: false,
+            reads_again: false,
         }
     }
 
