@@ -359,7 +359,7 @@ async fn a_digest_is_proof_only_where_a_wrong_one_is_refused() {
             let receipt = place.stored().await;
             let proved = place.to.prove(&place.item, &receipt, &place.transfer()).await;
             match proved {
-                Ok(Evidence::Verified { method, .. }) if method == ProofMethod::ServerDigest => {
+                Ok(Evidence::Verified { method: ProofMethod::ServerDigest, .. }) => {
                     assert!(compares_parts || compares_whole);
                 }
                 Ok(Evidence::Accepted) => assert!(!compares_parts && !compares_whole),
