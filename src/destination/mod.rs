@@ -13,9 +13,12 @@ pub mod immich;
 pub mod layer;
 pub mod manifest;
 pub mod marker;
+pub mod resumable;
 pub mod shelf;
 pub mod source;
 mod turns;
+pub mod tus;
+pub mod uploads;
 pub mod webdav;
 
 use std::future::Future;

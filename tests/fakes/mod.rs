@@ -9,6 +9,7 @@
 //! - [`immich`] is an Immich server of either generation.
 //! - [`nextcloud`] is a Nextcloud: chunked uploads, checksums, a quota.
 //! - [`fault_server`] is that store, or that Nextcloud, with faults on order: refusals, hangs, cuts, detours.
+//! - [`uploads`] takes resumable uploads, by tus 1.0 or a version of the draft, with faults on order.
 //!
 //! They must be as strict as the servers they stand for: what the specification refuses is refused.
 #![expect(dead_code, reason = "each test uses some of a fake, and the next one needs the rest")]
@@ -23,3 +24,5 @@ pub mod immich_functions;
 pub mod immich_uploads;
 pub mod nextcloud;
 pub mod serve;
+pub mod uploads;
+pub mod uploads_speech;
