@@ -9,6 +9,8 @@ pub mod base {
     //! The seams that the modules under test name.
     #[path = "../../src/base/clock.rs"]
     pub mod clock;
+    #[path = "../../src/base/digester.rs"]
+    pub mod digester;
     #[path = "../../src/base/files.rs"]
     pub mod files;
 }
