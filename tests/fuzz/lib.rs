@@ -13,6 +13,8 @@ pub mod base {
     pub mod digester;
     #[path = "../../src/base/files.rs"]
     pub mod files;
+    #[path = "../../src/base/secret.rs"]
+    pub mod secret;
 }
 #[path = "../../src/domain/mod.rs"]
 pub mod domain;
@@ -60,9 +62,17 @@ pub mod media {
 }
 #[path = "."]
 pub mod destination {
-    //! Readers of what a destination holds.
+    //! Readers of what a destination holds and answers.
+    #[path = "../../src/destination/address.rs"]
+    pub mod address;
+    #[path = "destination/http.rs"]
+    pub mod http;
     #[path = "../../src/destination/manifest.rs"]
     pub mod manifest;
+    #[path = "../../src/destination/marker.rs"]
+    pub mod marker;
+    #[path = "destination/webdav.rs"]
+    pub mod webdav;
 }
 #[path = "."]
 pub mod store {
