@@ -7,6 +7,7 @@ use super::address;
 use super::credentials::{Credentials, Vault, not_kept};
 use super::folder::{Folder, FolderFs, Parts, RealFs};
 use super::http::SharedHttp;
+use super::s3::S3;
 use super::webdav::WebDav;
 use super::{Abilities, BoxFuture, Destination as _, SharedDestination};
 use crate::base::clock::SharedClock;
@@ -202,6 +203,10 @@ impl Connector {
                 let (dav, abilities) = WebDav::create(self.new_server_parts(address, installation)?).await?;
                 Ok((Arc::new(dav), abilities))
             }
+            DestinationKind::S3 => {
+                let (s3, abilities) = S3::create(self.new_server_parts(address, installation)?).await?;
+                Ok((Arc::new(s3), abilities))
+            }
             other => Err(unknown(other)),
         }
     }
@@ -225,6 +230,7 @@ impl Connect for Connector {
                 Ok(Arc::new(Folder::new(self.parts(&root, address.abilities.clone(), installation))))
             }
             DestinationKind::WebDav => Ok(Arc::new(WebDav::new(self.server_parts(address, installation)?)?)),
+            DestinationKind::S3 => Ok(Arc::new(S3::new(self.server_parts(address, installation)?)?)),
             other => Err(unknown(other)),
         }
     }
@@ -251,6 +257,7 @@ impl Connect for Connector {
                     Folder::try_out(self.parts(&root, address.abilities.clone(), "test")).await
                 }
                 DestinationKind::WebDav => WebDav::try_out(self.new_server_parts(address, "test")?).await,
+                DestinationKind::S3 => S3::try_out(self.new_server_parts(address, "test")?).await,
                 other => Err(unknown(other)),
             }
         })

@@ -94,6 +94,8 @@ pub struct Site {
     pub sources: Sources,
     /// Its listings leave out names that begin with a dot.
     pub hides_dots: bool,
+    /// Copies are written under a temp name first.
+    pub has_temps: bool,
 }
 
 impl Site {
@@ -174,7 +176,15 @@ impl Site {
             always_hash: !abilities.no_replace,
             name_len_max: usize::try_from(abilities.name_len_max).expect("small"),
         };
-        Self { behind, opener, abilities, layout, sources: Sources::default(), hides_dots: false }
+        Self {
+            behind,
+            opener,
+            abilities,
+            layout,
+            sources: Sources::default(),
+            hides_dots: false,
+            has_temps: true,
+        }
     }
 
     /// The destination as a new run of the program finds it.

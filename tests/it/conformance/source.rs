@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use safelight::base::digester::Digester;
 use safelight::base::files::{Entry, EntryKind, SharedFiles, SourceFile, SourceFiles, Stat};
 use safelight::destination::Item;
 use safelight::domain::asset::{CapturedAt, Provenance, ResourceKind};
 use safelight::domain::file::FileStamp;
-use safelight::domain::hash::{Blake3, ContentHash, Digests};
+use safelight::domain::hash::{Blake3, ContentHash, DigestKind, Digests};
 use safelight::domain::ids::RecordId;
 use safelight::domain::key::temp_token;
 use safelight::domain::time::UnixMillis;
@@ -70,6 +71,13 @@ pub fn digest(bytes: &[u8]) -> Blake3 {
     Blake3(*blake3::hash(bytes).as_bytes())
 }
 
+/// All digests beside BLAKE3.
+pub fn digests(bytes: &[u8]) -> Digests {
+    let mut digester = Digester::new(DigestKind::ALL.into_iter().collect());
+    digester.update(bytes);
+    digester.finish().digests
+}
+
 pub fn may_2019() -> CapturedAt {
     CapturedAt {
         wall_ms: UnixMillis(1_557_656_100_000),
@@ -89,7 +97,7 @@ impl Sources {
             record: RecordId(record),
             key: key.to_owned(),
             content: ContentHash { blake3: digest(bytes), size: bytes.len() as u64 },
-            digests: Digests::default(),
+            digests: digests(bytes),
             path,
             stamp,
             captured_at: may_2019(),
