@@ -165,9 +165,10 @@ async fn all_parts(
             let len = upload.len(next, size);
             // Room comes from parts that have gone; while all of it is taken, one of those ends.
             let piece = tokio::select! {
-                piece = file.next(inner, item, len, set) => piece?,
-                () = transfer.cancel.cancelled() => return Ok(Parts::Stopped),
+                piece = file.next(inner, item, len, set, &transfer.cancel) => piece?,
+                () = transfer.cancel.cancelled() => None,
             };
+            let Some(piece) = piece else { return Ok(Parts::Stopped) };
             crc = combined(crc, &piece, len);
             let known = there.get(&next).filter(|listed| is_same(listed, &piece, len));
             if let Some(known) = known {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use crate::base::digester::Digester;
@@ -17,6 +18,8 @@ use crate::domain::hash::{DigestSet, Digests, Hashed};
 pub(super) const ROOM_BYTES_MAX: u64 = 48 << 20;
 /// Room is given in pieces of this many bytes.
 const STEP_BYTES: u64 = 64 << 10;
+/// How much is read between two looks at the stop sign, in bytes.
+const CHUNK_BYTES: usize = 1 << 20;
 /// Buffers that wait for the next part of the same file.
 const SPARE_MAX: usize = 8;
 
@@ -109,10 +112,9 @@ pub(super) async fn whole(
             item.content.size,
             missing,
             Held { buffer: Vec::new(), spare: Spare::default(), _room: room },
+            &stop,
         )?;
-        if stop.is_cancelled() {
-            return Ok(None);
-        }
+        let Some(piece) = piece.filter(|_piece| !stop.is_cancelled()) else { return Ok(None) };
         // One byte more would make it another file.
         if source::fill(file.as_mut(), &mut [0], &item)? > 0 {
             return Err(source::changed("the file has grown"));
@@ -145,21 +147,24 @@ impl Parted {
         Ok(Self { file: Some((file.await?, blake3::Hasher::new())), spare: Spare::default() })
     }
 
-    /// Reads the next `len` bytes.
+    /// Reads the next `len` bytes; nothing when told to stop.
     pub async fn next(
         &mut self,
         inner: &Arc<Inner>,
         item: &Item,
         len: u64,
         set: DigestSet,
-    ) -> Result<Piece, Failure> {
+        stop: &CancellationToken,
+    ) -> Result<Option<Piece>, Failure> {
         let room = inner.room.take(len).await?;
         let Some((mut file, mut whole)) = self.file.take() else { return Err(lost()) };
-        let (item, spare) = (item.clone(), self.spare.clone());
+        let (item, spare, stop) = (item.clone(), self.spare.clone(), stop.clone());
         let (file, piece) = run(inner, move || {
             let held = Held { buffer: Vec::new(), spare, _room: room };
-            let piece = piece_of(file.as_mut(), &item, len, set, held)?;
-            whole.update(&piece.bytes);
+            let piece = piece_of(file.as_mut(), &item, len, set, held, &stop)?;
+            if let Some(piece) = &piece {
+                whole.update(&piece.bytes);
+            }
             Ok(((file, whole), piece))
         })
         .await?;
@@ -195,16 +200,22 @@ fn piece_of(
     len: u64,
     set: DigestSet,
     mut held: Held,
-) -> Result<Piece, Failure> {
+    stop: &CancellationToken,
+) -> Result<Option<Piece>, Failure> {
     let too_large = |_error| Failure::permanent(FailureKind::TooLarge, "a part has more bytes than memory");
     let len = usize::try_from(len).map_err(too_large)?;
     held.buffer = held.spare.take(len);
-    if source::fill(file, &mut held.buffer, item)? < len {
-        return Err(source::changed("the file has become shorter"));
-    }
     let mut digester = Digester::new(set);
-    digester.update(&held.buffer);
-    Ok(Piece { hashed: digester.finish(), bytes: Bytes::from_owner(held) })
+    for chunk in held.buffer.chunks_mut(CHUNK_BYTES) {
+        if stop.is_cancelled() {
+            return Ok(None);
+        }
+        if source::fill(file, chunk, item)? < chunk.len() {
+            return Err(source::changed("the file has become shorter"));
+        }
+        digester.update(chunk);
+    }
+    Ok(Some(Piece { hashed: digester.finish(), bytes: Bytes::from_owner(held) }))
 }
 
 /// Runs blocking work on the executor.

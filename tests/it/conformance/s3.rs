@@ -10,7 +10,7 @@ use safelight::domain::target::DestinationKind;
 
 use super::servers::site;
 use super::site::{Behind, Disk, Site};
-use crate::support::plain_http::{ask, escaped};
+use crate::support::plain_http::{ask, escaped, try_ask};
 use crate::support::server::{Server, free_port, installed, write};
 use crate::support::wait::wait_until;
 
@@ -48,10 +48,7 @@ pub fn identities() -> String {
 /// Waits until a filer takes a file into the bucket, which makes the bucket.
 pub fn wait_for_bucket(filer: u16, log: impl Fn() -> String) {
     let path = format!("/buckets/{BUCKET}/first");
-    let takes = || {
-        let is_there = std::net::TcpStream::connect(("127.0.0.1", filer)).is_ok();
-        is_there && matches!(ask(filer, "PUT", &path, &[], b"first").0, 200..=299)
-    };
+    let takes = || matches!(try_ask(filer, "PUT", &path, &[], b"first"), Ok((200..=299, _)));
     let look = || takes().then_some(()).ok_or_else(&log);
     wait_until("SeaweedFS takes files", READY_WITHIN, look, Result::is_ok).expect("it does");
 }
@@ -66,7 +63,9 @@ fn weed_server() -> &'static Weed {
             let mut words = vec![installed("weed").into_os_string()];
             words
                 .extend(["server", "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1", "-dir", "d"].map(Into::into));
-            words.extend(["-s3", "-s3.config", "s3.json", "-s3.port.iceberg=0"].map(Into::into));
+            words.extend(
+                ["-s3", "-s3.config", "s3.json", "-s3.port.iceberg=0", "-s3.port.lance=0"].map(Into::into),
+            );
             words.extend(["-master.telemetry=false", "-volume.max=100"].map(Into::into));
             let ports = [
                 format!("-master.port={master}"),
