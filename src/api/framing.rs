@@ -61,8 +61,57 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::api::{Frame, Reply};
+    use crate::api::{Call, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello, PathText, Reply, Request, Selection};
+
+    fn any_request() -> impl Strategy<Value = Request> {
+        let path =
+            || prop::collection::vec(any::<u8>(), 0..40).prop_map(|bytes| PathText::from_bytes(&bytes));
+        let items = || prop::collection::vec("\\PC{0,12}", 0..5);
+        prop_oneof![
+            Just(Request::Subscribe),
+            (path(), any::<bool>()).prop_map(|(path, consent_all)| Request::AddSource { path, consent_all }),
+            (path(), any::<Option<String>>(), any::<bool>(), any::<bool>()).prop_map(
+                |(target, name, allow_http, consent_all)| Request::AddDestination {
+                    target,
+                    name,
+                    allow_http,
+                    consent_all
+                }
+            ),
+            any::<Option<u64>>().prop_map(|for_secs| Request::Pause { for_secs }),
+            items().prop_map(|ids| Request::Retry(Selection::Items(ids))),
+            any::<String>().prop_map(|kind| Request::Exclude(Selection::Kind(kind))),
+            (any::<i64>(), path(), any::<Option<String>>())
+                .prop_map(|(destination, into, only)| Request::Restore { destination, into, only }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_call_comes_back_as_it_was(id: u64, request in any_request()) {
+            let call = Call { id, request };
+            let bytes = encode(&call, FRAME_LEN_MAX).expect("encode");
+            let (head, body) = bytes.split_first_chunk::<HEAD_LEN>().expect("a head");
+            prop_assert_eq!(body_len(*head, FRAME_LEN_MAX).expect("fits"), body.len());
+            prop_assert_eq!(decode::<Call>(body).expect("decode"), call);
+            // Cut anywhere, it is not another call.
+            for cut in 0..body.len() {
+                prop_assert!(decode::<Call>(&body[..cut]).is_err());
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_survived(head: [u8; HEAD_LEN], body in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(body_len(head, HELLO_LEN_MAX).is_ok_and(|len| len <= HELLO_LEN_MAX)
+                || u32::from_be_bytes(head) as usize > HELLO_LEN_MAX);
+            decode::<Call>(&body).ok();
+            decode::<Frame>(&body).ok();
+            decode::<Hello>(&body).ok();
+        }
+    }
 
     #[test]
     fn a_message_comes_back_as_it_was() {

@@ -16,7 +16,7 @@ pub struct Executor(Kind);
 #[derive(Clone)]
 enum Kind {
     Inline,
-    Threads { queue: SyncSender<Work>, slots: Arc<Semaphore> },
+    Threads { queue: SyncSender<Work>, slots: Arc<Semaphore>, name: Arc<str>, width: usize },
 }
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -51,7 +51,21 @@ impl Executor {
                 }
             })?;
         }
-        Ok(Self(Kind::Threads { queue, slots: Arc::new(Semaphore::new(width * 2)) }))
+        let slots = Arc::new(Semaphore::new(width * 2));
+        Ok(Self(Kind::Threads { queue, slots, name: name.into(), width }))
+    }
+
+    /// An executor of the same sort with threads of its own, so that work which never comes back
+    /// here holds up nothing there. Where threads cannot be started, it is this one.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        match &self.0 {
+            Kind::Inline => Self(Kind::Inline),
+            Kind::Threads { name, width, .. } => Self::threads(name, *width).unwrap_or_else(|error| {
+                tracing::warn!(%error, "no threads of its own for a destination");
+                self.clone()
+            }),
+        }
     }
 
     /// Runs `work` and gives its result.
@@ -65,7 +79,7 @@ impl Executor {
     {
         match &self.0 {
             Kind::Inline => Ok(work()),
-            Kind::Threads { queue, slots } => {
+            Kind::Threads { queue, slots, .. } => {
                 let slot = Arc::clone(slots).acquire_owned().await.map_err(|_closed| WorkLost)?;
                 let (done, result) = oneshot::channel();
                 // The semaphore keeps the queue from filling, so this send never blocks.
@@ -104,6 +118,28 @@ mod tests {
         assert_eq!(lost, Err(WorkLost));
         for n in 0..20 {
             assert_eq!(executor.run(move || n * 2).await, Ok(n * 2));
+        }
+    }
+
+    #[tokio::test]
+    async fn work_that_never_comes_back_holds_up_nothing_apart() {
+        let hung = Executor::threads("test", 2).expect("threads");
+        let apart = hung.apart();
+        let (release, held) = std::sync::mpsc::sync_channel::<()>(1);
+        let held = Arc::new(Mutex::new(held));
+        let stuck: Vec<_> = (0..4)
+            .map(|_| {
+                let (hung, held) = (hung.clone(), Arc::clone(&held));
+                let wait = move || held.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+                tokio::spawn(async move { hung.run(wait).await })
+            })
+            .collect();
+        for n in 0..20 {
+            assert_eq!(apart.run(move || n * 2).await, Ok(n * 2));
+        }
+        drop(release);
+        for stuck in stuck {
+            assert_eq!(stuck.await.expect("joined"), Ok(None));
         }
     }
 }

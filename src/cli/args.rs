@@ -227,6 +227,7 @@ pub struct RestoreArgs {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -273,6 +274,59 @@ mod tests {
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
         }
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_are_understood_or_refused(words in prop::collection::vec(any_word(), 0..8)) {
+            let words = std::iter::once(OsString::from("safelight")).chain(words);
+            if let Err(error) = Arguments::try_parse_from(words) {
+                // Help and the version are no mistake; everything else is one of usage.
+                prop_assert!(matches!(error.exit_code(), 0 | 2));
+            }
+        }
+    }
+
+    fn any_word() -> impl Strategy<Value = OsString> {
+        use std::os::unix::ffi::OsStringExt as _;
+        let known = vec![
+            "agent",
+            "--stop",
+            "backup",
+            "--to",
+            "--watch",
+            "source",
+            "destination",
+            "add",
+            "list",
+            "test",
+            "status",
+            "queue",
+            "--failed",
+            "retry",
+            "--all",
+            "--kind",
+            "exclude",
+            "verify",
+            "--deep",
+            "restore",
+            "--from",
+            "--into",
+            "--only",
+            "--json",
+            "--data-dir",
+            "-v",
+            "-vvvv",
+            "--",
+            "-",
+            "--help",
+            "s3://b",
+            "/photos",
+        ];
+        prop_oneof![
+            4 => prop::sample::select(known).prop_map(OsString::from),
+            1 => prop::collection::vec(1_u8.., 0..12).prop_map(OsString::from_vec),
+        ]
     }
 
     #[test]

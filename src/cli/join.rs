@@ -20,6 +20,9 @@ const JOIN_MAX: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long an agent may take to end: its engine's time and some more.
 const STOP_MAX: Duration = Duration::from_secs(8);
+/// How long a window that is there may take to come to the front: it looks for a new agent every ten
+/// seconds.
+const WINDOW_ANSWERS_MAX: Duration = Duration::from_secs(25);
 /// Who a command says it is.
 const ROLE: &str = "cli";
 /// Who a window says it is.
@@ -159,8 +162,59 @@ pub fn window_join(paths: Paths) -> Join {
     })
 }
 
+/// Who shows the window.
+#[derive(Debug)]
+pub enum Claim {
+    /// The one that is open; it was brought to the front.
+    Raised,
+    /// This process, for as long as it holds the lock; none where no lock can be had at all.
+    Ours(Option<DirLock>),
+}
+
+/// Makes this process the window, or brings the one that is there to the front. One that is only
+/// just opening, as when Safelight was started twice in one second, is waited for.
+///
+/// # Errors
+/// When a window is there and does not answer.
+pub fn claim_window(paths: &Paths) -> Result<Claim, Trouble> {
+    claim_window_within(paths, WINDOW_ANSWERS_MAX, start_agent)
+}
+
+/// [`claim_window`] with another patience and another way to start an agent.
+pub(super) fn claim_window_within(
+    paths: &Paths,
+    within: Duration,
+    start: impl FnOnce(&Paths) -> Result<(), String>,
+) -> Result<Claim, Trouble> {
+    let deadline = Instant::now() + within;
+    let mut start = Some(start);
+    loop {
+        if raise_window(paths) {
+            return Ok(Claim::Raised);
+        }
+        match DirLock::acquire(&paths.window_lock()) {
+            Ok(lock) => return Ok(Claim::Ours(Some(lock))),
+            Err(LockError::Io(error)) => {
+                tracing::warn!("a second window could not be kept from opening: {error}");
+                return Ok(Claim::Ours(None));
+            }
+            Err(LockError::Held { .. }) if Instant::now() >= deadline => {
+                return Err(Trouble::new(Exit::Internal, "The window is open but does not answer")
+                    .advise("Close it, then start Safelight again"));
+            }
+            Err(LockError::Held { .. }) => {
+                // Its agent may have been stopped: an open window joins the next one by itself.
+                if let Some(Err(message)) = start.take().map(|start| start(paths)) {
+                    tracing::debug!("no agent for the open window: {message}");
+                }
+                rest();
+            }
+        }
+    }
+}
+
 /// Asks the open window to come to the front. Gives whether there was one.
-pub fn raise_window(paths: &Paths) -> bool {
+fn raise_window(paths: &Paths) -> bool {
     let asked = knock(paths, |door| Remote::connect(door, ROLE))
         .ok()
         .and_then(|mut remote| remote.call(crate::api::Request::RaiseWindow).ok());

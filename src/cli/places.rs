@@ -9,7 +9,7 @@ use super::resolve::{Dest, destination, known_source, refuse_overlap, saved_dest
 use super::status::{condition, destination_lines};
 use super::words::{files, path_text, size};
 use super::{Desk, enter};
-use crate::api::{PathText, Reply, Request, SecretText, Snapshot, TestReport};
+use crate::api::{PathText, Reply, Request, SecretText, Selection, Snapshot, TestReport};
 use crate::client::conversation::unexpected;
 use crate::domain::target::{DestinationKind, Target, is_valid_name};
 
@@ -130,6 +130,11 @@ fn password(desk: &mut Desk, dest: &OsStr, from_stdin: bool) -> Result<(), Troub
             .advise("Type it at a terminal, or use --password-stdin"));
     };
     desk.done(Request::SetSecret { id: saved.id, secret })?;
+    // It may let us in now: an empty retry only asks it.
+    let ask = Request::Retry(Selection::Items(Vec::new()));
+    if !matches!(desk.talk.call(ask)?, Reply::Changed { .. }) {
+        tracing::debug!("the destination was not asked again");
+    }
     desk.say(&format!("The password of {} is kept in the keyring", saved.name), "kept");
     Ok(())
 }

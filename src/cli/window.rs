@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::args::Global;
 use super::exit::{Exit, Trouble};
+use super::join::Claim;
 use super::{Place, join};
 use crate::base::clock::SystemClock;
 use crate::base::files::RealFiles;
@@ -17,6 +18,7 @@ use crate::client::Backend;
 use crate::client::pictures::PicturePool;
 use crate::client::window_backend::{SystemDesktop, WindowBackend};
 use crate::media::thumb_cache::{CACHE_BYTES_MAX, ThumbCache};
+use crate::platform::lock::DirLock;
 use crate::platform::log::{LogGuard, Sink};
 use crate::platform::paths::Paths;
 
@@ -24,6 +26,8 @@ use crate::platform::paths::Paths;
 #[derive(Debug)]
 pub struct Opening {
     paths: Paths,
+    // Held for as long as the window may be open.
+    _lock: Option<DirLock>,
     _log: Option<LogGuard>,
 }
 
@@ -39,12 +43,13 @@ pub fn open(global: &Global) -> Result<Option<Opening>, Trouble> {
             .advise("Use the commands instead: safelight --help lists them"));
     }
     let place = Place::prepare(global)?;
-    if join::raise_window(&place.paths) {
-        return Ok(None);
-    }
+    let lock = match join::claim_window(&place.paths)? {
+        Claim::Raised => return Ok(None),
+        Claim::Ours(lock) => lock,
+    };
     let dir = place.paths.log_dir();
     let log = place.log(Sink::File { dir: &dir, name: "window" });
-    Ok(Some(Opening { paths: place.paths, _log: log }))
+    Ok(Some(Opening { paths: place.paths, _lock: lock, _log: log }))
 }
 
 /// Where a desktop says that it is.
@@ -109,7 +114,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temp");
         let chosen = Some(dir.path());
         let paths = Paths::prepare(chosen, &crate::platform::paths::Environment::default()).expect("paths");
-        let opening = Opening { paths, _log: None };
+        let opening = Opening { paths, _lock: None, _log: None };
         assert_eq!(opening.remembered::<Vec<u32>>(), Vec::<u32>::new());
         opening.remembering()(&vec![1, 2, 3]);
         assert_eq!(opening.remembered::<Vec<u32>>(), [1, 2, 3]);

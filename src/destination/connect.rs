@@ -93,6 +93,8 @@ pub trait Connect: Send + Sync {
 /// What every destination on a server is put together from.
 #[derive(Clone)]
 pub struct ServerParts {
+    /// What it speaks.
+    pub kind: DestinationKind,
     /// Its address as it is kept.
     pub address: String,
     /// This installation's id.
@@ -116,7 +118,8 @@ pub struct ServerParts {
 /// Destinations of this computer and its network.
 #[derive(Clone)]
 pub struct Connector {
-    /// Where blocking work of folders runs, and sources are read.
+    /// What blocking work of folders runs on, each folder's on threads of its own like these; and
+    /// where sources are read for servers.
     pub executor: Executor,
     /// Chance.
     pub rng: SharedRng,
@@ -149,7 +152,7 @@ impl Connector {
             installation: installation.to_owned(),
             abilities,
             fs: Arc::clone(&self.fs),
-            executor: self.executor.clone(),
+            executor: self.executor.apart(),
             rng: Arc::clone(&self.rng),
             clock: Arc::clone(&self.clock),
         }
@@ -167,13 +170,14 @@ impl Connector {
         );
         let uuid = address.abilities.as_ref().map(|abilities| abilities.uuid.clone());
         Ok(ServerParts {
+            kind: address.kind,
             address: text,
             installation: installation.to_owned(),
             uuid: uuid.filter(|uuid| !uuid.is_empty()),
             abilities: address.abilities.clone(),
             http: Arc::clone(&self.http),
             credentials: Arc::new(credentials),
-            executor: self.executor.clone(),
+            executor: self.executor.apart(),
             rng: Arc::clone(&self.rng),
             clock: Arc::clone(&self.clock),
         })
@@ -199,7 +203,7 @@ impl Connector {
                 let (folder, abilities) = self.set_up(&root, installation).await?;
                 Ok((Arc::new(folder), abilities))
             }
-            DestinationKind::WebDav => {
+            DestinationKind::WebDav | DestinationKind::Nextcloud => {
                 let (dav, abilities) = WebDav::create(self.new_server_parts(address, installation)?).await?;
                 Ok((Arc::new(dav), abilities))
             }
@@ -229,7 +233,9 @@ impl Connect for Connector {
                 let root = path_from_bytes(&address.address);
                 Ok(Arc::new(Folder::new(self.parts(&root, address.abilities.clone(), installation))))
             }
-            DestinationKind::WebDav => Ok(Arc::new(WebDav::new(self.server_parts(address, installation)?)?)),
+            DestinationKind::WebDav | DestinationKind::Nextcloud => {
+                Ok(Arc::new(WebDav::new(self.server_parts(address, installation)?)?))
+            }
             DestinationKind::S3 => Ok(Arc::new(S3::new(self.server_parts(address, installation)?)?)),
             other => Err(unknown(other)),
         }
@@ -256,7 +262,9 @@ impl Connect for Connector {
                     let root = path_from_bytes(&address.address);
                     Folder::try_out(self.parts(&root, address.abilities.clone(), "test")).await
                 }
-                DestinationKind::WebDav => WebDav::try_out(self.new_server_parts(address, "test")?).await,
+                DestinationKind::WebDav | DestinationKind::Nextcloud => {
+                    WebDav::try_out(self.new_server_parts(address, "test")?).await
+                }
                 DestinationKind::S3 => S3::try_out(self.new_server_parts(address, "test")?).await,
                 other => Err(unknown(other)),
             }

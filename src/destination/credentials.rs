@@ -110,7 +110,9 @@ impl Credentials {
         if let Some(secret) = named.as_deref().and_then(read) {
             return Ok(Some(split(self.kind, self.user.clone(), secret)));
         }
-        if let Some(secret) = read(variable_of(self.kind)) {
+        // Whoever names no user did not mean the password that is there for all.
+        let is_meant = self.kind != DestinationKind::WebDav || self.user.is_some();
+        if let Some(secret) = read(variable_of(self.kind)).filter(|_secret| is_meant) {
             let user = match self.kind {
                 DestinationKind::S3 => {
                     (self.vault.environment)("AWS_ACCESS_KEY_ID").filter(|id| !id.is_empty())
@@ -205,6 +207,7 @@ mod tests {
         assert_eq!(login(all(), WebDav, Some("my-nas"), Some("ann")).await, some(Some("ann"), "named"));
         assert_eq!(login(all(), WebDav, Some("other"), Some("ann")).await, some(Some("ann"), "any"));
         assert_eq!(login(all(), S3, None, None).await, some(Some("id"), "key"));
+        assert_eq!(login(all(), WebDav, Some("other"), None).await, some(None, "kept:it"));
         assert_eq!(login(all(), Immich, None, None).await, some(None, "immich"));
         let none =
             || vault(&[("AWS_SECRET_ACCESS_KEY", "half"), ("SAFELIGHT_PASSWORD", "")], Arc::clone(&full));

@@ -49,7 +49,7 @@ impl Collected {
     pub fn take(&mut self, name: &str, segment: &[u8]) {
         match decode(segment) {
             Ok(entries) if self.entries.len() + entries.len() <= COLLECTED_MAX => {
-                self.entries.extend(entries)
+                self.entries.extend(entries);
             }
             Ok(_beyond) => self.damaged.push(format!("{name}: more entries than are read")),
             Err(damage) => self.damaged.push(format!("{name}: {damage}")),

@@ -60,6 +60,30 @@ pub struct Item {
     pub kind: ResourceKind,
     /// Random 64 bits, fixed for the record: names its temp file.
     pub token: u64,
+    /// The other parts of its asset, where the destination joins them (see
+    /// [`DestinationKind::joins_companions`]) and something is being sent.
+    ///
+    /// [`DestinationKind::joins_companions`]: crate::domain::target::DestinationKind::joins_companions
+    pub companions: Vec<Companion>,
+}
+
+/// Another part of an item's asset.
+#[derive(Debug, Clone)]
+pub struct Companion {
+    /// The part it plays.
+    pub kind: ResourceKind,
+    /// It stands for the asset.
+    pub is_primary: bool,
+    /// Its bytes.
+    pub content: ContentHash,
+    /// What is known of their other digests.
+    pub digests: Digests,
+    /// The source file.
+    pub path: PathBuf,
+    /// The source file's state when it was hashed.
+    pub stamp: FileStamp,
+    /// What this destination said of its copy, where it has one.
+    pub receipt: Option<String>,
 }
 
 /// Commits a checkpoint before its effect.

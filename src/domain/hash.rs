@@ -4,16 +4,13 @@
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Blake3(pub [u8; 32]);
 
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 impl Blake3 {
     /// The digest as 64 lower-case hexadecimal characters.
     pub fn to_hex(self) -> String {
-        use std::fmt::Write as _;
-        let mut text = String::with_capacity(64);
-        for byte in self.0 {
-            // Writing to a String cannot fail.
-            write!(text, "{byte:02x}").ok();
-        }
-        text
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.map(|digit| char::from(HEX_DIGITS[usize::from(digit)])).collect()
     }
 
     /// Reads 64 hexadecimal characters of either case; `None` for anything else.

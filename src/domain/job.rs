@@ -135,6 +135,8 @@ pub fn next(state: JobState, retry_used: bool, step: Step) -> Option<After> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -153,6 +155,43 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(legal.join("\n"));
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop::sample::select(&Step::ALL[..])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_life_keeps_to_the_rules(steps in prop::collection::vec(any_step(), 0..60)) {
+            let (mut state, mut retry_used, mut is_live) = (JobState::Registered, false, true);
+            let (mut retries, mut starts, mut ends) = (0, 0, 0);
+            for step in steps {
+                let Some(after) = next(state, retry_used, step).filter(|_| is_live) else { continue };
+                prop_assert!(step != Step::Acknowledge || matches!(state, JobState::Succeeded | JobState::Failed));
+                prop_assert!(step != Step::Cancel || matches!(state, JobState::Registered | JobState::Pending));
+                starts += u32::from(step == Step::Start);
+                ends += u32::from(matches!(step, Step::Succeed | Step::Fail | Step::PutBack));
+                if step == Step::Retry {
+                    retries += 1;
+                    retry_used = true;
+                }
+                match after {
+                    After::State(next_state) => state = next_state,
+                    // Only the extension lets a job go.
+                    After::Gone => {
+                        prop_assert_eq!(step.owner(), Owner::Extension);
+                        is_live = false;
+                    }
+                }
+                // What runs was started and has not ended; nothing ends that was not started.
+                let running = u32::from(is_live && state == JobState::Pending);
+                prop_assert!(ends + running == starts || (!is_live && ends + 1 >= starts));
+            }
+            prop_assert!(retries <= 1, "retried {} times", retries);
+        }
     }
 
     #[test]

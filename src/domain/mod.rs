@@ -14,6 +14,7 @@ pub mod grouping;
 pub mod hash;
 pub mod ids;
 pub mod job;
+pub mod job_url;
 pub mod key;
 pub mod media_type;
 pub mod messages;

@@ -44,6 +44,12 @@ impl DestinationKind {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
+
+    /// Whether a place of this kind makes one thing of an asset's parts, and so must be told of the
+    /// others with each and be given them in order.
+    pub fn joins_companions(self) -> bool {
+        matches!(self, Self::Immich)
+    }
 }
 
 /// The longest name a destination may have.
@@ -144,7 +150,42 @@ fn file_url(rest: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Text that is nearly a target.
+    fn any_text() -> impl Strategy<Value = Vec<u8>> {
+        let scheme =
+            prop::sample::select(vec!["file", "s3", "webdav+https", "immich+http", "ftp", "", "FILE"]);
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..60),
+            (scheme, "(://|:/|:)", "(localhost|host)?/{0,2}[a-z%0-9./ ]{0,20}")
+                .prop_map(|(scheme, separator, rest)| format!("{scheme}{separator}{rest}").into_bytes()),
+            "[a-z0-9-]{0,40}".prop_map(String::into_bytes),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_typed_is_a_target_or_says_why_not(text in any_text()) {
+            let is_url = std::str::from_utf8(&text).is_ok_and(|text| text.contains("://"));
+            match Target::parse(&text) {
+                Ok(Target::Folder(path)) => {
+                    prop_assert!(!path.is_empty());
+                    prop_assert!(!is_url || (path[0] == b'/' && !path.contains(&0)));
+                    prop_assert!(is_url || path == text, "a path stays as it was typed");
+                }
+                Ok(Target::Url { kind, url }) => {
+                    prop_assert_eq!(url.as_bytes(), text.as_slice());
+                    prop_assert!(is_url && kind != DestinationKind::Folder);
+                    prop_assert!(url.starts_with(kind.as_str()), "{url} is {kind:?}");
+                }
+                Ok(Target::NameOrPath(name)) => prop_assert!(is_valid_name(&name) && name.as_bytes() == text),
+                Err(bad) => prop_assert!(!bad.to_string().is_empty() && (is_url || text.is_empty())),
+            }
+        }
+    }
 
     #[test]
     fn targets() {

@@ -49,7 +49,13 @@ fn item_of(copy: &RecordFacts, key: String) -> Item {
         captured_at: copy.captured_at,
         kind: copy.kind,
         token: 0,
+        companions: Vec::new(),
     }
+}
+
+/// Whether the copy is not what it should be: other bytes, none, or where they will not stay.
+fn is_bad_copy(failure: &Failure) -> bool {
+    matches!(failure.kind, FailureKind::DigestMismatch | FailureKind::NotFound | FailureKind::Conflict)
 }
 
 /// Compares one copy and writes what it found into the ledger. Says whether the copy is good.
@@ -81,7 +87,7 @@ async fn compare(
             store.write(move |tx| tx.set_evidence(record, evidence, &receipt).map(|()| true)).await
         }
         Err(failure) if failure.reach != Reach::Resource => return Err(failure),
-        Err(failure) if matches!(failure.kind, FailureKind::DigestMismatch | FailureKind::NotFound) => {
+        Err(failure) if is_bad_copy(&failure) => {
             tracing::warn!(%record, kind = failure.kind.as_str(), "a copy is not as it should be");
             store.write(move |tx| tx.set_copy_bad(record).map(|()| false)).await
         }

@@ -5,7 +5,8 @@ use tokio::sync::oneshot;
 
 use super::handle::Call;
 use super::runner::Runner;
-use super::setup::{self, Entered};
+use super::secrets::Entered;
+use super::setup;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
 use super::{audit, restore};
@@ -182,6 +183,8 @@ impl Supervisor {
         let now = tokio::time::Instant::now();
         for runner in self.runners.values_mut() {
             runner.may_start = true;
+            // The person's word ends every wait.
+            runner.not_before = None;
             runner.process_by(now);
         }
     }

@@ -16,6 +16,7 @@ use crate::destination::connect::{Connect, Connector};
 use crate::destination::credentials::Vault;
 use crate::destination::http::{Client, Settings};
 use crate::domain::gate::Conditions;
+use crate::extension::{BuiltIns, MakeExtension};
 use crate::platform::keyring::Keyring;
 use crate::platform::{conditions, network, resume};
 
@@ -40,8 +41,12 @@ pub struct Deps {
     pub library_executor: Executor,
     /// Notified when the computer has slept or its clock was set.
     pub resumed: Arc<Notify>,
+    /// Notified when the computer is about to sleep, where that is known.
+    pub sleeping: Arc<Notify>,
     /// What the computer is like; heard whenever it changes.
     pub conditions: watch::Receiver<Conditions>,
+    /// Makes the policies of destinations.
+    pub extensions: Arc<dyn MakeExtension>,
     /// The time zone of the person's clock, asked for when it matters: people travel.
     pub zone: fn() -> TimeZone,
 }
@@ -51,7 +56,7 @@ pub struct Deps {
 const LIBRARY_THREADS: usize = 4;
 /// Threads that read the database.
 const STORE_THREADS: usize = 3;
-/// Threads that copy to and read back from folders.
+/// Threads that copy to and read back from one folder.
 const FOLDER_THREADS: usize = 8;
 
 /// What the environment says of this computer's way to others.
@@ -82,6 +87,8 @@ impl Deps {
         if let Err(error) = resume::watch(Waker::new(move || heard.notify_one())) {
             tracing::warn!(%error, "sleep is not noticed at once");
         }
+        let sleeping: Arc<Notify> = Arc::default();
+        let tell = Arc::clone(&sleeping);
         let folders = Executor::threads("folder", FOLDER_THREADS)?;
         Ok(Self {
             data_dir,
@@ -99,7 +106,9 @@ impl Deps {
             watch: Arc::new(SystemWatch),
             library_executor: Executor::threads("library", LIBRARY_THREADS)?,
             resumed,
-            conditions: conditions::watch(),
+            conditions: conditions::watch(Waker::new(move || tell.notify_one())),
+            sleeping,
+            extensions: Arc::new(BuiltIns),
             zone: TimeZone::system,
         })
     }

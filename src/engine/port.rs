@@ -1,15 +1,21 @@
 //! What one call of an extension can reach: its own destination's rows, and nothing else.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::base::rng::SharedRng;
-use crate::domain::ids::{DestinationId, FileId, RecordId};
+use crate::domain::file::FileStatus;
+use crate::domain::ids::{DestinationId, FileId, JobId, RecordId};
 use crate::domain::job::JobAction;
-use crate::domain::key;
-use crate::extension::{BLOCK_CHANGES_MAX, BoxFuture, ChangedFiles, JobChange, JobContext, PortError};
-use crate::store::{ChangeKind, Changes, DestinationRow, JobRow, NewJob, Store, StoreError, Wanted, Write};
+use crate::domain::{job_url, key};
+use crate::extension::{
+    BLOCK_CHANGES_MAX, BoxFuture, ChangedFiles, FileChange, JobChange, JobContext, JobTarget, PortError,
+};
+use crate::store::{
+    Change, ChangeKind, Changes, DestinationRow, JobRow, NewJob, Read, Store, StoreError, Wanted, Write,
+};
 
 /// Changes and files in one page.
 const PAGE_FILES_MAX: u32 = 500;
@@ -21,8 +27,12 @@ pub(super) struct Port {
     pub installation: Arc<str>,
     pub rng: SharedRng,
     pub terminating: CancellationToken,
+    /// Transfers that were under way when the call began.
+    pub running: BTreeMap<JobId, CancellationToken>,
     /// Rows changed by this call so far.
     pub changed: u64,
+    /// Jobs that it cancelled.
+    pub cancelled: Vec<JobId>,
 }
 
 impl From<StoreError> for PortError {
@@ -54,11 +64,15 @@ impl JobContext for Port {
 
     fn changes_since(&mut self, token: i64) -> BoxFuture<'_, Result<ChangedFiles, PortError>> {
         Box::pin(async move {
-            match self.store.read(move |r| r.changes_since(token, PAGE_FILES_MAX)).await? {
-                Changes::Since { list, next_token, is_end } => {
-                    // What has gone has been detached from its record already.
-                    let ready = list.iter().filter(|change| change.kind == ChangeKind::Ready);
-                    let files = ready.map(|change| change.file).collect();
+            let work = self.store.read(move |r| {
+                let changes = r.changes_since(token, PAGE_FILES_MAX)?;
+                let list = if let Changes::Since { list, .. } = &changes { list.as_slice() } else { &[] };
+                let files = list.iter().map(|change| told(r, change)).collect::<Result<Vec<_>, _>>()?;
+                Ok((changes, files))
+            });
+            let (changes, files) = work.await?;
+            match changes {
+                Changes::Since { next_token, is_end, .. } => {
                     Ok(ChangedFiles { files, token: next_token, has_more: !is_end })
                 }
                 Changes::Expired => Err(PortError::TokenExpired),
@@ -96,13 +110,23 @@ impl JobContext for Port {
             let tokens: Vec<u64> =
                 block.iter().map(|_| key::temp_token(&self.installation, self.rng.next_u64())).collect();
             let work = self.store.write(move |tx| {
-                let mut changed = 0;
+                tx.require_enabled(destination.id)?;
+                let (mut changed, mut cancelled) = (0, Vec::new());
                 for (change, token) in block.iter().zip(tokens) {
-                    changed += u64::from(apply(tx, &destination, change, token)?);
+                    let did = apply(tx, &destination, change, token)?;
+                    changed += u64::from(did);
+                    if let JobChange::Cancel(job) = change
+                        && did
+                    {
+                        cancelled.push(*job);
+                    }
                 }
-                Ok(changed)
+                Ok((changed, cancelled))
             });
-            let changed = work.await?;
+            let (changed, cancelled) = work.await?;
+            // Its row is gone; what is still being sent is nobody's.
+            cancelled.iter().filter_map(|job| self.running.get(job)).for_each(CancellationToken::cancel);
+            self.cancelled.extend(cancelled);
             self.changed += changed;
             Ok(changed)
         })
@@ -113,7 +137,21 @@ impl JobContext for Port {
     }
 }
 
-/// Makes one change. Says whether it changed a row.
+/// What can be told of a change now.
+fn told(r: &Read<'_>, change: &Change) -> Result<FileChange, StoreError> {
+    let file = change.file;
+    Ok(match (change.kind, r.file_status(file)?) {
+        (ChangeKind::Ready, Some(FileStatus::Ready)) => FileChange::Ready(file),
+        (ChangeKind::Removed, _) | (ChangeKind::Ready, None | Some(FileStatus::Excluded)) => {
+            FileChange::Removed(file)
+        }
+        (ChangeKind::Ready, Some(_)) => FileChange::DetailsUnavailable(file),
+    })
+}
+
+/// Makes one change. Says whether it changed a row. A step that finds its job in another state
+/// changes nothing: somebody else was first. A step that was never the extension's to take is
+/// refused, and the whole block with it.
 fn apply(
     tx: &Write<'_>,
     destination: &DestinationRow,
@@ -124,17 +162,46 @@ fn apply(
     match change {
         JobChange::Want(file) => Ok(matches!(tx.want(id, *file, token)?, Wanted::Recorded(_))),
         JobChange::SaveToken(place) => {
+            if *place > tx.newest_token()? {
+                return Err(StoreError::Refused("nothing has happened there yet".to_owned()));
+            }
             tx.set_change_token(id, Some(*place))?;
             Ok(false)
         }
         JobChange::Create(record) => {
+            tx.require_own_record(*record, id)?;
             let new =
                 NewJob { record: *record, abilities: &destination.abilities, limit: destination.job_limit };
             tx.create_job(new)?;
             Ok(true)
         }
-        JobChange::Retry(job) => tx.retry_job(*job),
-        JobChange::Acknowledge(job) => tx.acknowledge_job(*job),
-        JobChange::Cancel(job) => tx.cancel_job(*job),
+        JobChange::Retry { job, to } => {
+            tx.require_own_job(*job, id)?;
+            let did = tx.retry_job(*job)?;
+            if let Some(target) = to.as_ref().filter(|_| did) {
+                tx.retarget_job(*job, &key_of(destination, target)?, &destination.abilities)?;
+            }
+            Ok(did)
+        }
+        JobChange::Acknowledge(job) => {
+            tx.require_own_job(*job, id)?;
+            tx.acknowledge_job(*job)
+        }
+        JobChange::Cancel(job) => {
+            tx.require_own_job(*job, id)?;
+            tx.cancel_job(*job)
+        }
+    }
+}
+
+/// The key that a target stands for at this destination.
+fn key_of(destination: &DestinationRow, target: &JobTarget) -> Result<String, StoreError> {
+    let outside = || StoreError::Refused("this leads out of the destination".to_owned());
+    match target {
+        JobTarget::Key(key) => Ok(key.clone()),
+        JobTarget::Url(url) => {
+            let base = std::str::from_utf8(&destination.address).ok();
+            base.and_then(|base| job_url::key_below(base, url)).ok_or_else(outside)
+        }
     }
 }

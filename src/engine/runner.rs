@@ -14,7 +14,7 @@ use crate::domain::failure::{Failure, FailureKind, Retry};
 use crate::domain::ids::{DestinationId, JobId};
 use crate::domain::time::UnixMillis;
 use crate::domain::wait::WaitReason;
-use crate::extension::{BuiltIn, Extension};
+use crate::extension::Extension;
 use crate::store::{DestinationRow, Lost, Started};
 
 /// How long a passed check is good for while transfers go on.
@@ -44,7 +44,7 @@ pub(super) struct Runner {
     pub row: Arc<DestinationRow>,
     /// None where this release has no such kind, or the address makes no sense.
     pub destination: Result<SharedDestination, Failure>,
-    /// The policy; away while it is being called.
+    /// The policy; none while it is being called, and before the first call.
     pub extension: Option<Box<dyn Extension>>,
     pub running: BTreeMap<JobId, Running>,
     /// Stops everything that goes on at this destination; replaced when it may go on again.
@@ -56,6 +56,10 @@ pub(super) struct Runner {
     pub process_again: bool,
     /// Calls in a row without progress.
     pub idle_calls: u32,
+    /// Calls in a row that said there was more.
+    pub calls_in_a_row: u32,
+    /// After a call without progress: no call before this, whatever happens, on both clocks.
+    pub not_before: Option<(Instant, UnixMillis)>,
     pub is_checking: bool,
     pub checked_until: Option<Instant>,
     /// Registered jobs may be waiting for a start.
@@ -85,13 +89,15 @@ impl Runner {
         Self {
             row: Arc::new(row),
             destination,
-            extension: Some(Box::new(BuiltIn)),
+            extension: None,
             running: BTreeMap::new(),
             cancel: CancellationToken::new(),
             process_at: Some(now),
             is_processing: false,
             process_again: false,
             idle_calls: 0,
+            calls_in_a_row: 0,
+            not_before: None,
             is_checking: false,
             checked_until: None,
             may_start: true,
@@ -128,6 +134,7 @@ impl Runner {
         if self.is_processing {
             self.process_again = true;
         } else {
+            let at = self.not_before.map_or(at, |(least, _)| at.max(least));
             self.process_at = Some(self.process_at.map_or(at, |planned| planned.min(at)));
         }
     }
@@ -189,7 +196,9 @@ impl Runner {
         if self.gate.is_some() {
             return self.gate.clone();
         }
-        self.row.lost.as_ref().map(|lost| reason_of(lost.kind, lost.until))
+        let lost = self.row.lost.as_ref().map(|lost| reason_of(lost.kind, lost.until));
+        let idle = || self.not_before.filter(|_| self.running.is_empty());
+        lost.or_else(|| idle().map(|(_, until)| WaitReason::BackOff { until }))
     }
 
     /// The wait after a call of the extension that changed nothing although it had more to do.

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 use super::calls::{Outcome, Prepared, bytes_of, internal, refused, usage};
 use super::queries::Context;
 use super::runner::Runner;
+use super::secrets::Entered;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
 use crate::api::{ApiError, ErrorKind, PathText, Reply, TestReport};
-use crate::base::files::{EntryKind, path_from_bytes};
-use crate::base::secret::Secret;
+use crate::base::files::{EntryKind, path_bytes, path_from_bytes};
 use crate::destination::Abilities;
 use crate::destination::address::canonical;
 use crate::destination::connect::Address;
@@ -25,19 +25,6 @@ use crate::store::{DestinationRow, NewDestination, QueueContext};
 
 /// The most unacknowledged jobs of a built-in destination.
 const JOB_LIMIT: u32 = 64;
-
-/// What came with an address that a person wrote.
-#[derive(Debug)]
-pub(super) struct Entered {
-    pub allow_http: bool,
-    pub secret: Option<Secret>,
-}
-
-impl Entered {
-    fn with(self, address: Address) -> Address {
-        Address { is_http_agreed: self.allow_http, secret: self.secret, ..address }
-    }
-}
 
 /// Where a saved destination is.
 pub(super) fn address_of(row: &DestinationRow) -> Address {
@@ -277,32 +264,8 @@ impl Supervisor {
         self.store.write_durably(move |tx| tx.remove_destination(id)).await.map_err(|e| internal(&e))?;
         self.tell_digests_wanted();
         self.mirror().await;
-        let (deps, address) = (self.deps.clone(), address_of(&runner.row));
-        self.tasks.spawn(async move {
-            // The keyring may be locked and take its time; the destination is gone all the same.
-            deps.connect.forget_secret(&address).await;
-            TaskEnd::Answered
-        });
+        self.spawn_forget_secret(address_of(&runner.row));
         Ok(Reply::Done)
-    }
-
-    /// Keeps another secret for a destination.
-    pub(super) fn spawn_set_secret(
-        &mut self,
-        id: DestinationId,
-        secret: Secret,
-        reply: oneshot::Sender<Outcome>,
-    ) {
-        let Some(runner) = self.runners.get(&id) else {
-            reply.send(Err(usage("there is no such destination"))).ok();
-            return;
-        };
-        let (deps, address) = (self.deps.clone(), address_of(&runner.row));
-        self.tasks.spawn(async move {
-            let kept = deps.connect.keep_secret(&address, secret).await;
-            reply.send(kept.map(|()| Reply::Done).map_err(|failure| refused(&failure))).ok();
-            TaskEnd::Answered
-        });
     }
 
     /// The destination that a person's words name already.
@@ -394,7 +357,12 @@ impl Supervisor {
             Ok((name.clone(), Address { name: Some(name), ..entered.with(address) }))
         });
         let (deps, installation) = (self.deps.clone(), self.installation.uuid.clone());
+        let turn = address.as_ref().ok().map(|(_name, address)| self.turn_at(address));
         self.tasks.spawn(async move {
+            let _alone = match &turn {
+                Some(turn) => Some(turn.lock().await),
+                None => None,
+            };
             let outcome = match address {
                 Ok((name, address)) => match deps.connect.create(&address, &installation).await {
                     Ok((destination, abilities)) => {
@@ -408,6 +376,17 @@ impl Supervisor {
             };
             TaskEnd::Prepared(Box::new(Prepared { outcome, consent_all, reply }))
         });
+    }
+
+    /// One place is set up by one request at a time: setting it up clears what a killed run left
+    /// there, which must not be what another request is just using.
+    fn turn_at(&mut self, address: &Address) -> Arc<tokio::sync::Mutex<()>> {
+        let place = match address.kind {
+            DestinationKind::Folder => path_bytes(&self.resolved(&address.address)),
+            _ => address.address.clone(),
+        };
+        self.setting_up.retain(|_place, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(self.setting_up.entry(place).or_default())
     }
 
     /// The name a new destination gets: the person's, or one made of its address.
@@ -451,6 +430,12 @@ impl Supervisor {
     ) -> Outcome {
         // The same disk at another address is the same destination.
         if let Some(known) = self.runners.values().find(|runner| runner.row.uuid == new.abilities.uuid) {
+            // Two requests at once for one place: the other came first.
+            if known.row.kind == new.kind && self.resolved(&known.row.address) == self.resolved(&new.address)
+            {
+                let name = known.row.name.clone();
+                return Ok(Reply::Destination { id: known.id().0, name, is_new: false });
+            }
             return Err(usage(format!("this is the destination {} already", known.row.name)));
         }
         let name = new.name.clone();

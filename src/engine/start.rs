@@ -78,6 +78,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         library_state: LibraryState::default(),
         installation,
         runners,
+        setting_up: std::collections::BTreeMap::new(),
         tasks: JoinSet::new(),
         background: CancellationToken::new(),
         meter: Meter::default(),

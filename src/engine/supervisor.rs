@@ -12,10 +12,10 @@ use super::deps::Deps;
 use super::gates::Gates;
 use super::handle::{Call, EngineEnd};
 use super::library::{Library, LibraryState};
-use super::port::Port;
+use super::policy;
 use super::progress::Meter;
 use super::publish::Badges;
-use super::runner::{CALL_BUDGET, CHANGES_DEBOUNCED, FLOOR, Runner, Running};
+use super::runner::{CHANGES_DEBOUNCED, FLOOR, Runner, Running};
 use super::tasks::TaskEnd;
 use super::transfer::{self, End, Ended, Watch};
 use crate::api::{Event, Snapshot};
@@ -24,13 +24,10 @@ use crate::domain::failure::Failure;
 use crate::domain::gate::Conditions;
 use crate::domain::ids::DestinationId;
 use crate::domain::time::UnixMillis;
-use crate::extension::{BuiltIn, ProcessingResult};
 use crate::store::{Installation, Store, StoreError};
 
 /// How long a stop waits for transfers to let go.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
-/// How long an extension may take over the notice that all is about to end.
-const TERMINATION_BUDGET: Duration = Duration::from_millis(500);
 /// A running transfer's numbers are looked at this often.
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 
@@ -41,6 +38,7 @@ enum Input {
     LibraryChanged,
     LibraryMoved,
     Conditions(Conditions),
+    Sleeping,
     Resumed,
     Tick,
     Stop,
@@ -55,6 +53,8 @@ pub(super) struct Supervisor {
     pub library_state: LibraryState,
     pub installation: Installation,
     pub runners: BTreeMap<DestinationId, Runner>,
+    /// Places that are being set up now.
+    pub setting_up: BTreeMap<Vec<u8>, Arc<tokio::sync::Mutex<()>>>,
     pub tasks: JoinSet<TaskEnd>,
     pub background: CancellationToken,
     pub meter: Meter,
@@ -74,6 +74,7 @@ impl Supervisor {
         let changes = self.library.changes();
         let mut state = self.library.state();
         let resumed = Arc::clone(&self.deps.resumed);
+        let sleeping = Arc::clone(&self.deps.sleeping);
         let mut conditions = self.deps.conditions.clone();
         self.step().await;
         while !self.is_stopping {
@@ -85,6 +86,7 @@ impl Supervisor {
                 },
                 call = self.end.calls.recv() => call.map_or(Input::Stop, Input::Call),
                 () = resumed.notified() => Input::Resumed,
+                () = sleeping.notified() => Input::Sleeping,
                 () = changes.notified() => Input::LibraryChanged,
                 Ok(()) = state.changed() => {
                     self.library_state = state.borrow_and_update().clone();
@@ -110,6 +112,7 @@ impl Supervisor {
             }
             Input::LibraryMoved => self.is_dirty = true,
             Input::Conditions(conditions) => self.take_conditions(conditions),
+            Input::Sleeping => self.notify_extensions().await,
             Input::Resumed => self.resumed(),
             Input::Tick => self.is_dirty |= self.runners.values().any(|runner| !runner.running.is_empty()),
             Input::Stop => self.is_stopping = true,
@@ -129,12 +132,7 @@ impl Supervisor {
         self.is_dirty = true;
         match end {
             TaskEnd::Transfer(ended) => self.transfer_ended(*ended).await,
-            TaskEnd::Processed { destination, result, changed, next_due, extension } => {
-                if let Some(runner) = self.runners.get_mut(&destination) {
-                    runner.extension = Some(extension);
-                }
-                self.processed(destination, result, changed, next_due);
-            }
+            TaskEnd::Processed(done) => self.processed(done),
             TaskEnd::Checked { destination, outcome } => self.checked(destination, outcome).await,
             TaskEnd::CheckStopped { destination } => {
                 if let Some(runner) = self.runners.get_mut(&destination) {
@@ -177,37 +175,6 @@ impl Supervisor {
             End::DestinationLost(failure) => self.destination_lost(ended.destination, &failure).await,
             // Nothing more can be remembered, so nothing more may be done.
             End::StoreLost => self.is_stopping = true,
-        }
-    }
-
-    fn processed(
-        &mut self,
-        destination: DestinationId,
-        result: ProcessingResult,
-        changed: u64,
-        next_due: Option<UnixMillis>,
-    ) {
-        let now = Instant::now();
-        let Some(runner) = self.runners.get_mut(&destination) else {
-            return;
-        };
-        runner.is_processing = false;
-        runner.may_start = true;
-        runner.next_due = next_due;
-        runner.may_prove |= changed > 0;
-        let made_progress =
-            result == ProcessingResult::Completed || result == ProcessingResult::Processing && changed > 0;
-        runner.idle_calls = if made_progress { 0 } else { runner.idle_calls.saturating_add(1) };
-        match result {
-            ProcessingResult::Processing if changed > 0 => runner.process_by(now),
-            ProcessingResult::Completed => {}
-            ProcessingResult::Processing | ProcessingResult::Failure => {
-                let at = now + runner.idle_wait();
-                runner.process_by(at);
-            }
-        }
-        if std::mem::take(&mut runner.process_again) {
-            runner.process_by(now);
         }
     }
 
@@ -350,33 +317,6 @@ impl Supervisor {
         self.step_upkeep(id, now);
     }
 
-    fn call_extension(&mut self, id: DestinationId) {
-        let Some(runner) = self.runners.get_mut(&id) else {
-            return;
-        };
-        // A call that panicked took its extension with it; the built-in one remembers nothing.
-        let mut extension = runner.extension.take().unwrap_or_else(|| Box::new(BuiltIn));
-        runner.is_processing = true;
-        runner.process_at = None;
-        runner.ended = 0;
-        let mut port = Port {
-            store: self.store.clone(),
-            destination: Arc::clone(&runner.row),
-            installation: self.installation.uuid.as_str().into(),
-            rng: Arc::clone(&self.deps.rng),
-            terminating: self.background.child_token(),
-            changed: 0,
-        };
-        self.tasks.spawn(async move {
-            let call = extension.process_jobs(&mut port);
-            // A call over its budget is dropped where it stands: its blocks are transactions.
-            let result =
-                tokio::time::timeout(CALL_BUDGET, call).await.unwrap_or(ProcessingResult::Processing);
-            let next_due = port.store.read(move |r| r.next_due(id)).await.unwrap_or(None);
-            TaskEnd::Processed { destination: id, result, changed: port.changed, next_due, extension }
-        });
-    }
-
     async fn start_transfers(
         &mut self,
         id: DestinationId,
@@ -394,6 +334,9 @@ impl Supervisor {
             return;
         };
         runner.may_start = started.len() == room as usize;
+        let is_sent = |record| runner.running.values().any(|running| running.started.record == record);
+        // What an extension cancelled and wants again has not let go of its temp file yet.
+        let (twice, started): (Vec<_>, Vec<_>) = started.into_iter().partition(|job| is_sent(job.record));
         for job in started {
             let watch = Watch::new(runner.cancel.child_token());
             runner.running.insert(job.job, Running { started: job.clone(), watch: watch.clone() });
@@ -404,6 +347,16 @@ impl Supervisor {
                 TaskEnd::Transfer(Box::new(ended))
             });
             self.is_dirty = true;
+        }
+        if !twice.is_empty() {
+            let work = self.store.write(move |tx| {
+                for job in twice {
+                    tx.end_job(job.job, job.record, &crate::store::Outcome::PutBack { bytes_sent: 0 })?;
+                }
+                Ok(())
+            });
+            let written = work.await;
+            self.noted(written);
         }
     }
 
@@ -463,17 +416,19 @@ impl Supervisor {
         self.background.cancel();
         self.runners.values_mut().for_each(Runner::stop_transfers);
         let deadline = Instant::now() + STOP_WITHIN;
-        for runner in self.runners.values_mut() {
-            if let Some(extension) = &mut runner.extension {
-                tokio::time::timeout(TERMINATION_BUDGET, extension.will_terminate()).await.ok();
-            }
-        }
+        self.notify_extensions().await;
         self.library.stop().await;
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await {
-            if let Ok(TaskEnd::Transfer(ended)) = ended
-                && let Some(runner) = self.runners.get_mut(&ended.destination)
-            {
-                runner.running.remove(&ended.job);
+            match ended {
+                Ok(TaskEnd::Transfer(ended)) => {
+                    if let Some(runner) = self.runners.get_mut(&ended.destination) {
+                        runner.running.remove(&ended.job);
+                    }
+                }
+                Ok(TaskEnd::Processed(policy::Processed { extension: Some(mut extension), .. })) => {
+                    policy::notify(extension.as_mut()).await;
+                }
+                _ => {}
             }
         }
         self.tasks.abort_all();

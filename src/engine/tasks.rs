@@ -1,11 +1,16 @@
 //! Work that the supervisor starts and does not wait for. Each piece ends in a [`TaskEnd`].
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::audit;
 use super::calls::Prepared;
+use super::guard::caught;
+use super::policy::Processed;
 use super::supervisor::Supervisor;
 use super::transfer::Ended;
 use crate::base::rng::SharedRng;
@@ -13,8 +18,6 @@ use crate::destination::{SharedDestination, manifest};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
 use crate::domain::key;
-use crate::domain::time::UnixMillis;
-use crate::extension::{Extension, ProcessingResult};
 use crate::store::Store;
 
 /// Segment numbers tried when the next one is taken, before it waits for another time.
@@ -26,18 +29,24 @@ const ADOPTED_AT_ONCE: usize = 500;
 /// Unfinished uploads that are ended at once.
 const ABANDONED_MAX: u32 = 500;
 
+/// How long a destination may take to say that it is there. One that says nothing is not there.
+const CHECK_BUDGET: Duration = Duration::from_secs(60);
+
+fn silent() -> Failure {
+    let why = format!("no answer within {} seconds", CHECK_BUDGET.as_secs());
+    Failure::destination(FailureKind::Timeout, why)
+}
+
+fn panicked() -> Failure {
+    Failure::destination(FailureKind::Protocol, "the check ended before its time")
+}
+
 /// How a piece of work ended.
 pub(super) enum TaskEnd {
     /// A transfer.
     Transfer(Box<Ended>),
     /// A call of an extension.
-    Processed {
-        destination: DestinationId,
-        result: ProcessingResult,
-        changed: u64,
-        next_due: Option<UnixMillis>,
-        extension: Box<dyn Extension>,
-    },
+    Processed(Processed),
     /// A check of a destination.
     Checked { destination: DestinationId, outcome: Result<(), Failure> },
     /// A check was stopped and says nothing.
@@ -54,6 +63,15 @@ pub(super) enum TaskEnd {
     Lost(String),
 }
 
+/// Starts work that ends in a message. Work that panics ends in `lost`.
+pub(super) fn spawn(
+    tasks: &mut JoinSet<TaskEnd>,
+    lost: TaskEnd,
+    work: impl Future<Output = TaskEnd> + Send + 'static,
+) {
+    tasks.spawn(async move { caught(work).await.unwrap_or(lost) });
+}
+
 impl Supervisor {
     /// Asks whether the destination is there and itself; once a run, also removes temp files that
     /// nothing will ever finish, before any transfer could make new ones.
@@ -65,9 +83,12 @@ impl Supervisor {
         let (store, rng) = (self.store.clone(), Arc::clone(&self.deps.rng));
         let cancel = runner.map(|runner| runner.cancel.child_token()).unwrap_or_default();
         let installation = self.installation.uuid.clone();
-        self.tasks.spawn(async move {
+        let lost = TaskEnd::Checked { destination: id, outcome: Err(panicked()) };
+        spawn(&mut self.tasks, lost, async move {
             let check = async {
-                let mut outcome = destination.check().await;
+                let mut outcome = tokio::time::timeout(CHECK_BUDGET, destination.check())
+                    .await
+                    .unwrap_or_else(|_late| Err(silent()));
                 if outcome.is_ok() && needs_adoption {
                     outcome = adopt(&store, id, &destination, &rng, &installation).await;
                 }
@@ -114,7 +135,7 @@ impl Supervisor {
             let (store, row) = (self.store.clone(), Arc::clone(&runner.row));
             let (destination, installation) = (Arc::clone(&destination), self.installation.uuid.clone());
             let cancel = cancel.clone();
-            self.tasks.spawn(async move {
+            spawn(&mut self.tasks, TaskEnd::Listed { destination: id }, async move {
                 let listing = list_copies(&store, id, &destination, &installation);
                 if let Some(Err(failure)) = cancel.run_until_cancelled(listing).await {
                     tracing::warn!(destination = %row.name, kind = failure.kind.as_str(), "no manifest was written");
@@ -126,7 +147,7 @@ impl Supervisor {
             runner.may_prove = false;
             runner.is_auditing = true;
             let (deps, store) = (self.deps.clone(), self.store.clone());
-            self.tasks.spawn(async move {
+            spawn(&mut self.tasks, TaskEnd::Audited { destination: id }, async move {
                 audit::prove_unproven(&deps, &store, id, &destination, &cancel).await;
                 TaskEnd::Audited { destination: id }
             });

@@ -1,6 +1,7 @@
 //! One transfer: send, and prove. The destination does the protocol; this decides what its answers
 //! mean for the job.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,15 +10,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::deps::Deps;
 use super::digests;
+use super::guard::caught;
 use crate::base::files::path_from_bytes;
 use crate::destination::{
-    BoxFuture, Checkpoint, Item, Phase, SaveCheckpoint, Sent, SharedDestination, Transfer,
+    BoxFuture, Checkpoint, Companion, Item, Phase, SaveCheckpoint, Sent, SharedDestination, Transfer,
 };
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::ids::{DestinationId, JobId, RecordId};
+use crate::domain::path::RelPath;
 use crate::domain::record::Evidence;
-use crate::store::{DestinationRow, Outcome, Started, Store};
+use crate::store::{CompanionRow, DestinationRow, Outcome, Started, Store};
 
 /// Keys tried in one transfer before it counts as a conflict.
 const KEYS_TRIED_MAX: u32 = 4;
@@ -100,7 +103,7 @@ pub(super) async fn run(
     started: Started,
     watch: Watch,
 ) -> Ended {
-    let result = attempt(&deps, &store, &row, &destination, &started, &watch).await;
+    let result = until_stopped(attempt(&deps, &store, &row, &destination, &started, &watch), &watch).await;
     let bytes_sent = watch.bytes_sent.load(Ordering::Relaxed);
     let (outcome, end) = conclude(&deps, &store, &started, result, bytes_sent).await;
     let (job, record) = (started.job, started.record);
@@ -123,6 +126,28 @@ pub(super) async fn run(
         _ => None,
     };
     Ended { destination: row.id, job, record, bytes: started.content.size, end, look_again }
+}
+
+/// How long a transfer that was told to stop may take to let go, before it is let go of.
+const STOPPED_WITHIN: Duration = Duration::from_secs(4);
+
+/// Runs an attempt to its end. A panic in it is its failure, and one that does not heed being told to
+/// stop is dropped: whatever it leaves behind is what a kill would have left.
+async fn until_stopped(
+    attempt: impl Future<Output = Result<Attempt, Failure>>,
+    watch: &Watch,
+) -> Result<Attempt, Failure> {
+    let overdue = async {
+        watch.cancel.cancelled().await;
+        tokio::time::sleep(STOPPED_WITHIN).await;
+    };
+    tokio::select! {
+        biased;
+        result = caught(attempt) => result.unwrap_or_else(|_panicked| {
+            Err(Failure::transient(FailureKind::Protocol, "the transfer ended before its time"))
+        }),
+        () = overdue => Ok(Attempt::Cancelled),
+    }
 }
 
 /// What an attempt came to when nothing failed.
@@ -156,6 +181,11 @@ async fn attempt(
             None => return Ok(Attempt::Cancelled),
         }
     }
+    if let Some(asset) = started.asset.filter(|_asset| row.kind.joins_companions()) {
+        let id = row.id;
+        let rows = store.read(move |r| r.companions(id, asset, record)).await.map_err(store_failed)?;
+        item.companions = rows.into_iter().map(companion_of).collect();
+    }
     for _ in 0..KEYS_TRIED_MAX {
         let checkpoint = store.read(move |r| r.checkpoint(record)).await.map_err(store_failed)?;
         let saver = Saver { store: store.clone(), record, proving: Arc::clone(&watch.proving) };
@@ -187,20 +217,37 @@ async fn attempt(
     Err(Failure::transient(FailureKind::Conflict, "several names in a row were taken at the destination"))
 }
 
-fn item_of(started: &Started) -> Item {
-    let mut path = started.source_path.clone();
+fn companion_of(row: CompanionRow) -> Companion {
+    Companion {
+        path: absolute(&row.source_path, &row.path),
+        kind: row.kind,
+        is_primary: row.is_primary,
+        content: row.content,
+        digests: row.digests,
+        stamp: row.stamp,
+        receipt: row.receipt,
+    }
+}
+
+fn absolute(source: &[u8], below: &RelPath) -> PathBuf {
+    let mut path = source.to_vec();
     path.push(b'/');
-    path.extend_from_slice(&started.path.to_bytes());
+    path.extend_from_slice(&below.to_bytes());
+    path_from_bytes(&path)
+}
+
+fn item_of(started: &Started) -> Item {
     Item {
         record: started.record,
         key: started.key.clone(),
         content: started.content,
         digests: started.digests,
-        path: path_from_bytes(&path),
+        path: absolute(&started.source_path, &started.path),
         stamp: started.stamp,
         captured_at: started.captured_at,
         kind: started.kind,
         token: started.token,
+        companions: Vec::new(),
     }
 }
 

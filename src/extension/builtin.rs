@@ -1,6 +1,6 @@
 //! The policy that every built-in destination has: everything consented, each failure retried once.
 
-use super::{BoxFuture, Extension, JobChange, JobContext, PortError, ProcessingResult};
+use super::{BoxFuture, Extension, FileChange, JobChange, JobContext, PortError, ProcessingResult};
 use crate::domain::ids::FileId;
 use crate::domain::job::{JobAction, JobState};
 
@@ -42,7 +42,7 @@ async fn settle_jobs(cx: &mut dyn JobContext) -> Result<(), PortError> {
     let mut block = Vec::new();
     let retryable = cx.fetch_jobs(JobAction::Retry).await?;
     let worth_it = |job: &&crate::store::JobRow| job.is_needed && !job.is_permanent;
-    block.extend(retryable.iter().filter(worth_it).map(|job| JobChange::Retry(job.id)));
+    block.extend(retryable.iter().filter(worth_it).map(|job| JobChange::Retry { job: job.id, to: None }));
     let done = cx.fetch_jobs(JobAction::Acknowledge).await?;
     // A first failure is in both sets; the retry has the better claim.
     let retried = |id| retryable.iter().filter(worth_it).any(|job| job.id == id);
@@ -72,7 +72,12 @@ async fn want_changes(cx: &mut dyn JobContext) -> Result<bool, PortError> {
         };
         if changed.token != token {
             token = changed.token;
-            let mut block: Vec<JobChange> = changed.files.into_iter().map(JobChange::Want).collect();
+            // What has gone is detached from its record already; what cannot be told comes again.
+            let ready = changed.files.iter().filter_map(|change| match change {
+                FileChange::Ready(file) => Some(*file),
+                FileChange::Removed(_) | FileChange::DetailsUnavailable(_) => None,
+            });
+            let mut block: Vec<JobChange> = ready.map(JobChange::Want).collect();
             block.push(JobChange::SaveToken(token));
             cx.perform_changes(block).await?;
         }

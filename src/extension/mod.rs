@@ -13,7 +13,7 @@ use std::pin::Pin;
 
 use crate::domain::ids::{FileId, JobId, RecordId};
 use crate::domain::job::JobAction;
-use crate::store::JobRow;
+use crate::store::{DestinationRow, JobRow};
 
 /// A boxed future, which keeps the traits object-safe.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -41,12 +41,28 @@ pub enum JobChange {
     SaveToken(i64),
     /// A job for this record.
     Create(RecordId),
-    /// The one retry of a failed job.
-    Retry(JobId),
+    /// The one retry of a failed job, to where it was meant to go or elsewhere at the same
+    /// destination.
+    Retry {
+        /// The job.
+        job: JobId,
+        /// Where to, where that is to be another place than before.
+        to: Option<JobTarget>,
+    },
     /// The outcome has been seen.
     Acknowledge(JobId),
     /// A registered or pending job is not wanted any more.
     Cancel(JobId),
+}
+
+/// Another place for a job's copy, below the destination that it is for. Nothing else is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobTarget {
+    /// A key: `/`-separated, relative.
+    Key(String),
+    /// A URL of the destination's own origin whose normalised path is below the destination's, for
+    /// destinations that have such URLs.
+    Url(String),
 }
 
 /// Why the port refused.
@@ -66,11 +82,23 @@ pub enum PortError {
     Store(String),
 }
 
+/// What happened to a file, as far as it can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileChange {
+    /// It has new bytes or a new role, and can be wanted.
+    Ready(FileId),
+    /// It has gone, or is no longer to be backed up.
+    Removed(FileId),
+    /// Something happened to it, but what it is now cannot be told: it is being read again, or
+    /// cannot be read. When it can, that is another change.
+    DetailsUnavailable(FileId),
+}
+
 /// Files that changed, and where the history stands after them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangedFiles {
-    /// Files with new bytes or a new role, each once.
-    pub files: Vec<FileId>,
+    /// The last that happened to each file.
+    pub files: Vec<FileChange>,
     /// The place after them.
     pub token: i64,
     /// There are more.
@@ -106,6 +134,24 @@ pub trait Extension: Send + Sync {
     /// Called when there may be something to do: retries, acknowledges, creates, in that order.
     fn process_jobs<'a>(&'a mut self, cx: &'a mut dyn JobContext) -> BoxFuture<'a, ProcessingResult>;
 
-    /// Called before quit, logoff and sleep. Correctness never needs it.
+    /// Called before quit, logoff and sleep, also after a call that was cut short by it. It has half
+    /// a second. Correctness never needs it.
     fn will_terminate(&mut self) -> BoxFuture<'_, ()>;
+}
+
+/// Makes the policy of a destination: once at first, and again when one has failed so badly that it
+/// is not called again. The seam where a test puts its own.
+pub trait MakeExtension: Send + Sync {
+    /// A new policy for this destination. It knows nothing of the one before.
+    fn make(&self, destination: &DestinationRow) -> Box<dyn Extension>;
+}
+
+/// Every destination has the built-in policy.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BuiltIns;
+
+impl MakeExtension for BuiltIns {
+    fn make(&self, _destination: &DestinationRow) -> Box<dyn Extension> {
+        Box::new(BuiltIn)
+    }
 }

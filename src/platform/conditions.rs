@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use zbus::zvariant::OwnedValue;
 use zbus::{Connection, MatchRule, MessageStream};
 
+use crate::base::waker::Waker;
 use crate::domain::gate::{Conditions, Network};
 
 const UPOWER: &str = "org.freedesktop.UPower";
@@ -21,6 +22,10 @@ const BATTERY: &str = "org.freedesktop.UPower.Device";
 const BATTERY_PATH: &str = "/org/freedesktop/UPower/devices/DisplayDevice";
 const NETWORK: &str = "org.freedesktop.NetworkManager";
 const NETWORK_PATH: &str = "/org/freedesktop/NetworkManager";
+
+const LOGIN: &str = "org.freedesktop.login1";
+const LOGIN_PATH: &str = "/org/freedesktop/login1";
+const LOGIN_MANAGER: &str = "org.freedesktop.login1.Manager";
 
 /// `NMState`: this and above is some connection, if only a local one.
 const NM_STATE_CONNECTED_LOCAL: u32 = 50;
@@ -53,12 +58,13 @@ impl Default for Origin {
 }
 
 /// The conditions of this computer and every change of them, for as long as the receiver lives. It
-/// begins with nothing known. Outside an async runtime it stays so.
-pub fn watch() -> watch::Receiver<Conditions> {
+/// begins with nothing known. Outside an async runtime it stays so. `sleeping` is called when the
+/// computer is about to sleep.
+pub fn watch(sleeping: Waker) -> watch::Receiver<Conditions> {
     let (tell, heard) = watch::channel(Conditions::default());
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(async move {
-            if let Err(error) = follow(&Origin::default(), &tell).await {
+            if let Err(error) = follow(&Origin::default(), &tell, &sleeping).await {
                 tracing::info!(%error, "network and power are not known");
             }
         });
@@ -70,7 +76,7 @@ pub fn watch() -> watch::Receiver<Conditions> {
 ///
 /// # Errors
 /// When the bus cannot be reached or used.
-pub async fn follow(origin: &Origin, tell: &watch::Sender<Conditions>) -> zbus::Result<()> {
+pub async fn follow(origin: &Origin, tell: &watch::Sender<Conditions>, sleeping: &Waker) -> zbus::Result<()> {
     let connection = match &origin.bus_address {
         None => Connection::system().await?,
         Some(address) => zbus::connection::Builder::address(address.as_str())?.build().await?,
@@ -80,17 +86,37 @@ pub async fn follow(origin: &Origin, tell: &watch::Sender<Conditions>) -> zbus::
         streams.push(MessageStream::for_match_rule(rule, &connection, Some(SIGNALS_WAITING_MAX)).await?);
     }
     let mut signals = futures_util::stream::select_all(streams);
+    let mut sleeps =
+        MessageStream::for_match_rule(sleep_rule()?, &connection, Some(SIGNALS_WAITING_MAX)).await?;
     loop {
         let conditions = read(&connection, &origin.routes).await;
         tell.send_if_modified(|last| std::mem::replace(last, conditions) != conditions);
-        tokio::select! {
-            signal = signals.next() => if signal.is_none() { return Ok(()) },
-            () = tell.closed() => return Ok(()),
+        loop {
+            tokio::select! {
+                signal = signals.next() => if signal.is_some() { break } else { return Ok(()) },
+                Some(Ok(signal)) = sleeps.next() => {
+                    // It says the same, with another word, when it is awake again.
+                    if signal.body().deserialize() == Ok(true) {
+                        sleeping.wake();
+                    }
+                }
+                () = tell.closed() => return Ok(()),
+            }
         }
         tokio::time::sleep(SETTLED_AFTER).await;
         // What came meanwhile is answered by the same reading.
         while futures_util::FutureExt::now_or_never(signals.next()).flatten().is_some() {}
     }
+}
+
+fn sleep_rule() -> zbus::Result<MatchRule<'static>> {
+    let rule = MatchRule::builder()
+        .msg_type(zbus::message::Type::Signal)
+        .sender(LOGIN)?
+        .path(LOGIN_PATH)?
+        .interface(LOGIN_MANAGER)?
+        .member("PrepareForSleep")?;
+    Ok(rule.build())
 }
 
 /// What is listened for: properties that change, and services that come and go.
@@ -232,7 +258,7 @@ mod tests {
         let origin =
             Origin { bus_address: Some("unix:path=/nonexistent/bus".to_owned()), ..Origin::default() };
         let (tell, heard) = watch::channel(Conditions::default());
-        assert!(follow(&origin, &tell).await.is_err());
+        assert!(follow(&origin, &tell, &Waker::none()).await.is_err());
         assert_eq!(*heard.borrow(), Conditions::default());
     }
 }

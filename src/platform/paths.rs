@@ -89,7 +89,10 @@ impl Paths {
         };
         make_private_dir(&data_dir)?;
         let data_dir = data_dir.canonicalize().map_err(|reason| unusable(&data_dir, reason))?;
-        make_private_dir(&cache_dir)?;
+        if let Err(error) = make_private_dir(&cache_dir) {
+            // All of it can be made again, and nothing depends on it.
+            tracing::debug!("there is no cache: {error}");
+        }
         let socket =
             socket_in(environment.runtime_dir.as_ref(), &data_dir).unwrap_or_else(|| data_dir.join("s"));
         Ok(Self { data_dir, cache_dir, socket, is_chosen: chosen.is_some() })
@@ -98,6 +101,11 @@ impl Paths {
     /// The file whose lock makes one process the agent.
     pub fn lock(&self) -> PathBuf {
         self.data_dir.join("lock")
+    }
+
+    /// The file whose lock makes one process the window.
+    pub fn window_lock(&self) -> PathBuf {
+        self.data_dir.join("window.lock")
     }
 
     /// Where the agent can be reached whatever the environment: its socket, or a link to it.

@@ -264,7 +264,7 @@ impl Write<'_> {
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE file SET status = ?5, reason = ?6, details = ?7, settle_until_ms = NULL
             WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4
-              AND status IN ('found', 'settling', 'described', 'problem')";
+              AND status <> 'ready' AND status <> 'excluded'";
         let values =
             params![file.0, signed(stamp.size), stamp.mtime_ns, stamp.ctime_ns, status, reason, details];
         Ok(self.conn.prepare_cached(sql)?.execute(values)? > 0)
@@ -280,7 +280,7 @@ impl Write<'_> {
         let sql = "UPDATE file SET status = 'settling', reason = NULL, details = NULL, settle_until_ms = ?5,
               size = ?6, mtime_ns = ?7, ctime_ns = ?8
             WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4
-              AND status IN ('found', 'settling', 'described', 'problem')";
+              AND status <> 'ready' AND status <> 'excluded'";
         let values = params![
             file.0,
             signed(stamp.size),
@@ -436,14 +436,16 @@ impl Write<'_> {
     fn place_nowhere(&self, part: &Part) -> Result<(), StoreError> {
         let sql = "UPDATE resource SET asset_id = NULL, kind = NULL WHERE file_id = ?1 AND kind IS NOT NULL";
         self.conn.prepare_cached(sql)?.execute([part.id.0])?;
-        if !part.is_sound || part.status == FileStatus::Excluded {
+        // A new version that nobody has looked at yet may be empty or unreadable, which is to be said.
+        let is_known = matches!(part.status, FileStatus::Described | FileStatus::Ready);
+        if !part.is_sound || !is_known {
             return Ok(());
         }
         if part.status == FileStatus::Ready {
             self.note_removed(part.id, SourceId(part.source))?;
         }
         let sql = "UPDATE file SET status = 'excluded', reason = 'lone_sidecar', details = NULL,
-              settle_until_ms = NULL, content_id = NULL WHERE id = ?1";
+              content_id = NULL WHERE id = ?1";
         self.conn.prepare_cached(sql)?.execute([part.id.0])?;
         Ok(())
     }

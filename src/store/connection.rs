@@ -16,6 +16,10 @@ use crate::base::rng::SharedRng;
 /// How many connections read at once.
 pub const READERS_MAX: usize = 3;
 
+/// Pages in the log before it is folded into the database: the same page is often written again
+/// meanwhile, and folding in waits for the disk.
+const WAL_PAGES_MAX: u32 = 4_000;
+
 /// What the store is given.
 #[derive(Clone)]
 pub struct StoreOptions {
@@ -68,6 +72,7 @@ impl Store {
         // restart finds their effects at the destination and adopts them.
         conn.pragma_update(None, "synchronous", "NORMAL")?;
         conn.pragma_update(None, "recursive_triggers", true)?;
+        conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
         migrate(&mut conn, &path)?;
         let was_unclean = begin_run(&conn, &rng.uuid())?;
         if was_unclean {
@@ -77,7 +82,7 @@ impl Store {
             }
         }
         let epoch: i64 = conn.query_row("SELECT run_epoch FROM installation", [], |row| row.get(0))?;
-        let seat = Seat { conn, clock, epoch };
+        let seat = Seat { conn, clock, epoch, durability: Durability::Normal };
         let writer = if executor.is_inline() {
             Writer::inline(seat)
         } else {

@@ -2,6 +2,8 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::companions;
+use super::keys::NewTries;
 use super::rows::{DIGESTS, StoreError, digest, digests, named, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
@@ -65,41 +67,126 @@ pub struct Started {
     pub receipt: Option<String>,
 }
 
+/// The record can be sent now: no job of it is live, some file of it can be read, and it waits for
+/// no other part of its asset.
+fn free() -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)
+         AND EXISTS (SELECT 1 FROM attachment a JOIN source s ON s.id = a.source_id
+           WHERE a.record_id = r.id AND s.condition = 'present') AND {}",
+        companions::is_its_turn()
+    )
+}
+
+fn fresh_sql() -> String {
+    let free = free();
+    format!(
+        "SELECT id FROM backup_record r WHERE destination_id = ?1 AND state = 'wanted' AND file_count > 0
+           AND crashes < ?3 AND {free} ORDER BY captured_ms DESC, id DESC LIMIT ?2"
+    )
+}
+
+fn due_sql() -> String {
+    let free = free();
+    // Each half is in the order of the index; a due time beyond the horizon comes last in it.
+    format!(
+        "SELECT id FROM backup_record r WHERE destination_id = ?1 AND state IN ('failed', 'needs_attention')
+           AND file_count > 0 AND next_eligible_ms IS NOT NULL
+           AND (next_eligible_ms <= ?3 OR next_eligible_ms > ?4) AND {free}
+         ORDER BY next_eligible_ms LIMIT ?2"
+    )
+}
+
+const LIVE_SQL: &str = "SELECT jobs FROM job_count WHERE destination_id = ?1";
+const JOBS_SQL: &str = "SELECT j.id, j.record_id, j.state, j.retry_used, j.is_permanent,
+      r.state NOT IN ('superseded', 'excluded') AND EXISTS (
+        SELECT 1 FROM attachment a JOIN source s ON s.id = a.source_id
+        WHERE a.record_id = r.id AND s.condition = 'present')
+    FROM upload_job j JOIN backup_record r ON r.id = j.record_id
+    WHERE j.destination_id = ?1 AND j.state = ?2 ORDER BY j.id";
+const REGISTERED_SQL: &str =
+    "SELECT EXISTS (SELECT 1 FROM upload_job WHERE destination_id = ?1 AND state = 'registered')";
+const SUSPECT_SQL: &str =
+    "SELECT EXISTS (SELECT 1 FROM upload_job j JOIN backup_record r ON r.id = j.record_id
+    WHERE j.destination_id = ?1 AND r.crashes >= ?2)";
+const NEXT_DUE_SQL: &str = "SELECT next_eligible_ms FROM backup_record r
+    WHERE destination_id = ?1 AND next_eligible_ms IS NOT NULL AND state IN ('failed', 'needs_attention')
+      AND file_count > 0 AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)
+    ORDER BY next_eligible_ms LIMIT 1";
+
+fn start_sql() -> String {
+    format!(
+        "SELECT j.id, r.id, r.key, c.blake3, c.size, s.path, s.id, f.dir, f.name, f.size, f.mtime_ns,
+           f.ctime_ns, r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.token, res.asset_id, r.receipt,
+           {DIGESTS}
+         FROM upload_job j JOIN backup_record r ON r.id = j.record_id JOIN content c ON c.id = r.content_id
+         JOIN file f ON f.id = (SELECT min(a.file_id) FROM attachment a JOIN source sf ON sf.id = a.source_id
+           WHERE a.record_id = r.id AND sf.condition = 'present')
+         JOIN source s ON s.id = f.source_id
+         LEFT JOIN resource res ON res.file_id = f.id
+         WHERE j.destination_id = ?1 AND j.state = 'registered' AND r.key IS NOT NULL
+           AND r.state NOT IN ('superseded', 'excluded')
+         ORDER BY j.id LIMIT ?2"
+    )
+}
+
+const PENDING_SQL: &str =
+    "UPDATE upload_job SET state = 'pending', run_epoch = ?2 WHERE id = ?1 AND state = 'registered'";
+const UPLOADING_SQL: &str = "UPDATE OR FAIL backup_record SET bin = 'uploading' WHERE id = ?1";
+const CREATE_SQL: &str = "INSERT INTO upload_job (record_id, destination_id, state, created_ms)
+    VALUES (?1, ?2, 'registered', ?3) ON CONFLICT DO NOTHING";
+
+/// What runs for every job, and must never read a table from end to end.
+#[cfg(test)]
+pub(super) fn every_sql() -> Vec<String> {
+    let plain = [
+        LIVE_SQL,
+        JOBS_SQL,
+        REGISTERED_SQL,
+        SUSPECT_SQL,
+        NEXT_DUE_SQL,
+        PENDING_SQL,
+        UPLOADING_SQL,
+        CREATE_SQL,
+    ];
+    plain.into_iter().map(str::to_owned).chain([fresh_sql(), due_sql(), start_sql()]).collect()
+}
+
 impl Read<'_> {
     /// The live jobs to which `action` applies, oldest first.
     pub fn jobs(&self, destination: DestinationId, action: JobAction) -> Result<Vec<JobRow>, StoreError> {
-        let sql = "SELECT j.id, j.record_id, j.state, j.retry_used, j.is_permanent,
-              r.state NOT IN ('superseded', 'excluded') AND EXISTS (
-                SELECT 1 FROM attachment a JOIN file f ON f.id = a.file_id JOIN source s ON s.id = f.source_id
-                WHERE a.record_id = r.id AND s.condition = 'present')
-            FROM upload_job j JOIN backup_record r ON r.id = j.record_id
-            WHERE j.destination_id = ?1 ORDER BY j.id";
-        let mut query = self.conn.prepare_cached(sql)?;
-        let rows = query.query_map([destination.0], |row| {
-            Ok(JobRow {
-                id: JobId(row.get(0)?),
-                record: RecordId(row.get(1)?),
-                state: named(row, 2, JobState::parse)?,
-                retry_used: row.get(3)?,
-                is_permanent: row.get(4)?,
-                is_needed: row.get(5)?,
-            })
-        })?;
-        let jobs: Vec<JobRow> = rows.collect::<Result<_, _>>()?;
-        Ok(jobs.into_iter().filter(|job| action.allows(job.state, job.retry_used)).collect())
+        let mut query = self.conn.prepare_cached(JOBS_SQL)?;
+        let may_apply = |state: &JobState| action.allows(*state, false) || action.allows(*state, true);
+        let mut jobs: Vec<JobRow> = Vec::new();
+        for state in JobState::ALL.into_iter().filter(may_apply) {
+            let rows = query.query_map(params![destination.0, state.as_str()], |row| {
+                Ok(JobRow {
+                    id: JobId(row.get(0)?),
+                    record: RecordId(row.get(1)?),
+                    state: named(row, 2, JobState::parse)?,
+                    retry_used: row.get(3)?,
+                    is_permanent: row.get(4)?,
+                    is_needed: row.get(5)?,
+                })
+            })?;
+            for job in rows {
+                jobs.extend(Some(job?).filter(|job| action.allows(job.state, job.retry_used)));
+            }
+        }
+        jobs.sort_unstable_by_key(|job| job.id);
+        Ok(jobs)
     }
 
     /// Unacknowledged jobs of a destination.
     pub fn live_jobs(&self, destination: DestinationId) -> Result<u32, StoreError> {
-        let sql = "SELECT count(*) FROM upload_job WHERE destination_id = ?1";
-        Ok(self.conn.prepare_cached(sql)?.query_row([destination.0], |row| row.get(0))?)
+        let live =
+            self.conn.prepare_cached(LIVE_SQL)?.query_row([destination.0], |row| row.get(0)).optional()?;
+        Ok(live.unwrap_or(0))
     }
 
     /// Whether a job waits for the engine to start it.
     pub fn has_registered(&self, destination: DestinationId) -> Result<bool, StoreError> {
-        let sql =
-            "SELECT EXISTS (SELECT 1 FROM upload_job WHERE destination_id = ?1 AND state = 'registered')";
-        Ok(self.conn.prepare_cached(sql)?.query_row([destination.0], |row| row.get(0))?)
+        Ok(self.conn.prepare_cached(REGISTERED_SQL)?.query_row([destination.0], |row| row.get(0))?)
     }
 
     /// Records that a job may be created for now: those due for another try first (a few), then the
@@ -115,30 +202,23 @@ impl Read<'_> {
         }
         let mut drawn = self.due(destination, (limit / 8).max(1).min(limit), now)?;
         let room = limit.saturating_sub(u32::try_from(drawn.len()).unwrap_or(u32::MAX));
-        let fresh = self.drawable(
-            "SELECT id FROM backup_record r WHERE destination_id = ?1 AND state = 'wanted' AND file_count > 0
-               AND crashes < ?3 AND {free} ORDER BY captured_ms DESC, id DESC LIMIT ?2",
-            destination,
-            room,
-        )?;
+        let fresh = self.drawable(&fresh_sql(), destination, room)?;
         drawn.extend(fresh);
         if drawn.is_empty() && limit > 0 && self.live_jobs(destination)? == 0 {
-            drawn = self.drawable(
+            let free = free();
+            let suspect = format!(
                 "SELECT id FROM backup_record r WHERE destination_id = ?1 AND state = 'wanted' AND file_count > 0
-                   AND crashes >= ?3 AND {free} ORDER BY crashes, id LIMIT min(?2, 1)",
-                destination,
-                limit,
-            )?;
+                   AND crashes >= ?3 AND {free} ORDER BY crashes, id LIMIT min(?2, 1)"
+            );
+            drawn = self.drawable(&suspect, destination, limit)?;
         }
         Ok(drawn)
     }
 
     /// Whether a job is live for a record that was in flight in crash after crash.
     fn has_suspect(&self, destination: DestinationId) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM upload_job j JOIN backup_record r ON r.id = j.record_id
-            WHERE j.destination_id = ?1 AND r.crashes >= ?2)";
         let values = params![destination.0, backoff::CRASHES_BEFORE_SUSPECT];
-        Ok(self.conn.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+        Ok(self.conn.prepare_cached(SUSPECT_SQL)?.query_row(values, |row| row.get(0))?)
     }
 
     fn drawable(
@@ -147,11 +227,7 @@ impl Read<'_> {
         destination: DestinationId,
         limit: u32,
     ) -> Result<Vec<RecordId>, StoreError> {
-        // Free: no live job, and some file of it can be read now.
-        let free = "NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)
-            AND EXISTS (SELECT 1 FROM attachment a JOIN file f ON f.id = a.file_id
-              JOIN source s ON s.id = f.source_id WHERE a.record_id = r.id AND s.condition = 'present')";
-        let mut query = self.conn.prepare_cached(&sql.replace("{free}", free))?;
+        let mut query = self.conn.prepare_cached(sql)?;
         let rows = query
             .query_map(params![destination.0, limit, backoff::CRASHES_BEFORE_SUSPECT], |row| {
                 row.get(0).map(RecordId)
@@ -167,14 +243,7 @@ impl Read<'_> {
     ) -> Result<Vec<RecordId>, StoreError> {
         // A due time further away than any back-off reaches was set by another clock: it is now.
         let horizon = now.plus(backoff::RESOURCE_MAX).0;
-        let sql = "SELECT id FROM backup_record r WHERE destination_id = ?1 AND state IN ('failed', 'needs_attention')
-               AND file_count > 0 AND next_eligible_ms IS NOT NULL
-               AND (next_eligible_ms <= ?3 OR next_eligible_ms > ?4)
-               AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)
-               AND EXISTS (SELECT 1 FROM attachment a JOIN file f ON f.id = a.file_id
-                 JOIN source s ON s.id = f.source_id WHERE a.record_id = r.id AND s.condition = 'present')
-             ORDER BY next_eligible_ms LIMIT ?2";
-        let mut query = self.conn.prepare_cached(sql)?;
+        let mut query = self.conn.prepare_cached(&due_sql())?;
         let rows =
             query.query_map(params![destination.0, limit, now.0, horizon], |row| row.get(0).map(RecordId))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -182,11 +251,8 @@ impl Read<'_> {
 
     /// When the next record becomes eligible again, if any waits for that.
     pub fn next_due(&self, destination: DestinationId) -> Result<Option<UnixMillis>, StoreError> {
-        let sql = "SELECT min(next_eligible_ms) FROM backup_record r
-            WHERE destination_id = ?1 AND next_eligible_ms IS NOT NULL AND state IN ('failed', 'needs_attention')
-              AND file_count > 0 AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)";
-        let due: Option<i64> = self.conn.prepare_cached(sql)?.query_row([destination.0], |row| row.get(0))?;
-        Ok(due.map(UnixMillis))
+        let mut query = self.conn.prepare_cached(NEXT_DUE_SQL)?;
+        Ok(query.query_row([destination.0], |row| row.get(0).map(UnixMillis)).optional()?)
     }
 }
 
@@ -209,58 +275,38 @@ impl Write<'_> {
     /// [`StoreError::LimitExceeded`] over the limit; [`StoreError::Refused`] for a record that is
     /// finished, excluded or already has a job.
     pub fn create_job(&self, new: NewJob<'_>) -> Result<Option<JobId>, StoreError> {
-        let sql = "SELECT destination_id, state, file_count FROM backup_record WHERE id = ?1";
-        let found: Option<(i64, String, i64)> = self
-            .conn
-            .prepare_cached(sql)?
-            .query_row([new.record.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
-        let Some((destination, state, files)) = found else {
+        let Some(facts) = self.key_facts(new.record)? else {
             return Err(StoreError::Refused("the record has gone".to_owned()));
         };
-        if files == 0 || !matches!(state.as_str(), "wanted" | "failed" | "needs_attention") {
-            return Err(StoreError::Refused(format!("a {state} record needs no job")));
+        if facts.files == 0 || !matches!(facts.state.as_str(), "wanted" | "failed" | "needs_attention") {
+            return Err(StoreError::Refused(format!("a {} record needs no job", facts.state)));
         }
-        if self.live_jobs(DestinationId(destination))? >= new.limit {
+        if self.live_jobs(facts.destination)? >= new.limit {
             return Err(StoreError::LimitExceeded);
         }
-        if let Err(StoreError::Refused(why)) = self.ensure_key(new.record, new.abilities) {
-            self.set_failed(new.record, &Failure::permanent(FailureKind::Conflict, why), self.now)?;
-            return Ok(None);
+        let destination = facts.destination;
+        match self.take_key(new.record, facts, new.abilities, NewTries(1)) {
+            Ok(_) => {}
+            Err(StoreError::Refused(why)) => {
+                self.set_failed(new.record, &Failure::permanent(FailureKind::Conflict, why), self.now)?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
         }
-        let sql = "INSERT INTO upload_job (record_id, destination_id, state, created_ms) VALUES (?1, ?2, 'registered', ?3)
-            ON CONFLICT DO NOTHING";
-        if self.conn.prepare_cached(sql)?.execute(params![new.record.0, destination, self.now.0])? == 0 {
+        let mut create = self.conn.prepare_cached(CREATE_SQL)?;
+        if create.execute(params![new.record.0, destination.0, self.now.0])? == 0 {
             return Err(StoreError::Refused("the record has a job already".to_owned()));
         }
-        let job = JobId(self.conn.last_insert_rowid());
-        self.conn
-            .prepare_cached("UPDATE backup_record SET jobs_tried = jobs_tried + 1 WHERE id = ?1")?
-            .execute([new.record.0])?;
-        Ok(Some(job))
+        Ok(Some(JobId(self.conn.last_insert_rowid())))
     }
 
     /// Starts up to `limit` registered jobs whose file can be read now.
     pub fn start_jobs(&self, destination: DestinationId, limit: u32) -> Result<Vec<Started>, StoreError> {
-        let sql = format!("SELECT j.id, r.id, r.key, c.blake3, c.size, s.path, s.id, f.dir, f.name, f.size, f.mtime_ns,
-              f.ctime_ns, r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.token, res.asset_id, r.receipt, {DIGESTS}
-            FROM upload_job j JOIN backup_record r ON r.id = j.record_id JOIN content c ON c.id = r.content_id
-            JOIN file f ON f.id = (SELECT a.file_id FROM attachment a JOIN file af ON af.id = a.file_id
-              JOIN source sf ON sf.id = af.source_id
-              WHERE a.record_id = r.id AND sf.condition = 'present' ORDER BY a.file_id LIMIT 1)
-            JOIN source s ON s.id = f.source_id
-            LEFT JOIN resource res ON res.file_id = f.id
-            WHERE j.destination_id = ?1 AND j.state = 'registered' AND r.key IS NOT NULL
-              AND r.state NOT IN ('superseded', 'excluded')
-            ORDER BY j.id LIMIT ?2");
-        let mut query = self.conn.prepare_cached(&sql)?;
+        let mut query = self.conn.prepare_cached(&start_sql())?;
         let rows = query.query_map(params![destination.0, limit], started_row)?;
         let started: Vec<Started> = rows.collect::<Result<_, _>>()?;
-        let mut start = self.conn.prepare_cached(
-            "UPDATE upload_job SET state = 'pending', run_epoch = ?2 WHERE id = ?1 AND state = 'registered'",
-        )?;
-        let mut mark =
-            self.conn.prepare_cached("UPDATE backup_record SET bin = 'uploading' WHERE id = ?1")?;
+        let mut start = self.conn.prepare_cached(PENDING_SQL)?;
+        let mut mark = self.conn.prepare_cached(UPLOADING_SQL)?;
         for job in &started {
             start.execute(params![job.job.0, self.epoch])?;
             mark.execute([job.record.0])?;

@@ -120,7 +120,8 @@ pub(super) fn put(
     bin: Bin,
     n: i64,
 ) -> Result<(), StoreError> {
-    let Wanted::Recorded(record) = tx.want(destination, file, n.unsigned_abs())? else {
+    let (Wanted::Recorded(record) | Wanted::Known(record)) = tx.want(destination, file, n.unsigned_abs())?
+    else {
         panic!("{file} is not ready");
     };
     let failed = "failure_kind = 'server', failure_reach = 'resource', failure_details = 'no'";

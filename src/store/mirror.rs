@@ -1,55 +1,22 @@
 //! `config.json`: what a lost database is rebuilt from. No secrets, no ledger: the folders, the
 //! destinations and the person's consent.
 
+mod document;
+
 use std::io::Write as _;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
+use self::document::{Mirror, MirroredDestination, MirroredSource};
 use super::abilities;
 use super::connection::Store;
-use super::destinations::NewDestination;
+use super::destinations::{NewDestination, SLOTS_MAX};
 use super::rows::StoreError;
 use crate::api::{PathText, Rules};
-use crate::domain::gate::GateRules;
-use crate::domain::target::DestinationKind;
 
 /// The mirror's file name in the data folder.
 pub const MIRROR_NAME: &str = "config.json";
 /// The largest mirror that is read.
 const MIRROR_LEN_MAX: u64 = 4 << 20;
-
-#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
-struct Mirror {
-    version: u32,
-    installation: String,
-    backup_on: bool,
-    /// Whatever is there, so that rules of another release do not cost the folders.
-    #[serde(default)]
-    rules: serde_json::Value,
-    sources: Vec<MirroredSource>,
-    destinations: Vec<MirroredDestination>,
-}
-
-#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
-struct MirroredSource {
-    #[serde(flatten)]
-    path: PathText,
-    file_system: String,
-}
-
-#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
-struct MirroredDestination {
-    name: String,
-    kind: String,
-    address: PathText,
-    enabled: bool,
-    job_limit: u32,
-    /// As in the database: unknown fields are kept out, missing ones read as not able.
-    abilities: String,
-    /// The paths of the sources that are consented to go there.
-    consents: Vec<PathText>,
-}
 
 /// Writes the mirror anew: temp file, fsync, rename.
 ///
@@ -74,7 +41,7 @@ pub async fn save(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
                 }
             });
             Ok(Mirror {
-                version: 1,
+                version: document::VERSION,
                 installation: installation.uuid,
                 backup_on: installation.is_on,
                 rules: serde_json::to_value(Rules::from(r.rules()?)).unwrap_or_default(),
@@ -111,40 +78,42 @@ pub async fn restore(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
     let path = data_dir.join(MIRROR_NAME);
     let readable = std::fs::metadata(&path).is_ok_and(|meta| meta.len() <= MIRROR_LEN_MAX);
     let text = if readable { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
-    let Ok(mirror) = serde_json::from_slice::<Mirror>(&text) else {
+    let Some(believed) = document::read(&text) else {
         if readable {
             tracing::warn!("config.json cannot be understood and is left alone");
         }
         return Ok(());
     };
+    if believed.left_out > 0 {
+        tracing::warn!(entries = believed.left_out, "config.json has entries that make no sense");
+    }
     store
         .write_durably(move |tx| {
-            tx.set_installation_uuid(&mirror.installation)?;
-            tx.set_backup_on(mirror.backup_on)?;
-            let rules = serde_json::from_value::<Rules>(mirror.rules).ok();
-            if let Some(rules) = rules.and_then(|rules| GateRules::try_from(rules).ok()) {
+            if let Some(installation) = &believed.installation {
+                tx.set_installation_uuid(installation)?;
+            }
+            tx.set_backup_on(believed.is_on)?;
+            if let Some(rules) = believed.rules {
                 tx.set_rules(rules)?;
             }
             let mut sources = Vec::new();
-            for source in mirror.sources {
-                let Some(path) = source.path.to_bytes() else { continue };
-                let known = tx.source_at(&path)?;
-                let id = known.map_or_else(|| tx.add_source(&path, &source.file_system), Ok)?;
-                sources.push((source.path, id));
+            for (path, file_system) in &believed.sources {
+                let known = tx.source_at(path)?;
+                sources.push(known.map_or_else(|| tx.add_source(path, file_system), Ok)?);
             }
-            for destination in mirror.destinations {
-                let (Some(kind), Some(address)) =
-                    (DestinationKind::parse(&destination.kind), destination.address.to_bytes())
-                else {
-                    continue;
-                };
-                let MirroredDestination { name, enabled, job_limit, consents, .. } = destination;
-                let abilities = abilities::parse(&destination.abilities);
-                let id = tx.add_destination(&NewDestination { name, kind, address, abilities, job_limit })?;
-                if !enabled {
+            let slots = usize::try_from(SLOTS_MAX).unwrap_or(0);
+            for destination in believed.destinations.into_iter().take(slots) {
+                let id = tx.add_destination(&NewDestination {
+                    name: destination.name,
+                    kind: destination.kind,
+                    address: destination.address,
+                    abilities: abilities::parse(&destination.abilities),
+                    job_limit: destination.job_limit,
+                })?;
+                if !destination.is_enabled {
                     tx.disable_destination(id)?;
                 }
-                for (_, source) in sources.iter().filter(|(path, _)| consents.contains(path)) {
+                for source in destination.consents.iter().filter_map(|place| sources.get(*place)) {
                     tx.add_consent(*source, id)?;
                 }
             }

@@ -7,8 +7,10 @@
 
 mod abilities;
 mod assets;
+mod bounds;
 mod changes;
 mod checkpoints;
+mod companions;
 mod connection;
 mod contents;
 mod counts;
@@ -18,6 +20,7 @@ mod events;
 mod files;
 mod installation;
 mod jobs;
+mod keys;
 #[cfg(test)]
 mod library_audit;
 #[cfg(test)]
@@ -36,6 +39,7 @@ mod writer;
 
 pub use assets::{FileLook, Found};
 pub use changes::{CHANGES_KEPT_MAX, Change, ChangeKind, Changes};
+pub use companions::CompanionRow;
 pub use connection::{Opened, Store, StoreOptions};
 pub use counts::DestinationCounts;
 pub use destinations::{DestinationRow, Lost, NewDestination, SLOTS_MAX};

@@ -9,13 +9,15 @@ use crate::domain::hash::{Blake3, ContentHash, Digests};
 use crate::domain::ids::{ContentId, DestinationId, FileId, RecordId};
 use crate::domain::key;
 use crate::domain::time::UnixMillis;
-use crate::domain::transfer::{Abilities, ManifestEntry};
+use crate::domain::transfer::ManifestEntry;
 
 /// What asking for a file at a destination came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// A record of these bytes exists for this file now.
+    /// A record of these bytes exists for this file now; it was not the file's before.
     Recorded(RecordId),
+    /// The file had this record already; nothing was changed.
+    Known(RecordId),
     /// The file, or the primary it goes beside, is not known yet; it is asked for again when it is.
     NotReady,
 }
@@ -262,14 +264,15 @@ impl Write<'_> {
         let mut query = self.conn.prepare_cached(sql)?;
         let attached: Option<i64> =
             query.query_row(params![destination.0, file.0], |row| row.get(0)).optional()?;
-        if attached != Some(record.0) {
-            if attached.is_some() {
-                let sql = "DELETE FROM attachment WHERE destination_id = ?1 AND file_id = ?2";
-                self.conn.prepare_cached(sql)?.execute(params![destination.0, file.0])?;
-            }
-            let sql = "INSERT INTO attachment VALUES (?1, ?2, ?3)";
-            self.conn.prepare_cached(sql)?.execute(params![destination.0, file.0, record.0])?;
+        if attached == Some(record.0) {
+            return Ok(Wanted::Known(record));
         }
+        if attached.is_some() {
+            let sql = "DELETE FROM attachment WHERE destination_id = ?1 AND file_id = ?2";
+            self.conn.prepare_cached(sql)?.execute(params![destination.0, file.0])?;
+        }
+        let sql = "INSERT INTO attachment SELECT ?1, id, ?3, source_id FROM file WHERE id = ?2";
+        self.conn.prepare_cached(sql)?.execute(params![destination.0, file.0, record.0])?;
         Ok(Wanted::Recorded(record))
     }
 
@@ -332,58 +335,6 @@ impl Write<'_> {
         let mut rebind = self.conn.prepare_cached(sql)?;
         let values = params![destination.0, need.content.0, need.beside, need.kind.as_str()];
         Ok(rebind.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
-    }
-
-    /// The record's key, allocated now if it has none: the first candidate, from the record's
-    /// attempt on, that no other record of the destination has.
-    pub(super) fn ensure_key(&self, record: RecordId, abilities: &Abilities) -> Result<String, StoreError> {
-        let Some(facts) = self.record_facts(record)? else {
-            return Err(StoreError::Refused("the record has gone".to_owned()));
-        };
-        if let Some(key) = facts.key {
-            return Ok(key);
-        }
-        let layout =
-            key::Layout { always_hash: !abilities.no_replace, name_len_max: abilities.name_len_max as usize };
-        let name = facts.origin_path.rsplit(|b| *b == b'/').next().unwrap_or_default().to_vec();
-        let candidates = match self.primary_key(record, abilities)? {
-            Some(primary) => key::companion_candidates(&primary, &name, facts.content.blake3, layout),
-            None => key::candidates(facts.captured_at, &name, facts.content.blake3, layout),
-        };
-        let sql = "SELECT key_attempt FROM backup_record WHERE id = ?1";
-        let attempt: u32 = self.conn.prepare_cached(sql)?.query_row([record.0], |row| row.get(0))?;
-        let take =
-            "UPDATE OR IGNORE backup_record SET key = ?2, key_fold = ?3, key_attempt = ?4 WHERE id = ?1";
-        for (number, candidate) in candidates.into_iter().enumerate().skip(attempt as usize) {
-            let fold = key::fold(&candidate);
-            let number = i64::try_from(number).unwrap_or(i64::MAX);
-            if self.conn.prepare_cached(take)?.execute(params![record.0, candidate, fold, number])? > 0 {
-                return Ok(candidate);
-            }
-        }
-        Err(StoreError::Refused("every name for this file is taken at the destination".to_owned()))
-    }
-
-    /// The key of the record that a companion goes beside; none for anything that goes by itself.
-    fn primary_key(&self, record: RecordId, abilities: &Abilities) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT p.id FROM backup_record r JOIN backup_record p
-              ON p.destination_id = r.destination_id AND p.content_id = r.beside_id AND p.beside_id = 0
-            WHERE r.id = ?1 AND r.beside_id <> 0";
-        let primary: Option<i64> =
-            self.conn.prepare_cached(sql)?.query_row([record.0], |row| row.get(0)).optional()?;
-        primary.map(|id| self.ensure_key(RecordId(id), abilities)).transpose()
-    }
-
-    /// Gives up the key that someone else's bytes have at the destination, and takes the next
-    /// candidate.
-    pub fn next_key(&self, record: RecordId, abilities: &Abilities) -> Result<String, StoreError> {
-        let sql = "UPDATE backup_record SET key = NULL, key_fold = NULL, key_attempt = key_attempt + 1
-            WHERE id = ?1 AND state NOT IN ('verified', 'accepted')";
-        if self.conn.prepare_cached(sql)?.execute([record.0])? == 0 {
-            return Err(StoreError::Refused("a finished record keeps its key".to_owned()));
-        }
-        self.conn.execute("DELETE FROM transfer_checkpoint WHERE record_id = ?1", [record.0])?;
-        self.ensure_key(record, abilities)
     }
 
     /// Notes that a manifest segment lists these copies, and that its number is used.

@@ -73,7 +73,7 @@ impl Write<'_> {
             Evidence::Accepted => ("accepted", "unproven", None, None),
             Evidence::Verified { method, at } => ("verified", "safe", Some(method.as_str()), Some(at.0)),
         };
-        let sql = "UPDATE backup_record SET state = ?2, bin = ?3, proof_method = ?4, verified_ms = ?5, receipt = ?6,
+        let sql = "UPDATE OR FAIL backup_record SET state = ?2, bin = ?3, proof_method = ?4, verified_ms = ?5, receipt = ?6,
               jobs_failed = 0, crashes = 0, next_eligible_ms = NULL, failure_kind = NULL, failure_reach = NULL,
               failure_details = NULL, failed_ms = NULL
             WHERE id = ?1";
@@ -91,7 +91,7 @@ impl Write<'_> {
         eligible_at: UnixMillis,
     ) -> Result<(), StoreError> {
         // Excluded while it was being sent, or no longer wanted: that stays, the failure is only noted.
-        let sql = "UPDATE backup_record SET jobs_failed = jobs_failed + 1,
+        let sql = "UPDATE OR FAIL backup_record SET jobs_failed = jobs_failed + 1,
               state = CASE WHEN state IN ('excluded', 'superseded') THEN state
                 WHEN ?2 OR jobs_failed + 1 >= ?3 THEN 'needs_attention' ELSE 'failed' END,
               bin = CASE WHEN state = 'excluded' THEN 'excluded' WHEN state = 'superseded' THEN 'waiting'
@@ -113,7 +113,7 @@ impl Write<'_> {
     }
 
     fn settle_bin(&self, record: RecordId) -> Result<(), StoreError> {
-        let sql = "UPDATE backup_record SET bin = CASE state
+        let sql = "UPDATE OR FAIL backup_record SET bin = CASE state
                 WHEN 'accepted' THEN 'unproven' WHEN 'verified' THEN 'safe'
                 WHEN 'needs_attention' THEN state WHEN 'excluded' THEN state ELSE 'waiting' END
             WHERE id = ?1";
@@ -245,7 +245,7 @@ impl Write<'_> {
         // A live job goes with it; the extension and the engine find that out by its absence.
         self.conn.execute("DELETE FROM upload_job WHERE record_id = ?1", [id.0])?;
         let sql = "UPDATE backup_record SET state = 'excluded', bin = 'excluded', next_eligible_ms = NULL
-            WHERE id = ?1 AND state IN ('wanted', 'failed', 'needs_attention')";
+            WHERE id = ?1 AND (state = 'wanted' OR state = 'failed' OR state = 'needs_attention')";
         Ok(self.conn.execute(sql, [id.0])? as u64)
     }
 

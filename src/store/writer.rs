@@ -81,6 +81,8 @@ pub(super) struct Seat {
     pub conn: Connection,
     pub clock: SharedClock,
     pub epoch: i64,
+    /// How hard the connection's commits hold now.
+    pub durability: Durability,
 }
 
 impl Seat {
@@ -106,22 +108,44 @@ impl Seat {
         }
     }
 
-    fn transact(&self, batch: &mut VecDeque<Message>, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
-        let full = batch.iter().any(|m| m.durability == Durability::Full);
-        let synchronous = if full { "FULL" } else { "NORMAL" };
-        self.conn.pragma_update(None, "synchronous", synchronous)?;
-        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+    fn transact(
+        &mut self,
+        batch: &mut VecDeque<Message>,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(), StoreError> {
+        let is_full = batch.iter().any(|m| m.durability == Durability::Full);
+        self.set_durability(if is_full { Durability::Full } else { Durability::Normal })?;
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        // One by itself needs no savepoint: it is undone with the transaction.
+        let is_alone = batch.len() == 1;
         let write = Write { read: Read { conn: &self.conn }, now: self.clock.now(), epoch: self.epoch };
         while let Some(message) = batch.pop_front() {
-            self.conn.prepare_cached("SAVEPOINT one")?.execute([])?;
+            if !is_alone {
+                self.conn.prepare_cached("SAVEPOINT one")?.execute([])?;
+            }
             let done = (message.write)(Ok(&write));
             answers.push(done.answer);
+            if is_alone && !done.keep {
+                self.conn.execute_batch("ROLLBACK")?;
+                return Ok(());
+            }
             if !done.keep {
                 self.conn.execute_batch("ROLLBACK TO one")?;
             }
-            self.conn.prepare_cached("RELEASE one")?.execute([])?;
+            if !is_alone {
+                self.conn.prepare_cached("RELEASE one")?.execute([])?;
+            }
         }
-        self.conn.execute_batch("COMMIT")?;
+        self.conn.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+
+    fn set_durability(&mut self, durability: Durability) -> Result<(), StoreError> {
+        if self.durability != durability {
+            let synchronous = if durability == Durability::Full { "FULL" } else { "NORMAL" };
+            self.conn.pragma_update(None, "synchronous", synchronous)?;
+            self.durability = durability;
+        }
         Ok(())
     }
 

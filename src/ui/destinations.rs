@@ -10,7 +10,7 @@ use super::numbers::ratio;
 use super::theme::{Tokens, space, tokens};
 use super::widgets::{self, Kind};
 use super::words;
-use crate::api::{BackupSwitch, DestinationState, QueueList, Request, Snapshot};
+use crate::api::{BackupSwitch, DestinationState, QueueList, Request, SecretText, Selection, Snapshot};
 
 /// The narrowest a bin that is not empty is drawn, in points.
 const SEGMENT_MIN: f32 = 3.0;
@@ -20,6 +20,20 @@ const SEGMENT_MIN: f32 = 3.0;
 pub(super) struct Destinations {
     /// A destination is being added.
     pub is_adding: bool,
+    /// The destination whose password is being entered anew, and what was typed.
+    password: Option<Password>,
+}
+
+/// A password that is being entered.
+struct Password {
+    id: i64,
+    text: String,
+}
+
+impl Drop for Password {
+    fn drop(&mut self) {
+        drop(SecretText::new(std::mem::take(&mut self.text)));
+    }
 }
 
 impl Destinations {
@@ -49,7 +63,7 @@ impl Destinations {
                 ui.add_space(space::M);
             }
             for destination in &snapshot.destinations {
-                widgets::card(ui, |ui| card(ui, env, destination));
+                widgets::card(ui, |ui| card(ui, env, destination, &mut self.password));
                 ui.add_space(space::M);
             }
         });
@@ -57,10 +71,7 @@ impl Destinations {
 
     fn form(&mut self, ui: &mut Ui, env: &mut Env<'_>, draft: &mut Draft, is_first: bool) {
         widgets::card(ui, |ui| {
-            ui.label(widgets::heading("Back up to a folder"));
-            let text = "A folder on another disk, or on a network drive that is connected";
-            let text = widgets::weak(ui, text);
-            ui.label(text);
+            ui.label(widgets::heading("Add a destination"));
             ui.add_space(space::S);
             draft.ui(ui, env);
             if draft.is_usable() {
@@ -86,13 +97,7 @@ impl Destinations {
 
 /// The request that saves a draft, with the person's consent for every folder that is there.
 pub(super) fn add_destination(draft: &Draft, then_on: bool) -> Command {
-    let request = Request::AddDestination {
-        target: draft.target(),
-        name: None,
-        allow_http: false,
-        consent_all: true,
-        secret: None,
-    };
+    let request = draft.add_request();
     Command::Send(Box::new(request), Purpose::AddDestination { then_on })
 }
 
@@ -122,7 +127,7 @@ fn consent_lines(ui: &mut Ui, snapshot: &Snapshot, to: &str) {
     ui.add(Label::new(text).wrap());
 }
 
-fn card(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+fn card(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Option<Password>) {
     ui.spacing_mut().item_spacing.y = space::XS;
     let t = tokens(ui);
     ui.horizontal(|ui| {
@@ -155,7 +160,10 @@ fn card(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
     proof(ui, env, d);
     not_agreed(ui, env, d);
     ui.add_space(space::S);
-    buttons(ui, env, d);
+    if password.as_ref().is_some_and(|password| password.id == d.id) {
+        enter_password(ui, env, d, password);
+    }
+    buttons(ui, env, d, password);
 }
 
 /// How the destination is, and whether the person should look.
@@ -291,8 +299,41 @@ fn not_agreed(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
     }
 }
 
-fn buttons(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+/// The field for another password, key or token.
+fn enter_password(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Option<Password>) {
+    let Some(entry) = password.as_mut() else { return };
+    let what = if d.kind == "s3" { "New access key, as ID:SECRET" } else { "New password, key or token" };
+    let label = widgets::note(ui, what);
+    ui.label(label);
+    let mut is_over = false;
     ui.horizontal(|ui| {
+        let width = widgets::field_beside(ui, "Cancel", "Keep");
+        let name = format!("{what} for {}", d.name);
+        let entered = widgets::secret_field(ui, &mut entry.text, &name, width);
+        let may_keep = !entry.text.is_empty();
+        let keep = ui.add_enabled_ui(may_keep, |ui| widgets::button(ui, Kind::Primary, "Keep")).inner;
+        if may_keep && (keep.clicked() || entered) {
+            let secret = SecretText::new(std::mem::take(&mut entry.text));
+            env.out.push(Command::plain(Request::SetSecret { id: d.id, secret }));
+            // Nothing is tried again by this but the destination itself.
+            env.out.push(Command::plain(Request::Retry(Selection::Items(Vec::new()))));
+            is_over = true;
+        }
+        is_over |= widgets::button(ui, Kind::Quiet, "Cancel").clicked();
+    });
+    ui.add_space(space::S);
+    if is_over {
+        *password = None;
+    }
+}
+
+fn buttons(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Option<Password>) {
+    ui.horizontal(|ui| {
+        let has_password = d.kind != "folder";
+        let name = format!("Change the password of {}", d.name);
+        if has_password && widgets::named_button(ui, Kind::Normal, "Password", &name).clicked() {
+            *password = Some(Password { id: d.id, text: String::new() });
+        }
         if widgets::named_button(ui, Kind::Normal, "Test", &format!("Test {}", d.name)).clicked() {
             let purpose = Purpose::TestSaved { name: d.name.clone() };
             env.out.push(Command::Send(Box::new(Request::TestDestination { id: d.id }), purpose));

@@ -1,4 +1,4 @@
-//! A new destination before it is saved: where it is to be, and what the test of it found.
+//! A new destination before it is saved: what it is, where it is to be, and what the test found.
 //!
 //! Nothing is saved here; a draft that was not tested as it stands cannot be.
 
@@ -7,10 +7,12 @@ use eframe::egui::{Label, Ui};
 use super::app::Env;
 use super::commands::{Command, PickFor, Purpose};
 use super::icons::Icon;
+use super::server_form::{KINDS, ServerForm};
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
 use super::words;
 use crate::api::{ApiError, PathText, Request, TestReport};
+use crate::domain::target::DestinationKind;
 
 /// How far the draft is.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,17 +29,32 @@ enum State {
 }
 
 /// A destination that is being added.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Draft {
+    kind: DestinationKind,
+    form: ServerForm,
     text: String,
     /// The exact bytes, where the text is not.
     exact: Option<PathText>,
     state: State,
 }
 
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            kind: DestinationKind::Folder,
+            form: ServerForm::default(),
+            text: String::new(),
+            exact: None,
+            state: State::default(),
+        }
+    }
+}
+
 impl Draft {
     /// A folder was picked or dropped: it is tested at once.
     pub fn set(&mut self, path: PathText, out: &mut Vec<Command>) {
+        self.kind = DestinationKind::Folder;
         self.text.clone_from(&path.path);
         self.exact = Some(path);
         self.test(out);
@@ -51,8 +68,22 @@ impl Draft {
     /// What is to be added.
     pub fn target(&self) -> PathText {
         match &self.exact {
+            _ if self.kind != DestinationKind::Folder => {
+                PathText { path: self.form.address(self.kind), path_b64: None }
+            }
             Some(exact) if exact.path == self.text => exact.clone(),
             _ => PathText { path: self.text.trim().to_owned(), path_b64: None },
+        }
+    }
+
+    /// The request that saves it, with the person's consent for every folder that is there.
+    pub fn add_request(&self) -> Request {
+        Request::AddDestination {
+            target: self.target(),
+            name: None,
+            allow_http: self.form.allows_http,
+            consent_all: true,
+            secret: self.form.secret(self.kind),
         }
     }
 
@@ -76,19 +107,52 @@ impl Draft {
         if target.path.is_empty() {
             return;
         }
-        if !target.path.starts_with('/') {
+        if self.kind == DestinationKind::Folder && !target.path.starts_with('/') {
             self.state = State::Refused("Type the whole path, from the first / on".to_owned());
             return;
         }
         self.state = State::Testing;
-        out.push(Command::Send(
-            Box::new(Request::TestTarget { target, allow_http: false, secret: None }),
-            Purpose::TestDraft,
-        ));
+        let (allow_http, secret) = (self.form.allows_http, self.form.secret(self.kind));
+        let request = Request::TestTarget { target, allow_http, secret };
+        out.push(Command::Send(Box::new(request), Purpose::TestDraft));
     }
 
-    /// The field, its buttons, and what the test found.
+    /// The kinds, what the chosen one needs, and what the test found.
     pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            for (kind, name) in KINDS {
+                if widgets::chip(ui, self.kind == kind, name, name).clicked() && self.kind != kind {
+                    self.kind = kind;
+                    self.state = State::Written;
+                }
+            }
+        });
+        ui.add_space(space::S);
+        if self.kind == DestinationKind::Folder {
+            self.folder(ui, env);
+        } else {
+            self.server(ui, env);
+        }
+        ui.add_space(space::XS);
+        self.outcome(ui);
+    }
+
+    fn server(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        let (changed, entered) = self.form.ui(ui, self.kind);
+        if changed {
+            self.state = State::Written;
+        }
+        ui.add_space(space::XS);
+        let may_check = self.state == State::Written && self.form.is_filled(self.kind);
+        let check = ui.add_enabled_ui(may_check, |ui| widgets::button(ui, Kind::Normal, "Check")).inner;
+        if may_check && (check.clicked() || entered) {
+            self.test(env.out);
+        }
+    }
+
+    fn folder(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        let text = widgets::weak(ui, "A folder on another disk, or on a network drive that is connected");
+        ui.label(text);
         ui.horizontal(|ui| {
             let before = self.text.clone();
             let width = widgets::field_beside(ui, "Choose", "Check");
@@ -106,8 +170,6 @@ impl Draft {
                 self.test(env.out);
             }
         });
-        ui.add_space(space::XS);
-        self.outcome(ui);
     }
 
     fn outcome(&self, ui: &mut Ui) {

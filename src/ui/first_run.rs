@@ -35,9 +35,6 @@ pub(super) fn ui(ui: &mut Ui, env: &mut Env<'_>, folders: &mut Settings, draft: 
             if let Some(d) = snapshot.destinations.first() {
                 ui.label(format!("{}, {}", d.name, d.url.strip_prefix("file://").unwrap_or(&d.url)));
             } else {
-                let text = "A folder on another disk, or on a network drive that is connected";
-                let text = widgets::weak(ui, text);
-                ui.label(text);
                 draft.ui(ui, env);
             }
         });

@@ -20,6 +20,7 @@ mod preferences;
 mod queue;
 mod rules;
 mod sentence;
+mod server_form;
 mod settings;
 mod shell;
 mod theme;

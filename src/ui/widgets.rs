@@ -368,6 +368,17 @@ pub(super) fn field(ui: &mut Ui, text: &mut String, name: &str, hint: &str, widt
     response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter))
 }
 
+/// [`field`] for what nobody may read over a shoulder.
+pub(super) fn secret_field(ui: &mut Ui, text: &mut String, name: &str, width: f32) -> bool {
+    let edit = eframe::egui::TextEdit::singleline(text)
+        .password(true)
+        .desired_width(width)
+        .margin(Margin::symmetric(12, 8))
+        .align(Align2::LEFT_CENTER);
+    let response = ui.add(edit).accessible_name(name);
+    response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter))
+}
+
 /// Lays out from the right, for a row's buttons.
 pub(super) fn at_right<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     ui.with_layout(Layout::right_to_left(Align::Center), add).inner

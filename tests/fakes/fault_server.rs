@@ -18,7 +18,8 @@ use futures_util::stream;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Frame, Incoming};
 
-use super::dav::{Asked, Dav, Moods};
+use super::dav::{Asked, Dav, Etag, Moods};
+use super::nextcloud::{CloudMoods, Nextcloud};
 use super::serve::{Answer, Cut, Handler, Handling, Received, Running, answer, answer_with, field, receive};
 
 /// What goes wrong.
@@ -126,6 +127,7 @@ const BODY_BYTES_MAX: usize = 1 << 30;
 
 struct Shared {
     dav: Dav,
+    cloud: Option<Nextcloud>,
     orders: Mutex<Vec<Order>>,
     seen: Mutex<Vec<Seen>>,
     received: AtomicU64,
@@ -143,8 +145,21 @@ pub struct FaultServer {
 impl FaultServer {
     /// Starts with an empty store and no orders.
     pub fn start(moods: Moods) -> Self {
+        Self::run(Dav::new("/dav", moods), None)
+    }
+
+    /// Starts a Nextcloud for this person, with an empty store and no orders.
+    pub fn nextcloud(user: &str, password: &str, space: u64, moods: CloudMoods) -> Self {
+        let login = Some((user.to_owned(), password.to_owned()));
+        let dav = Moods { login, space, etag: Etag::Opaque, ..Moods::default() };
+        let base = Nextcloud::files_base(user, &moods);
+        Self::run(Dav::new(&base, dav), Some(Nextcloud::new(user, moods)))
+    }
+
+    fn run(dav: Dav, cloud: Option<Nextcloud>) -> Self {
         let shared = Arc::new(Shared {
-            dav: Dav::new("/dav", moods),
+            dav,
+            cloud,
             orders: Mutex::default(),
             seen: Mutex::default(),
             received: AtomicU64::new(0),
@@ -158,6 +173,11 @@ impl FaultServer {
     /// `http://127.0.0.1:PORT/dav`.
     pub fn url(&self) -> String {
         format!("{}/dav", self.running.origin())
+    }
+
+    /// What only a Nextcloud has.
+    pub fn cloud(&self) -> Option<&Nextcloud> {
+        self.shared.cloud.as_ref()
     }
 
     /// `127.0.0.1:PORT`.
@@ -248,10 +268,17 @@ impl Shared {
         self.obey(fault, &asked).await
     }
 
+    fn respond(&self, asked: &Asked<'_>) -> Answer {
+        match &self.cloud {
+            Some(cloud) => cloud.respond(&self.dav, asked),
+            None => self.dav.respond(asked),
+        }
+    }
+
     async fn obey(&self, fault: Option<Fault>, asked: &Asked<'_>) -> Result<Answer, Cut> {
         match fault {
             None | Some(Fault::Slow(_)) => {
-                let done = self.dav.respond(asked);
+                let done = self.respond(asked);
                 if asked.is_cut { Err(Cut) } else { Ok(done) }
             }
             Some(Fault::Status(status) | Fault::EarlyStatus(status)) => Ok(answer(status, "on order")),
@@ -262,19 +289,19 @@ impl Shared {
             }
             Some(Fault::Hang | Fault::HangIn(_)) => std::future::pending().await,
             Some(Fault::CutIn(_)) => {
-                self.dav.respond(asked);
+                self.respond(asked);
                 Err(Cut)
             }
             Some(Fault::DropBefore) => Err(Cut),
             Some(Fault::DropAfter) => {
-                self.dav.respond(asked);
+                self.respond(asked);
                 Err(Cut)
             }
-            Some(Fault::CutAnswer) => Ok(broken(self.dav.respond(asked)).await),
-            Some(Fault::WrongAnswer) => Ok(falsified(self.dav.respond(asked)).await),
+            Some(Fault::CutAnswer) => Ok(broken(self.respond(asked)).await),
+            Some(Fault::WrongAnswer) => Ok(falsified(self.respond(asked)).await),
             Some(Fault::Delay(time)) => {
                 tokio::time::sleep(time).await;
-                Ok(self.dav.respond(asked))
+                Ok(self.respond(asked))
             }
             Some(Fault::Redirect(to)) => Ok(answer_with(307, &[("location", &to)], "")),
             Some(Fault::CaptivePortal) => {

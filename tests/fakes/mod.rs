@@ -6,7 +6,8 @@
 //!
 //! - [`serve`] runs a handler on a free port.
 //! - [`dav`] is a WebDAV store whose moods ([`dav::Moods`]) are those of real servers.
-//! - [`fault_server`] is that store with faults on order: refusals, hangs, cuts, detours.
+//! - [`nextcloud`] is a Nextcloud: chunked uploads, checksums, a quota.
+//! - [`fault_server`] is that store, or that Nextcloud, with faults on order: refusals, hangs, cuts, detours.
 //!
 //! They must be as strict as the servers they stand for: what the specification refuses is refused.
 #![expect(dead_code, reason = "each test uses some of a fake, and the next one needs the rest")]
@@ -14,4 +15,5 @@
 pub mod dav;
 pub mod dav_xml;
 pub mod fault_server;
+pub mod nextcloud;
 pub mod serve;

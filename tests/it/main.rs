@@ -9,8 +9,11 @@
 mod conformance;
 #[path = "../fakes/mod.rs"]
 mod fakes;
+mod fire;
 mod kill;
 mod layers;
+mod nextcloud;
+mod secrets;
 mod support;
 mod tidy;
 mod wire;

@@ -10,7 +10,7 @@ use crate::api::framing::{HEAD_LEN, body_len, encode};
 use crate::api::{Event, HELLO_LEN_MAX, PROTOCOL_VERSION, PathText, Reply, Request, Snapshot, Welcome};
 use crate::base::waker::Waker;
 use crate::cli::Exit;
-use crate::cli::join::{join_within, raise_window, stop, window_join};
+use crate::cli::join::{Claim, claim_window_within, join_within, stop, window_join};
 use crate::client::remote::{ConnectError, Remote};
 use crate::client::window_backend::{Desktop, Join, JoinError, PickDone, WindowBackend};
 use crate::client::{Backend as _, Connection, Incoming, Picture, PictureRequest, PictureSource};
@@ -304,6 +304,37 @@ impl Window {
     }
 }
 
+fn unasked(_paths: &Paths) -> Result<(), String> {
+    panic!("no agent is needed")
+}
+
+#[test]
+fn of_two_first_starts_one_opens_a_window() {
+    let home = home();
+    let claim = |within| claim_window_within(&home.paths, within, |_paths| Ok(()));
+    let Ok(Claim::Ours(Some(first))) = claim_window_within(&home.paths, SOON, unasked) else {
+        panic!("the first opens a window")
+    };
+    // One that hangs is not doubled.
+    let trouble = claim(Duration::from_millis(200)).expect_err("it does not answer");
+    assert!(trouble.message.contains("does not answer") && trouble.advice.is_some(), "{trouble:?}");
+    // One that is only just opening is waited for, and asked to come to the front.
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| claim(SOON));
+        let (agent, _seen) = host(&home.paths);
+        let mut window = Window::open(only_join(&home.paths), Picks(None));
+        assert_eq!(window.until(|backend| backend.poll()), Incoming::Event(Event::RaiseWindow));
+        assert!(matches!(second.join(), Ok(Ok(Claim::Raised))));
+        agent.leave();
+    });
+    // One that closes meanwhile makes room.
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| claim(SOON));
+        drop(first);
+        assert!(matches!(second.join(), Ok(Ok(Claim::Ours(Some(_))))));
+    });
+}
+
 #[test]
 fn a_window_lives_through_its_agent() {
     let home = home();
@@ -318,7 +349,7 @@ fn a_window_lives_through_its_agent() {
     let reply = window.until(|backend| backend.poll());
     assert_eq!(reply, Incoming::Reply { ticket, outcome: Ok(Reply::Done) });
 
-    assert!(raise_window(&home.paths));
+    assert!(matches!(claim_window_within(&home.paths, SOON, unasked), Ok(Claim::Raised)));
     assert_eq!(window.until(|backend| backend.poll()), Incoming::Event(Event::RaiseWindow));
 
     // The agent goes away in the middle of a request.

@@ -8,6 +8,7 @@ use super::clean::clean_home;
 use super::errors::at_destination;
 use super::fs::{FolderDir, FsFacts};
 use super::marker::{self, HOME};
+use crate::base::files::EntryKind;
 use crate::destination::Abilities;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::key;
@@ -28,6 +29,10 @@ const MTIME_SLACK_NS: u64 = 2_000_000_000;
 /// How many transfers help at once: enough for their syncs to share a commit, few enough for a
 /// disk with a moving head.
 const CONCURRENT_MAX: u32 = 4;
+/// A trial takes seconds: one that was begun this much earlier than another was killed.
+const TRIAL_STALE_NS: i64 = 10 * 60 * 1_000_000_000;
+/// The most entries of a folder that are looked at for what killed trials left there.
+const TRIAL_ENTRIES_MAX: usize = 10_000;
 /// The most files that a scratch folder is emptied of.
 const SCRATCH_FILES_MAX: usize = 64;
 
@@ -51,7 +56,10 @@ fn probe_now(inner: &Inner) -> Result<Abilities, Failure> {
     clean_home(inner, root.as_ref()).map_err(|error| failed(&error))?;
     let home = root.open_dir(HOME).map_err(|error| failed(&error))?;
     let abilities = in_scratch(inner, home.as_ref(), SCRATCH_PREFIX, |scratch| {
-        try_all(scratch, &scratch.facts()?, marker.uuid)
+        let abilities = try_all(scratch, &scratch.facts()?, marker.uuid)?;
+        // A trial before this was a destination may have been killed.
+        clean_trials(root.as_ref(), scratch);
+        Ok(abilities)
     })?;
     inner.learn_proof(ProofMethod::parse(&abilities.proof));
     Ok(abilities)
@@ -82,7 +90,9 @@ fn try_out_now(inner: &Inner) -> Result<(Abilities, Option<u64>), Failure> {
             })
         }
         None => in_scratch(inner, place.as_ref(), TRIAL_PREFIX, |scratch| {
-            try_all(scratch, &scratch.facts()?, String::new())
+            let abilities = try_all(scratch, &scratch.facts()?, String::new())?;
+            clean_trials(place.as_ref(), scratch);
+            Ok(abilities)
         }),
     };
     Ok((abilities?, free))
@@ -117,6 +127,33 @@ fn in_scratch<T>(
     let done = outcome.map_err(|error| failed(&error))?;
     removed.map_err(|error| failed(&error))?;
     Ok(done)
+}
+
+/// Removes what killed trials left in `place`; what cannot be removed stays for the next trial.
+fn clean_trials(place: &dyn FolderDir, scratch: &dyn FolderDir) {
+    if let Err(error) = remove_stale_trials(place, scratch) {
+        tracing::debug!("what killed trials left stays: {error}");
+    }
+}
+
+/// Those of our name that are far older than what is being tried now, by the same file system's
+/// clock: another process may be trying the same place.
+fn remove_stale_trials(place: &dyn FolderDir, scratch: &dyn FolderDir) -> io::Result<()> {
+    drop(scratch.create("now")?);
+    let now = scratch.entry("now")?.mtime_ns;
+    for (name, kind) in place.list(TRIAL_ENTRIES_MAX)? {
+        let Ok(name) = String::from_utf8(name) else { continue };
+        let is_stale = |begun: i64| now.saturating_sub(begun) > TRIAL_STALE_NS;
+        if kind == EntryKind::Dir && is_trial(&name) && is_stale(place.entry(&name)?.mtime_ns) {
+            remove_scratch(place, &name)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_trial(name: &str) -> bool {
+    let digits = name.strip_prefix(TRIAL_PREFIX).unwrap_or_default();
+    digits.len() == 16 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Removes a scratch folder and the files in it.

@@ -72,6 +72,7 @@ fn source(key: &str, size: usize) -> Source {
         captured_at,
         kind: ResourceKind::Photo,
         token: key::temp_token("here", 1),
+        companions: Vec::new(),
     };
     Source { _dir: dir, item, bytes }
 }
@@ -139,6 +140,34 @@ async fn trying_a_folder_out_leaves_nothing_behind() {
         let failure = Folder::try_out(parts).await.expect_err("not usable");
         assert_eq!(kind_and_reach(&failure), (kind, Reach::Destination));
     }
+}
+
+#[tokio::test]
+async fn what_a_killed_trial_left_goes_with_the_next() {
+    let above = tempfile::tempdir().expect("temp dir");
+    let fs: Arc<dyn FolderFs> = Arc::new(RealFs::default());
+    let root = above.path().join("backup");
+    let leave = |at: &Path, name: &str, age_secs: u64| {
+        let dir = at.join(name);
+        std::fs::create_dir_all(&dir).expect("made");
+        std::fs::write(dir.join("a"), b"a").expect("written");
+        let begun = std::time::SystemTime::now() - std::time::Duration::from_secs(age_secs);
+        std::fs::File::open(&dir).expect("opened").set_modified(begun).expect("dated");
+        dir
+    };
+    let killed = leave(above.path(), ".safelight-try-0123456789abcdef", 3_600);
+    // Another process may be trying the same place just now, and not all names are ours.
+    let others = [
+        leave(above.path(), ".safelight-try-0123456789abcde0", 5),
+        leave(above.path(), ".safelight-try-mine", 3_600),
+        leave(above.path(), ".safelight-try-0123456789ABCDEF", 3_600),
+    ];
+    Folder::try_out(parts(&root, Arc::clone(&fs))).await.expect("tried");
+    assert!(!killed.exists() && others.iter().all(|dir| dir.join("a").exists()));
+    let killed = leave(&root, ".safelight-try-0123456789abcdef", 3_600);
+    let (folder, _uuid) = Folder::create(parts(&root, fs)).await.expect("created");
+    folder.probe().await.expect("probed");
+    assert!(!killed.exists());
 }
 
 #[tokio::test]

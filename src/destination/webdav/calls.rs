@@ -13,11 +13,12 @@ use crate::destination::connect::ServerParts;
 use crate::destination::credentials::Credentials;
 use crate::destination::http::{Answer, Body, HttpError, Method, Request, Response, SharedHttp, Url, status};
 use crate::domain::failure::{Failure, FailureKind, Reach};
+use crate::domain::target::DestinationKind;
 
 /// The largest listing, in bytes.
 const LISTING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long a server may take to move a file: some copy all of it.
-const MOVE_WAIT_MAX: Duration = Duration::from_secs(900);
+pub(super) const MOVE_WAIT_MAX: Duration = Duration::from_secs(900);
 
 /// What came of a MOVE that must not replace anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,15 @@ pub(super) enum Moved {
     Done,
     /// Something has it already.
     Taken,
+}
+
+/// What a server is told of a file beside its bytes; most make nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Told {
+    /// The original's modification time, in Unix seconds.
+    pub mtime_secs: Option<i64>,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: Option<String>,
 }
 
 /// What a server says of a file.
@@ -43,6 +53,7 @@ pub(super) struct Calls {
     credentials: std::sync::Arc<Credentials>,
     clock: SharedClock,
     base: Url,
+    is_cloud: bool,
     /// The server wants the target of a MOVE as a path: something in front of it changes URLs.
     moves_by_path: AtomicBool,
 }
@@ -54,6 +65,7 @@ impl Calls {
             credentials: std::sync::Arc::clone(&parts.credentials),
             clock: std::sync::Arc::clone(&parts.clock),
             base,
+            is_cloud: parts.kind == DestinationKind::Nextcloud,
             moves_by_path: AtomicBool::new(false),
         }
     }
@@ -88,7 +100,13 @@ impl Calls {
     pub(super) fn failed(&self, answer: &Answer, what: &str) -> Failure {
         let text = if status::is_html(&answer.headers) { None } else { error_text(&answer.body) };
         let mut failure = status::failure(answer, self.clock.as_ref(), what, text.as_deref());
-        if answer.status == 401 && answer.header("www-authenticate").is_some_and(|way| !offers_basic(way)) {
+        if answer.status == 401 && self.is_cloud {
+            failure.details.push_str(
+                "; Nextcloud wants an app password: make one under Settings, Security, Devices and sessions",
+            );
+        } else if answer.status == 401
+            && answer.header("www-authenticate").is_some_and(|way| !offers_basic(way))
+        {
             failure.details.push_str("; it does not take a name and a password in the usual way (Basic)");
         }
         failure
@@ -171,7 +189,7 @@ impl Calls {
         &self,
         path: &str,
         body: impl Into<Body>,
-        mtime_secs: Option<i64>,
+        told: &Told,
         cancel: &CancellationToken,
     ) -> Result<Answer, HttpError> {
         let mut request = self
@@ -180,8 +198,11 @@ impl Calls {
             .body(body)
             .stopped_by(cancel);
         request.takes_html = true;
-        if let Some(secs) = mtime_secs {
+        if let Some(secs) = told.mtime_secs {
             request = request.header("x-oc-mtime", secs.to_string());
+        }
+        if let Some(sha256) = &told.sha256 {
+            request = request.header("oc-checksum", format!("SHA256:{sha256}"));
         }
         let response = self.send(request).await?;
         let is_early = response.is_early;

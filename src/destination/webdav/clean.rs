@@ -21,7 +21,12 @@ pub(super) async fn clean(inner: &Arc<Inner>, keep: &[u64]) -> Result<u64, Failu
     let keep = keep.iter().copied().collect();
     let mut sweep = Sweep { inner, keep, dirs_left: DIRS_MAX, removed: 0 };
     sweep.everything().await.map_err(whole)?;
-    Ok(sweep.removed)
+    let mut removed = sweep.removed;
+    if let Some(cloud) = &inner.cloud {
+        removed +=
+            cloud.clean(inner, |token| sweep.keep.contains(&token) || inner.turns.is_busy(token)).await?;
+    }
+    Ok(removed)
 }
 
 /// Removes what is left in our own folder. The caller holds the housekeeping lock.

@@ -1,4 +1,4 @@
-//! WebDAV (RFC 4918).
+//! WebDAV (RFC 4918), and Nextcloud, which speaks it with additions of its own ([`cloud`]).
 //!
 //! A copy is put under a temp name in its final folder, its length compared, and given its name by
 //! MOVE with `Overwrite: F`; where a probe saw that the server replaces all the same, the key
@@ -8,6 +8,7 @@
 
 mod calls;
 mod clean;
+mod cloud;
 mod folders;
 mod probe;
 mod prove;
@@ -33,13 +34,14 @@ use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::key;
 use crate::domain::record::Evidence;
 use crate::domain::target::DestinationKind;
-use calls::{Calls, Moved};
+use calls::{Calls, Moved, Told};
+use cloud::{Cloud, Findings};
 use folders::Folders;
 
 /// For how long the marker, once seen, is taken to be there still.
 const MARKER_FRESH: Duration = Duration::from_secs(60);
 
-/// A folder on a WebDAV server.
+/// A folder on a WebDAV or Nextcloud server.
 #[derive(Clone)]
 pub struct WebDav(Arc<Inner>);
 
@@ -48,6 +50,8 @@ struct Inner {
     calls: Calls,
     turns: Turns,
     folders: Folders,
+    /// What Nextcloud has beyond the others.
+    cloud: Option<Cloud>,
     /// When the marker was seen last.
     marked: Mutex<Option<Instant>>,
     /// Held while scratch files are made or cleaned up.
@@ -60,9 +64,17 @@ impl WebDav {
     /// # Errors
     /// `bad_request` when the address makes no sense.
     pub fn new(parts: ServerParts) -> Result<Self, Failure> {
-        let address = ServerAddress::parse(DestinationKind::WebDav, &parts.address)?;
+        let address = ServerAddress::parse(parts.kind, &parts.address)?;
+        let (base, cloud) = if parts.kind == DestinationKind::Nextcloud {
+            let findings = parts.abilities.as_ref().map(|abilities| Findings::parse(&abilities.findings));
+            let layout = cloud::layout(&address, &findings.unwrap_or_default().root)?;
+            (layout.files.clone(), Some(Cloud::new(&parts, &layout)))
+        } else {
+            (address.base, None)
+        };
         Ok(Self(Arc::new(Inner {
-            calls: Calls::new(&parts, address.base),
+            calls: Calls::new(&parts, base),
+            cloud,
             parts,
             turns: Turns::default(),
             folders: Folders::default(),
@@ -77,6 +89,7 @@ impl WebDav {
     /// # Errors
     /// Why it cannot be used.
     pub async fn create(parts: ServerParts) -> Result<(Self, Abilities), Failure> {
+        let parts = find(parts).await?;
         let dav = Self::new(parts.clone())?;
         probe::reach(&dav.0, true).await?;
         let marker =
@@ -95,9 +108,19 @@ impl WebDav {
     /// # Errors
     /// Why it cannot be used.
     pub async fn try_out(parts: ServerParts) -> Result<(Abilities, Option<u64>), Failure> {
-        let dav = Self::new(parts)?;
+        let dav = Self::new(find(parts).await?)?;
         probe::try_out(&dav.0).await
     }
+}
+
+/// Finds out where on its host a server is, where that is not known yet.
+async fn find(parts: ServerParts) -> Result<ServerParts, Failure> {
+    if parts.kind != DestinationKind::Nextcloud || parts.abilities.is_some() {
+        return Ok(parts);
+    }
+    let address = ServerAddress::parse(parts.kind, &parts.address)?;
+    let findings = cloud::find_root(&parts, &address).await.map_err(whole)?.text();
+    Ok(ServerParts { abilities: Some(Abilities { findings, ..Abilities::default() }), ..parts })
 }
 
 /// Whatever goes wrong while a destination is looked at as a whole concerns all of it.
@@ -158,7 +181,8 @@ impl Inner {
         let temp = format!("{folder}/{}", key::temp_name(self.scratch_token()));
         let stop = CancellationToken::new();
         let size = bytes.len() as u64;
-        let put = self.calls.put(&temp, bytes, None, &stop).await.map_err(HttpError::into_failure);
+        let put =
+            self.calls.put(&temp, bytes, &Told::default(), &stop).await.map_err(HttpError::into_failure);
         let outcome = match put {
             Ok(_stored) => match self.calls.head(&temp).await {
                 Ok(Some(seen)) if seen.size == Some(size) => self.calls.rename(&temp, path).await,

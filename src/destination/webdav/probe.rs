@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::calls::{Calls, Moved};
+use super::calls::{Calls, Moved, Told};
 use super::clean::clean_home;
+use super::cloud::hex;
 use super::prove::md5_in;
 use super::{Inner, whole};
 use crate::destination::Abilities;
@@ -137,7 +138,9 @@ impl Trial<'_> {
     async fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let stop = CancellationToken::new();
         let body = Bytes::copy_from_slice(bytes);
-        let put = self.inner.calls.put(&self.at(name), body, Some(MTIME_SECS), &stop).await;
+        // A wrong checksum: a server that repeats what it was told is not believed.
+        let told = Told { mtime_secs: Some(MTIME_SECS), sha256: Some("0".repeat(64)) };
+        let put = self.inner.calls.put(&self.at(name), body, &told, &stop).await;
         put.map(drop).map_err(HttpError::into_failure)
     }
 
@@ -145,15 +148,21 @@ impl Trial<'_> {
         self.put("a", b"a safe light").await?;
         self.put("b", b"is red").await?;
         let has_md5 = self.has_md5_etags().await?;
+        let has_sha256 = self.computes_sha256().await?;
         let keeps_mtime = self.keeps_mtime().await?;
         let no_replace = self.leaves_names_alone().await?;
         let case_sensitive = self.inner.calls.head(&self.at("B")).await?.is_none();
         let name_len_max = self.longest_name().await?;
-        let proof = if has_md5 { ProofMethod::ServerDigest } else { ProofMethod::ReadBack };
-        let trusted = if has_md5 { DigestSet::NONE.with(DigestKind::Md5) } else { DigestSet::NONE };
+        let proof = if has_md5 || has_sha256 { ProofMethod::ServerDigest } else { ProofMethod::ReadBack };
+        let mut trusted = DigestSet::NONE;
+        if has_sha256 {
+            trusted = trusted.with(DigestKind::Sha256);
+        } else if has_md5 {
+            trusted = trusted.with(DigestKind::Md5);
+        }
         Ok(Abilities {
             uuid,
-            can_resume: false,
+            can_resume: self.inner.cloud.is_some(),
             no_replace,
             case_sensitive,
             proof: proof.as_str().to_owned(),
@@ -163,7 +172,7 @@ impl Trial<'_> {
             size_max: None,
             note: self.software().await?,
             trusted_digests: trusted,
-            ..Abilities::default()
+            findings: self.inner.abilities().findings,
         })
     }
 
@@ -173,9 +182,22 @@ impl Trial<'_> {
         for (name, bytes) in [("a", b"a safe light".as_slice()), ("b", b"is red")] {
             let seen = self.inner.calls.head(&self.at(name)).await?;
             let etag = seen.and_then(|seen| seen.etag).and_then(|etag| md5_in(&etag));
-            let digest = md5::Md5::digest(bytes);
-            let md5: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            if etag != Some(md5) {
+            if etag != Some(hex(&md5::Md5::digest(bytes))) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the server computes a SHA-256 of what it has stored: seen on two different files, of
+    /// which it was told a wrong one.
+    async fn computes_sha256(&self) -> Result<bool, Failure> {
+        use sha2::Digest as _;
+        let Some(cloud) = &self.inner.cloud else { return Ok(false) };
+        for (name, bytes) in [("a", b"a safe light".as_slice()), ("b", b"is red")] {
+            let said =
+                cloud.recalculate(self.inner, &self.at(name)).await.map_err(HttpError::into_failure)?;
+            if said != Some(hex(&sha2::Sha256::digest(bytes))) {
                 return Ok(false);
             }
         }

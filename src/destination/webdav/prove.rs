@@ -3,6 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::calls::Seen;
+use super::cloud::{Cloud, hex};
 use super::{Inner, check_key};
 use crate::destination::http::HttpError;
 use crate::destination::{Item, Transfer};
@@ -40,6 +41,14 @@ pub(super) async fn prove(inner: &Inner, item: &Item, transfer: &Transfer) -> Re
 }
 
 async fn check(inner: &Inner, item: &Item, stop: &CancellationToken) -> Result<Same, HttpError> {
+    if let Some(wanted) = sha256_of(inner, item)
+        && let Some(cloud) = &inner.cloud
+    {
+        return match inner.calls.head(&item.key).await? {
+            None => Ok(Same::Gone),
+            Some(seen) => recalculated(inner, cloud, item, &seen, &wanted, stop).await,
+        };
+    }
     if md5_of(inner, item).is_none() {
         // What is read back shows its length too.
         return read_back(inner, item, stop).await;
@@ -61,6 +70,11 @@ pub(super) async fn compare(
     if seen.size != Some(item.content.size) {
         return Ok(Same::Other);
     }
+    if let Some(wanted) = sha256_of(inner, item)
+        && let Some(cloud) = &inner.cloud
+    {
+        return recalculated(inner, cloud, item, seen, &wanted, stop).await;
+    }
     if let (Some(md5), Some(etag)) = (md5_of(inner, item), &seen.etag) {
         let is_equal = md5_in(etag).is_some_and(|theirs| theirs == md5);
         return Ok(if is_equal { Same::Equal(ProofMethod::ServerDigest) } else { Same::Other });
@@ -68,13 +82,38 @@ pub(super) async fn compare(
     read_back(inner, item, stop).await
 }
 
+/// Has the server read what it has stored and compares what it finds.
+async fn recalculated(
+    inner: &Inner,
+    cloud: &Cloud,
+    item: &Item,
+    seen: &Seen,
+    wanted: &str,
+    stop: &CancellationToken,
+) -> Result<Same, HttpError> {
+    if seen.size != Some(item.content.size) {
+        return Ok(Same::Other);
+    }
+    match cloud.recalculate(inner, &item.key).await? {
+        Some(found) if found == wanted => Ok(Same::Equal(ProofMethod::ServerDigest)),
+        Some(_other) => Ok(Same::Other),
+        // It does so no more; the bytes themselves are still there to be read.
+        None => read_back(inner, item, stop).await,
+    }
+}
+
+/// The item's SHA-256 in hexadecimal, where the server was seen to compute it and it is known.
+fn sha256_of(inner: &Inner, item: &Item) -> Option<String> {
+    let is_trusted = inner.abilities().trusted_digests.contains(DigestKind::Sha256);
+    item.digests.sha256.filter(|_known| is_trusted).map(|digest| hex(&digest))
+}
+
 /// The item's MD5 in hexadecimal, where ETags are that and it is known.
 fn md5_of(inner: &Inner, item: &Item) -> Option<String> {
     if !inner.abilities().trusted_digests.contains(DigestKind::Md5) {
         return None;
     }
-    let md5 = item.digests.md5?;
-    Some(md5.iter().map(|byte| format!("{byte:02x}")).collect())
+    item.digests.md5.map(|digest| hex(&digest))
 }
 
 /// The hexadecimal digits of a strong ETag that could be an MD5.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::calls::{Moved, Seen};
+use super::calls::{Moved, Seen, Told};
+use super::cloud::{self, Cloud, hex};
 use super::folders::Hint;
 use super::prove::{self, Same};
 use super::{Inner, check_key, split};
@@ -65,6 +66,12 @@ impl Job<'_> {
             return Ok(Sent::Cancelled);
         }
         self.look_at_source().await?;
+        if let Some(cloud) = &self.inner.cloud {
+            cloud.check_room(self.inner, self.item.content.size).await?;
+            if self.item.content.size > cloud::WHOLE_MAX {
+                return self.in_chunks(cloud, folder).await;
+            }
+        }
         self.transfer.save(Phase::Sending, String::new()).await?;
         self.inner.folders.make(&self.inner.calls, folder).await?;
         self.put().await?;
@@ -75,11 +82,23 @@ impl Job<'_> {
         self.name_it().await
     }
 
+    /// A large file to Nextcloud: in chunks, which it puts together under the key.
+    async fn in_chunks(&self, cloud: &Cloud, folder: &str) -> Result<Sent, HttpError> {
+        self.inner.folders.make(&self.inner.calls, folder).await?;
+        let moved = cloud.send(self.inner, self.item, self.transfer).await?;
+        self.named(moved.into()).await
+    }
+
     /// What has the key already: equal bytes, or others.
     async fn meet(&self, seen: &Seen) -> Result<Sent, HttpError> {
         match prove::compare(self.inner, self.item, seen, self.stop()).await? {
             Same::Equal(_method) => {
                 self.inner.calls.remove(&self.temp()).await.ok();
+                if let Some(cloud) = &self.inner.cloud
+                    && self.item.content.size > cloud::WHOLE_MAX
+                {
+                    cloud.forget_upload(self.item.token).await;
+                }
                 self.transfer.set_bytes_sent(self.item.content.size);
                 Ok(Sent::AlreadyThere { receipt: seen.etag.clone().unwrap_or_default() })
             }
@@ -119,8 +138,16 @@ impl Job<'_> {
     async fn put_once(&self, temp: &str) -> Result<(), HttpError> {
         self.transfer.set_bytes_sent(0);
         let body = SourceRange::whole(self.item, self.transfer, &self.inner.parts.executor);
-        let mtime = self.item.stamp.mtime_ns.div_euclid(NANOS);
-        self.inner.calls.put(temp, body, Some(mtime), self.stop()).await?;
+        let told = Told {
+            mtime_secs: Some(self.item.stamp.mtime_ns.div_euclid(NANOS)),
+            sha256: self
+                .item
+                .digests
+                .sha256
+                .filter(|_known| self.inner.cloud.is_some())
+                .map(|digest| hex(&digest)),
+        };
+        self.inner.calls.put(temp, body, &told, self.stop()).await?;
         let seen = self.inner.calls.head(temp).await?;
         let size = seen.as_ref().and_then(|seen| seen.size);
         if size == Some(self.item.content.size) {
@@ -136,7 +163,6 @@ impl Job<'_> {
 
     /// Gives the temp file its name, unless something has it.
     async fn name_it(&self) -> Result<Sent, HttpError> {
-        let (folder, name) = split(&self.item.key);
         let calls = &self.inner.calls;
         // Where nothing keeps a name from being replaced, only equal bytes can have this one; they
         // are looked for all the same.
@@ -145,8 +171,19 @@ impl Job<'_> {
         {
             return self.meet(&seen).await;
         }
-        match calls.rename(&self.temp(), &self.item.key).await? {
+        let moved = calls.rename(&self.temp(), &self.item.key).await?;
+        self.named(moved).await
+    }
+
+    /// The file has its name, or something else does.
+    async fn named(&self, moved: Moved) -> Result<Sent, HttpError> {
+        let (folder, name) = split(&self.item.key);
+        let calls = &self.inner.calls;
+        match moved {
             Moved::Done => {
+                if let Some(cloud) = &self.inner.cloud {
+                    cloud.used(self.item.content.size);
+                }
                 self.inner.folders.note(folder, name).await;
                 self.transfer.set_bytes_sent(self.item.content.size);
                 Ok(Sent::Stored { receipt: String::new() })

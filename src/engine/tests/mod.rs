@@ -2,7 +2,10 @@
 
 mod backup;
 mod gates;
+mod hostile;
+mod independence;
 mod places;
+mod stage;
 mod trouble;
 
 use std::path::Path;
@@ -23,6 +26,7 @@ use crate::domain::gate::Conditions;
 use crate::domain::time::UnixMillis;
 use crate::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
 use crate::engine::{Deps, Handle, start};
+use crate::extension::{BuiltIns, MakeExtension};
 
 const START: UnixMillis = UnixMillis(1_700_000_000_000);
 /// Longer than anything in these tests takes on the engine's clock.
@@ -46,10 +50,12 @@ struct World {
     handle: Option<Handle>,
     runs: u64,
     resumed: Arc<tokio::sync::Notify>,
+    sleeping: Arc<tokio::sync::Notify>,
     conditions: tokio::sync::watch::Sender<Conditions>,
     /// Where a destination that is no folder keeps its copies.
     cloud: MemoryFs,
     places: Option<places::Places>,
+    extensions: Arc<dyn MakeExtension>,
 }
 
 impl World {
@@ -67,9 +73,11 @@ impl World {
             handle: None,
             runs: 0,
             resumed: Arc::default(),
+            sleeping: Arc::default(),
             conditions: tokio::sync::watch::Sender::default(),
             cloud: MemoryFs::new(places::CLOUD),
             places: None,
+            extensions: Arc::new(BuiltIns),
         };
         world.start().await;
         world
@@ -98,7 +106,9 @@ impl World {
             watch: Arc::new(NoWatch),
             library_executor: Executor::inline(),
             resumed: Arc::clone(&self.resumed),
+            sleeping: Arc::clone(&self.sleeping),
             conditions: self.conditions.subscribe(),
+            extensions: Arc::clone(&self.extensions),
             zone: || jiff::tz::TimeZone::UTC,
         };
         self.handle = Some(start(deps).await.expect("started"));

@@ -174,3 +174,24 @@ async fn waking_from_sleep_looks_at_everything_anew() {
     world.until("all safe", |s| s.destinations[0].safe == 3).await;
     assert!(world.clock.now().since(woken) < Duration::from_secs(30));
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_requests_at_once_for_one_place_make_one_destination() {
+    let world = World::new().await;
+    let add = |consent_all| Request::AddDestination {
+        target: PathText::from_bytes(b"/backup"),
+        name: None,
+        allow_http: false,
+        consent_all,
+        secret: None,
+    };
+    let (first, second) = tokio::join!(world.ask(add(false)), world.ask(add(false)));
+    let told = |reply| match reply {
+        Reply::Destination { id, name, is_new } => (id, name, is_new),
+        other => panic!("{other:?}"),
+    };
+    let (first, second) = (told(first), told(second));
+    assert_eq!((first.0, &first.1), (second.0, &second.1));
+    assert!(first.2 != second.2, "one of them made it");
+    assert_eq!(world.snapshot().await.destinations.len(), 1);
+}

@@ -1,5 +1,8 @@
 -- The first schema. Illegal rows are impossible: every enum has its CHECK, every state its partner
 -- columns. Counts are kept by the triggers at the end, in the transaction that changes the rows.
+--
+-- Enums are spelled out with OR: for an IN with more than two values SQLite builds a table for every
+-- row that it checks.
 
 CREATE TABLE installation (
   id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -17,7 +20,8 @@ CREATE TABLE source (
   path BLOB NOT NULL UNIQUE,
   file_system TEXT NOT NULL,
   added_ms INTEGER NOT NULL,
-  condition TEXT NOT NULL DEFAULT 'present' CHECK (condition IN ('present', 'unavailable', 'unreadable')),
+  condition TEXT NOT NULL DEFAULT 'present' CHECK (condition = 'present' OR condition = 'unavailable'
+    OR condition = 'unreadable'),
   scanned_ms INTEGER
 ) STRICT;
 
@@ -43,9 +47,11 @@ CREATE TABLE file (
   size INTEGER NOT NULL CHECK (size >= 0),
   mtime_ns INTEGER NOT NULL,
   ctime_ns INTEGER NOT NULL,
-  status TEXT NOT NULL CHECK (status IN ('found', 'settling', 'described', 'ready', 'problem', 'excluded')),
-  reason TEXT CHECK (reason IN ('empty', 'unreadable', 'placeholder',
-    'hidden', 'debris', 'not_media', 'lone_sidecar', 'not_regular', 'by_person')),
+  status TEXT NOT NULL CHECK (status = 'found' OR status = 'settling' OR status = 'described'
+    OR status = 'ready' OR status = 'problem' OR status = 'excluded'),
+  reason TEXT CHECK (reason = 'empty' OR reason = 'unreadable' OR reason = 'placeholder'
+    OR reason = 'hidden' OR reason = 'debris' OR reason = 'not_media' OR reason = 'lone_sidecar'
+    OR reason = 'not_regular' OR reason = 'by_person'),
   details TEXT,
   settle_until_ms INTEGER,
   content_id INTEGER REFERENCES content (id),
@@ -56,8 +62,8 @@ CREATE TABLE file (
   CHECK ((status = 'ready') = (content_id IS NOT NULL)),
   CHECK ((status = 'settling') = (settle_until_ms IS NOT NULL)),
   CHECK ((status IN ('problem', 'excluded')) = (reason IS NOT NULL)),
-  CHECK (status <> 'problem' OR reason IN ('empty', 'unreadable', 'placeholder')),
-  CHECK (status <> 'excluded' OR reason NOT IN ('empty', 'unreadable', 'placeholder'))
+  CHECK (status <> 'problem' OR reason = 'empty' OR reason = 'unreadable' OR reason = 'placeholder'),
+  CHECK (status <> 'excluded' OR reason <> 'empty' AND reason <> 'unreadable' AND reason <> 'placeholder')
 ) STRICT;
 -- Spelled out with OR, as SQLite does not see that an equality implies an IN.
 CREATE INDEX file_to_do ON file (status, id)
@@ -71,7 +77,7 @@ CREATE TABLE asset (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   source_id INTEGER NOT NULL REFERENCES source (id) ON DELETE CASCADE,
   primary_file_id INTEGER NOT NULL UNIQUE REFERENCES file (id) ON DELETE CASCADE,
-  class TEXT NOT NULL CHECK (class IN ('photo', 'raw', 'video')),
+  class TEXT NOT NULL CHECK (class = 'photo' OR class = 'raw' OR class = 'video'),
   captured_ms INTEGER NOT NULL,
   day INTEGER NOT NULL
 ) STRICT;
@@ -81,12 +87,14 @@ CREATE INDEX asset_day ON asset (day DESC, captured_ms DESC, id DESC, class);
 CREATE TABLE resource (
   file_id INTEGER PRIMARY KEY REFERENCES file (id) ON DELETE CASCADE,
   asset_id INTEGER REFERENCES asset (id) ON DELETE SET NULL,
-  kind TEXT CHECK (kind IN ('photo', 'video', 'paired_video', 'alternate_photo', 'sidecar', 'adjusted_photo')),
+  kind TEXT CHECK (kind = 'photo' OR kind = 'video' OR kind = 'paired_video' OR kind = 'alternate_photo'
+    OR kind = 'sidecar' OR kind = 'adjusted_photo'),
   media_type TEXT NOT NULL,
   is_mismatch INTEGER NOT NULL CHECK (is_mismatch IN (0, 1)),
   captured_ms INTEGER NOT NULL,
   offset_minutes INTEGER,
-  provenance TEXT NOT NULL CHECK (provenance IN ('metadata', 'file_name', 'modified_time')),
+  provenance TEXT NOT NULL CHECK (provenance = 'metadata' OR provenance = 'file_name'
+    OR provenance = 'modified_time'),
   width INTEGER CHECK (width > 0),
   height INTEGER CHECK (height > 0),
   orientation INTEGER NOT NULL CHECK (orientation BETWEEN 1 AND 8),
@@ -112,7 +120,8 @@ CREATE TABLE destination (
   slot INTEGER NOT NULL UNIQUE CHECK (slot BETWEEN 0 AND 61),
   uuid TEXT NOT NULL,
   name TEXT NOT NULL UNIQUE,
-  kind TEXT NOT NULL CHECK (kind IN ('folder', 's3', 'webdav', 'nextcloud', 'immich', 'tus', 'resumable')),
+  kind TEXT NOT NULL CHECK (kind = 'folder' OR kind = 's3' OR kind = 'webdav' OR kind = 'nextcloud'
+    OR kind = 'immich' OR kind = 'tus' OR kind = 'resumable'),
   address BLOB NOT NULL,
   enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
   created_ms INTEGER NOT NULL,
@@ -144,15 +153,19 @@ CREATE TABLE backup_record (
   -- A companion's record is bound to its primary's content; 0 for all others.
   beside_id INTEGER NOT NULL DEFAULT 0,
   size INTEGER NOT NULL CHECK (size > 0),
-  kind TEXT NOT NULL CHECK (kind IN ('photo', 'video', 'paired_video', 'alternate_photo', 'sidecar', 'adjusted_photo')),
+  kind TEXT NOT NULL CHECK (kind = 'photo' OR kind = 'video' OR kind = 'paired_video'
+    OR kind = 'alternate_photo' OR kind = 'sidecar' OR kind = 'adjusted_photo'),
   captured_ms INTEGER NOT NULL,
   offset_minutes INTEGER,
-  provenance TEXT NOT NULL CHECK (provenance IN ('metadata', 'file_name', 'modified_time')),
+  provenance TEXT NOT NULL CHECK (provenance = 'metadata' OR provenance = 'file_name'
+    OR provenance = 'modified_time'),
   origin_source TEXT NOT NULL,
   origin_path BLOB NOT NULL,
   origin_mtime_ns INTEGER NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('wanted', 'failed', 'needs_attention', 'excluded', 'accepted', 'verified', 'superseded')),
-  bin TEXT NOT NULL CHECK (bin IN ('safe', 'unproven', 'waiting', 'uploading', 'needs_attention', 'excluded')),
+  state TEXT NOT NULL CHECK (state = 'wanted' OR state = 'failed' OR state = 'needs_attention'
+    OR state = 'excluded' OR state = 'accepted' OR state = 'verified' OR state = 'superseded'),
+  bin TEXT NOT NULL CHECK (bin = 'safe' OR bin = 'unproven' OR bin = 'waiting' OR bin = 'uploading'
+    OR bin = 'needs_attention' OR bin = 'excluded'),
   key TEXT,
   key_fold TEXT,
   key_attempt INTEGER NOT NULL DEFAULT 0,
@@ -190,13 +203,15 @@ CREATE INDEX record_unlisted ON backup_record (destination_id, id)
   WHERE is_manifested = 0 AND state IN ('verified', 'accepted');
 
 -- Which present file a record is for. One content under two names is one record with two rows here.
+-- The source is the file's, which never changes: so a record's move is counted without the file.
 CREATE TABLE attachment (
   destination_id INTEGER NOT NULL REFERENCES destination (id),
   file_id INTEGER NOT NULL REFERENCES file (id) ON DELETE CASCADE,
   record_id INTEGER NOT NULL REFERENCES backup_record (id),
+  source_id INTEGER NOT NULL,
   PRIMARY KEY (destination_id, file_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX attachment_record ON attachment (record_id);
+CREATE INDEX attachment_record ON attachment (record_id, source_id);
 CREATE INDEX attachment_file ON attachment (file_id);
 
 -- Live jobs only: acknowledged and cancelled ones have no row.
@@ -204,7 +219,8 @@ CREATE TABLE upload_job (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   record_id INTEGER NOT NULL UNIQUE REFERENCES backup_record (id),
   destination_id INTEGER NOT NULL REFERENCES destination (id),
-  state TEXT NOT NULL CHECK (state IN ('registered', 'pending', 'succeeded', 'failed')),
+  state TEXT NOT NULL CHECK (state = 'registered' OR state = 'pending' OR state = 'succeeded'
+    OR state = 'failed'),
   retry_used INTEGER NOT NULL DEFAULT 0 CHECK (retry_used IN (0, 1)),
   is_permanent INTEGER NOT NULL DEFAULT 0 CHECK (is_permanent IN (0, 1)),
   bytes_sent INTEGER NOT NULL DEFAULT 0 CHECK (bytes_sent >= 0),
@@ -218,7 +234,8 @@ CREATE TABLE transfer_checkpoint (
   record_id INTEGER PRIMARY KEY REFERENCES backup_record (id) ON DELETE CASCADE,
   content_id INTEGER NOT NULL,
   key TEXT NOT NULL,
-  phase TEXT NOT NULL CHECK (phase IN ('creating', 'sending', 'committing', 'proving')),
+  phase TEXT NOT NULL CHECK (phase = 'creating' OR phase = 'sending' OR phase = 'committing'
+    OR phase = 'proving'),
   state TEXT NOT NULL CHECK (length(state) <= 65536),
   saved_ms INTEGER NOT NULL
 ) STRICT;
@@ -250,6 +267,26 @@ CREATE TABLE bin_count (
   PRIMARY KEY (destination_id, source_id, bin)
 ) STRICT, WITHOUT ROWID;
 
+-- Live jobs by destination.
+CREATE TABLE job_count (
+  destination_id INTEGER PRIMARY KEY,
+  jobs INTEGER NOT NULL CHECK (jobs >= 0)
+) STRICT;
+
+-- The triggers below run for every step of every job, so they leave out what makes SQLite slow:
+-- * An UPDATE or DELETE that may find several rows, and a subselect in IN, work on a table made for
+--   the moment. What happens for each job finds its one row by its whole key; the rest stands apart.
+-- * A statement that may stop in the middle keeps a journal of its own. OR FAIL needs none: every
+--   write is undone as a whole anyway. An upsert cannot have it, so rows are there before they count.
+
+CREATE TRIGGER job_added AFTER INSERT ON upload_job BEGIN
+  INSERT OR IGNORE INTO job_count VALUES (NEW.destination_id, 0);
+  UPDATE OR FAIL job_count SET jobs = jobs + 1 WHERE destination_id = NEW.destination_id;
+END;
+CREATE TRIGGER job_removed AFTER DELETE ON upload_job BEGIN
+  UPDATE OR FAIL job_count SET jobs = jobs - 1 WHERE destination_id = OLD.destination_id;
+END;
+
 CREATE TRIGGER file_added AFTER INSERT ON file BEGIN
   INSERT INTO file_count VALUES (NEW.source_id, NEW.status, NEW.safe_mask, 1, NEW.size)
     ON CONFLICT DO UPDATE SET files = files + 1, bytes = bytes + NEW.size;
@@ -264,9 +301,8 @@ CREATE TRIGGER file_removed AFTER DELETE ON file BEGIN
 END;
 -- One trigger and not two, because the order of triggers is not defined and this order matters. A
 -- file that is no longer ready, or holds other bytes, is no longer what its records say it is.
-CREATE TRIGGER file_changed AFTER UPDATE OF status, safe_mask, size, content_id ON file
-WHEN OLD.status <> NEW.status OR OLD.safe_mask <> NEW.safe_mask OR OLD.size <> NEW.size
-  OR OLD.content_id IS NOT NEW.content_id BEGIN
+CREATE TRIGGER file_changed AFTER UPDATE OF status, size, content_id ON file
+WHEN OLD.status <> NEW.status OR OLD.size <> NEW.size OR OLD.content_id IS NOT NEW.content_id BEGIN
   UPDATE file_count SET files = files - 1, bytes = bytes - OLD.size
     WHERE source_id = OLD.source_id AND status = OLD.status AND safe_mask = OLD.safe_mask;
   INSERT INTO file_count VALUES (NEW.source_id, NEW.status, NEW.safe_mask, 1, NEW.size)
@@ -274,44 +310,79 @@ WHEN OLD.status <> NEW.status OR OLD.safe_mask <> NEW.safe_mask OR OLD.size <> N
   DELETE FROM attachment WHERE file_id = OLD.id
     AND OLD.content_id IS NOT NULL AND OLD.content_id IS NOT NEW.content_id;
 END;
+CREATE TRIGGER file_marking BEFORE UPDATE OF safe_mask ON file
+WHEN NOT EXISTS (SELECT 1 FROM file_count
+  WHERE source_id = NEW.source_id AND status = NEW.status AND safe_mask = NEW.safe_mask) BEGIN
+  INSERT INTO file_count VALUES (NEW.source_id, NEW.status, NEW.safe_mask, 0, 0);
+END;
+-- The same file in the same state, safe at one place more or less. Never together with the one above.
+CREATE TRIGGER file_marked AFTER UPDATE OF safe_mask ON file
+WHEN OLD.safe_mask <> NEW.safe_mask
+  AND OLD.status = NEW.status AND OLD.size = NEW.size AND OLD.content_id IS NEW.content_id BEGIN
+  UPDATE file_count SET files = files - 1, bytes = bytes - OLD.size
+    WHERE source_id = OLD.source_id AND status = OLD.status AND safe_mask = OLD.safe_mask;
+  UPDATE file_count SET files = files + 1, bytes = bytes + NEW.size
+    WHERE source_id = NEW.source_id AND status = NEW.status AND safe_mask = NEW.safe_mask;
+END;
 
+CREATE TRIGGER attaching BEFORE INSERT ON attachment
+WHEN NOT EXISTS (SELECT 1 FROM bin_count WHERE destination_id = NEW.destination_id AND source_id = NEW.source_id)
+BEGIN
+  INSERT INTO bin_count VALUES
+    (NEW.destination_id, NEW.source_id, 'safe', 0, 0),
+    (NEW.destination_id, NEW.source_id, 'unproven', 0, 0),
+    (NEW.destination_id, NEW.source_id, 'waiting', 0, 0),
+    (NEW.destination_id, NEW.source_id, 'uploading', 0, 0),
+    (NEW.destination_id, NEW.source_id, 'needs_attention', 0, 0),
+    (NEW.destination_id, NEW.source_id, 'excluded', 0, 0);
+END;
 CREATE TRIGGER attached AFTER INSERT ON attachment BEGIN
   UPDATE backup_record SET file_count = file_count + 1 WHERE id = NEW.record_id;
-  INSERT INTO bin_count
-    SELECT r.destination_id, f.source_id, r.bin, 1, r.size FROM backup_record r, file f
-    WHERE r.id = NEW.record_id AND f.id = NEW.file_id
-    ON CONFLICT DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes;
+  UPDATE bin_count SET files = files + 1,
+      bytes = bytes + (SELECT size FROM backup_record WHERE id = NEW.record_id)
+    WHERE destination_id = NEW.destination_id AND source_id = NEW.source_id
+      AND bin = (SELECT bin FROM backup_record WHERE id = NEW.record_id);
   UPDATE file SET safe_mask = safe_mask | (SELECT 1 << slot FROM destination WHERE id = NEW.destination_id)
     WHERE id = NEW.file_id AND (SELECT bin FROM backup_record WHERE id = NEW.record_id) = 'safe';
 END;
 CREATE TRIGGER detached AFTER DELETE ON attachment BEGIN
   UPDATE bin_count SET files = files - 1,
       bytes = bytes - (SELECT size FROM backup_record WHERE id = OLD.record_id)
-    WHERE destination_id = OLD.destination_id
-      AND source_id = (SELECT source_id FROM file WHERE id = OLD.file_id)
+    WHERE destination_id = OLD.destination_id AND source_id = OLD.source_id
       AND bin = (SELECT bin FROM backup_record WHERE id = OLD.record_id);
   UPDATE backup_record SET file_count = file_count - 1 WHERE id = OLD.record_id;
   -- What nobody has any more, and was never finished, is not wanted any more.
   UPDATE backup_record SET state = 'superseded', bin = 'waiting', next_eligible_ms = NULL
-    WHERE id = OLD.record_id AND file_count = 0 AND state IN ('wanted', 'failed', 'needs_attention');
+    WHERE id = OLD.record_id AND file_count = 0
+      AND (state = 'wanted' OR state = 'failed' OR state = 'needs_attention');
   UPDATE file SET safe_mask = safe_mask & ~(SELECT 1 << slot FROM destination WHERE id = OLD.destination_id)
     WHERE id = OLD.file_id;
 END;
 CREATE TRIGGER record_moved AFTER UPDATE OF bin ON backup_record
-WHEN OLD.bin <> NEW.bin AND NEW.file_count > 0 BEGIN
-  UPDATE bin_count SET files = files - moved.n, bytes = bytes - moved.n * NEW.size
-    FROM (SELECT f.source_id AS source, count(*) AS n FROM attachment a JOIN file f ON f.id = a.file_id
-      WHERE a.record_id = NEW.id GROUP BY f.source_id) AS moved
-    WHERE destination_id = NEW.destination_id AND source_id = moved.source AND bin = OLD.bin;
-  INSERT INTO bin_count
-    SELECT NEW.destination_id, f.source_id, NEW.bin, 1, NEW.size
-    FROM attachment a JOIN file f ON f.id = a.file_id WHERE a.record_id = NEW.id
-    ON CONFLICT DO UPDATE SET files = files + excluded.files, bytes = bytes + excluded.bytes;
-END;
-CREATE TRIGGER record_safe AFTER UPDATE OF bin ON backup_record
-WHEN (OLD.bin = 'safe') <> (NEW.bin = 'safe') AND NEW.file_count > 0 BEGIN
+WHEN OLD.bin <> NEW.bin AND NEW.file_count = 1 BEGIN
+  UPDATE bin_count SET files = files - 1, bytes = bytes - NEW.size
+    WHERE destination_id = NEW.destination_id AND bin = OLD.bin
+      AND source_id = (SELECT source_id FROM attachment WHERE record_id = NEW.id);
+  UPDATE bin_count SET files = files + 1, bytes = bytes + NEW.size
+    WHERE destination_id = NEW.destination_id AND bin = NEW.bin
+      AND source_id = (SELECT source_id FROM attachment WHERE record_id = NEW.id);
   UPDATE file SET safe_mask = CASE NEW.bin
       WHEN 'safe' THEN safe_mask | (SELECT 1 << slot FROM destination WHERE id = NEW.destination_id)
       ELSE safe_mask & ~(SELECT 1 << slot FROM destination WHERE id = NEW.destination_id) END
-    WHERE id IN (SELECT file_id FROM attachment WHERE record_id = NEW.id);
+    WHERE (OLD.bin = 'safe') <> (NEW.bin = 'safe')
+      AND id = (SELECT file_id FROM attachment WHERE record_id = NEW.id);
+END;
+CREATE TRIGGER record_of_many_moved AFTER UPDATE OF bin ON backup_record
+WHEN OLD.bin <> NEW.bin AND NEW.file_count > 1 BEGIN
+  UPDATE bin_count SET files = files - n, bytes = bytes - n * NEW.size
+    FROM (SELECT source_id AS source, count(*) AS n FROM attachment WHERE record_id = NEW.id GROUP BY source_id)
+    WHERE destination_id = NEW.destination_id AND source_id = source AND bin = OLD.bin;
+  UPDATE bin_count SET files = files + n, bytes = bytes + n * NEW.size
+    FROM (SELECT source_id AS source, count(*) AS n FROM attachment WHERE record_id = NEW.id GROUP BY source_id)
+    WHERE destination_id = NEW.destination_id AND source_id = source AND bin = NEW.bin;
+  UPDATE file SET safe_mask = CASE NEW.bin
+      WHEN 'safe' THEN safe_mask | (SELECT 1 << slot FROM destination WHERE id = NEW.destination_id)
+      ELSE safe_mask & ~(SELECT 1 << slot FROM destination WHERE id = NEW.destination_id) END
+    WHERE (OLD.bin = 'safe') <> (NEW.bin = 'safe')
+      AND id IN (SELECT file_id FROM attachment WHERE record_id = NEW.id);
 END;

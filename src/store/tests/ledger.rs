@@ -286,13 +286,18 @@ fn apply(tx: &Write<'_>, bench: &(Vec<SourceId>, Vec<DestinationId>), step: &Ste
 
 async fn check(bench: &Bench) {
     for id in bench.destinations.clone() {
-        let (kept, counted, live) = bench
+        let (kept, counted, live, jobs) = bench
             .store
-            .read(move |r| Ok((r.destination_counts(id)?, r.recount(id)?, r.live_jobs(id)?)))
+            .read(move |r| {
+                let sql = "SELECT count(*) FROM upload_job WHERE destination_id = ?1";
+                let jobs: u32 = r.conn.query_row(sql, [id.0], |row| row.get(0))?;
+                Ok((r.destination_counts(id)?, r.recount(id)?, r.live_jobs(id)?, jobs))
+            })
             .await
             .expect("read");
         assert_eq!((kept.found, kept.bins()), counted);
         assert_eq!(kept.found, kept.bins().found(), "the accounting identity");
+        assert_eq!(live, jobs);
         assert!(live <= LIMIT, "unacknowledged jobs stay within the limit");
     }
     let (library, slow) = bench

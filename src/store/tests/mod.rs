@@ -1,6 +1,9 @@
 //! The store's own tests: SQL is at home here, so rows can be made by hand.
 
+mod companions;
+mod keys;
 mod ledger;
+mod settings;
 
 use std::sync::Arc;
 

@@ -76,7 +76,9 @@ impl World {
             Request::AddDestination { target, .. } => {
                 let id = i64::try_from(self.snapshot.destinations.len()).unwrap_or(0) + 1;
                 let name = target.file_name().to_owned();
-                self.add_destination(id, &name, &format!("file://{}", target.path), "ext4");
+                let is_url = target.path.contains("://");
+                let url = if is_url { target.path } else { format!("file://{}", target.path) };
+                self.add_destination(id, &name, &url, "ext4");
                 self.recount();
                 Ok(Reply::Destination { id, name, is_new: true })
             }

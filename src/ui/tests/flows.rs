@@ -34,7 +34,7 @@ fn drop_folder(window: &mut Window, path: &str) {
 }
 
 /// Types into the field with this name.
-fn type_into(window: &mut Window, name: &str, text: &str) {
+pub(super) fn type_into(window: &mut Window, name: &str, text: &str) {
     use egui_kittest::kittest::Queryable as _;
     let field = window.harness.get_by_label(name);
     field.focus();

@@ -5,6 +5,7 @@ mod grid;
 mod idle;
 mod names;
 mod rules;
+mod servers;
 
 use std::cell::RefCell;
 use std::rc::Rc;

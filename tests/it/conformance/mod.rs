@@ -8,13 +8,14 @@ mod hostile;
 mod killed;
 mod parts;
 pub mod s3;
-mod servers;
+pub mod servers;
 pub mod site;
 pub mod source;
 
 use site::Site;
 
 use crate::fakes::dav::Moods;
+use crate::fakes::nextcloud::CloudMoods;
 
 /// Every case, once for each site.
 macro_rules! suite {
@@ -43,6 +44,8 @@ macro_rules! suites {
         suite!(dav, servers::dav(Moods::default()), [$($common)* $($temps)*]);
         suite!(dav_replacing, servers::dav(servers::careless()), [$($common)* $($temps)*]);
         suite!(dav_folding, servers::dav(servers::folding()), [$($common)* $($temps)*]);
+        suite!(nextcloud, servers::nextcloud(CloudMoods::default()), [$($common)* $($temps)*]);
+        suite!(nextcloud_older, servers::nextcloud(servers::older()), [$($common)* $($temps)*]);
         suite!(apache, servers::apache(), [$($common)* $($temps)*]);
         suite!(nginx, servers::nginx(), [$($common)* $($temps)*]);
         suite!(rclone, servers::rclone(), [$($common)* $($temps)*]);

@@ -112,6 +112,7 @@ async fn on(port: u16, prefix: &str, behind: Box<dyn Behind>) -> Site {
     let secret = format!("{ACCESS_KEY}:{SECRET_KEY}");
     let mut site = site(DestinationKind::S3, &address(port, prefix), Some(&secret), behind).await;
     site.has_temps = false;
+    site.reads_again = true;
     site
 }
 

@@ -3,7 +3,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use safelight::base::clock::SystemClock;
 use safelight::base::executor::Executor;
@@ -15,16 +14,15 @@ use safelight::destination::credentials::Vault;
 use safelight::destination::http::{Client, Settings};
 use safelight::domain::target::DestinationKind;
 
-use super::site::{Behind, Disk, INSTALLATION, Site};
+use super::site::{Behind, CLEARED_WITHIN, Disk, INSTALLATION, Site};
 use crate::fakes::dav::{Etag, Moods};
 use crate::fakes::fault_server::FaultServer;
+use crate::fakes::nextcloud::CloudMoods;
 use crate::support::server::{Server, installed, write};
 use crate::support::wait::wait_until;
 
 const USER: &str = "ann";
 const PASSWORD: &str = "correct horse";
-/// How long a server may take to notice that an upload was cut.
-const CLEARED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Everything that the engine has for destinations on servers.
 pub fn connector() -> Connector {
@@ -61,7 +59,7 @@ pub async fn site(
 }
 
 /// The store of a fake, below the destination's folder.
-struct Fake(FaultServer);
+struct Fake(Arc<FaultServer>);
 
 impl Behind for Fake {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
@@ -81,9 +79,33 @@ impl Behind for Fake {
 /// A fake WebDAV server of our own.
 pub async fn dav(moods: Moods) -> Site {
     let moods = Moods { login: Some((USER.to_owned(), PASSWORD.to_owned())), ..moods };
-    let server = FaultServer::start(moods);
+    let keeps_cut = moods.keeps_cut;
+    let server = Arc::new(FaultServer::start(moods));
     let address = format!("webdav+http://{USER}@{}/dav/photos", server.host());
-    site(DestinationKind::WebDav, &address, Some(PASSWORD), Box::new(Fake(server))).await
+    let mut site = site(DestinationKind::WebDav, &address, Some(PASSWORD), Box::new(Fake(server))).await;
+    site.keeps_cut = keeps_cut;
+    site
+}
+
+/// A fake Nextcloud of our own, with this much room.
+pub async fn nextcloud(moods: CloudMoods) -> Site {
+    nextcloud_with(moods, u64::MAX / 4).await.0
+}
+
+/// The same with this many bytes of room, and the server behind it.
+pub async fn nextcloud_with(moods: CloudMoods, space: u64) -> (Site, Arc<FaultServer>) {
+    let path = moods.root.clone();
+    let server = Arc::new(FaultServer::nextcloud(USER, PASSWORD, space, moods));
+    let address = format!("nextcloud+http://{USER}@{}{path}/photos", server.host());
+    let behind = Box::new(Fake(Arc::clone(&server)));
+    let mut site = site(DestinationKind::Nextcloud, &address, Some(PASSWORD), behind).await;
+    site.reads_again = true;
+    (site, server)
+}
+
+/// An older one, below a path, that computes no checksums.
+pub fn older() -> CloudMoods {
+    CloudMoods { root: "/nextcloud".to_owned(), recalculates: false }
 }
 
 /// A server that replaces whatever it is told not to, keeps cut uploads and knows no ETag.
@@ -318,5 +340,8 @@ pub async fn rclone() -> Site {
     let server = rclone_server();
     let (path, disk) = fresh(server);
     let address = format!("webdav+http://{USER}@127.0.0.1:{}/{path}", server.port);
-    site(DestinationKind::WebDav, &address, Some(PASSWORD), Box::new(Rclone { disk, path, server })).await
+    let behind = Box::new(Rclone { disk, path, server });
+    let mut site = site(DestinationKind::WebDav, &address, Some(PASSWORD), behind).await;
+    site.keeps_cut = true;
+    site
 }

@@ -14,13 +14,15 @@ use safelight::destination::{
     Transfer,
 };
 use safelight::domain::failure::{Failure, FailureKind, Reach, Retry};
-use safelight::domain::key::Layout;
+use safelight::domain::key::{Layout, parse_temp_name};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::source::Sources;
 
 pub const INSTALLATION: &str = "6f1f6a0e-0000-4000-8000-000000000001";
+/// How long a server may take to notice that an upload was cut.
+pub const CLEARED_WITHIN: std::time::Duration = std::time::Duration::from_secs(20);
 const SHARED_MEMORY: &str = "/dev/shm";
 
 /// What is behind a destination, by paths below the place that it keeps its copies in.
@@ -96,6 +98,10 @@ pub struct Site {
     pub hides_dots: bool,
     /// Copies are written under a temp name first.
     pub has_temps: bool,
+    /// It keeps what an upload that was cut has left, and notices the cut when it likes.
+    pub keeps_cut: bool,
+    /// It reads again what it does not send again, or sends small files whole.
+    pub reads_again: bool,
 }
 
 impl Site {
@@ -184,6 +190,8 @@ impl Site {
             sources: Sources::default(),
             hides_dots: false,
             has_temps: true,
+            keeps_cut: false,
+            reads_again: false,
         }
     }
 
@@ -215,6 +223,25 @@ impl Site {
     /// The paths of the destination's own files, sorted.
     pub fn own_files(&self) -> Vec<String> {
         self.behind.files().into_iter().filter(|path| path.starts_with(".safelight/")).collect()
+    }
+
+    /// Makes sure that nothing is left of a send that failed. Where the server keeps what was cut,
+    /// that is a temp file of ours, which cleaning takes away.
+    pub async fn has_nothing(&self, to: &SharedDestination, why: &str) {
+        let began = std::time::Instant::now();
+        loop {
+            let files = self.files();
+            if files.is_empty() {
+                return;
+            }
+            let is_temp = |path: &String| {
+                let name = path.rsplit('/').next().unwrap_or_default();
+                parse_temp_name(name.as_bytes()).is_some()
+            };
+            let may_be = self.keeps_cut && files.iter().all(is_temp) && began.elapsed() < CLEARED_WITHIN;
+            assert!(may_be, "{why}: {files:?}");
+            to.clean(&[]).await.expect("cleaned");
+        }
     }
 
     /// A key for `name` with these bytes, as it would be allocated first.

@@ -103,6 +103,7 @@ impl Sources {
             captured_at: may_2019(),
             kind: ResourceKind::Photo,
             token: temp_token(INSTALLATION, record.unsigned_abs()),
+            companions: Vec::new(),
         }
     }
 

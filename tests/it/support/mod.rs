@@ -1,5 +1,6 @@
 //! Helpers for tests that look at the sources or drive the built binary from outside.
 
+pub mod backup;
 pub mod plain_http;
 pub mod process;
 pub mod rust_source;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::wait::wait_until;
 
 /// How long a killed process may take to be gone.
@@ -50,7 +52,17 @@ impl Sandbox {
         I: IntoIterator<Item = S>,
         S: AsRef<std::ffi::OsStr>,
     {
-        let mut command = Command::new(binary());
+        self.command_of(binary(), arguments)
+    }
+
+    /// The same by a copy of the binary, for someone who may not come near the built one.
+    pub fn command_of<P, I, S>(&self, binary: P, arguments: I) -> Command
+    where
+        P: AsRef<Path>,
+        I: IntoIterator<Item = S>,
+        S: AsRef<std::ffi::OsStr>,
+    {
+        let mut command = Command::new(binary.as_ref());
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -63,6 +75,18 @@ impl Sandbox {
             .stdin(Stdio::null())
             .process_group(0);
         command
+    }
+
+    /// Makes everything in it another user's.
+    pub fn give_to(&self, user: u32) {
+        let mut left = vec![self.0.path().to_owned()];
+        while let Some(path) = left.pop() {
+            std::os::unix::fs::chown(&path, Some(user), Some(user)).expect("only root can give files away");
+            if path.is_dir() {
+                let entries = std::fs::read_dir(&path).expect("a folder can be listed");
+                left.extend(entries.map(|entry| entry.expect("an entry").path()));
+            }
+        }
     }
 
     /// Whether a process of this sandbox listens for clients now. A dead one's socket file may
@@ -123,10 +147,19 @@ impl Running {
         was_running
     }
 
+    /// Sends a signal to the whole group, as a terminal does.
+    pub fn signal(&self, signal: Signal) {
+        self.signal_group(signal).expect("the group can be sent a signal");
+    }
+
     fn kill_group(&self) -> io::Result<()> {
+        self.signal_group(Signal::KILL)
+    }
+
+    fn signal_group(&self, signal: Signal) -> io::Result<()> {
         let group = i32::try_from(self.pid()).ok().and_then(rustix::process::Pid::from_raw);
         let group = group.ok_or(io::ErrorKind::InvalidInput)?;
-        match rustix::process::kill_process_group(group, rustix::process::Signal::KILL) {
+        match rustix::process::kill_process_group(group, signal) {
             Err(rustix::io::Errno::SRCH) | Ok(()) => Ok(()),
             Err(other) => Err(other.into()),
         }

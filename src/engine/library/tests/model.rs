@@ -162,6 +162,13 @@ async fn live(acts: Vec<Act>) {
     assert_eq!(files.len() - found.len(), 40);
 }
 
+/// Histories that once ended otherwise.
+#[tokio::test(start_paused = true)]
+async fn histories_that_once_went_wrong() {
+    // A sidecar without its picture was left out again before its new, empty version was looked at.
+    live(vec![Act::Write(8, 5), Act::Look, Act::Write(8, 72)]).await;
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]

@@ -1,0 +1,426 @@
+//! What Nextcloud adds to WebDAV: where things are, uploads in chunks that survive a kill, checksums
+//! that it computes itself, and a quota that is asked for before sending.
+//!
+//! As in Nextcloud's developer manual ("WebDAV", "Chunked file upload v2") and its server's
+//! `ChecksumUpdatePlugin`. What a client says of a checksum is stored unseen there, so only one that
+//! the server was told to compute anew is believed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::calls::{Calls, Moved, Seen};
+use super::xml::Found;
+use super::{Inner, whole};
+use crate::destination::address::{ServerAddress, below};
+use crate::destination::connect::ServerParts;
+use crate::destination::http::{
+    ANSWER_BYTES_MAX, HttpError, Method, Request, SharedTap, SourceRange, Tap, Url, feed,
+};
+use crate::destination::{Item, Phase, Transfer, source};
+use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::hash::Blake3;
+use crate::domain::key;
+
+/// Larger files go in chunks, in bytes.
+pub(super) const WHOLE_MAX: u64 = 10 * 1024 * 1024;
+/// The smallest chunk that is used; the server wants at least 5 MB.
+const CHUNK_BYTES: u64 = 10 * 1024 * 1024;
+/// The most chunks of one upload.
+const CHUNKS_MAX: u64 = 10_000;
+/// Upload folders are named this and 16 hexadecimal characters.
+const UPLOAD_PREFIX: &str = "safelight-";
+/// How many parts of an address may be the path that Nextcloud is installed at.
+const ROOT_PARTS_MAX: usize = 3;
+/// For how long a quota that was told is believed.
+const QUOTA_FRESH: Duration = Duration::from_secs(30);
+/// How often a server that answered too late is asked whether it has put the file together.
+const LATE_LOOKS_MAX: u32 = 20;
+const LATE_LOOK_EVERY: Duration = Duration::from_secs(3);
+const NANOS: i64 = 1_000_000_000;
+
+/// What a probe remembers beyond the common abilities.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Findings {
+    /// The path that Nextcloud is installed at: empty, or with a slash at its beginning only.
+    pub root: String,
+}
+
+impl Findings {
+    pub(super) fn parse(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    pub(super) fn text(&self) -> String {
+        // A struct of one string always serialises.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Where things are on one Nextcloud server, for one person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// The folder that holds the copies.
+    pub files: Url,
+    /// The folder of uploads under way.
+    pub uploads: Url,
+}
+
+/// Where things are, when Nextcloud is at `root`.
+///
+/// # Errors
+/// `bad_request` when the address names nobody, or is above the root.
+pub(super) fn layout(address: &ServerAddress, root: &str) -> Result<Layout, Failure> {
+    let wrong = |why: &str| Failure::destination(FailureKind::BadRequest, why);
+    let user = address.user.as_deref().ok_or_else(|| {
+        wrong("the address does not say who signs in; write it as nextcloud+https://USER@HOST")
+    })?;
+    let path =
+        address.base.path().strip_prefix(root).ok_or_else(|| wrong("the address is above Nextcloud"))?;
+    let mut server = address.base.clone();
+    server.set_path(&format!("{root}/"));
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
+    let of_user = |what: &str| {
+        let mut url = server.clone();
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.pop_if_empty().extend(["remote.php", "dav", what]).push(user).push("");
+        }
+        url
+    };
+    Ok(Layout {
+        files: below(&of_user("files"), &format!("{}/", decoded.trim_matches('/'))),
+        uploads: of_user("uploads"),
+    })
+}
+
+/// Finds out where on the host Nextcloud is: at the top, or below a part of the address's path.
+///
+/// # Errors
+/// `unsupported` when it is nowhere there.
+pub(super) async fn find_root(parts: &ServerParts, address: &ServerAddress) -> Result<Findings, Failure> {
+    let names: Vec<String> = address
+        .base
+        .path_segments()
+        .into_iter()
+        .flatten()
+        .filter(|p| !p.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let mut last = None;
+    for count in 0..=names.len().min(ROOT_PARTS_MAX) {
+        let root: String = names.iter().take(count).map(|name| format!("/{name}")).collect();
+        let mut url = address.base.clone();
+        url.set_path(&format!("{root}/status.php"));
+        let mut request = Request::new(Method::GET, url);
+        request.takes_html = true;
+        match parts.http.send(request).await {
+            Ok(response) => {
+                let answer = response.excerpt().await;
+                let is_cloud = answer.status == 200
+                    && serde_json::from_slice::<serde_json::Value>(&answer.body)
+                        .is_ok_and(|status| status.get("installed").is_some());
+                if is_cloud {
+                    return Ok(Findings { root });
+                }
+            }
+            // A redirect at the top may lead to where it is.
+            Err(HttpError::Failed(failure)) if failure.kind == FailureKind::Redirect => last = Some(failure),
+            Err(error) => return Err(error.into_failure()),
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        Failure::destination(
+            FailureKind::Unsupported,
+            "there is no Nextcloud at this address (status.php is not found)",
+        )
+    }))
+}
+
+/// One Nextcloud server.
+pub(super) struct Cloud {
+    uploads: Calls,
+    quota: Mutex<Option<(Instant, Option<u64>)>>,
+}
+
+/// What became of the chunks of a file.
+pub(super) enum Assembled {
+    /// The server put them together under the key.
+    Done,
+    /// Something has the key.
+    Taken,
+}
+
+impl Cloud {
+    pub(super) fn new(parts: &ServerParts, layout: &Layout) -> Self {
+        Self { uploads: Calls::new(parts, layout.uploads.clone()), quota: Mutex::default() }
+    }
+
+    /// Refuses a file for which there is no room, before a byte of it is sent.
+    pub(super) async fn check_room(&self, inner: &Inner, size: u64) -> Result<(), Failure> {
+        let known = *self.quota.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = match known {
+            Some((at, free)) if at.elapsed() < QUOTA_FRESH => free,
+            _ => {
+                let found = inner.calls.propfind("", 0).await?;
+                let free =
+                    found.and_then(|found| found.into_iter().next()).and_then(|entry: Found| entry.free);
+                *self.quota.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), free));
+                free
+            }
+        };
+        match free {
+            Some(free) if free < size => Err(Failure::destination(
+                FailureKind::Full,
+                format!("Nextcloud has {free} bytes left for this person; the file has {size}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// So much of the quota was used.
+    pub(super) fn used(&self, size: u64) {
+        let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_at, Some(free))) = quota.as_mut() {
+            *free = free.saturating_sub(size);
+        }
+    }
+
+    /// Sends a file in chunks, beginning with those that an earlier run has not sent, and has the
+    /// server put them together under the key.
+    pub(super) async fn send(
+        &self,
+        inner: &Inner,
+        item: &Item,
+        transfer: &Transfer,
+    ) -> Result<Assembled, HttpError> {
+        let folder = upload_folder(item.token);
+        let chunk = CHUNK_BYTES.max(item.content.size.div_ceil(CHUNKS_MAX));
+        let state = format!("{{\"chunk\":{chunk}}}");
+        transfer.save(Phase::Creating, state.clone()).await?;
+        let target = below(inner.calls.base(), &item.key).to_string();
+        let is_same_size =
+            transfer.checkpoint.as_ref().is_none_or(|known| known.state == state || known.state.is_empty());
+        let there = if is_same_size { self.chunks(&folder).await? } else { None };
+        let there = match there {
+            Some(there) => there,
+            None => {
+                self.uploads.remove(&format!("{folder}/")).await?;
+                self.make_upload(&folder, &target).await?;
+                Vec::new()
+            }
+        };
+        transfer.save(Phase::Sending, state.clone()).await?;
+        self.send_chunks(inner, item, transfer, &Upload { folder: &folder, target: &target, chunk, there })
+            .await?;
+        transfer.save(Phase::Committing, state).await?;
+        if transfer.cancel.is_cancelled() {
+            return Err(HttpError::Cancelled);
+        }
+        self.assemble(inner, item, &folder, &target).await
+    }
+
+    async fn make_upload(&self, folder: &str, target: &str) -> Result<(), HttpError> {
+        let request =
+            self.uploads.request(Method::MKCOL, &format!("{folder}/")).header("destination", target);
+        let answer = self.uploads.send(request).await?.excerpt().await;
+        match answer.status {
+            200..=299 | 405 => Ok(()),
+            _ => Err(self.uploads.failed(&answer, "beginning an upload").into()),
+        }
+    }
+
+    /// The chunks that are there: number and length. `None` when there is no such upload.
+    async fn chunks(&self, folder: &str) -> Result<Option<Vec<(u64, u64)>>, Failure> {
+        let Some(listed) = super::folders::list(&self.uploads, folder).await? else { return Ok(None) };
+        let chunks = listed.into_iter().filter_map(|entry| Some((entry.name.parse().ok()?, entry.size?)));
+        Ok(Some(chunks.collect()))
+    }
+
+    async fn send_chunks(
+        &self,
+        inner: &Inner,
+        item: &Item,
+        transfer: &Transfer,
+        upload: &Upload<'_>,
+    ) -> Result<(), HttpError> {
+        let whole: Arc<Mutex<Whole>> = Arc::default();
+        let tap: SharedTap = Arc::clone(&whole) as SharedTap;
+        transfer.set_bytes_sent(0);
+        let (size, executor) = (item.content.size, &inner.parts.executor);
+        let mut start = 0;
+        let mut number = 1;
+        while start < size {
+            let len = upload.chunk.min(size - start);
+            let range = SourceRange::part(item, transfer, executor, start, len).tap(Arc::clone(&tap));
+            let name = format!("{}/{number:05}", upload.folder);
+            match upload.there.iter().find(|(known, _len)| *known == number) {
+                Some((_number, there)) if *there == len => {
+                    let range = SourceRange { sent: None, ..range };
+                    feed(range, &transfer.cancel)
+                        .await
+                        .map_err(|failure| failure.map_or(HttpError::Cancelled, HttpError::Failed))?;
+                    transfer.set_bytes_sent(start + len);
+                }
+                odd => {
+                    if odd.is_some() {
+                        self.uploads.remove(&name).await?;
+                    }
+                    let request = self
+                        .uploads
+                        .request(Method::PUT, &name)
+                        .header("destination", upload.target)
+                        .header("oc-total-length", size.to_string())
+                        .header("content-type", "application/octet-stream")
+                        .body(range)
+                        .stopped_by(&transfer.cancel);
+                    let answer = self.uploads.send(request).await?.excerpt().await;
+                    if !answer.is_success() || answer.is_early {
+                        return Err(self.uploads.failed(&answer, "sending a part of the file").into());
+                    }
+                }
+            }
+            start += len;
+            number += 1;
+        }
+        let digest = whole.lock().unwrap_or_else(PoisonError::into_inner).0.finalize();
+        if Blake3(*digest.as_bytes()) != item.content.blake3 {
+            self.uploads.remove(&format!("{}/", upload.folder)).await?;
+            return Err(source::changed("the file has other bytes").into());
+        }
+        Ok(())
+    }
+
+    async fn assemble(
+        &self,
+        inner: &Inner,
+        item: &Item,
+        folder: &str,
+        target: &str,
+    ) -> Result<Assembled, HttpError> {
+        let mut request = self
+            .uploads
+            .request(Method::MOVE, &format!("{folder}/.file"))
+            .header("destination", target)
+            .header("overwrite", "F")
+            .header("oc-total-length", item.content.size.to_string())
+            .header("x-oc-mtime", item.stamp.mtime_ns.div_euclid(NANOS).to_string());
+        if let Some(sha256) = item.digests.sha256 {
+            request = request.header("oc-checksum", format!("SHA256:{}", hex(&sha256)));
+        }
+        request.takes_html = true;
+        request.answer_wait = super::calls::MOVE_WAIT_MAX;
+        let answer = self.uploads.send(request).await?.excerpt().await;
+        match answer.status {
+            200..=299 => Ok(Assembled::Done),
+            412 => Ok(Assembled::Taken),
+            // Putting a large file together can outlast the patience of what stands in front.
+            502..=504 | 524 => {
+                for _look in 0..LATE_LOOKS_MAX {
+                    tokio::time::sleep(LATE_LOOK_EVERY).await;
+                    let seen = inner.calls.head(&item.key).await?;
+                    if seen.and_then(|seen: Seen| seen.size) == Some(item.content.size) {
+                        return Ok(Assembled::Done);
+                    }
+                }
+                Err(self.uploads.failed(&answer, "putting the parts together").into())
+            }
+            _ => Err(self.uploads.failed(&answer, "putting the parts together").into()),
+        }
+    }
+
+    /// The SHA-256 that the server computes of what it has stored, in hexadecimal; `None` where it
+    /// does not do that.
+    pub(super) async fn recalculate(&self, inner: &Inner, path: &str) -> Result<Option<String>, HttpError> {
+        let mut request = inner.calls.request(Method::PATCH, path).header("x-recalculate-hash", "sha256");
+        request.takes_html = true;
+        request.answer_wait = super::calls::MOVE_WAIT_MAX;
+        let answer = inner.calls.send(request).await?.whole(ANSWER_BYTES_MAX).await?;
+        if !answer.is_success() {
+            return Ok(None);
+        }
+        let said = answer.header("oc-checksum").unwrap_or_default();
+        let digits = said.split_whitespace().find_map(|one| {
+            let (name, digits) = one.split_once(':')?;
+            name.eq_ignore_ascii_case("sha256").then(|| digits.to_ascii_lowercase())
+        });
+        Ok(digits.filter(|digits| digits.len() == 64))
+    }
+
+    /// Ends uploads of this installation that belong to no record in `keep`. Gives how many.
+    pub(super) async fn clean(&self, inner: &Inner, keep: impl Fn(u64) -> bool) -> Result<u64, Failure> {
+        let mut removed = 0;
+        let listed = super::folders::list(&self.uploads, "").await.map_err(whole)?;
+        for entry in listed.unwrap_or_default().iter().filter(|entry| entry.is_dir) {
+            let digits = entry.name.strip_prefix(UPLOAD_PREFIX).filter(|digits| digits.len() == 16);
+            let Some(token) = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) else {
+                continue;
+            };
+            if key::owns_token(&inner.parts.installation, token) && !keep(token) {
+                self.uploads.remove(&format!("{}/", entry.name)).await.map_err(whole)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Whether renaming is done.
+    pub(super) async fn forget_upload(&self, token: u64) {
+        self.uploads.remove(&format!("{}/", upload_folder(token))).await.ok();
+    }
+}
+
+struct Upload<'a> {
+    folder: &'a str,
+    target: &'a str,
+    chunk: u64,
+    there: Vec<(u64, u64)>,
+}
+
+/// Sees all chunks go by.
+#[derive(Default)]
+struct Whole(blake3::Hasher);
+
+impl Tap for Whole {
+    fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+}
+
+fn upload_folder(token: u64) -> String {
+    format!("{UPLOAD_PREFIX}{token:016x}")
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl From<Assembled> for Moved {
+    fn from(assembled: Assembled) -> Self {
+        match assembled {
+            Assembled::Done => Self::Done,
+            Assembled::Taken => Self::Taken,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::target::DestinationKind;
+
+    #[test]
+    fn where_things_are() {
+        let parse = |text: &str| ServerAddress::parse(DestinationKind::Nextcloud, text).expect(text);
+        let at = layout(&parse("nextcloud+https://a%40b@h/nc/My%20Photos"), "/nc").expect("a layout");
+        assert_eq!(at.files.as_str(), "https://h/nc/remote.php/dav/files/a@b/My%20Photos/");
+        assert_eq!(at.uploads.as_str(), "https://h/nc/remote.php/dav/uploads/a@b/");
+        let at = layout(&parse("nextcloud+https://ann@h"), "").expect("a layout");
+        assert_eq!(at.files.as_str(), "https://h/remote.php/dav/files/ann/");
+        assert!(layout(&parse("nextcloud+https://h/x"), "").is_err());
+        assert_eq!(Findings::parse(&Findings { root: "/nc".to_owned() }.text()).root, "/nc");
+        assert_eq!(Findings::parse("nonsense"), Findings::default());
+    }
+}

@@ -1,0 +1,148 @@
+//! Parts of one asset: in which order they are drawn, and what each transfer is told of the others.
+
+use rusqlite::params;
+
+use super::options;
+use crate::base::executor::Executor;
+use crate::domain::asset::ResourceKind;
+use crate::domain::ids::{AssetId, DestinationId, FileId, RecordId, SourceId};
+use crate::domain::record::{Evidence, ProofMethod};
+use crate::domain::target::DestinationKind;
+use crate::domain::time::UnixMillis;
+use crate::domain::transfer::Abilities;
+use crate::store::{NewDestination, Store, StoreError, Wanted, Write};
+
+fn destination(tx: &Write<'_>, source: SourceId, kind: DestinationKind) -> Result<DestinationId, StoreError> {
+    let id = tx.add_destination(&NewDestination {
+        name: kind.as_str().to_owned(),
+        kind,
+        address: kind.as_str().as_bytes().to_vec(),
+        abilities: Abilities { uuid: kind.as_str().to_owned(), no_replace: true, ..Abilities::default() },
+        job_limit: 8,
+    })?;
+    tx.add_consent(source, id)?;
+    Ok(id)
+}
+
+/// A file of an asset; the asset's primary is the first of it.
+fn part(
+    tx: &Write<'_>,
+    source: SourceId,
+    asset: Option<i64>,
+    name: &str,
+    kind: &str,
+) -> Result<(FileId, i64), StoreError> {
+    let hash = *blake3::hash(name.as_bytes()).as_bytes();
+    tx.conn.execute("INSERT INTO content (blake3, size) VALUES (?1, 7)", params![hash])?;
+    tx.conn.execute(
+        "INSERT INTO file (source_id, dir, name, size, mtime_ns, ctime_ns, status, content_id)
+         VALUES (?1, CAST('trip' AS BLOB), ?2, 7, 0, 0, 'ready', last_insert_rowid())",
+        params![source.0, name.as_bytes()],
+    )?;
+    let file = tx.conn.last_insert_rowid();
+    let asset = match asset {
+        Some(asset) => asset,
+        None => {
+            let sql = "INSERT INTO asset (source_id, primary_file_id, class, captured_ms, day)
+                VALUES (?1, ?2, 'photo', 5, 20190101)";
+            tx.conn.execute(sql, params![source.0, file])?;
+            tx.conn.last_insert_rowid()
+        }
+    };
+    tx.conn.execute(
+        "INSERT INTO resource (file_id, asset_id, kind, media_type, is_mismatch, captured_ms, provenance, orientation, group_hash)
+         VALUES (?1, ?2, ?3, 'jpeg', 0, 5, 'metadata', 1, 0)",
+        params![file, asset, kind],
+    )?;
+    Ok((FileId(file), asset))
+}
+
+fn want(tx: &Write<'_>, destination: DestinationId, file: FileId) -> Result<RecordId, StoreError> {
+    match tx.want(destination, file, file.0.unsigned_abs())? {
+        Wanted::Recorded(record) | Wanted::Known(record) => Ok(record),
+        Wanted::NotReady => Err(StoreError::Refused("not ready".to_owned())),
+    }
+}
+
+fn verified(tx: &Write<'_>, record: RecordId, receipt: &str) -> Result<(), StoreError> {
+    let evidence = Evidence::Verified { method: ProofMethod::ServerRecheck, at: UnixMillis(1) };
+    tx.conn.execute(
+        "UPDATE backup_record SET key = ?2, key_fold = ?2 WHERE id = ?1",
+        params![record.0, receipt],
+    )?;
+    tx.set_evidence(record, evidence, receipt)
+}
+
+#[tokio::test]
+async fn what_joins_the_parts_gets_them_in_order() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = Store::open(options(dir.path(), Executor::inline())).expect("open").store;
+    let work = store.write(|tx| {
+        let source = tx.add_source(b"/photos", "fs")?;
+        let folder = destination(tx, source, DestinationKind::Folder)?;
+        let immich = destination(tx, source, DestinationKind::Immich)?;
+        let (still, asset) = part(tx, source, None, "IMG_1.HEIC", "photo")?;
+        let (moving, _) = part(tx, source, Some(asset), "IMG_1.MOV", "paired_video")?;
+        let (sidecar, _) = part(tx, source, Some(asset), "IMG_1.XMP", "sidecar")?;
+        let (raw, _) = part(tx, source, Some(asset), "IMG_1.DNG", "alternate_photo")?;
+        let files = [still, moving, sidecar, raw];
+        for file in files {
+            want(tx, folder, file)?;
+        }
+        let mut records = Vec::new();
+        for file in files {
+            records.push(want(tx, immich, file)?);
+        }
+        let [still, moving, sidecar, raw] = records[..] else {
+            return Err(StoreError::Refused("four records".to_owned()));
+        };
+        assert_eq!(tx.draw(folder, 8, tx.now)?.len(), 4, "a folder takes them as they come");
+        assert_eq!(tx.draw(immich, 8, tx.now)?, [moving]);
+
+        // What a person has to look at holds up nobody, what is tried again soon does.
+        let state = |state: &str| {
+            let sql = "UPDATE backup_record SET state = ?2, bin = 'waiting', failure_kind = 'server',
+                failure_reach = 'resource', next_eligible_ms = 99999999999999 WHERE id = ?1";
+            tx.conn.execute(sql, params![moving.0, state])
+        };
+        state("failed")?;
+        assert_eq!(tx.draw(immich, 8, UnixMillis(99_999_999_999_990))?, []);
+        state("needs_attention")?;
+        assert_eq!(tx.draw(immich, 8, UnixMillis(99_999_999_999_990))?, [still]);
+        verified(tx, moving, "the moving half")?;
+        assert_eq!(tx.draw(immich, 8, tx.now)?, [still]);
+
+        // A sidecar that is still being read goes with its picture when it is known.
+        tx.conn.execute(
+            "UPDATE file SET status = 'described', content_id = NULL WHERE name = CAST('IMG_1.XMP' AS BLOB)",
+            [],
+        )?;
+        assert_eq!(tx.draw(immich, 8, tx.now)?, []);
+        tx.conn.execute(
+            "UPDATE file SET status = 'ready', content_id =
+               (SELECT content_id FROM backup_record WHERE id = ?1) WHERE name = CAST('IMG_1.XMP' AS BLOB)",
+            params![sidecar.0],
+        )?;
+        assert_eq!(want(tx, immich, FileId(3))?, sidecar);
+        assert_eq!(tx.draw(immich, 8, tx.now)?, [still]);
+
+        let told = tx.companions(immich, AssetId(asset), still)?;
+        let told: Vec<_> =
+            told.iter().map(|part| (part.kind, part.is_primary, part.receipt.as_deref())).collect();
+        assert_eq!(
+            told,
+            [
+                (ResourceKind::PairedVideo, false, Some("the moving half")),
+                (ResourceKind::Sidecar, false, None),
+                (ResourceKind::AlternatePhoto, false, None)
+            ]
+        );
+        verified(tx, still, "the still")?;
+        assert_eq!(tx.draw(immich, 8, tx.now)?, [raw, sidecar]);
+        let told = tx.companions(immich, AssetId(asset), raw)?;
+        assert_eq!(told[0].path.to_bytes(), b"trip/IMG_1.HEIC");
+        assert_eq!((told[0].is_primary, told[0].receipt.as_deref()), (true, Some("the still")));
+        Ok(())
+    });
+    work.await.expect("in order");
+}

@@ -1,0 +1,283 @@
+//! What a server needs to be told: one short form a kind, and the address made of it.
+//!
+//! An address never holds a password; that travels beside it and is forgotten with the form.
+
+use eframe::egui::{Label, Ui};
+
+use super::theme::space;
+use super::widgets;
+use crate::api::SecretText;
+use crate::domain::target::DestinationKind;
+
+/// The kinds that can be chosen, in the order they are shown, with a name that people know.
+pub(super) const KINDS: [(DestinationKind, &str); 7] = [
+    (DestinationKind::Folder, "Folder or disk"),
+    (DestinationKind::Nextcloud, "Nextcloud"),
+    (DestinationKind::WebDav, "WebDAV"),
+    (DestinationKind::S3, "S3 storage"),
+    (DestinationKind::Immich, "Immich"),
+    (DestinationKind::Tus, "tus"),
+    (DestinationKind::Resumable, "Resumable HTTP"),
+];
+
+/// The longest text that a field takes, in bytes.
+const FIELD_BYTES_MAX: usize = 1024;
+
+/// One field of a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Server,
+    Folder,
+    Bucket,
+    Region,
+    User,
+    Secret,
+}
+
+/// What was entered.
+#[derive(Default)]
+pub(super) struct ServerForm {
+    server: String,
+    folder: String,
+    bucket: String,
+    region: String,
+    user: String,
+    secret: String,
+    /// The person has agreed to a connection that is not encrypted.
+    pub allows_http: bool,
+}
+
+impl std::fmt::Debug for ServerForm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerForm").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Drop for ServerForm {
+    fn drop(&mut self) {
+        drop(SecretText::new(std::mem::take(&mut self.secret)));
+    }
+}
+
+/// What a kind is and where its address and its password are found, in one or two sentences.
+fn help(kind: DestinationKind) -> &'static str {
+    match kind {
+        DestinationKind::Folder => "A folder on another disk, or on a network drive that is connected",
+        DestinationKind::Nextcloud => {
+            "Make an app password for Safelight: in Nextcloud, open Settings, Security, Devices and sessions"
+        }
+        DestinationKind::WebDav => {
+            "Any server that speaks WebDAV. Its help pages give the address; add the folder at its end"
+        }
+        DestinationKind::S3 => {
+            "Any S3-compatible storage. The key needs to list the bucket, and to read and write below the folder"
+        }
+        DestinationKind::Immich => {
+            "Make a key in Immich: Account settings, API keys. It needs asset.upload, asset.read and asset.download"
+        }
+        DestinationKind::Tus => "A server for uploads that speaks tus 1.0",
+        DestinationKind::Resumable => "A server that takes resumable uploads over HTTP",
+    }
+}
+
+/// The fields of a kind: which, what it is called, and what is shown while it is empty.
+fn fields(kind: DestinationKind) -> &'static [(Field, &'static str, &'static str)] {
+    use Field::{Bucket, Folder, Region, Secret, Server, User};
+    match kind {
+        DestinationKind::Folder => &[],
+        DestinationKind::Nextcloud => &[
+            (Server, "Server", "https://cloud.example"),
+            (Folder, "Folder", "Photos"),
+            (User, "User name", "ann"),
+            (Secret, "App password", ""),
+        ],
+        DestinationKind::WebDav => &[
+            (Server, "Address of the folder", "https://server.example/dav/photos"),
+            (User, "User name", "ann"),
+            (Secret, "Password", ""),
+        ],
+        DestinationKind::S3 => &[
+            (Server, "Server", "https://s3.example"),
+            (Bucket, "Bucket", "photos"),
+            (Folder, "Folder in the bucket", "leave empty for all of it"),
+            (Region, "Region", "us-east-1"),
+            (User, "Access key ID", ""),
+            (Secret, "Secret access key", ""),
+        ],
+        DestinationKind::Immich => &[(Server, "Server", "https://photos.example"), (Secret, "API key", "")],
+        DestinationKind::Tus => {
+            &[(Server, "Address", "https://server.example/files"), (Secret, "Token, if it needs one", "")]
+        }
+        DestinationKind::Resumable => {
+            &[(Server, "Address", "https://server.example/upload"), (Secret, "Token, if it needs one", "")]
+        }
+    }
+}
+
+impl ServerForm {
+    /// Help and fields. Whether something was changed, and whether Enter was pressed in a field.
+    pub fn ui(&mut self, ui: &mut Ui, kind: DestinationKind) -> (bool, bool) {
+        let (mut changed, mut entered) = (false, false);
+        let text = widgets::weak(ui, help(kind));
+        ui.add(Label::new(text).wrap());
+        ui.add_space(space::XS);
+        for (field, name, hint) in fields(kind) {
+            let width = ui.available_width().min(420.0);
+            let label = widgets::note(ui, *name);
+            ui.label(label);
+            let text = self.text(*field);
+            let before = text.clone();
+            entered |= match field {
+                Field::Secret => widgets::secret_field(ui, text, name, width),
+                _ => widgets::field(ui, text, name, hint, width),
+            };
+            text.truncate(text.floor_char_boundary(FIELD_BYTES_MAX));
+            changed |= *text != before;
+        }
+        if self.is_plain() {
+            ui.add_space(space::XS);
+            let before = self.allows_http;
+            ui.horizontal(|ui| {
+                let name = "Allow a connection that is not encrypted";
+                if widgets::switch(ui, self.allows_http, name).clicked() {
+                    self.allows_http = !self.allows_http;
+                }
+                let text = "Allow a connection that is not encrypted: whoever shares the network could read the password and the photos";
+                let text = widgets::note(ui, text);
+                ui.add(Label::new(text).wrap());
+            });
+            changed |= self.allows_http != before;
+        }
+        (changed, entered)
+    }
+
+    /// The server's address begins with `http://`.
+    fn is_plain(&self) -> bool {
+        self.server.trim_start().starts_with("http://")
+    }
+
+    /// Whether the fields that every server of the kind needs have something in them.
+    pub fn is_filled(&self, kind: DestinationKind) -> bool {
+        let is_given = |text: &str| !text.trim().is_empty();
+        is_given(&self.server)
+            && match kind {
+                DestinationKind::Nextcloud => is_given(&self.user) && !self.secret.is_empty(),
+                DestinationKind::S3 => {
+                    is_given(&self.bucket) && is_given(&self.user) && !self.secret.is_empty()
+                }
+                DestinationKind::Immich => !self.secret.is_empty(),
+                _ => true,
+            }
+    }
+
+    /// The address as the command line would take it.
+    pub fn address(&self, kind: DestinationKind) -> String {
+        let server = self.server.trim().trim_end_matches('/');
+        let (scheme, rest) = match server.split_once("://") {
+            Some((scheme, rest)) => (scheme, rest),
+            None => ("https", server),
+        };
+        let folder = self.folder.trim().trim_matches('/');
+        if kind == DestinationKind::S3 {
+            let slash = if folder.is_empty() { "" } else { "/" };
+            let mut text = format!("s3://{}{slash}{}", encoded(self.bucket.trim()), encoded_path(folder));
+            text += &format!("?endpoint={}", encoded(&format!("{scheme}://{rest}")));
+            if !self.region.trim().is_empty() {
+                text += &format!("&region={}", encoded(self.region.trim()));
+            }
+            return text;
+        }
+        let user = match self.user.trim() {
+            "" => String::new(),
+            user => format!("{}@", encoded(user)),
+        };
+        let slash = if folder.is_empty() { "" } else { "/" };
+        format!("{}+{scheme}://{user}{rest}{slash}{}", kind.as_str(), encoded_path(folder))
+    }
+
+    /// The password, key or token, if one was entered.
+    pub fn secret(&self, kind: DestinationKind) -> Option<SecretText> {
+        match (self.secret.is_empty(), kind) {
+            (true, _) => None,
+            (false, DestinationKind::S3) => {
+                Some(SecretText::new(format!("{}:{}", self.user.trim(), self.secret)))
+            }
+            (false, _) => Some(SecretText::new(self.secret.clone())),
+        }
+    }
+
+    fn text(&mut self, field: Field) -> &mut String {
+        match field {
+            Field::Server => &mut self.server,
+            Field::Folder => &mut self.folder,
+            Field::Bucket => &mut self.bucket,
+            Field::Region => &mut self.region,
+            Field::User => &mut self.user,
+            Field::Secret => &mut self.secret,
+        }
+    }
+}
+
+/// A text as a part of a URL (RFC 3986's unreserved characters stay).
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+fn encoded_path(path: &str) -> String {
+    path.split('/').map(encoded).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(server: &str, folder: &str, user: &str) -> ServerForm {
+        let mut form = ServerForm::default();
+        form.server.push_str(server);
+        form.folder.push_str(folder);
+        form.user.push_str(user);
+        form.bucket.push_str("my photos");
+        form.secret.push_str("planted");
+        form
+    }
+
+    #[test]
+    fn addresses_are_made_of_what_people_enter() {
+        use DestinationKind::{Immich, Nextcloud, S3, WebDav};
+        for (kind, server, folder, user, address) in [
+            (WebDav, "https://h/dav/photos/", "", "ann", "webdav+https://ann@h/dav/photos"),
+            (WebDav, "h/dav", "", "", "webdav+https://h/dav"),
+            (WebDav, " http://10.0.0.2:8080 ", "", "a@b c", "webdav+http://a%40b%20c@10.0.0.2:8080"),
+            (
+                Nextcloud,
+                "cloud.example",
+                "/My Photos/all/",
+                "ann",
+                "nextcloud+https://ann@cloud.example/My%20Photos/all",
+            ),
+            (Immich, "https://photos.example/", "", "", "immich+https://photos.example"),
+            (
+                S3,
+                "https://s3.example",
+                "a b",
+                "ID",
+                "s3://my%20photos/a%20b?endpoint=https%3A%2F%2Fs3.example",
+            ),
+        ] {
+            let form = form(server, folder, user);
+            assert_eq!(form.address(kind), address);
+            assert!(form.is_filled(kind), "{address}");
+            assert!(!format!("{form:?}").contains("planted"));
+        }
+        assert!(!ServerForm::default().is_filled(WebDav));
+        assert_eq!(form("h", "", "ID").secret(S3), Some(SecretText::new("ID:planted".to_owned())));
+        assert_eq!(ServerForm::default().secret(WebDav), None);
+    }
+}

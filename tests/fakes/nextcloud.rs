@@ -1,0 +1,265 @@
+//! A Nextcloud of our own: files over WebDAV, chunked uploads (v2), a quota, and checksums that it
+//! computes when it is told to and otherwise believes unseen, as the real one does.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use sha2::Digest as _;
+
+use super::dav::{Asked, Dav, File, parent};
+use super::dav_xml::{Told, multistatus};
+use super::serve::{Answer, answer, answer_with, field};
+
+/// The smallest part but the last, in bytes: 5 MB.
+const PART_MIN: usize = 5_000_000;
+/// The longest name, in bytes.
+const NAME_BYTES_MAX: usize = 250;
+
+/// What a server may lack.
+#[derive(Debug, Clone)]
+pub struct CloudMoods {
+    /// The path that it is installed at: empty, or as `/nextcloud`.
+    pub root: String,
+    /// It computes checksums when it is told to (`X-Recalculate-Hash`).
+    pub recalculates: bool,
+}
+
+impl Default for CloudMoods {
+    fn default() -> Self {
+        Self { root: String::new(), recalculates: true }
+    }
+}
+
+/// An upload under way.
+#[derive(Default)]
+struct Upload {
+    destination: String,
+    parts: BTreeMap<u32, Bytes>,
+}
+
+/// The server for one person.
+pub struct Nextcloud {
+    user: String,
+    pub moods: CloudMoods,
+    uploads: Mutex<BTreeMap<String, Upload>>,
+}
+
+impl Nextcloud {
+    pub fn new(user: &str, moods: CloudMoods) -> Self {
+        Self { user: user.to_owned(), moods, uploads: Mutex::default() }
+    }
+
+    /// The path below which this person's files are.
+    pub fn files_base(user: &str, moods: &CloudMoods) -> String {
+        format!("{}/remote.php/dav/files/{user}", moods.root)
+    }
+
+    /// The uploads under way and how many parts each has.
+    pub fn uploads(&self) -> Vec<(String, usize)> {
+        let uploads = self.uploads.lock().expect("unpoisoned");
+        uploads.iter().map(|(name, upload)| (name.clone(), upload.parts.len())).collect()
+    }
+
+    /// Answers one request; files are in `dav`.
+    pub fn respond(&self, dav: &Dav, asked: &Asked<'_>) -> Answer {
+        if asked.path == format!("{}/status.php", self.moods.root) {
+            let status = "{\"installed\":true,\"maintenance\":false,\"versionstring\":\"31.0.0\",\"productname\":\"Nextcloud\"}";
+            return answer_with(200, &[("content-type", "application/json")], status);
+        }
+        if !dav.admits(asked.headers) {
+            return answer_with(
+                401,
+                &[("www-authenticate", "Basic realm=\"Nextcloud\"")],
+                sabre("NotAuthenticated"),
+            );
+        }
+        let uploads = format!("{}/remote.php/dav/uploads/{}", self.moods.root, self.user);
+        if let Some(below) = asked.path.strip_prefix(&uploads) {
+            return self.upload(dav, asked, below.trim_matches('/'));
+        }
+        if !asked.path.starts_with(&dav.base) {
+            return answer_with(404, &[("content-type", "text/html")], "<html>Page not found</html>");
+        }
+        self.file(dav, asked)
+    }
+
+    fn file(&self, dav: &Dav, asked: &Asked<'_>) -> Answer {
+        let name = dav.path_of(asked.path).unwrap_or_default();
+        let last = name.rsplit('/').next().unwrap_or_default();
+        if matches!(asked.method, "PUT" | "MKCOL") && (last.len() > NAME_BYTES_MAX || last.contains('\\')) {
+            return answer(400, sabre("The name is not allowed"));
+        }
+        if asked.method == "PUT" && last.ends_with(".part") {
+            return answer(423, "");
+        }
+        match asked.method {
+            "PATCH" => self.recalculate(dav, asked, &name),
+            "PUT" => {
+                let done = dav.respond(asked);
+                if done.status().is_success()
+                    && let Some(file) = dav.file(&name)
+                {
+                    // The checksum is the client's word, and is kept unseen.
+                    let checksum = field(asked.headers, "oc-checksum").map(str::to_owned);
+                    dav.store(&name, File { mtime: mtime_of(asked), checksum, ..file }, true);
+                }
+                done
+            }
+            "PROPFIND" => with_quota(dav, dav.respond(asked)),
+            _ => dav.respond(asked),
+        }
+    }
+
+    fn recalculate(&self, dav: &Dav, asked: &Asked<'_>, name: &str) -> Answer {
+        if !self.moods.recalculates {
+            return answer(405, "");
+        }
+        let Some(file) = dav.file(name) else { return answer(404, "") };
+        match field(asked.headers, "x-recalculate-hash") {
+            Some("sha256") => {
+                let digest = sha2::Sha256::digest(&file.bytes);
+                let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                answer_with(204, &[("oc-checksum", &format!("SHA256:{hex}"))], "")
+            }
+            _ => answer(400, sabre("Bad request")),
+        }
+    }
+
+    fn upload(&self, dav: &Dav, asked: &Asked<'_>, below: &str) -> Answer {
+        let (name, part) = below.split_once('/').unwrap_or((below, ""));
+        let mut uploads = self.uploads.lock().expect("unpoisoned");
+        match (asked.method, part) {
+            ("MKCOL", "") => {
+                let Some(destination) = field(asked.headers, "destination") else { return answer(400, "") };
+                if uploads.contains_key(name) {
+                    return answer(405, "");
+                }
+                uploads.insert(
+                    name.to_owned(),
+                    Upload { destination: destination.to_owned(), ..Upload::default() },
+                );
+                answer(201, "")
+            }
+            ("PROPFIND", "") => listing(asked.path, name, &uploads),
+            ("DELETE", "") => answer(if uploads.remove(name).is_some() { 204 } else { 404 }, ""),
+            ("DELETE", part) => {
+                let gone = uploads.get_mut(name).zip(part.parse().ok()).and_then(|(u, n)| u.parts.remove(&n));
+                answer(if gone.is_some() { 204 } else { 404 }, "")
+            }
+            ("PUT", part) => {
+                let Some(upload) = uploads.get_mut(name) else { return answer(404, "") };
+                let number = part.parse::<u32>().ok().filter(|number| (1..=10_000).contains(number));
+                let Some(number) = number else { return answer(400, "") };
+                if asked.is_cut {
+                    return answer(400, "");
+                }
+                let total = field(asked.headers, "oc-total-length").and_then(|text| text.parse::<u64>().ok());
+                if total.is_some_and(|total| total > dav.free()) {
+                    return answer(507, sabre("Insufficient space"));
+                }
+                upload.parts.insert(number, asked.body.clone());
+                answer(201, "")
+            }
+            ("MOVE", ".file") => {
+                let Some(upload) = uploads.get(name) else { return answer(404, "") };
+                let done = assemble(dav, asked, upload);
+                if done.status().is_success() {
+                    uploads.remove(name);
+                }
+                done
+            }
+            _ => answer(405, ""),
+        }
+    }
+}
+
+fn assemble(dav: &Dav, asked: &Asked<'_>, upload: &Upload) -> Answer {
+    let destination = field(asked.headers, "destination").unwrap_or_default();
+    let path = destination
+        .split_once("://")
+        .map_or(destination, |(_scheme, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
+    let Some(to) = dav.path_of(path) else { return answer(502, "") };
+    if destination != upload.destination {
+        return answer(400, sabre("another destination than at the beginning"));
+    }
+    let last = upload.parts.keys().next_back().copied().unwrap_or(0);
+    if upload.parts.iter().any(|(number, part)| *number != last && part.len() < PART_MIN) {
+        return answer(400, sabre("a part is too small"));
+    }
+    let bytes: Bytes =
+        upload.parts.values().flat_map(|part| part.iter().copied()).collect::<Vec<u8>>().into();
+    let total = field(asked.headers, "oc-total-length").and_then(|text| text.parse::<usize>().ok());
+    if total != Some(bytes.len()) {
+        return answer(400, sabre("the parts are not as long as they should be"));
+    }
+    if !dav.is_dir(parent(&to)) {
+        return answer(409, "");
+    }
+    if bytes.len() as u64 > dav.free() {
+        return answer(507, "");
+    }
+    let is_there = dav.file(&to).is_some();
+    let may_replace = field(asked.headers, "overwrite") != Some("F");
+    let checksum = field(asked.headers, "oc-checksum").map(str::to_owned);
+    let file = File { bytes, version: 0, mtime: mtime_of(asked), checksum };
+    if !dav.store(&to, file, may_replace) {
+        return answer(412, sabre("the destination exists"));
+    }
+    answer_with(if is_there { 204 } else { 201 }, &[("oc-fileid", "00000001oc")], "")
+}
+
+fn listing(path: &str, name: &str, uploads: &BTreeMap<String, Upload>) -> Answer {
+    let told = |href: String, size| Told {
+        href,
+        size,
+        etag: None,
+        modified: "Sat, 03 Feb 2001 04:05:06 GMT".to_owned(),
+        more: String::new(),
+    };
+    let base = path.trim_end_matches('/');
+    let mut all = vec![told(format!("{base}/"), None)];
+    if name.is_empty() {
+        all.extend(uploads.keys().map(|name| told(format!("{base}/{name}/"), None)));
+    } else {
+        let Some(upload) = uploads.get(name) else { return answer(404, sabre("not found")) };
+        // The file that is not there yet is listed too.
+        all.push(told(format!("{base}/.file"), Some(0)));
+        let part =
+            |(number, bytes): (&u32, &Bytes)| told(format!("{base}/{number:05}"), Some(bytes.len() as u64));
+        all.extend(upload.parts.iter().map(part));
+    }
+    answer_with(207, &[("content-type", "application/xml; charset=utf-8")], multistatus(&all))
+}
+
+/// Every folder tells how much room there is.
+fn with_quota(dav: &Dav, done: Answer) -> Answer {
+    use http_body_util::BodyExt as _;
+    if done.status() != 207 {
+        return done;
+    }
+    let free = dav.free().min(i64::MAX as u64);
+    let (head, body) = done.into_parts();
+    let body = body.map_frame(move |frame| {
+        frame.map_data(|bytes| {
+            let text = String::from_utf8_lossy(&bytes).replace(
+                "<D:resourcetype><D:collection/></D:resourcetype>",
+                &format!("<D:resourcetype><D:collection/></D:resourcetype><D:quota-available-bytes>{free}</D:quota-available-bytes>"),
+            );
+            Bytes::from(text)
+        })
+    });
+    let mut done = Answer::from_parts(head, body.boxed_unsync());
+    done.headers_mut().remove("content-length");
+    done
+}
+
+fn mtime_of(asked: &Asked<'_>) -> Option<i64> {
+    field(asked.headers, "x-oc-mtime")?.parse().ok()
+}
+
+fn sabre(message: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?><d:error xmlns:d=\"DAV:\" xmlns:s=\"http://sabredav.org/ns\"><s:message>{message}</s:message></d:error>"
+    )
+}

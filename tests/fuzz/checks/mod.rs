@@ -1,0 +1,9 @@
+//! What each target asserts, one module each.
+
+pub mod conversation;
+pub mod manifest;
+pub mod memory;
+pub mod metadata;
+pub mod names;
+pub mod pictures;
+pub mod settings;

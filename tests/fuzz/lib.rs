@@ -1,0 +1,75 @@
+//! What each fuzz target does with its bytes, and the modules that it does it to.
+//!
+//! A target must never only survive: it asserts what the callers of a parser rely on.
+
+#[path = "../../src/api/mod.rs"]
+pub mod api;
+#[path = "."]
+pub mod base {
+    //! The seams that the modules under test name.
+    #[path = "../../src/base/clock.rs"]
+    pub mod clock;
+    #[path = "../../src/base/files.rs"]
+    pub mod files;
+}
+#[path = "../../src/domain/mod.rs"]
+pub mod domain;
+#[path = "."]
+pub mod media {
+    //! Readers of pictures and clips; each module open, so that it can be called by itself.
+    #[path = "../../src/media/boxes.rs"]
+    pub mod boxes;
+    #[path = "../../src/media/bytes.rs"]
+    pub mod bytes;
+    #[path = "../../src/media/dates.rs"]
+    pub mod dates;
+    #[path = "../../src/media/facts.rs"]
+    pub mod facts;
+    #[path = "../../src/media/fixture/mod.rs"]
+    pub mod fixture;
+    #[path = "../../src/media/guard.rs"]
+    pub mod guard;
+    #[path = "../../src/media/hash.rs"]
+    pub mod hash;
+    #[path = "../../src/media/headers.rs"]
+    pub mod headers;
+    #[path = "../../src/media/heif.rs"]
+    pub mod heif;
+    #[path = "../../src/media/jpeg.rs"]
+    pub mod jpeg;
+    #[path = "../../src/media/metadata.rs"]
+    pub mod metadata;
+    #[path = "../../src/media/movie.rs"]
+    pub mod movie;
+    #[path = "../../src/media/name_date.rs"]
+    pub mod name_date;
+    #[path = "../../src/media/names.rs"]
+    pub mod names;
+    #[path = "../../src/media/picture/mod.rs"]
+    pub mod picture;
+    #[path = "../../src/media/sniff.rs"]
+    pub mod sniff;
+    #[path = "../../src/media/thumb_cache.rs"]
+    pub mod thumb_cache;
+    #[path = "../../src/media/tiff.rs"]
+    pub mod tiff;
+    #[path = "../../src/media/xmp.rs"]
+    pub mod xmp;
+}
+#[path = "."]
+pub mod destination {
+    //! Readers of what a destination holds.
+    #[path = "../../src/destination/manifest.rs"]
+    pub mod manifest;
+}
+#[path = "."]
+pub mod store {
+    //! Readers of what lies beside the database.
+    #[path = "."]
+    pub mod mirror {
+        #[path = "../../src/store/mirror/document.rs"]
+        pub mod document;
+    }
+}
+
+pub mod checks;

@@ -1,0 +1,110 @@
+//! What Nextcloud does beyond other WebDAV servers: large files in chunks, and a quota.
+
+use safelight::destination::Sent;
+use safelight::domain::failure::{FailureKind, Reach};
+use safelight::domain::record::{Evidence, ProofMethod};
+
+use crate::conformance::servers::nextcloud_with;
+use crate::conformance::site::Saver;
+use crate::conformance::source::{Trouble, bytes};
+use crate::fakes::fault_server::{Fault, Order};
+use crate::fakes::nextcloud::CloudMoods;
+
+const MIB: usize = 1024 * 1024;
+const PLENTY: u64 = u64::MAX / 4;
+const SIZE: usize = 34 * MIB + 7;
+/// Three whole chunks and a rest.
+const CHUNKS: usize = 4;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_kill_only_missing_chunks_are_sent() {
+    let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;
+    let bytes = bytes(1, SIZE);
+    let item = site.item(1, "film.mov", &bytes);
+    let saver = Saver::default();
+    let transfer = site.transfer_with(saver.clone());
+    site.sources.trouble_at(25 * MIB as u64, Trouble::Cancel(transfer.cancel.clone()));
+    assert_eq!(site.open().send(&item, &transfer).await, Ok(Sent::Cancelled));
+    let cloud = server.cloud().expect("a Nextcloud");
+    assert!(cloud.uploads()[0].1 >= 2, "{:?}", cloud.uploads());
+    assert!(site.files().is_empty());
+
+    let before = server.received();
+    let (to, again) = (site.open(), site.transfer_with(saver.restarted()));
+    let sent = to.send(&item, &again).await;
+    assert!(matches!(sent, Ok(Sent::Stored { .. })), "{sent:?}");
+    let received = server.received() - before;
+    assert!(received <= 15 * MIB as u64, "{received} bytes were sent again");
+    assert_eq!(again.bytes_sent.load(std::sync::atomic::Ordering::Relaxed), SIZE as u64);
+    assert_eq!(site.contents(&item.key), Some(bytes));
+    assert_eq!(cloud.uploads(), []);
+    match to.prove(&item, "", &again).await {
+        Ok(Evidence::Verified { method, .. }) => assert_eq!(method, ProofMethod::ServerDigest),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answers_and_odd_chunks_end_well() {
+    let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;
+    let bytes = bytes(2, SIZE);
+    for (record, method) in [(1, "MKCOL"), (2, "PUT"), (3, "MOVE")] {
+        let item = site.item(record, &format!("{record}.mov"), &bytes);
+        let to = site.open();
+        // Its folder is there before, so that the order is for the upload.
+        server.dav().add_dirs("photos/2019/2019-05");
+        server.order(Order::new(Fault::DropAfter).method(method).path("/uploads/"));
+        let saver = Saver::default();
+        let failure = to.send(&item, &site.transfer_with(saver.clone())).await.expect_err("no answer");
+        assert_eq!((failure.kind, failure.reach), (FailureKind::Connect, Reach::Resource), "{method}");
+        assert!(server.is_served(), "{method}");
+        let sent = to.send(&item, &site.transfer_with(saver.restarted())).await;
+        assert!(matches!(sent, Ok(Sent::Stored { .. } | Sent::AlreadyThere { .. })), "{method}: {sent:?}");
+        assert_eq!(site.contents(&item.key).as_ref(), Some(&bytes), "{method}");
+    }
+    assert_eq!(site.files().len(), 3);
+    assert_eq!(server.cloud().expect("a Nextcloud").uploads(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chunks_of_a_changed_file_are_never_put_together() {
+    let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;
+    let item = site.item(1, "film.mov", &bytes(1, SIZE));
+    site.sources.change(&item, &bytes(9, SIZE), true);
+    let failure = site.open().send(&item, &site.transfer()).await.expect_err("other bytes");
+    assert_eq!((failure.kind, failure.reach), (FailureKind::Changed, Reach::Resource));
+    assert!(site.files().is_empty() && server.cloud().expect("a Nextcloud").uploads().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_quota_is_seen_before_a_byte_is_sent() {
+    let (site, server) = nextcloud_with(CloudMoods::default(), 12 * MIB as u64).await;
+    let before = server.received();
+    for (record, size) in [(1, 13 * MIB), (2, SIZE)] {
+        let item = site.item(record, &format!("{record}.mov"), &bytes(1, size));
+        let failure = site.open().send(&item, &site.transfer()).await.expect_err("no room");
+        assert_eq!((failure.kind, failure.reach), (FailureKind::Full, Reach::Destination));
+    }
+    assert!(server.received() - before < 4096, "only questions were sent");
+    let fits = site.item(3, "3.jpg", &bytes(1, MIB));
+    assert!(matches!(site.open().send(&fits, &site.transfer()).await, Ok(Sent::Stored { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_taken_is_left_alone() {
+    let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;
+    let (mine, other) = (bytes(1, SIZE), bytes(2, SIZE));
+    let item = site.item(1, "film.mov", &mine);
+    let to = site.open();
+    // Someone else comes first, after the folder was looked at.
+    server.order(Order::new(Fault::Delay(std::time::Duration::ZERO)).method("MOVE").path("/uploads/"));
+    let first = site.item(2, "other.mov", &mine);
+    assert!(matches!(to.send(&first, &site.transfer()).await, Ok(Sent::Stored { .. })));
+    site.put(&item.key, &other);
+    assert_eq!(to.send(&item, &site.transfer()).await, Ok(Sent::KeyTaken));
+    assert_eq!(site.contents(&item.key), Some(other));
+    assert_eq!(
+        server.asked().iter().filter(|seen| seen.path.contains("/uploads/") && seen.method == "PUT").count(),
+        2 * CHUNKS
+    );
+}

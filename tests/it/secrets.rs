@@ -1,0 +1,118 @@
+//! A planted password, looked for in everything that the real process writes or says.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use base64::Engine as _;
+
+use crate::fakes::dav::Moods;
+use crate::fakes::fault_server::{Fault, FaultServer, Order};
+use crate::support::backup::{files_below, tiny_jpeg};
+use crate::support::process::Sandbox;
+
+const USER: &str = "ann";
+const PLANTED: &str = "pl4nted-pa55word";
+
+fn server() -> FaultServer {
+    FaultServer::start(Moods { login: Some((USER.to_owned(), PLANTED.to_owned())), ..Moods::default() })
+}
+
+/// A photo that differs from the others by its number.
+fn add_photo(folder: &Path, number: u8) {
+    std::fs::create_dir_all(folder).expect("a folder");
+    let bytes = [tiny_jpeg(), vec![number]].concat();
+    std::fs::write(folder.join(format!("{number}.jpg")), bytes).expect("a photo");
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Every spelling in which the password could have got out.
+fn spellings() -> Vec<Vec<u8>> {
+    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text).into_bytes();
+    vec![PLANTED.into(), base64(PLANTED), base64(&format!("{USER}:{PLANTED}"))]
+}
+
+fn assert_clean(what: &str, bytes: &[u8]) {
+    for spelling in spellings() {
+        let found = bytes.windows(spelling.len()).any(|window| window == spelling);
+        assert!(!found, "the password is in {what}");
+    }
+}
+
+#[test]
+fn a_password_is_in_nothing_that_is_written_or_said() {
+    let (sandbox, server) = (Sandbox::new(), server());
+    let photos = sandbox.path("photos");
+    add_photo(&photos, 1);
+    let to = format!("webdav+http://{USER}@{}/dav/photos", server.host());
+    let photos_text = photos.to_str().expect("UTF-8");
+    let mut outputs = Vec::new();
+    let mut back_up = |expected: i32| {
+        let mut command = sandbox.command(["-vvv", "backup", photos_text, "--to", &to, "--json"]);
+        let output = command.env("SAFELIGHT_PASSWORD", PLANTED).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(expected), "{}", said(&output));
+        outputs.push(output);
+    };
+    back_up(0);
+    assert!(server.dav().files().iter().any(|path| path.ends_with("1.jpg")), "{:?}", server.dav().files());
+    // Refused, cut off, sent elsewhere and answered with nonsense.
+    for (number, fault) in [
+        (2, Fault::DropAfter),
+        (3, Fault::Redirect("http://127.0.0.1:9/elsewhere".to_owned())),
+        (4, Fault::Answer(500, Vec::new(), format!("you sent {PLANTED}").replace(PLANTED, "something"))),
+    ] {
+        add_photo(&photos, number);
+        server.order(Order::new(fault).method("PUT"));
+        let mut command = sandbox.command(["-vvv", "backup", photos_text, "--to", &to]);
+        let output = command.env("SAFELIGHT_PASSWORD", PLANTED).output().expect("it runs");
+        outputs.push(output);
+        server.heal();
+    }
+    server.dav().moods.lock().expect("unpoisoned").login = Some((USER.to_owned(), "changed".to_owned()));
+    add_photo(&photos, 5);
+    let mut command = sandbox.command(["-vvv", "backup", photos_text, "--to", &to]);
+    let refused = command.env("SAFELIGHT_PASSWORD", PLANTED).output().expect("it runs");
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    outputs.push(refused);
+    for arguments in [["status", "--json"], ["queue", "--json"], ["destination", "list"]] {
+        outputs.push(sandbox.run(&arguments));
+    }
+
+    for output in &outputs {
+        assert_clean("what was said", &output.stdout);
+        assert_clean("what was said", &output.stderr);
+    }
+    let written = files_below(&sandbox.path("."));
+    assert!(written.iter().any(|path| path.ends_with("safelight.db")), "{written:?}");
+    for path in written {
+        assert_clean(&path.to_string_lossy(), &std::fs::read(&path).unwrap_or_default());
+    }
+}
+
+#[test]
+fn without_a_keyring_a_password_is_refused_and_the_way_out_is_named() {
+    let (sandbox, server) = (Sandbox::new(), server());
+    let to = format!("webdav+http://{USER}@{}/dav/photos", server.host());
+    let mut command = sandbox.command(["destination", "add", &to, "--name", "my-nas", "--password-stdin"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(format!("{PLANTED}\n").as_bytes()).expect("written");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(said(&output).contains("SAFELIGHT_PASSWORD_MY_NAS"), "{}", said(&output));
+    assert_clean("what was said", said(&output).as_bytes());
+
+    // With the environment it works, and an address with a password in it never does.
+    let mut command = sandbox.command(["destination", "add", &to, "--name", "my-nas"]);
+    let output = command.env("SAFELIGHT_PASSWORD_MY_NAS", PLANTED).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let with_password = to.replace(USER, &format!("{USER}:{PLANTED}"));
+    let output = sandbox.run(&["destination", "add", &with_password]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert_clean("what was said", said(&output).as_bytes());
+}
