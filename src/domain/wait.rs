@@ -33,6 +33,16 @@ pub enum WaitReason {
         /// When it is tried again.
         until: UnixMillis,
     },
+    /// The disk that holds the app's own data is full.
+    DataFull {
+        /// When it is tried again.
+        until: UnixMillis,
+    },
+    /// The folder of the app's own data cannot be written.
+    DataUnwritable {
+        /// When it is tried again.
+        until: UnixMillis,
+    },
     /// It failed and is tried again later.
     BackOff {
         /// When.
@@ -62,6 +72,8 @@ impl WaitReason {
             Self::Unreachable { .. } => "unreachable",
             Self::Credentials => "credentials",
             Self::NoSpace { .. } => "no_space",
+            Self::DataFull { .. } => "data_full",
+            Self::DataUnwritable { .. } => "data_unwritable",
             Self::BackOff { .. } => "back_off",
             Self::Settling => "settling",
             Self::Indexing => "indexing",
@@ -78,6 +90,8 @@ impl WaitReason {
             Self::Schedule { until }
             | Self::Unreachable { until }
             | Self::NoSpace { until }
+            | Self::DataFull { until }
+            | Self::DataUnwritable { until }
             | Self::BackOff { until } => Some(*until),
             Self::Offline
             | Self::Metered
@@ -102,6 +116,8 @@ impl WaitReason {
             Self::Unreachable { .. } => "Waiting: the backup place cannot be reached",
             Self::Credentials => "Waiting: the backup place refused the sign-in",
             Self::NoSpace { .. } => "Waiting: the backup place is full",
+            Self::DataFull { .. } => "Waiting: the disk that holds Safelight's own data is full",
+            Self::DataUnwritable { .. } => "Waiting: the folder of Safelight's own data cannot be written",
             Self::BackOff { .. } => "Trying again later",
             Self::Settling => "Still being written",
             Self::Indexing => "Being read for the first time",

@@ -11,6 +11,7 @@ mod gates;
 mod guard;
 mod handle;
 pub mod library;
+mod outage;
 mod policy;
 mod port;
 mod progress;

@@ -113,6 +113,7 @@ impl Supervisor {
         });
         let read = work.await;
         let Some(facts) = self.noted(read) else {
+            self.snapshot.wait_reason = self.app_wait().as_ref().map(WaitText::from);
             return;
         };
         self.asset_count = (library_revision, facts.library.assets);
@@ -166,13 +167,14 @@ impl Supervisor {
         self.snapshot = Snapshot { queue_revision, library_revision, ..next };
     }
 
-    /// Why the person's own word keeps everything from happening.
+    /// Why nothing happens anywhere: the person's own word, or nothing can be written down.
     pub(super) fn app_wait(&self) -> Option<WaitReason> {
         if !self.installation.is_on {
             return Some(WaitReason::Off);
         }
         let until = self.installation.paused_until;
-        self.installation.is_paused.then_some(WaitReason::Paused { until })
+        let paused = self.installation.is_paused.then_some(WaitReason::Paused { until });
+        paused.or_else(|| self.data_wait())
     }
 
     fn in_flight(&self) -> u64 {

@@ -11,6 +11,7 @@ use super::deps::Deps;
 use super::gates::{Gates, Moment};
 use super::handle::{Handle, channel};
 use super::library::{Library, LibraryDeps, LibraryState};
+use super::outage::DataDisk;
 use super::progress::Meter;
 use super::publish::Badges;
 use super::runner::{FLOOR, Runner};
@@ -89,6 +90,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         asset_count: (0, 0),
         badges: Badges::default(),
         gates,
+        data_disk: DataDisk::new(),
         is_stopping: false,
     };
     supervisor.tell_digests_wanted();

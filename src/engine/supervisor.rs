@@ -12,6 +12,7 @@ use super::deps::Deps;
 use super::gates::Gates;
 use super::handle::{Call, EngineEnd};
 use super::library::{Library, LibraryState};
+use super::outage::{DataDisk, Unwritten};
 use super::policy;
 use super::progress::Meter;
 use super::publish::Badges;
@@ -20,11 +21,11 @@ use super::tasks::TaskEnd;
 use super::transfer::{self, End, Ended, Watch};
 use crate::api::{Event, Snapshot};
 use crate::domain::backoff;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::gate::Conditions;
 use crate::domain::ids::DestinationId;
 use crate::domain::time::UnixMillis;
-use crate::store::{Installation, Store, StoreError};
+use crate::store::{Installation, Outage, Store, StoreError};
 
 /// How long a stop waits for transfers to let go.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -39,6 +40,7 @@ enum Input {
     LibraryMoved,
     Conditions(Conditions),
     Sleeping,
+    DataDisk(Option<Outage>),
     Resumed,
     Tick,
     Stop,
@@ -65,6 +67,7 @@ pub(super) struct Supervisor {
     pub asset_count: (u64, u64),
     pub badges: Badges,
     pub gates: Gates,
+    pub data_disk: DataDisk,
     pub is_stopping: bool,
 }
 
@@ -76,6 +79,7 @@ impl Supervisor {
         let resumed = Arc::clone(&self.deps.resumed);
         let sleeping = Arc::clone(&self.deps.sleeping);
         let mut conditions = self.deps.conditions.clone();
+        let mut outages = self.store.outages();
         self.step().await;
         while !self.is_stopping {
             let wake = self.next_wake();
@@ -93,6 +97,7 @@ impl Supervisor {
                     Input::LibraryMoved
                 },
                 Ok(()) = conditions.changed() => Input::Conditions(*conditions.borrow_and_update()),
+                Ok(()) = outages.changed() => Input::DataDisk(*outages.borrow_and_update()),
                 () = tokio::time::sleep_until(wake) => Input::Tick,
             };
             self.take(input).await;
@@ -113,6 +118,11 @@ impl Supervisor {
             Input::LibraryMoved => self.is_dirty = true,
             Input::Conditions(conditions) => self.take_conditions(conditions),
             Input::Sleeping => self.notify_extensions().await,
+            Input::DataDisk(outage) => {
+                if let Some(outage) = outage {
+                    self.data_disk_failed(outage);
+                }
+            }
             Input::Resumed => self.resumed(),
             Input::Tick => self.is_dirty |= self.runners.values().any(|runner| !runner.running.is_empty()),
             Input::Stop => self.is_stopping = true,
@@ -151,6 +161,7 @@ impl Supervisor {
                 }
             }
             TaskEnd::Prepared(prepared) => self.destination_prepared(*prepared).await,
+            TaskEnd::DataProbed { outcome, count } => self.data_probed(outcome, count),
             TaskEnd::Answered => {}
             TaskEnd::Lost(error) => tracing::error!(%error, "a task ended before its time"),
         }
@@ -173,8 +184,10 @@ impl Supervisor {
             }
             End::PutBack => {}
             End::DestinationLost(failure) => self.destination_lost(ended.destination, &failure).await,
-            // Nothing more can be remembered, so nothing more may be done.
-            End::StoreLost => self.is_stopping = true,
+            End::Unwritten { outcome, error } => {
+                self.data_disk.keep(Unwritten { job: ended.job, record: ended.record, outcome });
+                self.noted::<()>(Err(error));
+            }
         }
     }
 
@@ -228,16 +241,26 @@ impl Supervisor {
                     self.noted(written.await);
                 }
             }
+            // It is there; what it told could not be written down.
+            Err(failure) if failure.reach == Reach::Run => self.data_disk_failed(match failure.kind {
+                FailureKind::Full => Outage::Full,
+                _ => Outage::Unwritable,
+            }),
             Err(failure) => self.destination_lost(id, &failure).await,
         }
     }
 
-    /// A store write whose failure leaves nothing sensible to do but stop.
+    /// A use of the store. One that fails because of its disk waits for the disk; any other failure
+    /// leaves nothing sensible to do but stop.
     pub(super) fn noted<T>(&mut self, written: Result<T, StoreError>) -> Option<T> {
         match written {
             Ok(value) => Some(value),
             Err(StoreError::Refused(why)) => {
                 tracing::warn!(%why, "a write was refused");
+                None
+            }
+            Err(error) if error.outage().is_some() => {
+                error.outage().into_iter().for_each(|outage| self.data_disk_failed(outage));
                 None
             }
             Err(error) => {
@@ -251,13 +274,16 @@ impl Supervisor {
 
     /// Whether any work may be done now, for any destination.
     pub(super) fn is_working(&self) -> bool {
-        self.installation.is_on && !self.installation.is_paused
+        self.installation.is_on && !self.installation.is_paused && self.data_disk.is_well()
     }
 
     /// Starts whatever may be started now.
     async fn step(&mut self) {
         let now = Instant::now();
-        self.end_pause().await;
+        if self.data_disk.is_well() {
+            self.end_pause().await;
+        }
+        self.step_data_disk(now);
         let moment = self.moment();
         self.gates.look(&moment);
         if now >= self.floor_at {
@@ -378,6 +404,10 @@ impl Supervisor {
         }
         if let Some(due) = self.badges.due() {
             wake = wake.min(due);
+        }
+        if !self.data_disk.is_well() {
+            let wake = self.data_disk.next_probe().map_or(wake, |at| wake.min(at));
+            return wake.max(now + Duration::from_millis(1));
         }
         let at_wall = |until: UnixMillis| now + until.since(self.deps.clock.now());
         if self.installation.is_paused {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::audit;
 use super::calls::Prepared;
 use super::guard::caught;
+use super::outage;
 use super::policy::Processed;
 use super::supervisor::Supervisor;
 use super::transfer::Ended;
@@ -18,7 +19,7 @@ use crate::destination::{SharedDestination, manifest};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
 use crate::domain::key;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Segment numbers tried when the next one is taken, before it waits for another time.
 const NUMBERS_TRIED_MAX: u64 = 1_000;
@@ -57,6 +58,8 @@ pub(super) enum TaskEnd {
     Audited { destination: DestinationId },
     /// A destination that the person is adding was tried.
     Prepared(Box<Prepared>),
+    /// It was tried to write down what waits, the first `count` of it.
+    DataProbed { outcome: Result<(), StoreError>, count: usize },
     /// A query or another piece that answers its caller by itself.
     Answered,
     /// It panicked or was dropped.
@@ -179,7 +182,7 @@ pub(super) async fn adopt(
             }
             Ok(())
         });
-        work.await.map_err(|error| Failure::destination(FailureKind::Protocol, error.to_string()))?;
+        work.await.map_err(|error| outage::failure_of(&error))?;
     }
     Ok(())
 }

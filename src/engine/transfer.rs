@@ -20,7 +20,7 @@ use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::ids::{DestinationId, JobId, RecordId};
 use crate::domain::path::RelPath;
 use crate::domain::record::Evidence;
-use crate::store::{CompanionRow, DestinationRow, Outcome, Started, Store};
+use crate::store::{CompanionRow, DestinationRow, Outcome, Started, Store, StoreError};
 
 /// Keys tried in one transfer before it counts as a conflict.
 const KEYS_TRIED_MAX: u32 = 4;
@@ -48,8 +48,13 @@ pub(super) enum End {
     PutBack,
     /// Went back unspent because the destination cannot be used.
     DestinationLost(Failure),
-    /// The store would not take the outcome: it is closing or broken.
-    StoreLost,
+    /// The store would not take the outcome.
+    Unwritten {
+        /// What came of the job.
+        outcome: Outcome,
+        /// Why it could not be written.
+        error: StoreError,
+    },
 }
 
 /// What the supervisor can see of a running transfer.
@@ -107,12 +112,13 @@ pub(super) async fn run(
     let bytes_sent = watch.bytes_sent.load(Ordering::Relaxed);
     let (outcome, end) = conclude(&deps, &store, &started, result, bytes_sent).await;
     let (job, record) = (started.job, started.record);
+    let kept = outcome.clone();
     let written = store.write(move |tx| tx.end_job(job, record, &outcome)).await;
     let end = match written {
         Ok(_) => end,
         Err(error) => {
             tracing::error!(%error, "an outcome could not be written");
-            End::StoreLost
+            End::Unwritten { outcome: kept, error }
         }
     };
     let is_stale = |f: &Failure| {

@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrate::migrate;
-use super::rows::StoreError;
+use super::rows::{Outage, StoreError};
 use super::writer::{Durability, Read, Seat, Write, Writer};
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
@@ -51,6 +51,7 @@ pub struct Store {
     path: Arc<PathBuf>,
     executor: Executor,
     epoch: i64,
+    outages: tokio::sync::watch::Receiver<Option<Outage>>,
 }
 
 impl Store {
@@ -82,19 +83,26 @@ impl Store {
             }
         }
         let epoch: i64 = conn.query_row("SELECT run_epoch FROM installation", [], |row| row.get(0))?;
-        let seat = Seat { conn, clock, epoch, durability: Durability::Normal };
+        let (outages, told) = tokio::sync::watch::channel(None);
+        let seat = Seat { conn, clock, epoch, durability: Durability::Normal, outages };
         let writer = if executor.is_inline() {
             Writer::inline(seat)
         } else {
             Writer::thread(seat).map_err(|error| StoreError::File { what: "starting the writer", error })?
         };
-        let store = Self { writer, readers: Arc::default(), path: Arc::new(path), executor, epoch };
+        let store =
+            Self { writer, readers: Arc::default(), path: Arc::new(path), executor, epoch, outages: told };
         Ok(Opened { store, was_unclean, is_new })
     }
 
     /// This run's number.
     pub fn epoch(&self) -> i64 {
         self.epoch
+    }
+
+    /// Tells each time that nothing could be written down.
+    pub fn outages(&self) -> tokio::sync::watch::Receiver<Option<Outage>> {
+        self.outages.clone()
     }
 
     /// Runs `write` in a transaction and gives its result after the commit.

@@ -17,6 +17,8 @@ mod counts;
 mod destinations;
 mod details;
 mod events;
+#[cfg(test)]
+pub mod fault;
 mod files;
 mod installation;
 mod jobs;
@@ -51,7 +53,7 @@ pub use jobs::{JobRow, NewJob, Started};
 #[cfg(test)]
 pub use library_audit::AuditedFile;
 pub use records::{RecordFacts, Wanted};
-pub use rows::StoreError;
+pub use rows::{Outage, StoreError};
 pub use sources::{SourceCondition, SourceRow};
 pub use transitions::Outcome;
 pub use writer::{Read, Write};

@@ -24,6 +24,9 @@ pub enum StoreError {
     /// The database's folder cannot be written.
     #[error("the database cannot be written: {0}")]
     ReadOnly(String),
+    /// The disk under the database failed.
+    #[error("the disk under the database failed: {0}")]
+    Disk(String),
     /// The job limit was reached: the whole change block was undone.
     #[error("the job limit is reached")]
     LimitExceeded,
@@ -46,12 +49,33 @@ pub enum StoreError {
     },
 }
 
+/// Why nothing can be written down for now. It ends by itself when somebody makes room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outage {
+    /// The disk is full.
+    Full,
+    /// The folder cannot be written, or its disk fails.
+    Unwritable,
+}
+
+impl StoreError {
+    /// Whether this may pass without anybody touching the database.
+    pub fn outage(&self) -> Option<Outage> {
+        match self {
+            Self::Full => Some(Outage::Full),
+            Self::ReadOnly(_) | Self::Disk(_) => Some(Outage::Unwritable),
+            _ => None,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as C;
         match error.sqlite_error_code() {
             Some(C::DatabaseCorrupt | C::NotADatabase) => Self::Damaged(error.to_string()),
             Some(C::DiskFull) => Self::Full,
+            Some(C::SystemIoFailure) => Self::Disk(error.to_string()),
             Some(C::ReadOnly | C::CannotOpen | C::PermissionDenied) => Self::ReadOnly(error.to_string()),
             _ => Self::Sql(error.to_string()),
         }

@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_cha
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::rows::StoreError;
+use super::rows::{Outage, StoreError};
 use crate::base::clock::SharedClock;
 use crate::domain::time::UnixMillis;
 
@@ -55,6 +55,7 @@ type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 struct Done {
     keep: bool,
+    outage: Option<Outage>,
     answer: Answer,
 }
 
@@ -83,6 +84,8 @@ pub(super) struct Seat {
     pub epoch: i64,
     /// How hard the connection's commits hold now.
     pub durability: Durability,
+    /// Told of every time that nothing could be written down.
+    pub outages: watch::Sender<Option<Outage>>,
 }
 
 impl Seat {
@@ -97,6 +100,9 @@ impl Seat {
             }
             return;
         };
+        if let Some(outage) = error.outage() {
+            self.outages.send_replace(Some(outage));
+        }
         // SQLite may have rolled back by itself; then this does nothing.
         self.conn.execute_batch("ROLLBACK").ok();
         for answer in answers {
@@ -125,6 +131,9 @@ impl Seat {
             }
             let done = (message.write)(Ok(&write));
             answers.push(done.answer);
+            if done.outage.is_some() {
+                self.outages.send_replace(done.outage);
+            }
             if is_alone && !done.keep {
                 self.conn.execute_batch("ROLLBACK")?;
                 return Ok(());
@@ -136,6 +145,8 @@ impl Seat {
                 self.conn.prepare_cached("RELEASE one")?.execute([])?;
             }
         }
+        #[cfg(test)]
+        super::fault::before_commit()?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     }
@@ -161,6 +172,7 @@ fn copy_of(error: &StoreError) -> StoreError {
         StoreError::Full => StoreError::Full,
         StoreError::ReadOnly(text) => StoreError::ReadOnly(text.clone()),
         StoreError::Damaged(text) => StoreError::Damaged(text.clone()),
+        StoreError::Disk(text) => StoreError::Disk(text.clone()),
         StoreError::Closed => StoreError::Closed,
         other => StoreError::Sql(other.to_string()),
     }
@@ -200,6 +212,7 @@ impl Writer {
         let queued: Queued = Box::new(move |tx| {
             let outcome = tx.and_then(write);
             let keep = outcome.is_ok();
+            let outage = outcome.as_ref().err().and_then(StoreError::outage);
             let answer: Answer = Box::new(move |committed| {
                 // A write that failed by itself keeps its own error, whatever became of the batch.
                 let outcome = match (outcome, committed) {
@@ -208,7 +221,7 @@ impl Writer {
                 };
                 sender.send(outcome).ok();
             });
-            Done { keep, answer }
+            Done { keep, outage, answer }
         });
         let message = Message { write: queued, durability };
         match &*self.0 {

@@ -4,6 +4,7 @@ mod backup;
 mod gates;
 mod hostile;
 mod independence;
+mod outage;
 mod places;
 mod stage;
 mod trouble;
