@@ -64,7 +64,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::api::{Call, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello, PathText, Reply, Request, Selection};
+    use crate::api::{
+        Call, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello, PathText, Reply, Request, SecretText, Selection,
+    };
 
     fn any_request() -> impl Strategy<Value = Request> {
         let path =
@@ -73,14 +75,14 @@ mod tests {
         prop_oneof![
             Just(Request::Subscribe),
             (path(), any::<bool>()).prop_map(|(path, consent_all)| Request::AddSource { path, consent_all }),
-            (path(), any::<Option<String>>(), any::<bool>(), any::<bool>()).prop_map(
-                |(target, name, allow_http, consent_all)| Request::AddDestination {
+            (path(), any::<Option<String>>(), any::<bool>(), any::<bool>(), any::<Option<String>>())
+                .prop_map(|(target, name, allow_http, consent_all, secret)| Request::AddDestination {
                     target,
                     name,
                     allow_http,
-                    consent_all
-                }
-            ),
+                    consent_all,
+                    secret: secret.map(SecretText::new),
+                }),
             any::<Option<u64>>().prop_map(|for_secs| Request::Pause { for_secs }),
             items().prop_map(|ids| Request::Retry(Selection::Items(ids))),
             any::<String>().prop_map(|kind| Request::Exclude(Selection::Kind(kind))),
