@@ -402,6 +402,8 @@ impl Supervisor {
             };
         }
         let last = String::from_utf8_lossy(&address.address).into_owned();
+        // A server's settings are no name.
+        let last = last.split('?').next().unwrap_or_default().to_owned();
         let last = last.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default().to_lowercase();
         let plain: String = last.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let plain = plain.trim_matches('-');

@@ -49,6 +49,7 @@ pub(super) struct Task {
 }
 
 /// The failure that an answer which is no success stands for.
+#[expect(clippy::too_many_lines, reason = "a table: one row a code")]
 pub(super) fn failure(answer: &Answer, task: Task, clock: &dyn Clock) -> Failure {
     let said = Said::of(answer);
     let plain = status::failure(answer, clock, task.what, Some(&said.shown()));

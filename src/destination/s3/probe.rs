@@ -206,10 +206,10 @@ impl Trial<'_> {
                     DigestKind::Crc64Nvme => told(
                         &head,
                         "x-amz-checksum-crc64nvme",
-                        right.crc64nvme.map(|crc| base64(&crc.to_be_bytes())),
+                        right.crc64nvme.map(|crc| base64(&crc.to_be_bytes())).as_deref(),
                     ),
                     DigestKind::Sha256 => {
-                        told(&head, "x-amz-checksum-sha256", right.sha256.map(|sha| base64(&sha)))
+                        told(&head, "x-amz-checksum-sha256", right.sha256.map(|sha| base64(&sha)).as_deref())
                     }
                     DigestKind::Md5 | DigestKind::Sha1 => true,
                 },
@@ -267,7 +267,7 @@ impl Trial<'_> {
             let is_told = self.head("parts").await?.is_some_and(|head| {
                 let is_whole =
                     head.headers.get("x-amz-checksum-type").is_none_or(|kind| kind == "FULL_OBJECT");
-                is_whole && told(&head, "x-amz-checksum-crc64nvme", told_crc)
+                is_whole && told(&head, "x-amz-checksum-crc64nvme", told_crc.as_deref())
             });
             findings.whole_crc = is_told && self.refuses_wrong_whole(right).await?;
         }
@@ -372,8 +372,8 @@ impl Trial<'_> {
     }
 }
 
-fn told(head: &super::prove::Head, name: &str, value: Option<String>) -> bool {
-    value.is_some() && head.headers.get(name).map(str::trim) == value.as_deref()
+fn told(head: &super::prove::Head, name: &str, value: Option<&str>) -> bool {
+    value.is_some() && head.headers.get(name).map(str::trim) == value
 }
 
 /// What a person may want to know.
