@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::runner::TRANSFERS_MAX;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
 use crate::api::Event;
@@ -21,8 +20,8 @@ use crate::store::{Outage, Outcome, StoreError};
 
 /// An outage that comes back so soon is the same one, whatever fitted on the disk meanwhile.
 const SAME_OUTAGE_WITHIN: Duration = backoff::DESTINATION_MAX;
-/// Outcomes that are kept: of all transfers that can be under way at all destinations.
-const UNWRITTEN_MAX: usize = TRANSFERS_MAX as usize * crate::store::SLOTS_MAX as usize;
+/// Outcomes that are kept: more than all transfers that can be under way at all destinations.
+const UNWRITTEN_MAX: usize = 1_024;
 
 /// What came of a job and could not be written down.
 #[derive(Debug, Clone)]

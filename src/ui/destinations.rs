@@ -303,8 +303,7 @@ fn not_agreed(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
 fn enter_password(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Option<Password>) {
     let Some(entry) = password.as_mut() else { return };
     let what = if d.kind == "s3" { "New access key, as ID:SECRET" } else { "New password, key or token" };
-    let label = widgets::note(ui, what);
-    ui.label(label);
+    widgets::caption(ui, what);
     let mut is_over = false;
     ui.horizontal(|ui| {
         let width = widgets::field_beside(ui, "Cancel", "Keep");

@@ -123,8 +123,7 @@ impl ServerForm {
         ui.add_space(space::XS);
         for (field, name, hint) in fields(kind) {
             let width = ui.available_width().min(420.0);
-            let label = widgets::note(ui, *name);
-            ui.label(label);
+            widgets::caption(ui, name);
             let text = self.text(*field);
             let before = text.clone();
             entered |= match field {

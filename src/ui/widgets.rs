@@ -368,6 +368,14 @@ pub(super) fn field(ui: &mut Ui, text: &mut String, name: &str, hint: &str, widt
     response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter))
 }
 
+/// The name above a field. It is only drawn: the field itself says it to a screen reader.
+pub(super) fn caption(ui: &mut Ui, text: &str) {
+    let galley =
+        ui.painter().layout_no_wrap(text.to_owned(), TextStyle::Small.resolve(ui.style()), tokens(ui).weak);
+    let (rect, _response) = ui.allocate_exact_size(galley.size(), Sense::hover());
+    ui.painter().galley(rect.min, galley, tokens(ui).weak);
+}
+
 /// [`field`] for what nobody may read over a shoulder.
 pub(super) fn secret_field(ui: &mut Ui, text: &mut String, name: &str, width: f32) -> bool {
     let edit = eframe::egui::TextEdit::singleline(text)

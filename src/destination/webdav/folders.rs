@@ -8,7 +8,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::calls::Calls;
 use crate::destination::shelf::Listed;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, FailureKind};
 
 /// How many folders are remembered.
 const FOLDERS_KEPT_MAX: usize = 256;
@@ -55,10 +55,10 @@ impl Folders {
         let slot = self.slot(folder);
         let mut known = slot.lock().await;
         if matches!(*known, None | Some(Known::There)) {
-            match list(calls, folder).await? {
+            match list_or_large(calls, folder).await? {
                 // Nothing can be in a folder that is not there; it is made when something is to be.
                 None => return Ok(Hint::Free),
-                Some(listed) => *known = Some(Known::of(listed)),
+                Some(found) => *known = Some(found),
             }
         }
         match known.as_ref() {
@@ -110,6 +110,16 @@ impl Known {
             return Self::Large;
         }
         Self::Listed(listed.into_iter().map(|entry| entry.name).collect())
+    }
+}
+
+/// What is known of a folder after listing it; `None` when there is none. A listing that is too long
+/// or that nobody understands is no failure: names are then asked for one by one.
+async fn list_or_large(calls: &Calls, folder: &str) -> Result<Option<Known>, Failure> {
+    match list(calls, folder).await {
+        Ok(listed) => Ok(listed.map(Known::of)),
+        Err(failure) if failure.kind == FailureKind::Protocol => Ok(Some(Known::Large)),
+        Err(failure) => Err(failure),
     }
 }
 

@@ -11,6 +11,7 @@ use super::reader::{self, Looked};
 use super::scan::{RootLook, StartAt, Step, Unreadable, WalkPlan, Walking};
 use super::shared::Shared;
 use super::source::{GONE_FILES_MIN, SETTLE};
+use super::watch::WatchGuard;
 use crate::domain::file::{ExcludeReason, FileStamp, FileStatus, Problem};
 use crate::domain::ids::{FileId, SourceId};
 use crate::domain::media_type::MediaType;
@@ -87,6 +88,7 @@ impl Ground {
         &self,
         starts: Vec<StartAt>,
         look: &mut Look,
+        watch: Option<Arc<WatchGuard>>,
         stop: Arc<AtomicBool>,
     ) -> Result<Ended, StoreError> {
         let seen = Arc::new(AtomicU64::new(0));
@@ -96,6 +98,7 @@ impl Ground {
             starts,
             left_out: self.shared.left_out(),
             seen: Arc::clone(&seen),
+            watch,
             stop,
         };
         let mut walking = match Walking::start(plan, self.shared.deps.executor.is_inline()) {

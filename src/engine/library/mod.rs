@@ -30,7 +30,7 @@ pub use scan::{BATCH_DIRS_MAX, BATCH_ENTRIES_MAX, DEPTH_MAX};
 pub use source::{
     DEBOUNCE, GONE_FILES_MIN, MISSING_POLL, MOUNT_POLL, RESCAN_FLOOR, SETTLE, UNREADABLE_POLL, UNWATCHED_POLL,
 };
-pub use watch::{DIRTY_DIRS_MAX, Hinted, Hints, SystemWatch, Watch, WatchFailed, WatchGuard};
+pub use watch::{DIRTY_DIRS_MAX, Hinted, Hints, SystemWatch, Watch, WatchFailed, WatchGuard, Watching};
 
 use super::Deps;
 use crate::base::clock::SharedClock;

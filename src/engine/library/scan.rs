@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::watch::WatchGuard;
 use crate::base::files::{Entry, EntryKind, SharedFiles, path_from_bytes};
 use crate::domain::path::join;
 use crate::store::{Listed, Listing, Seen};
@@ -47,6 +48,8 @@ pub struct WalkPlan {
     pub left_out: Arc<Vec<Vec<u8>>>,
     /// Raised by one for each entry seen.
     pub seen: Arc<AtomicU64>,
+    /// Told of each folder before it is listed.
+    pub watch: Option<Arc<WatchGuard>>,
     /// Set to end the walk early.
     pub stop: Arc<AtomicBool>,
 }
@@ -196,6 +199,9 @@ impl Walk {
         if is_start && is_deep {
             let stat = self.plan.files.stat(&path).ok();
             chain = stat.map(|stat| Arc::new(Chain { id: (stat.dev, stat.ino), depth: 0, above: None }));
+        }
+        if let Some(watch) = &self.plan.watch {
+            watch.enter(&path);
         }
         let entries = match self.plan.files.list(&path) {
             Ok(entries) => entries,

@@ -97,7 +97,7 @@ struct SourceTask {
     hints: Hints,
     cancel: CancellationToken,
     stop_walk: Arc<AtomicBool>,
-    watch: Option<WatchGuard>,
+    watch: Option<Arc<WatchGuard>>,
     condition: Condition,
     /// When the source's folder alone is looked at.
     glance_at: Option<Instant>,
@@ -238,7 +238,7 @@ impl SourceTask {
         let root = path_from_bytes(&self.ground.root);
         match self.ground.shared.deps.executor.run(move || watch.watch(&root, &hints)).await {
             Ok(Ok(guard)) => {
-                self.watch = Some(guard);
+                self.watch = Some(Arc::new(guard));
                 self.ground.shared.update_source(self.ground.id, |look| look.is_watched = true);
             }
             Ok(Err(why)) => self.watch_ended(&why),
@@ -316,7 +316,7 @@ impl SourceTask {
     async fn walk(&mut self, starts: Vec<StartAt>, look: &mut Look) -> Result<Ended, StoreError> {
         self.stop_walk.store(true, Ordering::Relaxed);
         self.stop_walk = Arc::default();
-        self.ground.walk(starts, look, Arc::clone(&self.stop_walk)).await
+        self.ground.walk(starts, look, self.watch.clone(), Arc::clone(&self.stop_walk)).await
     }
 
     /// Draws the conclusions of a look: removals, the source's condition, the next look.

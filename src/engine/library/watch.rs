@@ -129,15 +129,28 @@ impl Hints {
 
 /// Watches sources. The app's own is [`SystemWatch`].
 pub trait Watch: Send + Sync {
-    /// Watches a folder and all below it until the guard is dropped. Blocks while it begins.
+    /// Watches a folder, and those below it that are entered, until the guard is dropped.
     ///
     /// # Errors
-    /// When it cannot be watched whole.
+    /// When it cannot be watched.
     fn watch(&self, root: &Path, hints: &Hints) -> Result<WatchGuard, WatchFailed>;
 }
 
-/// Ends a watch when dropped.
-pub type WatchGuard = Box<dyn Send + Sync>;
+/// A watch that is on. Ends when dropped.
+pub trait Watching: Send + Sync {
+    /// A look is about to list this folder: what changes in it from now on is told. A walk enters
+    /// every folder anyway, and a watch that looked for them itself would look at every file once
+    /// more. Entering a folder again is how a moved one is known by its new name.
+    fn enter(&self, dir: &Path);
+}
+
+/// Hears nothing of its own.
+impl Watching for () {
+    fn enter(&self, _dir: &Path) {}
+}
+
+/// A watch that is on.
+pub type WatchGuard = Box<dyn Watching>;
 
 /// The system's own notifications.
 #[derive(Debug, Clone, Copy, Default)]
@@ -149,8 +162,41 @@ impl Watch for SystemWatch {
         let config = notify::Config::default().with_follow_symlinks(false);
         let mut watcher =
             notify::RecommendedWatcher::new(move |event| translator.hear(event), config).map_err(failed)?;
-        watcher.watch(root, RecursiveMode::Recursive).map_err(failed)?;
-        Ok(Box::new(watcher))
+        watcher.watch(root, RecursiveMode::NonRecursive).map_err(failed)?;
+        let watcher = Mutex::new(Some(watcher));
+        Ok(Box::new(SystemWatching { watcher, hints: hints.clone() }))
+    }
+}
+
+struct SystemWatching {
+    /// None once a folder could not be watched.
+    watcher: Mutex<Option<notify::RecommendedWatcher>>,
+    hints: Hints,
+}
+
+impl Watching for SystemWatching {
+    fn enter(&self, dir: &Path) {
+        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Err(error)) =
+            watcher.as_mut().map(|watcher| watcher.watch(dir, RecursiveMode::NonRecursive))
+        else {
+            return;
+        };
+        // It has gone, or may not be looked into: the look finds the same.
+        let is_theirs = match &error.kind {
+            notify::ErrorKind::PathNotFound => true,
+            notify::ErrorKind::Io(io) => matches!(
+                io.kind(),
+                std::io::ErrorKind::NotFound
+                    | std::io::ErrorKind::NotADirectory
+                    | std::io::ErrorKind::PermissionDenied
+            ),
+            _ => false,
+        };
+        if !is_theirs {
+            *watcher = None;
+            self.hints.deaf(failed(error));
+        }
     }
 }
 
@@ -266,13 +312,32 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let hints = Hints::new(Waker::none());
         let guard = SystemWatch.watch(dir.path(), &hints).expect("watch");
-        std::fs::create_dir(dir.path().join("new")).expect("mkdir");
-        let mut dirs = BTreeMap::new();
-        while !dirs.contains_key(&b"new"[..]) {
-            hints.news().await;
-            dirs.extend(hints.take().dirs);
-        }
-        assert_eq!(dirs.get(&b"new"[..]), Some(&true));
+        let hinted = async |wanted: &[u8]| {
+            let mut dirs = BTreeMap::new();
+            while !dirs.contains_key(wanted) {
+                hints.news().await;
+                dirs.extend(hints.take().dirs);
+            }
+            dirs[wanted]
+        };
+        let new = dir.path().join("new");
+        std::fs::create_dir(&new).expect("mkdir");
+        assert!(hinted(b"new").await, "to be looked through to the bottom");
+        guard.enter(&new);
+        std::fs::write(new.join("a.jpg"), "a").expect("write");
+        assert!(!hinted(b"new").await);
+        // A moved folder is known by its new name once it is entered there.
+        let moved = dir.path().join("moved");
+        std::fs::rename(&new, &moved).expect("rename");
+        assert!(hinted(b"moved").await);
+        guard.enter(&moved);
+        std::fs::write(moved.join("b.jpg"), "b").expect("write");
+        assert!(!hinted(b"moved").await);
+        // Nothing to watch is nobody's fault.
+        guard.enter(&new);
+        hints.take();
+        guard.enter(&dir.path().join("never"));
+        assert_eq!(hints.take().deaf, None);
         drop(guard);
     }
 }

@@ -63,6 +63,7 @@ fn first_run_with_the_dialogs_ends_switched_on() {
     assert!(window.sees("Photos from these folders will be copied to /media/disk/backup"));
     assert_eq!(window.asked(|r| matches!(r, Request::AddDestination { .. })), 0, "not before consent");
     assert_eq!(window.world.borrow().snapshot.backup, BackupSwitch::Off);
+    window.scroll_to("Agree and switch on backup");
     window.click("Agree and switch on backup");
     let added = |r: &Request| matches!(r, Request::AddDestination { consent_all: true, target, .. } if target.path == "/media/disk/backup");
     assert_eq!(window.asked(added), 1);

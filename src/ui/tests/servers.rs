@@ -44,6 +44,7 @@ fn a_server_is_tried_and_added_with_its_password() {
     };
     assert_eq!(window.asked(is_added), 1);
     // The form forgets it.
+    window.scroll_to("Add destination");
     window.click("Add destination");
     window.click("Nextcloud");
     assert!(window.harness.get_by_label("App password").value().unwrap_or_default().is_empty());

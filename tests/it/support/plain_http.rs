@@ -44,7 +44,7 @@ pub fn escaped(path: &str) -> String {
     for byte in path.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                text.push(byte.into())
+                text.push(byte.into());
             }
             other => text.push_str(&format!("%{other:02X}")),
         }
