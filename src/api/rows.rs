@@ -131,6 +131,9 @@ pub struct CopyDetails {
     pub failure: Option<FailureText>,
     /// Why it waits.
     pub wait_reason: Option<WaitText>,
+    /// What was decided about it last, newest first.
+    #[serde(default)]
+    pub decisions: Vec<DecisionRow>,
 }
 
 /// A failure for people and machines.
@@ -167,6 +170,17 @@ impl FailureText {
             action: message.action.as_str().to_owned(),
         }
     }
+}
+
+/// Something that was decided about one file at one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionRow {
+    /// When, RFC 3339 UTC.
+    pub at: String,
+    /// What sort: `failed`, `put_back`, `retry`, `renamed`, `asked`.
+    pub kind: String,
+    /// A sentence, without paths or secrets.
+    pub text: String,
 }
 
 /// Which part of the queue.
@@ -249,6 +263,9 @@ pub struct QueueRow {
     /// When it was proved, RFC 3339 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proved_at: Option<String>,
+    /// What was decided about it last, newest first.
+    #[serde(default)]
+    pub decisions: Vec<DecisionRow>,
 }
 
 /// Files that need attention for the same reason.

@@ -98,6 +98,10 @@ pub struct SourceState {
     pub found: u64,
     /// Entries seen by the running scan.
     pub scanned: u64,
+    /// What a person should know of it: why it is not there, what cannot be read, why it is not
+    /// watched. A sentence.
+    #[serde(default)]
+    pub note: Option<String>,
 }
 
 /// How a source is.

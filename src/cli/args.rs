@@ -69,6 +69,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Copy files back from a destination, each one compared
     Restore(RestoreArgs),
+    /// Write a file for support: how things are, without names of files, places and people
+    Support(SupportArgs),
 }
 
 /// `agent`
@@ -197,6 +199,14 @@ pub struct ExcludeArgs {
     /// Files by the ids that `queue` shows
     #[arg(required = true, value_name = "ID")]
     pub ids: Vec<String>,
+}
+
+/// `support`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct SupportArgs {
+    /// Where to write it; a file that is there is not replaced
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// `verify`

@@ -1,10 +1,11 @@
-//! The JSON that scripts read. These shapes are a contract: nothing is added, renamed or left out.
+//! The JSON that scripts read. These shapes are a contract: nothing is renamed or left out, and what is
+//! added comes last.
 
 use serde::Serialize;
 
 use crate::api::{
-    BackupSwitch, DestinationState, FailureText, PathText, QueueRow, Snapshot, SourceCondition, SourceState,
-    WaitText,
+    BackupSwitch, DecisionRow, DestinationState, FailureText, PathText, QueueRow, Snapshot, SourceCondition,
+    SourceState, WaitText,
 };
 
 /// `status --json`.
@@ -31,6 +32,7 @@ pub struct Source<'a> {
     path: &'a PathText,
     state: SourceCondition,
     found: u64,
+    note: Option<&'a str>,
 }
 
 /// A destination as `status --json` and `destination list --json` show it.
@@ -74,7 +76,7 @@ impl<'a> Status<'a> {
 impl<'a> Source<'a> {
     /// The object for a source.
     pub fn of(source: &'a SourceState) -> Self {
-        Self { path: &source.path, state: source.state, found: source.found }
+        Self { path: &source.path, state: source.state, found: source.found, note: source.note.as_deref() }
     }
 }
 
@@ -157,6 +159,7 @@ pub struct Item<'a> {
     bytes_total: u64,
     wait_reason: Option<&'a WaitText>,
     failure: Option<Failure<'a>>,
+    decisions: &'a [DecisionRow],
 }
 
 #[derive(Debug, Serialize)]
@@ -189,6 +192,7 @@ impl<'a> Item<'a> {
             bytes_total: row.bytes_total,
             wait_reason: row.wait_reason.as_ref(),
             failure: row.failure.as_ref().map(failure),
+            decisions: &row.decisions,
         }
     }
 }

@@ -17,6 +17,7 @@ mod queue;
 mod resolve;
 mod signals;
 mod status;
+mod support;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,7 @@ pub fn run(command: &Command, global: &Global) -> u8 {
     let start_engine = agent::system_engine();
     let exit = match command {
         Command::Agent(args) => background::run(args, global, &mut out, start_engine),
+        Command::Support(args) => support::run(args, global, &mut out, start_engine),
         other => client(other, global, out, start_engine),
     };
     exit.code()
@@ -178,7 +180,9 @@ fn client(command: &Command, global: &Global, mut out: Out, start_engine: StartE
 
 fn dispatch(desk: &mut Desk, command: &Command) -> Result<Exit, Trouble> {
     match command {
-        Command::Agent(_) => Err(Trouble::new(Exit::Internal, "The agent is no client")),
+        Command::Agent(_) | Command::Support(_) => {
+            Err(Trouble::new(Exit::Internal, "This command finds its own way to the engine"))
+        }
         Command::Backup(args) => backup::run(desk, args),
         Command::Source(command) => places::source(desk, command),
         Command::Destination(command) => places::destinations(desk, command),

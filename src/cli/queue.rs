@@ -89,6 +89,7 @@ fn line(row: &QueueRow) -> String {
         text += &format!("\n          {because}");
     } else if let Some(reason) = &row.wait_reason {
         text += &format!("\n          {}", reason.summary);
+        text += &reason.until.as_ref().map(|until| format!(" (until {until})")).unwrap_or_default();
     }
     text
 }

@@ -208,6 +208,7 @@ mod tests {
                 state: SourceCondition::Watching,
                 found: 3,
                 scanned: 0,
+                note: None,
             }],
             ..Snapshot::default()
         }

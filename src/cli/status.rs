@@ -59,6 +59,7 @@ fn lines(snapshot: &Snapshot) -> Vec<String> {
     }
     for source in &snapshot.sources {
         lines.push(format!("  {}  {}{}", source.path.path, files(source.found), condition(source.state)));
+        lines.extend(source.note.iter().map(|note| format!("    {note}")));
     }
     if !snapshot.destinations.is_empty() {
         lines.push("\nDestinations".to_owned());

@@ -3,6 +3,7 @@
 mod backup;
 mod lines;
 mod shapes;
+mod support;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -125,7 +126,7 @@ fn wait_text(kind: &str, summary: &str) -> WaitText {
 }
 
 fn source(id: i64, path: &str, state: SourceCondition, found: u64) -> SourceState {
-    SourceState { id, path: PathText::from_bytes(path.as_bytes()), state, found, scanned: 0 }
+    SourceState { id, path: PathText::from_bytes(path.as_bytes()), state, found, scanned: 0, note: None }
 }
 
 /// Bins of one pair: safe, unproven, waiting, uploading, needs attention, excluded.

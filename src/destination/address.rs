@@ -21,7 +21,8 @@ const USER_BYTES_MAX: usize = 256;
 pub struct ServerAddress {
     /// What it speaks.
     pub kind: DestinationKind,
-    /// The folder on the server: `http` or `https`, no user, no query, a slash at its end.
+    /// The folder on the server: `http` or `https`, no user, no query, a slash at its end; where a
+    /// protocol has one address instead of folders, that address as it was given.
     pub base: Url,
     /// Who signs in, where the address says so.
     pub user: Option<String>,
@@ -68,7 +69,11 @@ impl ServerAddress {
         }) {
             return Err(wrong("the user name has characters that none can have"));
         }
-        Ok(Self { kind, base: folder_url(url), user })
+        let base = match kind {
+            DestinationKind::Tus | DestinationKind::Resumable => without_user(url),
+            _ => folder_url(url),
+        };
+        Ok(Self { kind, base, user })
     }
 
     /// The address as it is kept: the same for all spellings of one place.
@@ -187,10 +192,15 @@ fn decoded(text: &str) -> Result<String, Failure> {
     Ok(text.map_err(|_bad| wrong("an escape in the address is not UTF-8"))?.into_owned())
 }
 
-/// A URL without user and with exactly one slash at its end.
-fn folder_url(mut url: Url) -> Url {
+fn without_user(mut url: Url) -> Url {
     // Only URLs without a host refuse.
     url.set_username("").ok();
+    url
+}
+
+/// A URL without user and with exactly one slash at its end.
+fn folder_url(url: Url) -> Url {
+    let mut url = without_user(url);
     let parts: Vec<String> = url
         .path_segments()
         .into_iter()
@@ -223,6 +233,9 @@ mod tests {
         ] {
             assert_eq!(parse(K::WebDav, given).text(), kept);
             assert_eq!(parse(K::WebDav, kept).text(), kept);
+        }
+        for kept in ["tus+https://h/files", "tus+https://ann@h/files/", "tus+https://h/"] {
+            assert_eq!(parse(K::Tus, kept).text(), kept);
         }
         let address = parse(K::Nextcloud, "nextcloud+https://a%40b@cloud.example/sub/Photos");
         assert_eq!(address.user.as_deref(), Some("a@b"));

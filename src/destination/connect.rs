@@ -9,7 +9,7 @@ use super::folder::{Folder, FolderFs, Parts, RealFs};
 use super::http::SharedHttp;
 use super::s3::S3;
 use super::webdav::WebDav;
-use super::{Abilities, BoxFuture, Destination as _, SharedDestination};
+use super::{Abilities, BoxFuture, Destination as _, SharedDestination, resumable, tus};
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
 use crate::base::files::path_from_bytes;
@@ -211,6 +211,15 @@ impl Connector {
                 let (s3, abilities) = S3::create(self.new_server_parts(address, installation)?).await?;
                 Ok((Arc::new(s3), abilities))
             }
+            DestinationKind::Tus => {
+                let (uploads, abilities) = tus::create(self.new_server_parts(address, installation)?).await?;
+                Ok((Arc::new(uploads), abilities))
+            }
+            DestinationKind::Resumable => {
+                let parts = self.new_server_parts(address, installation)?;
+                let (uploads, abilities) = resumable::create(parts).await?;
+                Ok((Arc::new(uploads), abilities))
+            }
             other => Err(unknown(other)),
         }
     }
@@ -237,6 +246,10 @@ impl Connect for Connector {
                 Ok(Arc::new(WebDav::new(self.server_parts(address, installation)?)?))
             }
             DestinationKind::S3 => Ok(Arc::new(S3::new(self.server_parts(address, installation)?)?)),
+            DestinationKind::Tus => Ok(Arc::new(tus::open(self.server_parts(address, installation)?)?)),
+            DestinationKind::Resumable => {
+                Ok(Arc::new(resumable::open(self.server_parts(address, installation)?)?))
+            }
             other => Err(unknown(other)),
         }
     }
@@ -266,6 +279,10 @@ impl Connect for Connector {
                     WebDav::try_out(self.new_server_parts(address, "test")?).await
                 }
                 DestinationKind::S3 => S3::try_out(self.new_server_parts(address, "test")?).await,
+                DestinationKind::Tus => tus::try_out(self.new_server_parts(address, "test")?).await,
+                DestinationKind::Resumable => {
+                    resumable::try_out(self.new_server_parts(address, "test")?).await
+                }
                 other => Err(unknown(other)),
             }
         })
@@ -273,8 +290,10 @@ impl Connect for Connector {
 
     fn keep_secret<'a>(&'a self, address: &'a Address, secret: Secret) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            let kept = self.vault.store.set(&Self::account(address)?, secret).await;
-            kept.map_err(|trouble| not_kept(&trouble, address.kind, address.name.as_deref()))
+            let account = Self::account(address)?;
+            let user = address::user_of(address.kind, &account)?;
+            let kept = self.vault.store.set(&account, secret).await;
+            kept.map_err(|trouble| not_kept(&trouble, address.kind, address.name.as_deref(), user.as_deref()))
         })
     }
 

@@ -42,9 +42,10 @@ pub struct Credentials {
     known: Mutex<Option<Login>>,
 }
 
-/// The variables that may hold the secret of a kind, without those of a name.
-fn variable_of(kind: DestinationKind) -> &'static str {
+/// The variable that may hold the secret of a kind and user, without that of a name.
+fn variable_of(kind: DestinationKind, user: Option<&str>) -> &'static str {
     match kind {
+        DestinationKind::Tus | DestinationKind::Resumable if user.is_some() => "SAFELIGHT_PASSWORD",
         DestinationKind::Folder | DestinationKind::WebDav | DestinationKind::Nextcloud => {
             "SAFELIGHT_PASSWORD"
         }
@@ -62,9 +63,9 @@ pub fn variable_of_name(name: &str) -> String {
 /// Whether a kind may be used without any secret.
 fn may_be_open(kind: DestinationKind, user: Option<&str>) -> bool {
     match kind {
-        DestinationKind::Folder | DestinationKind::Tus | DestinationKind::Resumable => true,
+        DestinationKind::Folder => true,
         // A server that lets everyone in has no users.
-        DestinationKind::WebDav => user.is_none(),
+        DestinationKind::WebDav | DestinationKind::Tus | DestinationKind::Resumable => user.is_none(),
         DestinationKind::S3 | DestinationKind::Nextcloud | DestinationKind::Immich => false,
     }
 }
@@ -112,7 +113,7 @@ impl Credentials {
         }
         // Whoever names no user did not mean the password that is there for all.
         let is_meant = self.kind != DestinationKind::WebDav || self.user.is_some();
-        if let Some(secret) = read(variable_of(self.kind)).filter(|_secret| is_meant) {
+        if let Some(secret) = read(variable_of(self.kind, self.user.as_deref())).filter(|_secret| is_meant) {
             let user = match self.kind {
                 DestinationKind::S3 => {
                     (self.vault.environment)("AWS_ACCESS_KEY_ID").filter(|id| !id.is_empty())
@@ -134,8 +135,10 @@ impl Credentials {
     }
 
     fn missing(&self, why: &str) -> Failure {
-        let variable =
-            self.name.as_deref().map_or_else(|| variable_of(self.kind).to_owned(), variable_of_name);
+        let variable = self
+            .name
+            .as_deref()
+            .map_or_else(|| variable_of(self.kind, self.user.as_deref()).to_owned(), variable_of_name);
         let details =
             format!("{why}; enter it again, or set {variable} in the environment that Safelight starts in");
         Failure::destination(FailureKind::Credentials, details)
@@ -159,8 +162,13 @@ fn split(kind: DestinationKind, user: Option<String>, secret: Secret) -> Login {
 }
 
 /// What it means that a secret could not be kept.
-pub fn not_kept(trouble: &SecretTrouble, kind: DestinationKind, name: Option<&str>) -> Failure {
-    let variable = name.map_or_else(|| variable_of(kind).to_owned(), variable_of_name);
+pub fn not_kept(
+    trouble: &SecretTrouble,
+    kind: DestinationKind,
+    name: Option<&str>,
+    user: Option<&str>,
+) -> Failure {
+    let variable = name.map_or_else(|| variable_of(kind, user).to_owned(), variable_of_name);
     let details = format!(
         "{trouble}; Safelight keeps passwords nowhere else: set {variable} in the environment that it starts in"
     );
@@ -202,6 +210,7 @@ mod tests {
             ("AWS_ACCESS_KEY_ID", "id"),
             ("AWS_SECRET_ACCESS_KEY", "key"),
             ("IMMICH_API_KEY", "immich"),
+            ("SAFELIGHT_TOKEN", "token"),
         ];
         let all = || vault(ALL, Arc::clone(&full));
         assert_eq!(login(all(), WebDav, Some("my-nas"), Some("ann")).await, some(Some("ann"), "named"));
@@ -209,12 +218,15 @@ mod tests {
         assert_eq!(login(all(), S3, None, None).await, some(Some("id"), "key"));
         assert_eq!(login(all(), WebDav, Some("other"), None).await, some(None, "kept:it"));
         assert_eq!(login(all(), Immich, None, None).await, some(None, "immich"));
+        assert_eq!(login(all(), Tus, None, None).await, some(None, "token"));
+        assert_eq!(login(all(), Tus, None, Some("ann")).await, some(Some("ann"), "any"));
         let none =
             || vault(&[("AWS_SECRET_ACCESS_KEY", "half"), ("SAFELIGHT_PASSWORD", "")], Arc::clone(&full));
         assert_eq!(login(none(), WebDav, None, Some("ann")).await, some(Some("ann"), "kept:it"));
         assert_eq!(login(none(), S3, None, None).await, some(Some("kept"), "it"));
         let empty = || vault(&[], Arc::default());
         assert_eq!(login(empty(), Tus, None, None).await, Ok(None));
+        assert!(login(empty(), Tus, None, Some("ann")).await.is_err());
         assert_eq!(login(empty(), WebDav, None, None).await, Ok(None));
         let missing = login(empty(), WebDav, Some("my-nas"), Some("ann")).await.expect_err("none");
         assert_eq!(missing.kind, FailureKind::Credentials);

@@ -12,10 +12,13 @@ pub mod http;
 pub mod layer;
 pub mod manifest;
 pub mod marker;
+pub mod resumable;
 pub mod s3;
 pub mod shelf;
 pub mod source;
 mod turns;
+pub mod tus;
+pub mod uploads;
 pub mod webdav;
 
 use std::future::Future;

@@ -20,6 +20,7 @@ pub mod media_type;
 pub mod messages;
 pub mod path;
 pub mod record;
+pub mod redact;
 pub mod target;
 pub mod time;
 pub mod transfer;

@@ -15,7 +15,7 @@ use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, ItemId, SourceId};
 use crate::domain::time::UnixMillis;
-use crate::store::{NewDestination, StoreError};
+use crate::store::{DecisionKind, NewDestination, StoreError, Write};
 
 /// The outcome of a request.
 pub(super) type Outcome = Result<Reply, ApiError>;
@@ -195,7 +195,12 @@ impl Supervisor {
             Selection::Kind(kind) => self.store.write(move |tx| tx.retry_all(Some(&kind))).await,
             Selection::Items(ids) => {
                 let items = items_of(&ids)?;
-                self.store.write(move |tx| tx.retry_items(&items)).await
+                self.store
+                    .write(move |tx| {
+                        note_asked(tx, &items, "You asked for another try")?;
+                        tx.retry_items(&items)
+                    })
+                    .await
             }
         };
         let items = work.map_err(|e| internal(&e))?;
@@ -231,7 +236,12 @@ impl Supervisor {
                         }
                     }
                 }
-                self.store.write(move |tx| tx.exclude_items(&items)).await
+                self.store
+                    .write(move |tx| {
+                        note_asked(tx, &items, "You left it out")?;
+                        tx.exclude_items(&items)
+                    })
+                    .await
             }
         };
         let items = work.map_err(|e| internal(&e))?;
@@ -339,6 +349,16 @@ impl Supervisor {
             TaskEnd::Answered
         });
     }
+}
+
+/// Keeps what the person asked for of these.
+fn note_asked(tx: &Write<'_>, items: &[ItemId], text: &str) -> Result<(), StoreError> {
+    for item in items {
+        if let ItemId::Record(record) = item {
+            tx.add_decision(*record, DecisionKind::Asked, text)?;
+        }
+    }
+    Ok(())
 }
 
 fn items_of(ids: &[String]) -> Result<Vec<ItemId>, ApiError> {

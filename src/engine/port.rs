@@ -14,7 +14,8 @@ use crate::extension::{
     BLOCK_CHANGES_MAX, BoxFuture, ChangedFiles, FileChange, JobChange, JobContext, JobTarget, PortError,
 };
 use crate::store::{
-    Change, ChangeKind, Changes, DestinationRow, JobRow, NewJob, Read, Store, StoreError, Wanted, Write,
+    Change, ChangeKind, Changes, DecisionKind, DestinationRow, JobRow, NewJob, Read, Store, StoreError,
+    Wanted, Write,
 };
 
 /// Changes and files in one page.
@@ -180,6 +181,9 @@ fn apply(
             let did = tx.retry_job(*job)?;
             if let Some(target) = to.as_ref().filter(|_| did) {
                 tx.retarget_job(*job, &key_of(destination, target)?, &destination.abilities)?;
+                tx.add_job_decision(*job, DecisionKind::Renamed, "Tried once more, under another name")?;
+            } else if did {
+                tx.add_job_decision(*job, DecisionKind::Retry, "Tried once more at once")?;
             }
             Ok(did)
         }

@@ -216,7 +216,8 @@ impl Supervisor {
             SourceCondition::Present => ApiCondition::Watching,
         };
         let scanned = if scan.is_scanning { scan.scanned } else { 0 };
-        SourceState { id: row.id.0, path: PathText::from_bytes(&row.path), state, found, scanned }
+        let path = PathText::from_bytes(&row.path);
+        SourceState { id: row.id.0, path, state, found, scanned, note: scan.note }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::ids::{DestinationId, JobId, RecordId};
 use crate::domain::path::RelPath;
 use crate::domain::record::Evidence;
-use crate::store::{CompanionRow, DestinationRow, Outcome, Started, Store, StoreError};
+use crate::store::{CompanionRow, DecisionKind, DestinationRow, Outcome, Started, Store, StoreError};
 
 /// Keys tried in one transfer before it counts as a conflict.
 const KEYS_TRIED_MAX: u32 = 4;
@@ -113,7 +113,16 @@ pub(super) async fn run(
     let (outcome, end) = conclude(&deps, &store, &started, result, bytes_sent).await;
     let (job, record) = (started.job, started.record);
     let kept = outcome.clone();
-    let written = store.write(move |tx| tx.end_job(job, record, &outcome)).await;
+    let decision = decision(&outcome, &end);
+    let written = store
+        .write(move |tx| {
+            let is_ours = tx.end_job(job, record, &outcome)?;
+            if let Some((kind, text)) = decision.filter(|_| is_ours) {
+                tx.add_decision(record, kind, &text)?;
+            }
+            Ok(is_ours)
+        })
+        .await;
     let end = match written {
         Ok(_) => end,
         Err(error) => {
@@ -132,6 +141,28 @@ pub(super) async fn run(
         _ => None,
     };
     Ended { destination: row.id, job, record, bytes: started.content.size, end, look_again }
+}
+
+/// What is kept of an outcome for the person; nothing of one that went well.
+fn decision(outcome: &Outcome, end: &End) -> Option<(DecisionKind, String)> {
+    let said = |failure: &Failure| crate::domain::messages::describe_failure(failure).summary;
+    match (outcome, end) {
+        (Outcome::Failed { failure, .. }, _) if failure.is_permanent() => {
+            Some((DecisionKind::Failed, format!("{}. Trying again would not help", said(failure))))
+        }
+        (Outcome::Failed { failure, eligible_at }, _) => {
+            let text = format!("{}. May be tried again from {}", said(failure), eligible_at.rfc3339());
+            Some((DecisionKind::Failed, text))
+        }
+        (Outcome::PutBack { .. }, End::DestinationLost(failure)) => {
+            Some((DecisionKind::PutBack, format!("{}. It keeps its place and its tries", said(failure))))
+        }
+        (Outcome::PutBack { .. }, _) => Some((
+            DecisionKind::PutBack,
+            "Stopped before it was done. It keeps its place and its tries".to_owned(),
+        )),
+        (Outcome::Succeeded { .. }, _) => None,
+    }
 }
 
 /// How long a transfer that was told to stop may take to let go, before it is let go of.
@@ -202,7 +233,13 @@ async fn attempt(
             Sent::Cancelled => return Ok(Attempt::Cancelled),
             Sent::KeyTaken => {
                 let abilities = row.abilities.clone();
-                let next = store.write(move |tx| tx.next_key(record, &abilities)).await;
+                let next = store
+                    .write(move |tx| {
+                        let text = "Another file has its name there, so it gets another one";
+                        tx.add_decision(record, DecisionKind::Renamed, text)?;
+                        tx.next_key(record, &abilities)
+                    })
+                    .await;
                 item.key = next.map_err(|error| match error {
                     crate::store::StoreError::Refused(why) => Failure::permanent(FailureKind::Conflict, why),
                     other => store_failed(other),

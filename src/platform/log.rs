@@ -1,5 +1,5 @@
 //! The log: a few files of bounded size for the owner alone. It names files and what happened to
-//! them, never a secret.
+//! them, never a secret: whatever looks like one is taken out of every line.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::paths::make_private_dir;
+use crate::domain::redact::without_secrets;
 
 /// A log file is put aside when it is larger than this, in bytes.
 const FILE_LEN_MAX: u64 = 2 << 20;
@@ -92,6 +93,8 @@ struct RollingFile {
     file: File,
     len: u64,
     len_max: u64,
+    /// Lines that could not be written since the last one that could.
+    lost: u64,
 }
 
 impl RollingFile {
@@ -100,7 +103,7 @@ impl RollingFile {
         let path = dir.join(format!("{name}.log"));
         let file = append_to(&path)?;
         let len = file.metadata()?.len();
-        Ok(Self { path, file, len, len_max })
+        Ok(Self { path, file, len, len_max, lost: 0 })
     }
 
     fn roll(&mut self) -> io::Result<()> {
@@ -108,9 +111,22 @@ impl RollingFile {
             // A gap in the row is no reason to lose lines.
             std::fs::rename(self.aged(age), self.aged(age + 1)).ok();
         }
-        std::fs::rename(&self.path, self.aged(1))?;
-        self.file = append_to(&self.path)?;
+        let renamed = std::fs::rename(&self.path, self.aged(1)).and_then(|()| append_to(&self.path));
+        match renamed {
+            Ok(file) => self.file = file,
+            // Where nothing can be put aside, the bound holds all the same: the old lines go.
+            Err(_) => self.file.set_len(0)?,
+        }
         self.len = 0;
+        Ok(())
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.len > 0 && self.len.saturating_add(line.len() as u64) > self.len_max {
+            self.roll()?;
+        }
+        self.file.write_all(line)?;
+        self.len += line.len() as u64;
         Ok(())
     }
 
@@ -124,13 +140,20 @@ fn append_to(path: &Path) -> io::Result<File> {
 }
 
 impl Write for RollingFile {
+    /// A line that cannot be written, as on a full disk, is lost and counted: work must not suffer
+    /// from its log.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.len > 0 && self.len.saturating_add(line.len() as u64) > self.len_max {
-            self.roll()?;
+        let clean = without_secrets(&String::from_utf8_lossy(line));
+        if self.lost > 0 {
+            let lost = format!("{} lines could not be written here\n", self.lost);
+            if self.append(lost.as_bytes()).is_ok() {
+                self.lost = 0;
+            }
         }
-        let written = self.file.write(line)?;
-        self.len += written as u64;
-        Ok(written)
+        if self.append(clean.as_bytes()).is_err() {
+            self.lost = self.lost.saturating_add(1);
+        }
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -165,5 +188,47 @@ mod tests {
         }
         assert!(tail(&logs.join("agent.log"), 23).ends_with("line 099 of a hundred"));
         assert_eq!(tail(&logs.join("none.log"), 23), "");
+    }
+
+    #[test]
+    fn secrets_do_not_get_into_a_line() {
+        let dir = tempfile::tempdir().expect("temp");
+        let mut file = RollingFile::open(dir.path(), "agent", 1_000).expect("open");
+        writeln!(file, "GET https://ada:hunter2@host/?token=abc refused, Authorization: Bearer xyz")
+            .expect("write");
+        let text = tail(&dir.path().join("agent.log"), 1_000);
+        assert_eq!(text, "GET https://(hidden)@host/?(hidden) refused, Authorization: Bearer (hidden)");
+    }
+
+    #[test]
+    fn a_full_disk_costs_lines_and_says_so_when_there_is_room_again() {
+        let dir = tempfile::tempdir().expect("temp");
+        let mut file = RollingFile::open(dir.path(), "agent", 1_000).expect("open");
+        let good = std::mem::replace(
+            &mut file.file,
+            OpenOptions::new().append(true).open("/dev/full").expect("full"),
+        );
+        writeln!(file, "lost").expect("the writer is not told");
+        writeln!(file, "lost too").expect("the writer is not told");
+        file.file = good;
+        writeln!(file, "kept").expect("write");
+        let text = tail(&dir.path().join("agent.log"), 1_000);
+        assert!(text.ends_with("kept") && text.contains("lines could not be written here"), "{text}");
+        assert!(!text.contains("lost too"), "{text}");
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_put_aside_stays_within_its_bound() {
+        let dir = tempfile::tempdir().expect("temp");
+        let mut file = RollingFile::open(dir.path(), "agent", 64).expect("open");
+        // Nothing can be renamed onto a folder that is not empty.
+        std::fs::create_dir_all(dir.path().join("agent.1.log/in the way")).expect("dir");
+        std::fs::create_dir_all(dir.path().join("agent.2.log/in the way")).expect("dir");
+        std::fs::create_dir_all(dir.path().join("agent.3.log/in the way")).expect("dir");
+        for n in 0..100 {
+            writeln!(file, "line {n:03} of a hundred").expect("write");
+        }
+        let text = std::fs::read_to_string(dir.path().join("agent.log")).expect("read");
+        assert!(text.len() <= 64 && text.ends_with("line 099 of a hundred\n"), "{text}");
     }
 }

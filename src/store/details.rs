@@ -8,7 +8,7 @@ use super::destinations::DestinationRow;
 use super::library_queries::absolute;
 use super::rows::{StoreError, named, named_or_null, unsigned};
 use super::writer::Read;
-use crate::api::{AssetDetails, CopyDetails, FailureText, PathText, ResourceDetails, WaitText};
+use crate::api::{AssetDetails, CopyDetails, DecisionRow, FailureText, PathText, ResourceDetails, WaitText};
 use crate::domain::accounting::Bin;
 use crate::domain::asset::ResourceKind;
 use crate::domain::backoff;
@@ -202,6 +202,11 @@ impl Read<'_> {
         Ok(query.query_row(params![destination.0, file.0], shown_record).optional()?)
     }
 
+    /// What was decided about a record last. Nothing has been where no job has been.
+    pub(super) fn decisions_of(&self, record: &ShownRecord) -> Result<Vec<DecisionRow>, StoreError> {
+        if record.jobs_tried == 0 { Ok(Vec::new()) } else { self.decisions(record.id) }
+    }
+
     /// Everything about one asset; none for one that has gone.
     pub fn asset_details(
         &self,
@@ -263,8 +268,10 @@ impl Read<'_> {
             proved_at: None,
             failure: file.failure(),
             wait_reason,
+            decisions: Vec::new(),
         };
         if let Some(record) = record {
+            copy.decisions = self.decisions_of(&record)?;
             copy.key = record.key;
             copy.proof = record.proof.map(|method| method.sentence().to_owned());
             copy.proved_at = record.verified_at.map(UnixMillis::rfc3339);

@@ -298,9 +298,11 @@ impl Read<'_> {
             excluded_because: (bin == Bin::Excluded).then(|| excluded_because(&file)),
             asset: file.asset.map(|asset| asset.0),
             proved_at: None,
+            decisions: Vec::new(),
         };
         if let Some(record) = record {
             row.attempt = record.jobs_tried;
+            row.decisions = self.decisions_of(&record)?;
             row.bytes_sent = record.bytes_sent;
             row.job_state = record.job_state;
             row.failure = record.failure;

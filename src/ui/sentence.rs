@@ -272,7 +272,7 @@ mod tests {
     const DAY_MS: i64 = 86_400_000;
 
     fn source(state: SourceCondition) -> SourceState {
-        SourceState { id: 1, path: PathText::from_bytes(b"/p"), state, found: 18_204, scanned: 0 }
+        SourceState { id: 1, path: PathText::from_bytes(b"/p"), state, found: 18_204, scanned: 0, note: None }
     }
 
     fn place(id: i64, waiting: u64) -> DestinationState {

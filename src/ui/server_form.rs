@@ -171,7 +171,11 @@ impl ServerForm {
 
     /// The address as the command line would take it.
     pub fn address(&self, kind: DestinationKind) -> String {
-        let server = self.server.trim().trim_end_matches('/');
+        let server = match kind {
+            // These have one address, which is taken as it is.
+            DestinationKind::Tus | DestinationKind::Resumable => self.server.trim(),
+            _ => self.server.trim().trim_end_matches('/'),
+        };
         let (scheme, rest) = match server.split_once("://") {
             Some((scheme, rest)) => (scheme, rest),
             None => ("https", server),

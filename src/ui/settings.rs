@@ -141,6 +141,10 @@ pub(super) fn source_row(ui: &mut Ui, env: &mut Env<'_>, source: &SourceState) {
             ui.add(Label::new(path).truncate());
             let color = if needs { t.accent } else { t.faint };
             ui.label(widgets::note(ui, state).color(color));
+            if let Some(note) = &source.note {
+                let note = widgets::note(ui, note.as_str());
+                ui.add(Label::new(note).wrap());
+            }
         });
         widgets::at_right(ui, |ui| {
             if widgets::icon_button(ui, Icon::Close, &format!("Remove {path}")).clicked() {

@@ -6,6 +6,7 @@
     reason = "a helper of a test fails the test by panicking, with a sentence that says why"
 )]
 
+mod conditions;
 mod conformance;
 #[path = "../fakes/mod.rs"]
 mod fakes;
@@ -15,5 +16,7 @@ mod layers;
 mod nextcloud;
 mod secrets;
 mod support;
+mod support_file;
 mod tidy;
+mod uploads;
 mod wire;

@@ -75,6 +75,7 @@ fn row(id: &str, state: &str) -> QueueRow {
         excluded_because: None,
         asset: Some(4),
         proved_at: None,
+        decisions: Vec::new(),
     }
 }
 

@@ -195,3 +195,56 @@ async fn two_requests_at_once_for_one_place_make_one_destination() {
     assert!(first.2 != second.2, "one of them made it");
     assert_eq!(world.snapshot().await.destinations.len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_tells_why_until_when_and_what_was_decided() {
+    let world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    world.set_up().await;
+    world.settled().await;
+    assert!(world.queue(QueueList::Done).await[0].decisions.is_empty(), "what goes well needs no words");
+    world.put("/photos/b.jpg", "b");
+    world.disk.rules(|rules| rules.lie = Some(crate::destination::folder::Lie::FlippedByte));
+    world.ask(Request::Rescan { id: None }).await;
+    let is_waiting = |s: &Snapshot| s.destinations[0].waiting == 1 && s.destinations[0].uploading == 0;
+    world.until("tried", is_waiting).await;
+    let mut row = world.queue(QueueList::Waiting).await.remove(0);
+    while row.decisions.len() < 3 {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        row = world.queue(QueueList::Waiting).await.remove(0);
+    }
+    let kinds: Vec<&str> = row.decisions.iter().rev().map(|decision| decision.kind.as_str()).collect();
+    assert_eq!(kinds[..3], ["failed", "retry", "failed"], "{:#?}", row.decisions);
+    let wait = row.wait_reason.expect("a reason");
+    assert_eq!(wait.kind, "back_off");
+    assert!(row.decisions[0].text.ends_with(&wait.until.expect("an end")), "{:?}", row.decisions);
+    world.until("attention", |s| s.destinations[0].needs_attention == 1).await;
+    let id = world.queue(QueueList::NeedsAttention).await.remove(0).id;
+    for _ in 0..10 {
+        world.ask(Request::Retry(crate::api::Selection::Items(vec![id.clone()]))).await;
+    }
+    world.ask(Request::Exclude(crate::api::Selection::Items(vec![id]))).await;
+    let row = world.queue(QueueList::Excluded).await.remove(0);
+    assert_eq!(row.decisions[0].text, "You left it out");
+    assert!(row.decisions.len() <= 6, "the last few");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_says_why_it_is_not_there() {
+    let world = World::new().await;
+    for n in 0..30 {
+        world.put(&format!("/photos/{n}.jpg"), &format!("photo {n}"));
+    }
+    world.set_up().await;
+    world.settled().await;
+    assert_eq!(world.snapshot().await.sources[0].note, None);
+    world.files.unplug("/photos");
+    world.ask(Request::Rescan { id: None }).await;
+    let away = |s: &Snapshot| s.sources[0].state == crate::api::SourceCondition::Unavailable;
+    let snapshot = world.until("away", away).await;
+    assert!(
+        snapshot.sources[0].note.as_ref().is_some_and(|note| !note.is_empty()),
+        "{:?}",
+        snapshot.sources[0]
+    );
+}

@@ -1,6 +1,7 @@
 //! The store's own tests: SQL is at home here, so rows can be made by hand.
 
 mod companions;
+mod decisions;
 mod keys;
 mod ledger;
 mod settings;

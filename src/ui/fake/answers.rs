@@ -2,9 +2,9 @@
 
 use super::world::{FILE_BYTES, World, count};
 use crate::api::{
-    ApiError, AssetDetails, BackupSwitch, CopyDetails, ErrorKind, FailureGroup, FailureText, PathText,
-    QueueList, QueuePage, QueueQuery, QueueRow, Reply, Request, ResourceDetails, Section, Selection,
-    SourceCondition, SourceState, WaitText,
+    ApiError, AssetDetails, BackupSwitch, CopyDetails, DecisionRow, ErrorKind, FailureGroup, FailureText,
+    PathText, QueueList, QueuePage, QueueQuery, QueueRow, Reply, Request, ResourceDetails, Section,
+    Selection, SourceCondition, SourceState, WaitText,
 };
 use crate::domain::failure::{FailureKind, Reach};
 use crate::domain::file::ExcludeReason;
@@ -141,7 +141,7 @@ impl World {
         let id = i64::try_from(self.snapshot.sources.len()).unwrap_or(0) + 1;
         let found = count(self.assets());
         let state = SourceCondition::Scanning;
-        self.snapshot.sources.push(SourceState { id, path, state, found, scanned: found });
+        self.snapshot.sources.push(SourceState { id, path, state, found, scanned: found, note: None });
         if consent_all {
             self.snapshot.destinations.iter_mut().for_each(|d| d.sources.push(id));
         }
@@ -164,6 +164,7 @@ impl World {
                 proved_at: proved,
                 failure: (bin == "needs_attention").then(|| failure(index)),
                 wait_reason: (bin == "waiting").then(|| WaitText::from(&WaitReason::Queued)),
+                decisions: self.decisions(bin),
             }
         });
         let copies: Vec<CopyDetails> = copies.collect();
@@ -255,8 +256,18 @@ impl World {
             excluded_because: (state == "excluded").then(|| ExcludeReason::ByPerson.sentence().to_owned()),
             asset: i64::try_from(index).ok().map(|i| i + 1),
             proved_at: (state == "safe").then(|| UnixMillis(self.now.0 - 86_400_000).rfc3339()),
+            decisions: self.decisions(&state),
             state,
         }
+    }
+
+    fn decisions(&self, bin: &str) -> Vec<DecisionRow> {
+        let tried = (bin == "needs_attention").then(|| DecisionRow {
+            at: UnixMillis(self.now.0 - 3_600_000).rfc3339(),
+            kind: "retry".to_owned(),
+            text: "Tried once more at once".to_owned(),
+        });
+        tried.into_iter().collect()
     }
 
     fn groups(&self) -> Vec<FailureGroup> {

@@ -106,6 +106,7 @@ impl World {
             state: SourceCondition::Watching,
             found: count(assets),
             scanned: count(assets),
+            note: None,
         });
         for (id, name, url, note) in [
             (1, "Backup disk", "file:///media/ada/Backup disk", "ext4"),

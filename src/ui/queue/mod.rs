@@ -6,6 +6,8 @@
 mod groups;
 mod rows;
 
+pub(in crate::ui) use rows::decision_lines;
+
 use std::collections::{BTreeSet, HashMap};
 
 use eframe::egui::{ScrollArea, Ui};

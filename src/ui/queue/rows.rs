@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use eframe::egui::{Align2, Rect, TextStyle, Ui, UiBuilder, Vec2, pos2, vec2};
 
 use super::hair_line;
-use crate::api::{PathText, QueueList, QueueRow, Selection, TransferStep, Transferring};
+use crate::api::{DecisionRow, PathText, QueueList, QueueRow, Selection, TransferStep, Transferring};
 use crate::domain::accounting::Bin;
+use crate::domain::time::UnixMillis;
 use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, Verb};
 use crate::ui::icons::{self, Icon};
@@ -93,7 +94,9 @@ pub(super) fn row(
     list: QueueList,
 ) {
     let (icon, note) = standing(row, env);
-    let below = format!("{}, {}", row.destination, folder(&row.path));
+    let last = row.decisions.first().filter(|_| list == QueueList::Waiting);
+    let below = last.map_or_else(|| folder(&row.path), |decision| decision.text.as_str());
+    let below = format!("{}, {below}", row.destination);
     let accent = icon == Icon::Attention;
     let Frame { text, right } = frame(ui, icon, &row.path, &below, accent);
     let mut child = ui.new_child(
@@ -113,7 +116,12 @@ pub(super) fn row(
         ui.horizontal_top(|ui| {
             ui.add_space(24.0 + space::XS);
             ui.vertical(|ui| {
-                if !failure.details.is_empty() && widgets::fold(ui, &mut open, "Details", &name) {
+                let has_more = !failure.details.is_empty() || !row.decisions.is_empty();
+                if has_more && widgets::fold(ui, &mut open, "Details", &name) {
+                    for line in decision_lines(&row.decisions, env.model.now) {
+                        let line = widgets::note(ui, line);
+                        ui.add(eframe::egui::Label::new(line).wrap());
+                    }
                     let details = eframe::egui::RichText::new(&failure.details)
                         .text_style(TextStyle::Monospace)
                         .color(tokens(ui).weak);
@@ -127,6 +135,17 @@ pub(super) fn row(
             folds.remove(&row.id);
         }
     }
+}
+
+/// What was decided last, each with its age.
+pub(in crate::ui) fn decision_lines(
+    decisions: &[DecisionRow],
+    now: UnixMillis,
+) -> impl Iterator<Item = String> {
+    decisions.iter().map(move |decision| match words::parse_time(&decision.at) {
+        Some(then) => format!("{}: {}", words::sentence(&words::age(then, now)), decision.text),
+        None => decision.text.clone(),
+    })
 }
 
 /// The icon and the note at the right.

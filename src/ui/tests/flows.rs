@@ -426,3 +426,16 @@ fn folders_nobody_agreed_to_copy_are_shown_and_can_be_agreed_to() {
     assert_eq!(window.world.borrow().snapshot.destinations[1].sources, [1]);
     assert!(!window.sees("Photos from these folders are not copied here"));
 }
+
+#[test]
+fn a_folders_note_and_a_files_decisions_are_shown() {
+    let mut world = World::busy(500);
+    world.snapshot.sources[0].note = Some("2 folders in it cannot be read".to_owned());
+    let mut window = Window::open(world);
+    window.click("Settings");
+    assert!(window.sees("2 folders in it cannot be read"));
+    window.click("Review");
+    window.click_starting("Files, ");
+    window.click_starting("Details of");
+    assert!(window.sees("1 hour ago: Tried once more at once"));
+}

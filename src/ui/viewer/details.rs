@@ -12,9 +12,13 @@ use crate::ui::commands::{Command, Verb};
 use crate::ui::icons::Icon;
 use crate::ui::library::cells::type_label;
 use crate::ui::numbers::ratio;
+use crate::ui::queue::decision_lines;
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets::{self, Kind};
 use crate::ui::words;
+
+/// Decisions shown for one copy; the queue shows the rest.
+const DECISIONS_SHOWN: usize = 3;
 
 pub(super) fn ui(
     ui: &mut Ui,
@@ -156,6 +160,7 @@ fn evidence(ui: &mut Ui, env: &mut Env<'_>, copy: &CopyDetails) {
         more.push(failure.summary.clone());
         more.push(failure.advice.clone());
     }
+    more.extend(decision_lines(&copy.decisions, env.model.now).take(DECISIONS_SHOWN));
     for line in more {
         ui.horizontal(|ui| {
             ui.add_space(18.0 + space::S);

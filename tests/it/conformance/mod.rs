@@ -11,11 +11,13 @@ pub mod s3;
 pub mod servers;
 pub mod site;
 pub mod source;
+pub mod uploads;
 
 use site::Site;
 
 use crate::fakes::dav::Moods;
 use crate::fakes::nextcloud::CloudMoods;
+use crate::fakes::uploads::{Gives, Moods as UploadMoods};
 
 /// Every case, once for each site.
 macro_rules! suite {
@@ -79,4 +81,34 @@ suites!(
         killed::lost_answers_are_survived,
     ],
     with_temps: [killed::a_wrong_start_is_thrown_away,]
+);
+
+/// Servers that name uploads themselves: nothing there has a name that another could take.
+macro_rules! unnamed_suites {
+    ($($cases:tt)*) => {
+        suite!(tus_server, uploads::real_tus(), [$($cases)*]);
+        suite!(tus, uploads::fake(uploads::tus()), [$($cases)*]);
+        suite!(tus_comparing_parts, uploads::fake(UploadMoods { compares_parts: true, ..uploads::tus() }), [$($cases)*]);
+        suite!(draft_3, uploads::fake(uploads::draft(3)), [$($cases)*]);
+        suite!(draft_6, uploads::fake(uploads::draft(6)), [$($cases)*]);
+        suite!(draft_9, uploads::fake(UploadMoods {
+            append_max: Some(1_000_000), gives: Gives::AtTheFile, keeps_finished: true, ..uploads::draft(9)
+        }), [$($cases)*]);
+    };
+}
+
+unnamed_suites!(
+    cases::every_size_arrives_is_proved_and_reads_back,
+    cases::an_empty_file_is_refused,
+    cases::cancelled_before_it_begins_nothing_happens,
+    cases::many_at_once_all_arrive,
+    cases::what_is_not_there_is_not_found,
+    hostile::keys_that_lead_elsewhere_are_refused,
+    killed::killed_at_every_checkpoint_it_ends_well,
+    killed::without_the_store_nothing_is_named,
+    killed::a_changed_source_is_never_stored,
+    killed::a_source_that_goes_is_only_its_own_trouble,
+    uploads::stopped_four_times_it_goes_on_where_it_was,
+    uploads::a_spoiled_copy_is_found_out_and_sent_again,
+    uploads::a_probe_leaves_no_upload_behind,
 );

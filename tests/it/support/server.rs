@@ -85,10 +85,15 @@ pub fn free_port() -> u16 {
 
 /// A program that `tests/servers` has put below the target folder.
 pub fn installed(name: &str) -> PathBuf {
+    installed_beside(&format!("venv/bin/{name}"))
+}
+
+/// Anything else that `tests/servers` has put there.
+pub fn installed_beside(path: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").to_owned();
-    let program = target.join("servers/venv/bin").join(name);
-    assert!(program.exists(), "{} is not there: run tests/servers", program.display());
-    program
+    let place = target.join("servers").join(path);
+    assert!(place.exists(), "{} is not there: run tests/servers", place.display());
+    place
 }
 
 /// Writes a server's configuration.

@@ -1,0 +1,303 @@
+//! Uploads to a server that names them: what tus and the draft "Resumable Uploads for HTTP" share.
+//!
+//! An upload is created empty, its URL is saved, and then bytes are appended from the offset that
+//! the server says it has. A protocol ([`Dialect`]) builds requests and reads answers, without input
+//! or output; this decides what is asked next. It must never take an offset from its own memory,
+//! send a byte twice that the server has confirmed, or send anything to an address of another
+//! origin than the destination's.
+//!
+//! What such a server can and cannot promise:
+//! - There are no names, so nothing is ever overwritten. A key goes along as metadata; the receipt
+//!   is the upload's URL, and without it a copy cannot be found.
+//! - When the answer to a *creation* is lost, nobody knows the upload: an empty one (where small
+//!   files travel with their creation, a whole one) stays at the server until that expires it.
+//! - When the answer to the *last append* is lost and the server forgets finished uploads, it cannot
+//!   be told from one that never was: the file is sent again, and is there twice.
+//! - An upload that is complete may still have been refused by what stands behind the server, if
+//!   that answer was lost. Only bytes read back, or a digest that the server was seen to compare,
+//!   are taken for proof; else the copy stays unproven.
+
+pub(super) mod answers;
+mod calls;
+mod location;
+mod probe;
+mod prove;
+mod send;
+mod state;
+mod whole;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use url::Url;
+
+use super::address::ServerAddress;
+use super::connect::ServerParts;
+use super::http::{Answer, Headers};
+use super::manifest::Collected;
+use super::{Abilities, BoxFuture, Checkpoint, Destination, Item, ReadBack, Sent, Transfer};
+use crate::base::clock::Clock;
+use crate::domain::failure::Failure;
+use crate::domain::hash::{DigestKind, Digests};
+use crate::domain::record::Evidence;
+use crate::domain::target::DestinationKind;
+use state::Findings;
+
+/// What a server says of itself before anything is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Offer {
+    /// It answered as one that knows the protocol.
+    pub is_known: bool,
+    /// The largest file it takes, in bytes.
+    pub size_max: Option<u64>,
+    /// The most bytes of one append.
+    pub append_max: Option<u64>,
+    /// The creation may carry the first bytes.
+    pub takes_bytes_at_once: bool,
+    /// An upload can be ended.
+    pub can_end: bool,
+    /// Digests that it says it compares with every append.
+    pub part_kinds: Vec<DigestKind>,
+    /// What a person may want to know.
+    pub note: String,
+}
+
+/// What is to be created.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewUpload<'a> {
+    /// The key, whose last part is the file's name.
+    pub key: &'a str,
+    /// How long it is in bytes.
+    pub size: u64,
+    /// The original's modification time, in seconds since 1970.
+    pub mtime: i64,
+    /// The content's BLAKE3 in hexadecimal characters; empty where it is not known.
+    pub blake3: &'a str,
+    /// A digest of the whole file for the server to compare.
+    pub whole: Option<(DigestKind, &'a Digests)>,
+    /// The first bytes come with it.
+    pub has_bytes: bool,
+}
+
+/// An upload that was created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Created {
+    /// Its address as the server wrote it; none when the protocol was not understood.
+    pub location: Option<String>,
+    /// How many bytes it has.
+    pub offset: u64,
+    /// The most bytes of one append.
+    pub append_max: Option<u64>,
+}
+
+/// Where an upload stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// How many bytes the server has.
+    pub offset: u64,
+    /// The upload is finished.
+    pub is_complete: bool,
+    /// How long it will be, where the server says so.
+    pub length: Option<u64>,
+    /// The BLAKE3 that its metadata name, where the server repeats them.
+    pub blake3: Option<String>,
+    /// The most bytes of one append.
+    pub append_max: Option<u64>,
+}
+
+/// One append that the server took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Appended {
+    /// How many bytes the server has now, where it says so.
+    pub offset: Option<u64>,
+    /// The upload is finished.
+    pub is_complete: bool,
+    /// The file that it has become, as the server wrote its address.
+    pub file: Option<String>,
+}
+
+/// What an answer that is no success means for the upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The server is at another offset; which, where it says so.
+    Elsewhere(Option<u64>, Failure),
+    /// The server does not have the upload any more.
+    Gone(Failure),
+    /// Another request holds the upload, most likely one of ours that was cut.
+    Busy(Failure),
+    /// It failed on the way: the upload goes on where the server is.
+    Broken(Failure),
+    /// The append was too long for the server, or for one in front of it.
+    TooMuch(Failure),
+    /// The last word: this upload is not to be continued.
+    Over(Failure),
+    /// The upload stays as it is, and cannot go on now.
+    Stopped(Failure),
+}
+
+/// An append that is about to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Append<'a> {
+    /// Where it begins.
+    pub offset: u64,
+    /// Where it ends: the offset after it.
+    pub end: u64,
+    /// It brings the last byte.
+    pub is_last: bool,
+    /// The digest of its bytes for the server to compare.
+    pub digest: Option<(DigestKind, &'a Digests)>,
+}
+
+/// A protocol: requests built and answers read, without input or output. `form` is one of its
+/// versions, where a server may speak one of several.
+pub(super) trait Dialect: Send + Sync {
+    /// Which kind of destination speaks it.
+    fn kind(&self) -> DestinationKind;
+    /// Its forms, the best first.
+    fn forms(&self) -> &'static [u8];
+    /// The form in a person's words.
+    fn describe(&self, form: u8) -> String;
+    /// Asks the server what it can do.
+    fn options(&self, form: u8) -> Headers;
+    /// What it says that it can do.
+    ///
+    /// # Errors
+    /// What the answer means for the destination.
+    fn offer(&self, answer: &Answer, clock: &dyn Clock) -> Result<Offer, Failure>;
+    /// Creates an upload.
+    fn create(&self, form: u8, new: &NewUpload<'_>) -> Headers;
+    /// The upload that was created.
+    ///
+    /// # Errors
+    /// What the answer means.
+    fn created(&self, form: u8, answer: &Answer, clock: &dyn Clock) -> Result<Created, Failure>;
+    /// Asks where an upload stands.
+    fn ask(&self, form: u8) -> Headers;
+    /// Where it stands.
+    ///
+    /// # Errors
+    /// What the answer means for the upload.
+    fn standing(&self, form: u8, answer: &Answer, clock: &dyn Clock) -> Result<Standing, Trouble>;
+    /// Appends bytes.
+    fn append(&self, form: u8, append: &Append<'_>) -> Headers;
+    /// The append that was taken.
+    ///
+    /// # Errors
+    /// What the answer means for the upload.
+    fn appended(
+        &self,
+        form: u8,
+        append: &Append<'_>,
+        answer: &Answer,
+        clock: &dyn Clock,
+    ) -> Result<Appended, Trouble>;
+    /// What goes with every other request.
+    fn plain(&self, form: u8) -> Headers;
+    /// Bytes in no append finish an upload that has all of them.
+    fn needs_closing(&self) -> bool;
+    /// The digests of a whole file that may go with its creation, the best first.
+    fn whole_kinds(&self) -> &'static [DigestKind];
+}
+
+/// A destination that takes uploads.
+pub struct Uploads(Arc<Inner>);
+
+pub(super) struct Inner {
+    dialect: Box<dyn Dialect>,
+    parts: ServerParts,
+    base: Url,
+    /// What the probe found, and for this run in which form the server answers by now.
+    findings: Mutex<Findings>,
+    /// The most bytes of one append that got through to the server.
+    append_max: AtomicU64,
+}
+
+impl Uploads {
+    pub(super) fn new(dialect: Box<dyn Dialect>, parts: ServerParts) -> Result<Self, Failure> {
+        let base = ServerAddress::parse(dialect.kind(), &parts.address)?.base;
+        let findings =
+            parts.abilities.as_ref().map(|known| Findings::parse(&known.findings)).unwrap_or_default();
+        let append_max = AtomicU64::new(findings.append_max.unwrap_or(u64::MAX));
+        Ok(Self(Arc::new(Inner { dialect, base, findings: Mutex::new(findings), append_max, parts })))
+    }
+
+    /// Finds out what a server can do. Gives the destination with it.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(super) async fn create(
+        dialect: fn() -> Box<dyn Dialect>,
+        parts: ServerParts,
+    ) -> Result<(Self, Abilities), Failure> {
+        let abilities = Self::new(dialect(), parts.clone())?.probe().await?;
+        let known =
+            ServerParts { uuid: Some(abilities.uuid.clone()), abilities: Some(abilities.clone()), ..parts };
+        Ok((Self::new(dialect(), known)?, abilities))
+    }
+}
+
+impl Inner {
+    fn findings(&self) -> Findings {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn learn(&self, findings: &Findings) {
+        *self.findings.lock().unwrap_or_else(PoisonError::into_inner) = findings.clone();
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.parts.clock.as_ref()
+    }
+}
+
+impl Destination for Uploads {
+    fn check(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(probe::check(&self.0))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
+        Box::pin(probe::probe(&self.0))
+    }
+
+    fn send<'a>(&'a self, item: &'a Item, transfer: &'a Transfer) -> BoxFuture<'a, Result<Sent, Failure>> {
+        Box::pin(send::send(&self.0, item, transfer))
+    }
+
+    fn prove<'a>(
+        &'a self,
+        item: &'a Item,
+        receipt: &'a str,
+        transfer: &'a Transfer,
+    ) -> BoxFuture<'a, Result<Evidence, Failure>> {
+        Box::pin(prove::prove(&self.0, item, receipt, transfer))
+    }
+
+    fn read<'a>(&'a self, key: &'a str, receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
+        Box::pin(prove::read(&self.0, key, receipt))
+    }
+
+    fn write_manifest<'a>(
+        &'a self,
+        _installation: &'a str,
+        _sequence: u64,
+        _segment: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
+        Box::pin(std::future::ready(Ok(Collected::default())))
+    }
+
+    fn clean<'a>(&'a self, _keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+
+    fn abandon<'a>(&'a self, uploads: &'a [Checkpoint]) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            for (url, form) in uploads.iter().filter_map(|one| state::unfinished(one, &self.0.base)) {
+                self.0.end(&url, form).await;
+            }
+        })
+    }
+}
