@@ -80,8 +80,8 @@ impl ServerAddress {
     pub fn text(&self) -> String {
         let mut url = self.base.clone();
         if let Some(user) = &self.user {
-            // A URL with a host takes any user name.
-            url.set_username(user).ok();
+            // A URL with a host takes any user name; what looks like an escape in it is none.
+            url.set_username(&user.replace('%', "%25")).ok();
         }
         format!("{}+{}", self.kind.as_str(), url)
     }
@@ -286,5 +286,14 @@ mod tests {
         for public in ["http://8.8.8.8", "http://[2001:4860::1]"] {
             assert!(!check(public, true), "{public}");
         }
+    }
+
+    #[test]
+    fn a_user_with_a_percent_sign_stays_the_same() {
+        let typed = "webdav+https://a%2541%25zz@host.example/dav/";
+        let address = ServerAddress::parse(DestinationKind::WebDav, typed).expect("an address");
+        assert_eq!(address.user.as_deref(), Some("a%41%zz"));
+        let again = ServerAddress::parse(DestinationKind::WebDav, &address.text()).expect("as it is kept");
+        assert_eq!(again, address);
     }
 }

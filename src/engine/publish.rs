@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::library::SourceLook;
 use super::supervisor::Supervisor;
 use crate::api::{
     BackupSwitch, DestinationState, Event, Indexing, PairState, PathText, Snapshot,
@@ -208,7 +209,9 @@ impl Supervisor {
     }
 
     fn source_state(&self, row: &SourceRow, found: u64) -> SourceState {
-        let scan = self.library_state.sources.get(&row.id).cloned().unwrap_or_default();
+        // One that the library has not taken up yet will be looked through first of all.
+        let unseen = || SourceLook { is_due: true, ..SourceLook::default() };
+        let scan = self.library_state.sources.get(&row.id).cloned().unwrap_or_else(unseen);
         let state = match row.condition {
             SourceCondition::Unavailable => ApiCondition::Unavailable,
             SourceCondition::Unreadable => ApiCondition::Unreadable,

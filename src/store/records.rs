@@ -221,7 +221,7 @@ impl Read<'_> {
         );
         let mut query = self.conn.prepare_cached(&sql)?;
         let values = params![destination.0, before.0, after.0.0, after.1.0, limit];
-        let rows = query.query_map(values, |row| Ok((UnixMillis(row.get(12)?), facts_row(row)?)))?;
+        let rows = query.query_map(values, |row| Ok((UnixMillis(row.get("proved")?), facts_row(row)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

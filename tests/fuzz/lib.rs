@@ -9,8 +9,12 @@ pub mod base {
     //! The seams that the modules under test name.
     #[path = "../../src/base/clock.rs"]
     pub mod clock;
+    #[path = "../../src/base/digester.rs"]
+    pub mod digester;
     #[path = "../../src/base/files.rs"]
     pub mod files;
+    #[path = "../../src/base/secret.rs"]
+    pub mod secret;
 }
 #[path = "../../src/domain/mod.rs"]
 pub mod domain;
@@ -58,9 +62,17 @@ pub mod media {
 }
 #[path = "."]
 pub mod destination {
-    //! Readers of what a destination holds.
+    //! Readers of what a destination holds and answers.
+    #[path = "../../src/destination/address.rs"]
+    pub mod address;
+    #[path = "destination/http.rs"]
+    pub mod http;
     #[path = "../../src/destination/manifest.rs"]
     pub mod manifest;
+    #[path = "../../src/destination/marker.rs"]
+    pub mod marker;
+    #[path = "destination/webdav.rs"]
+    pub mod webdav;
 }
 #[path = "."]
 pub mod store {

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     digests: Mutex<Arc<DigestsWanted>>,
     index_news: Notify,
     source_news: Notify,
+    /// How often the sources were said to be others.
+    reloads: AtomicU64,
     pub(super) cancel: CancellationToken,
     /// Looked at between two chunks of a file that is being read.
     pub(super) stop_reading: Arc<AtomicBool>,
@@ -61,6 +63,7 @@ impl Shared {
             digests: Mutex::default(),
             index_news: Notify::new(),
             source_news: Notify::new(),
+            reloads: AtomicU64::new(0),
             cancel: CancellationToken::new(),
             stop_reading: Arc::default(),
         }
@@ -92,8 +95,21 @@ impl Shared {
     }
 
     pub(super) fn reload(&self) {
-        self.update(|state| state.is_loading = true);
+        self.update(|state| {
+            self.reloads.fetch_add(1, Ordering::SeqCst);
+            state.is_loading = true;
+        });
         self.source_news.notify_one();
+    }
+
+    /// What a loading that begins now has to tell [`Shared::loaded`].
+    pub(super) fn reloads(&self) -> u64 {
+        self.reloads.load(Ordering::SeqCst)
+    }
+
+    /// The sources were read. Where they became others meanwhile, they will be read once more.
+    pub(super) fn loaded(&self, reloads: u64) {
+        self.update(|state| state.is_loading = self.reloads() != reloads);
     }
 
     pub(super) async fn sources_changed(&self) {

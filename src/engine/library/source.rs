@@ -51,6 +51,7 @@ pub(super) async fn keep_sources(shared: Arc<Shared>) {
     let mut tasks = JoinSet::new();
     let mut known: BTreeMap<SourceId, CancellationToken> = BTreeMap::new();
     loop {
+        let reloads = shared.reloads();
         match shared.deps.store.read(|store| store.sources()).await {
             Ok(rows) => {
                 known.retain(|id, cancel| {
@@ -70,7 +71,7 @@ pub(super) async fn keep_sources(shared: Arc<Shared>) {
                     }
                 }
                 shared.recount().await.ok();
-                shared.update(|state| state.is_loading = false);
+                shared.loaded(reloads);
                 shared.wake_index();
             }
             Err(error) if is_closed(&error) => break,

@@ -248,3 +248,16 @@ async fn a_source_says_why_it_is_not_there() {
         snapshot.sources[0]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_source_is_never_shown_as_looked_through_before_it_was() {
+    let world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    let add = Request::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true };
+    // Asked in one breath, so that the library has had no turn yet.
+    let (_added, reply) = tokio::join!(world.ask(add), world.ask(Request::Snapshot));
+    let Reply::Snapshot(snapshot) = reply else { panic!("{reply:?}") };
+    let states: Vec<_> = snapshot.sources.iter().map(|source| source.state).collect();
+    assert_eq!(states, [crate::api::SourceCondition::Scanning]);
+    world.until("looked through", |s| s.library.found == 1).await;
+}

@@ -1,9 +1,11 @@
 //! What each target asserts, one module each.
 
+pub mod addresses;
 pub mod conversation;
 pub mod manifest;
 pub mod memory;
 pub mod metadata;
 pub mod names;
 pub mod pictures;
+pub mod responses;
 pub mod settings;

@@ -22,6 +22,8 @@ fn main() -> std::io::Result<()> {
         ("settings", settings()),
         ("conversation", conversations()),
         ("names", names()),
+        ("responses", responses()),
+        ("addresses", addresses()),
     ] {
         let dir = root.join(target);
         std::fs::create_dir_all(&dir)?;
@@ -240,4 +242,39 @@ fn names() -> Vec<Vec<u8>> {
         b"*IMG_?.*2019/2019-05/IMG_1.JPG".to_vec(),
         b".safelight-00000000000000ab.tmp".to_vec(),
     ]
+}
+
+fn responses() -> Vec<Vec<u8>> {
+    let multistatus = r#"<?xml version="1.0" encoding="utf-8"?>
+<D:multistatus xmlns:D="DAV:"><D:response xmlns:lp1="DAV:"><D:href>/dav/2019/</D:href><D:propstat><D:prop>
+<lp1:resourcetype><D:collection/></lp1:resourcetype><D:quota-available-bytes>9</D:quota-available-bytes></D:prop>
+<D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response><D:response>
+<D:href>http://host/dav/a%20b&amp;&#35;.jpg</D:href><D:propstat><D:prop><lp1:resourcetype/>
+<lp1:getcontentlength>42</lp1:getcontentlength><lp1:getetag>"2a-1"</lp1:getetag>
+<lp1:getlastmodified>Sun, 06 Nov 1994 08:49:37 GMT</lp1:getlastmodified></D:prop>
+<D:status>HTTP/1.1 200 OK</D:status></D:propstat><D:propstat><D:prop/><D:status>HTTP/1.1 404 Not Found</D:status>
+</D:propstat></D:response></D:multistatus>"#;
+    let parts = "<ListPartsResult><IsTruncated>false</IsTruncated><Part><PartNumber>1</PartNumber>\
+        <ETag>&quot;ab&quot;</ETag><Size>5</Size></Part></ListPartsResult>";
+    let marker = json!({
+        "uuid": "8f14e45f-ceea-467f-a0e6-1b5c2d9d3a10", "created": "2026-01-02T03:04:05Z", "format": 1,
+    });
+    let texts = [multistatus, parts, "<!DOCTYPE a [<!ENTITY b \"bb\">]><a>&b;<![CDATA[x]]></a>", "120"];
+    let mut seeds: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    seeds.push(b"Sun, 06 Nov 1994 08:49:37 GMT".to_vec());
+    seeds.push(marker.to_string().into_bytes());
+    seeds
+}
+
+fn addresses() -> Vec<Vec<u8>> {
+    let texts = [
+        "webdav+https://me@host.example:8443/dav/photos/",
+        "nextcloud+https://m%C3%A9@cloud.example",
+        "immich+https://photos.example",
+        "tus+http://127.0.0.1:1080/files/",
+        "resumable+http://[fd00::1]/up//load",
+        "webdav+http://me:secret@8.8.8.8/a?b#c",
+        "s3://bucket/a%20b?endpoint=https://host:9000&region=eu-1&style=path",
+    ];
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }

@@ -125,3 +125,42 @@ fn a_data_folder_that_cannot_be_written_is_said_and_harms_nothing() {
         }
     });
 }
+
+#[test]
+fn a_full_data_disk_is_said_and_waited_for() {
+    with_mounts("fire::full::a_full_data_disk_is_said_and_waited_for", || {
+        let seeded = Seeded::announced("full data");
+        let sandbox = Sandbox::new();
+        let (source, destination) = (sandbox.path("photos"), sandbox.path("backup"));
+        make_photos(&seeded, &source, 20, 20_000);
+        let data = Tmpfs::mount(sandbox.data_dir(), "24m");
+        assert_backs_up(&sandbox, &source, &destination);
+
+        let mut agent = Run::agent(&sandbox);
+        wait_until("the agent listens", SEEN_WITHIN, || sandbox.is_listening(), |up| *up);
+        let filler = data.fill("filler");
+        make_photos(&seeded, &source.join("more"), 400, 20_000);
+        let reason = wait_until(
+            "it says that its own disk is full",
+            SEEN_WITHIN,
+            || json_of(&sandbox, &["status", "--json"])["wait_reason"].clone(),
+            |reason| reason["kind"] == "data_full",
+        );
+        assert!(reason["summary"].as_str().is_some_and(|text| !text.is_empty()), "{reason}");
+        assert!(agent.process.ended().is_none(), "the agent ended");
+        // What was safe stays so, and nothing is anybody's fault.
+        let bins = status(&sandbox).expect("status answers");
+        assert!(bins.safe >= 20 && bins.needs_attention == 0 && bins.unproven == 0, "{bins:?}");
+
+        std::fs::remove_file(filler).expect("removed");
+        wait_until(
+            "it goes on by itself",
+            BACK_WITHIN,
+            || status(&sandbox),
+            |bins| bins.is_some_and(|bins| (bins.found, bins.safe) == (420, 420)),
+        );
+        assert!(agent.process.kill(), "the agent was there to the end");
+        assert_all_there(&[&source], &destination);
+        assert_backs_up(&sandbox, &source, &destination);
+    });
+}

@@ -12,6 +12,7 @@ mod mounts;
 mod poison;
 mod rivals;
 mod signals;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,33 @@
+//! Addresses of servers as a person types them.
+
+use crate::destination::address::ServerAddress;
+use crate::domain::target::{DestinationKind, Target};
+
+/// An address that is understood is kept in one spelling, holds no secret, and leads nowhere else.
+pub fn check(data: &[u8]) {
+    let Ok(Target::Url { kind, url }) = Target::parse(data) else { return };
+    if matches!(kind, DestinationKind::Folder | DestinationKind::S3) {
+        return;
+    }
+    let address = match ServerAddress::parse(kind, &url) {
+        Ok(address) => address,
+        Err(why) => {
+            assert!(!why.details.is_empty());
+            return;
+        }
+    };
+    let kept = address.text();
+    let again = ServerAddress::parse(kind, &kept).expect("what is kept can be read");
+    assert_eq!((&again, again.text()), (&address, kept));
+    let base = &address.base;
+    assert!(base.path().ends_with('/') && base.username().is_empty() && base.password().is_none());
+    assert!(base.query().is_none() && base.fragment().is_none());
+    for path in ["2019/2019-05/a b?#%.jpg", "../../x", "%2e%2e/x", "./.safelight/x", "\\..\\x"] {
+        let below = address.below(path);
+        assert_eq!(below.origin(), base.origin());
+        assert!(below.path().starts_with(base.path()), "{path:?} leads to {below}");
+    }
+    // Whether it is agreed to or not, the world is never sent a password in the clear.
+    let agreed = address.check_encryption(true).is_ok();
+    assert!(agreed || address.check_encryption(false).is_err());
+}
