@@ -8,6 +8,7 @@ use url::{Host, Url};
 
 use super::http::is_loopback;
 use super::immich;
+use super::s3;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::target::DestinationKind;
 
@@ -107,7 +108,8 @@ impl ServerAddress {
 /// `bad_request` with what is wrong with it.
 pub fn canonical(kind: DestinationKind, text: &str) -> Result<String, Failure> {
     match kind {
-        DestinationKind::Folder | DestinationKind::S3 => Ok(text.to_owned()),
+        DestinationKind::Folder => Ok(text.to_owned()),
+        DestinationKind::S3 => s3::canonical(text),
         DestinationKind::Immich => Ok(immich::Place::parse(text)?.text()),
         _ => Ok(ServerAddress::parse(kind, text)?.text()),
     }
@@ -130,7 +132,8 @@ pub fn user_of(kind: DestinationKind, text: &str) -> Result<Option<String>, Fail
 /// As that.
 pub fn check_encryption_of(kind: DestinationKind, text: &str, is_http_agreed: bool) -> Result<(), Failure> {
     match kind {
-        DestinationKind::Folder | DestinationKind::S3 => Ok(()),
+        DestinationKind::Folder => Ok(()),
+        DestinationKind::S3 => check_encryption(&s3::endpoint(text)?, is_http_agreed),
         DestinationKind::Immich => check_encryption(&immich::Place::parse(text)?.base, is_http_agreed),
         _ => ServerAddress::parse(kind, text)?.check_encryption(is_http_agreed),
     }

@@ -8,6 +8,7 @@ use super::credentials::{Credentials, Vault, not_kept};
 use super::folder::{Folder, FolderFs, Parts, RealFs};
 use super::http::SharedHttp;
 use super::immich::Immich;
+use super::s3::S3;
 use super::webdav::WebDav;
 use super::{Abilities, BoxFuture, Destination as _, SharedDestination, resumable, tus};
 use crate::base::clock::SharedClock;
@@ -212,6 +213,10 @@ impl Connector {
                 let (dav, abilities) = WebDav::create(self.new_server_parts(address, installation)?).await?;
                 Ok((Arc::new(dav), abilities))
             }
+            DestinationKind::S3 => {
+                let (s3, abilities) = S3::create(self.new_server_parts(address, installation)?).await?;
+                Ok((Arc::new(s3), abilities))
+            }
             DestinationKind::Tus => {
                 let (uploads, abilities) = tus::create(self.new_server_parts(address, installation)?).await?;
                 Ok((Arc::new(uploads), abilities))
@@ -247,6 +252,7 @@ impl Connect for Connector {
             DestinationKind::WebDav | DestinationKind::Nextcloud => {
                 Ok(Arc::new(WebDav::new(self.server_parts(address, installation)?)?))
             }
+            DestinationKind::S3 => Ok(Arc::new(S3::new(self.server_parts(address, installation)?)?)),
             DestinationKind::Tus => Ok(Arc::new(tus::open(self.server_parts(address, installation)?)?)),
             DestinationKind::Resumable => {
                 Ok(Arc::new(resumable::open(self.server_parts(address, installation)?)?))
@@ -280,6 +286,7 @@ impl Connect for Connector {
                 DestinationKind::WebDav | DestinationKind::Nextcloud => {
                     WebDav::try_out(self.new_server_parts(address, "test")?).await
                 }
+                DestinationKind::S3 => S3::try_out(self.new_server_parts(address, "test")?).await,
                 DestinationKind::Tus => tus::try_out(self.new_server_parts(address, "test")?).await,
                 DestinationKind::Resumable => {
                     resumable::try_out(self.new_server_parts(address, "test")?).await

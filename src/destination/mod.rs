@@ -14,6 +14,7 @@ pub mod layer;
 pub mod manifest;
 pub mod marker;
 pub mod resumable;
+pub mod s3;
 pub mod shelf;
 pub mod source;
 mod turns;
@@ -106,6 +107,8 @@ pub struct Transfer {
     pub cancel: CancellationToken,
     /// What an earlier run left behind.
     pub checkpoint: Option<Checkpoint>,
+    /// A proof must read every byte of the copy, whatever digests the destination tells.
+    pub must_read: bool,
     /// Bytes sent so far; the engine samples it.
     pub bytes_sent: Arc<AtomicU64>,
     saver: Arc<dyn SaveCheckpoint>,
@@ -119,7 +122,7 @@ impl Transfer {
         checkpoint: Option<Checkpoint>,
         saver: Arc<dyn SaveCheckpoint>,
     ) -> Self {
-        Self { files, cancel, checkpoint, bytes_sent: Arc::new(AtomicU64::new(0)), saver }
+        Self { files, cancel, checkpoint, must_read: false, bytes_sent: Arc::new(AtomicU64::new(0)), saver }
     }
 
     /// Where this transfer's checkpoints go, for a layer that passes another transfer on.

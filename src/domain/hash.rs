@@ -164,6 +164,17 @@ impl Digests {
         DigestKind::ALL.into_iter().filter(is_known).collect()
     }
 
+    /// Those of them that are in `set`.
+    #[must_use]
+    pub fn only(self, set: DigestSet) -> Self {
+        Self {
+            sha1: self.sha1.filter(|_| set.contains(DigestKind::Sha1)),
+            sha256: self.sha256.filter(|_| set.contains(DigestKind::Sha256)),
+            md5: self.md5.filter(|_| set.contains(DigestKind::Md5)),
+            crc64nvme: self.crc64nvme.filter(|_| set.contains(DigestKind::Crc64Nvme)),
+        }
+    }
+
     /// These, and what `other` knows beyond them. Both must be of the same bytes.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -220,6 +231,7 @@ mod tests {
         let both = one.or(two);
         assert_eq!((both.sha1, both.md5), (Some([1; 20]), Some([2; 16])));
         assert_eq!(both.known(), [DigestKind::Sha1, DigestKind::Md5].into_iter().collect());
+        assert_eq!(both.only(DigestSet::NONE.with(DigestKind::Md5)), Digests { sha1: None, ..both });
         assert!(Digests::default().known().is_empty());
     }
 }

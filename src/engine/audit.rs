@@ -67,6 +67,7 @@ async fn compare(
     store: &Store,
     destination: &SharedDestination,
     copy: &RecordFacts,
+    is_deep: bool,
     cancel: &CancellationToken,
 ) -> Result<bool, Failure> {
     let Some(key) = copy.key.clone() else {
@@ -74,7 +75,8 @@ async fn compare(
     };
     let item = item_of(copy, key);
     let receipt = copy.receipt.clone().unwrap_or_default();
-    let transfer = Transfer::new(Arc::clone(&deps.files), cancel.clone(), None, Arc::new(NoCheckpoints));
+    let mut transfer = Transfer::new(Arc::clone(&deps.files), cancel.clone(), None, Arc::new(NoCheckpoints));
+    transfer.must_read = is_deep;
     let record = copy.id;
     let written = match destination.prove(&item, &receipt, &transfer).await {
         Ok(evidence) => {
@@ -111,7 +113,8 @@ pub(super) async fn prove_unproven(
         };
         after = last.id;
         for copy in &page {
-            if cancel.is_cancelled() || compare(deps, store, destination, copy, cancel).await.is_err() {
+            if cancel.is_cancelled() || compare(deps, store, destination, copy, false, cancel).await.is_err()
+            {
                 return;
             }
         }
@@ -151,7 +154,7 @@ pub(super) async fn verify(
                 break;
             }
             audit.checked += 1;
-            audit.failed += u64::from(!compare(deps, store, destination, copy, cancel).await?);
+            audit.failed += u64::from(!compare(deps, store, destination, copy, is_deep, cancel).await?);
         }
     }
     store.write(move |tx| tx.set_audited(id)).await.ok();

@@ -195,7 +195,7 @@ impl Body {
     ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let left = self.len();
         let pieces = self.0.into_iter();
-        let sending = Sending { pieces, left, reader: None, stop, watch, pace };
+        let sending = Sending { pieces, left, bytes: Bytes::new(), reader: None, stop, watch, pace };
         stream::unfold(Some(sending), |sending| async move {
             let mut sending = sending?;
             match sending.next().await {
@@ -252,6 +252,8 @@ struct Sending {
     pieces: std::vec::IntoIter<Piece>,
     /// Bytes that were not handed over yet.
     left: u64,
+    /// What is left of the bytes that are being sent.
+    bytes: Bytes,
     reader: Option<(Reader, Executor, Option<Arc<AtomicU64>>)>,
     stop: CancellationToken,
     watch: Arc<Watch>,
@@ -268,13 +270,19 @@ impl Sending {
             if self.stop.is_cancelled() {
                 return Err(Ended::Stopped);
             }
+            if !self.bytes.is_empty() {
+                // In chunks, so that the connection is seen to take them and the limit is kept.
+                let chunk_max = self.pace.chunk_max().min(CHUNK_BYTES).min(self.bytes.len());
+                let chunk = self.bytes.split_to(chunk_max);
+                self.admit(chunk.len()).await?;
+                return Ok(Some(chunk));
+            }
             let Some((reader, executor, sent)) = self.reader.take() else {
                 match self.pieces.next() {
                     None => return Ok(None),
-                    Some(Piece::Bytes(bytes)) if bytes.is_empty() => continue,
                     Some(Piece::Bytes(bytes)) => {
-                        self.admit(bytes.len()).await?;
-                        return Ok(Some(bytes));
+                        self.bytes = bytes;
+                        continue;
                     }
                     Some(Piece::Source(range)) => {
                         let (executor, sent) = (range.executor.clone(), range.sent.clone());

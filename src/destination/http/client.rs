@@ -131,7 +131,8 @@ impl Client {
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, HttpError> {
-        let Request { method, url, headers, body, cancel, takes_html, answer_wait } = request;
+        let Request { method, url, headers, body, cancel, takes_html, takes_redirects, answer_wait } =
+            request;
         if cancel.is_cancelled() {
             return Err(HttpError::Cancelled);
         }
@@ -185,7 +186,9 @@ impl Client {
             headers.add(name, value);
         }
         let status = answer.status().as_u16();
-        status::refuse_detours(status, &headers, &url, takes_html)?;
+        if !takes_redirects || !(300..400).contains(&status) {
+            status::refuse_detours(status, &headers, &url, takes_html)?;
+        }
         let body = Arriving { answer, url, cancel, idle: self.settings.idle };
         let mut response = Response::new(status, headers, Box::new(body));
         response.is_early = !watch.is_whole();

@@ -118,6 +118,8 @@ pub struct Request {
     pub cancel: CancellationToken,
     /// A web page is a sensible answer. Where it is not, `200` with one is a captive portal's.
     pub takes_html: bool,
+    /// A redirect is an answer that the protocol reads. It is not followed either way.
+    pub takes_redirects: bool,
     /// How long the answer may take once everything has been sent.
     pub answer_wait: Duration,
 }
@@ -132,6 +134,7 @@ impl Request {
             body: Body::default(),
             cancel: CancellationToken::new(),
             takes_html: false,
+            takes_redirects: false,
             answer_wait: ANSWER_WAIT_MAX,
         }
     }

@@ -101,7 +101,8 @@ pub async fn cleaning_takes_only_our_own(site: &Site) {
         site.put(path, b"bytes");
     }
     // What a server does not list, nobody finds.
-    let (goes, stays) = if site.hides_dots {
+    // Where copies have no temp names, what looks like one is somebody's.
+    let (goes, stays) = if site.hides_dots || !site.has_temps {
         let (hidden, seen): (Vec<_>, Vec<_>) = goes.into_iter().partition(|path| path.ends_with(".tmp"));
         (seen, stays.into_iter().chain(hidden).collect::<Vec<_>>())
     } else {

@@ -8,6 +8,8 @@ mod hostile;
 mod immich;
 mod killed;
 mod library;
+mod parts;
+pub mod s3;
 pub mod servers;
 pub mod site;
 pub mod source;
@@ -36,21 +38,24 @@ macro_rules! suite {
     };
 }
 
+/// What holds everywhere, and what only where copies have a temp name first.
 macro_rules! suites {
-    ($($cases:tt)*) => {
-        suite!(disk, Site::disk(), [$($cases)*]);
-        suite!(shared_memory, Site::shared_memory(), [$($cases)*]);
-        suite!(memory, Site::memory(), [$($cases)*]);
-        suite!(fat, Site::fat(), [$($cases)*]);
-        suite!(replacing, Site::replacing(), [$($cases)*]);
-        suite!(dav, servers::dav(Moods::default()), [$($cases)*]);
-        suite!(dav_replacing, servers::dav(servers::careless()), [$($cases)*]);
-        suite!(dav_folding, servers::dav(servers::folding()), [$($cases)*]);
-        suite!(nextcloud, servers::nextcloud(CloudMoods::default()), [$($cases)*]);
-        suite!(nextcloud_older, servers::nextcloud(servers::older()), [$($cases)*]);
-        suite!(apache, servers::apache(), [$($cases)*]);
-        suite!(nginx, servers::nginx(), [$($cases)*]);
-        suite!(rclone, servers::rclone(), [$($cases)*]);
+    (everywhere: [$($common:tt)*], with_temps: [$($temps:tt)*]) => {
+        suite!(disk, Site::disk(), [$($common)* $($temps)*]);
+        suite!(shared_memory, Site::shared_memory(), [$($common)* $($temps)*]);
+        suite!(memory, Site::memory(), [$($common)* $($temps)*]);
+        suite!(fat, Site::fat(), [$($common)* $($temps)*]);
+        suite!(replacing, Site::replacing(), [$($common)* $($temps)*]);
+        suite!(dav, servers::dav(Moods::default()), [$($common)* $($temps)*]);
+        suite!(dav_replacing, servers::dav(servers::careless()), [$($common)* $($temps)*]);
+        suite!(dav_folding, servers::dav(servers::folding()), [$($common)* $($temps)*]);
+        suite!(nextcloud, servers::nextcloud(CloudMoods::default()), [$($common)* $($temps)*]);
+        suite!(nextcloud_older, servers::nextcloud(servers::older()), [$($common)* $($temps)*]);
+        suite!(apache, servers::apache(), [$($common)* $($temps)*]);
+        suite!(nginx, servers::nginx(), [$($common)* $($temps)*]);
+        suite!(rclone, servers::rclone(), [$($common)* $($temps)*]);
+        suite!(seaweed, s3::weed(), [$($common)*]);
+        suite!(rclone_s3, s3::rclone(), [$($common)*]);
     };
 }
 
@@ -78,28 +83,30 @@ libraries!(
 );
 
 suites!(
-    cases::every_size_arrives_is_proved_and_reads_back,
-    cases::another_file_is_never_overwritten,
-    cases::equal_bytes_are_adopted_unread,
-    cases::an_empty_file_is_refused,
-    cases::cancelled_before_it_begins_nothing_happens,
-    cases::names_of_every_kind_are_kept_apart,
-    cases::two_at_once_under_one_key_lose_nothing,
-    cases::many_at_once_all_arrive,
-    cases::what_is_not_there_is_not_found,
-    cases::a_changed_copy_is_found_out,
-    cases::a_probe_leaves_nothing_behind,
-    cases::check_knows_the_place_again,
-    hostile::keys_that_lead_elsewhere_are_refused,
-    hostile::manifests_are_written_once_and_read_with_care,
-    hostile::cleaning_takes_only_our_own,
-    killed::a_cancelled_send_goes_on_where_it_was,
-    killed::killed_at_every_checkpoint_it_ends_well,
-    killed::without_the_store_nothing_is_named,
-    killed::a_wrong_start_is_thrown_away,
-    killed::a_changed_source_is_never_stored,
-    killed::a_source_that_goes_is_only_its_own_trouble,
-    killed::lost_answers_are_survived,
+    everywhere: [
+        cases::every_size_arrives_is_proved_and_reads_back,
+        cases::another_file_is_never_overwritten,
+        cases::equal_bytes_are_adopted_unread,
+        cases::an_empty_file_is_refused,
+        cases::cancelled_before_it_begins_nothing_happens,
+        cases::names_of_every_kind_are_kept_apart,
+        cases::two_at_once_under_one_key_lose_nothing,
+        cases::many_at_once_all_arrive,
+        cases::what_is_not_there_is_not_found,
+        cases::a_changed_copy_is_found_out,
+        cases::a_probe_leaves_nothing_behind,
+        cases::check_knows_the_place_again,
+        hostile::keys_that_lead_elsewhere_are_refused,
+        hostile::manifests_are_written_once_and_read_with_care,
+        hostile::cleaning_takes_only_our_own,
+        killed::a_cancelled_send_goes_on_where_it_was,
+        killed::killed_at_every_checkpoint_it_ends_well,
+        killed::without_the_store_nothing_is_named,
+        killed::a_changed_source_is_never_stored,
+        killed::a_source_that_goes_is_only_its_own_trouble,
+        killed::lost_answers_are_survived,
+    ],
+    with_temps: [killed::a_wrong_start_is_thrown_away,]
 );
 
 /// Servers that name uploads themselves: nothing there has a name that another could take.

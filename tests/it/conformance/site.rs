@@ -96,6 +96,8 @@ pub struct Site {
     pub sources: Sources,
     /// Its listings leave out names that begin with a dot.
     pub hides_dots: bool,
+    /// Copies are written under a temp name first.
+    pub has_temps: bool,
     /// It keeps what an upload that was cut has left, and notices the cut when it likes.
     pub keeps_cut: bool,
     /// It reads again what it does not send again, or sends small files whole.
@@ -187,6 +189,7 @@ impl Site {
             layout,
             sources: Sources::default(),
             hides_dots: false,
+            has_temps: true,
             keeps_cut: false,
             reads_again: false,
         }

@@ -1,0 +1,241 @@
+//! S3-compatible storage: Amazon's, a NAS's, a cluster's.
+//!
+//! An object appears whole or not at all, so there are no temp names: small files go in one request,
+//! larger ones in parts that are assembled only when all bytes were seen to be the item's. What a
+//! server's digests and conditions are worth is found out by trying, and remembered. It must never
+//! replace or remove an object that is not its own, believe a digest that the server was not seen
+//! to check, or end an upload that it did not begin.
+//!
+//! Source: Amazon S3 API reference, version 2006-03-01.
+
+mod address;
+mod errors;
+mod findings;
+mod listing;
+mod own;
+mod parts;
+mod probe;
+mod prove;
+mod read;
+mod send;
+mod sign;
+mod state;
+mod wire;
+mod xml;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::connect::ServerParts;
+use super::http::{HttpError, Url};
+use super::manifest::Collected;
+use super::shelf;
+use super::{Abilities, BoxFuture, Checkpoint, Destination, Item, ReadBack, Sent, Transfer};
+use crate::domain::failure::{Failure, Reach};
+use crate::domain::hash::ContentHash;
+use crate::domain::ids::RecordId;
+use crate::domain::record::Evidence;
+use address::Place;
+use findings::Trust;
+use read::Room;
+use wire::Wire;
+
+/// How long a marker that was seen to be the right one is taken to be there still.
+const KNOWN_FOR: Duration = Duration::from_secs(30);
+/// Answers that proved a copy as it was sent, until they are asked for.
+const FRESH_PROOFS_MAX: usize = 64;
+
+/// An address as it is kept: the same for all spellings of one place.
+///
+/// # Errors
+/// `bad_request` when it makes no sense.
+pub fn canonical(address: &str) -> Result<String, Failure> {
+    Ok(Place::parse(address)?.text())
+}
+
+/// The server of an address, for the rules on which may be reached without TLS.
+///
+/// # Errors
+/// `bad_request` when the address makes no sense.
+pub fn endpoint(address: &str) -> Result<Url, Failure> {
+    Ok(Place::parse(address)?.endpoint().clone())
+}
+
+/// An S3 destination.
+#[derive(Clone)]
+pub struct S3(Arc<Inner>);
+
+struct Inner {
+    parts: ServerParts,
+    wire: Wire,
+    trust: Mutex<Trust>,
+    /// Bounds the bytes that are held in memory.
+    room: Room,
+    /// When the marker was last seen to be the one that was expected.
+    known_at: Mutex<Option<Instant>>,
+    /// Copies whose bytes the answer to their sending has proved.
+    fresh: Mutex<HashMap<RecordId, (String, ContentHash)>>,
+}
+
+impl S3 {
+    /// A destination that was added before. Touches nothing.
+    ///
+    /// # Errors
+    /// `bad_request` when the address makes no sense.
+    pub fn new(parts: ServerParts) -> Result<Self, Failure> {
+        let wire = Wire {
+            http: Arc::clone(&parts.http),
+            place: Place::parse(&parts.address)?,
+            credentials: Arc::clone(&parts.credentials),
+            clock: Arc::clone(&parts.clock),
+        };
+        let trust = Mutex::new(Trust::of(parts.abilities.as_ref()));
+        Ok(Self(Arc::new(Inner {
+            parts,
+            wire,
+            trust,
+            room: Room::default(),
+            known_at: Mutex::default(),
+            fresh: Mutex::default(),
+        })))
+    }
+
+    /// Adds a place in a bucket as a destination: marks it with a new UUID, or takes it over with the
+    /// UUID it has, and probes it. The bucket itself is never made.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub async fn create(parts: ServerParts) -> Result<(Self, Abilities), Failure> {
+        let s3 = Self::new(parts.clone())?;
+        let marker =
+            shelf::adopt(s3.0.as_ref(), parts.uuid.as_deref(), parts.rng.as_ref(), parts.clock.as_ref());
+        let parts = ServerParts { uuid: Some(marker.await.map_err(whole)?.uuid), ..parts };
+        let abilities = Self::new(parts.clone())?.probe().await?;
+        Ok((Self::new(ServerParts { abilities: Some(abilities.clone()), ..parts })?, abilities))
+    }
+
+    /// Tries a place that may not be a destination yet. Leaves nothing behind. Gives what it can do;
+    /// how much room there is, no bucket tells.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub async fn try_out(parts: ServerParts) -> Result<(Abilities, Option<u64>), Failure> {
+        Ok((probe::try_out(&Self::new(parts)?.0).await?, None))
+    }
+}
+
+/// Whatever goes wrong while a destination is looked at as a whole concerns all of it.
+fn whole(failure: Failure) -> Failure {
+    Failure { reach: Reach::Destination, ..failure }
+}
+
+impl Inner {
+    fn trust(&self) -> Trust {
+        *self.trust.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn(&self, trust: Trust) {
+        *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = trust;
+    }
+
+    fn is_known(&self) -> bool {
+        let at = *self.known_at.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < KNOWN_FOR)
+    }
+
+    fn set_known(&self, is_known: bool) {
+        let at = is_known.then(Instant::now);
+        *self.known_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// Remembers that the answer to sending an item has proved its copy.
+    fn proved(&self, item: &Item) {
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever sends asks for the proof right after: what is left are leftovers.
+        if fresh.len() >= FRESH_PROOFS_MAX {
+            fresh.clear();
+        }
+        fresh.insert(item.record, (item.key.clone(), item.content));
+    }
+
+    /// Whether the answer to sending this item has just proved its copy. Asked once.
+    fn take_proved(&self, item: &Item) -> bool {
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        fresh.remove(&item.record).is_some_and(|(key, content)| key == item.key && content == item.content)
+    }
+}
+
+/// A token for calls that nobody stops.
+fn unstopped() -> CancellationToken {
+    CancellationToken::new()
+}
+
+/// `None` when told to stop, else the value or the failure.
+fn unless_stopped<T>(outcome: Result<T, HttpError>) -> Result<Option<T>, Failure> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(HttpError::Cancelled) => Ok(None),
+        Err(HttpError::Failed(failure)) => Err(failure),
+    }
+}
+
+impl Destination for S3 {
+    fn check(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async { own::check(&self.0).await.map(drop) })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
+        Box::pin(probe::probe(&self.0))
+    }
+
+    fn send<'a>(&'a self, item: &'a Item, transfer: &'a Transfer) -> BoxFuture<'a, Result<Sent, Failure>> {
+        Box::pin(send::send(&self.0, item, transfer))
+    }
+
+    fn prove<'a>(
+        &'a self,
+        item: &'a Item,
+        _receipt: &'a str,
+        transfer: &'a Transfer,
+    ) -> BoxFuture<'a, Result<Evidence, Failure>> {
+        Box::pin(prove::prove(&self.0, item, transfer))
+    }
+
+    fn read<'a>(&'a self, key: &'a str, _receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
+        Box::pin(prove::read(&self.0, key))
+    }
+
+    fn write_manifest<'a>(
+        &'a self,
+        installation: &'a str,
+        sequence: u64,
+        segment: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            own::check(&self.0).await?;
+            shelf::write_manifest(self.0.as_ref(), installation, sequence, segment).await
+        })
+    }
+
+    fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
+        Box::pin(async {
+            own::check(&self.0).await?;
+            shelf::read_manifests(self.0.as_ref()).await
+        })
+    }
+
+    fn clean<'a>(&'a self, _keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
+        Box::pin(own::clean(&self.0))
+    }
+
+    fn abandon<'a>(&'a self, uploads: &'a [Checkpoint]) -> BoxFuture<'a, ()> {
+        Box::pin(parts::abandon(&self.0, uploads))
+    }
+}
+
+#[cfg(test)]
+mod tests;

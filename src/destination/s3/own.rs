@@ -1,0 +1,148 @@
+//! The destination's own objects: its marker, manifest segments, and what killed runs left behind.
+
+use bytes::Bytes;
+
+use super::errors::Task;
+use super::probe::SCRATCH_PREFIX;
+use super::send::WRITE;
+use super::wire::Call;
+use super::{Inner, listing, unstopped, whole};
+use crate::destination::BoxFuture;
+use crate::destination::http::{HttpError, Method};
+use crate::destination::marker::{HOME, Marker};
+use crate::destination::shelf::{self, Listed, Shelf};
+use crate::domain::failure::{Failure, Reach};
+use crate::domain::key;
+
+const READ_OWN: Task =
+    Task { what: "reading Safelight's own files", permission: "s3:GetObject and s3:ListBucket" };
+const REMOVE: Task = Task { what: "removing test objects", permission: "s3:DeleteObject" };
+/// The object that is written to find out whether anything may be.
+const WRITE_TEST: &str = "write-test";
+/// Scratch objects that one cleaning removes.
+const SCRATCH_MAX: usize = 1_000;
+
+impl Inner {
+    async fn get_own(&self, path: &str, limit: usize) -> Result<Option<Bytes>, Failure> {
+        let call = Call::new(READ_OWN, Method::GET, Some(self.wire.place.object(path)));
+        let outcome = self.wire.send(&call, &unstopped()).await;
+        let mut response = outcome.map_err(HttpError::into_failure)?;
+        if !response.is_success() {
+            let answer = response.excerpt().await;
+            let failure = self.wire.failure(&answer, READ_OWN);
+            return match (answer.status, failure.reach) {
+                (404, Reach::Resource) => Ok(None),
+                _ => Err(whole(failure)),
+            };
+        }
+        let mut body = Vec::new();
+        while body.len() <= limit {
+            match response.chunk().await.map_err(HttpError::into_failure)? {
+                Some(chunk) => body.extend_from_slice(&chunk),
+                None => break,
+            }
+        }
+        Ok(Some(body.into()))
+    }
+
+    async fn put_own(&self, path: &str, bytes: Bytes) -> Result<bool, Failure> {
+        let is_honoured = self.trust().findings.if_none_match;
+        if !is_honoured && self.get_own(path, 0).await?.is_some() {
+            return Ok(false);
+        }
+        let call = || Call::new(WRITE, Method::PUT, Some(self.wire.place.object(path))).body(bytes.clone());
+        // Always asked for: whether it is honoured may not be known yet.
+        let careful = call().header("if-none-match", "*");
+        let mut answer = self.wire.answer(&careful, &unstopped()).await.map_err(HttpError::into_failure)?;
+        if !is_honoured && matches!(answer.status, 400 | 501) {
+            // A server that does not know the condition.
+            answer = self.wire.answer(&call(), &unstopped()).await.map_err(HttpError::into_failure)?;
+        }
+        match answer.status {
+            412 => Ok(false),
+            _ if answer.is_success() => Ok(true),
+            _ => Err(whole(self.wire.failure(&answer, WRITE))),
+        }
+    }
+}
+
+impl Shelf for Inner {
+    fn get<'a>(&'a self, path: &'a str, limit: usize) -> BoxFuture<'a, Result<Option<Bytes>, Failure>> {
+        Box::pin(self.get_own(path, limit))
+    }
+
+    fn put_new<'a>(&'a self, path: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<bool, Failure>> {
+        Box::pin(self.put_own(path, bytes))
+    }
+
+    fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, Failure>> {
+        Box::pin(async move {
+            let prefix = self.wire.place.object(&format!("{folder}/"));
+            listing::folder(self, &prefix, &unstopped()).await.map_err(HttpError::into_failure)
+        })
+    }
+}
+
+pub(super) async fn check(inner: &Inner) -> Result<Marker, Failure> {
+    inner.set_known(false);
+    let marker = shelf::check(inner, inner.parts.uuid.as_deref()).await.map_err(whole)?;
+    inner.set_known(true);
+    Ok(marker)
+}
+
+/// As [`check`], unless that has just been found out.
+pub(super) async fn known(inner: &Inner) -> Result<(), Failure> {
+    if inner.is_known() { Ok(()) } else { check(inner).await.map(drop) }
+}
+
+/// The marker of a place that may have none yet.
+pub(super) async fn look(inner: &Inner) -> Result<Option<Marker>, Failure> {
+    let marker = shelf::read_marker(inner).await.map_err(whole)?;
+    if let Some(marker) = &marker {
+        marker.expect(inner.parts.uuid.as_deref())?;
+    }
+    Ok(marker)
+}
+
+/// Whether anything may be written here at all.
+///
+/// # Errors
+/// `forbidden` when not.
+pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
+    let object = inner.wire.place.object(&format!("{HOME}/{WRITE_TEST}"));
+    let call = Call::new(WRITE, Method::PUT, Some(object.clone())).body(Bytes::from_static(b"a test"));
+    inner.wire.done(&call, &unstopped()).await.map_err(HttpError::into_failure)?;
+    remove(inner, object).await.ok();
+    Ok(())
+}
+
+/// Removes an object of our own.
+pub(super) async fn remove(inner: &Inner, object: String) -> Result<(), Failure> {
+    let call = Call::new(REMOVE, Method::DELETE, Some(object));
+    let answer = inner.wire.answer(&call, &unstopped()).await.map_err(HttpError::into_failure)?;
+    if answer.is_success() || answer.status == 404 {
+        Ok(())
+    } else {
+        Err(inner.wire.failure(&answer, REMOVE))
+    }
+}
+
+/// Removes scratch objects of this installation that a killed probe left.
+pub(super) async fn clean(inner: &Inner) -> Result<u64, Failure> {
+    check(inner).await?;
+    let prefix = inner.wire.place.object(&format!("{HOME}/{SCRATCH_PREFIX}"));
+    let names = listing::objects(inner, &prefix, SCRATCH_MAX, &unstopped()).await;
+    let mut removed = 0;
+    for name in names.map_err(HttpError::into_failure)? {
+        let token = name
+            .strip_prefix(&prefix)
+            .and_then(|rest| rest.split_once('/'))
+            .filter(|(digits, _name)| digits.len() == 16)
+            .and_then(|(digits, _name)| u64::from_str_radix(digits, 16).ok());
+        if token.is_some_and(|token| key::owns_token(&inner.parts.installation, token)) {
+            remove(inner, name).await?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}

@@ -1,0 +1,1 @@
+//! The destination against a scripted server.
