@@ -226,7 +226,6 @@ impl Connector {
                 let (uploads, abilities) = resumable::create(parts).await?;
                 Ok((Arc::new(uploads), abilities))
             }
-            other => Err(unknown(other)),
         }
     }
 
@@ -234,11 +233,6 @@ impl Connector {
     fn account(address: &Address) -> Result<String, Failure> {
         address::canonical(address.kind, address.text()?)
     }
-}
-
-fn unknown(kind: DestinationKind) -> Failure {
-    let why = format!("this release cannot back up to {} yet", kind.as_str());
-    Failure::destination(FailureKind::Unsupported, why)
 }
 
 impl Connect for Connector {
@@ -257,7 +251,6 @@ impl Connect for Connector {
             DestinationKind::Resumable => {
                 Ok(Arc::new(resumable::open(self.server_parts(address, installation)?)?))
             }
-            other => Err(unknown(other)),
         }
     }
 
@@ -291,7 +284,6 @@ impl Connect for Connector {
                 DestinationKind::Resumable => {
                     resumable::try_out(self.new_server_parts(address, "test")?).await
                 }
-                other => Err(unknown(other)),
             }
         })
     }

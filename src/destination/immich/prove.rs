@@ -37,11 +37,15 @@ pub async fn prove(
         Some(Receipt::SidecarOf(_) | Receipt::ToldOf(_)) => return Ok(Evidence::Accepted),
         None => return Err(not_there("it is not known which asset this is")),
     };
+    let must_read = transfer.must_read && inner.known().may(known::DOWNLOAD);
     let Some(sha1) = item.digests.sha1 else {
         return read_back(inner, item, &id, transfer).await;
     };
     match inner.checks.ask(sha1).await? {
         Verdict::Held { is_trashed: true, .. } => Err(errors::trashed()),
+        Verdict::Held { id: held, .. } if held == id && must_read => {
+            read_back(inner, item, &id, transfer).await
+        }
         Verdict::Held { id: held, .. } if held == id => {
             Ok(Evidence::Verified { method: ProofMethod::ServerRecheck, at: inner.parts.clock.now() })
         }
