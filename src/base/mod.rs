@@ -8,6 +8,7 @@ pub mod digester;
 pub mod executor;
 pub mod files;
 pub mod memory_files;
+pub mod mutant;
 pub mod rng;
 pub mod secret;
 pub mod waker;

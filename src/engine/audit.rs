@@ -97,28 +97,36 @@ async fn compare(
 }
 
 /// Proves the copies that have no proof yet, until one says that the destination cannot be used.
+/// Says whether it has come to the end.
 pub(super) async fn prove_unproven(
     deps: &Deps,
     store: &Store,
     id: DestinationId,
     destination: &SharedDestination,
     cancel: &CancellationToken,
-) {
-    let mut after = RecordId(0);
+) -> bool {
+    let (mut after, mut is_done) = (RecordId(0), true);
     while !cancel.is_cancelled() {
-        let page =
-            store.read(move |r| r.unproven_copies(id, after, PAGE_COPIES_MAX)).await.unwrap_or_default();
+        let Ok(page) = store.read(move |r| r.unproven_copies(id, after, PAGE_COPIES_MAX)).await else {
+            return false;
+        };
         let Some(last) = page.last() else {
-            return;
+            return is_done;
         };
         after = last.id;
         for copy in &page {
-            if cancel.is_cancelled() || compare(deps, store, destination, copy, false, cancel).await.is_err()
-            {
-                return;
+            if cancel.is_cancelled() {
+                return false;
+            }
+            match compare(deps, store, destination, copy, false, cancel).await {
+                Ok(_known) => {}
+                // One copy that cannot be read keeps nobody else from being proved.
+                Err(failure) if failure.reach == Reach::Resource => is_done = false,
+                Err(_lost) => return false,
             }
         }
     }
+    false
 }
 
 /// Re-reads copies: all of them when `is_deep`, else those without proof and a share of the rest,
@@ -138,7 +146,7 @@ pub(super) async fn verify(
     let began = deps.clock.now();
     let total = store.read(move |r| r.copy_count(id)).await.unwrap_or(0);
     let share = if is_deep { u64::MAX } else { (total / SHALLOW_PART).max(SHALLOW_COPIES_MIN) };
-    let mut audit = Audit::default();
+    let (mut audit, mut unread) = (Audit::default(), None);
     let mut after = (UnixMillis(i64::MIN), RecordId(0));
     while audit.checked < share && !cancel.is_cancelled() {
         let page = store
@@ -154,8 +162,15 @@ pub(super) async fn verify(
                 break;
             }
             audit.checked += 1;
-            audit.failed += u64::from(!compare(deps, store, destination, copy, is_deep, cancel).await?);
+            match compare(deps, store, destination, copy, is_deep, cancel).await {
+                Ok(is_good) => audit.failed += u64::from(!is_good),
+                Err(failure) if failure.reach == Reach::Resource => unread = Some(failure),
+                Err(failure) => return Err(failure),
+            }
         }
+    }
+    if let Some(failure) = unread {
+        return Err(failure);
     }
     store.write(move |tx| tx.set_audited(id)).await.ok();
     Ok(audit)

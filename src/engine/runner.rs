@@ -68,9 +68,13 @@ pub(super) struct Runner {
     pub ended: u32,
     pub is_listing: bool,
     pub list_at: Option<Instant>,
+    /// The last listing did not work: the next one waits for its time.
+    pub has_list_failed: bool,
     pub is_auditing: bool,
     /// Copies without proof may be there that could be proved.
     pub may_prove: bool,
+    /// When they are looked at again after that did not work.
+    pub prove_at: Option<Instant>,
     pub needs_clean: bool,
     /// The last run was killed: temp files may be left that no checkpoint knows of.
     pub was_unclean: bool,
@@ -104,8 +108,10 @@ impl Runner {
             ended: 0,
             is_listing: false,
             list_at: Some(now + LISTING_DELAYED),
+            has_list_failed: false,
             is_auditing: false,
             may_prove: true,
+            prove_at: None,
             needs_clean: true,
             was_unclean: false,
             needs_adoption: false,
@@ -153,6 +159,27 @@ impl Runner {
     /// New copies should be listed at `at`, or earlier if that was planned already.
     pub fn list_by(&mut self, at: Instant) {
         self.list_at = Some(self.list_at.map_or(at, |planned| planned.min(at)));
+    }
+
+    /// Copies were listed, or it did not work and is tried again.
+    pub fn listed(&mut self, is_done: bool, now: Instant) {
+        (self.is_listing, self.has_list_failed) = (false, !is_done);
+        if !is_done {
+            self.list_by(now + FLOOR);
+        }
+    }
+
+    /// Copies without proof were looked at, or it did not work and is tried again.
+    pub fn audited(&mut self, is_done: bool, now: Instant) {
+        self.is_auditing = false;
+        self.prove_at = (!is_done).then(|| now + FLOOR);
+        self.may_prove |= !is_done;
+        self.process_by(now);
+    }
+
+    /// Whether anything is being asked of the destination.
+    pub fn is_at_work(&self) -> bool {
+        !self.running.is_empty() || self.is_checking || self.is_listing || self.is_auditing
     }
 
     /// A check passed.

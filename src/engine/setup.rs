@@ -26,6 +26,15 @@ use crate::store::{DestinationRow, NewDestination, QueueContext};
 /// The most unacknowledged jobs of a built-in destination.
 const JOB_LIMIT: u32 = 64;
 
+fn job_limit() -> u32 {
+    // A small library reaches a small limit only.
+    #[cfg(test)]
+    if let Some(limit) = super::tests::sim::job_limit() {
+        return limit;
+    }
+    JOB_LIMIT
+}
+
 /// Where a saved destination is.
 pub(super) fn address_of(row: &DestinationRow) -> Address {
     Address {
@@ -367,7 +376,7 @@ impl Supervisor {
                 Ok((name, address)) => match deps.connect.create(&address, &installation).await {
                     Ok((destination, abilities)) => {
                         let Address { kind, address, .. } = address;
-                        let new = NewDestination { name, kind, address, abilities, job_limit: JOB_LIMIT };
+                        let new = NewDestination { name, kind, address, abilities, job_limit: job_limit() };
                         Ok((new, destination))
                     }
                     Err(failure) => Err(refused(&failure)),
@@ -389,9 +398,13 @@ impl Supervisor {
         Arc::clone(self.setting_up.entry(place).or_default())
     }
 
+    fn is_name_taken(&self, name: &str) -> bool {
+        self.runners.values().any(|runner| runner.row.name == name)
+    }
+
     /// The name a new destination gets: the person's, or one made of its address.
     fn new_name(&self, name: Option<String>, address: &Address) -> Result<String, ApiError> {
-        let is_taken = |name: &str| self.runners.values().any(|runner| runner.row.name == name);
+        let is_taken = |name: &str| self.is_name_taken(name);
         if let Some(name) = name {
             return if !is_valid_name(&name) {
                 Err(usage(format!("a name is 1 to {NAME_LEN_MAX} of a-z, 0-9 and -")))
@@ -427,7 +440,7 @@ impl Supervisor {
 
     async fn save_destination(
         &mut self,
-        new: NewDestination,
+        mut new: NewDestination,
         destination: crate::destination::SharedDestination,
         consent_all: bool,
     ) -> Outcome {
@@ -440,6 +453,11 @@ impl Supervisor {
                 return Ok(Reply::Destination { id: known.id().0, name, is_new: false });
             }
             return Err(usage(format!("this is the destination {} already", known.row.name)));
+        }
+        // While it was being tried, another may have taken its name.
+        if self.is_name_taken(&new.name) {
+            let address = Address { kind: new.kind, address: new.address.clone(), abilities: None };
+            new.name = self.new_name(None, &address)?;
         }
         let name = new.name.clone();
         let row = self

@@ -84,11 +84,13 @@ impl Supervisor {
         while !self.is_stopping {
             let wake = self.next_wake();
             let input = tokio::select! {
+                // In this order, so that a run can be repeated: the person first, the clock last.
+                biased;
+                call = self.end.calls.recv() => call.map_or(Input::Stop, Input::Call),
                 Some(ended) = self.tasks.join_next() => match ended {
                     Ok(end) => Input::Task(end),
                     Err(error) => Input::Task(TaskEnd::Lost(error.to_string())),
                 },
-                call = self.end.calls.recv() => call.map_or(Input::Stop, Input::Call),
                 () = resumed.notified() => Input::Resumed,
                 () = sleeping.notified() => Input::Sleeping,
                 () = changes.notified() => Input::LibraryChanged,
@@ -100,6 +102,8 @@ impl Supervisor {
                 Ok(()) = outages.changed() => Input::DataDisk(*outages.borrow_and_update()),
                 () = tokio::time::sleep_until(wake) => Input::Tick,
             };
+            #[cfg(test)]
+            super::tests::sim::woken();
             self.take(input).await;
             self.step().await;
         }
@@ -147,17 +151,17 @@ impl Supervisor {
             TaskEnd::CheckStopped { destination } => {
                 if let Some(runner) = self.runners.get_mut(&destination) {
                     runner.is_checking = false;
+                    runner.may_start = true;
                 }
             }
-            TaskEnd::Listed { destination } => {
+            TaskEnd::Listed { destination, is_done } => {
                 if let Some(runner) = self.runners.get_mut(&destination) {
-                    runner.is_listing = false;
+                    runner.listed(is_done, Instant::now());
                 }
             }
-            TaskEnd::Audited { destination } => {
+            TaskEnd::Audited { destination, is_done } => {
                 if let Some(runner) = self.runners.get_mut(&destination) {
-                    runner.is_auditing = false;
-                    runner.process_by(Instant::now());
+                    runner.audited(is_done, Instant::now());
                 }
             }
             TaskEnd::Prepared(prepared) => self.destination_prepared(*prepared).await,
@@ -431,6 +435,9 @@ impl Supervisor {
             }
             if let Some(lost) = runner.row.lost.as_ref().filter(|_| !runner.is_checking) {
                 wake = wake.min(at_wall(lost.until));
+            }
+            if let Some(at) = runner.prove_at.filter(|_| runner.may_prove && !runner.is_auditing) {
+                wake = wake.min(at);
             }
             if let Some(due) = runner.next_due {
                 wake = wake.min(at_wall(due));

@@ -53,9 +53,9 @@ pub(super) enum TaskEnd {
     /// A check was stopped and says nothing.
     CheckStopped { destination: DestinationId },
     /// Copies were listed in a manifest, or could not be for now.
-    Listed { destination: DestinationId },
-    /// Unproven copies were looked at.
-    Audited { destination: DestinationId },
+    Listed { destination: DestinationId, is_done: bool },
+    /// Unproven copies were looked at, or could not be for now.
+    Audited { destination: DestinationId, is_done: bool },
     /// A destination that the person is adding was tried.
     Prepared(Box<Prepared>),
     /// Files were taken out of a server's trash; they are to be tried again.
@@ -81,12 +81,13 @@ impl Supervisor {
     /// Asks whether the destination is there and itself; once a run, also removes temp files that
     /// nothing will ever finish, before any transfer could make new ones.
     pub(super) fn spawn_check(&mut self, id: DestinationId, destination: SharedDestination) {
-        let runner = self.runners.get(&id);
-        let needs_clean = runner.is_some_and(|runner| runner.needs_clean && runner.running.is_empty());
-        let was_unclean = runner.is_some_and(|runner| runner.was_unclean);
-        let needs_adoption = runner.is_some_and(|runner| runner.needs_adoption);
+        let Some(runner) = self.runners.get(&id) else {
+            return;
+        };
+        let needs_clean = runner.needs_clean && runner.running.is_empty();
+        let (was_unclean, needs_adoption) = (runner.was_unclean, runner.needs_adoption);
+        let cancel = runner.cancel.clone();
         let (store, rng) = (self.store.clone(), Arc::clone(&self.deps.rng));
-        let cancel = runner.map(|runner| runner.cancel.child_token()).unwrap_or_default();
         let installation = self.installation.uuid.clone();
         let lost = TaskEnd::Checked { destination: id, outcome: Err(panicked()) };
         spawn(&mut self.tasks, lost, async move {
@@ -133,28 +134,31 @@ impl Supervisor {
             return;
         }
         let is_quiet = runner.running.is_empty() && runner.process_at.is_none() && !runner.is_processing;
-        let is_due = runner.list_at.is_some_and(|at| at <= now || is_quiet);
+        let may_be_early = is_quiet && !runner.has_list_failed;
+        let is_due = runner.list_at.is_some_and(|at| at <= now || may_be_early);
         if is_due && !runner.is_listing {
             runner.is_listing = true;
             runner.list_at = None;
             let (store, row) = (self.store.clone(), Arc::clone(&runner.row));
             let (destination, installation) = (Arc::clone(&destination), self.installation.uuid.clone());
             let cancel = cancel.clone();
-            spawn(&mut self.tasks, TaskEnd::Listed { destination: id }, async move {
+            spawn(&mut self.tasks, TaskEnd::Listed { destination: id, is_done: false }, async move {
                 let listing = list_copies(&store, id, &destination, &installation);
-                if let Some(Err(failure)) = cancel.run_until_cancelled(listing).await {
+                let listed = cancel.run_until_cancelled(listing).await;
+                if let Some(Err(failure)) = &listed {
                     tracing::warn!(destination = %row.name, kind = failure.kind.as_str(), "no manifest was written");
                 }
-                TaskEnd::Listed { destination: id }
+                TaskEnd::Listed { destination: id, is_done: matches!(listed, Some(Ok(()))) }
             });
         }
-        if runner.may_prove && is_quiet && !runner.is_auditing && runner.row.abilities.proof != "none" {
+        let may_prove = runner.may_prove && runner.prove_at.is_none_or(|at| at <= now);
+        if may_prove && is_quiet && !runner.is_auditing && runner.row.abilities.proof != "none" {
             runner.may_prove = false;
             runner.is_auditing = true;
             let (deps, store) = (self.deps.clone(), self.store.clone());
-            spawn(&mut self.tasks, TaskEnd::Audited { destination: id }, async move {
-                audit::prove_unproven(&deps, &store, id, &destination, &cancel).await;
-                TaskEnd::Audited { destination: id }
+            spawn(&mut self.tasks, TaskEnd::Audited { destination: id, is_done: false }, async move {
+                let is_done = audit::prove_unproven(&deps, &store, id, &destination, &cancel).await;
+                TaskEnd::Audited { destination: id, is_done }
             });
         }
     }

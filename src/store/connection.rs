@@ -138,6 +138,8 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Read<'_>) -> Result<T, StoreError> + Send + 'static,
     {
+        #[cfg(test)]
+        super::tap::live().await;
         let (readers, path) = (Arc::clone(&self.readers), Arc::clone(&self.path));
         let work = move || {
             let pooled = readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -181,7 +183,7 @@ fn prepare(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(std::time::Duration::from_secs(5))?;

@@ -36,7 +36,11 @@ pub mod mirror;
 mod queue;
 mod records;
 mod rows;
+#[cfg(test)]
+pub mod simulation_audit;
 mod sources;
+#[cfg(test)]
+pub mod tap;
 mod transitions;
 mod trash;
 mod writer;

@@ -24,7 +24,7 @@ pub struct Read<'c> {
 
 /// Write access inside one transaction. Everything readable is readable here too.
 pub struct Write<'c> {
-    read: Read<'c>,
+    pub(super) read: Read<'c>,
     /// The time of this transaction.
     pub now: UnixMillis,
     /// The number of this process's run; a pending job of another run is stale.
@@ -147,7 +147,11 @@ impl Seat {
         }
         #[cfg(test)]
         super::fault::before_commit()?;
+        #[cfg(test)]
+        super::tap::before(&write)?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
+        #[cfg(test)]
+        super::tap::after(&write);
         Ok(())
     }
 
@@ -224,6 +228,8 @@ impl Writer {
             Done { keep, outage, answer }
         });
         let message = Message { write: queued, durability };
+        #[cfg(test)]
+        super::tap::name::<F>();
         match &*self.0 {
             Kind::Inline(seat) => match seat.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 Some(seat) => seat.run_batch(VecDeque::from([message])),
@@ -246,6 +252,8 @@ impl Writer {
                 return outcome;
             }
         }
+        #[cfg(test)]
+        super::tap::live().await;
         result.await.map_err(|_dropped| StoreError::Closed)?
     }
 

@@ -38,8 +38,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut index = Index { shared, tasks: JoinSet::new(), taken: HashSet::new(), missed: HashSet::new() };
     let cancel = index.shared.cancel.clone();
     tokio::select! {
-        () = index.run() => {}
+        biased;
         () = cancel.cancelled() => {}
+        () = index.run() => {}
     }
     // Reads that are under way see the flag; what they found is found again.
     index.tasks.shutdown().await;
@@ -80,6 +81,7 @@ impl Index {
                 }
             };
             tokio::select! {
+                biased;
                 () = self.shared.index_news() => self.missed.clear(),
                 () = settled => {}
             }

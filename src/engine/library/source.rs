@@ -78,6 +78,7 @@ pub(super) async fn keep_sources(shared: Arc<Shared>) {
             Err(error) => tracing::warn!(%error, "the sources cannot be read"),
         }
         tokio::select! {
+            biased;
             () = shared.cancel.cancelled() => break,
             () = shared.sources_changed() => {}
             Some(_ended) = tasks.join_next() => {}
@@ -151,8 +152,9 @@ impl SourceTask {
             }
         };
         tokio::select! {
-            () = work => {}
+            biased;
             () = cancel.cancelled() => {}
+            () = work => {}
         }
         // Walks that are under way end at their next directory.
         self.stop_walk.store(true, Ordering::Relaxed);
@@ -178,11 +180,13 @@ impl SourceTask {
     async fn wait(&mut self, debounce: Duration) -> Next {
         loop {
             tokio::select! {
+                biased;
                 () = self.hints.news() => {
                     let quiet = sleep(debounce);
                     tokio::pin!(quiet);
                     while !self.hints.is_urgent() {
                         tokio::select! {
+                            biased;
                             () = &mut quiet => break,
                             () = self.hints.news() => {}
                         }

@@ -1,0 +1,547 @@
+//! The near side of a simulated destination: a protocol with every step that a real one has, and
+//! every trouble between two steps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::remote::{Object, Op, Remote, Trouble};
+use super::world::{World, count};
+use crate::base::files::SourceFile;
+use crate::destination::manifest::{self, Collected};
+use crate::destination::{
+    Abilities, BoxFuture, Destination, Item, Phase, ReadBack, Sent, SharedDestination, Transfer,
+};
+use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::key;
+use crate::domain::record::{Evidence, ProofMethod};
+use crate::store::tap;
+
+/// How long a client waits for an answer that does not come, where nobody can tell it to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What an effect is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bend {
+    None,
+    Short,
+    Other,
+    Nothing,
+}
+
+impl Bend {
+    fn apply(self, mut bytes: Vec<u8>) -> Vec<u8> {
+        match (self, bytes.last_mut()) {
+            (Self::Other, Some(last)) => *last ^= 1,
+            (Self::Short, Some(_)) => drop(bytes.pop()),
+            _ => {}
+        }
+        bytes
+    }
+}
+
+/// Ends a request, however it ends.
+struct Request<'a> {
+    world: &'a World,
+    number: usize,
+    id: u64,
+}
+
+impl Drop for Request<'_> {
+    fn drop(&mut self) {
+        self.world.with(|around| around.remotes[self.number].active.remove(&self.id));
+    }
+}
+
+/// Ends a send, however it ends.
+struct Sending<'a> {
+    world: &'a World,
+    number: usize,
+    token: u64,
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        self.world.with(|around| around.remotes[self.number].sending.remove(&self.token));
+    }
+}
+
+/// What a send finds under its key.
+enum Place {
+    Free,
+    Equal,
+    Taken,
+}
+
+/// A client of one remote, and for a folder a layer before the real one.
+pub struct Client {
+    /// The world.
+    pub world: Arc<World>,
+    /// The remote's number.
+    pub number: usize,
+    /// Whose temp files are ours.
+    pub installation: String,
+    /// The folder underneath.
+    pub inner: Option<SharedDestination>,
+}
+
+impl Client {
+    fn remote<T>(&self, work: impl FnOnce(&mut Remote) -> T) -> T {
+        self.world.with(|around| work(&mut around.remotes[self.number]))
+    }
+
+    /// One request up to its effect: its time, its troubles, and a death before it. None when it
+    /// was told to stop.
+    async fn begin(
+        &self,
+        op: Op,
+        item: Option<&Item>,
+        cancel: Option<&CancellationToken>,
+    ) -> Result<Option<(Request<'_>, Option<Trouble>)>, Failure> {
+        tap::live().await;
+        if cancel.is_some_and(CancellationToken::is_cancelled) {
+            return Ok(None);
+        }
+        if let Some(why) = self.world.forbidden(self.number) {
+            self.world.violate(format!("{op:?} is asked of remote {} although {why}", self.number));
+        }
+        let hash = item.map(|item| item.content.blake3.0[0]);
+        let (id, trouble, latency) = self.remote(|r| {
+            let latency = if r.rules.latency == 0 { 0 } else { r.dice.below(r.rules.latency + 1) };
+            (r.begin(op), r.draw(op, hash), latency)
+        });
+        let request = Request { world: &self.world, number: self.number, id };
+        if let Some(trouble) = &trouble {
+            let name = trouble.name();
+            self.world.with(|around| count(&mut around.tally.troubles, &name));
+        }
+        self.world.note(|| format!("remote {} {op:?} {} {trouble:?}", self.number, named(item)));
+        let mut wait = Duration::from_millis(latency);
+        if let Some(Trouble::Slow(time)) = &trouble {
+            wait += *time;
+        }
+        let is_hung = trouble == Some(Trouble::Hung);
+        if !self.passes(wait, is_hung, cancel).await? {
+            return Ok(None);
+        }
+        tap::live().await;
+        let fails_before = !matches!(trouble, Some(Trouble::DroppedAfter));
+        if let Some(failure) = trouble.as_ref().filter(|_| fails_before).and_then(Trouble::failure) {
+            return Err(self.failed(item, failure));
+        }
+        if self.world.meets_doom(&format!("{op:?}"), true, true) {
+            self.world.end_run();
+            tap::live().await;
+        }
+        Ok(Some((request, trouble)))
+    }
+
+    /// Time passes, or the request is told to stop.
+    async fn passes(
+        &self,
+        wait: Duration,
+        is_hung: bool,
+        cancel: Option<&CancellationToken>,
+    ) -> Result<bool, Failure> {
+        let stopped = async {
+            match cancel {
+                Some(cancel) => cancel.cancelled().await,
+                None if is_hung => tokio::time::sleep(PATIENCE).await,
+                None => std::future::pending().await,
+            }
+        };
+        let done = async {
+            if is_hung {
+                std::future::pending::<()>().await;
+            } else if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = done => Ok(true),
+            () = stopped => match cancel {
+                Some(_) => Ok(false),
+                None => Err(Failure::destination(FailureKind::Timeout, "no answer")),
+            }
+        }
+    }
+
+    fn failed(&self, item: Option<&Item>, failure: Failure) -> Failure {
+        self.world.note(|| format!("remote {} fails {}: {failure}", self.number, named(item)));
+        if let Some(item) = item {
+            self.remote(|r| r.note_failure(item.record.0, &failure));
+        }
+        failure
+    }
+
+    /// One whole request. None when it was told to stop before its effect.
+    async fn request<T>(
+        &self,
+        op: Op,
+        item: Option<&Item>,
+        cancel: Option<&CancellationToken>,
+        effect: impl FnOnce(&mut Remote, Bend) -> Result<T, Failure>,
+    ) -> Result<Option<T>, Failure> {
+        let Some((request, trouble)) = self.begin(op, item, cancel).await? else { return Ok(None) };
+        let bend = match trouble {
+            Some(Trouble::Truncated) => Bend::Short,
+            Some(Trouble::Altered) => Bend::Other,
+            Some(Trouble::Forgotten) => Bend::Nothing,
+            _ => Bend::None,
+        };
+        let done = self.remote(|r| effect(r, bend));
+        self.end(op, item, trouble, &request).await?;
+        done.map(Some).map_err(|failure| self.failed(item, failure))
+    }
+
+    /// What can happen after an effect.
+    async fn end(
+        &self,
+        op: Op,
+        item: Option<&Item>,
+        trouble: Option<Trouble>,
+        _request: &Request<'_>,
+    ) -> Result<(), Failure> {
+        if self.world.meets_doom(&format!("{op:?}"), true, false) {
+            self.world.end_run();
+            tap::live().await;
+        }
+        match trouble.filter(|trouble| *trouble == Trouble::DroppedAfter) {
+            Some(trouble) => Err(self.failed(item, trouble.failure().expect("it is one"))),
+            None => Ok(()),
+        }
+    }
+
+    /// A call of the folder underneath, with what can happen before and after.
+    async fn around<T>(
+        &self,
+        op: Op,
+        item: Option<&Item>,
+        cancel: Option<&CancellationToken>,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<Option<T>, Failure> {
+        let Some((request, trouble)) = self.begin(op, item, cancel).await? else { return Ok(None) };
+        let done = work.await;
+        self.end(op, item, trouble, &request).await?;
+        done.map(Some).map_err(|failure| self.failed(item, failure))
+    }
+
+    async fn send_item(&self, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
+        let cancel = Some(&transfer.cancel);
+        let _sending = Sending { world: &self.world, number: self.number, token: item.token };
+        self.remote(|r| r.sending.insert(item.token));
+        if let Some(inner) = &self.inner {
+            let sent = self.around(Op::Commit, Some(item), cancel, inner.send(item, transfer)).await?;
+            return Ok(sent.unwrap_or(Sent::Cancelled));
+        }
+        match self.request(Op::Look, Some(item), cancel, |r, _| Ok(look(r, item))).await? {
+            None => return Ok(Sent::Cancelled),
+            Some(Place::Equal) => return Ok(Sent::AlreadyThere { receipt: item.key.clone() }),
+            Some(Place::Taken) => return Ok(Sent::KeyTaken),
+            Some(Place::Free) => {}
+        }
+        let mut source = self.open(item, transfer)?;
+        let Some(upload) = self.create(item, transfer).await? else { return Ok(Sent::Cancelled) };
+        let Some(is_whole) = self.append_all(upload, item, transfer, source.as_mut()).await? else {
+            return Ok(Sent::Cancelled);
+        };
+        if !is_whole {
+            self.remote(|r| r.uploads.remove(&upload));
+            return Err(self.failed(Some(item), Failure::transient(FailureKind::Changed, "it has changed")));
+        }
+        transfer.save(Phase::Committing, upload.to_string()).await?;
+        let named =
+            self.request(Op::Commit, Some(item), cancel, |r, bend| commit(r, item, upload, bend)).await?;
+        Ok(match named {
+            None => Sent::Cancelled,
+            Some(false) => Sent::KeyTaken,
+            Some(true) => Sent::Stored { receipt: item.key.clone() },
+        })
+    }
+
+    fn open(&self, item: &Item, transfer: &Transfer) -> Result<Box<dyn SourceFile>, Failure> {
+        let opened = transfer.files.open(&item.path);
+        let is_same = |file: &dyn SourceFile| file.stat().is_ok_and(|stat| stat.stamp == item.stamp);
+        match opened {
+            Ok(file) if is_same(file.as_ref()) => Ok(file),
+            Ok(_) => Err(self.failed(Some(item), Failure::transient(FailureKind::Changed, "it has changed"))),
+            Err(error) => Err(self.failed(Some(item), at_source(&error))),
+        }
+    }
+
+    /// An upload to go on with: an earlier run's or a new one.
+    async fn create(&self, item: &Item, transfer: &Transfer) -> Result<Option<u64>, Failure> {
+        let known = transfer.checkpoint.as_ref().and_then(|checkpoint| checkpoint.state.parse::<u64>().ok());
+        let resumed = self.remote(|r| {
+            let upload = r.uploads.get(&known?).filter(|upload| upload.token == item.token);
+            upload.filter(|_| r.rules.can_resume).and(known)
+        });
+        if resumed.is_some() {
+            return Ok(resumed);
+        }
+        transfer.save(Phase::Creating, String::new()).await?;
+        let created = self.request(Op::Create, Some(item), Some(&transfer.cancel), |r, _| {
+            if r.rules.size_max.is_some_and(|most| item.content.size > most) {
+                return Err(Failure::permanent(FailureKind::TooLarge, "413"));
+            }
+            if r.rules.refuses.is_some_and(|first| item.content.blake3.0[0] % 16 == first) {
+                return Err(Failure::permanent(FailureKind::Unsupported, "415"));
+            }
+            Ok(r.create_upload(item.token))
+        });
+        let Some(upload) = created.await? else { return Ok(None) };
+        transfer.save(Phase::Sending, upload.to_string()).await?;
+        Ok(Some(upload))
+    }
+
+    /// Sends what is missing. Says whether all of it was what it should be; none when told to stop.
+    async fn append_all(
+        &self,
+        upload: u64,
+        item: &Item,
+        transfer: &Transfer,
+        source: &mut dyn SourceFile,
+    ) -> Result<Option<bool>, Failure> {
+        let (mut sent, chunk) = self.remote(|r| (offset(r, upload), r.rules.chunk));
+        let mut bytes = vec![0; sent];
+        source.read_exact(&mut bytes).map_err(|error| self.failed(Some(item), at_source(&error)))?;
+        loop {
+            let mut part = vec![0; chunk];
+            let read = source.read(&mut part).map_err(|error| self.failed(Some(item), at_source(&error)))?;
+            if read == 0 {
+                break;
+            }
+            part.truncate(read);
+            bytes.extend_from_slice(&part);
+            let added = self.request(Op::Append, Some(item), Some(&transfer.cancel), |r, bend| {
+                let upload = r.uploads.get_mut(&upload);
+                let upload = upload.ok_or_else(|| Failure::transient(FailureKind::NotFound, "no upload"))?;
+                upload.bytes.extend_from_slice(&bend.apply(part));
+                Ok(())
+            });
+            if added.await?.is_none() {
+                return Ok(None);
+            }
+            sent += read;
+            transfer.set_bytes_sent(u64::try_from(sent).expect("few"));
+        }
+        let is_same = source.stat().is_ok_and(|stat| stat.stamp == item.stamp);
+        let is_content = blake3::hash(&bytes).as_bytes() == &item.content.blake3.0;
+        Ok(Some(is_same && is_content))
+    }
+
+    async fn prove_item(&self, item: &Item, receipt: &str, transfer: &Transfer) -> Result<Evidence, Failure> {
+        let cancel = Some(&transfer.cancel);
+        let stopped = || Failure::transient(FailureKind::Timeout, "told to stop");
+        if let Some(inner) = &self.inner {
+            let proved = self.around(Op::Prove, Some(item), cancel, inner.prove(item, receipt, transfer));
+            let evidence = proved.await?.ok_or_else(stopped)?;
+            if matches!(evidence, Evidence::Verified { .. }) {
+                self.proved(item);
+            }
+            return Ok(evidence);
+        }
+        let shown = self.request(Op::Prove, Some(item), cancel, |r, bend| prove(r, item, bend)).await?;
+        let Some(method) = shown.ok_or_else(stopped)? else { return Ok(Evidence::Accepted) };
+        self.proved(item);
+        Ok(Evidence::Verified { method, at: self.world.now() })
+    }
+
+    /// A proof was given: it is kept only if it is true.
+    fn proved(&self, item: &Item) {
+        let is_true = self.remote(|r| {
+            let copy = r.copy(&item.key);
+            let is_true = copy.is_some_and(|bytes| is_content(&bytes, item));
+            if is_true {
+                r.proofs.insert((item.key.clone(), item.content.blake3.0));
+            }
+            is_true
+        });
+        self.world.with(|around| around.tally.proofs += 1);
+        if !is_true {
+            self.world.violate(format!("remote {} proved what it does not hold: {}", self.number, item.key));
+        }
+    }
+
+    fn clean_uploads(&self, keep: &[u64]) -> u64 {
+        let (gone, live) = self.remote(|r| {
+            let is_stale = |token: u64| key::owns_token(&self.installation, token) && !keep.contains(&token);
+            let live = r.sending.iter().copied().find(|token| is_stale(*token));
+            let before = r.uploads.len();
+            r.uploads.retain(|_, upload| !is_stale(upload.token));
+            (before - r.uploads.len(), live)
+        });
+        if let Some(token) = live {
+            self.world
+                .violate(format!("remote {} is cleaned of {token:x}, which is being sent", self.number));
+        }
+        u64::try_from(gone).expect("few")
+    }
+}
+
+fn named(item: Option<&Item>) -> String {
+    item.map_or_else(String::new, |item| format!("record {} {}", item.record, item.key))
+}
+
+fn at_source(error: &std::io::Error) -> Failure {
+    let is_gone = error.kind() == std::io::ErrorKind::NotFound;
+    let kind = if is_gone { FailureKind::Gone } else { FailureKind::Unreadable };
+    Failure::transient(kind, error.to_string())
+}
+
+fn is_content(bytes: &[u8], item: &Item) -> bool {
+    bytes.len() as u64 == item.content.size && blake3::hash(bytes).as_bytes() == &item.content.blake3.0
+}
+
+fn offset(remote: &Remote, upload: u64) -> usize {
+    remote.uploads.get(&upload).map_or(0, |upload| upload.bytes.len())
+}
+
+fn look(remote: &Remote, item: &Item) -> Place {
+    match remote.objects.get(&item.key) {
+        None => Place::Free,
+        Some(object) if is_content(&object.bytes, item) => Place::Equal,
+        Some(_) => Place::Taken,
+    }
+}
+
+/// Gives an upload its key. Says no where the key is taken.
+fn commit(remote: &mut Remote, item: &Item, upload: u64, bend: Bend) -> Result<bool, Failure> {
+    if remote.objects.contains_key(&item.key) {
+        return Ok(false);
+    }
+    let Some(upload) = remote.uploads.remove(&upload) else {
+        return Err(Failure::transient(FailureKind::NotFound, "no upload"));
+    };
+    if bend != Bend::Nothing {
+        let object = Object { bytes: bend.apply(upload.bytes), is_foreign: false };
+        remote.objects.insert(item.key.clone(), object);
+    }
+    Ok(true)
+}
+
+/// How a copy is proved; none where nothing can be.
+fn prove(remote: &mut Remote, item: &Item, bend: Bend) -> Result<Option<ProofMethod>, Failure> {
+    let Some(method) = remote.rules.proof else { return Ok(None) };
+    let Some(object) = remote.objects.get(&item.key) else {
+        return Err(Failure::transient(FailureKind::NotFound, "no such copy"));
+    };
+    let is_good = is_content(&object.bytes, item);
+    if is_content(&bend.apply(object.bytes.clone()), item) {
+        return Ok(Some(method));
+    }
+    if is_good {
+        *remote.slandered.entry(item.content.blake3.0).or_default() += 1;
+    }
+    // An upload of ours that was never proved is ours to remove.
+    if !object.is_foreign && !remote.proofs.iter().any(|(key, _)| *key == item.key) {
+        remote.objects.remove(&item.key);
+    }
+    Err(Failure::transient(FailureKind::DigestMismatch, "other bytes"))
+}
+
+impl Destination for Client {
+    fn check(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            match &self.inner {
+                Some(inner) => self.around(Op::Check, None, None, inner.check()).await.map(drop),
+                None => self.request(Op::Check, None, None, |_, _| Ok(())).await.map(drop),
+            }
+        })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
+        Box::pin(async move {
+            let rules = self.remote(|r| r.rules.clone());
+            let abilities = Abilities {
+                uuid: format!("sim-{}", self.number),
+                can_resume: rules.can_resume,
+                no_replace: rules.no_replace,
+                case_sensitive: true,
+                proof: rules.proof.map_or("none", ProofMethod::as_str).to_owned(),
+                concurrent_max: rules.width,
+                ..Abilities::default()
+            };
+            self.request(Op::Probe, None, None, |_, _| Ok(())).await?;
+            Ok(abilities)
+        })
+    }
+
+    fn send<'a>(&'a self, item: &'a Item, transfer: &'a Transfer) -> BoxFuture<'a, Result<Sent, Failure>> {
+        Box::pin(self.send_item(item, transfer))
+    }
+
+    fn prove<'a>(
+        &'a self,
+        item: &'a Item,
+        receipt: &'a str,
+        transfer: &'a Transfer,
+    ) -> BoxFuture<'a, Result<Evidence, Failure>> {
+        Box::pin(self.prove_item(item, receipt, transfer))
+    }
+
+    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
+        Box::pin(async move {
+            let read = self.request(Op::Read, None, None, |r, _| {
+                r.copy(key).ok_or_else(|| Failure::transient(FailureKind::NotFound, "no such copy"))
+            });
+            let bytes = read.await?.unwrap_or_default();
+            Ok(Box::new(std::io::Cursor::new(bytes)) as ReadBack)
+        })
+    }
+
+    fn write_manifest<'a>(
+        &'a self,
+        installation: &'a str,
+        sequence: u64,
+        segment: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            if let Some(inner) = &self.inner {
+                let written = inner.write_manifest(installation, sequence, segment);
+                return self.around(Op::Write, None, None, written).await.map(drop);
+            }
+            let written = self.request(Op::Write, None, None, |r, _| {
+                let place = (installation.to_owned(), sequence);
+                if r.manifests.contains_key(&place) {
+                    return Err(Failure::transient(FailureKind::Conflict, "the number is taken"));
+                }
+                r.manifests.insert(place, segment.to_vec());
+                Ok(())
+            });
+            written.await.map(drop)
+        })
+    }
+
+    fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
+        Box::pin(async move {
+            if let Some(inner) = &self.inner {
+                let read = self.around(Op::List, None, None, inner.read_manifests()).await?;
+                return Ok(read.unwrap_or_default());
+            }
+            let read = self.request(Op::List, None, None, |r, _| {
+                let mut collected = Collected::default();
+                for segment in r.manifests.values() {
+                    match manifest::decode(segment) {
+                        Ok(entries) => collected.entries.extend(entries),
+                        Err(damage) => collected.damaged.push(damage.to_string()),
+                    }
+                }
+                Ok(collected)
+            });
+            Ok(read.await?.unwrap_or_default())
+        })
+    }
+
+    fn clean<'a>(&'a self, keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
+        Box::pin(async move {
+            if let Some(inner) = &self.inner {
+                return Ok(self.around(Op::Clean, None, None, inner.clean(keep)).await?.unwrap_or(0));
+            }
+            let cleaned = self.request(Op::Clean, None, None, |_, _| Ok(())).await?;
+            Ok(cleaned.map_or(0, |()| self.clean_uploads(keep)))
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! Where the engine gets its simulated destinations and watches.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::client::Client;
+use super::world::World;
+use crate::base::executor::Executor;
+use crate::base::files::path_bytes;
+use crate::base::rng::SharedRng;
+use crate::destination::connect::{Address, Connect, Connector, SetUp};
+use crate::destination::{Abilities, BoxFuture, Destination as _, SharedDestination};
+use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::target::DestinationKind;
+use crate::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
+
+/// How the person writes the address of a remote.
+pub fn target_of(number: usize, is_folder: bool) -> String {
+    if is_folder { format!("/disk-{number}") } else { format!("webdav+https://me@sim-{number}/photos") }
+}
+
+/// The number in an address.
+fn number_of(address: &[u8]) -> Option<usize> {
+    let text = std::str::from_utf8(address).ok()?;
+    let from = text.find("/disk-").map(|at| at + 6).or_else(|| text.find("@sim-").map(|at| at + 5))?;
+    text[from..].split('/').next()?.parse().ok()
+}
+
+/// Makes clients of remotes.
+pub struct SimConnect {
+    /// The world.
+    pub world: Arc<World>,
+    /// The engine's chance.
+    pub rng: SharedRng,
+}
+
+impl SimConnect {
+    fn number(&self, address: &Address) -> Result<usize, Failure> {
+        let count = self.world.with(|around| around.remotes.len());
+        let number = number_of(&address.address).filter(|number| *number < count);
+        number.ok_or_else(|| Failure::destination(FailureKind::Dns, "no such host"))
+    }
+
+    fn connector(&self, number: usize) -> Option<Connector> {
+        let disk = self.world.with(|around| around.remotes[number].disk.clone())?;
+        Some(Connector {
+            executor: Executor::inline(),
+            rng: Arc::clone(&self.rng),
+            clock: Arc::clone(&self.world.clock) as _,
+            fs: Arc::new(disk),
+        })
+    }
+
+    fn client(&self, number: usize, installation: &str, inner: Option<SharedDestination>) -> Client {
+        Client { world: Arc::clone(&self.world), number, installation: installation.to_owned(), inner }
+    }
+}
+
+impl Connect for SimConnect {
+    fn open(&self, address: &Address, installation: &str) -> Result<SharedDestination, Failure> {
+        let number = self.number(address)?;
+        let inner = match self.connector(number) {
+            Some(connector) => Some(connector.open(address, installation)?),
+            None => None,
+        };
+        Ok(Arc::new(self.client(number, installation, inner)))
+    }
+
+    fn create<'a>(
+        &'a self,
+        address: &'a Address,
+        installation: &'a str,
+    ) -> BoxFuture<'a, Result<SetUp, Failure>> {
+        Box::pin(async move {
+            let number = self.number(address)?;
+            let probed = self.client(number, installation, None).probe().await?;
+            if address.kind != DestinationKind::Folder {
+                let client: SharedDestination = Arc::new(self.client(number, installation, None));
+                return Ok((client, probed));
+            }
+            let connector = self.connector(number).expect("a folder has a disk");
+            let (inner, abilities) = connector.create(address, installation).await?;
+            let client: SharedDestination = Arc::new(self.client(number, installation, Some(inner)));
+            Ok((client, abilities))
+        })
+    }
+
+    fn test<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, Result<(Abilities, Option<u64>), Failure>> {
+        Box::pin(async move {
+            let number = self.number(address)?;
+            let abilities = self.client(number, "test", None).probe().await?;
+            Ok((abilities, None))
+        })
+    }
+}
+
+/// Watches that tell most things, or cannot be had.
+pub struct SimWatch(pub Arc<World>);
+
+impl Watch for SimWatch {
+    fn watch(&self, root: &Path, hints: &Hints) -> Result<WatchGuard, WatchFailed> {
+        let root = String::from_utf8_lossy(&path_bytes(root)).into_owned();
+        self.0.with(|around| {
+            if around.dice.percent(15) {
+                return Err(WatchFailed::Limit);
+            }
+            around.watched.insert(root, hints.clone());
+            Ok(Box::new(()) as WatchGuard)
+        })
+    }
+}

@@ -1,0 +1,365 @@
+//! One seed: a world, a person, and as many lives of the engine as it takes.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connect::{SimConnect, SimWatch};
+use super::dice::Dice;
+use super::finale;
+use super::person::Person;
+use super::photos;
+use super::remote::Remote;
+use super::watcher::Watcher;
+use super::weather;
+use super::world::{Doom, Tally, World, count};
+use crate::api::Request;
+use crate::base::executor::Executor;
+use crate::base::rng::SeededRng;
+use crate::destination::folder::MemoryFs;
+use crate::domain::gate::{Conditions, GateRules};
+use crate::engine::tests::sim::KINDS;
+use crate::engine::{DATABASE_NAME, Deps, start};
+use crate::store::tap;
+
+/// After all trouble is over, everything is where it belongs within this time.
+const SETTLES_WITHIN: Duration = Duration::from_secs(48 * 3600);
+/// Quiet is watched for so long.
+const QUIET: Duration = Duration::from_secs(5 * 3600);
+/// A stop that was asked for takes no longer.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
+/// Lives of one seed at most: more means that it dies of something else than its doom.
+const LIVES_MAX: u64 = 20;
+
+thread_local! {
+    static WAKES: Cell<u64> = const { Cell::new(0) };
+    static LIMIT: Cell<Option<u32>> = const { Cell::new(None) };
+    static PANIC: Cell<Option<String>> = const { Cell::new(None) };
+}
+
+/// The engine's loop has been woken.
+pub fn woken() {
+    WAKES.set(WAKES.get() + 1);
+}
+
+/// The job limit of new destinations, where a simulation has set one.
+pub fn job_limit() -> Option<u32> {
+    LIMIT.get()
+}
+
+/// Something on this thread panicked.
+pub fn panicked(what: String) {
+    PANIC.set(Some(what));
+}
+
+/// What became of a seed.
+pub struct Report {
+    /// What was not as it must be.
+    pub violations: Vec<String>,
+    /// What happened, line by line, where that was asked for.
+    pub trace: Vec<String>,
+    /// What happened, counted.
+    pub tally: Tally,
+}
+
+/// How a life ended.
+enum Life {
+    Died,
+    Stopped,
+    Done,
+}
+
+struct Sim {
+    world: Arc<World>,
+    dice: Dice,
+    dir: tempfile::TempDir,
+    watcher: Rc<Watcher>,
+    lives: u64,
+    steps: u64,
+    longest_wait: u64,
+    kills: u64,
+    is_set_up: bool,
+    calm_since: Option<crate::domain::time::UnixMillis>,
+}
+
+/// Runs one seed to its end.
+pub fn run_seed(seed: u64, is_traced: bool) -> Report {
+    let mut sim = Sim::new(seed, is_traced);
+    PANIC.set(None);
+    while !sim.world.has_failed() {
+        let life = sim.live();
+        if let Some(what) = PANIC.take() {
+            sim.world.violate(format!("a panic: {what}"));
+        }
+        match life {
+            Life::Done => break,
+            Life::Died => sim.lie_dead(),
+            Life::Stopped => {}
+        }
+    }
+    tap::set(None);
+    LIMIT.set(None);
+    sim.world.with(|around| Report {
+        violations: std::mem::take(&mut around.violations),
+        trace: around.trace.take().unwrap_or_default(),
+        tally: std::mem::take(&mut around.tally),
+    })
+}
+
+fn scratch() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let made = tempfile::Builder::new().prefix("safelight-sim-").tempdir_in(memory);
+    made.or_else(|_no_such| tempfile::tempdir()).expect("a scratch folder")
+}
+
+impl Sim {
+    fn new(seed: u64, is_traced: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let world = Arc::new(World::new(dice.fork(), is_traced));
+        LIMIT.set(Some(u32::try_from(dice.between(1, 8)).expect("few")));
+        for number in 0..dice.between(1, 3) {
+            let root = format!("/photos-{number}");
+            world.files.mkdir(&root);
+            if dice.percent(40) {
+                world.files.set_file_system(&root, &format!("disk-{number}"));
+            }
+            world.with(|around| {
+                around.photos.folders.push(photos::Folder { root, is_plugged: true });
+            });
+        }
+        for number in 0..usize::try_from(dice.between(1, 3)).expect("few") {
+            let disk = dice.percent(25).then(|| MemoryFs::new(format!("/disk-{number}")));
+            let mut remote = Remote::new(number, &mut dice, disk);
+            for _ in 0..dice.below(3) {
+                let key = format!("2017/2017-07/IMG_{:04}.jpg", dice.below(14));
+                remote.put_foreign(key, dice.bits().to_le_bytes().to_vec());
+            }
+            world.with(|around| around.remotes.push(remote));
+        }
+        let first = if dice.percent(15) { dice.between(20, 60) } else { dice.below(12) };
+        for _ in 0..first {
+            photos::add(&world, &mut dice);
+        }
+        let watcher = Rc::new(Watcher::new(Arc::clone(&world)));
+        Self {
+            dir: scratch(),
+            watcher,
+            lives: 0,
+            steps: dice.between(4, 40),
+            longest_wait: *dice.pick(&[20, 600, 7200]),
+            kills: dice.between(1, 5),
+            is_set_up: false,
+            calm_since: None,
+            dice,
+            world,
+        }
+    }
+
+    fn database(&self) -> PathBuf {
+        self.dir.path().join(DATABASE_NAME)
+    }
+
+    fn deps(&self) -> Deps {
+        let rng = Arc::new(SeededRng::new(self.dice.clone().bits() ^ self.lives));
+        Deps {
+            data_dir: self.dir.path().to_path_buf(),
+            clock: Arc::clone(&self.world.clock) as _,
+            rng: Arc::clone(&rng) as _,
+            files: Arc::new(self.world.files.clone()),
+            connect: Arc::new(SimConnect { world: Arc::clone(&self.world), rng }),
+            store_executor: Executor::inline(),
+            watch: Arc::new(SimWatch(Arc::clone(&self.world))),
+            library_executor: Executor::inline(),
+            resumed: Arc::default(),
+            conditions: self.world.conditions.subscribe(),
+            zone: || jiff::tz::TimeZone::UTC,
+        }
+    }
+
+    /// When this life ends, if it does not end by itself.
+    fn choose_doom(&mut self) -> Option<Doom> {
+        if self.kills == 0 {
+            return None;
+        }
+        let before = self.dice.percent(50);
+        Some(match self.dice.below(10) {
+            0..=4 => {
+                let kind = Some(*self.dice.pick(&KINDS));
+                Doom { kind, is_effect: false, spared: self.dice.below(4), before }
+            }
+            5..=7 => Doom { kind: None, is_effect: false, spared: self.dice.below(150), before },
+            _ => Doom { kind: None, is_effect: true, spared: self.dice.below(40), before },
+        })
+    }
+
+    fn live(&mut self) -> Life {
+        self.lives += 1;
+        if self.lives > LIVES_MAX {
+            self.world.violate("it dies again and again".to_owned());
+            return Life::Done;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = runtime.expect("a runtime");
+        let world = Arc::clone(&self.world);
+        let doom = self.choose_doom();
+        world.note(|| format!("life {} begins, doom {doom:?}", self.lives));
+        world.with(|around| {
+            (around.doom, around.asked) = (doom, 0);
+            around.watched.clear();
+            around.remotes.iter_mut().for_each(|remote| {
+                remote.active.clear();
+                remote.sending.clear();
+            });
+        });
+        tap::set(Some(Rc::clone(&self.watcher) as _));
+        let life = runtime.block_on(async {
+            world.clock.begin();
+            let dead = async {
+                while !tap::is_dead() {
+                    world.died.notified().await;
+                }
+            };
+            let life = tokio::select! {
+                biased;
+                () = dead => Life::Died,
+                life = self.play() => life,
+            };
+            world.clock.end();
+            life
+        });
+        // Whatever is still under way is dropped where it stands.
+        tap::kill();
+        drop(runtime);
+        life
+    }
+
+    /// Some time without an engine.
+    fn lie_dead(&mut self) {
+        self.kills = self.kills.saturating_sub(1);
+        let time = self.dice.wait(2 * 3600);
+        self.world.clock.pass(time);
+        if self.calm_since.is_none() {
+            for _ in 0..self.dice.below(4) {
+                photos::disturb(&self.world, &mut self.dice);
+            }
+        }
+    }
+
+    async fn play(&mut self) -> Life {
+        let handle = match start(self.deps()).await {
+            Ok(handle) => handle,
+            Err(error) => {
+                self.world.violate(format!("it does not start: {error}"));
+                return Life::Died;
+            }
+        };
+        let person = Person { world: Arc::clone(&self.world), handle: handle.clone() };
+        if !self.is_set_up {
+            self.is_set_up = true;
+            person.set_up(&mut self.dice).await;
+        }
+        while self.steps > 0 {
+            self.steps -= 1;
+            tokio::time::sleep(self.dice.wait(self.longest_wait)).await;
+            if self.dice.percent(3) {
+                return self.stop(&person).await;
+            }
+            self.step(&person).await;
+        }
+        self.settle(&person).await;
+        if !self.world.has_failed() {
+            self.rest().await;
+        }
+        if self.world.has_failed() {
+            return Life::Done;
+        }
+        self.stop(&person).await;
+        Life::Done
+    }
+
+    async fn step(&mut self, person: &Person) {
+        match self.dice.below(10) {
+            0..=1 => photos::add(&self.world, &mut self.dice),
+            2..=4 => photos::disturb(&self.world, &mut self.dice),
+            5 => weather::change(&self.world, &mut self.dice),
+            6 => {
+                let number = self.dice.index(self.world.with(|around| around.remotes.len()));
+                let mood = self.world.with(|around| around.remotes[number].change_mood());
+                self.world.note(|| format!("remote {number} has {mood}"));
+                self.world.with(|around| count(&mut around.tally.actions, "mood"));
+            }
+            _ => person.act(&mut self.dice).await,
+        }
+    }
+
+    /// A stop as the person asks for it.
+    async fn stop(&self, person: &Person) -> Life {
+        person.ask(Request::Shutdown).await;
+        if tokio::time::timeout(STOPS_WITHIN, person.handle.stopped()).await.is_err() {
+            self.world.violate(format!("it has not stopped after {STOPS_WITHIN:?}"));
+        }
+        Life::Stopped
+    }
+
+    /// All trouble ends, and everything finds its place.
+    async fn settle(&mut self, person: &Person) {
+        let world = Arc::clone(&self.world);
+        if self.calm_since.is_none() {
+            world.note(|| "all trouble ends".to_owned());
+            world.with(|around| around.remotes.iter_mut().for_each(Remote::calm));
+            world.change_conditions(Conditions::default());
+            photos::settle(&world);
+            self.calm_since = Some(world.now());
+        }
+        person.allow(GateRules::default()).await;
+        person.switch(true).await;
+        person.resume().await;
+        let mut nap = Duration::from_secs(60);
+        while !world.has_failed() {
+            tokio::time::sleep(nap).await;
+            let found = finale::differences(&world, &self.database());
+            if found.is_empty() {
+                return;
+            }
+            let since = self.calm_since.map_or(Duration::ZERO, |since| world.now().since(since));
+            if since > SETTLES_WITHIN {
+                let some = found.iter().take(6).cloned().collect::<Vec<_>>().join("\n  ");
+                world.violate(format!("{} things are still not as they should be:\n  {some}", found.len()));
+                return;
+            }
+            if since > Duration::from_secs(7 * 3600) {
+                // What is missing in a mass is believed only when the person has seen it.
+                person.rescan_each().await;
+            }
+            nap = (nap * 2).min(Duration::from_secs(3 * 3600));
+        }
+    }
+
+    /// Nothing happens any more, for hours.
+    async fn rest(&mut self) {
+        tokio::time::sleep(Duration::from_secs(900)).await;
+        let world = Arc::clone(&self.world);
+        let busy = || {
+            let requests: u64 = world.with(|around| around.remotes.iter().map(Remote::requests).sum());
+            (requests, world.files.opened())
+        };
+        let (before, wakes) = (busy(), WAKES.get());
+        tokio::time::sleep(QUIET).await;
+        let (after, woken) = (busy(), WAKES.get() - wakes);
+        if before != after && !finale::awaits_retry(&self.database()) {
+            world.violate(format!("in quiet, requests and reads went from {before:?} to {after:?}"));
+        }
+        world.note(|| format!("woken {woken} times in quiet"));
+        let unwatched = world.with(|around| around.photos.folders.len() - around.watched.len());
+        let allowed = 120 + 300 * unwatched as u64;
+        if woken > allowed {
+            world.violate(format!("woken {woken} times in {QUIET:?} of quiet, {allowed} are allowed"));
+        }
+        for what in finale::differences(&world, &self.database()) {
+            world.violate(format!("after quiet: {what}"));
+        }
+        finale::after_all(&world, &self.database());
+    }
+}

@@ -1,0 +1,30 @@
+//! What comes and goes around the computer: networks, power, sleep, and the moods of far servers.
+
+use std::time::Duration;
+
+use super::dice::Dice;
+use super::world::{World, count};
+use crate::domain::gate::{Conditions, Network};
+
+/// Something changes.
+pub fn change(world: &World, dice: &mut Dice) {
+    let now = *world.conditions.borrow();
+    let conditions = match dice.below(6) {
+        0..=1 => Conditions::default(),
+        2 => Conditions { network: Network::Offline, ..now },
+        3 => Conditions { network: Network::Online, is_metered: Some(dice.percent(50)), ..now },
+        4 => {
+            let percent = u8::try_from(dice.between(5, 60)).expect("few");
+            Conditions { is_on_battery: Some(true), battery_percent: Some(percent), ..now }
+        }
+        _ => Conditions { is_on_battery: Some(false), ..now },
+    };
+    world.change_conditions(conditions);
+    world.with(|around| count(&mut around.tally.actions, "conditions"));
+    let world_clock = &world.clock;
+    if dice.percent(10) {
+        // The clock is set: forwards, as backwards nothing can be timed in this world.
+        world_clock.pass(Duration::from_secs(dice.between(1, 100_000)));
+        world.note(|| "the clock was set".to_owned());
+    }
+}

@@ -1,0 +1,174 @@
+//! What the simulation asks of the rows, at every commit and at the end.
+
+use rusqlite::params;
+
+use super::rows::{StoreError, digest, named, unsigned};
+use super::writer::{Read, Write};
+use crate::domain::hash::ContentHash;
+use crate::domain::ids::{DestinationId, JobId, RecordId};
+use crate::domain::job::JobState;
+use crate::domain::record::RecordState;
+
+/// A live job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobFacts {
+    /// The job.
+    pub id: JobId,
+    /// What it sends.
+    pub record: RecordId,
+    /// Where.
+    pub destination: DestinationId,
+    /// Where it stands.
+    pub state: JobState,
+    /// Its one retry has been used.
+    pub retry_used: bool,
+}
+
+/// A backup record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerRow {
+    /// The record.
+    pub id: RecordId,
+    /// Where.
+    pub destination: DestinationId,
+    /// Where it stands.
+    pub state: RecordState,
+    /// Its key.
+    pub key: Option<String>,
+    /// Its bytes.
+    pub content: ContentHash,
+    /// The content that a companion goes beside, else 0.
+    pub beside: i64,
+    /// When it was proved.
+    pub verified_ms: Option<i64>,
+    /// Its last failure's kind.
+    pub failure: Option<String>,
+    /// Jobs failed running.
+    pub jobs_failed: u32,
+    /// When another job may be made.
+    pub next_eligible_ms: Option<i64>,
+    /// Files that have it.
+    pub files: u32,
+}
+
+/// A present file of a consented pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairRow {
+    /// Absolute.
+    pub path: String,
+    /// Where it is meant to go.
+    pub destination: DestinationId,
+    /// How far it is known.
+    pub status: String,
+    /// Why it is left out or a problem.
+    pub reason: Option<String>,
+    /// Its record there.
+    pub record: Option<RecordId>,
+}
+
+/// Looks at a database beside whoever has it open.
+///
+/// # Errors
+/// What `look` returned.
+pub fn peek<T>(
+    path: &std::path::Path,
+    look: impl FnOnce(&Read<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let conn = super::connection::open_reader(path)?;
+    look(&Read { conn: &conn })
+}
+
+impl Read<'_> {
+    /// All live jobs, by id.
+    pub fn job_facts(&self) -> Result<Vec<JobFacts>, StoreError> {
+        let sql = "SELECT id, record_id, destination_id, state, retry_used FROM upload_job ORDER BY id";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query.query_map([], |row| {
+            Ok(JobFacts {
+                id: JobId(row.get(0)?),
+                record: RecordId(row.get(1)?),
+                destination: DestinationId(row.get(2)?),
+                state: named(row, 3, JobState::parse)?,
+                retry_used: row.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Each destination with its limit, whether it is switched on, and its change token.
+    pub fn limits(&self) -> Result<Vec<(DestinationId, u32, bool, Option<i64>)>, StoreError> {
+        let sql = "SELECT id, job_limit, enabled, change_token FROM destination ORDER BY id";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query
+            .query_map([], |row| Ok((DestinationId(row.get(0)?), row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The whole ledger, or only what is proved.
+    pub fn ledger(&self, only_proved: bool) -> Result<Vec<LedgerRow>, StoreError> {
+        let sql =
+            "SELECT r.id, r.destination_id, r.state, r.key, c.blake3, c.size, r.beside_id, r.verified_ms,
+              r.failure_kind, r.jobs_failed, r.next_eligible_ms, r.file_count
+            FROM backup_record r JOIN content c ON c.id = r.content_id
+            WHERE ?1 = 0 OR r.state = 'verified' ORDER BY r.id";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query.query_map([only_proved], |row| {
+            Ok(LedgerRow {
+                id: RecordId(row.get(0)?),
+                destination: DestinationId(row.get(1)?),
+                state: named(row, 2, RecordState::parse)?,
+                key: row.get(3)?,
+                content: ContentHash { blake3: digest(row, 4)?, size: unsigned(row, 5)? },
+                beside: row.get(6)?,
+                verified_ms: row.get(7)?,
+                failure: row.get(8)?,
+                jobs_failed: row.get(9)?,
+                next_eligible_ms: row.get(10)?,
+                files: row.get(11)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// All present files of the consented pairs.
+    pub fn pair_rows(&self) -> Result<Vec<PairRow>, StoreError> {
+        let sql = "SELECT s.path, f.dir, f.name, c.destination_id, f.status, f.reason, a.record_id
+            FROM file f JOIN source s ON s.id = f.source_id JOIN consent c ON c.source_id = s.id
+            LEFT JOIN attachment a ON a.file_id = f.id AND a.destination_id = c.destination_id
+            ORDER BY s.path, f.dir, f.name, c.destination_id";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query.query_map([], |row| {
+            let (root, dir, name): (Vec<u8>, Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let path = [&root[..], b"/", &crate::domain::path::join(&dir, &name)].concat();
+            Ok(PairRow {
+                path: String::from_utf8_lossy(&path).into_owned(),
+                destination: DestinationId(row.get(3)?),
+                status: row.get(4)?,
+                reason: row.get(5)?,
+                record: row.get::<_, Option<i64>>(6)?.map(RecordId),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Write<'_> {
+    /// What a run that is over, and does not know it, would write: the end of a job that it had in
+    /// flight. Says whether that changed anything.
+    pub fn end_as_earlier_run(
+        &self,
+        job: JobId,
+        record: RecordId,
+        outcome: &super::Outcome,
+    ) -> Result<bool, StoreError> {
+        let epoch = self.epoch - 1;
+        let earlier = Write { read: Read { conn: self.conn }, now: self.now, epoch };
+        earlier.end_job(job, record, outcome)
+    }
+
+    /// The history is shorter than any extension's place in it.
+    pub fn expire_history(&self) -> Result<(), StoreError> {
+        self.conn.execute("DELETE FROM change", params![])?;
+        Ok(())
+    }
+}

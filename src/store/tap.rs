@@ -1,0 +1,86 @@
+//! Commit points, for the simulation: each can be looked at from inside its transaction, and each
+//! can be the last thing that a run does.
+//!
+//! All of it is for one thread: the simulation runs an engine's every part on the thread that owns
+//! it. After a run has died nothing of it reaches the database, and whoever waits for the database
+//! waits for ever, as a killed process does.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::rows::StoreError;
+use super::writer::Write;
+
+/// Whether a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Live,
+    /// It ends here.
+    Die,
+}
+
+/// Looks at commit points.
+pub trait Tap {
+    /// All is written and nothing committed. `kind` names the place in the source that writes.
+    fn before(&self, kind: &'static str, tx: &Write<'_>) -> Verdict;
+    /// All is committed and nobody has heard of it.
+    fn after(&self, kind: &'static str, tx: &Write<'_>) -> Verdict;
+}
+
+thread_local! {
+    static TAP: RefCell<Option<Rc<dyn Tap>>> = const { RefCell::new(None) };
+    static KIND: Cell<&'static str> = const { Cell::new("") };
+    static IS_DEAD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Puts a tap before this thread's commits, or takes it away; the next run lives.
+pub fn set(tap: Option<Rc<dyn Tap>>) {
+    IS_DEAD.set(false);
+    TAP.set(tap);
+}
+
+/// Ends the run on this thread here and now.
+pub fn kill() {
+    IS_DEAD.set(true);
+}
+
+/// Whether the run on this thread is over.
+pub fn is_dead() -> bool {
+    IS_DEAD.get()
+}
+
+/// Never returns in a run that is over.
+pub async fn live() {
+    if is_dead() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Names the place that is about to write.
+pub(super) fn name<F>() {
+    KIND.set(std::any::type_name::<F>());
+}
+
+/// Before the commit of what was written.
+pub(super) fn before(tx: &Write<'_>) -> Result<(), StoreError> {
+    ask(|tap| tap.before(KIND.get(), tx))
+}
+
+/// After it.
+pub(super) fn after(tx: &Write<'_>) {
+    // Whoever wrote hears nothing any more: it waits at `live`.
+    ask(|tap| tap.after(KIND.get(), tx)).ok();
+}
+
+fn ask(verdict: impl FnOnce(&dyn Tap) -> Verdict) -> Result<(), StoreError> {
+    let tap = TAP.with_borrow(Clone::clone);
+    let Some(tap) = tap else { return Ok(()) };
+    if is_dead() {
+        return Err(StoreError::Closed);
+    }
+    if verdict(tap.as_ref()) == Verdict::Die {
+        kill();
+    }
+    if is_dead() { Err(StoreError::Closed) } else { Ok(()) }
+}
