@@ -177,9 +177,15 @@ impl Runner {
         self.process_by(now);
     }
 
-    /// Whether anything is being asked of the destination.
-    pub fn is_at_work(&self) -> bool {
-        !self.running.is_empty() || self.is_checking || self.is_listing || self.is_auditing
+    /// Whether there is nothing more urgent than looking at copies that are there.
+    pub fn may_audit(&self) -> bool {
+        let is_usable = self.row.lost.is_none() && self.row.abilities.proof != "none";
+        is_usable && !self.is_auditing && self.is_idle()
+    }
+
+    /// Whether nothing is under way or about to be.
+    pub fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.process_at.is_none() && !self.is_processing
     }
 
     /// A check passed.

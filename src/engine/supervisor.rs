@@ -103,7 +103,7 @@ impl Supervisor {
                 () = tokio::time::sleep_until(wake) => Input::Tick,
             };
             #[cfg(test)]
-            super::tests::sim::woken();
+            super::tests::sim::woken(&std::mem::discriminant(&input));
             self.take(input).await;
             self.step().await;
         }
@@ -403,12 +403,17 @@ impl Supervisor {
     /// When something must be done although nothing happens.
     fn next_wake(&self) -> Instant {
         let now = Instant::now();
+        // A time that has passed and was not acted upon must not spin.
+        self.soonest(now).max(now + Duration::from_millis(1))
+    }
+
+    fn soonest(&self, now: Instant) -> Instant {
         let mut wake = self.floor_at;
         if self.is_dirty {
             wake = wake.min(self.publish_at);
         }
         if let Some(due) = self.badges.due() {
-            wake = wake.min(due);
+            wake = wake.min(due.max(self.publish_at));
         }
         if !self.data_disk.is_well() {
             let wake = self.data_disk.next_probe().map_or(wake, |at| wake.min(at));
@@ -436,7 +441,7 @@ impl Supervisor {
             if let Some(lost) = runner.row.lost.as_ref().filter(|_| !runner.is_checking) {
                 wake = wake.min(at_wall(lost.until));
             }
-            if let Some(at) = runner.prove_at.filter(|_| runner.may_prove && !runner.is_auditing) {
+            if let Some(at) = runner.prove_at.filter(|_| runner.may_prove && runner.may_audit()) {
                 wake = wake.min(at);
             }
             if let Some(due) = runner.next_due {
@@ -446,8 +451,7 @@ impl Supervisor {
                 wake = wake.min(self.publish_at.max(now) + SAMPLE_EVERY);
             }
         }
-        // A time that has passed and was not acted upon must not spin.
-        wake.max(now + Duration::from_millis(1))
+        wake
     }
 
     async fn stop(mut self) {

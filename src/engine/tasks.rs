@@ -133,7 +133,7 @@ impl Supervisor {
         if runner.row.lost.is_some() || !runner.row.is_enabled {
             return;
         }
-        let is_quiet = runner.running.is_empty() && runner.process_at.is_none() && !runner.is_processing;
+        let is_quiet = runner.is_idle();
         let may_be_early = is_quiet && !runner.has_list_failed;
         let is_due = runner.list_at.is_some_and(|at| at <= now || may_be_early);
         if is_due && !runner.is_listing {
@@ -152,7 +152,7 @@ impl Supervisor {
             });
         }
         let may_prove = runner.may_prove && runner.prove_at.is_none_or(|at| at <= now);
-        if may_prove && is_quiet && !runner.is_auditing && runner.row.abilities.proof != "none" {
+        if may_prove && runner.may_audit() {
             runner.may_prove = false;
             runner.is_auditing = true;
             let (deps, store) = (self.deps.clone(), self.store.clone());

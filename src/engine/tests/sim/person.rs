@@ -44,6 +44,9 @@ impl Person {
                 None
             }
             Ok(Err(refused)) => {
+                if refused.message.contains("database") {
+                    self.world.violate(format!("{what} was refused: {refused}"));
+                }
                 self.world.note(|| format!("refused: {refused}"));
                 None
             }

@@ -316,8 +316,9 @@ fn spoil(world: &World, dice: &mut Dice) -> &'static str {
 
 fn mend(world: &World, _dice: &mut Dice) -> &'static str {
     let spoiled: Vec<String> = world.with(|around| {
-        let is_bad = |(_, photo): &(&String, &mut Photo)| photo.is_unreadable;
-        let bad = around.photos.files.iter_mut().filter(is_bad);
+        let folders = around.photos.folders.clone();
+        let is_there = |path: &str| folders.iter().any(|f| f.is_plugged && path.starts_with(&f.root));
+        let bad = around.photos.files.iter_mut().filter(|(path, p)| p.is_unreadable && is_there(path));
         bad.map(|(path, photo)| {
             photo.is_unreadable = false;
             path.clone()
@@ -353,7 +354,10 @@ fn replug(world: &World, dice: &mut Dice) -> &'static str {
         world.files.plug(&root);
     } else {
         world.files.unplug(&root);
-        world.with(|around| around.watched.remove(&root));
+        world.with(|around| {
+            let hints = around.watched.remove(&root).filter(|_| around.dice.percent(85));
+            hints.inspect(|hints| hints.dir(b"", false));
+        });
     }
     "replug"
 }

@@ -205,8 +205,8 @@ impl Remote {
             width: u32::try_from(dice.between(1, 4)).expect("few"),
             size_max: dice.percent(20).then_some(400),
             refuses: dice.percent(10).then_some(3),
-            latency: *dice.pick(&[0, 1, 20, 400]),
-            chunk: *dice.pick(&[16, 64, 4096]),
+            latency: *dice.pick(&[0, 1, 5, 60]),
+            chunk: *dice.pick(&[64, 256, 4096]),
         };
         Self {
             number,

@@ -21,10 +21,7 @@ pub fn change(world: &World, dice: &mut Dice) {
     };
     world.change_conditions(conditions);
     world.with(|around| count(&mut around.tally.actions, "conditions"));
-    let world_clock = &world.clock;
     if dice.percent(10) {
-        // The clock is set: forwards, as backwards nothing can be timed in this world.
-        world_clock.pass(Duration::from_secs(dice.between(1, 100_000)));
-        world.note(|| "the clock was set".to_owned());
+        world.set_clock(Duration::from_secs(dice.between(1, 100_000)));
     }
 }

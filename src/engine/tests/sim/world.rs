@@ -71,6 +71,13 @@ pub enum Gate {
 }
 
 impl Gate {
+    fn later(self, by: Duration) -> Self {
+        match self {
+            Self::Open => Self::Open,
+            Self::Closed(since) => Self::Closed(since.plus(by)),
+        }
+    }
+
     fn closed(self) -> Option<UnixMillis> {
         match self {
             Self::Open => None,
@@ -174,6 +181,8 @@ pub struct World {
     pub files: MemoryFiles,
     /// What the computer is like.
     pub conditions: tokio::sync::watch::Sender<Conditions>,
+    /// Notified when the clock was set.
+    pub resumed: Arc<Notify>,
     /// Notified when the run has died.
     pub died: Notify,
     around: Mutex<Surroundings>,
@@ -204,6 +213,7 @@ impl World {
             clock,
             files,
             conditions: tokio::sync::watch::Sender::default(),
+            resumed: Arc::default(),
             died: Notify::new(),
             around: Mutex::new(around),
         }
@@ -269,6 +279,19 @@ impl World {
             count(&mut around.tally.kills, &format!("{side} {kind}"));
             true
         })
+    }
+
+    /// The clock is set, and the system tells of it.
+    pub fn set_clock(&self, by: Duration) {
+        self.note(|| format!("the clock is set by {by:?}"));
+        self.clock.pass(by);
+        // What was so for a moment is not so for longer because of it.
+        self.with(|around| {
+            around.changed_at = around.changed_at.plus(by);
+            around.app = around.app.later(by);
+            around.remotes.iter_mut().for_each(|remote| remote.gate = remote.gate.later(by));
+        });
+        self.resumed.notify_one();
     }
 
     /// What the computer is like is another.
