@@ -111,7 +111,9 @@ impl Supervisor {
         runner.extension = done.extension;
         runner.is_processing = false;
         runner.may_start = true;
-        runner.next_due = done.next_due;
+        // What is due already could not be drawn: its source is away, or the queue is full. A call at
+        // once would change nothing, and so on for ever.
+        runner.next_due = done.next_due.filter(|due| !backoff::is_due(*due, wall));
         runner.may_prove |= done.changed > 0;
         runner.judge(done.end, done.changed, now, wall);
         if std::mem::take(&mut runner.process_again) {
