@@ -34,8 +34,8 @@ pub enum Mutant {
     RetriesPermanent,
     /// A companion is not asked for again when its primary becomes known.
     ForgetsCompanions,
-    /// Files of a source that is not there are forgotten.
-    BelievesUnplugged,
+    /// Failed jobs are never acknowledged.
+    HoardsJobs,
     /// A copy that a failed proof has shown to be wrong is safe all the same.
     IgnoresProof,
 }
@@ -57,7 +57,7 @@ impl Mutant {
         Self::ThawsKeys,
         Self::RetriesPermanent,
         Self::ForgetsCompanions,
-        Self::BelievesUnplugged,
+        Self::HoardsJobs,
         Self::IgnoresProof,
     ];
 

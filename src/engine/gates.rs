@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::calls::{Outcome, internal, usage};
 use super::supervisor::Supervisor;
 use crate::api::{Reply, Rules};
+use crate::base::mutant::{self, Mutant};
 use crate::domain::gate::{self, Conditions, GateRules, Network};
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
@@ -202,7 +203,11 @@ impl Supervisor {
             runner.may_start = true;
             runner.process_by(now);
         } else if !may && !runner.is_held {
-            runner.stop_transfers();
+            let is_ignored = mutant::is(Mutant::IgnoresDisable) && !runner.row.is_enabled
+                || mutant::is(Mutant::IgnoresPause) && runner.row.is_enabled;
+            if !is_ignored {
+                runner.stop_transfers();
+            }
         }
         runner.is_held = !may;
         may

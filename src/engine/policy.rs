@@ -14,6 +14,7 @@ use super::port::Port;
 use super::runner::{CALL_BUDGET, Runner};
 use super::supervisor::Supervisor;
 use super::tasks::{TaskEnd, spawn};
+use crate::domain::backoff;
 use crate::domain::ids::{DestinationId, JobId};
 use crate::domain::time::UnixMillis;
 use crate::extension::{Extension, ProcessingResult};

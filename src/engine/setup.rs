@@ -14,6 +14,7 @@ use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
 use crate::api::{ApiError, ErrorKind, PathText, Reply, TestReport};
 use crate::base::files::{EntryKind, path_bytes, path_from_bytes};
+use crate::base::mutant::{self, Mutant};
 use crate::destination::Abilities;
 use crate::destination::address::canonical;
 use crate::destination::connect::Address;
@@ -242,7 +243,9 @@ impl Supervisor {
         let Some(runner) = self.runners.get_mut(&id) else {
             return Err(usage("there is no such destination"));
         };
-        runner.stop_transfers();
+        if !mutant::is(Mutant::IgnoresDisable) {
+            runner.stop_transfers();
+        }
         let name = runner.row.name.clone();
         let work = self.store.write_durably(move |tx| {
             if enabled {

@@ -18,8 +18,9 @@ use super::runner::{FLOOR, Runner};
 use super::setup::address_of;
 use super::supervisor::Supervisor;
 use crate::api::Snapshot;
+use crate::base::mutant::{self, Mutant};
 use crate::platform::mount::network_file_system;
-use crate::store::{Opened, Store, StoreError, StoreOptions, mirror};
+use crate::store::{Opened, Store, StoreError, StoreOptions, Write, mirror};
 
 /// The database's file name in the data folder.
 pub const DATABASE_NAME: &str = "safelight.db";
@@ -52,7 +53,8 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     if was_rebuilt || is_new {
         mirror::restore(&store, &deps.data_dir).await?;
     }
-    let rescued = store.write(|tx| tx.rescue_jobs()).await?;
+    let rescue = |tx: &Write<'_>| if mutant::is(Mutant::ForgetsRescue) { Ok(0) } else { tx.rescue_jobs() };
+    let rescued = store.write(rescue).await?;
     if was_unclean {
         tracing::info!(rescued, "the last run did not end cleanly");
     }

@@ -12,6 +12,7 @@ use super::deps::Deps;
 use super::digests;
 use super::guard::caught;
 use crate::base::files::path_from_bytes;
+use crate::base::mutant::{self, Mutant};
 use crate::destination::{
     BoxFuture, Checkpoint, Companion, Item, Phase, SaveCheckpoint, Sent, SharedDestination, Transfer,
 };
@@ -19,7 +20,7 @@ use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::ids::{DestinationId, JobId, RecordId};
 use crate::domain::path::RelPath;
-use crate::domain::record::Evidence;
+use crate::domain::record::{Evidence, ProofMethod};
 use crate::store::{CompanionRow, DecisionKind, DestinationRow, Outcome, Started, Store, StoreError};
 
 /// Keys tried in one transfer before it counts as a conflict.
@@ -113,6 +114,9 @@ pub(super) async fn run(
     let (outcome, end) = conclude(&deps, &store, &started, result, bytes_sent).await;
     let (job, record) = (started.job, started.record);
     let kept = outcome.clone();
+    if mutant::is(Mutant::AcknowledgesFirst) {
+        store.write(move |tx| tx.cancel_job(job)).await.ok();
+    }
     let decision = decision(&outcome, &end);
     let written = store
         .write(move |tx| {
@@ -229,7 +233,13 @@ async fn attempt(
         let mut transfer =
             Transfer::new(Arc::clone(&deps.files), watch.cancel.clone(), checkpoint, Arc::new(saver));
         transfer.bytes_sent = Arc::clone(&watch.bytes_sent);
-        match destination.send(&item, &transfer).await? {
+        let sent = match destination.send(&item, &transfer).await? {
+            Sent::KeyTaken if mutant::is(Mutant::AdoptsBlindly) => {
+                Sent::AlreadyThere { receipt: String::new() }
+            }
+            sent => sent,
+        };
+        match sent {
             Sent::Cancelled => return Ok(Attempt::Cancelled),
             Sent::KeyTaken => {
                 let abilities = row.abilities.clone();
@@ -248,8 +258,18 @@ async fn attempt(
             Sent::Stored { receipt } | Sent::AlreadyThere { receipt } => {
                 transfer.set_bytes_sent(item.content.size);
                 transfer.save(Phase::Proving, receipt.clone()).await?;
+                let unproved = Evidence::Verified { method: ProofMethod::ServerDigest, at: deps.clock.now() };
+                if mutant::is(Mutant::TrustsSuccess) {
+                    return Ok(Attempt::Proved(unproved, receipt));
+                }
                 return match destination.prove(&item, &receipt, &transfer).await {
                     Ok(proved) => Ok(Attempt::Proved(proved, receipt)),
+                    Err(failure)
+                        if mutant::is(Mutant::IgnoresProof)
+                            && failure.kind == FailureKind::DigestMismatch =>
+                    {
+                        Ok(Attempt::Proved(unproved, receipt))
+                    }
                     // Told to stop in the middle of reading back: nothing is known of the copy yet.
                     Err(_stopped) if watch.cancel.is_cancelled() => Ok(Attempt::Cancelled),
                     Err(failure) => Err(failure),
@@ -309,10 +329,12 @@ async fn conclude(
         Err(failure) => failure,
     };
     match failure.reach {
-        Reach::Destination => (Outcome::PutBack { bytes_sent }, End::DestinationLost(failure)),
+        Reach::Destination if !mutant::is(Mutant::SpendsAttempts) => {
+            (Outcome::PutBack { bytes_sent }, End::DestinationLost(failure))
+        }
         // The store refused a checkpoint: the job is no longer this run's, or nothing can be kept.
         Reach::Run => (Outcome::PutBack { bytes_sent }, End::PutBack),
-        Reach::Resource => {
+        Reach::Resource | Reach::Destination => {
             let record = started.record;
             let jobs_failed = store.read(move |r| r.jobs_failed(record)).await.unwrap_or(0);
             let wait = backoff::resource(jobs_failed + 1, failure.retry, deps.rng.next_unit());

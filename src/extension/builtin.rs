@@ -1,6 +1,7 @@
 //! The policy that every built-in destination has: everything consented, each failure retried once.
 
 use super::{BoxFuture, Extension, FileChange, JobChange, JobContext, PortError, ProcessingResult};
+use crate::base::mutant::{self, Mutant};
 use crate::domain::ids::FileId;
 use crate::domain::job::{JobAction, JobState};
 
@@ -46,7 +47,10 @@ async fn settle_jobs(cx: &mut dyn JobContext) -> Result<(), PortError> {
     let done = cx.fetch_jobs(JobAction::Acknowledge).await?;
     // A first failure is in both sets; the retry has the better claim.
     let retried = |id| retryable.iter().filter(worth_it).any(|job| job.id == id);
-    block.extend(done.iter().filter(|job| !retried(job.id)).map(|job| JobChange::Acknowledge(job.id)));
+    let is_hoarded =
+        |job: &crate::store::JobRow| mutant::is(Mutant::HoardsJobs) && job.state == JobState::Failed;
+    let done = done.iter().filter(|job| !is_hoarded(job));
+    block.extend(done.filter(|job| !retried(job.id)).map(|job| JobChange::Acknowledge(job.id)));
     let live = cx.fetch_jobs(JobAction::Process).await?;
     let unneeded = live.iter().filter(|job| job.state == JobState::Registered && !job.is_needed);
     block.extend(unneeded.map(|job| JobChange::Cancel(job.id)));
@@ -78,6 +82,9 @@ async fn want_changes(cx: &mut dyn JobContext) -> Result<bool, PortError> {
                 FileChange::Removed(_) | FileChange::DetailsUnavailable(_) => None,
             });
             let mut block: Vec<JobChange> = ready.map(JobChange::Want).collect();
+            if mutant::is(Mutant::SavesTokenFirst) {
+                cx.perform_changes(vec![JobChange::SaveToken(token)]).await?;
+            }
             block.push(JobChange::SaveToken(token));
             cx.perform_changes(block).await?;
         }

@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::rows::{StoreError, named, named_or_null, signed};
 use super::writer::Write;
+use crate::base::mutant::{self, Mutant};
 use crate::domain::asset::{CapturedAt, Facts, Provenance, ResourceKind};
 use crate::domain::file::{ExcludeReason, FileStamp, FileStatus, Problem};
 use crate::domain::grouping::{self, Group, Member};
@@ -247,6 +248,7 @@ impl Write<'_> {
             WHERE a.primary_file_id = ?1 AND r.file_id <> ?1 AND f.status = 'ready'";
         let mut query = self.conn.prepare_cached(sql)?;
         let beside = query.query_map([file.0], |row| row.get(0).map(FileId))?;
+        let beside = beside.filter(|_| !mutant::is(Mutant::ForgetsCompanions));
         for companion in beside.collect::<Result<Vec<_>, _>>()? {
             self.note_ready(companion, SourceId(source))?;
         }

@@ -6,6 +6,7 @@ use super::companions;
 use super::keys::NewTries;
 use super::rows::{DIGESTS, StoreError, digest, digests, named, unsigned};
 use super::writer::{Read, Write};
+use crate::base::mutant::{self, Mutant};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind};
@@ -164,7 +165,7 @@ impl Read<'_> {
                     id: JobId(row.get(0)?),
                     record: RecordId(row.get(1)?),
                     state: named(row, 2, JobState::parse)?,
-                    retry_used: row.get(3)?,
+                    retry_used: row.get(3)? && !mutant::is(Mutant::RetriesTwice),
                     is_permanent: row.get(4)?,
                     is_needed: row.get(5)?,
                 })
@@ -179,8 +180,12 @@ impl Read<'_> {
 
     /// Unacknowledged jobs of a destination.
     pub fn live_jobs(&self, destination: DestinationId) -> Result<u32, StoreError> {
-        let live =
+        let live: Option<u32> =
             self.conn.prepare_cached(LIVE_SQL)?.query_row([destination.0], |row| row.get(0)).optional()?;
+        if mutant::is(Mutant::ForgetsFinished) {
+            let sql = "SELECT count(*) FROM upload_job WHERE destination_id = ?1 AND state IN ('registered', 'pending')";
+            return Ok(self.conn.query_row(sql, [destination.0], |row| row.get(0))?);
+        }
         Ok(live.unwrap_or(0))
     }
 
@@ -285,6 +290,9 @@ impl Write<'_> {
             return Err(StoreError::LimitExceeded);
         }
         let destination = facts.destination;
+        if mutant::is(Mutant::ThawsKeys) && facts.key.is_some() {
+            self.next_key(new.record, new.abilities)?;
+        }
         match self.take_key(new.record, facts, new.abilities, NewTries(1)) {
             Ok(_) => {}
             Err(StoreError::Refused(why)) => {

@@ -16,7 +16,7 @@ pub(super) struct KeyFacts {
     pub destination: DestinationId,
     pub state: String,
     pub files: i64,
-    key: Option<String>,
+    pub(super) key: Option<String>,
     attempt: u32,
     beside: ContentId,
     captured_at: CapturedAt,

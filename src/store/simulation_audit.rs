@@ -51,6 +51,19 @@ pub struct LedgerRow {
     pub files: u32,
 }
 
+/// What is to be known of a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitRow {
+    /// The destination.
+    pub id: DestinationId,
+    /// Its job limit.
+    pub limit: u32,
+    /// Switched on.
+    pub is_enabled: bool,
+    /// Its extension's change token.
+    pub token: Option<i64>,
+}
+
 /// A present file of a consented pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairRow {
@@ -95,13 +108,25 @@ impl Read<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Each destination with its limit, whether it is switched on, and its change token.
-    pub fn limits(&self) -> Result<Vec<(DestinationId, u32, bool, Option<i64>)>, StoreError> {
+    /// All destinations, by id.
+    pub fn limits(&self) -> Result<Vec<LimitRow>, StoreError> {
         let sql = "SELECT id, job_limit, enabled, change_token FROM destination ORDER BY id";
         let mut query = self.conn.prepare_cached(sql)?;
-        let rows = query
-            .query_map([], |row| Ok((DestinationId(row.get(0)?), row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        let rows = query.query_map([], |row| {
+            Ok(LimitRow {
+                id: DestinationId(row.get(0)?),
+                limit: row.get(1)?,
+                is_enabled: row.get(2)?,
+                token: row.get(3)?,
+            })
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The kind of a record's last failure.
+    pub fn failure_of(&self, record: RecordId) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT failure_kind FROM backup_record WHERE id = ?1";
+        Ok(self.conn.prepare_cached(sql)?.query_row([record.0], |row| row.get(0))?)
     }
 
     /// The whole ledger, or only what is proved.

@@ -6,6 +6,7 @@ use rusqlite::params;
 
 use super::rows::{StoreError, signed};
 use super::writer::Write;
+use crate::base::mutant::{self, Mutant};
 use crate::domain::backoff::{CRASHES_BEFORE_SUSPECT, JOBS_BEFORE_ATTENTION};
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, FileId, ItemId, JobId, RecordId};
@@ -49,8 +50,10 @@ impl Write<'_> {
             "UPDATE upload_job SET state = ?2, is_permanent = ?3, bytes_sent = coalesce(?4, bytes_sent),
               run_epoch = NULL
             WHERE id = ?1 AND state = 'pending' AND run_epoch = ?5";
+        let sql =
+            if mutant::is(Mutant::IgnoresEpoch) { sql.replace("= ?5", "<> -?5") } else { sql.to_owned() };
         let ended =
-            self.conn.prepare_cached(sql)?.execute(params![job.0, state, permanent, bytes, self.epoch])?;
+            self.conn.prepare_cached(&sql)?.execute(params![job.0, state, permanent, bytes, self.epoch])?;
         if ended == 0 {
             return Ok(false);
         }
@@ -101,7 +104,7 @@ impl Write<'_> {
             WHERE id = ?1";
         self.conn.prepare_cached(sql)?.execute(params![
             record.0,
-            failure.is_permanent(),
+            failure.is_permanent() && !mutant::is(Mutant::RetriesPermanent),
             JOBS_BEFORE_ATTENTION,
             eligible_at.0,
             failure.kind.as_str(),
@@ -126,7 +129,12 @@ impl Write<'_> {
     pub fn retry_job(&self, job: JobId) -> Result<bool, StoreError> {
         let sql = "UPDATE upload_job SET state = 'registered', retry_used = 1, is_permanent = 0
             WHERE id = ?1 AND state = 'failed' AND retry_used = 0 RETURNING record_id";
-        let mut retry = self.conn.prepare_cached(sql)?;
+        let sql = if mutant::is(Mutant::RetriesTwice) {
+            sql.replace("retry_used = 0", "1")
+        } else {
+            sql.to_owned()
+        };
+        let mut retry = self.conn.prepare_cached(&sql)?;
         let mut rows = retry.query([job.0])?;
         let Some(row) = rows.next()? else {
             return Ok(false);

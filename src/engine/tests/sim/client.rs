@@ -482,7 +482,7 @@ impl Destination for Client {
         Box::pin(self.prove_item(item, receipt, transfer))
     }
 
-    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
+    fn read<'a>(&'a self, key: &'a str, _receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
         Box::pin(async move {
             let read = self.request(Op::Read, None, None, |r, _| {
                 r.copy(key).ok_or_else(|| Failure::transient(FailureKind::NotFound, "no such copy"))

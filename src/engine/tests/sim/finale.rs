@@ -32,8 +32,7 @@ fn rows(path: &Path) -> Result<Rows, StoreError> {
     peek(path, |r| {
         let ledger = r.ledger(false)?.into_iter().map(|row| (row.id, row)).collect();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let enabled: BTreeMap<_, _> =
-            r.limits()?.into_iter().map(|(id, _, enabled, _)| (id, enabled)).collect();
+        let enabled: BTreeMap<_, _> = r.limits()?.into_iter().map(|row| (row.id, row.is_enabled)).collect();
         let mut unlisted = Vec::new();
         for id in enabled.iter().filter(|(_, enabled)| **enabled).map(|(id, _)| *id) {
             unlisted.extend((!r.unlisted(id, 1)?.is_empty()).then_some(id));
@@ -185,7 +184,7 @@ pub fn after_all(world: &World, path: &Path) {
 
 /// Bytes that are at a destination more often than the ledger knows of.
 fn doubles(remote: &Remote, ledger: &BTreeMap<RecordId, LedgerRow>) -> Vec<String> {
-    let Some(id) = remote.id else { return Vec::new() };
+    let Some(id) = remote.id.filter(|_| !remote.was_forgotten) else { return Vec::new() };
     let mut copies: BTreeMap<[u8; 32], Vec<String>> = BTreeMap::new();
     for (key, bytes) in remote.copies() {
         copies.entry(*blake3::hash(&bytes).as_bytes()).or_default().push(key);

@@ -180,6 +180,7 @@ impl Person {
     async fn remove_destination(&self, dice: &mut Dice) {
         let Some((number, id)) = self.some_destination(dice) else { return };
         self.open_gate(number);
+        self.world.with(|around| around.remotes[number].was_forgotten = true);
         if self.ask(Request::RemoveDestination { id: id.0 }).await.is_some() {
             let now = self.world.now();
             self.world.with(|around| {

@@ -185,6 +185,8 @@ pub struct Remote {
     pub sending: BTreeSet<u64>,
     /// Its row, once it was added.
     pub id: Option<DestinationId>,
+    /// The ledger has forgotten it once; what a manifest says twice it then learns once.
+    pub was_forgotten: bool,
     /// Whether it may be asked.
     pub gate: Gate,
 }
@@ -229,6 +231,7 @@ impl Remote {
             next_request: 0,
             sending: BTreeSet::new(),
             id: None,
+            was_forgotten: false,
             gate: Gate::Open,
         }
     }

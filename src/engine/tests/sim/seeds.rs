@@ -7,7 +7,7 @@ use super::run::{Report, panicked, run_seed};
 use super::world::Tally;
 
 /// Seeds of the test command.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 300;
 /// Seeds that failed once: they are run first.
 const REGRESSIONS: &str = include_str!("regressions.txt");
 /// Failed seeds whose story is told.
@@ -109,7 +109,7 @@ fn every_seed_keeps_every_promise() {
     if number("SAFELIGHT_TALLY").is_some() {
         println!("{:#?}", outcome.tally);
     }
-    println!("{:.1} seeds a second", seeds.len() as f64 / began.elapsed().as_secs_f64());
+    println!("{:.1} s", began.elapsed().as_secs_f64());
     println!("{} seeds, {} failed", seeds.len(), outcome.failed.len());
     assert!(outcome.failed.is_empty(), "failed seeds: {:?}", outcome.failed);
 }

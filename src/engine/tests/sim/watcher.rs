@@ -8,9 +8,9 @@ use super::world::{World, count};
 use crate::domain::ids::{DestinationId, JobId};
 use crate::domain::job::{JobState, Step, next};
 use crate::domain::record::RecordState;
-use crate::store::simulation_audit::JobFacts;
+use crate::store::simulation_audit::{JobFacts, LimitRow};
 use crate::store::tap::{Tap, Verdict};
-use crate::store::{StoreError, Write};
+use crate::store::{Outcome, StoreError, Write};
 
 /// Every so many commits the counters are counted anew.
 const RECOUNT_EVERY: u64 = 23;
@@ -28,6 +28,14 @@ enum Seen {
     Illegal,
 }
 
+/// What was so before the last commit.
+#[derive(Default)]
+struct Undo {
+    jobs: BTreeMap<JobId, JobFacts>,
+    tokens: BTreeMap<DestinationId, Option<i64>>,
+    retried: Vec<JobId>,
+}
+
 /// What is remembered between commits.
 #[derive(Default)]
 struct Memory {
@@ -38,12 +46,12 @@ struct Memory {
     commits: u64,
     kind: String,
     /// What to go back to when the commit is not made.
-    undo: (BTreeMap<JobId, JobFacts>, BTreeMap<DestinationId, Option<i64>>, Vec<JobId>),
+    undo: Undo,
 }
 
 impl Memory {
     fn go_back(&mut self) {
-        let (jobs, tokens, retried) = std::mem::take(&mut self.undo);
+        let Undo { jobs, tokens, retried } = std::mem::take(&mut self.undo);
         (self.jobs, self.tokens) = (jobs, tokens);
         for id in retried {
             self.retried.remove(&id);
@@ -125,20 +133,27 @@ impl Watcher {
         let mut memory = self.memory.borrow_mut();
         memory.commits += 1;
         if PLAIN.contains(&kind) && !memory.commits.is_multiple_of(PLAIN_SEEN_EVERY) {
-            memory.undo = (memory.jobs.clone(), memory.tokens.clone(), Vec::new());
+            memory.undo =
+                Undo { jobs: memory.jobs.clone(), tokens: memory.tokens.clone(), retried: Vec::new() };
             return Ok(kind.to_owned());
         }
         let jobs: BTreeMap<JobId, JobFacts> = tx.job_facts()?.into_iter().map(|job| (job.id, job)).collect();
         let limits = tx.limits()?;
         let mut seen = BTreeSet::new();
-        memory.undo.2.clear();
+        memory.undo.retried.clear();
         let ids: BTreeSet<JobId> = memory.jobs.keys().chain(jobs.keys()).copied().collect();
         for id in ids {
             let Some(step) = step_of(memory.jobs.get(&id), jobs.get(&id)) else { continue };
             seen.insert(format!("{step:?}"));
             self.judge(&mut memory, kind, id, step);
+            if step == Seen::Stepped(Step::Fail) {
+                self.check_failure(&jobs[&id], tx)?;
+            }
+            if step == Seen::Stepped(Step::Start) {
+                self.check_epoch(&jobs[&id], tx)?;
+            }
         }
-        for (id, limit, _, token) in &limits {
+        for LimitRow { id, limit, token, .. } in &limits {
             let live = jobs.values().filter(|job| job.destination == *id).count();
             if live > *limit as usize {
                 self.world
@@ -148,9 +163,9 @@ impl Watcher {
                 seen.insert("SaveToken".to_owned());
             }
         }
-        let tokens = limits.into_iter().map(|(id, _, _, token)| (id, token)).collect();
-        memory.undo.1 = std::mem::replace(&mut memory.tokens, tokens);
-        memory.undo.0 = std::mem::replace(&mut memory.jobs, jobs);
+        let tokens = limits.into_iter().map(|row| (row.id, row.token)).collect();
+        memory.undo.tokens = std::mem::replace(&mut memory.tokens, tokens);
+        memory.undo.jobs = std::mem::replace(&mut memory.jobs, jobs);
         let proves = matches!(kind, "run" | "compare");
         if proves || memory.commits % RECOUNT_EVERY == 1 {
             self.check_proofs(&mut memory, tx)?;
@@ -167,11 +182,36 @@ impl Watcher {
             self.world.violate(format!("{kind} made {seen:?} of job {id}"));
         }
         if seen == Seen::Stepped(Step::Retry) {
-            memory.undo.2.push(id);
+            memory.undo.retried.push(id);
             if !memory.retried.insert(id) {
                 self.world.violate(format!("job {id} was retried twice"));
             }
         }
+    }
+
+    /// A file's attempt is spent only on what that file has met.
+    fn check_failure(&self, job: &JobFacts, tx: &Write<'_>) -> Result<(), StoreError> {
+        let kind = tx.failure_of(job.record)?.unwrap_or_default();
+        let has_met = self.world.with(|around| {
+            let remote = around.remotes.iter().find(|remote| remote.id == Some(job.destination));
+            let met = remote.map(|remote| remote.met.get(&job.record.0));
+            met.is_none_or(|met| met.is_some_and(|met| met.iter().any(|kind_met| kind_met.as_str() == kind)))
+        });
+        // Names that are all taken, and what the source's file is like, are the engine's own finding.
+        let is_own = matches!(kind.as_str(), "conflict" | "changed" | "gone" | "unreadable");
+        if !has_met && !is_own {
+            self.world.violate(format!("record {} failed with {kind}, which it has not met", job.record));
+        }
+        Ok(())
+    }
+
+    /// A run that is over cannot end what this run has started.
+    fn check_epoch(&self, job: &JobFacts, tx: &Write<'_>) -> Result<(), StoreError> {
+        let late = Outcome::PutBack { bytes_sent: 0 };
+        if tx.end_as_earlier_run(job.id, job.record, &late)? {
+            self.world.violate(format!("an earlier run ended job {}, which this run has started", job.id));
+        }
+        Ok(())
     }
 
     /// Whatever is called proved, its destination has proved.
@@ -237,7 +277,7 @@ impl Tap for Watcher {
 
 /// Every bin, counted anew from the files, is what the counters say.
 pub fn check_counts(world: &World, tx: &crate::store::Read<'_>) -> Result<(), StoreError> {
-    for (id, ..) in tx.limits()? {
+    for LimitRow { id, .. } in tx.limits()? {
         let (found, bins) = tx.recount(id)?;
         let kept = tx.destination_counts(id)?;
         if (kept.found, kept.bins()) != (found, bins) {
