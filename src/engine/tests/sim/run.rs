@@ -22,6 +22,7 @@ use crate::destination::folder::MemoryFs;
 use crate::domain::gate::{Conditions, GateRules};
 use crate::engine::tests::sim::KINDS;
 use crate::engine::{DATABASE_NAME, Deps, start};
+use crate::extension::BuiltIns;
 use crate::store::tap;
 
 /// After all trouble is over, everything is where it belongs within this time.
@@ -191,7 +192,9 @@ impl Sim {
             watch: Arc::new(SimWatch(Arc::clone(&self.world))),
             library_executor: Executor::inline(),
             resumed: Arc::clone(&self.world.resumed),
+            sleeping: Arc::default(),
             conditions: self.world.conditions.subscribe(),
+            extensions: Arc::new(BuiltIns),
             zone: || jiff::tz::TimeZone::UTC,
         }
     }
