@@ -112,7 +112,7 @@ fn may(kind: &str, seen: Seen) -> bool {
         }
         Seen::Stepped(Step::Start) => kind == "start_transfers",
         Seen::Stepped(Step::Succeed | Step::Fail) => kind == "run",
-        Seen::Stepped(Step::PutBack) => matches!(kind, "run" | "start"),
+        Seen::Stepped(Step::PutBack) => matches!(kind, "run" | "start" | "start_transfers"),
         // Cancelled by the extension, or with its record, its destination or a row of crashes.
         Seen::Left(state) => {
             is_extension && matches!(state, JobState::Registered | JobState::Pending)
