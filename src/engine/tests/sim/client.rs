@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::remote::{Object, Op, Remote, Trouble};
+use super::effects::{Bend, Place, at_source, commit, is_content, look, named, offset, prove};
+use super::remote::{Op, Remote, Trouble};
 use super::world::{World, count};
 use crate::base::files::SourceFile;
 use crate::destination::manifest::{self, Collected};
@@ -20,26 +21,6 @@ use crate::store::tap;
 
 /// How long a client waits for an answer that does not come, where nobody can tell it to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What an effect is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bend {
-    None,
-    Short,
-    Other,
-    Nothing,
-}
-
-impl Bend {
-    fn apply(self, mut bytes: Vec<u8>) -> Vec<u8> {
-        match (self, bytes.last_mut()) {
-            (Self::Other, Some(last)) => *last ^= 1,
-            (Self::Short, Some(_)) => drop(bytes.pop()),
-            _ => {}
-        }
-        bytes
-    }
-}
 
 /// Ends a request, however it ends.
 struct Request<'a> {
@@ -65,13 +46,6 @@ impl Drop for Sending<'_> {
     fn drop(&mut self) {
         self.world.with(|around| around.remotes[self.number].sending.remove(&self.token));
     }
-}
-
-/// What a send finds under its key.
-enum Place {
-    Free,
-    Equal,
-    Taken,
 }
 
 /// A client of one remote, and for a folder a layer before the real one.
@@ -379,67 +353,6 @@ impl Client {
         }
         u64::try_from(gone).expect("few")
     }
-}
-
-fn named(item: Option<&Item>) -> String {
-    item.map_or_else(String::new, |item| format!("record {} {}", item.record, item.key))
-}
-
-fn at_source(error: &std::io::Error) -> Failure {
-    let is_gone = error.kind() == std::io::ErrorKind::NotFound;
-    let kind = if is_gone { FailureKind::Gone } else { FailureKind::Unreadable };
-    Failure::transient(kind, error.to_string())
-}
-
-fn is_content(bytes: &[u8], item: &Item) -> bool {
-    bytes.len() as u64 == item.content.size && blake3::hash(bytes).as_bytes() == &item.content.blake3.0
-}
-
-fn offset(remote: &Remote, upload: u64) -> usize {
-    remote.uploads.get(&upload).map_or(0, |upload| upload.bytes.len())
-}
-
-fn look(remote: &Remote, item: &Item) -> Place {
-    match remote.objects.get(&item.key) {
-        None => Place::Free,
-        Some(object) if is_content(&object.bytes, item) => Place::Equal,
-        Some(_) => Place::Taken,
-    }
-}
-
-/// Gives an upload its key. Says no where the key is taken.
-fn commit(remote: &mut Remote, item: &Item, upload: u64, bend: Bend) -> Result<bool, Failure> {
-    if remote.objects.contains_key(&item.key) {
-        return Ok(false);
-    }
-    let Some(upload) = remote.uploads.remove(&upload) else {
-        return Err(Failure::transient(FailureKind::NotFound, "no upload"));
-    };
-    if bend != Bend::Nothing {
-        let object = Object { bytes: bend.apply(upload.bytes), is_foreign: false };
-        remote.objects.insert(item.key.clone(), object);
-    }
-    Ok(true)
-}
-
-/// How a copy is proved; none where nothing can be.
-fn prove(remote: &mut Remote, item: &Item, bend: Bend) -> Result<Option<ProofMethod>, Failure> {
-    let Some(method) = remote.rules.proof else { return Ok(None) };
-    let Some(object) = remote.objects.get(&item.key) else {
-        return Err(Failure::transient(FailureKind::NotFound, "no such copy"));
-    };
-    let is_good = is_content(&object.bytes, item);
-    if is_content(&bend.apply(object.bytes.clone()), item) {
-        return Ok(Some(method));
-    }
-    if is_good {
-        *remote.slandered.entry(item.content.blake3.0).or_default() += 1;
-    }
-    // An upload of ours that was never proved is ours to remove.
-    if !object.is_foreign && !remote.proofs.iter().any(|(key, _)| *key == item.key) {
-        remote.objects.remove(&item.key);
-    }
-    Err(Failure::transient(FailureKind::DigestMismatch, "other bytes"))
 }
 
 impl Destination for Client {

@@ -8,6 +8,7 @@
 mod client;
 mod connect;
 mod dice;
+mod effects;
 mod finale;
 mod person;
 mod photos;
