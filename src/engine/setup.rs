@@ -459,7 +459,7 @@ impl Supervisor {
         }
         // While it was being tried, another may have taken its name.
         if self.is_name_taken(&new.name) {
-            let address = Address { kind: new.kind, address: new.address.clone(), abilities: None };
+            let address = Address::new(new.kind, new.address.clone());
             new.name = self.new_name(None, &address)?;
         }
         let name = new.name.clone();

@@ -8,7 +8,10 @@ use super::world::World;
 use crate::base::executor::Executor;
 use crate::base::files::path_bytes;
 use crate::base::rng::SharedRng;
+use crate::base::secret::{MemorySecrets, Secret};
 use crate::destination::connect::{Address, Connect, Connector, SetUp};
+use crate::destination::credentials::Vault;
+use crate::destination::http::{Client as HttpClient, Settings};
 use crate::destination::{Abilities, BoxFuture, Destination as _, SharedDestination};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::target::DestinationKind;
@@ -48,6 +51,8 @@ impl SimConnect {
             rng: Arc::clone(&self.rng),
             clock: Arc::clone(&self.world.clock) as _,
             fs: Arc::new(disk),
+            http: Arc::new(HttpClient::new(Settings::default())),
+            vault: Vault { store: Arc::new(MemorySecrets::default()), environment: Arc::new(|_name| None) },
         })
     }
 
@@ -91,6 +96,18 @@ impl Connect for SimConnect {
             let abilities = self.client(number, "test", None).probe().await?;
             Ok((abilities, None))
         })
+    }
+
+    fn keep_secret<'a>(
+        &'a self,
+        _address: &'a Address,
+        _secret: Secret,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn forget_secret<'a>(&'a self, _address: &'a Address) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
     }
 }
 

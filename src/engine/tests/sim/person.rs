@@ -106,7 +106,8 @@ impl Person {
         let person = self.clone();
         let is_folder = self.world.with(|around| around.remotes[number].disk.is_some());
         let target = PathText::from_bytes(target_of(number, is_folder).as_bytes());
-        let request = Request::AddDestination { target, name: None, allow_http: false, consent_all: true };
+        let (name, secret) = (None, None);
+        let request = Request::AddDestination { target, name, allow_http: false, consent_all: true, secret };
         self.open_gate(number);
         tokio::spawn(async move {
             if let Some(Reply::Destination { id, .. }) = person.ask_within(request, WORKS_WITHIN).await {
