@@ -32,6 +32,19 @@ const LISTING_DELAYED: Duration = Duration::from_secs(60);
 /// The most transfers at one destination at once, whatever it says of itself.
 pub(super) const TRANSFERS_MAX: u32 = 8;
 
+/// The most unacknowledged jobs of a built-in destination.
+const JOB_LIMIT: u32 = 64;
+
+/// The job limit of a new destination.
+pub(super) fn job_limit() -> u32 {
+    // A small library reaches a small limit only.
+    #[cfg(test)]
+    if let Some(limit) = super::tests::sim::job_limit() {
+        return limit;
+    }
+    JOB_LIMIT
+}
+
 /// A transfer under way.
 #[derive(Debug, Clone)]
 pub(super) struct Running {

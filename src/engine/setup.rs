@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::calls::{Outcome, Prepared, bytes_of, internal, refused, usage};
 use super::queries::Context;
-use super::runner::Runner;
+use super::runner::{Runner, job_limit};
 use super::secrets::Entered;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
@@ -23,18 +23,6 @@ use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::record::ProofMethod;
 use crate::domain::target::{DestinationKind, NAME_LEN_MAX, Target, is_valid_name};
 use crate::store::{DestinationRow, NewDestination, QueueContext};
-
-/// The most unacknowledged jobs of a built-in destination.
-const JOB_LIMIT: u32 = 64;
-
-fn job_limit() -> u32 {
-    // A small library reaches a small limit only.
-    #[cfg(test)]
-    if let Some(limit) = super::tests::sim::job_limit() {
-        return limit;
-    }
-    JOB_LIMIT
-}
 
 /// Where a saved destination is.
 pub(super) fn address_of(row: &DestinationRow) -> Address {

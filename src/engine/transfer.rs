@@ -258,26 +258,34 @@ async fn attempt(
             Sent::Stored { receipt } | Sent::AlreadyThere { receipt } => {
                 transfer.set_bytes_sent(item.content.size);
                 transfer.save(Phase::Proving, receipt.clone()).await?;
-                let unproved = Evidence::Verified { method: ProofMethod::ServerDigest, at: deps.clock.now() };
-                if mutant::is(Mutant::TrustsSuccess) {
-                    return Ok(Attempt::Proved(unproved, receipt));
-                }
-                return match destination.prove(&item, &receipt, &transfer).await {
-                    Ok(proved) => Ok(Attempt::Proved(proved, receipt)),
-                    Err(failure)
-                        if mutant::is(Mutant::IgnoresProof)
-                            && failure.kind == FailureKind::DigestMismatch =>
-                    {
-                        Ok(Attempt::Proved(unproved, receipt))
-                    }
-                    // Told to stop in the middle of reading back: nothing is known of the copy yet.
-                    Err(_stopped) if watch.cancel.is_cancelled() => Ok(Attempt::Cancelled),
-                    Err(failure) => Err(failure),
-                };
+                return prove(deps, destination, &item, receipt, &transfer).await;
             }
         }
     }
     Err(Failure::transient(FailureKind::Conflict, "several names in a row were taken at the destination"))
+}
+
+/// Asks the destination for what it can show of a copy that it says it has.
+async fn prove(
+    deps: &Deps,
+    destination: &SharedDestination,
+    item: &Item,
+    receipt: String,
+    transfer: &Transfer,
+) -> Result<Attempt, Failure> {
+    let unproved = Evidence::Verified { method: ProofMethod::ServerDigest, at: deps.clock.now() };
+    if mutant::is(Mutant::TrustsSuccess) {
+        return Ok(Attempt::Proved(unproved, receipt));
+    }
+    match destination.prove(item, &receipt, transfer).await {
+        Ok(proved) => Ok(Attempt::Proved(proved, receipt)),
+        Err(failure) if mutant::is(Mutant::IgnoresProof) && failure.kind == FailureKind::DigestMismatch => {
+            Ok(Attempt::Proved(unproved, receipt))
+        }
+        // Told to stop in the middle of reading back: nothing is known of the copy yet.
+        Err(_stopped) if transfer.cancel.is_cancelled() => Ok(Attempt::Cancelled),
+        Err(failure) => Err(failure),
+    }
 }
 
 fn companion_of(row: CompanionRow) -> Companion {
