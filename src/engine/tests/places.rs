@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::secret::Secret;
+use crate::destination::address::canonical;
 use crate::destination::connect::{Address, Connect, Connector, SetUp};
 use crate::destination::folder::MemoryFs;
 use crate::destination::layer::faulty::Faulty;
@@ -32,6 +33,8 @@ impl Places {
 
     /// The layer of faults before the destination with this address, once it was opened.
     pub fn faults(&self, address: &str) -> Arc<Faulty> {
+        let kind = if address.starts_with('/') { DestinationKind::Folder } else { DestinationKind::S3 };
+        let address = canonical(kind, address).expect("an address");
         let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(faults.get(address.as_bytes()).expect("an open destination"))
     }
