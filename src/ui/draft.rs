@@ -117,6 +117,15 @@ impl Draft {
         out.push(Command::Send(Box::new(request), Purpose::TestDraft));
     }
 
+    /// Whether a test can tell anything new: a server that did not answer may do so now.
+    fn may_check(&self) -> bool {
+        match &self.state {
+            State::Written | State::Refused(_) => true,
+            State::Testing => false,
+            State::Tested(test) => !test.is_usable,
+        }
+    }
+
     /// The kinds, what the chosen one needs, and what the test found.
     pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
         ui.horizontal_wrapped(|ui| {
@@ -143,7 +152,7 @@ impl Draft {
             self.state = State::Written;
         }
         ui.add_space(space::XS);
-        let may_check = self.state == State::Written && self.form.is_filled(self.kind);
+        let may_check = self.may_check() && self.form.is_filled(self.kind);
         let check = ui.add_enabled_ui(may_check, |ui| widgets::button(ui, Kind::Normal, "Check")).inner;
         if may_check && (check.clicked() || entered) {
             self.test(env.out);
@@ -164,7 +173,7 @@ impl Draft {
             if widgets::icon_text_button(ui, Kind::Normal, Icon::Folder, "Choose").clicked() {
                 env.out.push(Command::PickFolder(PickFor::Destination));
             }
-            let may_check = self.state == State::Written && !self.text.trim().is_empty();
+            let may_check = self.may_check() && !self.text.trim().is_empty();
             let check = ui.add_enabled_ui(may_check, |ui| widgets::button(ui, Kind::Normal, "Check")).inner;
             if may_check && (check.clicked() || entered) {
                 self.test(env.out);
