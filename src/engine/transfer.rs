@@ -109,7 +109,9 @@ pub(super) async fn run(
     started: Started,
     watch: Watch,
 ) -> Ended {
-    let result = until_stopped(attempt(&deps, &store, &row, &destination, &started, &watch), &watch).await;
+    let patience = patience(started.content.size);
+    let attempt = attempt(&deps, &store, &row, &destination, &started, &watch);
+    let result = until_stopped(attempt, &watch, patience).await;
     let bytes_sent = watch.bytes_sent.load(Ordering::Relaxed);
     let (outcome, end) = conclude(&deps, &store, &started, result, bytes_sent).await;
     let (job, record) = (started.job, started.record);
@@ -172,11 +174,38 @@ fn decision(outcome: &Outcome, end: &End) -> Option<(DecisionKind, String)> {
 /// How long a transfer that was told to stop may take to let go, before it is let go of.
 const STOPPED_WITHIN: Duration = Duration::from_secs(4);
 
+/// How long a small transfer may show no sign of life before it counts as dead. Connections have
+/// shorter limits of their own; this one is for what has none, such as a disk that hangs.
+const LIFELESS_MAX: Duration = Duration::from_secs(30 * 60);
+/// Digests and read-backs show no sign before they are done; at this pace, in bytes a second, even
+/// a slow line gets through them.
+const SLOWEST_PACE: u64 = 64 * 1024;
+
+/// How long a transfer of so many bytes may show no sign of life.
+fn patience(size: u64) -> Duration {
+    LIFELESS_MAX + Duration::from_secs(size / SLOWEST_PACE)
+}
+
+/// Ends when the transfer has shown no sign of life for so long.
+async fn lifeless(watch: &Watch, patience: Duration) {
+    let sign = || (watch.bytes_sent.load(Ordering::Relaxed), watch.is_proving());
+    let mut seen = sign();
+    loop {
+        tokio::time::sleep(patience).await;
+        let now = sign();
+        if now == seen {
+            return;
+        }
+        seen = now;
+    }
+}
+
 /// Runs an attempt to its end. A panic in it is its failure, and one that does not heed being told to
-/// stop is dropped: whatever it leaves behind is what a kill would have left.
+/// stop, or hangs, is dropped: whatever it leaves behind is what a kill would have left.
 async fn until_stopped(
     attempt: impl Future<Output = Result<Attempt, Failure>>,
     watch: &Watch,
+    patience: Duration,
 ) -> Result<Attempt, Failure> {
     let overdue = async {
         watch.cancel.cancelled().await;
@@ -188,6 +217,10 @@ async fn until_stopped(
             Err(Failure::transient(FailureKind::Protocol, "the transfer ended before its time"))
         }),
         () = overdue => Ok(Attempt::Cancelled),
+        () = lifeless(watch, patience) => {
+            watch.cancel.cancel();
+            Err(Failure::transient(FailureKind::Timeout, "the transfer showed no sign of life"))
+        }
     }
 }
 

@@ -85,3 +85,19 @@ async fn a_transfer_that_does_not_heed_a_stop_is_let_go_of() {
     world.ask(Request::Resume).await;
     world.until("safe", |s| s.destinations[0].safe == 1).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_transfer_without_a_sign_of_life_fails_and_is_tried_again() {
+    let world = World::new().await;
+    world.add_cloud().await;
+    let cloud = world.places.as_ref().expect("places").faults(CLOUD_URL);
+    cloud.queue(Call::Send, Fault::Slow(Duration::from_secs(3650 * 24 * 3600)));
+    world.put("/photos/a.jpg", "a");
+    world.ask(Request::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
+    world.ask(Request::SetBackup { on: true }).await;
+    world.until("it runs", |s| s.destinations[0].uploading == 1).await;
+    let began = world.clock.now();
+    world.until("safe", |s| s.destinations[0].safe == 1).await;
+    let took = world.clock.now().since(began);
+    assert!((1800..3600).contains(&took.as_secs()), "{took:?}");
+}

@@ -96,6 +96,11 @@ impl Client {
             wait += *time;
         }
         let is_hung = trouble == Some(Trouble::Hung);
+        if let Some(item) = item.filter(|_| is_hung) {
+            // Whoever waits for it loses patience one day.
+            let lifeless = Failure::transient(FailureKind::Timeout, "no answer");
+            self.remote(|r| r.note_failure(item.record.0, &lifeless));
+        }
         if !self.passes(wait, is_hung, cancel).await? {
             return Ok(None);
         }
