@@ -7,7 +7,7 @@ use super::run::{Report, panicked, run_seed};
 use super::world::Tally;
 
 /// Seeds of the test command.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 700;
 /// Seeds that failed once: they are run first.
 const REGRESSIONS: &str = include_str!("regressions.txt");
 /// Failed seeds whose story is told.
