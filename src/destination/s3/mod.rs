@@ -236,6 +236,3 @@ impl Destination for S3 {
         Box::pin(parts::abandon(&self.0, uploads))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,0 @@
-//! The destination against a scripted server.
