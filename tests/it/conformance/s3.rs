@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
 use safelight::domain::target::DestinationKind;
 
 use super::servers::site;
@@ -89,13 +90,40 @@ fn rclone_server() -> &'static Server {
             std::fs::create_dir_all(dir.join("files").join(BUCKET)).expect("a bucket");
             let mut words = vec![installed("rclone").into_os_string()];
             words.extend(["serve", "s3", "--config", "", "--vfs-cache-mode", "off"].map(Into::into));
-            // What others put there is seen at once; with no time at all it would spin.
-            words.extend(["--dir-cache-time", "1ms"].map(Into::into));
             words.extend(["--auth-key".into(), format!("{ACCESS_KEY},{SECRET_KEY}").into()]);
             words.extend(["--addr".into(), format!("127.0.0.1:{port}").into(), "files".into()]);
             words
         })
     })
+}
+
+/// A folder that rclone serves: it remembers what is in it, so even what comes from behind goes
+/// through it.
+struct Rclone {
+    disk: Disk,
+    prefix: String,
+    port: u16,
+}
+
+impl Behind for Rclone {
+    fn contents(&self, path: &str) -> Option<Vec<u8>> {
+        self.disk.contents(path)
+    }
+
+    fn put(&self, path: &str, bytes: &[u8]) {
+        let server = format!("http://127.0.0.1:{}", self.port).parse().expect("an address");
+        let bucket = Bucket::new(server, UrlStyle::Path, BUCKET, "us-east-1").expect("a bucket");
+        let who = Credentials::new(ACCESS_KEY, SECRET_KEY);
+        let object = format!("{}/{path}", self.prefix);
+        let signed = bucket.put_object(Some(&who), &object).sign(READY_WITHIN);
+        let target = &signed[url::Position::BeforePath..];
+        let (status, said) = ask(self.port, "PUT", target, &[], bytes);
+        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&said));
+    }
+
+    fn files(&self) -> Vec<String> {
+        self.disk.files()
+    }
 }
 
 fn address(port: u16, prefix: &str) -> String {
@@ -127,7 +155,8 @@ pub async fn weed() -> Site {
 pub async fn rclone() -> Site {
     let (server, prefix) = (rclone_server(), fresh());
     let root: PathBuf = server.dir.join("files").join(BUCKET).join(&prefix);
-    on(server.port, &prefix, Box::new(Disk::at(root))).await
+    let behind = Rclone { disk: Disk::at(root), prefix: prefix.clone(), port: server.port };
+    on(server.port, &prefix, Box::new(behind)).await
 }
 
 /// Unfinished uploads in the bucket of SeaweedFS, as its filer has them.
