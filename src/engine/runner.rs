@@ -103,6 +103,7 @@ pub(super) struct Runner {
 
 impl Runner {
     pub fn new(row: DestinationRow, destination: Result<SharedDestination, Failure>, now: Instant) -> Self {
+        let needs_adoption = !row.is_adopted;
         Self {
             row: Arc::new(row),
             destination,
@@ -127,7 +128,7 @@ impl Runner {
             prove_at: None,
             needs_clean: true,
             was_unclean: false,
-            needs_adoption: false,
+            needs_adoption,
             next_due: None,
             gate: None,
             is_held: false,

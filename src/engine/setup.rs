@@ -469,10 +469,7 @@ impl Supervisor {
             return Err(ApiError::new(ErrorKind::Internal, "the destination was not saved"));
         };
         let id = row.id;
-        let mut runner = Runner::new(row, Ok(destination), Instant::now());
-        // The folder may hold an earlier backup.
-        runner.needs_adoption = true;
-        self.runners.insert(id, runner);
+        self.runners.insert(id, Runner::new(row, Ok(destination), Instant::now()));
         self.tell_digests_wanted();
         self.mirror().await;
         Ok(Reply::Destination { id: id.0, name, is_new: true })

@@ -48,10 +48,9 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         return Err(StartError::NetworkFileSystem(name));
     }
     let path = deps.data_dir.join(DATABASE_NAME);
-    let (opened, was_rebuilt) = open(&deps, &path)?;
-    let Opened { store, was_unclean, is_new } = opened;
-    if was_rebuilt || is_new {
-        mirror::restore(&store, &deps.data_dir).await?;
+    let Opened { store, was_unclean } = open(&deps, &path)?;
+    if !store.read(|r| r.installation()).await?.is_restored {
+        mirror::restore(&store, &deps.data_dir, deps.clock.now()).await?;
     }
     let rescue = |tx: &Write<'_>| if mutant::is(Mutant::ForgetsRescue) { Ok(0) } else { tx.rescue_jobs() };
     let rescued = store.write(rescue).await?;
@@ -65,7 +64,6 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     for row in rows {
         let destination = deps.connect.open(&address_of(&row), &installation.uuid);
         let mut runner = Runner::new(row, destination, now);
-        runner.needs_adoption = was_rebuilt || is_new;
         runner.was_unclean = was_unclean;
         runners.insert(runner.id(), runner);
     }
@@ -101,7 +99,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
 }
 
 /// Opens the database; a damaged one is set aside, and a new one takes its place.
-fn open(deps: &Deps, path: &Path) -> Result<(Opened, bool), StoreError> {
+fn open(deps: &Deps, path: &Path) -> Result<Opened, StoreError> {
     let options = StoreOptions {
         path: path.to_path_buf(),
         clock: Arc::clone(&deps.clock),
@@ -109,11 +107,11 @@ fn open(deps: &Deps, path: &Path) -> Result<(Opened, bool), StoreError> {
         executor: deps.store_executor.clone(),
     };
     match Store::open(options.clone()) {
-        Ok(opened) => Ok((opened, false)),
+        Ok(opened) => Ok(opened),
         Err(StoreError::Damaged(why)) => {
             tracing::error!(%why, "the database is damaged; it is set aside and rebuilt");
             set_aside(path, deps.clock.now().0)?;
-            Ok((Store::open(options)?, true))
+            Store::open(options)
         }
         Err(error) => Err(error),
     }

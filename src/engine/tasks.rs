@@ -190,7 +190,8 @@ pub(super) async fn adopt(
         });
         work.await.map_err(|error| outage::failure_of(&error))?;
     }
-    Ok(())
+    let done = store.write(move |tx| tx.set_adopted(id));
+    done.await.map_err(|error| outage::failure_of(&error))
 }
 
 async fn clean(

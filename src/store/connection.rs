@@ -39,8 +39,6 @@ pub struct Opened {
     pub store: Store,
     /// The last run did not end cleanly.
     pub was_unclean: bool,
-    /// The database was new.
-    pub is_new: bool,
 }
 
 /// The database. Clones share it.
@@ -64,7 +62,6 @@ impl Store {
     /// open again), [`StoreError::Full`] or [`StoreError::ReadOnly`].
     pub fn open(options: StoreOptions) -> Result<Opened, StoreError> {
         let StoreOptions { path, clock, rng, executor } = options;
-        let is_new = !path.exists();
         let mut conn = Connection::open(&path)?;
         conn.busy_timeout(std::time::Duration::from_secs(5))?;
         conn.pragma_update(None, "journal_mode", "WAL")?;
@@ -92,7 +89,7 @@ impl Store {
         };
         let store =
             Self { writer, readers: Arc::default(), path: Arc::new(path), executor, epoch, outages: told };
-        Ok(Opened { store, was_unclean, is_new })
+        Ok(Opened { store, was_unclean })
     }
 
     /// This run's number.

@@ -54,6 +54,8 @@ pub struct DestinationRow {
     pub audited_at: Option<UnixMillis>,
     /// Why it cannot be used now.
     pub lost: Option<Lost>,
+    /// What its manifests list was taken into the ledger.
+    pub is_adopted: bool,
 }
 
 /// What a new destination is made of.
@@ -73,7 +75,7 @@ pub struct NewDestination {
 
 const COLUMNS: &str =
     "id, uuid, name, kind, address, enabled, abilities, job_limit, change_token, manifest_next,
-    audited_ms, lost_failures, lost_until_ms, lost_kind, lost_details";
+    audited_ms, lost_failures, lost_until_ms, lost_kind, lost_details, adopted";
 
 fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> {
     let lost = match row.get::<_, u32>(11)? {
@@ -98,6 +100,7 @@ fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> 
         manifest_next: unsigned(row, 9)?,
         audited_at: row.get::<_, Option<i64>>(10)?.map(UnixMillis),
         lost,
+        is_adopted: row.get(15)?,
     })
 }
 
@@ -242,6 +245,12 @@ impl Write<'_> {
         let sql = "UPDATE destination SET lost_failures = 0, lost_until_ms = NULL, lost_kind = NULL, lost_details = NULL
             WHERE id = ?1 AND lost_failures > 0";
         self.conn.prepare_cached(sql)?.execute([id.0])?;
+        Ok(())
+    }
+
+    /// Notes that all that the manifests list is in the ledger.
+    pub fn set_adopted(&self, id: DestinationId) -> Result<(), StoreError> {
+        self.conn.execute("UPDATE destination SET adopted = 1 WHERE id = ?1", [id.0])?;
         Ok(())
     }
 

@@ -22,18 +22,21 @@ pub struct Installation {
     pub is_paused: bool,
     /// When it goes on by itself.
     pub paused_until: Option<UnixMillis>,
+    /// What `config.json` said was taken over when the database was new, or there was none.
+    pub is_restored: bool,
 }
 
 impl Read<'_> {
     /// The installation's state.
     pub fn installation(&self) -> Result<Installation, StoreError> {
-        let sql = "SELECT uuid, backup_on, paused, paused_until_ms FROM installation";
+        let sql = "SELECT uuid, backup_on, paused, paused_until_ms, restored FROM installation";
         let row = self.conn.prepare_cached(sql)?.query_row([], |row| {
             Ok(Installation {
                 uuid: row.get(0)?,
                 is_on: row.get(1)?,
                 is_paused: row.get(2)?,
                 paused_until: row.get::<_, Option<i64>>(3)?.map(UnixMillis),
+                is_restored: row.get(4)?,
             })
         })?;
         Ok(row)
@@ -70,6 +73,12 @@ impl Write<'_> {
         let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2)
             ON CONFLICT DO UPDATE SET value = excluded.value";
         self.conn.prepare_cached(sql)?.execute(params![RULES, text])?;
+        Ok(())
+    }
+
+    /// Notes that nothing is left to be taken over from `config.json`.
+    pub fn set_restored(&self) -> Result<(), StoreError> {
+        self.conn.execute("UPDATE installation SET restored = 1", [])?;
         Ok(())
     }
 

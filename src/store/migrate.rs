@@ -10,8 +10,12 @@ use super::rows::StoreError;
 const APPLICATION_ID: i32 = 0x5366_4c74;
 
 /// The steps, oldest first. A shipped step is never changed.
-const STEPS: &[&str] =
-    &[include_str!("schema/001.sql"), include_str!("schema/002.sql"), include_str!("schema/003.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/001.sql"),
+    include_str!("schema/002.sql"),
+    include_str!("schema/003.sql"),
+    include_str!("schema/004.sql"),
+];
 
 /// The newest format this release knows.
 pub(super) fn newest() -> i64 {

@@ -12,6 +12,7 @@ use super::connection::Store;
 use super::destinations::{NewDestination, SLOTS_MAX};
 use super::rows::StoreError;
 use crate::api::{PathText, Rules};
+use crate::domain::time::UnixMillis;
 
 /// The mirror's file name in the data folder.
 pub const MIRROR_NAME: &str = "config.json";
@@ -69,20 +70,24 @@ fn write_whole(data_dir: &Path, text: &[u8]) -> std::io::Result<()> {
     std::fs::File::open(data_dir)?.sync_all()
 }
 
-/// Fills a new database from the mirror, if there is one. A mirror that cannot be read is left
-/// alone: an empty database is then the truth.
+/// Fills a new database from the mirror, if there is one. A mirror that cannot be understood is set
+/// aside under a name with the time: an empty database is then the truth, and the next change
+/// would write over it.
 ///
 /// # Errors
-/// When the database cannot be written.
-pub async fn restore(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
+/// When the database cannot be written, or the mirror cannot be set aside.
+pub async fn restore(store: &Store, data_dir: &Path, now: UnixMillis) -> Result<(), StoreError> {
     let path = data_dir.join(MIRROR_NAME);
     let readable = std::fs::metadata(&path).is_ok_and(|meta| meta.len() <= MIRROR_LEN_MAX);
     let text = if readable { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
     let Some(believed) = document::read(&text) else {
-        if readable {
-            tracing::warn!("config.json cannot be understood and is left alone");
+        let aside = data_dir.join(format!("{MIRROR_NAME}.not-understood-{}", now.0));
+        match std::fs::rename(&path, aside) {
+            Ok(()) => tracing::warn!("config.json cannot be understood and was set aside"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::File { what: "setting config.json aside", error }),
         }
-        return Ok(());
+        return store.write_durably(|tx| tx.set_restored()).await;
     };
     if believed.left_out > 0 {
         tracing::warn!(entries = believed.left_out, "config.json has entries that make no sense");
@@ -117,6 +122,7 @@ pub async fn restore(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
                     tx.add_consent(*source, id)?;
                 }
             }
+            tx.set_restored()?;
             tx.add_event("rebuilt", "The list of folders and backup places was restored from config.json")
         })
         .await

@@ -1,6 +1,10 @@
 //! What should go well.
 
 use super::*;
+use crate::base::clock::SystemClock;
+use crate::base::executor::Executor;
+use crate::base::rng::SeededRng;
+use crate::store::{Store, StoreOptions};
 
 #[tokio::test(start_paused = true)]
 async fn a_folder_is_backed_up_and_proved() {
@@ -110,6 +114,44 @@ async fn a_lost_database_is_rebuilt_from_sources_and_manifests() {
     assert_eq!(world.copies(), copies, "nothing was sent again");
     let aside = std::fs::read_dir(world.dir.path()).expect("list").filter_map(Result::ok);
     assert!(aside.into_iter().any(|entry| entry.file_name().to_string_lossy().contains(".damaged-")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_before_a_new_database_is_filled_costs_nothing() {
+    let mut world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    world.set_up().await;
+    world.settled().await;
+    world.stop().await;
+    let copies = world.copies();
+    for name in ["safelight.db", "safelight.db-wal", "safelight.db-shm"] {
+        std::fs::remove_file(world.dir.path().join(name)).ok();
+    }
+    // It was made, and the process was killed there.
+    let options = StoreOptions {
+        path: world.dir.path().join("safelight.db"),
+        clock: Arc::new(SystemClock),
+        rng: Arc::new(SeededRng::new(1)),
+        executor: Executor::inline(),
+    };
+    drop(Store::open(options).expect("made"));
+    world.start().await;
+    world.until("rebuilt", |s| s.destinations.first().is_some_and(|d| d.safe == 1)).await;
+    assert_eq!(world.copies(), copies, "nothing was sent again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_understood_of_the_settings_is_kept() {
+    let mut world = World::new().await;
+    world.stop().await;
+    std::fs::remove_file(world.dir.path().join("safelight.db")).expect("removed");
+    std::fs::write(world.dir.path().join("config.json"), b"{ half a document").expect("written");
+    world.start().await;
+    world.add_backup().await;
+    let files = std::fs::read_dir(world.dir.path()).expect("list").filter_map(Result::ok);
+    let kept =
+        files.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains(".not-understood-"));
+    assert_eq!(std::fs::read(kept.expect("kept")).expect("read"), b"{ half a document");
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use super::options;
 use crate::base::executor::Executor;
 use crate::domain::gate::GateRules;
 use crate::domain::target::DestinationKind;
+use crate::domain::time::UnixMillis;
 use crate::domain::transfer::Abilities;
 use crate::store::mirror::{MIRROR_NAME, restore, save};
 use crate::store::{NewDestination, Store};
@@ -40,7 +41,7 @@ async fn restored(text: &[u8]) -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().expect("dir");
     std::fs::write(dir.path().join(MIRROR_NAME), text).expect("written");
     let store = store(dir.path());
-    restore(&store, dir.path()).await.expect("whatever it says, it can be read");
+    restore(&store, dir.path(), UnixMillis(7)).await.expect("whatever it says, it can be read");
     (dir, store)
 }
 
