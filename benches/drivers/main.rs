@@ -7,6 +7,7 @@
 mod frames;
 mod index;
 mod jobs;
+mod load;
 mod photos;
 mod start;
 mod thumbs;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         ["previews", dir] => thumbs::previews(dir),
         ["index", data, photos] => index::index(data, photos),
         ["jobs", dir, count, turns] => jobs::life_cycles(dir, count, turns),
+        ["load", dir, records] => load::medians(dir, records),
         ["frames", assets, count] => frames::scroll(assets, count),
         ["start", data] => start::first_frames(data),
         _ => Err("which driver? benches/run knows".into()),

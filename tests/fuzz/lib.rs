@@ -67,10 +67,16 @@ pub mod destination {
     pub mod address;
     #[path = "destination/http.rs"]
     pub mod http;
+    #[path = "destination/immich.rs"]
+    pub mod immich;
     #[path = "../../src/destination/manifest.rs"]
     pub mod manifest;
     #[path = "../../src/destination/marker.rs"]
     pub mod marker;
+    #[path = "destination/s3.rs"]
+    pub mod s3;
+    #[path = "destination/uploads.rs"]
+    pub mod uploads;
     #[path = "destination/webdav.rs"]
     pub mod webdav;
 }

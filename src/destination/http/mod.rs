@@ -5,6 +5,7 @@
 //! cookie, put a secret into an error, a URL or a log, or wait without a limit: what has a limit is
 //! silence, never the length of a transfer.
 
+mod answer;
 mod body;
 mod client;
 mod date;
@@ -21,6 +22,7 @@ use bytes::{Bytes, BytesMut};
 use tokio_util::sync::{CancellationToken, DropGuard};
 pub use url::Url;
 
+pub use answer::Answer;
 pub use body::{Body, Piece, Proven, SharedTap, SourceRange, Tap, feed};
 pub use client::{Client, ProxyChoice, Settings, is_loopback};
 pub use date::{parse_http_date, parse_retry_after};
@@ -29,9 +31,7 @@ pub use pace::{Bucket, Pace, SharedPace, Unlimited};
 pub use reader::into_read_back;
 
 use super::BoxFuture;
-use crate::base::clock::Clock;
 use crate::domain::failure::{Failure, FailureKind};
-use crate::domain::time::UnixMillis;
 
 /// The largest answer that is read whole where a protocol names no limit of its own, in bytes.
 pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -255,36 +255,5 @@ impl Response {
         }
         body.truncate(ANSWER_BYTES_MAX);
         Answer { status: self.status, headers: self.headers, body: body.freeze(), is_early: self.is_early }
-    }
-}
-
-/// A whole answer.
-#[derive(Debug, Clone, Default)]
-pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    /// The header fields.
-    pub headers: Headers,
-    /// The body.
-    pub body: Bytes,
-    /// The answer came before everything was sent.
-    pub is_early: bool,
-}
-
-impl Answer {
-    /// Whether the status says that it was done.
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// A header field's value.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)
-    }
-
-    /// The server's clock less `clock`, in seconds, where the answer says what time it is there.
-    pub fn clock_skew(&self, clock: &dyn Clock) -> Option<i64> {
-        let UnixMillis(theirs) = parse_http_date(self.header("date")?)?;
-        Some((theirs - clock.now().0) / 1000)
     }
 }

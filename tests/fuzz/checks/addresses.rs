@@ -1,12 +1,22 @@
 //! Addresses of servers as a person types them.
 
-use crate::destination::address::ServerAddress;
+use crate::destination::address::{ServerAddress, canonical};
+use crate::destination::s3;
 use crate::domain::target::{DestinationKind, Target};
 
 /// An address that is understood is kept in one spelling, holds no secret, and leads nowhere else.
 pub fn check(data: &[u8]) {
     let Ok(Target::Url { kind, url }) = Target::parse(data) else { return };
-    if matches!(kind, DestinationKind::Folder | DestinationKind::S3) {
+    if kind == DestinationKind::Folder {
+        return;
+    }
+    if let Ok(kept) = canonical(kind, &url) {
+        assert_eq!(canonical(kind, &kept), Ok(kept), "one spelling");
+    }
+    if kind == DestinationKind::S3 {
+        s3::check_address(&url);
+    }
+    if matches!(kind, DestinationKind::S3 | DestinationKind::Immich) {
         return;
     }
     let address = match ServerAddress::parse(kind, &url) {

@@ -1,10 +1,34 @@
 //! What any web server answers. The module that holds these also holds the client, with all that it
 //! needs; only its readers are taken in.
 
+#[path = "../../../src/destination/http/answer.rs"]
+mod answer;
 #[path = "../../../src/destination/http/date.rs"]
 pub mod date;
+#[path = "../../../src/destination/http/headers.rs"]
+mod headers;
+#[path = "../../../src/destination/http/status.rs"]
+pub mod status;
+
+pub use answer::Answer;
+pub use headers::Headers;
+pub use url::Url;
 
 /// Stands in for the client's own, which decides nothing that is asserted here.
 pub fn is_loopback(url: &url::Url) -> bool {
     url.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]")
+}
+
+/// A detour is refused, whatever else the answer says.
+pub fn check(answer: &Answer) {
+    let url = Url::parse("https://h.example/photos/").expect("a URL");
+    for takes_html in [false, true] {
+        let refused = status::refuse_detours(answer.status, &answer.headers, &url, takes_html);
+        let leads_away = (300..400).contains(&answer.status) && answer.status != 304;
+        let is_page = answer.status == 200 && !takes_html && status::is_html(&answer.headers);
+        assert_eq!(refused.is_err(), leads_away || is_page || answer.status == 511);
+        if let Err(failure) = refused {
+            crate::checks::answers::tells(&failure);
+        }
+    }
 }

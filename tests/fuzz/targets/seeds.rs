@@ -24,6 +24,8 @@ fn main() -> std::io::Result<()> {
         ("names", names()),
         ("responses", responses()),
         ("addresses", addresses()),
+        ("answers", answers()),
+        ("fields", fields()),
     ] {
         let dir = root.join(target);
         std::fs::create_dir_all(&dir)?;
@@ -242,6 +244,48 @@ fn names() -> Vec<Vec<u8>> {
         b"*IMG_?.*2019/2019-05/IMG_1.JPG".to_vec(),
         b".safelight-00000000000000ab.tmp".to_vec(),
     ]
+}
+
+fn answers() -> Vec<Vec<u8>> {
+    let answer = |status: u16, rest: &str| [&status.to_le_bytes()[..], rest.as_bytes()].concat();
+    let id = "8f14e45f-ceea-467f-a0e6-1b5c2d9d3a10";
+    vec![
+        answer(
+            403,
+            "Content-Type: application/xml\nDate: Sun, 06 Nov 1994 08:49:37 GMT\nx-amz-bucket-region: eu-west-1\n\n\
+             <Error><Code>AccessDenied</Code><Message>no</Message><Region>us-east-1</Region></Error>",
+        ),
+        answer(503, "Retry-After: 120\n\n<Error><Code>SlowDown</Code><Message>wait</Message></Error>"),
+        answer(307, "Location: https://ann:word@other.example/a?token=1#b\n\n"),
+        answer(413, "Content-Type: text/html; charset=utf-8\n\n<html><h1>413</h1></html>"),
+        answer(403, "\n\n{\"message\":\"Missing required permission: asset.upload\",\"statusCode\":403}"),
+        answer(400, "\n\n{\"message\":[\"a\",\"b\"],\"errors\":[{\"path\":[\"x\",0],\"message\":\"m\"}]}"),
+        answer(
+            200,
+            &format!(
+                "\n\n{{\"results\":[{{\"id\":\"0\",\"action\":\"reject\",\"reason\":\"duplicate\",\
+                 \"assetId\":\"{id}\",\"isTrashed\":true}}]}}"
+            ),
+        ),
+        answer(201, &format!("\n\n{{\"id\":\"{id}\",\"status\":\"created\"}}")),
+        answer(200, &format!("\n\n{{\"id\":\"{id}\",\"quotaSizeInBytes\":9,\"quotaUsageInBytes\":10}}")),
+        answer(200, "\n\n{\"image\":[\".jpg\"],\"video\":[\".mp4\"],\"sidecar\":[\".xmp\"]}"),
+    ]
+}
+
+fn fields() -> Vec<Vec<u8>> {
+    [
+        "?1",
+        "4711",
+        "max-size=1000;p=1, min-append-size=5;q, a=(1 2 \"x\"), b=:YQ==:, c=@1659578233, d=%\"f%c3%bc\"",
+        "filename d29ybGRfZG9taW5hdGlvbl9wbGFuLnBkZg==,is_confidential",
+        "/files/24e533e02ec3bc40c387f1a0e460e216",
+        "https://h.example:443/files/../a?b=c",
+        "//other.example/a\n?0\n-5\n1.5",
+    ]
+    .iter()
+    .map(|line| line.as_bytes().to_vec())
+    .collect()
 }
 
 fn responses() -> Vec<Vec<u8>> {

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -14,9 +15,16 @@ use super::wait::wait_until;
 /// How long a killed process may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
-/// The binary that cargo built for these tests.
+/// Names another binary to test, as `tests/release` does.
+const OTHER_BINARY: &str = "SAFELIGHT_TESTED_BINARY";
+
+/// The binary that cargo built for these tests, or the one that the environment names.
 pub fn binary() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_safelight"))
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| match std::env::var_os(OTHER_BINARY) {
+        Some(other) => std::fs::canonicalize(other).expect("a binary to test"),
+        None => env!("CARGO_BIN_EXE_safelight").into(),
+    })
 }
 
 /// A folder of its own for everything that one test writes; removed at the end.
