@@ -26,8 +26,14 @@ const LOG_LEN_MAX: usize = 256 << 10;
 /// The logs, by the names of those who write them.
 const LOGS: [&str; 4] = ["agent", "window", "command", "start"];
 /// Environment variables whose values are secrets, or whose names begin so.
-const SECRET_VARIABLES: [&str; 5] =
-    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SAFELIGHT_PASSWORD", "IMMICH_API_KEY", "SAFELIGHT_TOKEN"];
+const SECRET_VARIABLES: [&str; 6] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "SAFELIGHT_PASSWORD",
+    "IMMICH_API_KEY",
+    "SAFELIGHT_TOKEN",
+];
 /// Files of this name are not replaced; this many numbers are tried for another one.
 const NAMES_TRIED_MAX: u32 = 100;
 

@@ -12,6 +12,9 @@ use crate::domain::target::DestinationKind;
 /// Reads a variable of the environment; passed in, so that tests have their own.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
+/// The variable that temporary credentials have beside those of the key.
+const SESSION_VARIABLE: &str = "AWS_SESSION_TOKEN";
+
 /// Where secrets are looked for.
 #[derive(Clone)]
 pub struct Vault {
@@ -28,6 +31,8 @@ pub struct Login {
     pub user: Option<String>,
     /// The password, key or token.
     pub secret: Secret,
+    /// What temporary credentials have besides.
+    pub session: Option<Secret>,
 }
 
 /// The credentials of one destination.
@@ -122,7 +127,8 @@ impl Credentials {
             };
             // Half a pair is none; the keyring may have both.
             if self.kind != DestinationKind::S3 || user.is_some() {
-                return Ok(Some(Login { user, secret }));
+                let session = if self.kind == DestinationKind::S3 { read(SESSION_VARIABLE) } else { None };
+                return Ok(Some(Login { user, secret, session }));
             }
         }
         match self.vault.store.get(&self.account).await {
@@ -156,9 +162,9 @@ fn split(kind: DestinationKind, user: Option<String>, secret: Secret) -> Login {
     if kind == DestinationKind::S3
         && let Some((id, key)) = secret.expose().split_once(':')
     {
-        return Login { user: Some(id.to_owned()), secret: Secret::new(key.to_owned()) };
+        return Login { user: Some(id.to_owned()), secret: Secret::new(key.to_owned()), session: None };
     }
-    Login { user, secret }
+    Login { user, secret, session: None }
 }
 
 /// What it means that a secret could not be kept.
@@ -195,6 +201,14 @@ mod tests {
     ) -> Result<Option<(Option<String>, String)>, Failure> {
         let (name, user) = (name.map(str::to_owned), user.map(str::to_owned));
         let login = Credentials::new(vault, kind, "at".to_owned(), name, user, None).login().await?;
+        let session = login.as_ref().and_then(|login| login.session.as_ref());
+        let is_temporary =
+            kind == DestinationKind::S3 && login.as_ref().is_some_and(|l| l.secret.expose() == "key");
+        assert_eq!(
+            session.map(Secret::expose),
+            is_temporary.then_some("session"),
+            "of the pair it came with"
+        );
         Ok(login.map(|login| (login.user, login.secret.expose().to_owned())))
     }
 
@@ -209,6 +223,7 @@ mod tests {
             ("SAFELIGHT_PASSWORD_MY_NAS", "named"),
             ("AWS_ACCESS_KEY_ID", "id"),
             ("AWS_SECRET_ACCESS_KEY", "key"),
+            ("AWS_SESSION_TOKEN", "session"),
             ("IMMICH_API_KEY", "immich"),
             ("SAFELIGHT_TOKEN", "token"),
         ];
@@ -220,8 +235,12 @@ mod tests {
         assert_eq!(login(all(), Immich, None, None).await, some(None, "immich"));
         assert_eq!(login(all(), Tus, None, None).await, some(None, "token"));
         assert_eq!(login(all(), Tus, None, Some("ann")).await, some(Some("ann"), "any"));
-        let none =
-            || vault(&[("AWS_SECRET_ACCESS_KEY", "half"), ("SAFELIGHT_PASSWORD", "")], Arc::clone(&full));
+        let none = || {
+            vault(
+                &[("AWS_SECRET_ACCESS_KEY", "half"), ("AWS_SESSION_TOKEN", "s"), ("SAFELIGHT_PASSWORD", "")],
+                Arc::clone(&full),
+            )
+        };
         assert_eq!(login(none(), WebDav, None, Some("ann")).await, some(Some("ann"), "kept:it"));
         assert_eq!(login(none(), S3, None, None).await, some(Some("kept"), "it"));
         let empty = || vault(&[], Arc::default());

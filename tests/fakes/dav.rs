@@ -93,6 +93,7 @@ pub struct Asked<'a> {
     pub method: &'a str,
     /// The path as it was sent.
     pub path: &'a str,
+    pub query: &'a str,
     pub headers: &'a HeaderMap,
     pub body: Bytes,
     /// The client went away before all of the body was there.

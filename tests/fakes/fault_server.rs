@@ -1,4 +1,4 @@
-//! A WebDAV and plain HTTP server that goes wrong on order.
+//! A WebDAV, S3 and plain HTTP server that goes wrong on order.
 //!
 //! ```text
 //! let server = FaultServer::start(Moods::default());
@@ -20,6 +20,7 @@ use hyper::body::{Frame, Incoming};
 
 use super::dav::{Asked, Dav, Etag, Moods};
 use super::nextcloud::{CloudMoods, Nextcloud};
+use super::s3::{Bucket, BucketMoods};
 use super::serve::{Answer, Cut, Handler, Handling, Received, Running, answer, answer_with, field, receive};
 
 /// What goes wrong.
@@ -63,6 +64,7 @@ pub struct Order {
     fault: Fault,
     method: Option<&'static str>,
     path: Option<String>,
+    query: Option<&'static str>,
     skip: u64,
     times: u64,
 }
@@ -70,7 +72,7 @@ pub struct Order {
 impl Order {
     /// For the next request of any kind.
     pub fn new(fault: Fault) -> Self {
-        Self { fault, method: None, path: None, skip: 0, times: 1 }
+        Self { fault, method: None, path: None, query: None, skip: 0, times: 1 }
     }
 
     /// Only for requests of this method.
@@ -82,6 +84,12 @@ impl Order {
     /// Only for requests whose path has this in it.
     pub fn path(mut self, part: &str) -> Self {
         self.path = Some(part.to_owned());
+        self
+    }
+
+    /// Only for requests whose query has this in it.
+    pub fn query(mut self, part: &'static str) -> Self {
+        self.query = Some(part);
         self
     }
 
@@ -108,6 +116,7 @@ impl Order {
 pub struct Seen {
     pub method: String,
     pub path: String,
+    pub query: String,
     pub headers: Vec<(String, String)>,
     /// Bytes of the body that were read.
     pub received: u64,
@@ -128,6 +137,7 @@ const BODY_BYTES_MAX: usize = 1 << 30;
 struct Shared {
     dav: Dav,
     cloud: Option<Nextcloud>,
+    bucket: Option<Bucket>,
     orders: Mutex<Vec<Order>>,
     seen: Mutex<Vec<Seen>>,
     received: AtomicU64,
@@ -145,7 +155,7 @@ pub struct FaultServer {
 impl FaultServer {
     /// Starts with an empty store and no orders.
     pub fn start(moods: Moods) -> Self {
-        Self::run(Dav::new("/dav", moods), None)
+        Self::run(Dav::new("/dav", moods), None, None)
     }
 
     /// Starts a Nextcloud for this person, with an empty store and no orders.
@@ -153,13 +163,19 @@ impl FaultServer {
         let login = Some((user.to_owned(), password.to_owned()));
         let dav = Moods { login, space, etag: Etag::Opaque, ..Moods::default() };
         let base = Nextcloud::files_base(user, &moods);
-        Self::run(Dav::new(&base, dav), Some(Nextcloud::new(user, moods)))
+        Self::run(Dav::new(&base, dav), Some(Nextcloud::new(user, moods)), None)
     }
 
-    fn run(dav: Dav, cloud: Option<Nextcloud>) -> Self {
+    /// Starts an S3 server with one empty bucket and no orders.
+    pub fn s3(bucket: &str, moods: BucketMoods) -> Self {
+        Self::run(Dav::new("/dav", Moods::default()), None, Some(Bucket::new(bucket, moods)))
+    }
+
+    fn run(dav: Dav, cloud: Option<Nextcloud>, bucket: Option<Bucket>) -> Self {
         let shared = Arc::new(Shared {
             dav,
             cloud,
+            bucket,
             orders: Mutex::default(),
             seen: Mutex::default(),
             received: AtomicU64::new(0),
@@ -178,6 +194,11 @@ impl FaultServer {
     /// What only a Nextcloud has.
     pub fn cloud(&self) -> Option<&Nextcloud> {
         self.shared.cloud.as_ref()
+    }
+
+    /// The bucket of an S3 server.
+    pub fn bucket(&self) -> &Bucket {
+        self.shared.bucket.as_ref().expect("an S3 server")
     }
 
     /// `127.0.0.1:PORT`.
@@ -247,8 +268,16 @@ impl Shared {
     async fn answer(&self, request: hyper::Request<Incoming>) -> Result<Answer, Cut> {
         let (head, body) = request.into_parts();
         let (method, path) = (head.method.as_str().to_owned(), head.uri.path().to_owned());
-        let number = self.note(&method, &path, &head.headers);
-        let fault = self.fault_for(&method, &path);
+        let query = head.uri.query().unwrap_or_default().to_owned();
+        let seen = Seen {
+            method: method.clone(),
+            path: path.clone(),
+            query: query.clone(),
+            headers: fields_of(&head.headers),
+            received: 0,
+        };
+        let fault = self.fault_for(&seen);
+        let number = self.note(seen);
         let limit = match fault {
             Some(Fault::EarlyStatus(_) | Fault::Hang | Fault::DropBefore) => 0,
             Some(Fault::HangIn(bytes) | Fault::CutIn(bytes)) => bytes,
@@ -263,15 +292,16 @@ impl Shared {
         if let Some(seen) = self.seen.lock().expect("unpoisoned").get_mut(number) {
             seen.received = bytes.len() as u64;
         }
-        let asked =
-            Asked { method: &method, path: &path, headers: &head.headers, body: Bytes::from(bytes), is_cut };
+        let (headers, body) = (&head.headers, Bytes::from(bytes));
+        let asked = Asked { method: &method, path: &path, query: &query, headers, body, is_cut };
         self.obey(fault, &asked).await
     }
 
     fn respond(&self, asked: &Asked<'_>) -> Answer {
-        match &self.cloud {
-            Some(cloud) => cloud.respond(&self.dav, asked),
-            None => self.dav.respond(asked),
+        match (&self.bucket, &self.cloud) {
+            (Some(bucket), _) => bucket.respond(asked),
+            (None, Some(cloud)) => cloud.respond(&self.dav, asked),
+            (None, None) => self.dav.respond(asked),
         }
     }
 
@@ -313,23 +343,19 @@ impl Shared {
         }
     }
 
-    fn note(&self, method: &str, path: &str, headers: &hyper::HeaderMap) -> usize {
-        let headers = headers
-            .keys()
-            .map(|name| (name.to_string(), field(headers, name.as_str()).unwrap_or_default().to_owned()))
-            .collect();
-        let seen = Seen { method: method.to_owned(), path: path.to_owned(), headers, received: 0 };
+    fn note(&self, seen: Seen) -> usize {
         let mut all = self.seen.lock().expect("unpoisoned");
         assert!(all.len() < SEEN_MAX, "more requests than any test makes");
         all.push(seen);
         all.len() - 1
     }
 
-    fn fault_for(&self, method: &str, path: &str) -> Option<Fault> {
+    fn fault_for(&self, seen: &Seen) -> Option<Fault> {
         let mut orders = self.orders.lock().expect("unpoisoned");
         let at = orders.iter_mut().position(|order| {
-            let fits = order.method.is_none_or(|wanted| wanted == method)
-                && order.path.as_ref().is_none_or(|part| path.contains(part.as_str()));
+            let fits = order.method.is_none_or(|wanted| wanted == seen.method)
+                && order.path.as_ref().is_none_or(|part| seen.path.contains(part.as_str()))
+                && order.query.is_none_or(|part| seen.query.contains(part));
             if fits && order.skip > 0 {
                 order.skip -= 1;
                 return false;
@@ -346,6 +372,11 @@ impl Shared {
         }
         Some(fault)
     }
+}
+
+fn fields_of(headers: &hyper::HeaderMap) -> Vec<(String, String)> {
+    let value = |name: &str| field(headers, name).unwrap_or_default().to_owned();
+    headers.keys().map(|name| (name.to_string(), value(name.as_str()))).collect()
 }
 
 fn page(status: u16, html: &'static str) -> Answer {

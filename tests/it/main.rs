@@ -15,6 +15,7 @@ mod immich_facts;
 mod kill;
 mod layers;
 mod nextcloud;
+mod s3;
 mod secrets;
 mod support;
 mod support_file;

@@ -68,6 +68,45 @@ async fn lost_answers_and_odd_chunks_end_well() {
     assert_eq!(server.cloud().expect("a Nextcloud").uploads(), []);
 }
 
+/// Chunks that broke off in the middle, or were refused while they were read: the same process goes
+/// on at once, while the try before may still be read from, and its bytes are not taken for changed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_chunk_disturbs_no_later_one() {
+    let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;
+    let good = bytes(4, SIZE);
+    let faults = [Fault::CutIn(3 * MIB), Fault::EarlyStatus(503), Fault::HangIn(2 * MIB), Fault::Status(500)];
+    let to = site.open();
+    for (record, fault) in (1..).zip(faults) {
+        let item = site.item(record, &format!("{record}.mov"), &good);
+        let saver = Saver::default();
+        for chunk in ["/00001", "/00002", "/00004"] {
+            let transfer = site.transfer_with(saver.clone());
+            server.order(Order::new(fault.clone()).method("PUT").path(chunk));
+            if matches!(fault, Fault::HangIn(_)) {
+                // The person pauses while the server takes nothing more.
+                let stop = transfer.cancel.clone();
+                let send = to.send(&item, &transfer);
+                let (sent, ()) = tokio::join!(send, async {
+                    while !server.is_served() {
+                        tokio::task::yield_now().await;
+                    }
+                    stop.cancel();
+                });
+                assert_eq!(sent, Ok(Sent::Cancelled), "{fault:?} {chunk}");
+                continue;
+            }
+            let failure = to.send(&item, &transfer).await.expect_err("broken");
+            assert_ne!(failure.kind, FailureKind::Changed, "{fault:?} {chunk}: {failure}");
+            assert!(!failure.is_permanent(), "{fault:?} {chunk}: {failure}");
+            assert!(server.is_served(), "{fault:?} {chunk}");
+        }
+        let sent = to.send(&item, &site.transfer_with(saver)).await;
+        assert!(matches!(sent, Ok(Sent::Stored { .. })), "{fault:?}: {sent:?}");
+        assert!(site.contents(&item.key).as_ref() == Some(&good), "{fault:?}: other bytes are there");
+    }
+    assert_eq!(server.cloud().expect("a Nextcloud").uploads(), []);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chunks_of_a_changed_file_are_never_put_together() {
     let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;

@@ -8,11 +8,14 @@ use base64::Engine as _;
 
 use crate::fakes::dav::Moods;
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
+use crate::fakes::s3::BucketMoods;
 use crate::support::backup::{files_below, tiny_jpeg};
 use crate::support::process::Sandbox;
 
 const USER: &str = "ann";
 const PLANTED: &str = "pl4nted-pa55word";
+/// The token of temporary credentials.
+const SESSION: &str = "pl4nted/se55ion+token==";
 
 fn server() -> FaultServer {
     FaultServer::start(Moods { login: Some((USER.to_owned(), PLANTED.to_owned())), ..Moods::default() })
@@ -32,7 +35,12 @@ fn said(output: &Output) -> String {
 /// Every spelling in which the password could have got out.
 fn spellings() -> Vec<Vec<u8>> {
     let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text).into_bytes();
-    vec![PLANTED.into(), base64(PLANTED), base64(&format!("{USER}:{PLANTED}"))]
+    let escaped = SESSION.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
+    let session = [SESSION.into(), base64(SESSION), escaped.into_bytes()];
+    [PLANTED.into(), base64(PLANTED), base64(&format!("{USER}:{PLANTED}"))]
+        .into_iter()
+        .chain(session)
+        .collect()
 }
 
 fn assert_clean(what: &str, bytes: &[u8]) {
@@ -81,7 +89,12 @@ fn a_password_is_in_nothing_that_is_written_or_said() {
         outputs.push(sandbox.run(&arguments));
     }
 
-    for output in &outputs {
+    all_is_clean(&sandbox, &outputs);
+}
+
+/// No secret is in what was said, nor in any file.
+fn all_is_clean(sandbox: &Sandbox, outputs: &[Output]) {
+    for output in outputs {
         assert_clean("what was said", &output.stdout);
         assert_clean("what was said", &output.stderr);
     }
@@ -90,6 +103,45 @@ fn a_password_is_in_nothing_that_is_written_or_said() {
     for path in written {
         assert_clean(&path.to_string_lossy(), &std::fs::read(&path).unwrap_or_default());
     }
+}
+
+#[test]
+fn temporary_credentials_are_signed_with_and_never_shown() {
+    let mut moods = BucketMoods::strict("temporary", PLANTED);
+    moods.key.session = Some(SESSION.to_owned());
+    let (sandbox, server) = (Sandbox::new(), FaultServer::s3("photos", moods));
+    let photos = sandbox.path("photos");
+    let to = format!("s3://photos/of-ann?endpoint=http://{}&style=path", server.host());
+    let run = |arguments: &[&str], session: &str| {
+        let mut command = sandbox.command(["-vvv"]);
+        command.envs([("AWS_ACCESS_KEY_ID", "temporary"), ("AWS_SECRET_ACCESS_KEY", PLANTED)]);
+        command.args(arguments).env("AWS_SESSION_TOKEN", session).output().expect("it runs")
+    };
+    let photos_text = photos.to_str().expect("UTF-8");
+    let mut outputs = Vec::new();
+    let mut expect = |exit: i32, words: &str, output: Output| {
+        assert_eq!(output.status.code(), Some(exit), "{}", said(&output));
+        assert!(said(&output).contains(words), "{}", said(&output));
+        outputs.push(output);
+    };
+    add_photo(&photos, 1);
+    expect(0, "", run(&["backup", photos_text, "--to", &to], SESSION));
+    assert!(server.bucket().objects().iter().any(|name| name.ends_with("1.jpg")));
+    // Without the token, with another, and after it has expired.
+    for session in ["", "another"] {
+        expect(3, "InvalidToken", run(&["destination", "test", "of-ann"], session));
+    }
+    let expired = "<Error><Code>ExpiredToken</Code><Message>The token has expired</Message></Error>";
+    server.order(Order::new(Fault::Answer(400, Vec::new(), expired.to_owned())).always());
+    let words = "the temporary credentials have expired";
+    expect(3, words, run(&["destination", "test", "of-ann"], SESSION));
+    add_photo(&photos, 2);
+    expect(3, "sign-in", run(&["backup", photos_text, "--to", "of-ann"], SESSION));
+    assert!(!server.bucket().objects().iter().any(|name| name.ends_with("2.jpg")));
+    server.heal();
+    expect(0, "", run(&["backup", photos_text, "--to", "of-ann"], SESSION));
+    assert!(server.bucket().objects().iter().any(|name| name.ends_with("2.jpg")));
+    all_is_clean(&sandbox, &outputs);
 }
 
 #[test]

@@ -68,14 +68,15 @@ pub(super) fn failure(answer: &Answer, task: Task, clock: &dyn Clock) -> Failure
         }
         "NoSuchBucket" => said_more(here(K::NotFound), "there is no bucket of this name"),
         "InvalidBucketName" => said_more(here(K::BadRequest), "the server takes no bucket of this name"),
-        "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "ExpiredToken"
-        | "InvalidToken"
-        | "TokenRefreshRequired"
-        | "InvalidSecurity"
-        | "NotSignedUp"
-        | "UnauthorizedAccess" => here(K::Credentials),
+        "InvalidAccessKeyId" => said_more(here(K::Credentials), "the server does not know this access key"),
+        "SignatureDoesNotMatch" => {
+            said_more(here(K::Credentials), "the secret is not that of this access key")
+        }
+        "ExpiredToken" | "TokenRefreshRequired" => {
+            said_more(here(K::Credentials), "the temporary credentials have expired")
+        }
+        "InvalidToken" => said_more(here(K::Credentials), "the session token is not that of this access key"),
+        "InvalidSecurity" | "NotSignedUp" | "UnauthorizedAccess" => here(K::Credentials),
         "AuthorizationHeaderMalformed"
         | "PermanentRedirect"
         | "TemporaryRedirect"
@@ -123,6 +124,7 @@ pub(super) fn failure(answer: &Answer, task: Task, clock: &dyn Clock) -> Failure
         | "PreconditionFailed" => this(K::Conflict),
         "NotImplemented" | "MethodNotAllowed" => here(K::Unsupported),
         "ServiceUnavailable" => here(K::Server),
+        "InternalError" => this(K::Server),
         "InvalidObjectState" => {
             said_more(this(K::Forbidden), "the copy is in an archive and must be restored there first")
         }

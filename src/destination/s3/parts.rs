@@ -21,7 +21,7 @@ use super::{Inner, unless_stopped, unstopped, xml};
 use crate::base::digester::combine_crc64nvme;
 use crate::destination::http::{Answer, Method};
 use crate::destination::{Checkpoint, Item, Phase, Sent, Transfer};
-use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::hash::{DigestKind, DigestSet};
 
 /// Parts of one file that are under way at once.
@@ -319,7 +319,13 @@ async fn assemble(
                 // The parts there are not those that were sent: they are of no use.
                 abort(inner, upload).await.ok();
             }
-            Err(Failure { details: failure.details, ..Failure::transient(failure.kind, "") })
+            match failure.reach {
+                // The next try begins anew where this one's parts are of no use.
+                Reach::Resource => {
+                    Err(Failure { details: failure.details, ..Failure::transient(failure.kind, "") })
+                }
+                Reach::Destination | Reach::Run => Err(failure),
+            }
         }
     }
 }

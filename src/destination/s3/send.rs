@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::address::check_key;
 use super::errors::{Said, Task};
 use super::prove::{Under, compare};
-use super::wire::Call;
+use super::wire::{Call, is_cut};
 use super::{Inner, own, parts, read, unless_stopped};
 use crate::destination::http::{Answer, Method};
 use crate::destination::{Item, Phase, Sent, Transfer};
@@ -90,6 +90,27 @@ pub(super) async fn put(inner: &Inner, call: &Call, transfer: &Transfer) -> Resu
     }
 }
 
+/// [`put`], where the server may replace what is there: an answer that was lost is looked for before
+/// the bytes go again, so that nothing is written twice.
+async fn put_looked_for(
+    inner: &Inner,
+    item: &Item,
+    call: &Call,
+    transfer: &Transfer,
+) -> Result<Put, Failure> {
+    if inner.trust().findings.if_none_match {
+        return put(inner, call, transfer).await;
+    }
+    match put(inner, &call.clone().once(), transfer).await {
+        Err(failure) if is_cut(&failure) => match compare(inner, item, &transfer.cancel).await? {
+            None => Ok(Put::Stopped),
+            Some(Under::Nothing) => put(inner, &call.clone().once(), transfer).await,
+            Some(Under::Equal | Under::Other) => Ok(Put::Taken),
+        },
+        outcome => outcome,
+    }
+}
+
 async fn whole(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
     let trust = inner.trust();
     transfer.save(Phase::Sending, String::new()).await?;
@@ -104,7 +125,7 @@ async fn whole(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<S
         // Only what the probe has seen to be understood is sent along.
         .digests(digests.only(trust.sent()))
         .body(bytes);
-    match put(inner, &unless_there(inner, call), transfer).await? {
+    match put_looked_for(inner, item, &unless_there(inner, call), transfer).await? {
         Put::Stopped => Ok(Sent::Cancelled),
         Put::Taken => taken(inner, item, transfer).await,
         Put::Done(answer) => {

@@ -22,6 +22,8 @@ pub(super) struct AccessKey {
     pub id: String,
     /// Its secret.
     pub secret: Secret,
+    /// What a temporary key has besides.
+    pub session: Option<Secret>,
 }
 
 /// `20130524T000000Z`.
@@ -101,6 +103,7 @@ mod tests {
         let access_key = AccessKey {
             id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
             secret: Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
+            session: None,
         };
         let place = Place::parse("s3://examplebucket?endpoint=https://s3.amazonaws.com&style=virtual")
             .expect("valid");

@@ -12,6 +12,7 @@ use super::address::Place;
 use super::errors::{self, Said, Task};
 use super::sign::{self, AccessKey, UNSIGNED};
 use crate::base::clock::SharedClock;
+use crate::base::secret::Secret;
 use crate::destination::credentials::Credentials;
 use crate::destination::http::{Answer, Body, HttpError, Method, Piece, Request, Response, SharedHttp};
 use crate::domain::failure::{Failure, FailureKind, Reach};
@@ -23,6 +24,8 @@ pub(super) const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 const TRIES_MAX: u32 = 3;
 /// The pause after the first try; each next one is four times as long.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Where the token of temporary credentials goes.
+const SESSION_FIELD: &str = "x-amz-security-token";
 /// How long assembling an object of many parts may take.
 pub(super) const ASSEMBLY_MAX: Duration = Duration::from_secs(600);
 
@@ -39,11 +42,22 @@ pub(super) struct Call {
     pub body: Option<Bytes>,
     /// How long the answer may take, where that is not the usual.
     pub answer_wait: Option<Duration>,
+    /// Whoever asks looks what came of it before it is tried again.
+    pub is_once: bool,
 }
 
 impl Call {
     pub fn new(task: Task, method: Method, object: Option<String>) -> Self {
-        Self { task, method, object, query: Vec::new(), headers: Vec::new(), body: None, answer_wait: None }
+        Self {
+            task,
+            method,
+            object,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            answer_wait: None,
+            is_once: false,
+        }
     }
 
     pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -58,6 +72,12 @@ impl Call {
 
     pub fn body(mut self, body: Bytes) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Not sent again by itself when its connection breaks.
+    pub fn once(mut self) -> Self {
+        self.is_once = true;
         self
     }
 
@@ -107,6 +127,9 @@ impl Wire {
         let stamp = sign::timestamp(self.clock.now());
         let mut fields: Vec<(&str, &str)> =
             vec![("host", &target.host), ("x-amz-content-sha256", UNSIGNED), ("x-amz-date", &stamp)];
+        if let Some(session) = &access_key.session {
+            fields.push((SESSION_FIELD, session.expose()));
+        }
         fields.extend(call.headers.iter().map(|(name, value)| (*name, value.as_str())));
         let authorization = sign::authorization(
             call.method.as_str(),
@@ -122,6 +145,7 @@ impl Wire {
             match name {
                 // The client writes it itself, from the URL.
                 "host" => {}
+                SESSION_FIELD => request.headers.set_secret(name, Secret::new(value.to_owned())),
                 name => request.headers.set(name, value),
             }
         }
@@ -144,7 +168,9 @@ impl Wire {
             let details = "a secret without the id of its access key: give both, as ID:SECRET";
             Failure::destination(FailureKind::Credentials, details)
         };
-        let access_key = login.and_then(|login| Some(AccessKey { id: login.user?, secret: login.secret }));
+        let access_key = login.and_then(|login| {
+            Some(AccessKey { id: login.user?, secret: login.secret, session: login.session })
+        });
         let request = self.request(call, &access_key.ok_or_else(missing)?, cancel)?;
         let response = self.http.send(request).await?;
         if matches!(response.status, 401 | 403) {
@@ -173,7 +199,8 @@ impl Wire {
                 Ok(response) => response.whole(limit).await,
                 Err(error) => Err(error),
             };
-            if tries >= TRIES_MAX || !passes(&outcome) {
+            let is_lost = call.is_once && outcome.is_err();
+            if tries >= TRIES_MAX || is_lost || !passes(&outcome) {
                 return outcome;
             }
             tokio::select! {
@@ -197,12 +224,15 @@ impl Wire {
     }
 }
 
+/// Whether a connection that was there broke: what was asked may have been done.
+pub(super) fn is_cut(failure: &Failure) -> bool {
+    failure.reach == Reach::Resource && failure.kind == FailureKind::Connect
+}
+
 /// Whether the trouble is of a kind that a moment mends.
 fn passes(outcome: &Result<Answer, HttpError>) -> bool {
     match outcome {
-        Err(HttpError::Failed(failure)) => {
-            failure.reach == Reach::Resource && failure.kind == FailureKind::Connect
-        }
+        Err(HttpError::Failed(failure)) => is_cut(failure),
         Err(HttpError::Cancelled) => false,
         Ok(answer) => match answer.status {
             500 | 502 | 503 | 504 => answer.header("retry-after").is_none(),

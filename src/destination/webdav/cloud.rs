@@ -246,6 +246,7 @@ impl Cloud {
         transfer: &Transfer,
         upload: &Upload<'_>,
     ) -> Result<(), HttpError> {
+        // This try's own: what still reads for a broken one must not disturb the next.
         let whole: Arc<Mutex<Whole>> = Arc::default();
         let tap: SharedTap = Arc::clone(&whole) as SharedTap;
         transfer.set_bytes_sent(0);

@@ -56,6 +56,8 @@ macro_rules! suites {
         suite!(rclone, servers::rclone(), [$($common)* $($temps)*]);
         suite!(seaweed, s3::weed(), [$($common)*]);
         suite!(rclone_s3, s3::rclone(), [$($common)*]);
+        suite!(s3_strict, s3::fake(s3::strict()), [$($common)*]);
+        suite!(s3_careless, s3::fake(s3::careless()), [$($common)*]);
     };
 }
 

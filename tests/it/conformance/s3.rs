@@ -1,9 +1,9 @@
-//! The suite's places on S3 servers: SeaweedFS, which checks what it is sent, and rclone, which
-//! believes much.
+//! The suite's places on S3 servers: SeaweedFS, which checks what it is sent, rclone, which believes
+//! much, and a fake that goes wrong on order.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
@@ -11,6 +11,8 @@ use safelight::domain::target::DestinationKind;
 
 use super::servers::site;
 use super::site::{Behind, Disk, Site};
+use crate::fakes::fault_server::FaultServer;
+use crate::fakes::s3::BucketMoods;
 use crate::support::plain_http::{ask, escaped, try_ask};
 use crate::support::server::{Server, free_port, installed, write};
 use crate::support::wait::wait_until;
@@ -157,6 +159,60 @@ pub async fn rclone() -> Site {
     let root: PathBuf = server.dir.join("files").join(BUCKET).join(&prefix);
     let behind = Rclone { disk: Disk::at(root), prefix: prefix.clone(), port: server.port };
     on(server.port, &prefix, Box::new(behind)).await
+}
+
+/// The bucket of a fake.
+struct Fake(Arc<FaultServer>);
+
+impl Behind for Fake {
+    fn contents(&self, path: &str) -> Option<Vec<u8>> {
+        self.0.bucket().contents(&in_fake(path))
+    }
+
+    fn put(&self, path: &str, bytes: &[u8]) {
+        self.0.bucket().put(&in_fake(path), bytes);
+    }
+
+    fn files(&self) -> Vec<String> {
+        let objects = self.0.bucket().objects();
+        objects.iter().filter_map(|name| name.strip_prefix(&in_fake(""))).map(str::to_owned).collect()
+    }
+}
+
+/// What a key is called in the bucket of a fake.
+pub fn in_fake(key: &str) -> String {
+    format!("photos/{key}")
+}
+
+/// The address of a fake.
+pub fn fake_address(server: &FaultServer) -> String {
+    format!("s3://{BUCKET}/photos?endpoint=http://{}&style=path", server.host())
+}
+
+/// Fakes that check all that they are sent, or nothing.
+pub fn strict() -> BucketMoods {
+    BucketMoods::strict(ACCESS_KEY, SECRET_KEY)
+}
+
+/// See [`strict`].
+pub fn careless() -> BucketMoods {
+    BucketMoods::careless(ACCESS_KEY, SECRET_KEY)
+}
+
+/// A fake S3 server of our own.
+pub async fn fake(moods: BucketMoods) -> Site {
+    fake_with(moods).await.0
+}
+
+/// The same, and the server behind it.
+pub async fn fake_with(moods: BucketMoods) -> (Site, Arc<FaultServer>) {
+    let server = Arc::new(FaultServer::s3(BUCKET, moods));
+    let secret = format!("{ACCESS_KEY}:{SECRET_KEY}");
+    let behind = Box::new(Fake(Arc::clone(&server)));
+    let mut site = site(DestinationKind::S3, &fake_address(&server), Some(&secret), behind).await;
+    site.has_temps = false;
+    site.reads_again = true;
+    (site, server)
 }
 
 /// Unfinished uploads in the bucket of SeaweedFS, as its filer has them.

@@ -31,6 +31,8 @@ pub enum Trouble {
     Error(i32),
     /// The file gets another modification time.
     Touch,
+    /// Something happens elsewhere.
+    Do(Arc<dyn Fn() + Send + Sync>),
 }
 
 #[derive(Clone)]
@@ -206,6 +208,7 @@ impl Read for OpenFake {
             shared.trouble = None;
             match trouble {
                 Trouble::Cancel(token) => token.cancel(),
+                Trouble::Do(act) => act(),
                 Trouble::Error(code) => return Err(io::Error::from_raw_os_error(code)),
                 Trouble::Touch => {
                     if let Some(fake) = shared.files.get_mut(&self.path) {
