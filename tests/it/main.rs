@@ -6,6 +6,7 @@
     reason = "a helper of a test fails the test by panicking, with a sentence that says why"
 )]
 
+mod cluster;
 mod conditions;
 mod conformance;
 #[path = "../fakes/mod.rs"]

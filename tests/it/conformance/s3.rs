@@ -223,7 +223,9 @@ pub fn unfinished_uploads() -> Vec<String> {
 
 /// A folder as SeaweedFS's filer shows it, past everything that speaks S3.
 pub struct Filer {
+    /// Where the filer speaks plain HTTP.
     pub port: u16,
+    /// The folder, with the bucket's path.
     pub root: String,
 }
 

@@ -32,12 +32,20 @@ impl Server {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
+        Self::start_at(name, free_port(), command)
+    }
+
+    /// The same on a port that others have been told of.
+    pub fn start_at<I, S>(name: &str, port: u16, command: impl FnOnce(&Path, u16) -> I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
         // The keeper removes it: what is kept for all tests of a process is never dropped.
         let dir = tempfile::Builder::new().prefix("sl-server-").tempdir().expect("a folder").keep();
         use std::os::unix::fs::PermissionsExt as _;
         let open = std::fs::Permissions::from_mode(0o777);
         std::fs::set_permissions(&dir, open).expect("a folder that servers may use");
-        let port = free_port();
         let log = std::fs::File::create(dir.join("log")).expect("a log");
         let words = command(&dir, port);
         let keeper = Command::new("sh")
@@ -62,6 +70,15 @@ impl Server {
         )
         .expect("it does");
         server
+    }
+
+    /// Ends it as a power cut does, with the disk that it had.
+    pub fn kill(mut self) {
+        let group = i32::try_from(self.keeper.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let group = group.expect("a process id");
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).expect("killed");
+        self.keeper.wait().expect("it has ended");
+        std::fs::remove_dir_all(&self.dir).ok();
     }
 
     /// What it has said.
