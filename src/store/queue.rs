@@ -258,10 +258,14 @@ impl Read<'_> {
     }
 
     fn count_of_kind(&self, bin: Bin, kind: &str, id: DestinationId) -> Result<u64, StoreError> {
-        let sql = "SELECT coalesce(sum(file_count), 0) FROM backup_record
-            WHERE destination_id = ?1 AND bin = ?2 AND failure_kind = ?3 AND file_count > 0";
-        let values = params![id.0, bin.as_str(), kind];
-        let recorded = self.conn.prepare_cached(sql)?.query_row(values, |row| unsigned(row, 0))?;
+        // The bin is spelled out, so that SQLite sees which index holds it.
+        let sql = format!(
+            "SELECT coalesce(sum(file_count), 0) FROM backup_record
+             WHERE destination_id = ?1 AND bin = '{}' AND failure_kind = ?2 AND file_count > 0",
+            bin.as_str()
+        );
+        let recorded =
+            self.conn.prepare_cached(&sql)?.query_row(params![id.0, kind], |row| unsigned(row, 0))?;
         if bin != Bin::NeedsAttention {
             return Ok(recorded);
         }
@@ -330,11 +334,14 @@ impl Read<'_> {
             }
             Ok(())
         };
-        let recorded =
-            "SELECT b.failure_kind, b.failure_reach, min(b.failure_details), sum(b.file_count), d.name
-            FROM backup_record b JOIN destination d ON d.id = b.destination_id
-            WHERE b.bin = 'needs_attention' AND b.bin <> 'safe' AND b.file_count > 0
-            GROUP BY b.failure_kind, b.failure_reach, d.id ORDER BY d.id";
+        // Counted in the index alone; then one record of each group lends its words.
+        let recorded = "SELECT g.kind, g.reach, (SELECT b.failure_details FROM backup_record b
+              WHERE b.bin = 'needs_attention' AND b.file_count > 0 AND b.failure_kind = g.kind
+                AND b.failure_reach = g.reach AND b.destination_id = d.id LIMIT 1), g.files, d.name
+            FROM (SELECT failure_kind AS kind, failure_reach AS reach, destination_id, sum(file_count) AS files
+              FROM backup_record WHERE bin = 'needs_attention' AND file_count > 0
+              GROUP BY failure_kind, failure_reach, destination_id) g
+            JOIN destination d ON d.id = g.destination_id ORDER BY d.id";
         let unread = "SELECT f.reason, 'resource', min(f.details), count(*), d.name
             FROM file f JOIN consent c ON c.source_id = f.source_id
             JOIN destination d ON d.id = c.destination_id
