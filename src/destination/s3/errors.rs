@@ -8,6 +8,9 @@ use crate::base::clock::Clock;
 use crate::destination::http::{Answer, status};
 use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 
+/// The longest name that is taken for a region's: it is shown to be copied into an address.
+const REGION_BYTES_MAX: usize = 64;
+
 /// What a server says of an error.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Said {
@@ -19,14 +22,18 @@ pub(super) struct Said {
 impl Said {
     /// What the body says; nothing where it is no error document, as after HEAD.
     pub fn of(answer: &Answer) -> Self {
-        let header = answer.header("x-amz-bucket-region").map(str::to_owned);
+        let is_region = |name: &&str| {
+            let is_one = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            (1..=REGION_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_one)
+        };
+        let header = answer.header("x-amz-bucket-region").filter(is_region).map(str::to_owned);
         let root = match xml::parse(answer.body.trim_ascii_start()) {
             Ok(root) if root.name == "Error" => root,
             _ => return Self { region: header, ..Self::default() },
         };
         let text = |name| root.text_of(name).unwrap_or_default().to_owned();
-        let region = root.text_of("Region").or_else(|| root.text_of("BucketRegion")).map(str::to_owned);
-        Self { code: text("Code"), message: text("Message"), region: region.or(header) }
+        let region = root.text_of("Region").or_else(|| root.text_of("BucketRegion")).filter(is_region);
+        Self { code: text("Code"), message: text("Message"), region: region.map(str::to_owned).or(header) }
     }
 
     fn shown(&self) -> String {
@@ -210,5 +217,8 @@ mod tests {
             Said::of(&Answer { status: 400, headers, ..Answer::default() }).region.as_deref(),
             Some("eu-west-3")
         );
+        let body = "<Error><Code>PermanentRedirect</Code><Region>eu&#10;west</Region></Error>";
+        let answer = Answer { status: 301, body: body.into(), ..Answer::default() };
+        assert_eq!(Said::of(&answer).region, None, "no name of a region");
     }
 }
