@@ -6,6 +6,7 @@ import random
 import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,6 +15,9 @@ DRIVERS = os.environ["SAFELIGHT_DRIVERS"]
 RUNS = int(os.environ["SAFELIGHT_BENCH_RUNS"])
 PAGE_CACHE = "/proc/sys/vm/drop_caches"
 SEED = 20_241
+# What is written and read at once, in bytes. A program that is started counts this one's memory as its
+# own, up to where it takes its place.
+PIECE = 1 << 20
 JPEG_HEAD = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
 
 
@@ -26,9 +30,18 @@ def make_files(root, count, shortest, longest, per_folder=500):
         if n % per_folder == 0:
             folder.mkdir(parents=True)
         length = int(shortest * (longest / shortest) ** chance.random())
-        (folder / f"IMG_{n:06}.jpg").write_bytes(JPEG_HEAD + chance.randbytes(length))
+        with open(folder / f"IMG_{n:06}.jpg", "wb") as file:
+            file.write(JPEG_HEAD)
+            for start in range(0, length, PIECE):
+                file.write(chance.randbytes(min(PIECE, length - start)))
         total += length + len(JPEG_HEAD)
     return total
+
+
+def age(root):
+    """Makes files old: what was written to a moment ago is left alone for some seconds."""
+    for path in Path(root).rglob("*"):
+        os.utime(path, (1_500_000_000, 1_500_000_000))
 
 
 def settle():
@@ -49,7 +62,9 @@ def read_all(root):
     """Warms the cache: every side starts from the same."""
     for path in Path(root).rglob("*"):
         if path.is_file():
-            path.read_bytes()
+            with open(path, "rb") as file:
+                while file.read(PIECE):
+                    pass
 
 
 def clear(path):
@@ -118,6 +133,66 @@ def take_turns(sides, prepare=settle):
             mine.append(time.monotonic() - began if seconds is None else seconds)
         print(f"   turn {number + 1}: {' against '.join(f'{mine[-1]:.3f} s' for mine in turns)}", flush=True)
     return turns
+
+
+class Used:
+    """What programs took, one after the other: seconds, seconds of processor, the most memory in MB."""
+
+    def __init__(self, seconds=0.0, cpu=0.0, peak=0.0):
+        self.seconds, self.cpu, self.peak = seconds, cpu, peak
+
+    def __add__(self, other):
+        peak = max(self.peak, other.peak)
+        return Used(self.seconds + other.seconds, self.cpu + other.cpu, peak)
+
+
+def used(*command, env=None):
+    """Runs a program to its end, which has to be a success; gives what it and its children took."""
+    began = time.monotonic()
+    said = tempfile.TemporaryFile()
+    words = [str(word) for word in command]
+    process = subprocess.Popen(
+        words, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        said.seek(0)
+        raise SystemExit(f"{words}: exit code {process.returncode}\n{said.read().decode(errors='replace')}")
+    return Used(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+class Uses(Turns):
+    """Turns with processor time and memory beside the seconds."""
+
+    def __init__(self, uses):
+        super().__init__(one.seconds for one in uses)
+        self.cpu = Turns(one.cpu for one in uses)
+        self.peak = Turns(one.peak for one in uses)
+
+    def __str__(self):
+        return f"{super().__str__()}, processor {self.cpu.median:.1f} s, {self.peak.median:.0f} MB"
+
+    def against(self, other):
+        """The ratios to another side, as medians over the turns."""
+        return (
+            f"{other.over(self):.2f} times faster; processor {self.cpu.over(other.cpu):.2f} times, "
+            f"memory {self.peak.over(other.peak):.2f} times theirs"
+        )
+
+
+def use_in_turns(sides, prepare=settle):
+    """Runs all sides in turn, as `take_turns`. A side gives a list of uses: what it had used after
+    each of its steps. Gives a list of such turns for each side."""
+    turns = [[] for _ in sides]
+    for number in range(RUNS):
+        for mine, act in zip(turns, sides):
+            prepare()
+            mine.append(act())
+        seconds = (" then ".join(f"{step.seconds:.2f}" for step in mine[-1]) for mine in turns)
+        print(f"   turn {number + 1}: {' s against '.join(seconds)} s", flush=True)
+    return [[Uses(step) for step in zip(*mine)] for mine in turns]
 
 
 _backed_up = {}

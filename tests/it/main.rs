@@ -15,6 +15,7 @@ mod fire;
 mod immich_facts;
 mod kill;
 mod layers;
+mod memory;
 mod nextcloud;
 mod s3;
 mod secrets;

@@ -146,6 +146,11 @@ async fn on(port: u16, prefix: &str, behind: Box<dyn Behind>) -> Site {
     site
 }
 
+/// The address of a folder on SeaweedFS.
+pub fn weed_address(prefix: &str) -> String {
+    address(weed_server().server.port, prefix)
+}
+
 /// SeaweedFS.
 pub async fn weed() -> Site {
     let (weed, prefix) = (weed_server(), fresh());

@@ -21,8 +21,8 @@ use crate::fakes::nextcloud::CloudMoods;
 use crate::support::server::{Server, installed, write};
 use crate::support::wait::wait_until;
 
-const USER: &str = "ann";
-const PASSWORD: &str = "correct horse";
+pub const USER: &str = "ann";
+pub const PASSWORD: &str = "correct horse";
 
 /// Everything that the engine has for destinations on servers.
 pub fn connector() -> Connector {
@@ -263,11 +263,15 @@ fn base64_sha1(text: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(sha1::Sha1::digest(text.as_bytes()))
 }
 
+/// The address of a folder on Apache.
+pub fn apache_address(folder: &str) -> String {
+    format!("webdav+http://{USER}@127.0.0.1:{}/{folder}", apache_server().port)
+}
+
 pub async fn apache() -> Site {
     let server = apache_server();
     let (name, behind) = fresh(server);
-    let address = format!("webdav+http://{USER}@127.0.0.1:{}/{name}", server.port);
-    site(DestinationKind::WebDav, &address, Some(PASSWORD), Box::new(Apache(behind))).await
+    site(DestinationKind::WebDav, &apache_address(&name), Some(PASSWORD), Box::new(Apache(behind))).await
 }
 
 /// nginx with its own WebDAV module and the one that adds PROPFIND; it lets everyone in.
