@@ -149,8 +149,9 @@ pub(super) async fn verify(
     let (mut audit, mut unread) = (Audit::default(), None);
     let mut after = (UnixMillis(i64::MIN), RecordId(0));
     while audit.checked < share && !cancel.is_cancelled() {
+        let now = deps.clock.now();
         let page = store
-            .read(move |r| r.copies_by_proof(id, began, after, PAGE_COPIES_MAX))
+            .read(move |r| r.copies_by_proof(id, (began, now), after, PAGE_COPIES_MAX))
             .await
             .map_err(|error| Failure::transient(FailureKind::Protocol, error.to_string()))?;
         let Some((at, last)) = page.last() else {

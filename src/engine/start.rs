@@ -51,6 +51,11 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     let Opened { store, was_unclean } = open(&deps, &path)?;
     if !store.read(|r| r.installation()).await?.is_restored {
         mirror::restore(&store, &deps.data_dir, deps.clock.now()).await?;
+    } else if was_unclean {
+        // The kill may have come between a change and its copy in config.json.
+        if let Err(error) = mirror::save(&store, &deps.data_dir).await {
+            tracing::warn!(%error, "config.json was not written");
+        }
     }
     let rescue = |tx: &Write<'_>| if mutant::is(Mutant::ForgetsRescue) { Ok(0) } else { tx.rescue_jobs() };
     let rescued = store.write(rescue).await?;

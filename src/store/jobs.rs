@@ -119,7 +119,7 @@ fn start_sql() -> String {
     format!(
         "SELECT j.id, r.id, r.key, c.blake3, c.size, s.path, s.id, f.dir, f.name, f.size, f.mtime_ns,
            f.ctime_ns, r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.token, res.asset_id, r.receipt,
-           {DIGESTS}
+           {DIGESTS}, r.jobs_failed + j.retry_used, r.file_count
          FROM upload_job j JOIN backup_record r ON r.id = j.record_id JOIN content c ON c.id = r.content_id
          JOIN file f ON f.id = (SELECT min(a.file_id) FROM attachment a JOIN source sf ON sf.id = a.source_id
            WHERE a.record_id = r.id AND sf.condition = 'present')
@@ -131,6 +131,10 @@ fn start_sql() -> String {
     )
 }
 
+const ANOTHER_SQL: &str = "SELECT s.path, s.id, f.dir, f.name, f.size, f.mtime_ns, f.ctime_ns, res.asset_id
+    FROM attachment a JOIN file f ON f.id = a.file_id JOIN source s ON s.id = f.source_id
+    LEFT JOIN resource res ON res.file_id = f.id
+    WHERE a.record_id = ?1 AND s.condition = 'present' LIMIT 1 OFFSET ?2";
 const PENDING_SQL: &str =
     "UPDATE upload_job SET state = 'pending', run_epoch = ?2 WHERE id = ?1 AND state = 'registered'";
 const UPLOADING_SQL: &str = "UPDATE OR FAIL backup_record SET bin = 'uploading' WHERE id = ?1";
@@ -146,6 +150,7 @@ pub(super) fn every_sql() -> Vec<String> {
         REGISTERED_SQL,
         SUSPECT_SQL,
         NEXT_DUE_SQL,
+        ANOTHER_SQL,
         PENDING_SQL,
         UPLOADING_SQL,
         CREATE_SQL,
@@ -312,7 +317,9 @@ impl Write<'_> {
     pub fn start_jobs(&self, destination: DestinationId, limit: u32) -> Result<Vec<Started>, StoreError> {
         let mut query = self.conn.prepare_cached(&start_sql())?;
         let rows = query.query_map(params![destination.0, limit], started_row)?;
-        let started: Vec<Started> = rows.collect::<Result<_, _>>()?;
+        let rows: Vec<(Started, u32, u32)> = rows.collect::<Result<_, _>>()?;
+        let read_anew = |(job, tries, files)| self.read_from_another(job, tries, files);
+        let started: Vec<Started> = rows.into_iter().map(read_anew).collect::<Result<_, _>>()?;
         let mut start = self.conn.prepare_cached(PENDING_SQL)?;
         let mut mark = self.conn.prepare_cached(UPLOADING_SQL)?;
         for job in &started {
@@ -323,8 +330,28 @@ impl Write<'_> {
     }
 }
 
-fn started_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Started> {
-    Ok(Started {
+impl Read<'_> {
+    /// Another try reads another of the record's files, each in turn: one that cannot be read never
+    /// holds up bytes that others have too.
+    fn read_from_another(&self, mut job: Started, tries: u32, files: u32) -> Result<Started, StoreError> {
+        let Some(place) = tries.checked_rem(files).filter(|_place| tries > 0 && files > 1) else {
+            return Ok(job);
+        };
+        let mut query = self.conn.prepare_cached(ANOTHER_SQL)?;
+        let mut rows = query.query(params![job.record.0, place])?;
+        if let Some(row) = rows.next()? {
+            (job.source_path, job.source) = (row.get(0)?, SourceId(row.get(1)?));
+            job.path = RelPath { dir: row.get(2)?, name: row.get(3)? };
+            job.stamp = FileStamp { size: unsigned(row, 4)?, mtime_ns: row.get(5)?, ctime_ns: row.get(6)? };
+            job.asset = row.get::<_, Option<i64>>(7)?.map(AssetId);
+        }
+        Ok(job)
+    }
+}
+
+/// The job, how often it failed so far, and how many files have its bytes.
+fn started_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Started, u32, u32)> {
+    let started = Started {
         job: JobId(row.get(0)?),
         record: RecordId(row.get(1)?),
         key: row.get(2)?,
@@ -343,5 +370,6 @@ fn started_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Started> {
         asset: row.get::<_, Option<i64>>(17)?.map(AssetId),
         receipt: row.get(18)?,
         digests: digests(row, 19)?,
-    })
+    };
+    Ok((started, row.get(23)?, row.get(24)?))
 }

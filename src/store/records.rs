@@ -87,6 +87,19 @@ pub(super) fn facts_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordFacts
     })
 }
 
+/// The content that a file `f` goes beside, as SQL: 0 for what goes by itself, none while it is not
+/// known.
+fn beside() -> String {
+    let kinds = ResourceKind::ALL.into_iter().filter(|kind| kind.is_companion());
+    let kinds: Vec<String> = kinds.map(|kind| format!("'{}'", kind.as_str())).collect();
+    let kinds = kinds.join(", ");
+    format!(
+        "(SELECT CASE WHEN own.kind IN ({kinds}) AND o.primary_file_id <> f.id THEN p.content_id ELSE 0 END
+          FROM resource own JOIN asset o ON o.id = own.asset_id JOIN file p ON p.id = o.primary_file_id
+          WHERE own.file_id = f.id)"
+    )
+}
+
 impl RecordFacts {
     /// The record as a line of the manifest; none before it has a key.
     pub fn manifest_entry(&self) -> Option<ManifestEntry> {
@@ -136,20 +149,24 @@ impl Read<'_> {
         Ok(need.optional()?.flatten())
     }
 
-    /// Ready files of consented sources that no record of the destination is for, after `after` by
-    /// id: what a full look has to want.
+    /// Ready files of consented sources that no record of the destination is for, or only one beside
+    /// another picture, after `after` by id: what a full look has to want.
     pub fn unattached(
         &self,
         destination: DestinationId,
         after: FileId,
         limit: u32,
     ) -> Result<Vec<FileId>, StoreError> {
-        let sql =
+        let sql = format!(
             "SELECT f.id FROM file f JOIN consent c ON c.source_id = f.source_id AND c.destination_id = ?1
             WHERE f.id > ?2 AND f.status = 'ready'
-              AND NOT EXISTS (SELECT 1 FROM attachment a WHERE a.file_id = f.id AND a.destination_id = ?1)
-            ORDER BY f.id LIMIT ?3";
-        let mut query = self.conn.prepare_cached(sql)?;
+              AND NOT EXISTS (
+                SELECT 1 FROM attachment a JOIN backup_record b ON b.id = a.record_id
+                WHERE a.file_id = f.id AND a.destination_id = ?1 AND b.beside_id = coalesce({}, b.beside_id))
+            ORDER BY f.id LIMIT ?3",
+            beside()
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
         let rows = query.query_map(params![destination.0, after.0, limit], |row| row.get(0).map(FileId))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -204,12 +221,13 @@ impl Read<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Copies that were not proved since `before`, those without proof first and then the oldest
-    /// proofs, after a place in that order. Each comes with its place's time.
+    /// Copies that were not proved from `began` to `now`, those without proof first and then the oldest
+    /// proofs, after a place in that order. Each comes with its place's time. A proof of the future is
+    /// another clock's.
     pub fn copies_by_proof(
         &self,
         destination: DestinationId,
-        before: UnixMillis,
+        (began, now): (UnixMillis, UnixMillis),
         after: (UnixMillis, RecordId),
         limit: u32,
     ) -> Result<Vec<(UnixMillis, RecordFacts)>, StoreError> {
@@ -217,11 +235,11 @@ impl Read<'_> {
             "SELECT {FACTS}, coalesce(r.verified_ms, 0) AS proved
              FROM backup_record r JOIN content c ON c.id = r.content_id
              WHERE r.destination_id = ?1 AND r.state IN ('verified', 'accepted') AND r.bin <> 'uploading'
-               AND proved < ?2 AND (proved, r.id) > (?3, ?4)
+               AND (proved < ?2 OR proved > ?6) AND (proved, r.id) > (?3, ?4)
              ORDER BY proved, r.id LIMIT ?5"
         );
         let mut query = self.conn.prepare_cached(&sql)?;
-        let values = params![destination.0, before.0, after.0.0, after.1.0, limit];
+        let values = params![destination.0, began.0, after.0.0, after.1.0, limit, now.0];
         let rows = query.query_map(values, |row| Ok((UnixMillis(row.get("proved")?), facts_row(row)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

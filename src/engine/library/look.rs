@@ -220,7 +220,8 @@ impl Ground {
         Ok(())
     }
 
-    /// Looks at the heads of files that could not be read. Only what has become readable is news.
+    /// Looks at the heads of files that could not be read. Only what has become readable, or is seen to be
+    /// empty, is news.
     pub(super) async fn recheck_problems(&self) -> Result<(), StoreError> {
         let (id, mut after) = (self.id, FileId(0));
         loop {
@@ -240,6 +241,7 @@ impl Ground {
                         Looked::Facts(facts) => Found::Facts(facts),
                         Looked::Excluded(reason) => Found::Excluded(reason),
                         Looked::Changed(stamp) => Found::Changed(stamp, until),
+                        Looked::Problem(Problem::Empty, details) => Found::Problem(Problem::Empty, details),
                         _ => return None,
                     };
                     Some(FileLook { file: file.id, stamp: file.stamp, found })

@@ -4,6 +4,7 @@
 //! line, so its memory does not grow with the library. It follows no symbolic link, ends loops of
 //! mounts, and stops between two directories when it is told to.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -121,6 +122,8 @@ struct Pending {
 pub struct Walk {
     plan: WalkPlan,
     pending: Vec<Pending>,
+    /// Parents of places that have gone: at most one for each place.
+    parents: BTreeSet<Vec<u8>>,
     unreadable: Unreadable,
     stage: Stage,
 }
@@ -143,7 +146,13 @@ impl Walk {
             is_start: true,
             chain: None,
         });
-        Self { pending: pending.collect(), unreadable: Unreadable::default(), stage: Stage::Root, plan }
+        Self {
+            pending: pending.collect(),
+            parents: BTreeSet::new(),
+            unreadable: Unreadable::default(),
+            stage: Stage::Root,
+            plan,
+        }
     }
 
     /// The next step; none at the end, or when the walk was stopped.
@@ -206,9 +215,11 @@ impl Walk {
         let entries = match self.plan.files.list(&path) {
             Ok(entries) => entries,
             Err(error) => {
-                // A hint may name what was no folder, or is none any more: its parent tells.
+                // A hint may name what was no folder, or is none any more: its parent tells what has gone.
                 let is_none = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-                if !(is_none && is_start) {
+                if is_none && is_start {
+                    self.ask_parent(&dir);
+                } else {
                     self.note_unreadable(dir, error.to_string());
                 }
                 return None;
@@ -222,6 +233,18 @@ impl Walk {
         listing.files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         listing.subdirs.sort_unstable();
         Some(listing)
+    }
+
+    fn ask_parent(&mut self, dir: &[u8]) {
+        if dir.is_empty() {
+            return;
+        }
+        let cut = dir.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        let parent = dir[..cut].to_vec();
+        let is_asked = self.plan.starts.iter().any(|start| start.dir == parent);
+        if !is_asked && self.parents.insert(parent.clone()) {
+            self.pending.push(Pending { dir: parent, is_deep: false, is_start: true, chain: None });
+        }
     }
 
     fn sort_entry(&mut self, entry: Entry, listing: &mut Listing, is_deep: bool, chain: Option<&Arc<Chain>>) {

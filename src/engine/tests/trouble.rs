@@ -58,6 +58,24 @@ async fn a_disk_that_is_pulled_out_costs_no_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn bytes_that_two_files_have_are_read_from_the_one_that_can_be_read() {
+    let world = World::new().await;
+    world.put("/photos/a.jpg", "the same");
+    world.put("/photos/b.jpg", "the same");
+    world.add_backup().await;
+    world.disk.rules(|rules| rules.is_unmounted = true);
+    world.set_up().await;
+    world.until("known", |s| s.destinations[0].waiting == 2).await;
+    // Nothing tells of it: size and times are as they were.
+    world.files.fail_from("/photos/a.jpg", Some(0));
+    world.disk.rules(|rules| rules.is_unmounted = false);
+    world.until("both safe", |s| s.destinations[0].safe == 2).await;
+    assert_eq!(world.queue(QueueList::NeedsAttention).await.len(), 0);
+    assert_eq!(world.copies().len(), 1);
+    world.check_identity().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_disk_says_so_and_goes_on_when_there_is_room() {
     let world = World::new().await;
     for n in 0..10 {

@@ -47,6 +47,18 @@ async fn new_folders_are_looked_through_to_the_bottom() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hint_at_a_folder_that_has_gone_leads_to_its_parent() {
+    let mut world = World::new().await;
+    world.put("/photos/keep.jpg", "one");
+    world.put("/photos/a/b/1.jpg", "two");
+    world.look().await;
+    world.files.remove("/photos/a");
+    world.hints().dir(b"a/b", false);
+    world.settle().await;
+    world.expect(&["keep.jpg ready photo"]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn hints_of_a_great_loss_lead_to_a_whole_look() {
     let mut world = World::new().await;
     for n in 0..40 {
