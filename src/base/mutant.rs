@@ -38,11 +38,15 @@ pub enum Mutant {
     HoardsJobs,
     /// A copy that a failed proof has shown to be wrong is safe all the same.
     IgnoresProof,
+    /// A new ledger does not hear what a destination has.
+    SkipsAdoption,
+    /// A token older than the history counts as the newest.
+    IgnoresExpiry,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::AcknowledgesFirst,
         Self::ForgetsFinished,
         Self::TrustsSuccess,
@@ -59,6 +63,8 @@ impl Mutant {
         Self::ForgetsCompanions,
         Self::HoardsJobs,
         Self::IgnoresProof,
+        Self::SkipsAdoption,
+        Self::IgnoresExpiry,
     ];
 
     /// The name by which it is chosen.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::transfer::Watch;
+use crate::base::mutant::{self, Mutant};
 use crate::destination::SharedDestination;
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind, Retry};
@@ -103,7 +104,7 @@ pub(super) struct Runner {
 
 impl Runner {
     pub fn new(row: DestinationRow, destination: Result<SharedDestination, Failure>, now: Instant) -> Self {
-        let needs_adoption = !row.is_adopted;
+        let needs_adoption = !row.is_adopted && !mutant::is(Mutant::SkipsAdoption);
         Self {
             row: Arc::new(row),
             destination,

@@ -116,6 +116,10 @@ impl Write<'_> {
 
     /// Forgets the oldest changes beyond [`CHANGES_KEPT_MAX`].
     pub fn prune_changes(&self) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if let Some(kept) = super::tap::changes_kept() {
+            return self.prune_changes_to(kept);
+        }
         self.prune_changes_to(CHANGES_KEPT_MAX)
     }
 

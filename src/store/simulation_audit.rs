@@ -1,9 +1,13 @@
 //! What the simulation asks of the rows, at every commit and at the end.
 
-use rusqlite::params;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
-use super::rows::{StoreError, digest, named, unsigned};
+use rusqlite::Connection;
+
+use super::rows::{StoreError, digest, named, named_or_null, unsigned};
 use super::writer::{Read, Write};
+use crate::domain::asset::ResourceKind;
 use crate::domain::hash::ContentHash;
 use crate::domain::ids::{DestinationId, JobId, RecordId};
 use crate::domain::job::JobState;
@@ -77,18 +81,31 @@ pub struct PairRow {
     pub reason: Option<String>,
     /// Its record there.
     pub record: Option<RecordId>,
+    /// Its record is for the picture that it goes beside now; so it is where that cannot be told.
+    pub is_beside: bool,
 }
 
-/// Looks at a database beside whoever has it open.
+thread_local! {
+    static KEPT: RefCell<Option<(PathBuf, Connection)>> = const { RefCell::new(None) };
+}
+
+/// Looks at a database beside whoever has it open, through a connection that is kept until
+/// [`let_go`]: a run that dies does not fold its log in on its way out.
 ///
 /// # Errors
 /// What `look` returned.
-pub fn peek<T>(
-    path: &std::path::Path,
-    look: impl FnOnce(&Read<'_>) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    let conn = super::connection::open_reader(path)?;
-    look(&Read { conn: &conn })
+pub fn peek<T>(path: &Path, look: impl FnOnce(&Read<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    KEPT.with_borrow_mut(|kept| {
+        if kept.as_ref().is_none_or(|(known, _)| known != path) {
+            *kept = Some((path.to_owned(), super::connection::open_reader(path)?));
+        }
+        kept.as_ref().map_or(Err(StoreError::Closed), |(_, conn)| look(&Read { conn }))
+    })
+}
+
+/// Closes what [`peek`] has open.
+pub fn let_go() {
+    KEPT.take();
 }
 
 impl Read<'_> {
@@ -120,6 +137,13 @@ impl Read<'_> {
                 token: row.get(3)?,
             })
         })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The addresses of all destinations.
+    pub fn addresses(&self) -> Result<Vec<(DestinationId, Vec<u8>)>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT id, address FROM destination")?;
+        let rows = query.query_map([], |row| Ok((DestinationId(row.get(0)?), row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -157,9 +181,13 @@ impl Read<'_> {
 
     /// All present files of the consented pairs.
     pub fn pair_rows(&self) -> Result<Vec<PairRow>, StoreError> {
-        let sql = "SELECT s.path, f.dir, f.name, c.destination_id, f.status, f.reason, a.record_id
+        let sql = "SELECT s.path, f.dir, f.name, c.destination_id, f.status, f.reason, a.record_id,
+              p.kind, o.primary_file_id = f.id, pf.content_id, b.beside_id
             FROM file f JOIN source s ON s.id = f.source_id JOIN consent c ON c.source_id = s.id
             LEFT JOIN attachment a ON a.file_id = f.id AND a.destination_id = c.destination_id
+            LEFT JOIN backup_record b ON b.id = a.record_id
+            LEFT JOIN resource p ON p.file_id = f.id LEFT JOIN asset o ON o.id = p.asset_id
+            LEFT JOIN file pf ON pf.id = o.primary_file_id
             ORDER BY s.path, f.dir, f.name, c.destination_id";
         let mut query = self.conn.prepare_cached(sql)?;
         let rows = query.query_map([], |row| {
@@ -171,10 +199,21 @@ impl Read<'_> {
                 status: row.get(4)?,
                 reason: row.get(5)?,
                 record: row.get::<_, Option<i64>>(6)?.map(RecordId),
+                is_beside: is_beside(row)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// From the part that a file plays, whether it stands for its asset, what does, and what its record
+/// is beside.
+fn is_beside(row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
+    let (kind, is_primary) = (named_or_null(row, 7, ResourceKind::parse)?, row.get::<_, Option<bool>>(8)?);
+    let (primary, beside) = (row.get::<_, Option<i64>>(9)?, row.get::<_, Option<i64>>(10)?);
+    let goes_beside = kind.is_some_and(ResourceKind::is_companion) && is_primary == Some(false);
+    let wanted = if goes_beside { primary } else { Some(0) };
+    Ok(wanted.is_none() || beside.is_none() || wanted == beside)
 }
 
 impl Write<'_> {
@@ -189,11 +228,5 @@ impl Write<'_> {
         let epoch = self.epoch - 1;
         let earlier = Write { read: Read { conn: self.conn }, now: self.now, epoch };
         earlier.end_job(job, record, outcome)
-    }
-
-    /// The history is shorter than any extension's place in it.
-    pub fn expire_history(&self) -> Result<(), StoreError> {
-        self.conn.execute("DELETE FROM change", params![])?;
-        Ok(())
     }
 }

@@ -32,6 +32,18 @@ thread_local! {
     static TAP: RefCell<Option<Rc<dyn Tap>>> = const { RefCell::new(None) };
     static KIND: Cell<&'static str> = const { Cell::new("") };
     static IS_DEAD: Cell<bool> = const { Cell::new(false) };
+    static HISTORY: Cell<Option<i64>> = const { Cell::new(None) };
+}
+
+/// How many changes are kept by every store of this thread, so that a token can expire in a small
+/// history too; as many as always where there is none.
+pub fn keep_changes(kept: Option<i64>) {
+    HISTORY.set(kept);
+}
+
+/// What [`keep_changes`] was told.
+pub(super) fn changes_kept() -> Option<i64> {
+    HISTORY.get()
 }
 
 /// Puts a tap before this thread's commits, or takes it away; the next run lives.

@@ -86,6 +86,10 @@ impl Client {
             (r.begin(op), r.draw(op, hash), latency)
         });
         let request = Request { world: &self.world, number: self.number, id };
+        if op == Op::Prove && trouble.is_some() {
+            // Whatever it says now, a copy that is called missing or wrong is sent again.
+            self.remote(|r| item.map(|item| r.listed.remove(&item.content.blake3.0)));
+        }
         if let Some(trouble) = &trouble {
             let name = trouble.name();
             self.world.with(|around| count(&mut around.tally.troubles, &name));
@@ -211,6 +215,7 @@ impl Client {
         let cancel = Some(&transfer.cancel);
         let _sending = Sending { world: &self.world, number: self.number, token: item.token };
         self.remote(|r| r.sending.insert(item.token));
+        self.check_listed(item);
         if let Some(inner) = &self.inner {
             let sent = self.around(Op::Commit, Some(item), cancel, inner.send(item, transfer)).await?;
             return Ok(sent.unwrap_or(Sent::Cancelled));
@@ -238,6 +243,19 @@ impl Client {
             Some(false) => Sent::KeyTaken,
             Some(true) => Sent::Stored { receipt: item.key.clone() },
         })
+    }
+
+    /// What a manifest lists is taken over by a new ledger, and not sent again. The parts of an asset
+    /// may be needed more than once.
+    fn check_listed(&self, item: &Item) {
+        let is_listed = self.world.with(|around| {
+            let is_known = around.remotes[self.number].listed.contains(&item.content.blake3.0);
+            is_known && !around.photos.is_part(&item.content.blake3.0)
+        });
+        if is_listed {
+            let key = &item.key;
+            self.world.violate(format!("remote {} is sent {key}, which its manifests list", self.number));
+        }
     }
 
     fn open(&self, item: &Item, transfer: &Transfer) -> Result<Box<dyn SourceFile>, Failure> {

@@ -23,7 +23,7 @@ pub fn target_of(number: usize, is_folder: bool) -> String {
 }
 
 /// The number in an address.
-fn number_of(address: &[u8]) -> Option<usize> {
+pub fn number_of(address: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(address).ok()?;
     let from = text.find("/disk-").map(|at| at + 6).or_else(|| text.find("@sim-").map(|at| at + 5))?;
     text[from..].split('/').next()?.parse().ok()

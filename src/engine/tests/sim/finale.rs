@@ -1,10 +1,10 @@
 //! What must be true when all trouble is over: every file where it belongs, and nothing else
 //! anywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::photos::Fate;
+use super::photos::{Fate, Photo};
 use super::remote::Remote;
 use super::watcher::check_counts;
 use super::world::{Surroundings, World};
@@ -72,6 +72,7 @@ pub fn differences(world: &World, path: &Path) -> Vec<String> {
         if rows.consents == 0 && !rows.sources.is_empty() && !rows.enabled.is_empty() {
             found.push("nobody may send anything".to_owned());
         }
+        let left_out = left_out(&rows.pairs);
         let mut known: BTreeMap<&str, u32> = BTreeMap::new();
         for row in &rows.pairs {
             *known.entry(&row.path).or_default() += 1;
@@ -80,7 +81,7 @@ pub fn differences(world: &World, path: &Path) -> Vec<String> {
                 continue;
             };
             let record = row.record.and_then(|id| rows.ledger.get(&id));
-            found.extend(judge(around, row, record, remote));
+            found.extend(judge(around, (row, &left_out), record, remote));
         }
         for path in around.photos.files.keys() {
             let is_meant = rows.sources.iter().any(|root| path.starts_with(&format!("{root}/")));
@@ -100,7 +101,7 @@ fn has_pair(rows: &Rows, path: &str) -> bool {
 
 fn judge(
     around: &Surroundings,
-    row: &PairRow,
+    (row, left_out): (&PairRow, &BTreeSet<&str>),
     record: Option<&LedgerRow>,
     remote: &Remote,
 ) -> Option<String> {
@@ -120,11 +121,13 @@ fn judge(
         return None;
     }
     let is_kept = || row.status == "ready" && record.is_some_and(|record| is_well(around, record, remote));
-    let is_fine = match around.photos.fate(&row.path, photo) {
+    let fate = around.photos.fate(&row.path, photo, left_out);
+    let is_fine = match fate {
         Fate::LeftOut(reason) => is_out && row.reason.as_deref() == Some(reason),
         Fate::Troubled(reason) => {
             row.status == "problem" && row.reason.as_deref() == Some(reason)
-                || reason == "unreadable" && (is_kept() || record.is_some_and(is_stuck_at_source))
+                || reason == "unreadable"
+                    && (is_empty(row, photo) || is_kept() || record.is_some_and(is_stuck_at_source))
         }
         Fate::Kept => is_kept(),
         Fate::Depends => {
@@ -132,7 +135,10 @@ fn judge(
         }
     };
     if !is_fine {
-        return Some(format!("{}, and should be {:?}", said(), around.photos.fate(&row.path, photo)));
+        return Some(format!("{}, and should be {fate:?}", said()));
+    }
+    if !row.is_beside {
+        return Some(format!("{}, beside another picture", said()));
     }
     let record = record.filter(|record| record.state == RecordState::Verified && row.status == "ready")?;
     if photo.is_unreadable {
@@ -140,6 +146,17 @@ fn judge(
     }
     let copy = remote.copy(record.key.as_deref().unwrap_or_default());
     (copy.as_ref() != Some(&photo.bytes)).then(|| format!("{} is safe and its copy is another", said()))
+}
+
+/// A file without bytes needs not be opened to be known as one.
+fn is_empty(row: &PairRow, photo: &Photo) -> bool {
+    photo.bytes.is_empty() && row.status == "problem" && row.reason.as_deref() == Some("empty")
+}
+
+/// The files that the person left out.
+fn left_out(pairs: &[PairRow]) -> BTreeSet<&str> {
+    let by_person = pairs.iter().filter(|row| row.reason.as_deref() == Some("by_person"));
+    by_person.map(|row| row.path.as_str()).collect()
 }
 
 /// A file that could be read once and cannot be read now.

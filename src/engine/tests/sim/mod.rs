@@ -7,11 +7,14 @@
 
 mod client;
 mod connect;
+mod coverage;
 mod dice;
 mod effects;
 mod finale;
+mod loss;
 mod person;
 mod photos;
+mod policy;
 mod remote;
 mod run;
 mod seeds;
@@ -20,6 +23,3 @@ mod weather;
 mod world;
 
 pub use run::{job_limit, woken};
-
-/// Every place in the source that commits, as the trace names it.
-pub const KINDS: [&str; 1] = ["transfer::run"];

@@ -39,6 +39,11 @@ impl Person {
         let answer = tokio::time::timeout(limit, self.handle.call(request)).await;
         match answer {
             Ok(Ok(reply)) => Some(reply),
+            Ok(Err(ApiError { kind: ErrorKind::Unavailable, .. }))
+                if self.world.with(|around| around.is_stopping) =>
+            {
+                None
+            }
             Ok(Err(ApiError { kind: ErrorKind::Internal | ErrorKind::Unavailable, message })) => {
                 self.world.violate(format!("{what} failed: {message}"));
                 None
@@ -93,6 +98,16 @@ impl Person {
 
     async fn add_source(&self, root: &str) {
         self.ask(Request::AddSource { path: PathText::from_bytes(root.as_bytes()), consent_all: true }).await;
+    }
+
+    /// Adds whatever is missing.
+    pub async fn complete(&self) {
+        self.add_sources().await;
+        let missing: Vec<usize> = self.world.with(|around| {
+            let missing = around.remotes.iter().filter(|remote| remote.id.is_none());
+            missing.map(|remote| remote.number).collect()
+        });
+        missing.into_iter().for_each(|number| self.add_destination(number));
     }
 
     fn add_destinations(&self) {
@@ -290,9 +305,27 @@ impl Person {
         }
     }
 
+    /// What leads to the commit at which the run is to die, where the person can do that.
+    fn wish(&self) -> Option<u64> {
+        let kind = self.world.with(|around| around.dooms.first().and_then(|doom| doom.kind))?;
+        Some(match kind {
+            "enable_destination" => 0,
+            "exclude" => 23,
+            "include" => 26,
+            "consent" | "add_source" | "remove_source" => 27,
+            "remove_destination" => 29,
+            "save_destination" | "adopt" | "Probe" => 30,
+            "verify" | "compare" => 33,
+            "retry" => 19,
+            "set_rules" => 37,
+            _ => return None,
+        })
+    }
+
     /// Does something.
     pub async fn act(&self, dice: &mut Dice) {
-        let name = match dice.below(40) {
+        let by_chance = dice.below(40);
+        let name = match self.wish().filter(|_| dice.percent(40)).unwrap_or(by_chance) {
             0..=4 => {
                 self.enable(dice).await;
                 "enable"

@@ -1,7 +1,7 @@
 //! The library as it should be: what people and cameras do to the sources' files, and what must
 //! become of each file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
@@ -59,6 +59,7 @@ pub struct Photos {
     pub folders: Vec<Folder>,
     /// Files by absolute path.
     pub files: BTreeMap<String, Photo>,
+    parts: BTreeSet<[u8; 32]>,
     serial: u32,
 }
 
@@ -82,8 +83,8 @@ impl Photos {
         self.folders.iter().find(|folder| path.starts_with(&format!("{}/", folder.root)))
     }
 
-    /// What must become of a file.
-    pub fn fate(&self, path: &str, photo: &Photo) -> Fate {
+    /// What must become of a file, where the person has left out these.
+    pub fn fate(&self, path: &str, photo: &Photo, left_out: &BTreeSet<&str>) -> Fate {
         let below = self.folder_of(path).map_or(path, |folder| &path[folder.root.len() + 1..]);
         if below.split('/').any(|part| part.starts_with('.')) {
             return Fate::LeftOut("hidden");
@@ -94,26 +95,49 @@ impl Photos {
             return Fate::Depends;
         }
         if extension(path) == "xmp" {
-            return self.fate_of_sidecar(path, photo);
+            return self.fate_of_sidecar(path, photo, left_out);
         }
         if !is_media(path) {
             return Fate::LeftOut("not_media");
         }
         match (photo.bytes.is_empty(), photo.is_unreadable) {
-            (true, _) => Fate::Troubled("empty"),
-            (false, true) => Fate::Troubled("unreadable"),
+            (true, false) => Fate::Troubled("empty"),
+            (_, true) => Fate::Troubled("unreadable"),
             (false, false) => Fate::Kept,
         }
     }
 
-    fn fate_of_sidecar(&self, path: &str, photo: &Photo) -> Fate {
-        let mut beside =
-            self.files.iter().filter(|(other, _)| is_media(other) && place(other) == place(path));
-        let is_sound = |(_, photo): (&String, &Photo)| !photo.bytes.is_empty() && !photo.is_unreadable;
+    fn fate_of_sidecar(&self, path: &str, photo: &Photo, left_out: &BTreeSet<&str>) -> Fate {
+        // A picture is one whatever its name says.
+        let is_picture = |other: &str, photo: &Photo| is_media(other) || photo.bytes.starts_with(JPEG);
+        let mut beside = self
+            .files
+            .iter()
+            .filter(|(other, photo)| is_picture(other, photo) && place(other) == place(path));
+        // What nobody can back up, or the person leaves out, stands alone.
+        let is_sound = |(other, photo): (&String, &Photo)| {
+            !photo.bytes.is_empty() && !photo.is_unreadable && !left_out.contains(other.as_str())
+        };
         if photo.bytes.is_empty() || photo.is_unreadable || beside.clone().any(|b| !is_sound(b)) {
             return Fate::Depends;
         }
         if beside.next().is_some() { Fate::Kept } else { Fate::LeftOut("lone_sidecar") }
+    }
+
+    /// Whether some file cannot be read.
+    pub fn has_unreadable(&self) -> bool {
+        self.files.values().any(|photo| photo.is_unreadable)
+    }
+
+    /// Whether some file with these bytes is or was one that may be a part of another's asset.
+    pub fn is_part(&self, hash: &[u8; 32]) -> bool {
+        self.parts.contains(hash)
+    }
+
+    fn note_part(&mut self, path: &str, bytes: &[u8]) {
+        if !matches!(extension(path), "jpg" | "heic") {
+            self.parts.insert(*blake3::hash(bytes).as_bytes());
+        }
     }
 
     fn next_serial(&mut self) -> u32 {
@@ -153,7 +177,10 @@ fn put(world: &World, path: &str, bytes: Vec<u8>, is_new: bool) {
     let photo = Photo { bytes, is_unreadable: false };
     world.files.refuse(path, None);
     world.files.fail_from(path, None);
-    world.with(|around| around.photos.files.insert(path.to_owned(), photo));
+    world.with(|around| {
+        around.photos.note_part(path, &photo.bytes);
+        around.photos.files.insert(path.to_owned(), photo);
+    });
     hint(world, path);
 }
 
@@ -314,7 +341,20 @@ fn spoil(world: &World, dice: &mut Dice) -> &'static str {
     "spoil"
 }
 
-fn mend(world: &World, _dice: &mut Dice) -> &'static str {
+/// A new file that cannot be read.
+pub fn add_spoiled(world: &World, dice: &mut Dice) -> &'static str {
+    let plugged = |folder: &&Folder| folder.is_plugged;
+    let root = world.with(|around| around.photos.folders.iter().find(plugged).map(|f| f.root.clone()));
+    let Some(root) = root else { return "add_spoiled" };
+    let path = format!("{root}/IMG_{:04}.jpg", dice.below(STEMS));
+    put(world, &path, JPEG.to_vec(), false);
+    world.files.refuse(&path, Some(ErrorKind::PermissionDenied));
+    world.with(|around| around.photos.files.get_mut(&path).expect("known").is_unreadable = true);
+    "add_spoiled"
+}
+
+/// All files can be read again, and nothing tells of it.
+pub fn mend(world: &World, _dice: &mut Dice) -> &'static str {
     let spoiled: Vec<String> = world.with(|around| {
         let folders = around.photos.folders.clone();
         let is_there = |path: &str| folders.iter().any(|f| f.is_plugged && path.starts_with(&f.root));
@@ -337,12 +377,14 @@ fn change_while_read(world: &World, dice: &mut Dice) -> &'static str {
     if let Some(path) = any(world, dice) {
         let bytes = bytes_for(world, dice, &path);
         world.note(|| format!("file {path} will change under the next reader"));
+        world.with(|around| around.photos.note_part(&path, &bytes));
         world.files.change_while_read(&path, bytes);
     }
     "change_while_read"
 }
 
-fn replug(world: &World, dice: &mut Dice) -> &'static str {
+/// A source's disk is pulled out or put back.
+pub fn replug(world: &World, dice: &mut Dice) -> &'static str {
     let (root, is_plugged) = world.with(|around| {
         let at = dice.index(around.photos.folders.len());
         let folder = &mut around.photos.folders[at];
@@ -362,8 +404,9 @@ fn replug(world: &World, dice: &mut Dice) -> &'static str {
     "replug"
 }
 
-/// Everything is plugged in, and what was to change under a reader has changed.
-pub fn settle(world: &World) {
+/// Everything is plugged in, and what was to change under a reader has changed. Says whether anything
+/// has.
+pub fn settle(world: &World) -> bool {
     let roots: Vec<String> =
         world.with(|around| around.photos.folders.iter().map(|folder| folder.root.clone()).collect());
     for root in roots {
@@ -371,6 +414,7 @@ pub fn settle(world: &World) {
     }
     world.with(|around| around.photos.folders.iter_mut().for_each(|folder| folder.is_plugged = true));
     let paths: Vec<String> = world.with(|around| around.photos.files.keys().cloned().collect());
+    let mut has_changed = false;
     for path in paths {
         let is_unreadable = world.with(|around| around.photos.files[&path].is_unreadable);
         if is_unreadable {
@@ -382,6 +426,11 @@ pub fn settle(world: &World) {
             let mut file = world.files.open(Path::new(&path)).expect("it is there");
             file.read_to_end(&mut bytes).expect("it can be read");
         }
-        world.with(|around| around.photos.files.get_mut(&path).expect("known").bytes = bytes);
+        let before = world.with(|around| {
+            let photo = around.photos.files.get_mut(&path).expect("known");
+            std::mem::replace(&mut photo.bytes, bytes.clone())
+        });
+        has_changed |= before != bytes;
     }
+    has_changed
 }

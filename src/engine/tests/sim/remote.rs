@@ -101,6 +101,24 @@ impl Trouble {
     }
 }
 
+impl Trouble {
+    /// One of every kind, by name.
+    pub fn all() -> Vec<Self> {
+        let plain = [
+            Self::Refused,
+            Self::DroppedBefore,
+            Self::DroppedAfter,
+            Self::Hung,
+            Self::Slow(Duration::ZERO),
+            Self::Redirected,
+            Self::Truncated,
+            Self::Altered,
+            Self::Forgotten,
+        ];
+        plain.into_iter().chain(ANSWERS_TO_FILES.map(Self::Status)).collect()
+    }
+}
+
 /// Answers that may come to any request of a destination.
 const ANSWERS: [u16; 6] = [401, 403, 429, 500, 503, 507];
 /// Answers that may come to a request about one file.
@@ -183,6 +201,8 @@ pub struct Remote {
     next_request: u64,
     /// Sends under way, by token.
     pub sending: BTreeSet<u64>,
+    /// Copies that a manifest listed when the ledger was lost: they are not sent again.
+    pub listed: BTreeSet<[u8; 32]>,
     /// Its row, once it was added.
     pub id: Option<DestinationId>,
     /// The ledger has forgotten it once; what a manifest says twice it then learns once.
@@ -207,7 +227,7 @@ impl Remote {
             width: u32::try_from(dice.between(1, 4)).expect("few"),
             size_max: dice.percent(20).then_some(400),
             refuses: dice.percent(10).then_some(3),
-            latency: *dice.pick(&[0, 1, 5, 60]),
+            latency: *dice.pick(&[0, 1, 5, 60, 2_000, 15_000]),
             chunk: *dice.pick(&[64, 256, 4096]),
         };
         Self {
@@ -219,7 +239,7 @@ impl Remote {
             uploads: BTreeMap::new(),
             next_upload: 1,
             manifests: BTreeMap::new(),
-            trouble_percent: 0,
+            trouble_percent: *dice.pick(&[0, 0, 2, 6, 15, 40]),
             outage: None,
             queued: VecDeque::new(),
             poison: dice.percent(15).then_some(5),
@@ -230,6 +250,7 @@ impl Remote {
             active: BTreeMap::new(),
             next_request: 0,
             sending: BTreeSet::new(),
+            listed: BTreeSet::new(),
             id: None,
             was_forgotten: false,
             gate: Gate::Open,
@@ -290,6 +311,13 @@ impl Remote {
         paths.filter_map(|path| Some((path.clone(), disk.contents(&path)?))).collect()
     }
 
+    /// Its manifest segments, whoever wrote them.
+    pub fn segments(&self) -> Vec<Vec<u8>> {
+        let Some(disk) = &self.disk else { return self.manifests.values().cloned().collect() };
+        let is_segment = |path: &String| path.contains("/manifest/");
+        disk.files().into_iter().filter(is_segment).filter_map(|path| disk.contents(&path)).collect()
+    }
+
     /// What the next request meets.
     pub fn draw(&mut self, op: Op, hash: Option<u8>) -> Option<Trouble> {
         if let Some(at) = self.queued.iter().position(|(meant, _)| *meant == op) {
@@ -327,9 +355,9 @@ impl Remote {
     pub fn change_mood(&mut self) -> String {
         self.outage = None;
         match self.dice.below(10) {
-            0..=2 => self.trouble_percent = 0,
-            3..=5 => self.trouble_percent = self.dice.between(1, 12),
-            6 => self.trouble_percent = self.dice.between(20, 60),
+            0..=1 => self.trouble_percent = 0,
+            2..=4 => self.trouble_percent = self.dice.between(1, 12),
+            5..=6 => self.trouble_percent = self.dice.between(20, 60),
             7 => {
                 let ops = [Op::Check, Op::Look, Op::Create, Op::Append, Op::Commit, Op::Prove, Op::Write];
                 let op = *self.dice.pick(&ops);

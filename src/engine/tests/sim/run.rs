@@ -6,23 +6,25 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connect::{SimConnect, SimWatch};
+use super::connect::{SimConnect, SimWatch, number_of};
+use super::coverage;
 use super::dice::Dice;
 use super::finale;
+use super::loss;
 use super::person::Person;
 use super::photos;
+use super::policy::SimExtensions;
 use super::remote::Remote;
 use super::watcher::Watcher;
 use super::weather;
-use super::world::{Doom, Tally, World, count};
+use super::world::{Doom, PLANTED, Tally, World, count};
 use crate::api::Request;
 use crate::base::executor::Executor;
 use crate::base::rng::SeededRng;
 use crate::destination::folder::MemoryFs;
 use crate::domain::gate::{Conditions, GateRules};
-use crate::engine::tests::sim::KINDS;
 use crate::engine::{DATABASE_NAME, Deps, start};
-use crate::extension::BuiltIns;
+use crate::store::simulation_audit::{let_go, peek};
 use crate::store::tap;
 
 /// After all trouble is over, everything is where it belongs within this time.
@@ -59,7 +61,9 @@ pub fn job_limit() -> Option<u32> {
 
 /// Something on this thread panicked.
 pub fn panicked(what: String) {
-    PANIC.set(Some(what));
+    if !what.contains(PLANTED) {
+        PANIC.set(Some(what));
+    }
 }
 
 /// What became of a seed.
@@ -80,6 +84,7 @@ enum Life {
 }
 
 struct Sim {
+    seed: u64,
     world: Arc<World>,
     dice: Dice,
     dir: tempfile::TempDir,
@@ -88,7 +93,11 @@ struct Sim {
     steps: u64,
     longest_wait: u64,
     kills: u64,
+    /// Databases that are lost between two lives at most.
+    losses: u64,
     is_set_up: bool,
+    /// In the end the person adds again what is missing.
+    is_completed: bool,
     /// In the end everything is looked at once more, so that nothing is left for a later look.
     is_seen: bool,
     calm_since: Option<crate::domain::time::UnixMillis>,
@@ -111,12 +120,15 @@ pub fn run_seed(seed: u64, is_traced: bool) -> Report {
                 Life::Died => sim.lie_dead(),
                 Life::Stopped => {}
             }
+            sim.lose(matches!(life, Life::Died));
         }
     });
     if std::panic::catch_unwind(all).is_err() {
         world.violate(format!("the simulation panics: {}", PANIC.take().unwrap_or_default()));
     }
     tap::set(None);
+    tap::keep_changes(None);
+    let_go();
     LIMIT.set(None);
     world.with(|around| Report {
         violations: std::mem::take(&mut around.violations),
@@ -137,6 +149,7 @@ impl Sim {
         let world = Arc::new(World::new(dice.fork(), is_traced));
         LIMIT.set(Some(u32::try_from(dice.between(1, 8)).expect("few")));
         let few = [1, 1, 1, 2, 2, 3];
+        tap::keep_changes(*dice.pick(&[None, None, Some(0), Some(3), Some(40)]));
         for number in 0..*dice.pick(&few) {
             let root = format!("/photos-{number}");
             world.files.mkdir(&root);
@@ -150,7 +163,7 @@ impl Sim {
         for number in 0..*dice.pick(&few) {
             let disk = dice.percent(25).then(|| MemoryFs::new(format!("/disk-{number}")));
             let mut remote = Remote::new(number, &mut dice, disk);
-            for _ in 0..dice.below(3) {
+            for _ in 0..*dice.pick(&[0, 0, 1, 2, 8]) {
                 let key = format!("2017/2017-07/IMG_{:04}.jpg", dice.below(14));
                 remote.put_foreign(key, dice.bits().to_le_bytes().to_vec());
             }
@@ -162,13 +175,16 @@ impl Sim {
         }
         let watcher = Rc::new(Watcher::new(Arc::clone(&world)));
         Self {
+            seed,
             dir: scratch(),
             watcher,
             lives: 0,
             steps: if dice.percent(20) { dice.between(20, 50) } else { dice.between(3, 16) },
             longest_wait: *dice.pick(&[20, 600, 7200]),
             kills: dice.between(1, 5),
+            losses: if dice.percent(25) { dice.between(1, 2) } else { 0 },
             is_set_up: false,
+            is_completed: dice.percent(80),
             is_seen: dice.percent(70),
             calm_since: None,
             dice,
@@ -194,25 +210,25 @@ impl Sim {
             resumed: Arc::clone(&self.world.resumed),
             sleeping: Arc::default(),
             conditions: self.world.conditions.subscribe(),
-            extensions: Arc::new(BuiltIns),
+            extensions: Arc::new(SimExtensions(Arc::clone(&self.world))),
             zone: || jiff::tz::TimeZone::UTC,
         }
     }
 
-    /// When this life ends, if it does not end by itself.
-    fn choose_doom(&mut self) -> Option<Doom> {
+    /// When this life ends, if it does not end by itself: at the place that the seed is made for, or
+    /// anywhere.
+    fn choose_dooms(&mut self) -> Vec<Doom> {
         if self.kills == 0 {
-            return None;
+            return Vec::new();
         }
-        let before = self.dice.percent(50);
-        Some(match self.dice.below(10) {
-            0..=4 => {
-                let kind = Some(*self.dice.pick(&KINDS));
-                Doom { kind, is_effect: false, spared: self.dice.below(4), before }
-            }
-            5..=7 => Doom { kind: None, is_effect: false, spared: self.dice.below(150), before },
-            _ => Doom { kind: None, is_effect: true, spared: self.dice.below(40), before },
-        })
+        let place = if self.lives <= 3 { self.seed } else { self.dice.bits() };
+        let mut dooms = vec![coverage::aimed(place, &mut self.dice)];
+        if self.dice.percent(75) {
+            let (is_effect, before) = (self.dice.percent(30), self.dice.percent(50));
+            let spared = self.dice.below(if is_effect { 80 } else { 400 });
+            dooms.push(Doom { kind: None, is_effect, spared, before });
+        }
+        dooms
     }
 
     fn live(&mut self) -> Life {
@@ -224,10 +240,10 @@ impl Sim {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.expect("a runtime");
         let world = Arc::clone(&self.world);
-        let doom = self.choose_doom();
-        world.note(|| format!("life {} begins, doom {doom:?}", self.lives));
+        let dooms = self.choose_dooms();
+        world.note(|| format!("life {} begins, dooms {dooms:?}", self.lives));
         world.with(|around| {
-            (around.doom, around.asked) = (doom, 0);
+            (around.dooms, around.asked, around.is_stopping) = (dooms, 0, false);
             around.watched.clear();
             around.remotes.iter_mut().for_each(|remote| {
                 remote.active.clear();
@@ -266,6 +282,34 @@ impl Sim {
                 photos::disturb(&self.world, &mut self.dice);
             }
         }
+        self.calm_since = self.calm_since.map(|_before| self.world.now());
+    }
+
+    /// The database may be lost while nobody has it open.
+    fn lose(&mut self, was_killed: bool) {
+        if self.losses == 0 || self.world.has_failed() || !self.dice.percent(50) {
+            return;
+        }
+        self.losses -= 1;
+        let_go();
+        let path = self.database();
+        let is_all_lost = loss::strike(&self.world, &mut self.dice, &path, &self.watcher, was_killed);
+        self.is_set_up &= !is_all_lost;
+        self.calm_since = self.calm_since.map(|_before| self.world.now());
+    }
+
+    /// Which destinations the engine knows, and by which ids.
+    fn learn_ids(&self) {
+        let known = match peek(&self.database(), |r| r.addresses()) {
+            Ok(known) => known,
+            Err(error) => return self.world.violate(format!("the rows cannot be read: {error}")),
+        };
+        self.world.with(|around| {
+            for remote in &mut around.remotes {
+                let is_it = |(_, address): &&(_, Vec<u8>)| number_of(address) == Some(remote.number);
+                remote.id = known.iter().find(is_it).map(|(id, _)| *id);
+            }
+        });
     }
 
     async fn play(&mut self) -> Life {
@@ -276,6 +320,7 @@ impl Sim {
                 return Life::Died;
             }
         };
+        self.learn_ids();
         let person = Person { world: Arc::clone(&self.world), handle: handle.clone() };
         if !self.is_set_up {
             self.is_set_up = true;
@@ -300,7 +345,25 @@ impl Sim {
         Life::Done
     }
 
+    /// What leads to the commit at which the run is to die, where chance alone seldom does.
+    async fn lure(&mut self, person: &Person) -> bool {
+        let kind = self.world.with(|around| around.dooms.first().and_then(|doom| doom.kind));
+        match kind {
+            Some("recheck_problems") if self.dice.percent(50) => {
+                photos::add_spoiled(&self.world, &mut self.dice)
+            }
+            Some("recheck_problems") => photos::mend(&self.world, &mut self.dice),
+            Some("set_condition") => photos::replug(&self.world, &mut self.dice),
+            _ => return false,
+        };
+        person.ask(Request::Rescan { id: None }).await;
+        true
+    }
+
     async fn step(&mut self, person: &Person) {
+        if self.dice.percent(40) && self.lure(person).await {
+            return;
+        }
         match self.dice.below(10) {
             0..=1 => photos::add(&self.world, &mut self.dice),
             2..=4 => photos::disturb(&self.world, &mut self.dice),
@@ -317,6 +380,7 @@ impl Sim {
 
     /// A stop as the person asks for it.
     async fn stop(&self, person: &Person) -> Life {
+        self.world.with(|around| around.is_stopping = true);
         person.ask(Request::Shutdown).await;
         if tokio::time::timeout(STOPS_WITHIN, person.handle.stopped()).await.is_err() {
             self.world.violate(format!("it has not stopped after {STOPS_WITHIN:?}"));
@@ -329,14 +393,21 @@ impl Sim {
         let world = Arc::clone(&self.world);
         if self.calm_since.is_none() {
             world.note(|| "all trouble ends".to_owned());
-            world.with(|around| around.remotes.iter_mut().for_each(Remote::calm));
+            world.with(|around| {
+                around.is_calm = true;
+                around.remotes.iter_mut().for_each(Remote::calm);
+            });
             world.change_conditions(Conditions::default());
-            photos::settle(&world);
+            // What nobody was told of is found by a look.
+            self.is_seen |= photos::settle(&world);
             self.calm_since = Some(world.now());
         }
         person.allow(GateRules::default()).await;
         person.switch(true).await;
         person.resume().await;
+        if self.is_completed {
+            person.complete().await;
+        }
         if self.is_seen {
             person.ask(Request::Rescan { id: None }).await;
         }
@@ -373,7 +444,9 @@ impl Sim {
         tokio::time::sleep(QUIET).await;
         let (after, woken) = (busy(), WAKES.get() - wakes);
         let awaits_retry = finale::awaits_retry(&self.database());
-        let is_same = before.0 == after.0 && (before.1 == after.1 || !self.is_seen);
+        // Every look tries again what cannot be read.
+        let may_read = !self.is_seen || world.with(|around| around.photos.has_unreadable());
+        let is_same = before.0 == after.0 && (before.1 == after.1 || may_read);
         if !is_same && !awaits_retry {
             world.violate(format!("in quiet, requests and reads went from {before:?} to {after:?}"));
         }

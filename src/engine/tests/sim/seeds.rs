@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::coverage;
 use super::run::{Report, panicked, run_seed};
 use super::world::Tally;
 
 /// Seeds of the test command.
-const SEEDS: u64 = 700;
+const SEEDS: u64 = 2_000;
 /// Seeds that failed once: they are run first.
 const REGRESSIONS: &str = include_str!("regressions.txt");
 /// Failed seeds whose story is told.
@@ -112,4 +113,8 @@ fn every_seed_keeps_every_promise() {
     println!("{:.1} s", began.elapsed().as_secs_f64());
     println!("{} seeds, {} failed", seeds.len(), outcome.failed.len());
     assert!(outcome.failed.is_empty(), "failed seeds: {:?}", outcome.failed);
+    if seeds.len() as u64 >= SEEDS {
+        let missing = coverage::missing(&outcome.tally);
+        assert!(missing.is_empty(), "{} seeds never met: {missing:#?}", seeds.len());
+    }
 }

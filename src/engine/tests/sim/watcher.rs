@@ -129,6 +129,11 @@ impl Watcher {
         Self { world, memory: RefCell::default() }
     }
 
+    /// The database is another.
+    pub fn forget(&self) {
+        self.memory.take();
+    }
+
     fn look(&self, kind: &str, tx: &Write<'_>) -> Result<String, StoreError> {
         let mut memory = self.memory.borrow_mut();
         memory.commits += 1;

@@ -24,6 +24,8 @@ pub const BEGIN: UnixMillis = UnixMillis(1_700_000_000_000);
 pub const STOPS_WITHIN: Duration = Duration::from_secs(5);
 /// How long conditions may be against it before a gate closes.
 const GRACE: Duration = Duration::from_secs(10);
+/// What a panic says that the simulation itself has planted.
+pub const PLANTED: &str = "planted by the simulation";
 /// Lines of a trace that are kept, the newest.
 const TRACE_LINES_MAX: usize = 60_000;
 
@@ -49,8 +51,13 @@ impl SimClock {
 
     /// So much time passes without a run.
     pub fn pass(&self, time: Duration) {
+        self.set(as_millis(time));
+    }
+
+    /// It is set, forth or back.
+    pub fn set(&self, by_ms: i64) {
         let mut parts = self.parts();
-        parts.0 = parts.0.plus(time);
+        parts.0.0 += by_ms;
     }
 }
 
@@ -71,10 +78,10 @@ pub enum Gate {
 }
 
 impl Gate {
-    fn later(self, by: Duration) -> Self {
+    fn later(self, by_ms: i64) -> Self {
         match self {
             Self::Open => Self::Open,
-            Self::Closed(since) => Self::Closed(since.plus(by)),
+            Self::Closed(since) => Self::Closed(UnixMillis(since.0 + by_ms)),
         }
     }
 
@@ -141,6 +148,18 @@ pub struct Doom {
     pub before: bool,
 }
 
+impl Doom {
+    /// Whether this is what it has waited for. What is survived counts down.
+    fn is_met(&mut self, kind: &str, is_effect: bool, before: bool) -> bool {
+        let is_meant = self.is_effect == is_effect
+            && self.before == before
+            && self.kind.is_none_or(|wanted| wanted == kind);
+        let is_spared = is_meant && self.spared > 0;
+        self.spared -= u64::from(is_spared);
+        is_meant && !is_spared
+    }
+}
+
 /// Everything that is not the engine.
 pub struct Surroundings {
     /// Destinations, by number.
@@ -159,8 +178,12 @@ pub struct Surroundings {
     pub watched: BTreeMap<String, Hints>,
     /// Chance of the watches.
     pub dice: Dice,
-    /// When the run dies.
-    pub doom: Option<Doom>,
+    /// When the run dies: of whatever comes first.
+    pub dooms: Vec<Doom>,
+    /// The person has asked the engine to stop.
+    pub is_stopping: bool,
+    /// All trouble is over.
+    pub is_calm: bool,
     /// What has gone wrong.
     pub violations: Vec<String>,
     /// Public ids that the person left out.
@@ -202,7 +225,9 @@ impl World {
             asked: 0,
             watched: BTreeMap::new(),
             dice: dice.fork(),
-            doom: None,
+            dooms: Vec::new(),
+            is_stopping: false,
+            is_calm: false,
             violations: Vec::new(),
             excluded: BTreeSet::new(),
             excluded_classes: false,
@@ -263,33 +288,26 @@ impl World {
     /// One kind of thing has happened, or is about to. Says whether the run dies of it.
     pub fn meets_doom(&self, kind: &str, is_effect: bool, before: bool) -> bool {
         self.with(|around| {
-            let Some(doom) = &mut around.doom else { return false };
-            let is_meant = doom.is_effect == is_effect
-                && doom.before == before
-                && doom.kind.is_none_or(|wanted| wanted == kind);
-            if !is_meant {
+            if !around.dooms.iter_mut().any(|doom| doom.is_met(kind, is_effect, before)) {
                 return false;
             }
-            if doom.spared > 0 {
-                doom.spared -= 1;
-                return false;
-            }
-            around.doom = None;
+            around.dooms.clear();
             let side = if before { "before" } else { "after" };
             count(&mut around.tally.kills, &format!("{side} {kind}"));
             true
         })
     }
 
-    /// The clock is set, and the system tells of it.
-    pub fn set_clock(&self, by: Duration) {
-        self.note(|| format!("the clock is set by {by:?}"));
-        self.clock.pass(by);
-        // What was so for a moment is not so for longer because of it.
+    /// The clock is set, forth or back, and the system tells of it.
+    pub fn set_clock(&self, by_ms: i64) {
+        self.note(|| format!("the clock is set by {by_ms} ms"));
+        self.clock.set(by_ms);
+        let now = self.now();
+        // What was so for a moment is not so for longer because of it, and other hours may hold now.
         self.with(|around| {
-            around.changed_at = around.changed_at.plus(by);
-            around.app = around.app.later(by);
-            around.remotes.iter_mut().for_each(|remote| remote.gate = remote.gate.later(by));
+            around.changed_at = now;
+            around.app = around.app.later(by_ms);
+            around.remotes.iter_mut().for_each(|remote| remote.gate = remote.gate.later(by_ms));
         });
         self.resumed.notify_one();
     }
