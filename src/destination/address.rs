@@ -74,7 +74,12 @@ impl ServerAddress {
             DestinationKind::Tus | DestinationKind::Resumable => without_user(url),
             _ => folder_url(url),
         };
-        Ok(Self { kind, base, user })
+        let address = Self { kind, base, user };
+        // Escapes make it longer, and what is kept must be read again.
+        if address.text().len() > ADDRESS_BYTES_MAX {
+            return Err(wrong("the address is too long"));
+        }
+        Ok(address)
     }
 
     /// The address as it is kept: the same for all spellings of one place.
@@ -223,6 +228,21 @@ mod tests {
 
     fn parse(kind: K, text: &str) -> ServerAddress {
         ServerAddress::parse(kind, text).expect(text)
+    }
+
+    #[test]
+    fn what_is_kept_can_be_read_again_or_is_refused_at_once() {
+        for spaces in [100, 600, 1_900] {
+            for kind in [DestinationKind::WebDav, DestinationKind::Tus, DestinationKind::Immich] {
+                let typed = format!("{}+https://host/{}", kind.as_str(), "\u{e9}".repeat(spaces));
+                if let Ok(kept) = canonical(kind, &typed) {
+                    assert_eq!(canonical(kind, &kept), Ok(kept));
+                }
+            }
+        }
+        assert!(
+            canonical(DestinationKind::Tus, &format!("tus+https://host/{}", "\u{e9}".repeat(600))).is_err()
+        );
     }
 
     #[test]

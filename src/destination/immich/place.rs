@@ -55,7 +55,12 @@ impl Place {
                 _ => return Err(wrong("after ? only albums=folders and stacks=raw are understood")),
             }
         }
-        Ok(Self { base: plain(&url), has_folder_albums, has_raw_stacks })
+        let place = Self { base: plain(&url), has_folder_albums, has_raw_stacks };
+        // Escapes make it longer, and what is kept must be read again.
+        if place.text().len() > ADDRESS_BYTES_MAX {
+            return Err(wrong("the address is too long"));
+        }
+        Ok(place)
     }
 
     /// The address as it is kept: the same for all spellings of one place.
