@@ -61,6 +61,8 @@ pub enum Command {
     Retry(RetryArgs),
     /// Leave files out for good
     Exclude(ExcludeArgs),
+    /// Take files out of their server's trash, where they would not stay
+    Untrash(UntrashArgs),
     /// Stop for a while
     Pause,
     /// Go on
@@ -201,6 +203,18 @@ pub struct ExcludeArgs {
     pub ids: Vec<String>,
 }
 
+/// `untrash`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[group(required = true, multiple = false)]
+pub struct UntrashArgs {
+    /// Everything that a server has in its trash
+    #[arg(long)]
+    pub all: bool,
+    /// Files by the ids that `queue` shows
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+}
+
 /// `support`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct SupportArgs {
@@ -273,6 +287,8 @@ mod tests {
             "retry --kind full",
             "retry 1 2 f3",
             "exclude 1 f3",
+            "untrash --all",
+            "untrash 1 2",
             "pause",
             "resume",
             "verify",
@@ -317,6 +333,7 @@ mod tests {
             "--all",
             "--kind",
             "exclude",
+            "untrash",
             "verify",
             "--deep",
             "restore",
@@ -348,6 +365,8 @@ mod tests {
             "retry --all --kind full",
             "retry --all 1",
             "exclude",
+            "untrash",
+            "untrash --all 1",
             "restore --from disk",
             "destination add",
             "agent --stop --detached",
@@ -361,7 +380,7 @@ mod tests {
     #[test]
     fn the_help_shows_what_there_is() {
         let mut help = Arguments::command().render_help().to_string();
-        for name in ["backup", "retry", "restore"] {
+        for name in ["backup", "retry", "untrash", "restore"] {
             let mut command = Arguments::command();
             let sub = command.find_subcommand_mut(name).expect("command");
             help += &format!("\n--- {name}\n{}", sub.render_help());

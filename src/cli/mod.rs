@@ -190,6 +190,7 @@ fn dispatch(desk: &mut Desk, command: &Command) -> Result<Exit, Trouble> {
         Command::Queue(args) => queue::run(desk, args),
         Command::Retry(args) => queue::retry(desk, args),
         Command::Exclude(args) => queue::exclude(desk, args),
+        Command::Untrash(args) => queue::untrash(desk, args),
         Command::Pause => {
             desk.done(Request::Pause { for_secs: None })?;
             desk.say("Paused; safelight resume goes on", "paused");

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Desk;
-use super::args::{ExcludeArgs, QueueArgs, RetryArgs};
+use super::args::{ExcludeArgs, QueueArgs, RetryArgs, UntrashArgs};
 use super::exit::{Exit, Trouble};
 use super::json::Item;
 use super::words::{files, size};
@@ -121,6 +121,17 @@ pub fn retry(desk: &mut Desk, args: &RetryArgs) -> Result<Exit, Trouble> {
 pub fn exclude(desk: &mut Desk, args: &ExcludeArgs) -> Result<Exit, Trouble> {
     let changed = change(desk, items(&args.ids)?, Request::Exclude)?;
     tell(desk, changed, "Leaving", "out");
+    Ok(Exit::Fine)
+}
+
+/// Takes files out of their server's trash. They are tried again, which finds them there.
+///
+/// # Errors
+/// `Usage` for an id that is none, `Destination` when a server refuses.
+pub fn untrash(desk: &mut Desk, args: &UntrashArgs) -> Result<Exit, Trouble> {
+    let selections = if args.all { vec![Selection::All] } else { items(&args.ids)? };
+    let changed = change(desk, selections, Request::RestoreFromTrash)?;
+    tell(desk, changed, "Took", "out of the trash");
     Ok(Exit::Fine)
 }
 

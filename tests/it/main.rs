@@ -13,6 +13,7 @@ mod conformance;
 mod fakes;
 mod fire;
 mod immich_facts;
+mod immich_trash;
 mod kill;
 mod layers;
 mod memory;

@@ -6,7 +6,8 @@ use crate::api::{
     Selection, Snapshot, SourceCondition, TestReport,
 };
 use crate::cli::args::{
-    DestinationCommand, ExcludeArgs, QueueArgs, RestoreArgs, RetryArgs, SourceCommand, VerifyArgs,
+    DestinationCommand, ExcludeArgs, QueueArgs, RestoreArgs, RetryArgs, SourceCommand, UntrashArgs,
+    VerifyArgs,
 };
 use crate::cli::{Exit, copies, places, queue, status};
 use crate::domain::failure::{FailureKind, Reach};
@@ -166,6 +167,23 @@ fn retry_and_exclude_name_what_they_mean() {
     let items = Selection::Items(vec!["1".into(), "f2".into()]);
     assert_eq!(scene.asked(), [Request::Exclude(items)]);
     assert_eq!(scene.stdout.take(), "{\"changed\":2}\n");
+}
+
+#[test]
+fn untrash_takes_all_or_some() {
+    let untrash = |args: &UntrashArgs| {
+        let answer: Answer = Box::new(|_| Some(Ok(Reply::Changed { items: 2 })));
+        let mut scene = Scene::new(LOG, full(), Vec::new(), answer);
+        let outcome = queue::untrash(&mut scene.desk, args).map_err(|trouble| trouble.exit);
+        (outcome, scene.asked(), scene.stdout.take())
+    };
+    let (outcome, asked, said) = untrash(&UntrashArgs { all: true, ids: Vec::new() });
+    assert_eq!((outcome, said.as_str()), (Ok(Exit::Fine), "Took 2 files out of the trash\n"));
+    assert_eq!(asked, [Request::RestoreFromTrash(Selection::All)]);
+    let (_, asked, _) = untrash(&UntrashArgs { all: false, ids: vec!["7".into()] });
+    assert_eq!(asked, [Request::RestoreFromTrash(Selection::Items(vec!["7".into()]))]);
+    let (outcome, asked, _) = untrash(&UntrashArgs { all: false, ids: vec!["x".into()] });
+    assert_eq!((outcome, asked), (Err(Exit::Usage), Vec::new()));
 }
 
 #[test]
