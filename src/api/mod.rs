@@ -243,7 +243,8 @@ pub enum Request {
 pub enum Selection {
     /// Everything that failed or needs attention.
     All,
-    /// Everything that failed with this kind (a stable name).
+    /// Everything that failed with this kind (a stable name), or that is of this class
+    /// ([`FailureText::class`]).
     Kind(String),
     /// These public ids.
     Items(Vec<String>),

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::snapshot::WaitText;
 use super::wire::PathText;
+use crate::domain::cause::Cause;
+use crate::domain::failure::{FailureKind, Reach};
 
 /// Which assets the grid shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
@@ -151,17 +153,22 @@ pub struct FailureText {
     pub details: String,
     /// The action's stable name.
     pub action: String,
+    /// What failed for the same reason has the same: the kind, a dot, and the cause's stable name
+    /// where one is known. [`super::Selection::Kind`] and [`QueueQuery`] take it for a kind.
+    pub class: String,
 }
 
 impl FailureText {
+    /// Puts a failure without a known cause into words.
+    pub fn new(kind: FailureKind, reach: Reach, details: String) -> Self {
+        Self::because(kind, reach, None, details)
+    }
+
     /// Puts a kept failure into words.
-    pub fn new(
-        kind: crate::domain::failure::FailureKind,
-        reach: crate::domain::failure::Reach,
-        details: String,
-    ) -> Self {
-        let message = crate::domain::messages::describe_in_full(kind, reach, &details);
+    pub fn because(kind: FailureKind, reach: Reach, cause: Option<Cause>, details: String) -> Self {
+        let message = crate::domain::messages::describe_with(kind, reach, cause);
         Self {
+            class: format!("{}.{}", kind.as_str(), cause.map_or("", Cause::as_str)),
             kind: kind.as_str().to_owned(),
             reach: reach.as_str().to_owned(),
             summary: message.summary.to_owned(),
@@ -208,7 +215,7 @@ pub struct QueueQuery {
     pub list: QueueList,
     /// Only this destination.
     pub destination: Option<i64>,
-    /// Only this failure kind (a stable name).
+    /// Only this failure kind (a stable name), or class.
     pub failure_kind: Option<String>,
     /// After the row with this cursor; from the start where absent.
     pub after: Option<String>,

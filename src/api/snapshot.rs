@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::gate::{ConditionsText, Rules};
+use super::rows::FailureText;
 use super::wire::PathText;
 
 /// The state of everything a client shows without asking.
@@ -156,6 +157,9 @@ pub struct DestinationState {
     pub last_audit_at: Option<String>,
     /// Why it waits.
     pub wait_reason: Option<WaitText>,
+    /// What keeps it from being used, where something does.
+    #[serde(default)]
+    pub failure: Option<FailureText>,
     /// How it proves copies, in a person's words; empty where it cannot.
     pub proof: String,
     /// What the probe noted: the file system, a server's version.

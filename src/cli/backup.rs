@@ -8,7 +8,7 @@ use super::args::BackupArgs;
 use super::exit::{Exit, Trouble};
 use super::resolve::{Dest, destination, refuse_overlap, source_folder};
 use super::tally::{Outlook, Tally};
-use super::words::path_text;
+use super::words::{lower_first, path_text};
 use crate::api::{BackupSwitch, DestinationState, ErrorKind, Reply, Request, Selection, Snapshot};
 use crate::client::conversation::unexpected;
 
@@ -258,7 +258,14 @@ impl<'a> Watch<'a> {
                 "Connect the disk or check the address, then run this again; what is copied stays",
             ),
         };
-        Trouble::new(Exit::Destination, message).advise(advice)
+        let Some(failure) = &saved.failure else {
+            return Trouble::new(Exit::Destination, message).advise(advice);
+        };
+        let message = format!("{message}: {}", lower_first(&failure.summary));
+        Trouble::new(Exit::Destination, message).advise(format!(
+            "{}. Then run this again; what is copied stays\n{}",
+            failure.advice, failure.details
+        ))
     }
 
     /// Shows how far it is. Gives how long until what could not be shown yet is due.

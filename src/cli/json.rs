@@ -53,6 +53,7 @@ pub struct Destination<'a> {
     oldest_proof_at: Option<&'a str>,
     last_audit_at: Option<&'a str>,
     wait_reason: Option<&'a WaitText>,
+    failure: Option<Failure<'a>>,
 }
 
 impl<'a> Status<'a> {
@@ -100,6 +101,7 @@ impl<'a> Destination<'a> {
             oldest_proof_at: d.oldest_proof_at.as_deref(),
             last_audit_at: d.last_audit_at.as_deref(),
             wait_reason: d.wait_reason.as_ref(),
+            failure: d.failure.as_ref().map(Failure::of),
         }
     }
 }
@@ -169,18 +171,27 @@ struct Failure<'a> {
     summary: &'a str,
     details: &'a str,
     action: &'a str,
+    advice: &'a str,
+    class: &'a str,
 }
 
-impl<'a> Item<'a> {
-    /// The item for a row.
-    pub fn of(row: &'a QueueRow) -> Self {
-        let failure = |failure: &'a FailureText| Failure {
+impl<'a> Failure<'a> {
+    fn of(failure: &'a FailureText) -> Self {
+        Self {
             kind: &failure.kind,
             reach: &failure.reach,
             summary: &failure.summary,
             details: &failure.details,
             action: &failure.action,
-        };
+            advice: &failure.advice,
+            class: &failure.class,
+        }
+    }
+}
+
+impl<'a> Item<'a> {
+    /// The item for a row.
+    pub fn of(row: &'a QueueRow) -> Self {
         Self {
             id: &row.id,
             path: &row.path,
@@ -191,7 +202,7 @@ impl<'a> Item<'a> {
             bytes_sent: row.bytes_sent,
             bytes_total: row.bytes_total,
             wait_reason: row.wait_reason.as_ref(),
-            failure: row.failure.as_ref().map(failure),
+            failure: row.failure.as_ref().map(Failure::of),
             decisions: &row.decisions,
         }
     }

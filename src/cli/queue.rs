@@ -9,6 +9,7 @@ use super::json::Item;
 use super::words::{files, size};
 use crate::api::{IDS_MAX, PAGE_ROWS_MAX, QueueList, QueueQuery, QueueRow, Reply, Request, Selection};
 use crate::client::conversation::unexpected;
+use crate::domain::cause::Cause;
 use crate::domain::failure::FailureKind;
 use crate::domain::ids::ItemId;
 
@@ -101,7 +102,7 @@ fn line(row: &QueueRow) -> String {
 pub fn retry(desk: &mut Desk, args: &RetryArgs) -> Result<Exit, Trouble> {
     let selections = match &args.kind {
         _ if args.all => vec![Selection::All],
-        Some(kind) if FailureKind::parse(kind).is_none() => {
+        Some(kind) if !is_class(kind) => {
             let kinds: Vec<&str> = FailureKind::ALL.into_iter().map(FailureKind::as_str).collect();
             return Err(Trouble::new(Exit::Usage, format!("{kind} is no kind of failure"))
                 .advise(format!("Kinds are: {}", kinds.join(", "))));
@@ -112,6 +113,16 @@ pub fn retry(desk: &mut Desk, args: &RetryArgs) -> Result<Exit, Trouble> {
     let changed = change(desk, selections, Request::Retry)?;
     tell(desk, changed, "Trying", "again");
     Ok(Exit::Fine)
+}
+
+/// A kind, or a class: a kind, a dot, and a cause or nothing.
+fn is_class(text: &str) -> bool {
+    match text.split_once('.') {
+        None => FailureKind::parse(text).is_some(),
+        Some((kind, cause)) => {
+            FailureKind::parse(kind).is_some() && (cause.is_empty() || Cause::parse(cause).is_some())
+        }
+    }
 }
 
 /// Leaves files out for good.

@@ -102,6 +102,10 @@ pub fn destination_lines(destination: &DestinationState) -> Vec<String> {
         let until = reason.until.as_ref().map(|until| format!(" (until {until})")).unwrap_or_default();
         lines.push(format!("    {}{until}", reason.summary));
     }
+    if let Some(failure) = &d.failure {
+        lines.push(format!("    {}. {}", failure.summary, failure.advice));
+        lines.push(format!("    {}", failure.details));
+    }
     if let Some(oldest) = d.oldest_proof_at.as_ref().filter(|_| d.safe > 0) {
         lines.push(format!("    oldest proof {oldest}"));
     }

@@ -63,6 +63,12 @@ pub fn path_text(path: &Path) -> PathText {
     PathText::from_bytes(&path_bytes(path))
 }
 
+/// A sentence as it goes on after a colon.
+pub fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use crate::base::secret::{Secret, SecretStore, SecretTrouble};
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::target::DestinationKind;
 
@@ -134,20 +135,30 @@ impl Credentials {
         match self.vault.store.get(&self.account).await {
             Ok(Some(secret)) => Ok(Some(split(self.kind, self.user.clone(), secret))),
             Ok(None) if may_be_open(self.kind, self.user.as_deref()) => Ok(None),
-            Ok(None) => Err(self.missing("no password is saved for it")),
+            Ok(None) => Err(self.missing("no password is saved for it", None)),
             Err(_no_keyring) if may_be_open(self.kind, self.user.as_deref()) => Ok(None),
-            Err(trouble) => Err(self.missing(&trouble.to_string())),
+            Err(trouble) => Err(self.missing(&trouble.to_string(), Some(trouble))),
         }
     }
 
-    fn missing(&self, why: &str) -> Failure {
+    fn missing(&self, why: &str, trouble: Option<SecretTrouble>) -> Failure {
         let variable = self
             .name
             .as_deref()
             .map_or_else(|| variable_of(self.kind, self.user.as_deref()).to_owned(), variable_of_name);
         let details =
             format!("{why}; enter it again, or set {variable} in the environment that Safelight starts in");
-        Failure::destination(FailureKind::Credentials, details)
+        let cause = trouble.and_then(cause_of);
+        Failure { cause, ..Failure::destination(FailureKind::Credentials, details) }
+    }
+}
+
+/// What the keyring's trouble is for the person.
+fn cause_of(trouble: SecretTrouble) -> Option<Cause> {
+    match trouble {
+        SecretTrouble::Missing => Some(Cause::KeyringMissing),
+        SecretTrouble::Locked | SecretTrouble::Silent => Some(Cause::KeyringLocked),
+        SecretTrouble::Failed => None,
     }
 }
 
@@ -178,7 +189,7 @@ pub fn not_kept(
     let details = format!(
         "{trouble}; Safelight keeps passwords nowhere else: set {variable} in the environment that it starts in"
     );
-    Failure::destination(FailureKind::Credentials, details)
+    Failure { cause: cause_of(*trouble), ..Failure::destination(FailureKind::Credentials, details) }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::cause::Cause;
+
 /// What happened, from a closed list that the command line promises to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureKind {
@@ -162,6 +164,8 @@ pub struct Failure {
     pub retry: Retry,
     /// How far it reaches.
     pub reach: Reach,
+    /// Why exactly, where that has words and a remedy of its own.
+    pub cause: Option<Cause>,
     /// What the outside said, for the fold-out: an error text without secrets, paths last.
     pub details: String,
 }
@@ -169,17 +173,29 @@ pub struct Failure {
 impl Failure {
     /// A failure of one file that may pass.
     pub fn transient(kind: FailureKind, details: impl Into<String>) -> Self {
-        Self { kind, retry: Retry::After(Duration::ZERO), reach: Reach::Resource, details: details.into() }
+        Self {
+            kind,
+            retry: Retry::After(Duration::ZERO),
+            reach: Reach::Resource,
+            cause: None,
+            details: details.into(),
+        }
     }
 
     /// A failure of one file that will not pass by itself.
     pub fn permanent(kind: FailureKind, details: impl Into<String>) -> Self {
-        Self { kind, retry: Retry::Never, reach: Reach::Resource, details: details.into() }
+        Self { retry: Retry::Never, ..Self::transient(kind, details) }
     }
 
     /// A failure of the whole destination.
     pub fn destination(kind: FailureKind, details: impl Into<String>) -> Self {
-        Self { kind, retry: Retry::After(Duration::ZERO), reach: Reach::Destination, details: details.into() }
+        Self { reach: Reach::Destination, ..Self::transient(kind, details) }
+    }
+
+    /// The same, with what it comes from.
+    #[must_use]
+    pub fn because(self, cause: Cause) -> Self {
+        Self { cause: Some(cause), ..self }
     }
 
     /// Whether trying the same again cannot help.
@@ -207,6 +223,9 @@ mod tests {
         }
         for reach in Reach::ALL {
             assert_eq!(Reach::parse(reach.as_str()), Some(reach));
+        }
+        for cause in Cause::ALL {
+            assert_eq!(Cause::parse(cause.as_str()), Some(cause));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a person is told of a failure: a plain sentence, what to do, and a button that does it.
 
+use super::cause::Cause;
 use super::failure::{Failure, FailureKind, Reach};
 
 /// What the person can do about it.
@@ -15,6 +16,8 @@ pub enum Action {
     OpenDestination,
     /// Show the file in the file manager.
     ShowFile,
+    /// Look at the settings of the network.
+    OpenNetwork,
     /// Connect the disk.
     ConnectDisk,
     /// Take it out of the server's trash again.
@@ -23,7 +26,7 @@ pub enum Action {
     Wait,
 }
 
-/// The details of a conflict with equal bytes that will not stay at the destination.
+/// The details of [`Cause::Trashed`].
 pub const TRASHED: &str = "the server has this file in its trash, and forgets it when the trash is emptied";
 
 impl Action {
@@ -34,6 +37,7 @@ impl Action {
             Self::SignInAgain => "sign_in_again",
             Self::FreeSpace => "free_space",
             Self::OpenDestination => "open_destination",
+            Self::OpenNetwork => "open_network",
             Self::ShowFile => "show_file",
             Self::ConnectDisk => "connect_disk",
             Self::RestoreFromTrash => "restore_from_trash",
@@ -53,11 +57,12 @@ pub struct Message {
     pub action: Action,
 }
 
-const fn message(summary: &'static str, advice: &'static str, action: Action) -> Message {
+pub(super) const fn message(summary: &'static str, advice: &'static str, action: Action) -> Message {
     Message { summary, advice, action }
 }
 
-/// The message for a failure. Only kind and reach decide it, so failures of one class read alike.
+/// The message for a failure without a known cause. Only kind and reach decide it, so failures of one
+/// class read alike.
 pub fn describe(kind: FailureKind, reach: Reach) -> Message {
     match reach {
         Reach::Resource => describe_resource(kind),
@@ -65,21 +70,14 @@ pub fn describe(kind: FailureKind, reach: Reach) -> Message {
     }
 }
 
-/// [`describe`], and what the details of a few failures make clearer.
-pub fn describe_in_full(kind: FailureKind, reach: Reach, details: &str) -> Message {
-    if kind == FailureKind::Conflict && details == TRASHED {
-        return message(
-            "The server has this file in its trash",
-            "It is not safe there: restore it from the trash, or leave it out",
-            Action::RestoreFromTrash,
-        );
-    }
-    describe(kind, reach)
+/// [`describe`], where the cause has no words of its own.
+pub fn describe_with(kind: FailureKind, reach: Reach, cause: Option<Cause>) -> Message {
+    cause.map_or_else(|| describe(kind, reach), Cause::message)
 }
 
-/// [`describe_in_full`] for a whole [`Failure`].
+/// [`describe_with`] for a whole [`Failure`].
 pub fn describe_failure(failure: &Failure) -> Message {
-    describe_in_full(failure.kind, failure.reach, &failure.details)
+    describe_with(failure.kind, failure.reach, failure.cause)
 }
 
 #[expect(clippy::too_many_lines, reason = "a table: one row a kind")]
@@ -269,12 +267,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_the_trash_has_its_own_words_and_way_out() {
-        let trashed = Failure::permanent(FailureKind::Conflict, TRASHED);
-        let message = describe_failure(&trashed);
-        assert_eq!(message.action.as_str(), "restore_from_trash");
-        assert!(message.summary.contains("trash"));
-        let other = Failure::permanent(FailureKind::Conflict, "another file");
-        assert_eq!(describe_failure(&other), describe(FailureKind::Conflict, Reach::Resource));
+    fn every_cause_has_its_own_words() {
+        let mut text = String::new();
+        for cause in Cause::ALL {
+            let Message { summary, advice, action } =
+                describe_with(FailureKind::Server, Reach::Resource, Some(cause));
+            assert!(!summary.ends_with('.') && !advice.ends_with('.') && !summary.contains('/'), "{summary}");
+            text += &format!("{}\n  {summary}\n  {advice} [{}]\n", cause.as_str(), action.as_str());
+        }
+        insta::assert_snapshot!(text);
+        let plain = Failure::permanent(FailureKind::Conflict, TRASHED);
+        assert_eq!(describe_failure(&plain), describe(FailureKind::Conflict, Reach::Resource));
+        let trashed = plain.because(Cause::Trashed);
+        assert_eq!(describe_failure(&trashed).action.as_str(), "restore_from_trash");
     }
 }

@@ -6,6 +6,7 @@
 pub mod accounting;
 pub mod asset;
 pub mod backoff;
+pub mod cause;
 pub mod failure;
 pub mod file;
 pub mod gate;

@@ -53,7 +53,7 @@ pub(super) fn failure_of(error: &StoreError) -> Failure {
         Some(Outage::Unwritable) => FailureKind::Forbidden,
         None => return Failure::destination(FailureKind::Protocol, error.to_string()),
     };
-    Failure { kind, retry: Retry::After(Duration::ZERO), reach: Reach::Run, details: error.to_string() }
+    Failure { reach: Reach::Run, ..Failure::transient(kind, error.to_string()) }
 }
 
 impl DataDisk {

@@ -268,6 +268,7 @@ fn destination_state(
             .filter(|_| is_working || !row.is_enabled)
             .as_ref()
             .map(WaitText::from),
+        failure: runner.trouble().filter(|_| is_working),
         proof: ProofMethod::parse(&row.abilities.proof)
             .map(ProofMethod::sentence)
             .unwrap_or_default()

@@ -8,10 +8,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::transfer::Watch;
+use crate::api::FailureText;
 use crate::base::mutant::{self, Mutant};
 use crate::destination::SharedDestination;
 use crate::domain::backoff;
-use crate::domain::failure::{Failure, FailureKind, Retry};
+use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 use crate::domain::ids::{DestinationId, JobId};
 use crate::domain::time::UnixMillis;
 use crate::domain::wait::WaitReason;
@@ -230,7 +231,8 @@ impl Runner {
     pub fn lost(&self, failure: &Failure, now: UnixMillis) -> Lost {
         let failures = self.row.lost.as_ref().map_or(0, |lost| lost.failures).saturating_add(1);
         let until = now.plus(backoff::destination(failures, failure.retry));
-        Lost { failures, until, kind: failure.kind, details: failure.details.clone() }
+        let (kind, cause, details) = (failure.kind, failure.cause, failure.details.clone());
+        Lost { failures, until, kind, cause, details }
     }
 
     /// Why this destination waits, if it does.
@@ -247,6 +249,16 @@ impl Runner {
         let lost = self.row.lost.as_ref().map(|lost| reason_of(lost.kind, lost.until));
         let idle = || self.not_before.filter(|_| self.running.is_empty());
         lost.or_else(|| idle().map(|(_, until)| WaitReason::BackOff { until }))
+    }
+
+    /// What keeps this destination from being used; nothing while it need not be.
+    pub fn trouble(&self) -> Option<FailureText> {
+        if let Err(Failure { kind, cause, details, .. }) = &self.destination {
+            return Some(FailureText::because(*kind, Reach::Destination, *cause, details.clone()));
+        }
+        let Lost { kind, cause, details, .. } =
+            self.row.lost.as_ref().filter(|_| self.row.is_enabled && self.gate.is_none())?;
+        Some(FailureText::because(*kind, Reach::Destination, *cause, details.clone()))
     }
 
     /// The wait after a call of the extension that changed nothing although it had more to do.

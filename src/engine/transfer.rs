@@ -91,10 +91,8 @@ impl SaveCheckpoint for Saver {
             let record = self.record;
             let saved = self.store.write(move |tx| tx.save_checkpoint(record, &checkpoint)).await;
             saved.map_err(|error| Failure {
-                kind: FailureKind::Protocol,
-                retry: crate::domain::failure::Retry::After(Duration::ZERO),
                 reach: Reach::Run,
-                details: error.to_string(),
+                ..Failure::transient(FailureKind::Protocol, error.to_string())
             })
         })
     }
@@ -240,10 +238,8 @@ async fn attempt(
 ) -> Result<Attempt, Failure> {
     let record = started.record;
     let store_failed = |error: crate::store::StoreError| Failure {
-        kind: FailureKind::Protocol,
-        retry: crate::domain::failure::Retry::After(Duration::ZERO),
         reach: Reach::Run,
-        details: error.to_string(),
+        ..Failure::transient(FailureKind::Protocol, error.to_string())
     };
     let mut item = item_of(started);
     let wanted = row.abilities.digests_wanted(row.kind, item.content.size).without(item.digests.known());

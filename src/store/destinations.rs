@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::abilities;
 use super::rows::{StoreError, named, unsigned};
 use super::writer::{Read, Write};
+use crate::domain::cause::Cause;
 use crate::domain::failure::FailureKind;
 use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::target::DestinationKind;
@@ -23,6 +24,8 @@ pub struct Lost {
     pub until: UnixMillis,
     /// What is wrong.
     pub kind: FailureKind,
+    /// Why exactly, where that is known.
+    pub cause: Option<Cause>,
     /// What the outside said.
     pub details: String,
 }
@@ -75,7 +78,7 @@ pub struct NewDestination {
 
 const COLUMNS: &str =
     "id, uuid, name, kind, address, enabled, abilities, job_limit, change_token, manifest_next,
-    audited_ms, lost_failures, lost_until_ms, lost_kind, lost_details, adopted";
+    audited_ms, lost_failures, lost_until_ms, lost_kind, lost_details, adopted, lost_cause";
 
 fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> {
     let lost = match row.get::<_, u32>(11)? {
@@ -84,6 +87,7 @@ fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> 
             failures,
             until: UnixMillis(row.get(12)?),
             kind: named(row, 13, FailureKind::parse)?,
+            cause: row.get::<_, Option<String>>(16)?.as_deref().and_then(Cause::parse),
             details: row.get::<_, Option<String>>(14)?.unwrap_or_default(),
         }),
     };
@@ -228,21 +232,24 @@ impl Write<'_> {
     /// Notes that a destination cannot be used until later.
     pub fn set_lost(&self, id: DestinationId, lost: &Lost) -> Result<(), StoreError> {
         let sql =
-            "UPDATE destination SET lost_failures = ?2, lost_until_ms = ?3, lost_kind = ?4, lost_details = ?5
+            "UPDATE destination SET lost_failures = ?2, lost_until_ms = ?3, lost_kind = ?4, lost_details = ?5,
+              lost_cause = ?6
             WHERE id = ?1";
         self.conn.prepare_cached(sql)?.execute(params![
             id.0,
             lost.failures.max(1),
             lost.until.0,
             lost.kind.as_str(),
-            lost.details
+            lost.details,
+            lost.cause.map(Cause::as_str)
         ])?;
         Ok(())
     }
 
     /// Notes that a destination can be used.
     pub fn clear_lost(&self, id: DestinationId) -> Result<(), StoreError> {
-        let sql = "UPDATE destination SET lost_failures = 0, lost_until_ms = NULL, lost_kind = NULL, lost_details = NULL
+        let sql = "UPDATE destination SET lost_failures = 0, lost_until_ms = NULL, lost_kind = NULL, lost_details = NULL,
+              lost_cause = NULL
             WHERE id = ?1 AND lost_failures > 0";
         self.conn.prepare_cached(sql)?.execute([id.0])?;
         Ok(())

@@ -12,6 +12,7 @@ use crate::api::{AssetDetails, CopyDetails, DecisionRow, FailureText, PathText, 
 use crate::domain::accounting::Bin;
 use crate::domain::asset::ResourceKind;
 use crate::domain::backoff;
+use crate::domain::cause::Cause;
 use crate::domain::failure::{FailureKind, Reach};
 use crate::domain::file::{ExcludeReason, FileStatus, Problem};
 use crate::domain::hash::Blake3;
@@ -74,6 +75,8 @@ fn shown_record(row: &Row<'_>) -> rusqlite::Result<ShownRecord> {
     let kind = named_or_null(row, 5, FailureKind::parse)?;
     let reach = named_or_null(row, 6, Reach::parse)?;
     let details = row.get::<_, Option<String>>(7)?.unwrap_or_default();
+    // A later release's cause is none: the kind still has words.
+    let cause = row.get::<_, Option<String>>(12)?.as_deref().and_then(Cause::parse);
     let is_done = matches!(bin, Bin::Safe | Bin::Unproven);
     Ok(ShownRecord {
         id: RecordId(row.get(0)?),
@@ -84,7 +87,7 @@ fn shown_record(row: &Row<'_>) -> rusqlite::Result<ShownRecord> {
         failure: kind
             .zip(reach)
             .filter(|_| !is_done)
-            .map(|(kind, reach)| FailureText::new(kind, reach, details)),
+            .map(|(kind, reach)| FailureText::because(kind, reach, cause, details)),
         proof: named_or_null(row, 8, ProofMethod::parse)?,
         verified_at: row.get::<_, Option<i64>>(9)?.map(UnixMillis),
         job_state: row.get(10)?,
@@ -194,7 +197,8 @@ impl Read<'_> {
         destination: DestinationId,
     ) -> Result<Option<ShownRecord>, StoreError> {
         let sql = "SELECT b.id, b.bin, b.key, b.jobs_tried, b.next_eligible_ms, b.failure_kind,
-              b.failure_reach, b.failure_details, b.proof_method, b.verified_ms, j.state, j.bytes_sent
+              b.failure_reach, b.failure_details, b.proof_method, b.verified_ms, j.state, j.bytes_sent,
+              b.failure_cause
             FROM attachment t JOIN backup_record b ON b.id = t.record_id
             LEFT JOIN upload_job j ON j.record_id = b.id
             WHERE t.destination_id = ?1 AND t.file_id = ?2";

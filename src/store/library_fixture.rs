@@ -124,7 +124,10 @@ pub(super) fn put(
     else {
         panic!("{file} is not ready");
     };
-    let failed = "failure_kind = 'server', failure_reach = 'resource', failure_details = 'no'";
+    let cause = if n % 5 == 0 { "'clock'" } else { "NULL" };
+    let failed = format!(
+        "failure_kind = 'server', failure_reach = 'resource', failure_details = 'no', failure_cause = {cause}"
+    );
     let key = format!("key = 'k{n}', key_fold = 'k{n}', receipt = '{{}}'");
     let state = match bin {
         Bin::Waiting if n / 12 % 2 == 0 => {

@@ -131,17 +131,19 @@ async fn failures_are_grouped_and_filtered_by_cause() {
         let groups = r.failure_groups()?;
         let kinds: BTreeSet<&str> = groups.iter().map(|group| group.failure.kind.as_str()).collect();
         assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["server", "unreadable"]);
+        let classes: BTreeSet<&str> = groups.iter().map(|group| group.failure.class.as_str()).collect();
+        assert_eq!(classes.into_iter().collect::<Vec<_>>(), ["server.", "server.clock", "unreadable."]);
         assert!(groups.is_sorted_by(|a, b| a.files >= b.files));
         let mut sum = 0;
         for group in &groups {
             let mut one = query(QueueList::NeedsAttention, None);
-            one.failure_kind = Some(group.failure.kind.clone());
+            one.failure_kind = Some(group.failure.class.clone());
             let rows = pages(r, one, &context)?;
             assert_eq!(rows.len() as u64, group.files);
             let names: BTreeSet<&String> = rows.iter().map(|row| &row.destination).collect();
             assert_eq!(names, group.destinations.iter().collect());
             assert!(
-                rows.iter().all(|row| row.failure.as_ref().is_some_and(|f| f.kind == group.failure.kind))
+                rows.iter().all(|row| row.failure.as_ref().is_some_and(|f| f.class == group.failure.class))
             );
             sum += rows.len();
         }
@@ -151,9 +153,22 @@ async fn failures_are_grouped_and_filtered_by_cause() {
             (unreadable.failure.details.as_str(), unreadable.failure.reach.as_str()),
             ("denied", "resource")
         );
+        let mut of_kind = query(QueueList::NeedsAttention, None);
+        of_kind.failure_kind = Some("server".to_owned());
+        let of_classes = groups.iter().filter(|group| group.failure.kind == "server");
+        let files: u64 = of_classes.map(|group| group.files).sum();
+        assert_eq!(pages(r, of_kind, &context)?.len() as u64, files);
         Ok(())
     };
     store.read(check).await.expect("read");
+    let left = async |class: &'static str| {
+        store.write(move |tx| tx.exclude_all(Some(class))).await.expect("written");
+        let groups = store.read(|r| r.failure_groups()).await.expect("read");
+        groups.into_iter().map(|group| group.failure.class).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(left("server.clock").await, BTreeSet::from(["server.".into(), "unreadable.".into()]));
+    assert_eq!(left("unreadable.").await, BTreeSet::from(["server.".into()]));
+    assert_eq!(left("server").await, BTreeSet::new());
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use crate::api::{
     FailureGroup, FailureText, PAGE_ROWS_MAX, PathText, QueueList, QueuePage, QueueQuery, QueueRow,
 };
 use crate::domain::accounting::Bin;
+use crate::domain::cause::Cause;
 use crate::domain::failure::{FailureKind, Reach};
 use crate::domain::file::ExcludeReason;
 use crate::domain::ids::{DestinationId, FileId};
@@ -108,7 +109,8 @@ impl std::fmt::Display for Cursor {
 /// Records with their files, the segment's order given twice: as the row's place, and for the
 /// index. `?2` to `?4` are the place to go on after.
 const RECORD_ROWS: &str = "FROM backup_record b CROSS JOIN attachment t ON t.record_id = b.id
-    WHERE b.destination_id = ?1 AND b.file_count > 0 AND (?5 IS NULL OR b.failure_kind = ?5)";
+    WHERE b.destination_id = ?1 AND b.file_count > 0 AND (?5 IS NULL OR b.failure_kind = ?5
+      OR b.failure_kind || '.' || coalesce(b.failure_cause, '') = ?5)";
 
 fn record_sql(segment: Segment) -> Option<String> {
     Some(match segment {
@@ -143,7 +145,7 @@ fn record_sql(segment: Segment) -> Option<String> {
 fn file_sql(segment: Segment) -> Option<String> {
     // The plus keeps the search on the status or the id, in whose order the rows are wanted.
     let meant = "+f.source_id IN (SELECT source_id FROM consent WHERE destination_id = ?1)
-        AND (?3 IS NULL OR f.reason = ?3) AND f.id >= ?2 ORDER BY f.id LIMIT ?4";
+        AND (?3 IS NULL OR f.reason = ?3 OR f.reason || '.' = ?3) AND f.id >= ?2 ORDER BY f.id LIMIT ?4";
     Some(match segment {
         Segment::Files(status) => {
             format!("SELECT f.id FROM file f WHERE f.status = '{status}' AND {meant}")
@@ -258,19 +260,23 @@ impl Read<'_> {
     }
 
     fn count_of_kind(&self, bin: Bin, kind: &str, id: DestinationId) -> Result<u64, StoreError> {
+        // A class is a kind, a dot, and a cause or nothing.
+        let (kind_only, cause) = kind.split_once('.').map_or((kind, None), |(kind, cause)| (kind, Some(cause)));
         // The bin is spelled out, so that SQLite sees which index holds it.
         let sql = format!(
             "SELECT coalesce(sum(file_count), 0) FROM backup_record
-             WHERE destination_id = ?1 AND bin = '{}' AND failure_kind = ?2 AND file_count > 0",
+             WHERE destination_id = ?1 AND bin = '{}' AND failure_kind = ?2 AND file_count > 0
+               AND (?3 IS NULL OR coalesce(failure_cause, '') = ?3)",
             bin.as_str()
         );
-        let recorded =
-            self.conn.prepare_cached(&sql)?.query_row(params![id.0, kind], |row| unsigned(row, 0))?;
+        let values = params![id.0, kind_only, cause];
+        let recorded = self.conn.prepare_cached(&sql)?.query_row(values, |row| unsigned(row, 0))?;
         if bin != Bin::NeedsAttention {
             return Ok(recorded);
         }
         let sql = "SELECT count(*) FROM file f JOIN consent c ON c.source_id = f.source_id
-            WHERE f.status = 'problem' AND c.destination_id = ?1 AND f.reason = ?2";
+            WHERE f.status = 'problem' AND c.destination_id = ?1
+              AND (f.reason = ?2 OR f.reason || '.' = ?2)";
         let values = params![id.0, kind];
         let unread: u64 = self.conn.prepare_cached(sql)?.query_row(values, |row| unsigned(row, 0))?;
         Ok(recorded + unread)
@@ -318,13 +324,14 @@ impl Read<'_> {
     /// What needs attention, grouped by cause; most files first. A file that needs it at two
     /// destinations counts twice, as it has two rows in the queue.
     pub fn failure_groups(&self) -> Result<Vec<FailureGroup>, StoreError> {
-        let mut groups: BTreeMap<(FailureKind, Reach), FailureGroup> = BTreeMap::new();
+        let mut groups: BTreeMap<(FailureKind, Reach, Option<Cause>), FailureGroup> = BTreeMap::new();
         let mut add = |row: &Row<'_>| -> Result<(), StoreError> {
             let (kind, reach) = (named(row, 0, FailureKind::parse)?, named(row, 1, Reach::parse)?);
             let details = row.get::<_, Option<String>>(2)?.unwrap_or_default();
             let (files, destination) = (unsigned(row, 3)?, row.get::<_, String>(4)?);
-            let group = groups.entry((kind, reach)).or_insert_with(|| FailureGroup {
-                failure: FailureText::new(kind, reach, details),
+            let cause = row.get::<_, Option<String>>(5)?.as_deref().and_then(Cause::parse);
+            let group = groups.entry((kind, reach, cause)).or_insert_with(|| FailureGroup {
+                failure: FailureText::because(kind, reach, cause, details),
                 files: 0,
                 destinations: Vec::new(),
             });
@@ -337,12 +344,14 @@ impl Read<'_> {
         // Counted in the index alone; then one record of each group lends its words.
         let recorded = "SELECT g.kind, g.reach, (SELECT b.failure_details FROM backup_record b
               WHERE b.bin = 'needs_attention' AND b.file_count > 0 AND b.failure_kind = g.kind
-                AND b.failure_reach = g.reach AND b.destination_id = d.id LIMIT 1), g.files, d.name
-            FROM (SELECT failure_kind AS kind, failure_reach AS reach, destination_id, sum(file_count) AS files
+                AND b.failure_reach = g.reach AND b.failure_cause IS g.cause AND b.destination_id = d.id
+              LIMIT 1), g.files, d.name, g.cause
+            FROM (SELECT failure_kind AS kind, failure_reach AS reach, failure_cause AS cause, destination_id,
+                sum(file_count) AS files
               FROM backup_record WHERE bin = 'needs_attention' AND file_count > 0
-              GROUP BY failure_kind, failure_reach, destination_id) g
+              GROUP BY failure_kind, failure_reach, failure_cause, destination_id) g
             JOIN destination d ON d.id = g.destination_id ORDER BY d.id";
-        let unread = "SELECT f.reason, 'resource', min(f.details), count(*), d.name
+        let unread = "SELECT f.reason, 'resource', min(f.details), count(*), d.name, NULL
             FROM file f JOIN consent c ON c.source_id = f.source_id
             JOIN destination d ON d.id = c.destination_id
             WHERE f.status = 'problem' GROUP BY f.reason, d.id ORDER BY d.id";

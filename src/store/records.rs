@@ -318,7 +318,7 @@ impl Write<'_> {
                 let sql = "UPDATE backup_record SET state = 'wanted', bin = CASE
                         WHEN EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = backup_record.id AND j.state = 'pending')
                         THEN 'uploading' ELSE 'waiting' END,
-                      jobs_failed = 0, failure_kind = NULL, failure_reach = NULL, failure_details = NULL, next_eligible_ms = NULL
+                      jobs_failed = 0, failure_kind = NULL, failure_reach = NULL, failure_cause = NULL, failure_details = NULL, next_eligible_ms = NULL
                     WHERE id = ?1";
                 self.conn.prepare_cached(sql)?.execute([id])?;
             }

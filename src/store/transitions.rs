@@ -8,10 +8,17 @@ use super::rows::{StoreError, signed};
 use super::writer::Write;
 use crate::base::mutant::{self, Mutant};
 use crate::domain::backoff::{CRASHES_BEFORE_SUSPECT, JOBS_BEFORE_ATTENTION};
+use crate::domain::cause::Cause;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, FileId, ItemId, JobId, RecordId};
 use crate::domain::record::Evidence;
 use crate::domain::time::UnixMillis;
+
+/// Records that failed with the kind or class `?1`; all where that is none.
+const RECORD_OF_CLASS: &str = "(?1 IS NULL OR failure_kind = ?1
+    OR failure_kind || '.' || coalesce(failure_cause, '') = ?1)";
+/// Files without a record that cannot be read for the reason, or of the class, `?1`.
+const FILE_OF_CLASS: &str = "(?1 IS NULL OR reason = ?1 OR reason || '.' = ?1)";
 
 /// How a pending job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +85,7 @@ impl Write<'_> {
         };
         let sql = "UPDATE OR FAIL backup_record SET state = ?2, bin = ?3, proof_method = ?4, verified_ms = ?5, receipt = ?6,
               jobs_failed = 0, crashes = 0, next_eligible_ms = NULL, failure_kind = NULL, failure_reach = NULL,
-              failure_details = NULL, failed_ms = NULL
+              failure_cause = NULL, failure_details = NULL, failed_ms = NULL
             WHERE id = ?1";
         self.conn.prepare_cached(sql)?.execute(params![record.0, state, bin, method, at, receipt])?;
         self.conn
@@ -100,7 +107,7 @@ impl Write<'_> {
               bin = CASE WHEN state = 'excluded' THEN 'excluded' WHEN state = 'superseded' THEN 'waiting'
                 WHEN ?2 OR jobs_failed + 1 >= ?3 THEN 'needs_attention' ELSE 'waiting' END,
               next_eligible_ms = CASE WHEN ?2 THEN NULL ELSE ?4 END,
-              failure_kind = ?5, failure_reach = ?6, failure_details = ?7, failed_ms = ?8
+              failure_kind = ?5, failure_reach = ?6, failure_details = ?7, failed_ms = ?8, failure_cause = ?9
             WHERE id = ?1";
         self.conn.prepare_cached(sql)?.execute(params![
             record.0,
@@ -110,7 +117,8 @@ impl Write<'_> {
             failure.kind.as_str(),
             failure.reach.as_str(),
             failure.details,
-            self.now.0
+            self.now.0,
+            failure.cause.map(Cause::as_str)
         ])?;
         Ok(())
     }
@@ -209,10 +217,10 @@ impl Write<'_> {
         Ok(changed)
     }
 
-    /// The person wants everything tried again now, or everything that failed with one kind.
+    /// The person wants everything tried again now, or everything that failed with one kind or class.
     pub fn retry_all(&self, kind: Option<&str>) -> Result<u64, StoreError> {
-        let records = self.retry_where("(?1 IS NULL OR failure_kind = ?1)", params![kind])?;
-        let files = self.look_again("(?1 IS NULL OR reason = ?1)", params![kind])?;
+        let records = self.retry_where(RECORD_OF_CLASS, params![kind])?;
+        let files = self.look_again(FILE_OF_CLASS, params![kind])?;
         Ok(records + files)
     }
 
@@ -277,17 +285,20 @@ impl Write<'_> {
         Ok(changed)
     }
 
-    /// Everything that failed or needs attention, or failed with one kind, is left out for good.
+    /// Everything that failed or needs attention, or failed with one kind or class, is left out for
+    /// good.
     pub fn exclude_all(&self, kind: Option<&str>) -> Result<u64, StoreError> {
-        let sql = "UPDATE backup_record SET state = 'excluded', bin = 'excluded', next_eligible_ms = NULL
-            WHERE state IN ('failed', 'needs_attention') AND (?1 IS NULL OR failure_kind = ?1)
-              AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = backup_record.id)";
-        let records = self.conn.execute(sql, params![kind])? as u64;
-        let files = self.move_files(
+        let sql = format!(
+            "UPDATE backup_record SET state = 'excluded', bin = 'excluded', next_eligible_ms = NULL
+            WHERE state IN ('failed', 'needs_attention') AND {RECORD_OF_CLASS}
+              AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = backup_record.id)"
+        );
+        let records = self.conn.execute(&sql, params![kind])? as u64;
+        let change = format!(
             "status = 'excluded', reason = 'by_person', details = NULL
-             WHERE status = 'problem' AND (?1 IS NULL OR reason = ?1)",
-            params![kind],
-        )?;
+             WHERE status = 'problem' AND {FILE_OF_CLASS}"
+        );
+        let files = self.move_files(&change, params![kind])?;
         Ok(records + files)
     }
 

@@ -5,9 +5,8 @@ use rusqlite::params;
 use super::records::{FACTS, RecordFacts, facts_row};
 use super::rows::StoreError;
 use super::writer::Read;
-use crate::domain::failure::FailureKind;
+use crate::domain::cause::Cause;
 use crate::domain::ids::{DestinationId, RecordId};
-use crate::domain::messages::TRASHED;
 
 impl Read<'_> {
     /// Records that need attention because a destination has their bytes in its trash, after `after`
@@ -21,11 +20,11 @@ impl Read<'_> {
         let sql = format!(
             "SELECT {FACTS} FROM backup_record r JOIN content c ON c.id = r.content_id
              WHERE r.bin = 'needs_attention' AND r.destination_id = ?1 AND r.file_count > 0 AND r.id > ?2
-               AND r.failure_kind = ?3 AND r.failure_details = ?4 ORDER BY r.id LIMIT ?5"
+               AND r.failure_cause = ?3 ORDER BY r.id LIMIT ?4"
         );
         let mut query = self.conn.prepare_cached(&sql)?;
-        let kind = FailureKind::Conflict.as_str();
-        let rows = query.query_map(params![destination.0, after.0, kind, TRASHED, limit], facts_row)?;
+        let cause = Cause::Trashed.as_str();
+        let rows = query.query_map(params![destination.0, after.0, cause, limit], facts_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

@@ -152,6 +152,7 @@ fn card(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Opt
     let (state, needs) = state(env, d);
     let color = if needs { t.accent } else { t.weak };
     ui.add(Label::new(eframe::egui::RichText::new(state).color(color)).wrap());
+    trouble(ui, env, d);
     ui.add_space(space::M);
     bar(ui, t, d);
     ui.add_space(space::S);
@@ -178,7 +179,8 @@ fn state(env: &Env<'_>, d: &DestinationState) -> (String, bool) {
         let needs = ["credentials", "no_space", "unreachable"].contains(&wait.kind.as_str());
         let until = wait.until.as_deref().and_then(words::parse_time);
         let until = until.map(|then| format!(", tried again {}", words::until(then, env.model.now)));
-        return (wait.summary.clone() + until.as_deref().unwrap_or(""), needs);
+        let what = d.failure.as_ref().filter(|_| needs).map_or(&wait.summary, |failure| &failure.summary);
+        return (what.clone() + until.as_deref().unwrap_or(""), needs);
     }
     let left = d.waiting + d.uploading;
     let text = match env.model.snapshot.backup {
@@ -195,6 +197,28 @@ fn state(env: &Env<'_>, d: &DestinationState) -> (String, bool) {
         BackupSwitch::On => "Up to date".to_owned(),
     };
     (text, false)
+}
+
+/// What the person can do about a place that cannot be used, and what the outside said.
+fn trouble(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+    let Some(failure) = &d.failure else { return };
+    let advice = widgets::weak(ui, &failure.advice);
+    ui.add(Label::new(advice).wrap());
+    if failure.action == "open_network" {
+        let name = format!("Open network settings for {}", d.name);
+        if widgets::named_button(ui, Kind::Normal, "Open network settings", &name).clicked() {
+            env.out.push(Command::Go(super::commands::Screen::Settings));
+        }
+    }
+    let id = ui.scope_id().with(("trouble", d.id));
+    let mut open = ui.data(|data| data.get_temp::<bool>(id).unwrap_or(false));
+    if widgets::fold(ui, &mut open, "Details", &format!("Details of what is wrong with {}", d.name)) {
+        let details = eframe::egui::RichText::new(&failure.details)
+            .text_style(eframe::egui::TextStyle::Monospace)
+            .color(tokens(ui).weak);
+        ui.add(Label::new(details).wrap().selectable(true));
+    }
+    ui.data_mut(|data| data.insert_temp(id, open));
 }
 
 struct BinLine {

@@ -5,6 +5,7 @@ use std::io;
 
 use url::Url;
 
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 
 /// How deep an error's causes are looked into.
@@ -21,7 +22,8 @@ pub(super) fn failure_of(error: reqwest::Error, url: &Url) -> Failure {
     let error = error.without_url();
     let place = place(url);
     if let Some(tls) = find::<rustls::Error>(&error) {
-        return Failure::destination(FailureKind::Tls, format!("{place}: {}", explain_tls(tls)));
+        let failure = Failure::destination(FailureKind::Tls, format!("{place}: {}", explain_tls(tls)));
+        return Failure { cause: cause_of_tls(tls), ..failure };
     }
     let causes = causes(&error);
     if error.is_builder() {
@@ -32,7 +34,8 @@ pub(super) fn failure_of(error: reqwest::Error, url: &Url) -> Failure {
     }
     if error.is_connect() {
         let kind = if error.is_timeout() { FailureKind::Timeout } else { FailureKind::Connect };
-        return Failure::destination(kind, format!("{place}: {causes}"));
+        let cause = cause_of_connection(&error, &causes);
+        return Failure { cause, ..Failure::destination(kind, format!("{place}: {causes}")) };
     }
     if causes.contains("invalid HTTP") {
         let details = format!("{place} does not speak HTTP here: {causes}");
@@ -49,6 +52,41 @@ fn place(url: &Url) -> String {
         Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
         None => url.host_str().unwrap_or_default().to_owned(),
     }
+}
+
+/// What a connection that was never there comes from, where that can be told.
+fn cause_of_connection(error: &reqwest::Error, causes: &str) -> Option<Cause> {
+    // The connector has no type for what a proxy said; its words are all there is.
+    if causes.contains("proxy authorization required") {
+        return Some(Cause::ProxySignIn);
+    }
+    if causes.contains("tunnel error") || causes.contains("proxy") {
+        return Some(Cause::Proxy);
+    }
+    let refused = find::<io::Error>(error).filter(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    refused.map(|_error| Cause::Refused)
+}
+
+fn cause_of_tls(error: &rustls::Error) -> Option<Cause> {
+    use rustls::CertificateError as C;
+    let certificate = match error {
+        rustls::Error::InvalidCertificate(certificate) => certificate,
+        rustls::Error::InvalidMessage(_) => return Some(Cause::NotEncrypted),
+        _ => return None,
+    };
+    match certificate {
+        C::UnknownIssuer | C::BadSignature => Some(Cause::UnknownAuthority),
+        C::Expired | C::ExpiredContext { .. } => Some(Cause::CertificateExpired),
+        C::NotValidYet | C::NotValidYetContext { .. } => Some(Cause::CertificateNotYet),
+        C::NotValidForName | C::NotValidForNameContext { .. } => Some(Cause::CertificateName),
+        other if is_authority(other) => Some(Cause::UnknownAuthority),
+        _ => None,
+    }
+}
+
+/// The certificate is one that signs others, not one of a server.
+fn is_authority(error: &rustls::CertificateError) -> bool {
+    format!("{error:?}").contains("CaUsedAsEndEntity")
 }
 
 fn explain_tls(error: &rustls::Error) -> String {
@@ -74,7 +112,7 @@ fn explain_tls(error: &rustls::Error) -> String {
             "its certificate is for another name".to_owned()
         }
         C::Revoked => "its certificate was revoked".to_owned(),
-        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+        other if is_authority(other) => {
             "its certificate is signed by itself; if the server is yours, add this certificate as an authority"
                 .to_owned()
         }

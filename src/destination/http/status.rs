@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::date::parse_retry_after;
 use super::{Answer, Headers, Url};
 use crate::base::clock::Clock;
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 
 /// Beyond this difference a server's and our clock are told of, in seconds.
@@ -37,11 +38,11 @@ pub(super) fn refuse_detours(
     if status == 200 && !takes_html && is_html(headers) {
         let details = "a web page answered in place of the server: this network may want you to sign in \
                        with a browser, or the address is that of a web site";
-        return Err(Failure::destination(FailureKind::Protocol, details));
+        return Err(Failure::destination(FailureKind::Protocol, details).because(Cause::WebPage));
     }
     if status == 511 {
         let details = "this network wants you to sign in with a browser first";
-        return Err(Failure::destination(FailureKind::Protocol, details));
+        return Err(Failure::destination(FailureKind::Protocol, details).because(Cause::SignInPage));
     }
     Ok(())
 }
@@ -82,7 +83,20 @@ pub fn failure(answer: &Answer, clock: &dyn Clock, what: &str, said: Option<&str
         let minutes = skew.abs() / 60;
         details.push_str(&format!("; this computer's clock is {minutes} minutes {way} the server's"));
     }
-    Failure { kind, retry, reach, details }
+    Failure { kind, retry, reach, cause: cause(answer), details }
+}
+
+/// What a status comes from, where someone other than the server itself gave it.
+fn cause(answer: &Answer) -> Option<Cause> {
+    match answer.status {
+        407 => Some(Cause::ProxySignIn),
+        413 if is_html(&answer.headers) => {
+            let who = answer.header("server").unwrap_or_default();
+            let is_cloudflare = who.eq_ignore_ascii_case("cloudflare");
+            Some(if is_cloudflare { Cause::CloudflareLimit } else { Cause::UploadLimit })
+        }
+        _ => None,
+    }
 }
 
 /// What a status means by itself: kind, reach, and whether to try again.
@@ -147,6 +161,15 @@ mod tests {
             answer(413, Headers::from([("Content-Type", "text/html; charset=utf-8"), ("Retry-After", "9")]));
         let large = failure(&large, &clock, "sending", None);
         assert!(large.is_permanent() && large.details.contains("in front of it"), "{large}");
+        assert_eq!(large.cause, Some(Cause::UploadLimit));
+        let headers = Headers::from([("Content-Type", "text/html"), ("Server", "cloudflare")]);
+        let large = failure(&answer(413, headers), &clock, "sending", None);
+        assert_eq!(large.cause, Some(Cause::CloudflareLimit));
+        assert_eq!(failure(&answer(413, Headers::default()), &clock, "sending", None).cause, None);
+        assert_eq!(
+            failure(&answer(407, Headers::default()), &clock, "x", None).cause,
+            Some(Cause::ProxySignIn)
+        );
         let old = answer(403, Headers::from([("Date", "Sun, 06 Nov 1994 08:49:37 GMT")]));
         let old = failure(&old, &clock, "sending", Some("RequestTimeTooSkewed\n\u{7}  so"));
         assert!(old.details.contains("403, RequestTimeTooSkewed so; this computer's clock is"), "{old}");
@@ -164,7 +187,9 @@ mod tests {
             redirect.details.ends_with("https://evil.example/x") && !redirect.details.contains("planted")
         );
         let page = || Headers::from([("Content-Type", "TEXT/HTML")]);
-        assert_eq!(refuse(200, page(), false).expect_err("a portal").kind, FailureKind::Protocol);
+        let portal = refuse(200, page(), false).expect_err("a portal");
+        assert_eq!((portal.kind, portal.cause), (FailureKind::Protocol, Some(Cause::WebPage)));
+        assert_eq!(refuse(511, page(), true).expect_err("a portal").cause, Some(Cause::SignInPage));
         for (status, html) in [(200, true), (201, false), (404, false), (304, false)] {
             assert_eq!(refuse(status, page(), html), Ok(()));
         }

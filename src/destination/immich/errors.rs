@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::base::clock::Clock;
 use crate::destination::http::{Answer, status};
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::messages::TRASHED;
 
@@ -61,11 +62,13 @@ pub fn failure(answer: &Answer, clock: &dyn Clock, what: &str) -> Failure {
         401 if said.is_some() => Failure::destination(
             FailureKind::Credentials,
             format!("{what}: the server does not know this API key ({text}); it may have been deleted there"),
-        ),
+        )
+        .because(Cause::KeyUnknown),
         400 if text.contains("Quota has been exceeded") => Failure::destination(
             FailureKind::Full,
             format!("{what}: the account's quota is used up; an administrator of the server can raise it"),
-        ),
+        )
+        .because(Cause::Quota),
         400 if text.starts_with("Unsupported file type") => unsupported(text),
         400 if text.starts_with("Not found or no") => {
             Failure::transient(FailureKind::NotFound, format!("{what}: {text}"))
@@ -75,7 +78,8 @@ pub fn failure(answer: &Answer, clock: &dyn Clock, what: &str) -> Failure {
             format!(
                 "{what}: the server has no such function ({text}); its version may be too old or too new"
             ),
-        ),
+        )
+        .because(Cause::ServerVersion),
         _ => status::failure(answer, clock, what, said.as_deref()),
     }
 }
@@ -88,7 +92,7 @@ pub fn lacks(permissions: &[&str]) -> Failure {
         "the API key lacks the {noun} {names}; in Immich, under Account settings, API keys, edit the key and \
          tick {names}, or make a new key"
     );
-    Failure::destination(FailureKind::Forbidden, details)
+    Failure::destination(FailureKind::Forbidden, details).because(Cause::KeyLacks)
 }
 
 /// The server takes no files of this type.
@@ -98,7 +102,7 @@ pub fn unsupported(why: &str) -> Failure {
 
 /// Equal bytes are there, but only until the trash is emptied.
 pub fn trashed() -> Failure {
-    Failure::permanent(FailureKind::Conflict, TRASHED)
+    Failure::permanent(FailureKind::Conflict, TRASHED).because(Cause::Trashed)
 }
 
 /// An answer that Immich does not give.
@@ -128,6 +132,9 @@ mod tests {
             let unknown = map(400, "Unsupported file type a.txt");
             assert_eq!(unknown.kind, FailureKind::Unsupported);
             assert!(unknown.is_permanent());
+            let causes = [full.cause, map(401, "x").cause, map(404, "Cannot GET /x").cause];
+            let known = [Cause::Quota, Cause::KeyUnknown, Cause::ServerVersion];
+            assert_eq!(causes, known.map(Some));
             let key = map(401, "Invalid API key");
             assert_eq!((key.kind, key.reach), (FailureKind::Credentials, Reach::Destination));
             let lacks = map(403, "Missing required permission: asset.upload");

@@ -6,6 +6,7 @@ use super::errors;
 use super::known::{self, Known};
 use crate::destination::Abilities;
 use crate::destination::http::{Answer, Method, is_loopback};
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Retry};
 use crate::domain::record::ProofMethod;
 
@@ -142,7 +143,8 @@ async fn version(inner: &Inner) -> Result<Version, Failure> {
     let version: Version = api::read(&answer, what)?;
     if version.major < GENERATION_MIN {
         let why = format!("the server runs Immich {version}; Safelight needs 2.0 or later");
-        return Err(for_good(Failure::destination(FailureKind::Unsupported, why)));
+        let failure = Failure::destination(FailureKind::Unsupported, why);
+        return Err(for_good(failure.because(Cause::ServerVersion)));
     }
     Ok(version)
 }
@@ -189,7 +191,7 @@ pub async fn check(inner: &Inner, uuid: Option<&str>) -> Result<Option<u64>, Fai
     }
     if user.room() == Some(0) {
         let why = "the account's quota is used up; an administrator of the server can raise it";
-        return Err(Failure::destination(FailureKind::Full, why));
+        return Err(Failure::destination(FailureKind::Full, why).because(Cause::Quota));
     }
     Ok(user.room())
 }

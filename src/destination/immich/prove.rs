@@ -9,6 +9,7 @@ use super::wire::lost;
 use super::{errors, known};
 use crate::destination::http::{ANSWER_BYTES_MAX, Method, into_read_back};
 use crate::destination::{Item, ReadBack, Transfer};
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{Blake3, ContentHash};
 use crate::domain::record::{Evidence, ProofMethod};
@@ -130,7 +131,7 @@ async fn open(inner: &Inner, id: &str) -> Result<ReadBack, Failure> {
     match errors::missing_permission(&answer) {
         Some(_download) => {
             let Failure { details, .. } = errors::lacks(&[known::DOWNLOAD]);
-            Err(Failure::permanent(FailureKind::Forbidden, details))
+            Err(Failure::permanent(FailureKind::Forbidden, details).because(Cause::KeyLacks))
         }
         None if answer.status == 404 => Err(not_there("the server does not have this asset")),
         None => Err(inner.wire.failure(&answer, "reading a copy back")),

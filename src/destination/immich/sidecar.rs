@@ -18,6 +18,7 @@ use crate::base::files::SharedFiles;
 use crate::destination::http::{ANSWER_BYTES_MAX, Method};
 use crate::destination::{Companion, Item, Sent, Transfer};
 use crate::domain::asset::ResourceKind;
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{Blake3, ContentHash};
 
@@ -115,6 +116,7 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
 fn lacks_update() -> Failure {
     let Failure { details, .. } = errors::lacks(&[known::UPDATE]);
     Failure::permanent(FailureKind::Forbidden, format!("this sidecar came after its picture: {details}"))
+        .because(Cause::KeyLacks)
 }
 
 fn of(item: &Item) -> Companion {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::xml;
 use crate::base::clock::Clock;
 use crate::destination::http::{Answer, status};
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 
 /// The longest name that is taken for a region's: it is shown to be copied into an address.
@@ -60,7 +61,7 @@ pub(super) struct Task {
 pub(super) fn failure(answer: &Answer, task: Task, clock: &dyn Clock) -> Failure {
     let said = Said::of(answer);
     let plain = status::failure(answer, clock, task.what, Some(&said.shown()));
-    let with = |kind, reach, retry| Failure { kind, reach, retry, details: plain.details.clone() };
+    let with = |kind, reach, retry| Failure { kind, reach, retry, ..plain.clone() };
     let waited = match plain.retry {
         Retry::After(wait) => wait,
         Retry::Never | Retry::Exhausted => Duration::ZERO,
@@ -75,12 +76,15 @@ pub(super) fn failure(answer: &Answer, task: Task, clock: &dyn Clock) -> Failure
         }
         "NoSuchBucket" => said_more(here(K::NotFound), "there is no bucket of this name"),
         "InvalidBucketName" => said_more(here(K::BadRequest), "the server takes no bucket of this name"),
-        "InvalidAccessKeyId" => said_more(here(K::Credentials), "the server does not know this access key"),
+        "InvalidAccessKeyId" => {
+            said_more(here(K::Credentials), "the server does not know this access key").because(Cause::KeyUnknown)
+        }
         "SignatureDoesNotMatch" => {
             said_more(here(K::Credentials), "the secret is not that of this access key")
         }
         "ExpiredToken" | "TokenRefreshRequired" => {
             said_more(here(K::Credentials), "the temporary credentials have expired")
+                .because(Cause::KeyExpired)
         }
         "InvalidToken" => said_more(here(K::Credentials), "the session token is not that of this access key"),
         "InvalidSecurity" | "NotSignedUp" | "UnauthorizedAccess" => here(K::Credentials),
@@ -98,6 +102,7 @@ pub(super) fn failure(answer: &Answer, task: Task, clock: &dyn Clock) -> Failure
         },
         "RequestTimeTooSkewed" => {
             said_more(here(K::BadRequest), "set this computer's clock: it differs too much from the server's")
+                .because(Cause::Clock)
         }
         "SlowDown"
         | "TooManyRequests"
@@ -200,7 +205,7 @@ mod tests {
             (400, "InvalidArgument"),
             (418, "Teapot"),
         ] {
-            let Failure { kind, reach, retry, details } = of(status, code);
+            let Failure { kind, reach, retry, details, .. } = of(status, code);
             table +=
                 &format!("{status} {code}: {} {} {retry:?} | {details}\n", kind.as_str(), reach.as_str());
         }

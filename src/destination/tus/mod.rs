@@ -12,6 +12,7 @@ use super::uploads::answers::{at_creation, failure, media_of, name_of, number, t
 use super::uploads::{Append, Appended, Created, Dialect, NewUpload, Offer, Standing, Trouble, Uploads};
 use super::{Abilities, Destination as _};
 use crate::base::clock::Clock;
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Retry};
 use crate::domain::hash::{DigestKind, Digests};
 use crate::domain::target::DestinationKind;
@@ -65,7 +66,8 @@ fn words<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
 fn other_version(answer: &Answer) -> Failure {
     let versions = super::http::status::plain(answer.header("tus-version").unwrap_or("none that it names"));
     let details = format!("the server speaks tus {versions}, and Safelight {VERSION}");
-    Failure { retry: Retry::Never, ..Failure::destination(FailureKind::Unsupported, details) }
+    let failure = Failure::destination(FailureKind::Unsupported, details).because(Cause::ServerVersion);
+    Failure { retry: Retry::Never, ..failure }
 }
 
 fn trouble_of(answer: &Answer, clock: &dyn Clock, what: &str, is_last: bool) -> Trouble {

@@ -20,6 +20,7 @@ use crate::destination::http::{
     ANSWER_BYTES_MAX, HttpError, Method, Request, SharedTap, SourceRange, Tap, Url, feed,
 };
 use crate::destination::{Item, Phase, Transfer, source};
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::Blake3;
 use crate::domain::key;
@@ -175,7 +176,8 @@ impl Cloud {
             Some(free) if free < size => Err(Failure::destination(
                 FailureKind::Full,
                 format!("Nextcloud has {free} bytes left for this person; the file has {size}"),
-            )),
+            )
+            .because(Cause::Quota)),
             _ => Ok(()),
         }
     }

@@ -211,7 +211,12 @@ impl World {
     }
 
     fn listed(&self, query: &QueueQuery) -> Vec<usize> {
-        let of_kind = |&index: &usize| query.failure_kind.as_ref().is_none_or(|k| *k == failure(index).kind);
+        let of_kind = |&index: &usize| {
+            query
+                .failure_kind
+                .as_ref()
+                .is_none_or(|k| [failure(index).kind, failure(index).class].contains(k))
+        };
         let list = match query.list {
             QueueList::NeedsAttention => return self.attention.iter().copied().filter(of_kind).collect(),
             QueueList::Excluded => return self.excluded.iter().copied().collect(),
@@ -276,7 +281,7 @@ impl World {
         let mut groups: Vec<FailureGroup> = Vec::new();
         for &index in &self.attention {
             let failure = failure(index);
-            if let Some(group) = groups.iter_mut().find(|g| g.failure.kind == failure.kind) {
+            if let Some(group) = groups.iter_mut().find(|g| g.failure.class == failure.class) {
                 group.files += 1;
             } else {
                 let destinations = self.snapshot.destinations.iter().map(|d| d.name.clone()).collect();
@@ -290,7 +295,7 @@ impl World {
     fn change(&mut self, selection: &Selection, change: Change) -> Reply {
         let named = |index: usize| match selection {
             Selection::All => true,
-            Selection::Kind(kind) => *kind == failure(index).kind,
+            Selection::Kind(kind) => [failure(index).kind, failure(index).class].contains(kind),
             Selection::Items(ids) => ids.contains(&format!("r{index}")),
         };
         let chosen: Vec<usize> = match change {

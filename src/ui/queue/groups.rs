@@ -53,7 +53,7 @@ impl Queue {
 
     fn group(&mut self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup) {
         let failure = &group.failure;
-        let was_open = self.open_group.as_deref() == Some(failure.kind.as_str());
+        let was_open = self.open_group.as_deref() == Some(failure.class.as_str());
         let mut open = was_open;
         ui.horizontal_top(|ui| {
             widgets::mark(ui, Icon::Attention, 22.0, tokens(ui).accent);
@@ -76,7 +76,7 @@ impl Queue {
             });
         });
         if open != was_open {
-            self.open_group = open.then(|| failure.kind.clone());
+            self.open_group = open.then(|| failure.class.clone());
         }
         if open {
             self.group_rows(ui, env);
@@ -85,7 +85,7 @@ impl Queue {
 
     fn group_buttons(&self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup) {
         let failure = &group.failure;
-        let selection = Selection::Kind(failure.kind.clone());
+        let selection = Selection::Kind(failure.class.clone());
         ui.horizontal(|ui| {
             let text = if group.files == 1 { "Try again" } else { "Try all again" };
             let name = format!("{text}: {}", failure.summary);
@@ -96,6 +96,12 @@ impl Queue {
                 let name = format!("Restore from trash: {}", failure.summary);
                 if widgets::named_button(ui, Kind::Normal, "Restore from trash", &name).clicked() {
                     env.out.push(Command::change(Verb::Reclaim, selection.clone()));
+                }
+            }
+            if failure.action == "open_network" {
+                let name = format!("Open network settings: {}", failure.summary);
+                if widgets::named_button(ui, Kind::Quiet, "Open network settings", &name).clicked() {
+                    env.out.push(Command::Go(Screen::Settings));
                 }
             }
             let goes_to_destination = ["sign_in_again", "free_space", "open_destination", "connect_disk"]

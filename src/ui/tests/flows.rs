@@ -138,7 +138,7 @@ fn one_file_a_class_or_all_can_be_tried_again() {
     assert!(window.sees("Trying 1 file again"));
     assert_eq!(window.world.borrow().attention.len(), 2, "the others still need the person");
     window.click("Try all again: The file is empty");
-    assert_eq!(window.asked(|r| *r == Request::Retry(Selection::Kind("empty".into()))), 1);
+    assert_eq!(window.asked(|r| *r == Request::Retry(Selection::Kind("empty.".into()))), 1);
     assert!(window.sees("Nothing needs you"));
     let mut window = Window::open(World::busy(900));
     window.click("Review");

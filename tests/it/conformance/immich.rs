@@ -14,6 +14,7 @@ use safelight::destination::http::{Client, Settings};
 use safelight::destination::immich::Immich;
 use safelight::destination::{Companion, Destination as _, Item, Sent, SharedDestination, Transfer};
 use safelight::domain::asset::ResourceKind;
+use safelight::domain::cause::Cause;
 use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::messages;
 use safelight::domain::record::{Evidence, ProofMethod};
@@ -151,7 +152,7 @@ async fn a_copy_in_the_trash_is_never_safe_and_says_how_to_get_it_out() {
         bench.server.set(|moods| moods.blind_checks = 1);
         let receipt = bench.receipt(&to, &other).await;
         let failure = to.prove(&other, &receipt, &bench.transfer()).await.expect_err("in the trash");
-        assert_eq!(failure.details, messages::TRASHED);
+        assert_eq!(failure.cause, Some(Cause::Trashed));
     }
 }
 

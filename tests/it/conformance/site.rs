@@ -13,7 +13,7 @@ use safelight::destination::{
     Abilities, BoxFuture, Checkpoint, Destination as _, Item, Phase, SaveCheckpoint, Sent, SharedDestination,
     Transfer,
 };
-use safelight::domain::failure::{Failure, FailureKind, Reach, Retry};
+use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::key::{Layout, parse_temp_name};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -363,10 +363,8 @@ impl SaveCheckpoint for Saver {
                     std::future::pending().await
                 }
                 Trap::FailAt(at) if number >= at => Err(Failure {
-                    kind: FailureKind::Server,
-                    retry: Retry::Never,
                     reach: Reach::Run,
-                    details: "the store is gone".to_owned(),
+                    ..Failure::permanent(FailureKind::Server, "the store is gone")
                 }),
                 _ => {
                     self.kept.lock().expect("unpoisoned").push(checkpoint);

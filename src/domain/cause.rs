@@ -1,0 +1,219 @@
+//! Why exactly something failed, where that is known and has a remedy of its own.
+//!
+//! A failure's kind says what a program must know: try again or not, one file or all. Its cause
+//! says what a person must know: the same kind may have remedies that have nothing in common.
+
+use super::messages::{Action, Message, message};
+
+/// A cause that has words of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// The server has the bytes, but in its trash.
+    Trashed,
+    /// The network says that it wants a sign-in.
+    SignInPage,
+    /// A web page came where none belongs: a network's sign-in, or the wrong address.
+    WebPage,
+    /// A server in front refused a body for its size.
+    UploadLimit,
+    /// The same, by Cloudflare, whose limit is known.
+    CloudflareLimit,
+    /// This computer's clock and the server's differ too much.
+    Clock,
+    /// The account's share of the server is used up; the server's disk may be empty.
+    Quota,
+    /// The server does not know the key.
+    KeyUnknown,
+    /// The key or session has ended.
+    KeyExpired,
+    /// The key may not do all that is needed.
+    KeyLacks,
+    /// The certificate leads to no authority that is known here.
+    UnknownAuthority,
+    /// The certificate's time is over.
+    CertificateExpired,
+    /// The certificate's time has not begun.
+    CertificateNotYet,
+    /// The certificate is another name's.
+    CertificateName,
+    /// What answers does not speak TLS.
+    NotEncrypted,
+    /// The computer is there, and nothing listens.
+    Refused,
+    /// The proxy cannot be used.
+    Proxy,
+    /// The proxy wants a name and a password.
+    ProxySignIn,
+    /// The server speaks another version.
+    ServerVersion,
+    /// The keyring is locked or does not answer.
+    KeyringLocked,
+    /// There is no keyring.
+    KeyringMissing,
+}
+
+impl Cause {
+    /// All causes.
+    pub const ALL: [Self; 21] = [
+        Self::Trashed,
+        Self::SignInPage,
+        Self::WebPage,
+        Self::UploadLimit,
+        Self::CloudflareLimit,
+        Self::Clock,
+        Self::Quota,
+        Self::KeyUnknown,
+        Self::KeyExpired,
+        Self::KeyLacks,
+        Self::UnknownAuthority,
+        Self::CertificateExpired,
+        Self::CertificateNotYet,
+        Self::CertificateName,
+        Self::NotEncrypted,
+        Self::Refused,
+        Self::Proxy,
+        Self::ProxySignIn,
+        Self::ServerVersion,
+        Self::KeyringLocked,
+        Self::KeyringMissing,
+    ];
+
+    /// The cause's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trashed => "trashed",
+            Self::SignInPage => "sign_in_page",
+            Self::WebPage => "web_page",
+            Self::UploadLimit => "upload_limit",
+            Self::CloudflareLimit => "cloudflare_limit",
+            Self::Clock => "clock",
+            Self::Quota => "quota",
+            Self::KeyUnknown => "key_unknown",
+            Self::KeyExpired => "key_expired",
+            Self::KeyLacks => "key_lacks",
+            Self::UnknownAuthority => "unknown_authority",
+            Self::CertificateExpired => "certificate_expired",
+            Self::CertificateNotYet => "certificate_not_yet",
+            Self::CertificateName => "certificate_name",
+            Self::NotEncrypted => "not_encrypted",
+            Self::Refused => "refused",
+            Self::Proxy => "proxy",
+            Self::ProxySignIn => "proxy_sign_in",
+            Self::ServerVersion => "server_version",
+            Self::KeyringLocked => "keyring_locked",
+            Self::KeyringMissing => "keyring_missing",
+        }
+    }
+
+    /// The cause with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == text)
+    }
+
+    /// What a person is told of it.
+    #[expect(clippy::too_many_lines, reason = "a table: one row a cause")]
+    pub(super) fn message(self) -> Message {
+        use Action::{FreeSpace, OpenDestination, OpenNetwork, RestoreFromTrash, SignInAgain, Wait};
+        match self {
+            Self::Trashed => message(
+                "The server has this file in its trash",
+                "It is not safe there: restore it from the trash, or leave it out",
+                RestoreFromTrash,
+            ),
+            Self::SignInPage => message(
+                "This network asks you to sign in first",
+                "Sign in with a web browser; backup goes on by itself",
+                Wait,
+            ),
+            Self::WebPage => message(
+                "A web page answered in place of the server",
+                "If this network asks for a sign-in, do that in a web browser; otherwise check the address",
+                OpenDestination,
+            ),
+            Self::UploadLimit => message(
+                "A server in front limits how large an upload may be",
+                "Raise the limit there, or use an address that does not lead through it",
+                OpenDestination,
+            ),
+            Self::CloudflareLimit => message(
+                "The server in front limits uploads to about 100 MB",
+                "Use an address that does not lead through Cloudflare, such as the one in your own network",
+                OpenDestination,
+            ),
+            Self::Clock => message(
+                "This computer's clock is wrong",
+                "Set its date and time; backup goes on by itself",
+                Wait,
+            ),
+            Self::Quota => message(
+                "Your account at the server is full",
+                "Make room there, or ask for more; backup goes on by itself",
+                FreeSpace,
+            ),
+            Self::KeyUnknown => message(
+                "The server does not know this key",
+                "Make a new key at the server, and enter it under Password",
+                SignInAgain,
+            ),
+            Self::KeyExpired => message(
+                "The key has expired",
+                "Make a new key at the server, and enter it under Password",
+                SignInAgain,
+            ),
+            Self::KeyLacks => message(
+                "The key does not allow all that a backup needs",
+                "Give it the permissions named in the details, or make a new key",
+                SignInAgain,
+            ),
+            Self::UnknownAuthority => message(
+                "The server's certificate is signed by itself or by nobody this computer knows",
+                "If the server is yours, choose its certificate authority in Settings, Network",
+                OpenNetwork,
+            ),
+            Self::CertificateExpired => message(
+                "The server's certificate has expired",
+                "Renew it at the server; if it is new, check this computer's clock",
+                OpenDestination,
+            ),
+            Self::CertificateNotYet => message(
+                "The server's certificate is not valid yet",
+                "Check this computer's clock, then the server's",
+                OpenDestination,
+            ),
+            Self::CertificateName => message(
+                "The server's certificate is for another name",
+                "Use the address that the certificate is for",
+                OpenDestination,
+            ),
+            Self::NotEncrypted => message(
+                "The server does not encrypt at this address",
+                "Check the address and its port",
+                OpenDestination,
+            ),
+            Self::Refused => message(
+                "The computer is there, but no server answers at this address",
+                "Start the server, or check the port in the address",
+                OpenDestination,
+            ),
+            Self::Proxy => {
+                message("The proxy cannot be used", "Check the proxy in Settings, Network", OpenNetwork)
+            }
+            Self::ProxySignIn => message(
+                "The proxy asks for a name and a password",
+                "Enter them for the proxy in Settings, Network",
+                OpenNetwork,
+            ),
+            Self::ServerVersion => message(
+                "The server's version and Safelight's do not fit",
+                "Bring the server up to date; the details say what is needed",
+                OpenDestination,
+            ),
+            Self::KeyringLocked => message("The keyring is locked", "Unlock it, then try again", SignInAgain),
+            Self::KeyringMissing => message(
+                "There is no keyring here to keep a password in",
+                "Start one, or put the password where the details say",
+                SignInAgain,
+            ),
+        }
+    }
+}
