@@ -78,6 +78,9 @@ impl Executor {
         F: FnOnce() -> T + Send + 'static,
     {
         match &self.0 {
+            #[cfg(test)]
+            Kind::Inline => hang::run(work).await,
+            #[cfg(not(test))]
             Kind::Inline => Ok(work()),
             Kind::Threads { queue, slots, .. } => {
                 let slot = Arc::clone(slots).acquire_owned().await.map_err(|_closed| WorkLost)?;
@@ -104,6 +107,28 @@ impl Executor {
 impl std::fmt::Debug for Executor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.is_inline() { "Executor::Inline" } else { "Executor::Threads" })
+    }
+}
+
+/// Inline work that would wait for ever says so, and its caller waits for ever in its place: so a
+/// disk that hangs can be simulated on one thread.
+#[cfg(test)]
+pub(crate) mod hang {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+    struct ForEver;
+
+    /// Never comes back. Only for work that an inline executor runs.
+    pub(crate) fn for_ever() -> ! {
+        resume_unwind(Box::new(ForEver))
+    }
+
+    pub(super) async fn run<T>(work: impl FnOnce() -> T) -> Result<T, super::WorkLost> {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(done) => Ok(done),
+            Err(payload) if payload.is::<ForEver>() => std::future::pending().await,
+            Err(payload) => resume_unwind(payload),
+        }
     }
 }
 

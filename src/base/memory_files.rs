@@ -27,6 +27,8 @@ struct Tree {
     nodes: Vec<Node>,
     file_systems: BTreeMap<Vec<u8>, String>,
     unplugged: Vec<Vec<u8>>,
+    #[cfg(test)]
+    hanging: Vec<Vec<u8>>,
     opened: u64,
     listed: u64,
 }
@@ -62,6 +64,8 @@ impl MemoryFiles {
             nodes: vec![root],
             file_systems: BTreeMap::new(),
             unplugged: Vec::new(),
+            #[cfg(test)]
+            hanging: Vec::new(),
             opened: 0,
             listed: 0,
         };
@@ -165,6 +169,12 @@ impl MemoryFiles {
     /// Pulls a disk out: nothing is at or below this path until [`MemoryFiles::plug`].
     pub fn unplug(&self, root: impl AsRef<Path>) {
         self.tree().unplugged.push(path_bytes(root.as_ref()));
+    }
+
+    /// Whoever asks where a path at or below this one leads gets no answer. Only for inline executors.
+    #[cfg(test)]
+    pub(crate) fn hang(&self, root: impl AsRef<Path>) {
+        self.tree().hanging.push(path_bytes(root.as_ref()));
     }
 
     /// Puts it back.
@@ -337,6 +347,16 @@ impl SourceFiles for MemoryFiles {
         tree.find(&path)?;
         let named = tree.file_systems.iter().rev().find(|(root, _)| is_at_or_below(&path, root));
         Ok(named.map_or_else(|| "memory".to_owned(), |(_, name)| name.clone()))
+    }
+
+    #[cfg(test)]
+    fn resolve(&self, path: &Path) -> io::Result<std::path::PathBuf> {
+        let at = path_bytes(path);
+        let hangs = self.tree().hanging.iter().any(|root| is_at_or_below(&at, root));
+        if hangs {
+            crate::base::executor::hang::for_ever();
+        }
+        Ok(path.to_path_buf())
     }
 }
 

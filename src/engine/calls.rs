@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
 use super::handle::Call;
+use super::places::{Resolved, Wanted};
 use super::runner::Runner;
 use super::secrets::Entered;
 use super::setup;
@@ -26,6 +27,7 @@ pub(super) type Outcome = Result<Reply, ApiError>;
 pub(super) struct Prepared {
     pub outcome: Result<(NewDestination, SharedDestination), ApiError>,
     pub consent_all: bool,
+    pub places: Resolved,
     pub reply: oneshot::Sender<Outcome>,
 }
 
@@ -67,12 +69,21 @@ impl Supervisor {
             | Request::Events { .. } => return self.spawn_query(request, reply),
             Request::TestTarget { target, allow_http, secret } => {
                 let entered = Entered { allow_http, secret: secret.map(SecretText::into_inner) };
-                return self.spawn_test(&target, entered, reply).await;
+                return self.look_up(Wanted::Test { target, entered }, reply).await;
             }
             Request::TestDestination { id } => return self.spawn_retest(DestinationId(id), reply),
             Request::AddDestination { target, name, allow_http, consent_all, secret } => {
                 let entered = Entered { allow_http, secret: secret.map(SecretText::into_inner) };
-                return self.prepare_destination(target, name, entered, consent_all, reply).await;
+                let wanted = Wanted::Destination { target, name, entered, consent_all };
+                return self.look_up(wanted, reply).await;
+            }
+            Request::AddSource { path, consent_all } => {
+                return self.look_up(Wanted::Source { path, consent_all }, reply).await;
+            }
+            Request::Consent { sources, destination } => {
+                let sources = sources.into_iter().map(SourceId).collect();
+                let destination = DestinationId(destination);
+                return self.look_up(Wanted::Consent { sources, destination }, reply).await;
             }
             Request::SetSecret { id, secret } => {
                 return self.spawn_set_secret(DestinationId(id), secret.into_inner(), reply);
@@ -94,7 +105,6 @@ impl Supervisor {
                 self.refresh_snapshot().await;
                 Ok(Reply::Snapshot(Box::new(self.snapshot.clone())))
             }
-            Request::AddSource { path, consent_all } => self.add_source(&path, consent_all).await,
             Request::RemoveSource { id } => self.remove_source(SourceId(id)).await,
             Request::Rescan { id } => {
                 self.library.rescan(id.map(SourceId));
@@ -103,10 +113,6 @@ impl Supervisor {
             Request::RemoveDestination { id } => self.remove_destination(DestinationId(id)).await,
             Request::EnableDestination { id, enabled } => {
                 self.enable_destination(DestinationId(id), enabled).await
-            }
-            Request::Consent { sources, destination } => {
-                let sources: Vec<SourceId> = sources.into_iter().map(SourceId).collect();
-                self.consent(&sources, DestinationId(destination)).await
             }
             Request::SetBackup { on } => self.set_backup(on).await,
             Request::Pause { for_secs } => {
@@ -137,6 +143,8 @@ impl Supervisor {
             | Request::Queue(_)
             | Request::FailureGroups
             | Request::Events { .. }
+            | Request::AddSource { .. }
+            | Request::Consent { .. }
             | Request::TestTarget { .. }
             | Request::SetSecret { .. }
             | Request::TestDestination { .. }

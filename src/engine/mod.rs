@@ -12,6 +12,7 @@ mod guard;
 mod handle;
 pub mod library;
 mod outage;
+mod places;
 mod policy;
 mod port;
 mod progress;

@@ -1,19 +1,20 @@
 //! Adding and removing sources and destinations, and the person's consent.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::calls::{Outcome, Prepared, bytes_of, internal, refused, usage};
+use super::places::{Resolved, trimmed};
 use super::queries::Context;
 use super::runner::{Runner, job_limit};
 use super::secrets::Entered;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
 use crate::api::{ApiError, ErrorKind, PathText, Reply, TestReport};
-use crate::base::files::{EntryKind, path_bytes, path_from_bytes};
+use crate::base::files::path_bytes;
 use crate::base::mutant::{self, Mutant};
 use crate::destination::Abilities;
 use crate::destination::address::canonical;
@@ -23,6 +24,13 @@ use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::record::ProofMethod;
 use crate::domain::target::{DestinationKind, NAME_LEN_MAX, Target, is_valid_name};
 use crate::store::{DestinationRow, NewDestination, QueueContext};
+
+/// How a destination is to be added.
+pub(super) struct Order {
+    pub name: Option<String>,
+    pub entered: Entered,
+    pub consent_all: bool,
+}
 
 /// Where a saved destination is.
 pub(super) fn address_of(row: &DestinationRow) -> Address {
@@ -107,12 +115,13 @@ impl Supervisor {
         Context { queue, library_revision: self.snapshot.library_revision }
     }
 
-    fn resolved(&self, path: &[u8]) -> PathBuf {
-        let path = path_from_bytes(path);
-        self.deps.files.resolve(&path).unwrap_or(path)
-    }
-
-    pub(super) async fn add_source(&mut self, path: &PathText, consent_all: bool) -> Outcome {
+    pub(super) async fn add_source(
+        &mut self,
+        path: &PathText,
+        looked: Result<String, ApiError>,
+        consent_all: bool,
+        places: &Resolved,
+    ) -> Outcome {
         let bytes = trimmed(bytes_of(path)?);
         if bytes.first() != Some(&b'/') {
             return Err(usage("a source is an absolute path"));
@@ -123,12 +132,12 @@ impl Supervisor {
         });
         if let Some(id) = known.await.map_err(|e| internal(&e))? {
             if consent_all {
-                self.consent_to_all(id).await?;
+                self.consent_to_all(id, places).await?;
             }
             return Ok(Reply::Source { id: id.0, is_new: false });
         }
-        let file_system = self.look_at_source(&bytes)?;
-        self.refuse_overlap(&bytes)?;
+        let file_system = looked?;
+        self.refuse_overlap(&bytes, places)?;
         let stored = bytes.clone();
         let id = self
             .store
@@ -136,7 +145,7 @@ impl Supervisor {
             .await
             .map_err(|e| internal(&e))?;
         if consent_all {
-            self.consent_to_all(id).await?;
+            self.consent_to_all(id, places).await?;
         }
         self.library.refresh_sources();
         self.library.rescan(Some(id));
@@ -144,33 +153,11 @@ impl Supervisor {
         Ok(Reply::Source { id: id.0, is_new: true })
     }
 
-    /// The file system's name, or why this cannot be a source.
-    fn look_at_source(&self, bytes: &[u8]) -> Result<String, ApiError> {
-        let path = path_from_bytes(bytes);
-        let name = String::from_utf8_lossy(bytes).into_owned();
-        let cannot = |error: &std::io::Error| {
-            let why = match error.kind() {
-                std::io::ErrorKind::NotFound => "There is no such folder",
-                std::io::ErrorKind::PermissionDenied => "You may not open this folder",
-                _ => "This folder cannot be read",
-            };
-            ApiError::new(ErrorKind::Source, format!("{why}: {name}"))
-        };
-        // A source may be given through a link; what it leads to is looked at.
-        let real = self.deps.files.resolve(&path).map_err(|e| cannot(&e))?;
-        let stat = self.deps.files.stat(&real).map_err(|e| cannot(&e))?;
-        if stat.kind != EntryKind::Dir {
-            return Err(ApiError::new(ErrorKind::Source, format!("This is a file, not a folder: {name}")));
-        }
-        self.deps.files.list(&real).map_err(|e| cannot(&e))?;
-        self.deps.files.file_system(&real).map_err(|e| cannot(&e))
-    }
-
     /// A folder cannot be backed up into itself.
-    fn refuse_overlap(&self, source: &[u8]) -> Result<(), ApiError> {
-        let source = self.resolved(source);
+    fn refuse_overlap(&self, source: &[u8], places: &Resolved) -> Result<(), ApiError> {
+        let source = places.of(source);
         for runner in self.runners.values().filter(|runner| runner.row.kind == DestinationKind::Folder) {
-            if overlaps(&source, &self.resolved(&runner.row.address)) {
+            if overlaps(&source, &places.of(&runner.row.address)) {
                 return Err(usage(format!(
                     "This folder and the backup {} are inside one another: a folder cannot be backed up into itself",
                     runner.row.name
@@ -180,10 +167,10 @@ impl Supervisor {
         Ok(())
     }
 
-    async fn consent_to_all(&mut self, source: SourceId) -> Result<(), ApiError> {
+    async fn consent_to_all(&mut self, source: SourceId, places: &Resolved) -> Result<(), ApiError> {
         let ids: Vec<DestinationId> = self.runners.keys().copied().collect();
         for id in ids {
-            self.consent(&[source], id).await?;
+            self.consent(&[source], id, places).await?;
         }
         Ok(())
     }
@@ -201,7 +188,12 @@ impl Supervisor {
         Ok(Reply::Done)
     }
 
-    pub(super) async fn consent(&mut self, sources: &[SourceId], destination: DestinationId) -> Outcome {
+    pub(super) async fn consent(
+        &mut self,
+        sources: &[SourceId],
+        destination: DestinationId,
+        places: &Resolved,
+    ) -> Outcome {
         if !self.runners.contains_key(&destination) {
             return Err(usage("there is no such destination"));
         }
@@ -210,7 +202,7 @@ impl Supervisor {
             let Some(row) = known.iter().find(|row| row.id == *source) else {
                 return Err(usage("there is no such source"));
             };
-            self.refuse_overlap(&row.path)?;
+            self.refuse_overlap(&row.path, places)?;
         }
         let pairs = sources.to_vec();
         self.store
@@ -269,12 +261,12 @@ impl Supervisor {
     }
 
     /// The destination that a person's words name already.
-    fn saved(&self, target: &Target) -> Option<&Runner> {
+    fn saved(&self, target: &Target, places: &Resolved) -> Option<&Runner> {
         self.runners.values().find(|runner| match target {
             Target::NameOrPath(name) => runner.row.name == *name,
             Target::Folder(path) => {
                 runner.row.kind == DestinationKind::Folder
-                    && self.resolved(&runner.row.address) == self.resolved(path)
+                    && places.of(&runner.row.address) == places.of(&trimmed(path.clone()))
             }
             Target::Url { kind, url } => {
                 canonical(*kind, url).is_ok_and(|text| runner.row.address == text.as_bytes())
@@ -282,14 +274,14 @@ impl Supervisor {
         })
     }
 
-    fn address(&self, target: &Target) -> Result<Address, ApiError> {
+    fn address(&self, target: &Target, places: &Resolved) -> Result<Address, ApiError> {
         match target {
             Target::Folder(path) if path.first() == Some(&b'/') => {
                 let address = Address::new(DestinationKind::Folder, trimmed(path.clone()));
-                let folder = self.resolved(&address.address);
+                let folder = places.of(&address.address);
                 for source in &self.snapshot.sources {
                     let source = bytes_of(&source.path)?;
-                    if overlaps(&self.resolved(&source), &folder) {
+                    if overlaps(&places.of(&source), &folder) {
                         return Err(usage(
                             "The backup and a folder to be backed up are inside one another: a folder cannot be backed up into itself",
                         ));
@@ -310,12 +302,13 @@ impl Supervisor {
         &mut self,
         target: &PathText,
         entered: Entered,
+        places: &Resolved,
         reply: oneshot::Sender<Outcome>,
     ) {
         self.refresh_snapshot().await;
         let address = bytes_of(target)
             .and_then(|bytes| Target::parse(&bytes).map_err(|bad| usage(bad.to_string())))
-            .and_then(|target| self.address(&target))
+            .and_then(|target| self.address(&target, places))
             .map(|address| entered.with(address));
         let deps = self.deps.clone();
         self.tasks.spawn(async move {
@@ -330,15 +323,15 @@ impl Supervisor {
 
     pub(super) async fn prepare_destination(
         &mut self,
-        target: PathText,
-        name: Option<String>,
-        entered: Entered,
-        consent_all: bool,
+        target: &PathText,
+        order: Order,
+        places: Resolved,
         reply: oneshot::Sender<Outcome>,
     ) {
         self.refresh_snapshot().await;
+        let Order { name, entered, consent_all } = order;
         let found =
-            bytes_of(&target).and_then(|bytes| Target::parse(&bytes).map_err(|bad| usage(bad.to_string())));
+            bytes_of(target).and_then(|bytes| Target::parse(&bytes).map_err(|bad| usage(bad.to_string())));
         let target = match found {
             Ok(target) => target,
             Err(error) => {
@@ -346,18 +339,18 @@ impl Supervisor {
                 return;
             }
         };
-        if let Some(runner) = self.saved(&target) {
+        if let Some(runner) = self.saved(&target, &places) {
             let known =
                 Reply::Destination { id: runner.id().0, name: runner.row.name.clone(), is_new: false };
             reply.send(Ok(known)).ok();
             return;
         }
-        let address = self.address(&target).and_then(|address| {
+        let address = self.address(&target, &places).and_then(|address| {
             let name = self.new_name(name, &address)?;
             Ok((name.clone(), Address { name: Some(name), ..entered.with(address) }))
         });
         let (deps, installation) = (self.deps.clone(), self.installation.uuid.clone());
-        let turn = address.as_ref().ok().map(|(_name, address)| self.turn_at(address));
+        let turn = address.as_ref().ok().map(|(_name, address)| self.turn_at(address, &places));
         self.tasks.spawn(async move {
             let _alone = match &turn {
                 Some(turn) => Some(turn.lock().await),
@@ -374,15 +367,15 @@ impl Supervisor {
                 },
                 Err(error) => Err(error),
             };
-            TaskEnd::Prepared(Box::new(Prepared { outcome, consent_all, reply }))
+            TaskEnd::Prepared(Box::new(Prepared { outcome, consent_all, places, reply }))
         });
     }
 
     /// One place is set up by one request at a time: setting it up clears what a killed run left
     /// there, which must not be what another request is just using.
-    fn turn_at(&mut self, address: &Address) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn_at(&mut self, address: &Address, places: &Resolved) -> Arc<tokio::sync::Mutex<()>> {
         let place = match address.kind {
-            DestinationKind::Folder => path_bytes(&self.resolved(&address.address)),
+            DestinationKind::Folder => path_bytes(&places.of(&address.address)),
             _ => address.address.clone(),
         };
         self.setting_up.retain(|_place, turn| Arc::strong_count(turn) > 1);
@@ -421,9 +414,9 @@ impl Supervisor {
 
     /// A destination that was tried is saved, switched on, and its extension called.
     pub(super) async fn destination_prepared(&mut self, prepared: Prepared) {
-        let Prepared { outcome, consent_all, reply } = prepared;
+        let Prepared { outcome, consent_all, places, reply } = prepared;
         let saved = match outcome {
-            Ok((new, destination)) => self.save_destination(new, destination, consent_all).await,
+            Ok((new, destination)) => self.save_destination(new, destination, consent_all, &places).await,
             Err(error) => Err(error),
         };
         reply.send(saved).ok();
@@ -434,12 +427,12 @@ impl Supervisor {
         mut new: NewDestination,
         destination: crate::destination::SharedDestination,
         consent_all: bool,
+        places: &Resolved,
     ) -> Outcome {
         // The same disk at another address is the same destination.
         if let Some(known) = self.runners.values().find(|runner| runner.row.uuid == new.abilities.uuid) {
             // Two requests at once for one place: the other came first.
-            if known.row.kind == new.kind && self.resolved(&known.row.address) == self.resolved(&new.address)
-            {
+            if known.row.kind == new.kind && places.of(&known.row.address) == places.of(&new.address) {
                 let name = known.row.name.clone();
                 return Ok(Reply::Destination { id: known.id().0, name, is_new: false });
             }
@@ -480,12 +473,4 @@ impl Supervisor {
 fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// A path without its trailing slashes.
-fn trimmed(mut path: Vec<u8>) -> Vec<u8> {
-    while path.len() > 1 && path.last() == Some(&b'/') {
-        path.pop();
-    }
-    path
 }

@@ -12,6 +12,7 @@ use super::gates::{Gates, Moment};
 use super::handle::{Handle, channel};
 use super::library::{Library, LibraryDeps, LibraryState};
 use super::outage::DataDisk;
+use super::places::Places;
 use super::progress::Meter;
 use super::publish::Badges;
 use super::runner::{FLOOR, Runner};
@@ -77,6 +78,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     let moment = Moment { now, wall: deps.clock.now(), zone: (deps.zone)() };
     let gates = Gates::new(rules, *deps.conditions.borrow(), &moment);
     let supervisor = Supervisor {
+        places: Places::new(Arc::clone(&deps.files), &deps.library_executor),
         deps,
         store,
         end,

@@ -13,6 +13,7 @@ use super::gates::Gates;
 use super::handle::{Call, EngineEnd};
 use super::library::{Library, LibraryState};
 use super::outage::{DataDisk, Unwritten};
+use super::places::Places;
 use super::policy;
 use super::progress::Meter;
 use super::publish::Badges;
@@ -55,6 +56,8 @@ pub(super) struct Supervisor {
     pub library_state: LibraryState,
     pub installation: Installation,
     pub runners: BTreeMap<DestinationId, Runner>,
+    /// Where paths lead.
+    pub places: Places,
     /// Places that are being set up now.
     pub setting_up: BTreeMap<Vec<u8>, Arc<tokio::sync::Mutex<()>>>,
     pub tasks: JoinSet<TaskEnd>,
@@ -164,6 +167,7 @@ impl Supervisor {
                     runner.audited(is_done, Instant::now());
                 }
             }
+            TaskEnd::Found(found) => self.found(*found).await,
             TaskEnd::Prepared(prepared) => self.destination_prepared(*prepared).await,
             TaskEnd::Reclaimed => self.process_all(),
             TaskEnd::DataProbed { outcome, count } => self.data_probed(outcome, count),

@@ -11,6 +11,7 @@ use super::audit;
 use super::calls::Prepared;
 use super::guard::caught;
 use super::outage;
+use super::places::Found;
 use super::policy::Processed;
 use super::supervisor::Supervisor;
 use super::transfer::Ended;
@@ -56,6 +57,8 @@ pub(super) enum TaskEnd {
     Listed { destination: DestinationId, is_done: bool },
     /// Unproven copies were looked at, or could not be for now.
     Audited { destination: DestinationId, is_done: bool },
+    /// Where the places of a request lead was found out.
+    Found(Box<Found>),
     /// A destination that the person is adding was tried.
     Prepared(Box<Prepared>),
     /// Files were taken out of a server's trash; they are to be tried again.

@@ -6,6 +6,7 @@ mod hostile;
 mod independence;
 mod outage;
 mod places;
+mod silent;
 pub mod sim;
 mod stage;
 mod trouble;
