@@ -6,6 +6,7 @@
 
 pub mod framing;
 pub mod gate;
+pub mod network;
 pub mod rows;
 pub mod snapshot;
 pub mod wire;
@@ -13,12 +14,13 @@ pub mod wire;
 use serde::{Deserialize, Serialize};
 
 pub use gate::*;
+pub use network::*;
 pub use rows::*;
 pub use snapshot::*;
 pub use wire::{PathText, SecretText};
 
 /// The version both ends must share. Raised with any change to these types.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 /// The largest frame either end accepts, in bytes.
 pub const FRAME_LEN_MAX: usize = 8 << 20;
 /// The most rows a page may ask for.
@@ -176,6 +178,14 @@ pub enum Request {
     Resume,
     /// Says when backup may work. The rules now are in the snapshot.
     SetRules(Rules),
+    /// Says how servers are reached: how fast, through which proxy, trusting whom. Holds at once, for
+    /// what is running too. What is set now is in the snapshot.
+    SetNetwork(NetworkText),
+    /// Keeps the password of the proxy that is set, in the keyring.
+    SetProxySecret {
+        /// The password.
+        secret: SecretText,
+    },
     /// Tries failed items again now. Replies [`Reply::Changed`].
     Retry(Selection),
     /// Leaves items out for good. Replies [`Reply::Changed`].

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::gate::{ConditionsText, Rules};
+use super::network::NetworkText;
 use super::rows::FailureText;
 use super::wire::PathText;
 
@@ -37,6 +38,12 @@ pub struct Snapshot {
     /// What the computer is like now.
     #[serde(default)]
     pub conditions: ConditionsText,
+    /// How servers are reached.
+    #[serde(default)]
+    pub network: NetworkText,
+    /// What is wrong with that: a sentence.
+    #[serde(default)]
+    pub network_note: Option<String>,
 }
 
 /// The main toggle's state.

@@ -58,6 +58,13 @@ pub enum SecretTrouble {
     Failed,
 }
 
+impl SecretTrouble {
+    /// There is no keyring at all, or none that works: unlocking would not help.
+    pub fn is_missing(self) -> bool {
+        matches!(self, Self::Missing | Self::Failed)
+    }
+}
+
 /// A keyring's answer, to come.
 pub type SecretFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SecretTrouble>> + Send + 'a>>;
 

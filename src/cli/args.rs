@@ -71,6 +71,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Copy files back from a destination, each one compared
     Restore(RestoreArgs),
+    /// How servers are reached: shows it, or changes what is named
+    Settings(SettingsArgs),
     /// Write a file for support: how things are, without names of files, places and people
     Support(SupportArgs),
 }
@@ -215,6 +217,23 @@ pub struct UntrashArgs {
     pub ids: Vec<String>,
 }
 
+/// `settings`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
+pub struct SettingsArgs {
+    /// The most that is sent to servers, in MB a second; off for no limit
+    #[arg(long, value_name = "MB|off")]
+    pub upload_limit: Option<String>,
+    /// system (as the environment says), none, or an address as http://[USER@]HOST:PORT
+    #[arg(long, value_name = "PROXY")]
+    pub proxy: Option<String>,
+    /// Trust the certificate authorities in this file too; none for the system's alone
+    #[arg(long, value_name = "FILE|none")]
+    pub ca_file: Option<PathBuf>,
+    /// Read the proxy's password from the first line of standard input; it is kept in the keyring
+    #[arg(long)]
+    pub proxy_password_stdin: bool,
+}
+
 /// `support`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct SupportArgs {
@@ -289,6 +308,9 @@ mod tests {
             "exclude 1 f3",
             "untrash --all",
             "untrash 1 2",
+            "settings",
+            "settings --json --upload-limit 2.5 --proxy none --ca-file /a.pem",
+            "settings --upload-limit off --proxy http://ann@h:3128 --proxy-password-stdin",
             "pause",
             "resume",
             "verify",
@@ -380,7 +402,7 @@ mod tests {
     #[test]
     fn the_help_shows_what_there_is() {
         let mut help = Arguments::command().render_help().to_string();
-        for name in ["backup", "retry", "untrash", "restore"] {
+        for name in ["backup", "retry", "untrash", "settings", "restore"] {
             let mut command = Arguments::command();
             let sub = command.find_subcommand_mut(name).expect("command");
             help += &format!("\n--- {name}\n{}", sub.render_help());

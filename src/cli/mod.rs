@@ -15,6 +15,7 @@ mod out;
 mod places;
 mod queue;
 mod resolve;
+mod settings;
 mod signals;
 mod status;
 mod support;
@@ -190,6 +191,7 @@ fn dispatch(desk: &mut Desk, command: &Command) -> Result<Exit, Trouble> {
         Command::Queue(args) => queue::run(desk, args),
         Command::Retry(args) => queue::retry(desk, args),
         Command::Exclude(args) => queue::exclude(desk, args),
+        Command::Settings(args) => settings::run(desk, args),
         Command::Untrash(args) => queue::untrash(desk, args),
         Command::Pause => {
             desk.done(Request::Pause { for_secs: None })?;

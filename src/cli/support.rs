@@ -213,6 +213,19 @@ fn learn(snapshot: &Snapshot, redactor: &mut Redactor) {
             }
         }
     }
+    if let crate::api::ProxyText::Address(address) = &snapshot.network.proxy {
+        redactor.hide(address, "(proxy)");
+        for part in address
+            .split(['/', ':', '@'])
+            .filter(|part| part.len() > 3 && *part != "http" && *part != "https")
+        {
+            redactor.hide(part, "(proxy)");
+        }
+    }
+    if let Some(file) = &snapshot.network.ca_file {
+        redactor.hide(&file.path, "(certificate file)");
+        redactor.hide(file.file_name(), "(certificate file)");
+    }
     for transfer in &snapshot.uploading {
         redactor.hide(transfer.path.file_name(), "(file)");
     }

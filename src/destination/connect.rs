@@ -9,6 +9,7 @@ use super::folder::{Folder, FolderFs, Parts, RealFs};
 use super::http::SharedHttp;
 use super::immich::Immich;
 use super::s3::S3;
+use super::way;
 use super::webdav::WebDav;
 use super::{Abilities, BoxFuture, Destination as _, SharedDestination, resumable, tus};
 use crate::base::clock::SharedClock;
@@ -17,6 +18,7 @@ use crate::base::files::path_from_bytes;
 use crate::base::rng::SharedRng;
 use crate::base::secret::Secret;
 use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::network::{NetworkRules, ProxyAddress};
 use crate::domain::target::DestinationKind;
 
 /// Where a destination is, and what is known of it.
@@ -86,6 +88,26 @@ pub trait Connect: Send + Sync {
     /// # Errors
     /// `credentials` when it cannot be kept.
     fn keep_secret<'a>(&'a self, address: &'a Address, secret: Secret) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// Takes another way to servers from now on, and says what of it cannot be done now.
+    ///
+    /// # Errors
+    /// A sentence: then everything stays as it was.
+    fn take_way<'a>(&'a self, _network: &'a NetworkRules) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Keeps the password of a proxy, in the keyring.
+    ///
+    /// # Errors
+    /// `credentials` when it cannot be kept.
+    fn keep_proxy_secret<'a>(
+        &'a self,
+        _proxy: &'a ProxyAddress,
+        _secret: Secret,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Removes a destination's secret from the keyring, as far as there is one of either.
     fn forget_secret<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, ()>;
@@ -295,6 +317,21 @@ impl Connect for Connector {
             let kept = self.vault.store.set(&account, secret).await;
             kept.map_err(|trouble| not_kept(&trouble, address.kind, address.name.as_deref(), user.as_deref()))
         })
+    }
+
+    fn take_way<'a>(&'a self, network: &'a NetworkRules) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let way = way::of(network, &self.vault, &self.executor).await?;
+            self.http.take_way(way).map_err(|failure| failure.details)
+        })
+    }
+
+    fn keep_proxy_secret<'a>(
+        &'a self,
+        proxy: &'a ProxyAddress,
+        secret: Secret,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move { way::keep_secret(&self.vault, proxy, secret).await })
     }
 
     fn forget_secret<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, ()> {

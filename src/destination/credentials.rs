@@ -148,17 +148,8 @@ impl Credentials {
             .map_or_else(|| variable_of(self.kind, self.user.as_deref()).to_owned(), variable_of_name);
         let details =
             format!("{why}; enter it again, or set {variable} in the environment that Safelight starts in");
-        let cause = trouble.and_then(cause_of);
-        Failure { cause, ..Failure::destination(FailureKind::Credentials, details) }
-    }
-}
-
-/// What the keyring's trouble is for the person.
-fn cause_of(trouble: SecretTrouble) -> Option<Cause> {
-    match trouble {
-        SecretTrouble::Missing => Some(Cause::KeyringMissing),
-        SecretTrouble::Locked | SecretTrouble::Silent => Some(Cause::KeyringLocked),
-        SecretTrouble::Failed => None,
+        let cause = trouble.map_or(Cause::PasswordMissing, |trouble| Cause::of_keyring(trouble.is_missing()));
+        Failure::destination(FailureKind::Credentials, details).because(cause)
     }
 }
 
@@ -189,7 +180,8 @@ pub fn not_kept(
     let details = format!(
         "{trouble}; Safelight keeps passwords nowhere else: set {variable} in the environment that it starts in"
     );
-    Failure { cause: cause_of(*trouble), ..Failure::destination(FailureKind::Credentials, details) }
+    let cause = Cause::of_keyring(trouble.is_missing());
+    Failure::destination(FailureKind::Credentials, details).because(cause)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub mod source;
 mod turns;
 pub mod tus;
 pub mod uploads;
+mod way;
 pub mod webdav;
 
 use std::future::Future;

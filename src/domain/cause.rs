@@ -30,6 +30,8 @@ pub enum Cause {
     KeyLacks,
     /// The certificate leads to no authority that is known here.
     UnknownAuthority,
+    /// The server shows a certificate that is made to sign others.
+    CertificateKind,
     /// The certificate's time is over.
     CertificateExpired,
     /// The certificate's time has not begun.
@@ -50,11 +52,13 @@ pub enum Cause {
     KeyringLocked,
     /// There is no keyring.
     KeyringMissing,
+    /// Nobody has entered a password.
+    PasswordMissing,
 }
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Trashed,
         Self::SignInPage,
         Self::WebPage,
@@ -66,6 +70,7 @@ impl Cause {
         Self::KeyExpired,
         Self::KeyLacks,
         Self::UnknownAuthority,
+        Self::CertificateKind,
         Self::CertificateExpired,
         Self::CertificateNotYet,
         Self::CertificateName,
@@ -76,6 +81,7 @@ impl Cause {
         Self::ServerVersion,
         Self::KeyringLocked,
         Self::KeyringMissing,
+        Self::PasswordMissing,
     ];
 
     /// The cause's stable name.
@@ -92,6 +98,7 @@ impl Cause {
             Self::KeyExpired => "key_expired",
             Self::KeyLacks => "key_lacks",
             Self::UnknownAuthority => "unknown_authority",
+            Self::CertificateKind => "certificate_kind",
             Self::CertificateExpired => "certificate_expired",
             Self::CertificateNotYet => "certificate_not_yet",
             Self::CertificateName => "certificate_name",
@@ -102,7 +109,13 @@ impl Cause {
             Self::ServerVersion => "server_version",
             Self::KeyringLocked => "keyring_locked",
             Self::KeyringMissing => "keyring_missing",
+            Self::PasswordMissing => "password_missing",
         }
+    }
+
+    /// What a keyring's trouble is for the person.
+    pub fn of_keyring(is_missing: bool) -> Self {
+        if is_missing { Self::KeyringMissing } else { Self::KeyringLocked }
     }
 
     /// The cause with this stable name.
@@ -170,6 +183,11 @@ impl Cause {
                 "If the server is yours, choose its certificate authority in Settings, Network",
                 OpenNetwork,
             ),
+            Self::CertificateKind => message(
+                "The server shows an authority's certificate in place of its own",
+                "Make a certificate for the server itself, and give the server that one",
+                OpenDestination,
+            ),
             Self::CertificateExpired => message(
                 "The server's certificate has expired",
                 "Renew it at the server; if it is new, check this computer's clock",
@@ -209,6 +227,11 @@ impl Cause {
                 OpenDestination,
             ),
             Self::KeyringLocked => message("The keyring is locked", "Unlock it, then try again", SignInAgain),
+            Self::PasswordMissing => message(
+                "No password or key is known for this place",
+                "Enter it under Password, or put it where the details say",
+                SignInAgain,
+            ),
             Self::KeyringMissing => message(
                 "There is no keyring here to keep a password in",
                 "Start one, or put the password where the details say",

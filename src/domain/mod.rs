@@ -19,6 +19,7 @@ pub mod job_url;
 pub mod key;
 pub mod media_type;
 pub mod messages;
+pub mod network;
 pub mod path;
 pub mod record;
 pub mod redact;

@@ -88,6 +88,10 @@ impl Supervisor {
             Request::SetSecret { id, secret } => {
                 return self.spawn_set_secret(DestinationId(id), secret.into_inner(), reply);
             }
+            Request::SetNetwork(network) => return self.spawn_take_way(network, reply),
+            Request::SetProxySecret { secret } => {
+                return self.spawn_set_proxy_secret(secret.into_inner(), reply);
+            }
             Request::RestoreFromTrash(selection) => return self.spawn_reclaim(selection, reply),
             Request::Verify { destination, deep } => return self.spawn_verify(destination, deep, reply),
             Request::Restore { destination, into, only } => {
@@ -143,6 +147,8 @@ impl Supervisor {
             | Request::Queue(_)
             | Request::FailureGroups
             | Request::Events { .. }
+            | Request::SetNetwork(_)
+            | Request::SetProxySecret { .. }
             | Request::AddSource { .. }
             | Request::Consent { .. }
             | Request::TestTarget { .. }

@@ -14,11 +14,11 @@ use crate::base::rng::{SharedRng, SystemRng};
 use crate::base::waker::Waker;
 use crate::destination::connect::{Connect, Connector};
 use crate::destination::credentials::Vault;
-use crate::destination::http::{Client, Settings};
+use crate::destination::http::{Bucket, Client, Settings};
 use crate::domain::gate::Conditions;
 use crate::extension::{BuiltIns, MakeExtension};
 use crate::platform::keyring::Keyring;
-use crate::platform::{conditions, network, resume};
+use crate::platform::{conditions, resume};
 
 /// The engine's dependencies.
 #[derive(Clone)]
@@ -59,15 +59,6 @@ const STORE_THREADS: usize = 3;
 /// Threads that copy to and read back from one folder.
 const FOLDER_THREADS: usize = 8;
 
-/// What the environment says of this computer's way to others.
-fn network_settings() -> Settings {
-    let extra_ca = network::extra_authorities().unwrap_or_else(|error| {
-        tracing::warn!(%error, "the file of certificate authorities cannot be read");
-        Vec::new()
-    });
-    Settings { extra_ca, ..Settings::default() }
-}
-
 /// The person's keyring and this process's environment.
 fn vault() -> std::io::Result<Vault> {
     let environment = |name: &str| std::env::var(name).ok();
@@ -96,7 +87,7 @@ impl Deps {
                 folders,
                 Arc::clone(&rng),
                 Arc::clone(&clock),
-                Arc::new(Client::new(network_settings())),
+                Arc::new(Client::new(Settings { pace: Arc::new(Bucket::new(None)), ..Settings::default() })),
                 vault()?,
             )),
             clock,

@@ -11,6 +11,7 @@ mod gates;
 mod guard;
 mod handle;
 pub mod library;
+mod network;
 mod outage;
 mod places;
 mod policy;

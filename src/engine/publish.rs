@@ -157,6 +157,8 @@ impl Supervisor {
                 to_describe: self.library_state.to_describe,
                 to_hash: self.library_state.to_hash,
             },
+            network: (&self.network.rules).into(),
+            network_note: self.network.note.clone(),
             rules: self.gates.rules().into(),
             conditions: self.gates.conditions().into(),
         };

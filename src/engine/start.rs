@@ -11,6 +11,7 @@ use super::deps::Deps;
 use super::gates::{Gates, Moment};
 use super::handle::{Handle, channel};
 use super::library::{Library, LibraryDeps, LibraryState};
+use super::network;
 use super::outage::DataDisk;
 use super::places::Places;
 use super::progress::Meter;
@@ -63,8 +64,9 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     if was_unclean {
         tracing::info!(rescued, "the last run did not end cleanly");
     }
-    let (installation, rows, rules) =
-        store.read(|r| Ok((r.installation()?, r.destinations()?, r.rules()?))).await?;
+    let (installation, rows, rules, network) =
+        store.read(|r| Ok((r.installation()?, r.destinations()?, r.rules()?, r.network()?))).await?;
+    let network = network::begin(network, deps.connect.as_ref()).await;
     let now = Instant::now();
     let mut runners = std::collections::BTreeMap::new();
     for row in rows {
@@ -78,6 +80,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     let moment = Moment { now, wall: deps.clock.now(), zone: (deps.zone)() };
     let gates = Gates::new(rules, *deps.conditions.borrow(), &moment);
     let supervisor = Supervisor {
+        network,
         places: Places::new(Arc::clone(&deps.files), &deps.library_executor),
         deps,
         store,

@@ -12,6 +12,7 @@ use super::deps::Deps;
 use super::gates::Gates;
 use super::handle::{Call, EngineEnd};
 use super::library::{Library, LibraryState};
+use super::network::Network;
 use super::outage::{DataDisk, Unwritten};
 use super::places::Places;
 use super::policy;
@@ -56,6 +57,8 @@ pub(super) struct Supervisor {
     pub library_state: LibraryState,
     pub installation: Installation,
     pub runners: BTreeMap<DestinationId, Runner>,
+    /// How servers are reached.
+    pub network: Network,
     /// Where paths lead.
     pub places: Places,
     /// Places that are being set up now.
@@ -168,6 +171,7 @@ impl Supervisor {
                 }
             }
             TaskEnd::Found(found) => self.found(*found).await,
+            TaskEnd::WayTaken(taken) => self.way_taken(*taken).await,
             TaskEnd::Prepared(prepared) => self.destination_prepared(*prepared).await,
             TaskEnd::Reclaimed => self.process_all(),
             TaskEnd::DataProbed { outcome, count } => self.data_probed(outcome, count),

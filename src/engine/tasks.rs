@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::audit;
 use super::calls::Prepared;
 use super::guard::caught;
+use super::network::Taken;
 use super::outage;
 use super::places::Found;
 use super::policy::Processed;
@@ -59,6 +60,8 @@ pub(super) enum TaskEnd {
     Audited { destination: DestinationId, is_done: bool },
     /// Where the places of a request lead was found out.
     Found(Box<Found>),
+    /// Another way to servers was tried.
+    WayTaken(Box<Taken>),
     /// A destination that the person is adding was tried.
     Prepared(Box<Prepared>),
     /// Files were taken out of a server's trash; they are to be tried again.

@@ -10,7 +10,6 @@ pub mod keyring;
 pub mod lock;
 pub mod log;
 pub mod mount;
-pub mod network;
 pub mod paths;
 pub mod place;
 pub mod resume;

@@ -4,12 +4,15 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::StoreError;
 use super::writer::{Read, Write};
-use crate::api::Rules;
+use crate::api::{NetworkText, Rules};
 use crate::domain::gate::GateRules;
+use crate::domain::network::NetworkRules;
 use crate::domain::time::UnixMillis;
 
 /// The setting that holds when backup may work.
 const RULES: &str = "rules";
+/// The setting that holds how servers are reached.
+const NETWORK: &str = "network";
 
 /// The installation's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,10 +47,20 @@ impl Read<'_> {
 
     /// When backup may work. Rules that cannot be read are as if none had been set.
     pub fn rules(&self) -> Result<GateRules, StoreError> {
-        let mut query = self.conn.prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
-        let text: Option<String> = query.query_row([RULES], |row| row.get(0)).optional()?;
-        let rules = text.and_then(|text| serde_json::from_str::<Rules>(&text).ok());
+        let rules = self.setting::<Rules>(RULES)?;
         Ok(rules.and_then(|rules| GateRules::try_from(rules).ok()).unwrap_or_default())
+    }
+
+    /// How servers are reached. What cannot be read is as if nothing had been set.
+    pub fn network(&self) -> Result<NetworkRules, StoreError> {
+        let network = self.setting::<NetworkText>(NETWORK)?;
+        Ok(network.and_then(|network| NetworkRules::try_from(network).ok()).unwrap_or_default())
+    }
+
+    fn setting<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
+        let text: Option<String> = query.query_row([name], |row| row.get(0)).optional()?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 }
 
@@ -68,11 +81,19 @@ impl Write<'_> {
 
     /// Says when backup may work.
     pub fn set_rules(&self, rules: GateRules) -> Result<(), StoreError> {
-        let text =
-            serde_json::to_string(&Rules::from(rules)).map_err(|e| StoreError::Refused(e.to_string()))?;
+        self.set_setting(RULES, &Rules::from(rules))
+    }
+
+    /// Says how servers are reached.
+    pub fn set_network(&self, network: &NetworkRules) -> Result<(), StoreError> {
+        self.set_setting(NETWORK, &NetworkText::from(network))
+    }
+
+    fn set_setting(&self, name: &str, value: &impl serde::Serialize) -> Result<(), StoreError> {
+        let text = serde_json::to_string(value).map_err(|e| StoreError::Refused(e.to_string()))?;
         let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2)
             ON CONFLICT DO UPDATE SET value = excluded.value";
-        self.conn.prepare_cached(sql)?.execute(params![RULES, text])?;
+        self.conn.prepare_cached(sql)?.execute(params![name, text])?;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::abilities;
 use super::connection::Store;
 use super::destinations::{NewDestination, SLOTS_MAX};
 use super::rows::StoreError;
-use crate::api::{PathText, Rules};
+use crate::api::{NetworkText, PathText, Rules};
 use crate::domain::time::UnixMillis;
 
 /// The mirror's file name in the data folder.
@@ -46,6 +46,7 @@ pub async fn save(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
                 installation: installation.uuid,
                 backup_on: installation.is_on,
                 rules: serde_json::to_value(Rules::from(r.rules()?)).unwrap_or_default(),
+                network: serde_json::to_value(NetworkText::from(&r.network()?)).unwrap_or_default(),
                 destinations: destinations.collect(),
                 sources: sources
                     .iter()
@@ -100,6 +101,9 @@ pub async fn restore(store: &Store, data_dir: &Path, now: UnixMillis) -> Result<
             tx.set_backup_on(believed.is_on)?;
             if let Some(rules) = believed.rules {
                 tx.set_rules(rules)?;
+            }
+            if let Some(network) = &believed.network {
+                tx.set_network(network)?;
             }
             let mut sources = Vec::new();
             for (path, file_system) in &believed.sources {

@@ -261,7 +261,8 @@ impl Read<'_> {
 
     fn count_of_kind(&self, bin: Bin, kind: &str, id: DestinationId) -> Result<u64, StoreError> {
         // A class is a kind, a dot, and a cause or nothing.
-        let (kind_only, cause) = kind.split_once('.').map_or((kind, None), |(kind, cause)| (kind, Some(cause)));
+        let (kind_only, cause) =
+            kind.split_once('.').map_or((kind, None), |(kind, cause)| (kind, Some(cause)));
         // The bin is spelled out, so that SQLite sees which index holds it.
         let sql = format!(
             "SELECT coalesce(sum(file_count), 0) FROM backup_record

@@ -149,6 +149,8 @@ pub(super) enum Purpose {
         /// Its name.
         name: String,
     },
+    /// How servers are reached was changed.
+    SetNetwork,
     /// A folder was added.
     AddSource,
     /// Files were changed.

@@ -194,6 +194,7 @@ impl App {
 
     fn on_done(&mut self, purpose: Purpose, outcome: Result<Reply, ApiError>) {
         match (purpose, outcome) {
+            (Purpose::SetNetwork, outcome) => self.settings.network.on_set(outcome.map(|_done| ())),
             (Purpose::TestDraft, outcome) => self.draft.on_tested(tested(outcome)),
             (Purpose::TestSaved { name }, outcome) => {
                 let outcome = tested(outcome).map_err(|error| error.message);

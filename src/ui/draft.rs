@@ -165,7 +165,7 @@ impl Draft {
         ui.horizontal(|ui| {
             let before = self.text.clone();
             let width = widgets::field_beside(ui, "Choose", "Check");
-            let hint = "/path/to/backup";
+            let hint = "for example /media/ann/Backup";
             let entered = widgets::field(ui, &mut self.text, "Backup folder", hint, width);
             if self.text != before {
                 self.state = State::Written;

@@ -15,6 +15,7 @@ mod gather;
 mod icons;
 mod library;
 mod model;
+mod network;
 mod numbers;
 mod preferences;
 mod queue;

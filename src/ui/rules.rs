@@ -14,7 +14,7 @@ const HOURS_FIRST: HoursRule = HoursRule { from: 22 * 60, to: 7 * 60 };
 /// How wide the field of a time is, in points.
 const TIME_WIDTH: f32 = 76.0;
 /// How wide the column of conditions is, in points.
-const LABEL_WIDTH: f32 = 180.0;
+pub(super) const LABEL_WIDTH: f32 = 180.0;
 
 /// What the card remembers: the times as they are typed.
 #[derive(Default)]
@@ -76,9 +76,9 @@ impl When {
         ui.horizontal(|ui| {
             ui.add_space(LABEL_WIDTH + ui.spacing().item_spacing.x);
             ui.label(widgets::weak(ui, "From"));
-            let mut entered = widgets::field(ui, &mut self.from, "Back up from", "22:00", TIME_WIDTH);
+            let mut entered = widgets::field(ui, &mut self.from, "Back up from", "", TIME_WIDTH);
             ui.label(widgets::weak(ui, "until"));
-            entered |= widgets::field(ui, &mut self.to, "Back up until", "07:00", TIME_WIDTH);
+            entered |= widgets::field(ui, &mut self.to, "Back up until", "", TIME_WIDTH);
             let is_changed = self.from != clock(hours.from) || self.to != clock(hours.to);
             let save =
                 ui.add_enabled_ui(is_changed, |ui| widgets::button(ui, Kind::Normal, "Save hours")).inner;
@@ -105,16 +105,26 @@ fn set(env: &mut Env<'_>, rules: Rules) {
 }
 
 /// A condition and what is done about it.
-fn row<T: PartialEq + Copy>(ui: &mut Ui, text: &str, chosen: T, choices: &[(T, &str)]) -> Option<T> {
+pub(super) fn row<T: PartialEq + Copy>(
+    ui: &mut Ui,
+    text: &str,
+    chosen: T,
+    choices: &[(T, &str)],
+) -> Option<T> {
     let picked = ui.horizontal(|ui| {
-        let column = vec2(LABEL_WIDTH, size::CONTROL);
-        ui.allocate_ui_with_layout(column, Layout::left_to_right(Align::Center), |ui| {
-            ui.set_width(LABEL_WIDTH);
-            ui.label(text);
-        });
+        labelled(ui, text);
         widgets::segmented(ui, text, chosen, choices)
     });
     picked.inner.filter(|picked| *picked != chosen)
+}
+
+/// The name of a row, in a column of its own.
+pub(super) fn labelled(ui: &mut Ui, text: &str) {
+    let column = vec2(LABEL_WIDTH, size::CONTROL);
+    ui.allocate_ui_with_layout(column, Layout::left_to_right(Align::Center), |ui| {
+        ui.set_width(LABEL_WIDTH);
+        ui.label(text);
+    });
 }
 
 /// What is known of the computer now.

@@ -75,7 +75,7 @@ fn help(kind: DestinationKind) -> &'static str {
             "Any S3-compatible storage. The key needs to list the bucket, and to read and write below the folder"
         }
         DestinationKind::Immich => {
-            "Make a key in Immich: Account settings, API keys. It needs asset.upload; with asset.download it can restore, with user.read see the quota, with asset.update and asset.delete help with sidecars and the trash"
+            "Make a key in Immich, under Account settings, API keys. Give it all permissions, or choose: asset.upload is needed, asset.download to restore, user.read to see the quota, asset.update for sidecars, asset.delete for the trash"
         }
         DestinationKind::Tus => "A server for uploads that speaks tus 1.0",
         DestinationKind::Resumable => "A server that takes resumable uploads over HTTP",
@@ -88,31 +88,35 @@ fn fields(kind: DestinationKind) -> &'static [(Field, &'static str, &'static str
     match kind {
         DestinationKind::Folder => &[],
         DestinationKind::Nextcloud => &[
-            (Server, "Server", "https://cloud.example"),
-            (Folder, "Folder", "Photos"),
-            (User, "User name", "ann"),
+            (Server, "Server", "for example https://cloud.example"),
+            (Folder, "Folder", "for example Photos"),
+            (User, "User name", "for example ann"),
             (Secret, "App password", ""),
         ],
         DestinationKind::WebDav => &[
-            (Server, "Address of the folder", "https://server.example/dav/photos"),
-            (User, "User name", "ann"),
+            (Server, "Address of the folder", "for example https://server.example/dav/photos"),
+            (User, "User name", "for example ann"),
             (Secret, "Password", ""),
         ],
         DestinationKind::S3 => &[
-            (Server, "Server", "https://s3.example"),
-            (Bucket, "Bucket", "photos"),
-            (Folder, "Folder in the bucket", "leave empty for all of it"),
-            (Region, "Region", "us-east-1"),
+            (Server, "Server", "for example https://s3.example"),
+            (Bucket, "Bucket", "for example photos"),
+            (Folder, "Folder in the bucket", "may be left empty"),
+            (Region, "Region", "for example us-east-1"),
             (User, "Access key ID", ""),
             (Secret, "Secret access key", ""),
         ],
-        DestinationKind::Immich => &[(Server, "Server", "https://photos.example"), (Secret, "API key", "")],
-        DestinationKind::Tus => {
-            &[(Server, "Address", "https://server.example/files"), (Secret, "Token, if it needs one", "")]
+        DestinationKind::Immich => {
+            &[(Server, "Server", "for example https://photos.example"), (Secret, "API key", "")]
         }
-        DestinationKind::Resumable => {
-            &[(Server, "Address", "https://server.example/upload"), (Secret, "Token, if it needs one", "")]
-        }
+        DestinationKind::Tus => &[
+            (Server, "Address", "for example https://server.example/files"),
+            (Secret, "Token, if it needs one", ""),
+        ],
+        DestinationKind::Resumable => &[
+            (Server, "Address", "for example https://server.example/upload"),
+            (Secret, "Token, if it needs one", ""),
+        ],
     }
 }
 
@@ -138,7 +142,7 @@ impl ServerForm {
         if kind == DestinationKind::Immich {
             changed |= self.albums_switch(ui);
         }
-        if self.is_plain() {
+        if self.needs_agreement() {
             ui.add_space(space::XS);
             let before = self.allows_http;
             ui.horizontal(|ui| {
@@ -170,9 +174,19 @@ impl ServerForm {
         self.has_albums != before
     }
 
-    /// The server's address begins with `http://`.
-    fn is_plain(&self) -> bool {
-        self.server.trim_start().starts_with("http://")
+    /// The server's address begins with `http://`, and does not lead to this computer, where nobody
+    /// else could listen.
+    fn needs_agreement(&self) -> bool {
+        let Some(rest) = self.server.trim_start().strip_prefix("http://") else { return false };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let name = match host.strip_prefix('[') {
+            Some(v6) => v6.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        let is_v4 = |name: &str| name.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit());
+        let is_local_address = name == "::1" || name.starts_with("127.") && is_v4(name);
+        !(name.is_empty() || is_local_address || name == "localhost" || name.ends_with(".localhost"))
     }
 
     /// Whether the fields that every server of the kind needs have something in them.
@@ -299,6 +313,22 @@ mod tests {
             assert_eq!(form.address(kind), address);
             assert!(form.is_filled(kind), "{address}");
             assert!(!format!("{form:?}").contains("planted"));
+        }
+        for (server, needs) in [
+            ("http://10.0.0.2:8080/dav", true),
+            (" http://nas", true),
+            ("http://localhost.example", true),
+            ("http://", false),
+            ("https://nas", false),
+            ("nas", false),
+            ("http://127.0.0.1:8080", false),
+            ("http://127.9.9.9/dav", false),
+            ("http://localhost:8080/dav", false),
+            ("http://photos.localhost", false),
+            ("http://[::1]:8080/", false),
+            ("http://[fd00::1]:8080/", true),
+        ] {
+            assert_eq!(form(server, "", "").needs_agreement(), needs, "{server}");
         }
         assert!(!ServerForm::default().is_filled(WebDav));
         assert_eq!(form("h", "", "ID").secret(S3), Some(SecretText::new("ID:planted".to_owned())));

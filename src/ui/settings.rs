@@ -5,6 +5,7 @@ use eframe::egui::{Label, Ui};
 use super::app::Env;
 use super::commands::{Command, Dialog, PickFor};
 use super::icons::Icon;
+use super::network::Network;
 use super::preferences::Appearance;
 use super::rules::When;
 use super::theme::{space, tokens};
@@ -17,6 +18,8 @@ use crate::api::{PathText, Request, SourceCondition, SourceState};
 pub(super) struct Settings {
     typed: String,
     when: When,
+    /// How servers are reached.
+    pub network: Network,
 }
 
 /// What the screen shows beside the snapshot.
@@ -39,6 +42,8 @@ impl Settings {
             self.folders(ui, env);
             ui.add_space(space::M);
             self.when.ui(ui, env);
+            ui.add_space(space::M);
+            self.network.ui(ui, env);
             ui.add_space(space::M);
             widgets::card(ui, |ui| {
                 ui.label(widgets::heading("Appearance"));
@@ -94,7 +99,8 @@ impl Settings {
     pub fn add_folder(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
         ui.horizontal(|ui| {
             let width = widgets::field_beside(ui, "Choose", "Add");
-            let entered = widgets::field(ui, &mut self.typed, "Photo folder", "/path/to/photos", width);
+            let entered =
+                widgets::field(ui, &mut self.typed, "Photo folder", "for example /home/ann/Pictures", width);
             if widgets::icon_text_button(ui, Kind::Normal, Icon::Folder, "Choose").clicked() {
                 env.out.push(Command::PickFolder(PickFor::Source));
             }

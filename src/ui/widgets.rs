@@ -360,7 +360,7 @@ pub(super) fn fold(ui: &mut Ui, open: &mut bool, text: &str, name: &str) -> bool
 pub(super) fn field(ui: &mut Ui, text: &mut String, name: &str, hint: &str, width: f32) -> bool {
     let t = tokens(ui);
     let edit = eframe::egui::TextEdit::singleline(text)
-        .hint_text(RichText::new(hint).color(t.faint))
+        .hint_text(RichText::new(hint).color(t.faint).italics())
         .desired_width(width)
         .margin(Margin::symmetric(12, 8))
         .align(Align2::LEFT_CENTER);

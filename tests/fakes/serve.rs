@@ -13,6 +13,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// An answer; its body may break off.
@@ -52,8 +55,17 @@ impl Running {
         Self::start_at(0, handler)
     }
 
+    /// Starts serving on a free port, over TLS with one of the certificates of these fakes.
+    pub fn start_tls(handler: Arc<dyn Handler>, certificate: &str) -> Self {
+        Self::start_any(0, handler, Some(acceptor(certificate)))
+    }
+
     /// Starts serving on this port.
     pub fn start_at(port: u16, handler: Arc<dyn Handler>) -> Self {
+        Self::start_any(port, handler, None)
+    }
+
+    fn start_any(port: u16, handler: Arc<dyn Handler>, tls: Option<TlsAcceptor>) -> Self {
         let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free port");
         listener.set_nonblocking(true).expect("non-blocking");
         let address = listener.local_addr().expect("bound");
@@ -65,7 +77,7 @@ impl Running {
             runtime.block_on(async move {
                 tokio::select! {
                     () = until.cancelled() => {}
-                    () = accept(listener, handler) => {}
+                    () = accept(listener, handler, tls) => {}
                 }
             });
         };
@@ -94,17 +106,51 @@ impl Drop for Running {
     }
 }
 
-async fn accept(listener: std::net::TcpListener, handler: Arc<dyn Handler>) {
+/// The path of one of the certificates of these fakes.
+pub fn certificate(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fakes/certificates/{name}.pem"))
+}
+
+fn acceptor(name: &str) -> TlsAcceptor {
+    let chain = CertificateDer::pem_file_iter(certificate(name)).expect("a certificate");
+    let chain: Result<Vec<_>, _> = chain.collect();
+    let key = PrivateKeyDer::from_pem_file(certificate("key")).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(chain.expect("certificates"), key)
+        .expect("they fit");
+    TlsAcceptor::from(Arc::new(config))
+}
+
+async fn serve<S>(stream: S, handler: Arc<dyn Handler>)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let service = service_fn(|request| handler.handle(request));
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // A client that goes away, or was cut off, is none of the server's trouble.
+    connection.await.ok();
+}
+
+async fn accept(listener: std::net::TcpListener, handler: Arc<dyn Handler>, tls: Option<TlsAcceptor>) {
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
     loop {
         let Ok((stream, _from)) = listener.accept().await else { continue };
-        let handler = Arc::clone(&handler);
+        let (handler, tls) = (Arc::clone(&handler), tls.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request| handler.handle(request));
-            let connection =
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            // A client that goes away, or was cut off, is none of the server's trouble.
-            connection.await.ok();
+            match tls {
+                None => serve(stream, handler).await,
+                Some(tls) => {
+                    // A client that does not trust the certificate hangs up here.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, handler).await;
+                    }
+                }
+            }
         });
     }
 }

@@ -1,8 +1,6 @@
 //! Network and power as a real bus tells of them, from services that this test plays.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,38 +10,13 @@ use safelight::platform::conditions::{Origin, follow};
 use tokio::sync::{Notify, watch};
 use zbus::zvariant::Value;
 
+use crate::support::bus::Bus;
+
 /// A change is told within half a second; a loaded machine may take longer to pass it on.
 const TOLD_WITHIN: Duration = Duration::from_secs(20);
 const UPOWER: &str = "/org/freedesktop/UPower";
 const BATTERY: &str = "/org/freedesktop/UPower/devices/DisplayDevice";
 const NETWORK: &str = "/org/freedesktop/NetworkManager";
-
-/// A bus of its own, gone with this.
-struct Bus {
-    daemon: Child,
-    address: String,
-}
-
-impl Bus {
-    fn start() -> Self {
-        let mut daemon = Command::new("dbus-daemon")
-            .args(["--session", "--nofork", "--print-address"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("dbus-daemon is needed: tests/install dbus-daemon");
-        let mut address = String::new();
-        let stdout = daemon.stdout.take().expect("a pipe");
-        BufReader::new(stdout).read_line(&mut address).expect("an address");
-        Self { daemon, address: address.trim().to_owned() }
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        self.daemon.kill().expect("the bus can be stopped");
-        self.daemon.wait().expect("the bus has stopped");
-    }
-}
 
 struct Power {
     on_battery: bool,

@@ -111,6 +111,8 @@ const FENCES: &[Fence] = &[
         only_in: &[
             "base::files",
             "destination::folder",
+            // The certificate file that the person chose.
+            "destination::way",
             "store",
             "media::thumb_cache",
             "platform",

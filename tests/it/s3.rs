@@ -253,7 +253,7 @@ async fn refusals_are_told_apart() {
         server.forget();
         server.order(Order::new(meaning.fault).method("PUT").path(&item.key).always());
         let failure = site.open().send(&item, &site.transfer()).await.expect_err(name);
-        let Failure { kind, reach, retry, details } = failure;
+        let Failure { kind, reach, retry, details, .. } = failure;
         assert_eq!((kind, reach, retry), (meaning.kind, meaning.reach, meaning.retry), "{name}: {details}");
         for words in meaning.says {
             assert!(details.contains(words), "{name}: {details}");

@@ -2,14 +2,14 @@
 
 use super::{Answer, JSON, LOG, Scene, disk, pair, snapshot, source, wait_text};
 use crate::api::{
-    BackupSwitch, FailureText, LibraryCounts, PathText, QueueList, QueuePage, QueueRow, Reply, Request,
-    Selection, Snapshot, SourceCondition, TestReport,
+    BackupSwitch, FailureText, LibraryCounts, NetworkText, PathText, ProxyText, QueueList, QueuePage,
+    QueueRow, Reply, Request, Selection, Snapshot, SourceCondition, TestReport,
 };
 use crate::cli::args::{
-    DestinationCommand, ExcludeArgs, QueueArgs, RestoreArgs, RetryArgs, SourceCommand, UntrashArgs,
-    VerifyArgs,
+    DestinationCommand, ExcludeArgs, QueueArgs, RestoreArgs, RetryArgs, SettingsArgs, SourceCommand,
+    UntrashArgs, VerifyArgs,
 };
-use crate::cli::{Exit, copies, places, queue, status};
+use crate::cli::{Exit, copies, places, queue, settings, status};
 use crate::domain::failure::{FailureKind, Reach};
 
 fn full() -> Snapshot {
@@ -167,6 +167,40 @@ fn retry_and_exclude_name_what_they_mean() {
     let items = Selection::Items(vec!["1".into(), "f2".into()]);
     assert_eq!(scene.asked(), [Request::Exclude(items)]);
     assert_eq!(scene.stdout.take(), "{\"changed\":2}\n");
+}
+
+#[test]
+fn settings_are_changed_one_by_one_and_shown() {
+    let mut now = full();
+    now.network.proxy = ProxyText::Address("http://ann@h:3128".into());
+    let change = |args: SettingsArgs| {
+        let mut scene = Scene::still(LOG, now.clone());
+        let outcome = settings::run(&mut scene.desk, &args).map_err(|trouble| trouble.exit);
+        (outcome, scene.asked(), scene.stdout.take())
+    };
+    let (outcome, asked, said) = change(SettingsArgs::default());
+    assert_eq!((outcome, asked), (Ok(Exit::Fine), Vec::new()));
+    insta::assert_snapshot!("settings_text", said);
+    let limit = SettingsArgs { upload_limit: Some("2.5".into()), ..SettingsArgs::default() };
+    let wanted = NetworkText { upload_limit: Some(2_500_000), ..now.network.clone() };
+    assert_eq!(change(limit).1, [Request::SetNetwork(wanted)]);
+    let all = SettingsArgs {
+        upload_limit: Some("off".into()),
+        proxy: Some("none".into()),
+        ca_file: Some("/ca.pem".into()),
+        ..SettingsArgs::default()
+    };
+    let ca_file = Some(PathText::from_bytes(b"/ca.pem"));
+    let wanted = NetworkText { upload_limit: None, proxy: ProxyText::None, ca_file };
+    assert_eq!(change(all).1, [Request::SetNetwork(wanted)]);
+    for bad in ["fast", "0", "-1", "inf"] {
+        let bad = SettingsArgs { upload_limit: Some(bad.into()), ..SettingsArgs::default() };
+        let (outcome, asked, _) = change(bad);
+        assert_eq!((outcome, asked), (Err(Exit::Usage), Vec::new()));
+    }
+    let mut scene = Scene::still(JSON, now.clone());
+    settings::run(&mut scene.desk, &SettingsArgs::default()).expect("shown");
+    insta::assert_snapshot!("settings_json", pretty(&scene.stdout.take()));
 }
 
 #[test]

@@ -4,14 +4,17 @@ use serde_json::json;
 
 use super::{JSON, Scene, pair, source};
 use crate::api::{
-    BackupSwitch, DecisionRow, EventRow, FailureGroup, FailureText, PathText, QueuePage, QueueRow, Reply,
-    Request, Snapshot, SourceCondition,
+    BackupSwitch, DecisionRow, EventRow, FailureGroup, FailureText, NetworkText, PathText, ProxyText,
+    QueuePage, QueueRow, Reply, Request, Snapshot, SourceCondition,
 };
 use crate::cli::support::{Surroundings, bundle};
 use crate::domain::failure::{FailureKind, Reach};
 
 /// Parts of what was planted: none may be found in the file.
-const PLANTED: [&str; 18] = [
+const PLANTED: [&str; 21] = [
+    "grace",
+    "gateway",
+    "hopper",
     "Ada ",
     "/ada",
     "lovelace",
@@ -68,7 +71,14 @@ fn scene() -> Scene {
     let mut odd = source(1, "/home/ada/Holiday pictures", SourceCondition::Unreadable, 20);
     odd.path.path_b64 = Some("c2VjcmV0IHBhdGg=".into());
     odd.note = Some("The folder /home/ada/Holiday pictures/2019 cannot be read".into());
+    let network = NetworkText {
+        proxy: ProxyText::Address("http://grace@gateway.hopper:3128".into()),
+        ca_file: Some(PathText::from_bytes(b"/home/ada/hopper-ca.pem")),
+        ..NetworkText::default()
+    };
     let now = Snapshot {
+        network,
+        network_note: Some("The file /home/ada/hopper-ca.pem has gone".into()),
         backup: BackupSwitch::On,
         sources: vec![odd],
         destinations: vec![place],

@@ -11,7 +11,8 @@ use super::headers::Headers;
 use super::pace::{SharedPace, Unlimited};
 use super::status;
 use super::watch::Watch;
-use super::{Http, HttpError, IDLE_MAX, Incoming, Request, Response};
+use super::{Http, HttpError, IDLE_MAX, Incoming, Request, Response, Way};
+use crate::base::secret::Secret;
 use crate::destination::BoxFuture;
 use crate::domain::failure::{Failure, FailureKind};
 
@@ -32,8 +33,13 @@ pub enum ProxyChoice {
     Environment,
     /// None.
     Direct,
-    /// This one, for everything.
-    Url(String),
+    /// This one, for everything but what `NO_PROXY` names.
+    Url {
+        /// Its address, without anybody's name.
+        url: String,
+        /// Who signs in there.
+        login: Option<(String, Secret)>,
+    },
 }
 
 /// What all connections have in common.
@@ -62,45 +68,159 @@ impl Default for Settings {
 
 /// Carries requests over TCP and TLS. Its connections live on the runtime that first used them.
 pub struct Client {
-    settings: Settings,
+    idle: Duration,
+    pace: SharedPace,
+    ways: Mutex<Ways>,
+}
+
+/// The ways out, and what they are made of.
+struct Ways {
+    proxy: ProxyChoice,
+    extra_ca: Vec<u8>,
     /// Built at the first use: reading the system's certificates takes a while.
-    outside: Mutex<Option<reqwest::Client>>,
-    loopback: Mutex<Option<reqwest::Client>>,
+    outside: Option<reqwest::Client>,
+    loopback: Option<reqwest::Client>,
 }
 
 impl Client {
     /// A client; nothing is opened or read yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, outside: Mutex::default(), loopback: Mutex::default() }
+        let Settings { proxy, extra_ca, idle, pace } = settings;
+        let ways = Ways { proxy, extra_ca, outside: None, loopback: None };
+        Self { idle, pace, ways: Mutex::new(ways) }
+    }
+
+    fn ways(&self) -> std::sync::MutexGuard<'_, Ways> {
+        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn inner(&self, url: &url::Url) -> Result<reqwest::Client, Failure> {
         let is_loopback = is_loopback(url);
-        let slot = if is_loopback { &self.loopback } else { &self.outside };
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = slot.as_ref() {
+        let mut ways = self.ways();
+        let known = if is_loopback { &ways.loopback } else { &ways.outside };
+        if let Some(client) = known {
             return Ok(client.clone());
         }
-        let client = self.build(is_loopback)?;
+        let client = ways.build(is_loopback)?;
+        let slot = if is_loopback { &mut ways.loopback } else { &mut ways.outside };
         *slot = Some(client.clone());
         Ok(client)
     }
 
+    async fn exchange(&self, request: Request) -> Result<Response, HttpError> {
+        let Request { method, url, headers, body, cancel, takes_html, takes_redirects, answer_wait } =
+            request;
+        if cancel.is_cancelled() {
+            return Err(HttpError::Cancelled);
+        }
+        let wrong = |why: String| Failure::permanent(FailureKind::BadRequest, why);
+        let verb =
+            reqwest::Method::from_bytes(method.as_str().as_bytes()).map_err(|e| wrong(e.to_string()))?;
+        let fields = fields_of(&headers)?;
+        let rest = cancel.child_token();
+        let guard = rest.clone().drop_guard();
+        let watch = Arc::new(Watch::default());
+        let mut builder = self.inner(&url)?.request(verb, url.clone()).headers(fields);
+        if body.is_none() {
+            watch.set_whole();
+        } else {
+            builder = builder.header("content-length", body.len());
+            builder = match body.in_memory() {
+                // Small ones can be sent again by the connection pool when it met a closed connection.
+                Some(bytes) if bytes.len() <= super::ANSWER_BYTES_MAX => {
+                    tokio::select! {
+                        biased;
+                        () = cancel.cancelled() => return Err(HttpError::Cancelled),
+                        () = self.pace.admit(bytes.len() as u64) => {}
+                    }
+                    watch.set_whole();
+                    builder.body(bytes)
+                }
+                _ => {
+                    let stream = body.into_stream(rest, Arc::clone(&watch), Arc::clone(&self.pace));
+                    builder.body(reqwest::Body::wrap_stream(stream))
+                }
+            };
+        }
+        let outcome = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(HttpError::Cancelled),
+            outcome = builder.send() => outcome,
+            () = watch.silence(self.idle, answer_wait) => {
+                return Err(errors::silent(&url, watch.is_whole()).into());
+            }
+        };
+        watch.set_answered();
+        if let Some(failure) = watch.take_failure() {
+            return Err(failure.into());
+        }
+        let answer = match outcome {
+            Ok(answer) => answer,
+            // A token that was cancelled meanwhile broke the body off.
+            Err(_broken) if cancel.is_cancelled() => return Err(HttpError::Cancelled),
+            Err(error) => return Err(errors::failure_of(error, &url).into()),
+        };
+        let head = answer.headers().iter().filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), String::from_utf8(value.as_bytes().to_vec()).ok()?))
+        });
+        let mut headers = Headers::default();
+        for (name, value) in head {
+            headers.add(name, value);
+        }
+        let status = answer.status().as_u16();
+        if !takes_redirects || !(300..400).contains(&status) {
+            status::refuse_detours(status, &headers, &url, takes_html)?;
+        }
+        let body = Arriving { answer, url, cancel, idle: self.idle };
+        let mut response = Response::new(status, headers, Box::new(body));
+        response.is_early = !watch.is_whole();
+        response._stops_the_rest = Some(guard);
+        Ok(response)
+    }
+}
+
+impl Http for Client {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>> {
+        Box::pin(self.exchange(request))
+    }
+
+    fn take_way(&self, way: Way) -> Result<(), Failure> {
+        let Way { upload_limit, proxy, extra_ca } = way;
+        let mut ways = self.ways();
+        if ways.proxy != proxy || ways.extra_ca != extra_ca {
+            let mut next = Ways { proxy, extra_ca, outside: None, loopback: None };
+            // What makes no sense is refused now, not at the next request.
+            next.outside = Some(next.build(false)?);
+            // Requests that are running keep the connections they have.
+            *ways = next;
+        }
+        drop(ways);
+        self.pace.set_rate(upload_limit);
+        Ok(())
+    }
+}
+
+impl Ways {
     fn build(&self, is_loopback: bool) -> Result<reqwest::Client, Failure> {
         install_tls();
         let wrong = |what: &str, error: reqwest::Error| {
             let details = format!("{what}: {}", error.without_url());
             Failure::destination(FailureKind::BadRequest, details)
         };
-        let certificates = reqwest::Certificate::from_pem_bundle(&self.settings.extra_ca)
+        let certificates = reqwest::Certificate::from_pem_bundle(&self.extra_ca)
             .map_err(|error| wrong("the file of certificate authorities cannot be read", error))?;
-        let proxy = match &self.settings.proxy {
-            ProxyChoice::Url(url) if !is_loopback => {
-                Some(reqwest::Proxy::all(url).map_err(|error| wrong("not a proxy", error))?)
+        let proxy = match &self.proxy {
+            ProxyChoice::Url { url, login } if !is_loopback => {
+                let proxy = reqwest::Proxy::all(url).map_err(|error| wrong("not a proxy", error))?;
+                let proxy = proxy.no_proxy(reqwest::NoProxy::from_env());
+                Some(match login {
+                    Some((user, password)) => proxy.basic_auth(user, password.expose()),
+                    None => proxy,
+                })
             }
             _ => None,
         };
-        let is_direct = is_loopback || self.settings.proxy == ProxyChoice::Direct;
+        let is_direct = is_loopback || self.proxy == ProxyChoice::Direct;
         let builder = || {
             let mut builder = reqwest::Client::builder()
                 .user_agent(concat!("Safelight/", env!("CARGO_PKG_VERSION")))
@@ -128,78 +248,6 @@ impl Client {
                 .build()
                 .map_err(|error| wrong("the connection cannot be set up", error))
         })
-    }
-
-    async fn exchange(&self, request: Request) -> Result<Response, HttpError> {
-        let Request { method, url, headers, body, cancel, takes_html, takes_redirects, answer_wait } =
-            request;
-        if cancel.is_cancelled() {
-            return Err(HttpError::Cancelled);
-        }
-        let wrong = |why: String| Failure::permanent(FailureKind::BadRequest, why);
-        let verb =
-            reqwest::Method::from_bytes(method.as_str().as_bytes()).map_err(|e| wrong(e.to_string()))?;
-        let fields = fields_of(&headers)?;
-        let rest = cancel.child_token();
-        let guard = rest.clone().drop_guard();
-        let watch = Arc::new(Watch::default());
-        let mut builder = self.inner(&url)?.request(verb, url.clone()).headers(fields);
-        if body.is_none() {
-            watch.set_whole();
-        } else {
-            builder = builder.header("content-length", body.len());
-            builder = match body.in_memory() {
-                // Small ones can be sent again by the connection pool when it met a closed connection.
-                Some(bytes) if bytes.len() <= super::ANSWER_BYTES_MAX => {
-                    watch.set_whole();
-                    builder.body(bytes)
-                }
-                _ => {
-                    let stream = body.into_stream(rest, Arc::clone(&watch), Arc::clone(&self.settings.pace));
-                    builder.body(reqwest::Body::wrap_stream(stream))
-                }
-            };
-        }
-        let outcome = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(HttpError::Cancelled),
-            outcome = builder.send() => outcome,
-            () = watch.silence(self.settings.idle, answer_wait) => {
-                return Err(errors::silent(&url, watch.is_whole()).into());
-            }
-        };
-        watch.set_answered();
-        if let Some(failure) = watch.take_failure() {
-            return Err(failure.into());
-        }
-        let answer = match outcome {
-            Ok(answer) => answer,
-            // A token that was cancelled meanwhile broke the body off.
-            Err(_broken) if cancel.is_cancelled() => return Err(HttpError::Cancelled),
-            Err(error) => return Err(errors::failure_of(error, &url).into()),
-        };
-        let head = answer.headers().iter().filter_map(|(name, value)| {
-            Some((name.as_str().to_owned(), String::from_utf8(value.as_bytes().to_vec()).ok()?))
-        });
-        let mut headers = Headers::default();
-        for (name, value) in head {
-            headers.add(name, value);
-        }
-        let status = answer.status().as_u16();
-        if !takes_redirects || !(300..400).contains(&status) {
-            status::refuse_detours(status, &headers, &url, takes_html)?;
-        }
-        let body = Arriving { answer, url, cancel, idle: self.settings.idle };
-        let mut response = Response::new(status, headers, Box::new(body));
-        response.is_early = !watch.is_whole();
-        response._stops_the_rest = Some(guard);
-        Ok(response)
-    }
-}
-
-impl Http for Client {
-    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>> {
-        Box::pin(self.exchange(request))
     }
 }
 

@@ -79,7 +79,7 @@ fn cause_of_tls(error: &rustls::Error) -> Option<Cause> {
         C::Expired | C::ExpiredContext { .. } => Some(Cause::CertificateExpired),
         C::NotValidYet | C::NotValidYetContext { .. } => Some(Cause::CertificateNotYet),
         C::NotValidForName | C::NotValidForNameContext { .. } => Some(Cause::CertificateName),
-        other if is_authority(other) => Some(Cause::UnknownAuthority),
+        other if is_authority(other) => Some(Cause::CertificateKind),
         _ => None,
     }
 }
@@ -113,7 +113,8 @@ fn explain_tls(error: &rustls::Error) -> String {
         }
         C::Revoked => "its certificate was revoked".to_owned(),
         other if is_authority(other) => {
-            "its certificate is signed by itself; if the server is yours, add this certificate as an authority"
+            "its certificate is one that signs others (CA:TRUE); a server needs one of its own (CA:FALSE), \
+             signed by that authority or by itself"
                 .to_owned()
         }
         other => format!("its certificate cannot be trusted: {other:?}"),

@@ -48,6 +48,25 @@ pub trait Http: Send + Sync {
     /// # Errors
     /// [`HttpError`]: told to stop, or why there is no answer.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>>;
+
+    /// Takes another way from the next request on; the limit holds for what is running too.
+    ///
+    /// # Errors
+    /// `bad_request` when it makes no sense: then everything stays as it was.
+    fn take_way(&self, _way: Way) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// The way to servers, as far as the person may choose it.
+#[derive(Debug, Clone, Default)]
+pub struct Way {
+    /// The most that is sent, in bytes a second.
+    pub upload_limit: Option<u64>,
+    /// Which proxy.
+    pub proxy: ProxyChoice,
+    /// Certificate authorities that are trusted besides the system's own, as PEM.
+    pub extra_ca: Vec<u8>,
 }
 
 /// A carrier that can be shared.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::destination::BoxFuture;
@@ -14,6 +15,9 @@ pub trait Pace: Send + Sync {
 
     /// The most that should be asked for at once, in bytes.
     fn chunk_max(&self) -> usize;
+
+    /// Another rate, in bytes a second, from now on. Whoever waits by the old one waits no longer.
+    fn set_rate(&self, _rate: Option<u64>) {}
 }
 
 /// A pace that can be shared.
@@ -36,14 +40,17 @@ impl Pace for Unlimited {
 /// A token bucket that may be in debt: whoever asks pays at once and waits until the debt is paid
 /// off, so turns are kept and nobody starves. The limit may be changed at any time.
 #[derive(Debug)]
-pub struct Bucket(Mutex<State>);
+pub struct Bucket {
+    state: Mutex<State>,
+    changed: Notify,
+}
 
 #[derive(Debug)]
 struct State {
     /// Bytes a second; `None` is no limit.
     rate: Option<u64>,
-    /// When everything that was let through has been paid off.
-    paid_at: Instant,
+    /// When everything that was let through has been paid off; none while nothing was.
+    paid_at: Option<Instant>,
 }
 
 /// How much may be sent at once after a pause.
@@ -54,12 +61,7 @@ const CHUNK_MIN: u64 = 8 * 1024;
 impl Bucket {
     /// A bucket that lets `rate` bytes a second through; `None` for no limit.
     pub fn new(rate: Option<u64>) -> Self {
-        Self(Mutex::new(State { rate, paid_at: Instant::now() }))
-    }
-
-    /// Changes the limit, in bytes a second.
-    pub fn set_rate(&self, rate: Option<u64>) {
-        self.lock().rate = rate;
+        Self { state: Mutex::new(State { rate, paid_at: None }), changed: Notify::new() }
     }
 
     fn pay(&self, bytes: u64) -> Option<Instant> {
@@ -68,21 +70,28 @@ impl Bucket {
         let now = Instant::now();
         let cost = Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / rate);
         let free_from = now.checked_sub(BURST).unwrap_or(now);
-        let starts = state.paid_at.max(free_from);
-        state.paid_at = starts + cost;
+        let starts = state.paid_at.map_or(free_from, |at| at.max(free_from));
+        state.paid_at = Some(starts + cost);
         Some(starts)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Pace for Bucket {
     fn admit(&self, bytes: u64) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Listened for before paying, so that no change comes in between.
+            changed.as_mut().enable();
             if let Some(at) = self.pay(bytes) {
-                tokio::time::sleep_until(at).await;
+                tokio::select! {
+                    () = tokio::time::sleep_until(at) => {}
+                    () = changed => {}
+                }
             }
         })
     }
@@ -91,6 +100,16 @@ impl Pace for Bucket {
         let rate = self.lock().rate;
         // An eighth of a second's worth, so that a change of the limit is felt at once.
         rate.map_or(usize::MAX, |rate| usize::try_from((rate / 8).max(CHUNK_MIN)).unwrap_or(usize::MAX))
+    }
+
+    fn set_rate(&self, rate: Option<u64>) {
+        let mut state = self.lock();
+        if state.rate != rate {
+            // Debts by the old rate are let go: at most a chunk for each that waits.
+            *state = State { rate, paid_at: None };
+            drop(state);
+            self.changed.notify_waiters();
+        }
     }
 }
 
@@ -119,5 +138,30 @@ mod tests {
         let began = Instant::now();
         bucket.admit(1 << 40).await;
         assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_limit_holds_for_whoever_waits_already() {
+        let bucket = Arc::new(Bucket::new(Some(1_000)));
+        bucket.admit(1_000_000).await;
+        let began = Instant::now();
+        let waiting = tokio::spawn({
+            let bucket = Arc::clone(&bucket);
+            async move { bucket.admit(10_000).await }
+        });
+        tokio::task::yield_now().await;
+        bucket.set_rate(Some(2_000_000));
+        waiting.await.expect("joined");
+        assert_eq!(began.elapsed(), Duration::ZERO, "not a thousand seconds");
+        for _ in 0..4 {
+            bucket.admit(1_000_000).await;
+        }
+        let took = began.elapsed().as_secs_f64();
+        assert!((1.2..=1.6).contains(&took), "three of four at 2 MB/s took {took} s");
+        // The same limit again takes nothing back.
+        bucket.set_rate(Some(2_000_000));
+        let began = Instant::now();
+        bucket.admit(1).await;
+        assert!(began.elapsed() > Duration::from_millis(100));
     }
 }

@@ -76,9 +76,8 @@ pub(super) fn failure(answer: &Answer, task: Task, clock: &dyn Clock) -> Failure
         }
         "NoSuchBucket" => said_more(here(K::NotFound), "there is no bucket of this name"),
         "InvalidBucketName" => said_more(here(K::BadRequest), "the server takes no bucket of this name"),
-        "InvalidAccessKeyId" => {
-            said_more(here(K::Credentials), "the server does not know this access key").because(Cause::KeyUnknown)
-        }
+        "InvalidAccessKeyId" => said_more(here(K::Credentials), "the server does not know this access key")
+            .because(Cause::KeyUnknown),
         "SignatureDoesNotMatch" => {
             said_more(here(K::Credentials), "the secret is not that of this access key")
         }

@@ -10,6 +10,7 @@ use crate::destination::folder::MemoryFs;
 use crate::destination::layer::faulty::Faulty;
 use crate::destination::{Abilities, BoxFuture, SharedDestination};
 use crate::domain::failure::Failure;
+use crate::domain::network::NetworkRules;
 use crate::domain::target::DestinationKind;
 
 /// Where a destination that is no folder keeps its copies.
@@ -80,6 +81,10 @@ impl Connect for Places {
             let (connector, place) = self.place(address);
             connector.test(&place).await
         })
+    }
+
+    fn take_way<'a>(&'a self, network: &'a NetworkRules) -> BoxFuture<'a, Result<(), String>> {
+        self.disk.take_way(network)
     }
 
     fn keep_secret<'a>(&'a self, address: &'a Address, secret: Secret) -> BoxFuture<'a, Result<(), Failure>> {

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::{PathText, Rules};
+use crate::api::{NetworkText, PathText, Rules};
 use crate::domain::gate::GateRules;
+use crate::domain::network::NetworkRules;
 use crate::domain::target::{DestinationKind, is_valid_name};
 
 /// The form that this release writes; a later release's is left alone.
@@ -30,6 +31,9 @@ pub(crate) struct Mirror {
     /// Whatever is there, so that rules of another release do not cost the folders.
     #[serde(default)]
     pub(crate) rules: serde_json::Value,
+    /// How servers are reached; as with the rules.
+    #[serde(default)]
+    pub(crate) network: serde_json::Value,
     pub(crate) sources: Vec<MirroredSource>,
     pub(crate) destinations: Vec<MirroredDestination>,
 }
@@ -64,6 +68,8 @@ pub(crate) struct Believed {
     pub(crate) is_on: bool,
     /// When work is held up; none where they make no sense.
     pub(crate) rules: Option<GateRules>,
+    /// How servers are reached; none where that makes no sense.
+    pub(crate) network: Option<NetworkRules>,
     /// Absolute paths, each once, and the file system each was on.
     pub(crate) sources: Vec<(Vec<u8>, String)>,
     pub(crate) destinations: Vec<BelievedDestination>,
@@ -91,7 +97,8 @@ pub(crate) fn read(text: &[u8]) -> Option<Believed> {
 }
 
 fn believe(mirror: Mirror) -> Believed {
-    let Mirror { installation, backup_on, rules, sources, destinations, version: _ } = mirror;
+    let Mirror { installation, backup_on, rules, network, sources, destinations, version: _ } = mirror;
+    let network = serde_json::from_value::<NetworkText>(network).ok();
     let is_name = |text: &str| {
         (1..=INSTALLATION_CHARS_MAX).contains(&text.len())
             && text.bytes().all(|b| b == b'-' || b.is_ascii_alphanumeric())
@@ -100,6 +107,7 @@ fn believe(mirror: Mirror) -> Believed {
         installation: Some(installation).filter(|text| is_name(text)),
         is_on: backup_on,
         rules: serde_json::from_value::<Rules>(rules).ok().and_then(|rules| GateRules::try_from(rules).ok()),
+        network: network.and_then(|network| NetworkRules::try_from(network).ok()),
         ..Believed::default()
     };
     let mut places = BTreeMap::new();

@@ -104,6 +104,10 @@ impl World {
                 self.snapshot.rules = rules;
                 self.done()
             }
+            Request::SetNetwork(network) => {
+                self.snapshot.network = network;
+                self.done()
+            }
             Request::SetBackup { on } => {
                 if on && self.snapshot.destinations.is_empty() {
                     return refused("Choose a backup place first");

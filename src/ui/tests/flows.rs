@@ -266,6 +266,7 @@ fn when_no_dialog_can_be_shown_the_path_can_be_typed() {
 fn the_theme_is_chosen_and_kept() {
     let mut window = Window::open(World::with_library(100));
     window.click("Settings");
+    window.scroll_to("Appearance: Light");
     window.click("Appearance: Light");
     assert!(!window.harness.ctx.global_style().visuals.dark_mode);
     assert_eq!(window.saved.borrow().last().map(|p| p.appearance), Some(Appearance::Light));

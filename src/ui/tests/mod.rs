@@ -4,6 +4,7 @@ mod flows;
 mod grid;
 mod idle;
 mod names;
+mod network;
 mod rules;
 mod servers;
 

@@ -1,6 +1,7 @@
 //! Helpers for tests that look at the sources or drive the built binary from outside.
 
 pub mod backup;
+pub mod bus;
 pub mod plain_http;
 pub mod process;
 pub mod rust_source;

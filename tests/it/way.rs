@@ -1,0 +1,278 @@
+//! The way to servers: certificates that are trusted or not, and proxies, on real connections.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Output;
+use std::sync::{Arc, Mutex};
+
+use safelight::base::secret::Secret;
+use safelight::destination::http::{
+    Client, Http as _, HttpError, Method, ProxyChoice, Request, Settings, Url, Way,
+};
+use safelight::domain::failure::{Failure, FailureKind, Reach};
+use safelight::domain::messages::describe_failure;
+
+use crate::fakes::serve::{Handler, Handling, Running, answer, certificate};
+use crate::support::process::Sandbox;
+
+/// Says who answered.
+struct Hello;
+
+impl Handler for Hello {
+    fn handle(&self, _request: hyper::Request<hyper::body::Incoming>) -> Handling<'_> {
+        Box::pin(async { Ok(answer(200, "hello")) })
+    }
+}
+
+fn pem(name: &str) -> Vec<u8> {
+    std::fs::read(certificate(name)).expect("a certificate")
+}
+
+fn client(extra_ca: Vec<u8>, proxy: ProxyChoice) -> Client {
+    Client::new(Settings { extra_ca, proxy, ..Settings::default() })
+}
+
+async fn ask(client: &Client, url: &str) -> Result<String, Failure> {
+    let request = Request::new(Method::GET, Url::parse(url).expect("a URL"));
+    let answer = match client.send(request).await {
+        Ok(answer) => answer.whole(1000).await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(answer) => Ok(String::from_utf8_lossy(&answer.body).into_owned()),
+        Err(HttpError::Failed(failure)) => Err(failure),
+        Err(HttpError::Cancelled) => panic!("nobody stopped it"),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_trusted_once_its_authority_is_given() {
+    let mut told = String::new();
+    for (shown, given) in [
+        ("good", "nothing"),
+        ("good", "ca"),
+        ("self-signed", "nothing"),
+        ("self-signed", "self-signed"),
+        ("expired", "ca"),
+        ("other-name", "ca"),
+        ("authority-as-server", "authority-as-server"),
+        ("good", "self-signed"),
+    ] {
+        let server = Running::start_tls(Arc::new(Hello), shown);
+        let extra = if given == "nothing" { Vec::new() } else { pem(given) };
+        let client = client(extra, ProxyChoice::Direct);
+        let outcome = ask(&client, &format!("https://{}/", server.address())).await;
+        told += &format!("{shown}, {given} given\n");
+        match outcome {
+            Ok(said) => {
+                assert_eq!(said, "hello");
+                told += "  accepted\n";
+            }
+            Err(failure) => {
+                assert_eq!(
+                    (failure.kind, failure.reach),
+                    (FailureKind::Tls, Reach::Destination),
+                    "{failure}"
+                );
+                let message = describe_failure(&failure);
+                told +=
+                    &format!("  {}\n  {} [{}]\n", message.summary, message.advice, message.action.as_str());
+            }
+        }
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn an_authority_that_is_given_later_holds_from_the_next_request_on() {
+    let server = Running::start_tls(Arc::new(Hello), "good");
+    let url = format!("https://{}/", server.address());
+    let client = client(Vec::new(), ProxyChoice::Direct);
+    assert!(ask(&client, &url).await.is_err());
+    let way = Way { extra_ca: pem("ca"), proxy: ProxyChoice::Direct, ..Way::default() };
+    client.take_way(way).expect("a way");
+    assert_eq!(ask(&client, &url).await.as_deref(), Ok("hello"));
+    client.take_way(Way { proxy: ProxyChoice::Direct, ..Way::default() }).expect("a way");
+    assert!(ask(&client, &url).await.is_err());
+}
+
+/// A proxy that leads every name to the same server, and remembers what it was asked.
+struct Proxy {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    /// `wants` is the `Proxy-Authorization` without which it lets nobody through.
+    fn start(target: SocketAddr, wants: Option<&'static str>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&asked);
+        let accept = move || {
+            // It ends with the test's process.
+            for stream in listener.incoming().map_while(Result::ok) {
+                let seen = Arc::clone(&seen);
+                let pass = move || pass(stream, target, wants, &seen);
+                std::thread::Builder::new().spawn(pass).expect("a thread");
+            }
+        };
+        std::thread::Builder::new().name("proxy".to_owned()).spawn(accept).expect("a thread");
+        Self { address, asked }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().expect("unpoisoned"))
+    }
+}
+
+fn pass(
+    mut client: TcpStream,
+    target: SocketAddr,
+    wants: Option<&str>,
+    asked: &Mutex<Vec<String>>,
+) -> Option<()> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        client.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let text = String::from_utf8_lossy(&head).into_owned();
+    let line = text.lines().next()?.to_owned();
+    asked.lock().expect("unpoisoned").push(line.clone());
+    let is_let_through = wants.is_none_or(|wants| text.lines().any(|line| line.ends_with(wants)));
+    if !is_let_through {
+        let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        return client.write_all(refusal.as_bytes()).ok();
+    }
+    if !line.starts_with("CONNECT ") {
+        let said = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nthe proxy";
+        return client.write_all(said.as_bytes()).ok();
+    }
+    let mut server = TcpStream::connect(target).ok()?;
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok()?;
+    let (mut from, mut to) = (client.try_clone().ok()?, server.try_clone().ok()?);
+    let up = std::thread::Builder::new().spawn(move || std::io::copy(&mut from, &mut to)).ok()?;
+    std::io::copy(&mut server, &mut client).ok();
+    client.shutdown(std::net::Shutdown::Both).ok();
+    up.join().ok()?.ok();
+    Some(())
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_for_everybody_but_this_computer() {
+    let server = Running::start_tls(Arc::new(Hello), "good");
+    let proxy = Proxy::start(server.address(), None);
+    let through = ProxyChoice::Url { url: proxy.url(), login: None };
+    let client = client(pem("ca"), through);
+    assert_eq!(ask(&client, "https://photos.example/a").await.as_deref(), Ok("hello"));
+    assert_eq!(proxy.asked(), ["CONNECT photos.example:443 HTTP/1.1"]);
+    assert_eq!(ask(&client, "http://photos.example/a").await.as_deref(), Ok("the proxy"));
+    assert_eq!(proxy.asked(), ["GET http://photos.example/a HTTP/1.1"]);
+    let here = Running::start(Arc::new(Hello));
+    for url in [here.origin(), format!("http://localhost:{}", here.address().port())] {
+        assert_eq!(ask(&client, &url).await.as_deref(), Ok("hello"), "{url}");
+    }
+    assert_eq!(ask(&client, &format!("https://{}/", server.address())).await.as_deref(), Ok("hello"));
+    assert_eq!(proxy.asked(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_a_sign_in_or_is_not_there_is_told_apart() {
+    let server = Running::start_tls(Arc::new(Hello), "good");
+    // ann:planted
+    let proxy = Proxy::start(server.address(), Some("Basic YW5uOnBsYW50ZWQ="));
+    let by = |login: Option<(&str, &str)>| {
+        let login = login.map(|(user, password)| (user.to_owned(), Secret::new(password.to_owned())));
+        client(pem("ca"), ProxyChoice::Url { url: proxy.url(), login })
+    };
+    let let_in = by(Some(("ann", "planted")));
+    assert_eq!(ask(&let_in, "https://photos.example/").await.as_deref(), Ok("hello"));
+    assert_eq!(ask(&let_in, "http://photos.example/").await.as_deref(), Ok("the proxy"));
+    let mut told = String::new();
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
+    let gone = client(Vec::new(), ProxyChoice::Url { url: format!("http://{nobody}"), login: None });
+    for (who, client) in [("nobody", by(None)), ("wrong", by(Some(("ann", "planted-wrong")))), ("gone", gone)]
+    {
+        let failure = ask(&client, "https://photos.example/").await.expect_err("refused");
+        assert!(!failure.details.contains("planted"), "{failure}");
+        let message = describe_failure(&failure);
+        told += &format!("{who}: {} / {} [{}]\n", message.summary, message.advice, message.action.as_str());
+    }
+    insta::assert_snapshot!(told);
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn what_is_set_on_the_command_line_is_checked_kept_and_used() {
+    let server = Running::start_tls(Arc::new(Hello), "good");
+    let proxy = Proxy::start(server.address(), None);
+    let sandbox = Sandbox::new();
+    let run = |arguments: &[&str], expected: i32| {
+        let output = sandbox.run(arguments);
+        assert_eq!(output.status.code(), Some(expected), "{arguments:?}: {}", said(&output));
+        said(&output)
+    };
+    let wrong = sandbox.path("photo.jpg");
+    std::fs::write(&wrong, b"\xff\xd8\xff").expect("written");
+    let refused = run(&["settings", "--ca-file", wrong.to_str().expect("UTF-8")], 2);
+    assert!(refused.contains("holds no certificate"), "{refused}");
+    let refused = run(&["settings", "--proxy", "http://ann:planted@h:1"], 2);
+    assert!(refused.contains("keyring") && !refused.contains("planted"), "{refused}");
+    let refused = run(&["settings", "--upload-limit", "0.001"], 2);
+    assert!(refused.contains("upload limit"), "{refused}");
+    assert!(run(&["settings"], 0).contains("none"), "nothing was kept");
+
+    let ca = certificate("ca");
+    let (ca, via) = (ca.to_str().expect("UTF-8"), proxy.url());
+    run(&["settings", "--ca-file", ca, "--proxy", &via, "--upload-limit", "2.5"], 0);
+    // Another process has it from the database, and without that from config.json.
+    for is_lost in [false, true] {
+        if is_lost {
+            std::fs::remove_file(sandbox.data_dir().join("safelight.db")).expect("removed");
+        }
+        let shown = run(&["settings", "--json"], 0);
+        let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(shown["network"]["upload_limit"], 2_500_000);
+        assert_eq!(shown["network"]["proxy"], via.as_str());
+        assert_eq!(shown["network"]["ca_file"]["path"], ca);
+    }
+    // The server is no WebDAV server, but it is reached: through the proxy, and trusted.
+    let tried = run(&["destination", "test", "webdav+https://photos.example/dav"], 3);
+    assert!(!tried.contains("certificate"), "{tried}");
+    assert!(proxy.asked().contains(&"CONNECT photos.example:443 HTTP/1.1".to_owned()));
+    run(&["settings", "--ca-file", "none"], 0);
+    let tried = run(&["destination", "test", "webdav+https://photos.example/dav"], 3);
+    assert!(tried.contains("certificate"), "{tried}");
+}
+
+#[test]
+fn the_environments_proxy_and_its_exceptions_hold() {
+    let server = Running::start_tls(Arc::new(Hello), "good");
+    let proxy = Proxy::start(server.address(), None);
+    let sandbox = Sandbox::new();
+    let via = proxy.url();
+    let ca = certificate("ca");
+    let test = |variables: &[(&str, &str)]| {
+        let mut command = sandbox.command(["destination", "test", "webdav+https://photos.example/dav"]);
+        command.env("SAFELIGHT_CA_FILE", &ca).envs(variables.iter().copied());
+        let output = command.output().expect("it runs");
+        assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+        proxy.asked().len()
+    };
+    assert!(test(&[("HTTPS_PROXY", &via)]) > 0);
+    assert_eq!(test(&[("HTTPS_PROXY", &via), ("NO_PROXY", "photos.example")]), 0);
+    assert!(sandbox.run(&["settings", "--proxy", &via]).status.success());
+    assert!(test(&[]) > 0);
+    assert_eq!(test(&[("NO_PROXY", "photos.example")]), 0);
+    assert!(sandbox.run(&["settings", "--proxy", "none"]).status.success());
+    assert_eq!(test(&[("HTTPS_PROXY", &via)]), 0);
+}
