@@ -21,7 +21,9 @@ use hyper::body::{Frame, Incoming};
 use super::dav::{Asked, Dav, Etag, Moods};
 use super::nextcloud::{CloudMoods, Nextcloud};
 use super::s3::{Bucket, BucketMoods};
-use super::serve::{Answer, Cut, Handler, Handling, Received, Running, answer, answer_with, field, receive};
+use super::serve::{
+    Answer, Cut, Handler, Handling, Received, Running, answer, answer_with, field, linger, receive,
+};
 
 /// What goes wrong.
 #[derive(Debug, Clone)]
@@ -279,14 +281,19 @@ impl Shared {
         let fault = self.fault_for(&seen);
         let number = self.note(seen);
         let limit = match fault {
-            Some(Fault::EarlyStatus(_) | Fault::Hang | Fault::DropBefore) => 0,
+            Some(Fault::Hang | Fault::DropBefore) => 0,
             Some(Fault::HangIn(bytes) | Fault::CutIn(bytes)) => bytes,
             _ => BODY_BYTES_MAX,
         };
         let rate = if let Some(Fault::Slow(rate)) = fault { Some(rate) } else { None };
-        let (bytes, is_cut) = match receive(body, rate, limit).await {
-            Received::Whole(bytes) => (bytes, false),
-            Received::Short(bytes) => (bytes, true),
+        let (bytes, is_cut) = if matches!(fault, Some(Fault::EarlyStatus(_))) {
+            linger(body);
+            (Vec::new(), true)
+        } else {
+            match receive(body, rate, limit).await {
+                Received::Whole(bytes) => (bytes, false),
+                Received::Short(bytes) => (bytes, true),
+            }
         };
         self.received.fetch_add(bytes.len() as u64, Ordering::SeqCst);
         if let Some(seen) = self.seen.lock().expect("unpoisoned").get_mut(number) {

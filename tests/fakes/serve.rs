@@ -185,6 +185,15 @@ pub enum Received {
     Short(Vec<u8>),
 }
 
+/// Leaves a body unread and the connection open, as real servers do for a while: closed with bytes
+/// unread it would be reset, and the answer could be lost on its way.
+pub fn linger(body: Incoming) {
+    tokio::spawn(async move {
+        let _unread = body;
+        std::future::pending::<()>().await;
+    });
+}
+
 /// Reads a request's body, at most at `rate` bytes a second, and stops after `limit` bytes.
 pub async fn receive(mut body: Incoming, rate: Option<u64>, limit: usize) -> Received {
     let mut bytes = Vec::new();
