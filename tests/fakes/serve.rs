@@ -18,6 +18,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+/// How fast what nobody wants is read after an early answer, in bytes a second, and how much of it.
+const LINGERING_RATE: u64 = 16 << 20;
+const LINGERED_BYTES_MAX: usize = 16 << 20;
+
 /// An answer; its body may break off.
 pub type Answer = hyper::Response<UnsyncBoxBody<Bytes, io::Error>>;
 
@@ -185,12 +189,11 @@ pub enum Received {
     Short(Vec<u8>),
 }
 
-/// Leaves a body unread and the connection open, as real servers do for a while: closed with bytes
-/// unread it would be reset, and the answer could be lost on its way.
+/// Reads on after an answer and throws it away, as real servers do for a while: closed with bytes
+/// unread the connection would be reset, and the answer could be lost on its way.
 pub fn linger(body: Incoming) {
     tokio::spawn(async move {
-        let _unread = body;
-        std::future::pending::<()>().await;
+        receive(body, Some(LINGERING_RATE), LINGERED_BYTES_MAX).await;
     });
 }
 
