@@ -21,7 +21,7 @@ use http_body_util::BodyExt as _;
 use hyper::HeaderMap;
 use hyper::body::Incoming;
 
-use super::serve::{Answer, Cut, Handler, Handling, Running, answer, answer_with, field};
+use super::serve::{Answer, Cut, Handler, Handling, Running, answer, answer_with, field, linger};
 use super::uploads_speech::{draft, tus};
 
 /// The most bytes of one append that are kept in memory.
@@ -323,6 +323,9 @@ impl Shared {
     async fn serve(&self, request: hyper::Request<Incoming>) -> Result<Answer, Cut> {
         let fault = self.note(&request);
         if let Some(ended) = self.before(fault.as_ref()) {
+            if ended.is_ok() {
+                linger(request.into_body());
+            }
             return ended;
         }
         let (head, body) = request.into_parts();
@@ -337,6 +340,7 @@ impl Shared {
             .as_deref()
             .is_some_and(|wanted| field(&head.headers, "authorization") != Some(wanted))
         {
+            linger(body);
             return Ok(answer_with(401, &[("www-authenticate", "Bearer")], "who are you?"));
         }
         let limit = if let Some(Fault::CutIn(limit)) = fault { limit } else { APPEND_BYTES_MAX };
