@@ -440,8 +440,13 @@ impl Sim {
             let requests: u64 = world.with(|around| around.remotes.iter().map(Remote::requests).sum());
             (requests, world.files.opened())
         };
-        let (before, wakes) = (busy(), WAKES.get());
+        let (mut before, mut wakes) = (busy(), WAKES.get());
         tokio::time::sleep(QUIET).await;
+        if !self.is_seen && busy().0 != before.0 {
+            // A later look may have found what nobody was told of. After that there is nothing left.
+            (before, wakes) = (busy(), WAKES.get());
+            tokio::time::sleep(QUIET).await;
+        }
         let (after, woken) = (busy(), WAKES.get() - wakes);
         let awaits_retry = finale::awaits_retry(&self.database());
         // Every look tries again what cannot be read.
