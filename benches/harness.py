@@ -18,6 +18,8 @@ SEED = 20_241
 # What is written and read at once, in bytes. A program that is started counts this one's memory as its
 # own, up to where it takes its place.
 PIECE = 1 << 20
+# Seconds in which a file still counts as being written.
+TOUCHED_FOR = 5
 JPEG_HEAD = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
 
 
@@ -39,9 +41,11 @@ def make_files(root, count, shortest, longest, per_folder=500):
 
 
 def age(root):
-    """Makes files old: what was written to a moment ago is left alone for some seconds."""
+    """Makes files old: what was written to, or otherwise touched, a moment ago is left alone for some
+    seconds."""
     for path in Path(root).rglob("*"):
         os.utime(path, (1_500_000_000, 1_500_000_000))
+    time.sleep(TOUCHED_FOR)
 
 
 def settle():
