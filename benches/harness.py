@@ -20,7 +20,8 @@ SEED = 20_241
 PIECE = 1 << 20
 # Seconds in which a file still counts as being written.
 TOUCHED_FOR = 5
-JPEG_HEAD = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
+# Up to where a picture's own data begin: whoever looks for what is told of it stops there.
+JPEG_HEAD = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffda0008010100003f00")
 
 
 def make_files(root, count, shortest, longest, per_folder=500):

@@ -98,7 +98,7 @@ fn consent(desk: &mut Desk, args: &BackupArgs, folders: &[PathBuf]) -> Result<(P
     }
     sources.sort_unstable();
     sources.dedup();
-    if is_known {
+    if is_known && !desk.is_new_engine {
         // All, not the one: to name a source is to say that what is missing from it is meant to be.
         desk.done(Request::Rescan { id: None })?;
     }

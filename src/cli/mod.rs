@@ -115,6 +115,8 @@ impl Place {
 /// What a command works with.
 struct Desk {
     talk: Box<dyn Conversation>,
+    /// The engine began with this command: it looks through every source by itself.
+    is_new_engine: bool,
     out: Out,
     /// Time since the start, by a clock that does not jump.
     elapsed: Box<dyn Fn() -> Duration>,
@@ -163,7 +165,8 @@ fn client(command: &Command, global: &Global, mut out: Out, start_engine: StartE
     signals.interrupt(joined.talk.interrupter());
     let began = Instant::now();
     let join::Joined { talk, host } = joined;
-    let mut desk = Desk { talk, out, elapsed: Box::new(move || began.elapsed()) };
+    let is_new_engine = host.is_some();
+    let mut desk = Desk { talk, is_new_engine, out, elapsed: Box::new(move || began.elapsed()) };
     let outcome = dispatch(&mut desk, command);
     let Desk { talk, mut out, .. } = desk;
     out.clear_progress();

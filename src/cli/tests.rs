@@ -100,7 +100,8 @@ impl Scene {
             Script { now, coming, answer, asked: Arc::clone(&asked), clock_ms: Arc::clone(&clock_ms) };
         let clock = Arc::clone(&clock_ms);
         let elapsed = Box::new(move || Duration::from_millis(clock.load(Ordering::SeqCst)));
-        Self { desk: Desk { talk: Box::new(script), out, elapsed }, stdout, stderr, asked, clock_ms }
+        let desk = Desk { talk: Box::new(script), is_new_engine: false, out, elapsed };
+        Self { desk, stdout, stderr, asked, clock_ms }
     }
 
     /// A scene whose engine says yes to everything.

@@ -26,6 +26,8 @@ pub enum WaitReason {
         /// When it is tried again.
         until: UnixMillis,
     },
+    /// Transfers are under way, and for a while the destination has taken nothing and said nothing.
+    Silent,
     /// The destination refused the credentials.
     Credentials,
     /// The destination is full.
@@ -70,6 +72,7 @@ impl WaitReason {
             Self::Battery => "battery",
             Self::Schedule { .. } => "schedule",
             Self::Unreachable { .. } => "unreachable",
+            Self::Silent => "silent",
             Self::Credentials => "credentials",
             Self::NoSpace { .. } => "no_space",
             Self::DataFull { .. } => "data_full",
@@ -96,6 +99,7 @@ impl WaitReason {
             Self::Offline
             | Self::Metered
             | Self::Battery
+            | Self::Silent
             | Self::Credentials
             | Self::Settling
             | Self::Indexing
@@ -114,6 +118,7 @@ impl WaitReason {
             Self::Battery => "Waiting: on battery",
             Self::Schedule { .. } => "Waiting for the hours you chose",
             Self::Unreachable { .. } => "Waiting: the backup place cannot be reached",
+            Self::Silent => "Waiting: the backup place has not answered for a while",
             Self::Credentials => "Waiting: the backup place refused the sign-in",
             Self::NoSpace { .. } => "Waiting: the backup place is full",
             Self::DataFull { .. } => "Waiting: the disk that holds Safelight's own data is full",

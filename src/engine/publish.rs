@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::library::SourceLook;
+use super::runner::Runner;
 use super::supervisor::Supervisor;
 use crate::api::{
     BackupSwitch, DestinationState, Event, Indexing, PairState, PathText, Snapshot,
@@ -124,6 +125,7 @@ impl Supervisor {
     fn compose(&mut self, facts: Facts) {
         let now = Instant::now();
         let in_flight = self.in_flight();
+        self.runners.values_mut().for_each(|runner| runner.listen(now));
         let uploading: Vec<Transferring> = self.transfers();
         if !uploading.is_empty() {
             self.meter.sample(now, in_flight);
@@ -181,10 +183,7 @@ impl Supervisor {
     }
 
     fn in_flight(&self) -> u64 {
-        let running = self.runners.values().flat_map(|runner| runner.running.values());
-        running
-            .map(|running| running.watch.bytes_sent.load(Ordering::Relaxed).min(running.started.content.size))
-            .sum()
+        self.runners.values().map(Runner::in_flight).sum()
     }
 
     fn transfers(&self) -> Vec<Transferring> {
@@ -232,7 +231,7 @@ fn bins_of(state: &DestinationState) -> [u64; 8] {
 }
 
 fn destination_state(
-    runner: &super::runner::Runner,
+    runner: &Runner,
     counts: &DestinationCounts,
     sources: Vec<i64>,
     is_working: bool,

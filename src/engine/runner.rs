@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::progress::Stillness;
 use super::transfer::Watch;
 use crate::api::FailureText;
 use crate::base::mutant::{self, Mutant};
@@ -101,6 +103,8 @@ pub(super) struct Runner {
     pub gate: Option<WaitReason>,
     /// Nothing may be done at it now, for whatever reason, and nothing is.
     pub is_held: bool,
+    /// Whether what is under way still moves.
+    pub stillness: Stillness,
 }
 
 impl Runner {
@@ -134,6 +138,7 @@ impl Runner {
             next_due: None,
             gate: None,
             is_held: false,
+            stillness: Stillness::default(),
         }
     }
 
@@ -249,6 +254,23 @@ impl Runner {
         let lost = self.row.lost.as_ref().map(|lost| reason_of(lost.kind, lost.until));
         let idle = || self.not_before.filter(|_| self.running.is_empty());
         lost.or_else(|| idle().map(|(_, until)| WaitReason::BackOff { until }))
+            .or_else(|| self.stillness.is_silent().then_some(WaitReason::Silent))
+    }
+
+    /// Bytes sent by the transfers under way.
+    pub fn in_flight(&self) -> u64 {
+        let sent = |running: &Running| {
+            running.watch.bytes_sent.load(Ordering::Relaxed).min(running.started.content.size)
+        };
+        self.running.values().map(sent).sum()
+    }
+
+    /// Looks whether the transfers under way still move. A copy that is being read back moves unseen.
+    pub fn listen(&mut self, now: Instant) {
+        let is_awaiting =
+            !self.running.is_empty() && !self.running.values().any(|running| running.watch.is_proving());
+        let mark = (self.running.keys().next_back().copied(), self.running.len(), self.in_flight());
+        self.stillness.note(is_awaiting.then_some(mark), now);
     }
 
     /// What keeps this destination from being used; nothing while it need not be.

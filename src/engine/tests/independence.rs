@@ -41,7 +41,7 @@ async fn a_place_in_trouble_slows_nobody_down() {
     let limit = alone.mul_f64(1.1);
     assert!(hung <= limit, "{hung:?} against {alone:?}");
     let cloud = &world.snapshot().await.destinations[1];
-    assert_eq!((cloud.safe, cloud.wait_reason.as_ref()), (0, None));
+    assert_eq!((cloud.safe, cloud.wait_reason.as_ref().map(|w| w.kind.as_str())), (0, Some("silent")));
     assert!(cloud.uploading <= u64::from(crate::engine::runner::TRANSFERS_MAX), "{cloud:?}");
     world.check_identity().await;
     for (what, took) in [
@@ -65,6 +65,25 @@ async fn a_place_that_says_nothing_counts_as_unreachable() {
     let lost = world.until("unreachable", |s| s.destinations[0].wait_reason.is_some()).await;
     assert_eq!(lost.destinations[0].wait_reason.as_ref().map(|w| w.kind.as_str()), Some("unreachable"));
     world.until("safe", |s| s.destinations[0].safe == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_takes_nothing_for_a_while_is_told_of() {
+    let world = World::new().await;
+    world.add_cloud().await;
+    let cloud = world.places.as_ref().expect("places").faults(CLOUD_URL);
+    cloud.queue(Call::Send, Fault::Slow(Duration::from_secs(30)));
+    world.put("/photos/a.jpg", "a");
+    world.ask(Request::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
+    world.ask(Request::SetBackup { on: true }).await;
+    world.until("it runs", |s| s.destinations[0].uploading == 1).await;
+    let began = world.clock.now();
+    let told = world.until("told of", |s| s.destinations[0].wait_reason.is_some()).await;
+    assert_eq!(told.destinations[0].wait_reason.as_ref().map(|w| w.kind.as_str()), Some("silent"));
+    let took = world.clock.now().since(began);
+    assert!((10..12).contains(&took.as_secs()), "{took:?}");
+    let safe = world.until("safe", |s| s.destinations[0].safe == 1).await;
+    assert_eq!(safe.destinations[0].wait_reason, None);
 }
 
 #[tokio::test(start_paused = true)]
