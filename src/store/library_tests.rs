@@ -319,6 +319,7 @@ async fn lists_are_read_in_the_order_of_an_index() {
         let mut read: Vec<String> = queue::every_sql();
         read.extend(files::every_sql());
         read.extend(jobs::every_sql());
+        read.extend(records::every_sql());
         for sql in read {
             let mut explain = r.conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
             let mut rows = explain.raw_query();
