@@ -25,8 +25,10 @@ use crate::store::{DestinationRow, Lost, Started};
 const CHECK_HOLDS: Duration = Duration::from_secs(10);
 /// A job's end waits at most this long for others before the extension is called.
 const ENDS_COALESCED: Duration = Duration::from_secs(5);
-/// A library change waits this long for others.
-pub(super) const CHANGES_DEBOUNCED: Duration = Duration::from_millis(300);
+/// A library change waits this long for others while there is something to do meanwhile,
+const CHANGES_DEBOUNCED: Duration = Duration::from_millis(300);
+/// and this long while there is not.
+const CHANGES_DEBOUNCED_IDLE: Duration = Duration::from_millis(100);
 /// The extension is called at least this often.
 pub(super) const FLOOR: Duration = Duration::from_secs(15 * 60);
 /// How long one call of an extension may take before it is dropped.
@@ -164,6 +166,12 @@ impl Runner {
             let at = self.not_before.map_or(at, |(least, _)| at.max(least));
             self.process_at = Some(self.process_at.map_or(at, |planned| planned.min(at)));
         }
+    }
+
+    /// Something in the library is another: the extension is called soon.
+    pub fn library_changed(&mut self, now: Instant) {
+        let is_busy = !self.running.is_empty();
+        self.process_by(now + if is_busy { CHANGES_DEBOUNCED } else { CHANGES_DEBOUNCED_IDLE });
     }
 
     /// A job ended: the extension is called at once when the queue has run dry or half its limit is

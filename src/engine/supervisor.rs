@@ -18,7 +18,7 @@ use super::places::Places;
 use super::policy;
 use super::progress::Meter;
 use super::publish::Badges;
-use super::runner::{CHANGES_DEBOUNCED, FLOOR, Runner, Running};
+use super::runner::{FLOOR, Runner, Running};
 use super::tasks::TaskEnd;
 use super::transfer::{self, End, Ended, Watch};
 use crate::api::{Event, Snapshot};
@@ -121,8 +121,8 @@ impl Supervisor {
             Input::Call(call) => self.take_call(call).await,
             Input::Task(end) => self.take_end(end).await,
             Input::LibraryChanged => {
-                let at = Instant::now() + CHANGES_DEBOUNCED;
-                self.runners.values_mut().for_each(|runner| runner.process_by(at));
+                let now = Instant::now();
+                self.runners.values_mut().for_each(|runner| runner.library_changed(now));
                 self.is_dirty = true;
             }
             Input::LibraryMoved => self.is_dirty = true,
