@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::deps::Deps;
+use super::transfer::patience;
 use crate::destination::{BoxFuture, Checkpoint, Item, SaveCheckpoint, SharedDestination, Transfer};
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::file::FileStamp;
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::record::Evidence;
 use crate::domain::time::UnixMillis;
-use crate::store::{RecordFacts, Store, StoreError};
+use crate::store::{AuditedCopy, RecordFacts, Store, StoreError};
 
 /// Copies read from the ledger at once.
 const PAGE_COPIES_MAX: u32 = 200;
@@ -58,10 +60,13 @@ fn is_bad_copy(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::DigestMismatch | FailureKind::NotFound | FailureKind::Conflict)
 }
 
-/// Compares one copy and writes what it found into the ledger. Says whether the copy is good.
+/// Compares one copy and writes what it found into the ledger, unless the record's copy is another by
+/// then: two audits may read one copy at once, and what the first finds makes the second's news stale.
+/// Says whether the copy is good.
 ///
 /// # Errors
-/// A failure that says nothing about the copy: the destination cannot be used, or the store.
+/// A failure that says nothing about the copy: the destination cannot be used, or the store, or it was
+/// not read in good time.
 async fn compare(
     deps: &Deps,
     store: &Store,
@@ -73,23 +78,31 @@ async fn compare(
     let Some(key) = copy.key.clone() else {
         return Ok(true);
     };
-    let item = item_of(copy, key);
     let receipt = copy.receipt.clone().unwrap_or_default();
-    let mut transfer = Transfer::new(Arc::clone(&deps.files), cancel.clone(), None, Arc::new(NoCheckpoints));
+    let item = item_of(copy, key.clone());
+    // Its own, so that one that is given up is told to stop.
+    let cancel = cancel.child_token();
+    let _given_up = cancel.clone().drop_guard();
+    let mut transfer = Transfer::new(Arc::clone(&deps.files), cancel, None, Arc::new(NoCheckpoints));
     transfer.must_read = is_deep;
+    let proved = timeout(patience(copy.content.size), destination.prove(&item, &receipt, &transfer)).await;
+    let proved = proved.unwrap_or_else(|_late| {
+        Err(Failure::transient(FailureKind::Timeout, "reading the copy showed no sign of life"))
+    });
     let record = copy.id;
-    let written = match destination.prove(&item, &receipt, &transfer).await {
+    let read = AuditedCopy { record, key, receipt };
+    let written = match proved {
         Ok(evidence) => {
             // A copy that was proved once is not demoted because today's reading proves less.
             if matches!(evidence, Evidence::Accepted) {
                 return Ok(true);
             }
-            store.write(move |tx| tx.set_evidence(record, evidence, &receipt).map(|()| true)).await
+            store.write(move |tx| tx.set_audit_evidence(&read, evidence)).await.map(|_is_same| true)
         }
         Err(failure) if failure.reach != Reach::Resource => return Err(failure),
         Err(failure) if is_bad_copy(&failure) => {
             tracing::warn!(%record, kind = failure.kind.as_str(), "a copy is not as it should be");
-            store.write(move |tx| tx.set_copy_bad(record).map(|()| false)).await
+            store.write(move |tx| tx.set_copy_bad(&read)).await.map(|is_same| !is_same)
         }
         Err(failure) => return Err(failure),
     };

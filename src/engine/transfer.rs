@@ -179,8 +179,8 @@ const LIFELESS_MAX: Duration = Duration::from_secs(30 * 60);
 /// a slow line gets through them.
 const SLOWEST_PACE: u64 = 64 * 1024;
 
-/// How long a transfer of so many bytes may show no sign of life.
-fn patience(size: u64) -> Duration {
+/// How long a transfer of so many bytes, or reading a copy of them back, may show no sign of life.
+pub(super) fn patience(size: u64) -> Duration {
     LIFELESS_MAX + Duration::from_secs(size / SLOWEST_PACE)
 }
 

@@ -62,7 +62,7 @@ pub use library_audit::AuditedFile;
 pub use records::{RecordFacts, Wanted};
 pub use rows::{Outage, StoreError};
 pub use sources::{SourceCondition, SourceRow};
-pub use transitions::Outcome;
+pub use transitions::{AuditedCopy, Outcome};
 pub use writer::{Read, Write};
 
 #[cfg(test)]

@@ -44,6 +44,17 @@ pub enum Outcome {
     },
 }
 
+/// A copy as it was when an audit began to read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditedCopy {
+    /// Whose copy it was.
+    pub record: RecordId,
+    /// The name it had.
+    pub key: String,
+    /// What the destination had said of it.
+    pub receipt: String,
+}
+
 impl Write<'_> {
     /// Ends a pending job of this run and writes its outcome into the ledger. Says whether the job
     /// was still this run's.
@@ -72,8 +83,22 @@ impl Write<'_> {
         Ok(true)
     }
 
-    /// Writes what a destination has shown of a copy: at a job's end, or when an audit has read it.
-    pub fn set_evidence(
+    /// Writes what an audit has read of a copy. A record whose copy is another by now, or none, is left
+    /// as it is: the reading says nothing of it. Says whether it still was that one.
+    pub fn set_audit_evidence(&self, copy: &AuditedCopy, evidence: Evidence) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM backup_record
+            WHERE id = ?1 AND key = ?2 AND receipt = ?3 AND state IN ('verified', 'accepted'))";
+        let AuditedCopy { record, key, receipt } = copy;
+        let is_same =
+            self.conn.prepare_cached(sql)?.query_row(params![record.0, key, receipt], |row| row.get(0))?;
+        if is_same {
+            self.set_evidence(*record, evidence, receipt)?;
+        }
+        Ok(is_same)
+    }
+
+    /// Writes what a destination has shown of a copy.
+    pub(super) fn set_evidence(
         &self,
         record: RecordId,
         evidence: Evidence,
@@ -194,15 +219,15 @@ impl Write<'_> {
     }
 
     /// A copy that an audit found missing or different: it is sent again. Its key is given up, for
-    /// what is there now is not touched.
-    pub fn set_copy_bad(&self, record: RecordId) -> Result<(), StoreError> {
+    /// what is there now is not touched. Says whether the record's copy still was that one.
+    pub fn set_copy_bad(&self, copy: &AuditedCopy) -> Result<bool, StoreError> {
         let sql =
             "UPDATE backup_record SET state = CASE file_count WHEN 0 THEN 'superseded' ELSE 'wanted' END,
               bin = 'waiting', proof_method = NULL, verified_ms = NULL, receipt = NULL, is_manifested = 0,
               key = NULL, key_fold = NULL
-            WHERE id = ?1 AND state IN ('verified', 'accepted')";
-        self.conn.prepare_cached(sql)?.execute([record.0])?;
-        Ok(())
+            WHERE id = ?1 AND key = ?2 AND receipt = ?3 AND state IN ('verified', 'accepted')";
+        let AuditedCopy { record, key, receipt } = copy;
+        Ok(self.conn.prepare_cached(sql)?.execute(params![record.0, key, receipt])? > 0)
     }
 
     /// The person wants these tried again now. Gives how many items that changed.

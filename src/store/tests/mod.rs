@@ -1,5 +1,6 @@
 //! The store's own tests: SQL is at home here, so rows can be made by hand.
 
+mod audits;
 mod companions;
 mod decisions;
 mod keys;
