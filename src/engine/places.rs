@@ -222,7 +222,9 @@ impl Supervisor {
                 let looked = source.unwrap_or_else(|| Err(usage("the path is garbled")));
                 self.add_source(&path, looked, consent_all, &places).await
             }
-            Wanted::Consent { sources, destination } => self.consent(&sources, destination, &places).await,
+            Wanted::Consent { sources, destination } => {
+                self.consent(&sources, vec![destination], &places).await
+            }
             Wanted::Test { target, .. } | Wanted::Destination { target, .. } if is_silent => {
                 Err(silent(ErrorKind::Destination, &target.path))
             }

@@ -126,30 +126,32 @@ impl Supervisor {
         if bytes.first() != Some(&b'/') {
             return Err(usage("a source is an absolute path"));
         }
+        let all: Vec<DestinationId> = self.runners.keys().copied().filter(|_| consent_all).collect();
         let known = self.store.read({
             let bytes = bytes.clone();
             move |r| r.source_at(&bytes)
         });
         if let Some(id) = known.await.map_err(|e| internal(&e))? {
             if consent_all {
-                self.consent_to_all(id, places).await?;
+                self.consent(&[id], all, places).await?;
             }
             return Ok(Reply::Source { id: id.0, is_new: false });
         }
         let file_system = looked?;
         self.refuse_overlap(&bytes, places)?;
-        let stored = bytes.clone();
-        let id = self
-            .store
-            .write_durably(move |tx| tx.add_source(&stored, &file_system))
-            .await
-            .map_err(|e| internal(&e))?;
-        if consent_all {
-            self.consent_to_all(id, places).await?;
-        }
+        // At once with the consent: a kill in between would leave a folder that goes nowhere.
+        let added = self.store.write_durably(move |tx| {
+            let id = tx.add_source(&bytes, &file_system)?;
+            for destination in all {
+                tx.add_consent(id, destination)?;
+            }
+            Ok(id)
+        });
+        let id = added.await.map_err(|e| internal(&e))?;
         self.library.refresh_sources();
         self.library.rescan(Some(id));
         self.mirror().await;
+        self.process_all();
         Ok(Reply::Source { id: id.0, is_new: true })
     }
 
@@ -163,14 +165,6 @@ impl Supervisor {
                     runner.row.name
                 )));
             }
-        }
-        Ok(())
-    }
-
-    async fn consent_to_all(&mut self, source: SourceId, places: &Resolved) -> Result<(), ApiError> {
-        let ids: Vec<DestinationId> = self.runners.keys().copied().collect();
-        for id in ids {
-            self.consent(&[source], id, places).await?;
         }
         Ok(())
     }
@@ -191,10 +185,10 @@ impl Supervisor {
     pub(super) async fn consent(
         &mut self,
         sources: &[SourceId],
-        destination: DestinationId,
+        destinations: Vec<DestinationId>,
         places: &Resolved,
     ) -> Outcome {
-        if !self.runners.contains_key(&destination) {
+        if !destinations.iter().all(|id| self.runners.contains_key(id)) {
             return Err(usage("there is no such destination"));
         }
         let known = self.store.read(|r| r.sources()).await.map_err(|e| internal(&e))?;
@@ -204,11 +198,13 @@ impl Supervisor {
             };
             self.refuse_overlap(&row.path, places)?;
         }
-        let pairs = sources.to_vec();
+        let sources = sources.to_vec();
         self.store
             .write_durably(move |tx| {
-                for source in pairs {
-                    tx.add_consent(source, destination)?;
+                for source in sources {
+                    for destination in &destinations {
+                        tx.add_consent(source, *destination)?;
+                    }
                 }
                 Ok(())
             })
