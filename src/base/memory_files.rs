@@ -198,6 +198,16 @@ impl MemoryFiles {
         self.tree().listed
     }
 
+    /// What a file holds, whoever may read it. Nothing waits for this as for a read.
+    #[cfg(test)]
+    pub(crate) fn contents(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
+        let tree = self.tree();
+        match &tree.nodes[tree.find(&path_bytes(path.as_ref())).ok()?].body {
+            Body::File(bytes) => Some(bytes.to_vec()),
+            Body::Dir(_) | Body::Symlink | Body::Other => None,
+        }
+    }
+
     fn put(&self, path: &Path, body: Body, time_ns: i64) {
         let path = path_bytes(path);
         let mut tree = self.tree();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::effects::{Bend, Place, at_source, commit, is_content, look, named, offset, prove};
+use super::effects::{Bend, Place, at_source, commit, is_content, look, named, offset, prove, slander};
 use super::remote::{Op, Remote, Trouble};
 use super::world::{World, count};
 use crate::base::files::SourceFile;
@@ -86,9 +86,8 @@ impl Client {
             (r.begin(op), r.draw(op, hash), latency)
         });
         let request = Request { world: &self.world, number: self.number, id };
-        if op == Op::Prove && trouble.is_some() {
-            // Whatever it says now, a copy that is called missing or wrong is sent again.
-            self.remote(|r| item.map(|item| r.listed.remove(&item.content.blake3.0)));
+        if let (Op::Prove, Some(item), Some(trouble)) = (op, item, &trouble) {
+            self.remote(|r| slander(r, item, trouble));
         }
         if let Some(trouble) = &trouble {
             let name = trouble.name();
@@ -316,6 +315,7 @@ impl Client {
                 let upload = r.uploads.get_mut(&upload);
                 let upload = upload.ok_or_else(|| Failure::transient(FailureKind::NotFound, "no upload"))?;
                 upload.bytes.extend_from_slice(&bend.apply(part));
+                upload.is_bent |= bend != Bend::None;
                 Ok(())
             });
             if added.await?.is_none() {

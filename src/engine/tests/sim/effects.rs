@@ -1,6 +1,6 @@
 //! What requests do at a remote, once they have come through.
 
-use super::remote::{Object, Remote};
+use super::remote::{Object, Remote, Trouble};
 use crate::destination::Item;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::record::ProofMethod;
@@ -52,6 +52,21 @@ pub fn at_source(error: &std::io::Error) -> Failure {
     Failure::transient(kind, error.to_string())
 }
 
+/// A copy that is to be proved meets trouble. Whatever is said of it now, one that is called missing or
+/// wrong is sent again: under its old name, where its bytes are found, unless another file has that
+/// name by then.
+pub fn slander(remote: &mut Remote, item: &Item, trouble: &Trouble) {
+    remote.listed.remove(&item.content.blake3.0);
+    let is_said = trouble
+        .failure()
+        .is_some_and(|failure| matches!(failure.kind, FailureKind::NotFound | FailureKind::Conflict));
+    // A transfer that is told so keeps its name; an audit, which has no token, gives it up.
+    let is_audit = item.token == 0;
+    if is_said && is_audit && remote.copy(&item.key).is_some_and(|bytes| is_content(&bytes, item)) {
+        *remote.slandered.entry(item.content.blake3.0).or_default() += 1;
+    }
+}
+
 /// Whether these are an item's bytes.
 pub fn is_content(bytes: &[u8], item: &Item) -> bool {
     bytes.len() as u64 == item.content.size && blake3::hash(bytes).as_bytes() == &item.content.blake3.0
@@ -80,8 +95,11 @@ pub fn commit(remote: &mut Remote, item: &Item, upload: u64, bend: Bend) -> Resu
         return Err(Failure::transient(FailureKind::NotFound, "no upload"));
     };
     if bend != Bend::Nothing {
-        let object = Object { bytes: bend.apply(upload.bytes), is_foreign: false };
-        remote.objects.insert(item.key.clone(), object);
+        let bytes = bend.apply(upload.bytes);
+        if upload.is_bent || bend != Bend::None {
+            *remote.bent.entry(*blake3::hash(&bytes).as_bytes()).or_default() += 1;
+        }
+        remote.objects.insert(item.key.clone(), Object { bytes, is_foreign: false });
     }
     Ok(true)
 }

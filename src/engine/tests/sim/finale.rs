@@ -55,6 +55,11 @@ pub fn awaits_retry(path: &Path) -> bool {
     rows(path).is_ok_and(|rows| rows.ledger.values().any(is_waiting))
 }
 
+/// Whether a job is live.
+pub fn is_busy(path: &Path) -> bool {
+    rows(path).is_ok_and(|rows| rows.jobs > 0)
+}
+
 /// Files that are not where they should be, while everything may run.
 pub fn differences(world: &World, path: &Path) -> Vec<String> {
     let rows = match rows(path) {
@@ -209,8 +214,8 @@ fn doubles(remote: &Remote, ledger: &BTreeMap<RecordId, LedgerRow>) -> Vec<Strin
     let mut found = Vec::new();
     for (hash, keys) in copies {
         let records = ledger.values().filter(|r| r.destination == id && r.content.blake3.0 == hash).count();
-        let slandered = remote.slandered.get(&hash).copied().unwrap_or_default();
-        if keys.len() as u64 > records.max(1) as u64 + slandered {
+        let times = |counts: &BTreeMap<[u8; 32], u64>| counts.get(&hash).copied().unwrap_or_default();
+        if keys.len() as u64 > records.max(1) as u64 + times(&remote.slandered) + times(&remote.bent) {
             found.push(format!("{} holds the same bytes for {records} records: {keys:?}", remote.name()));
         }
     }

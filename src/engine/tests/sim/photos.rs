@@ -421,15 +421,12 @@ pub fn settle(world: &World) -> bool {
     let mut has_changed = false;
     for path in paths {
         let is_unreadable = world.with(|around| around.photos.files[&path].is_unreadable);
-        if is_unreadable {
-            continue;
-        }
-        let mut bytes = Vec::new();
-        for _ in 0..2 {
-            bytes.clear();
+        for _ in 0..if is_unreadable { 0 } else { 2 } {
             let mut file = world.files.open(Path::new(&path)).expect("it is there");
-            file.read_to_end(&mut bytes).expect("it can be read");
+            file.read_to_end(&mut Vec::new()).expect("it can be read");
         }
+        // What cannot be read any more may have changed under its last reader.
+        let bytes = world.files.contents(&path).expect("it is there");
         let before = world.with(|around| {
             let photo = around.photos.files.get_mut(&path).expect("known");
             std::mem::replace(&mut photo.bytes, bytes.clone())

@@ -161,6 +161,8 @@ pub struct Upload {
     pub token: u64,
     /// What has arrived.
     pub bytes: Vec<u8>,
+    /// Something of it did not arrive as it was sent.
+    pub is_bent: bool,
 }
 
 /// A destination's far side.
@@ -196,6 +198,9 @@ pub struct Remote {
     pub met: BTreeMap<i64, BTreeSet<FailureKind>>,
     /// Copies that were called missing or wrong and were neither.
     pub slandered: BTreeMap<[u8; 32], u64>,
+    /// Uploads that were kept with other bytes than were sent, by what was kept. Nobody has been told, so
+    /// they are nobody's copies until somebody reads them.
+    pub bent: BTreeMap<[u8; 32], u64>,
     /// Requests under way.
     pub active: BTreeMap<u64, Op>,
     next_request: u64,
@@ -247,6 +252,7 @@ impl Remote {
             proofs: BTreeSet::new(),
             met: BTreeMap::new(),
             slandered: BTreeMap::new(),
+            bent: BTreeMap::new(),
             active: BTreeMap::new(),
             next_request: 0,
             sending: BTreeSet::new(),
@@ -287,7 +293,7 @@ impl Remote {
     pub fn create_upload(&mut self, token: u64) -> u64 {
         let id = self.next_upload;
         self.next_upload += 1;
-        self.uploads.insert(id, Upload { token, bytes: Vec::new() });
+        self.uploads.insert(id, Upload { token, bytes: Vec::new(), is_bent: false });
         id
     }
 

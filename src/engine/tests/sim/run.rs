@@ -31,6 +31,8 @@ use crate::store::tap;
 const SETTLES_WITHIN: Duration = Duration::from_secs(48 * 3600);
 /// Quiet is watched for so long.
 const QUIET: Duration = Duration::from_secs(2 * 3600);
+/// A try of a file that fails, and the one after it, take no longer.
+const RETRY_MINUTES: u32 = 15;
 /// A stop that was asked for takes no longer.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 /// Lives of one seed at most: more means that it dies of something else than its doom.
@@ -434,8 +436,12 @@ impl Sim {
 
     /// Nothing happens any more, for hours.
     async fn rest(&mut self) {
-        tokio::time::sleep(Duration::from_secs(900)).await;
         let world = Arc::clone(&self.world);
+        // What the person asked for takes its time, and has an answer one day.
+        while world.with(|around| around.asked > 0) && !world.has_failed() {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(900)).await;
         let busy = || {
             let requests: u64 = world.with(|around| around.remotes.iter().map(Remote::requests).sum());
             (requests, world.files.opened())
@@ -460,6 +466,13 @@ impl Sim {
         let allowed = 60 + 120 * unwatched as u64;
         if woken > allowed && !awaits_retry {
             world.violate(format!("woken {woken} times in {QUIET:?} of quiet, {allowed} are allowed"));
+        }
+        // What is tried again now and then may be on its way just now. A job that stays stays longer.
+        for _ in 0..RETRY_MINUTES {
+            if !finale::is_busy(&self.database()) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(60)).await;
         }
         for what in finale::differences(&world, &self.database()) {
             world.violate(format!("after quiet: {what}"));
