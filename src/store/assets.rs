@@ -28,6 +28,8 @@ pub enum Found {
     Content(Hashed),
     /// It is left out.
     Excluded(ExcludeReason),
+    /// It is left out for its name, as nobody could look into it, with what the system said.
+    Unseen(String),
     /// It cannot be backed up as it is, with what the system said.
     Problem(Problem, String),
     /// It is another version by now, or is changing: it is looked at again at this time.
@@ -159,12 +161,9 @@ impl Write<'_> {
             let is_kept = match found {
                 Found::Facts(facts) => self.set_described(*file, *stamp, facts, &mut keys)?,
                 Found::Content(hashed) => self.set_ready(*file, *stamp, *hashed)?,
-                Found::Excluded(reason) => {
-                    let is_kept = self.start_over(*file, *stamp, "excluded", Some(reason.as_str()), None)?;
-                    if is_kept {
-                        keys.extend(self.forget_facts(*file)?);
-                    }
-                    is_kept
+                Found::Excluded(reason) => self.leave_out(look, *reason, None, &mut keys)?,
+                Found::Unseen(details) => {
+                    self.leave_out(look, ExcludeReason::NotMedia, Some(details), &mut keys)?
                 }
                 Found::Problem(problem, details) => {
                     let is_kept =
@@ -185,6 +184,20 @@ impl Write<'_> {
         Ok(counted)
     }
 
+    fn leave_out(
+        &self,
+        look: &FileLook,
+        reason: ExcludeReason,
+        details: Option<&str>,
+        keys: &mut BTreeSet<GroupKey>,
+    ) -> Result<bool, StoreError> {
+        let is_kept = self.start_over(look.file, look.stamp, "excluded", Some(reason.as_str()), details)?;
+        if is_kept {
+            keys.extend(self.forget_facts(look.file)?);
+        }
+        Ok(is_kept)
+    }
+
     fn set_described(
         &self,
         file: FileId,
@@ -193,7 +206,9 @@ impl Write<'_> {
         keys: &mut BTreeSet<GroupKey>,
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE file SET status = 'described', captured_ms = ?5, reason = NULL, details = NULL
-            WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4 AND status IN ('found', 'problem')";
+            WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4
+              AND (status = 'found' OR status = 'problem'
+                OR status = 'excluded' AND reason = 'not_media' AND details IS NOT NULL)";
         let captured = facts.captured_at;
         let values = params![file.0, signed(stamp.size), stamp.mtime_ns, stamp.ctime_ns, captured.wall_ms.0];
         // Asked for apart: RETURNING would set up a table of its own for each row.
@@ -266,7 +281,8 @@ impl Write<'_> {
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE file SET status = ?5, reason = ?6, details = ?7, settle_until_ms = NULL
             WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4
-              AND status <> 'ready' AND status <> 'excluded'";
+              AND status <> 'ready'
+              AND (status <> 'excluded' OR reason = 'not_media' AND details IS NOT NULL)";
         let values =
             params![file.0, signed(stamp.size), stamp.mtime_ns, stamp.ctime_ns, status, reason, details];
         Ok(self.conn.prepare_cached(sql)?.execute(values)? > 0)
@@ -282,7 +298,8 @@ impl Write<'_> {
         let sql = "UPDATE file SET status = 'settling', reason = NULL, details = NULL, settle_until_ms = ?5,
               size = ?6, mtime_ns = ?7, ctime_ns = ?8
             WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4
-              AND status <> 'ready' AND status <> 'excluded'";
+              AND status <> 'ready'
+              AND (status <> 'excluded' OR reason = 'not_media' AND details IS NOT NULL)";
         let values = params![
             file.0,
             signed(stamp.size),

@@ -184,9 +184,22 @@ fn to_hash_sql() -> String {
     format!("SELECT {read} WHERE f.status = 'described' ORDER BY f.captured_ms DESC, f.id DESC LIMIT ?1")
 }
 
+fn unread_sql() -> String {
+    // Each half is in the order of an index of its own, which is named, as in `to_hash_sql`.
+    let half = |index: &str, which: &str| {
+        let read = TO_READ.replace("FROM file f", &format!("FROM file f INDEXED BY {index}"));
+        format!("SELECT {read} WHERE {which} AND f.source_id = ?1 AND f.id > ?2")
+    };
+    format!(
+        "{} UNION ALL {} ORDER BY 1 LIMIT ?3",
+        half("file_to_do", "f.status = 'problem' AND f.reason <> 'empty'"),
+        half("file_unseen", "f.status = 'excluded' AND f.reason = 'not_media' AND f.details IS NOT NULL")
+    )
+}
+
 #[cfg(test)]
-pub(super) fn every_sql() -> [String; 2] {
-    [to_describe_sql(), to_hash_sql()]
+pub(super) fn every_sql() -> [String; 3] {
+    [to_describe_sql(), to_hash_sql(), unread_sql()]
 }
 
 fn file_to_read(row: &Row<'_>) -> rusqlite::Result<FileToRead> {
@@ -305,18 +318,15 @@ impl Read<'_> {
         Ok(query.query_row([], |row| row.get(0).map(UnixMillis)).optional()?)
     }
 
-    /// Problem files of a source that may have become readable, after `after`.
-    pub fn problem_files(
+    /// Files of a source that could not be read and may be readable by now, after `after`: problems, and
+    /// what is left out for its name because nobody could look into it.
+    pub fn unread_files(
         &self,
         source: SourceId,
         after: FileId,
         limit: u32,
     ) -> Result<Vec<FileToRead>, StoreError> {
-        let sql = format!(
-            "SELECT {TO_READ} WHERE f.status = 'problem' AND f.reason <> 'empty'
-               AND f.source_id = ?1 AND f.id > ?2 ORDER BY f.id LIMIT ?3"
-        );
-        let mut query = self.conn.prepare_cached(&sql)?;
+        let mut query = self.conn.prepare_cached(&unread_sql())?;
         let rows = query.query_map(params![source.0, after.0, limit], file_to_read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -198,6 +198,7 @@ fn found(looked: Looked, until: UnixMillis) -> Option<Found> {
         Looked::Content(hashed) => Some(Found::Content(hashed)),
         Looked::Excluded(reason) => Some(Found::Excluded(reason)),
         Looked::Problem(problem, details) => Some(Found::Problem(problem, details)),
+        Looked::Unseen(_problem, details) => Some(Found::Unseen(details)),
         Looked::Changed(stamp) => Some(Found::Changed(stamp, until)),
         Looked::Same => Some(Found::Settled),
         Looked::Gone | Looked::Stopped => None,

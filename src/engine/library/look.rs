@@ -220,13 +220,13 @@ impl Ground {
         Ok(())
     }
 
-    /// Looks at the heads of files that could not be read. Only what has become readable, or is seen to be
-    /// empty, is news.
+    /// Looks at the heads of files that could not be read, those that are left out for it too. Only what
+    /// has become readable, or is seen to be empty, is news.
     pub(super) async fn recheck_problems(&self) -> Result<(), StoreError> {
         let (id, mut after) = (self.id, FileId(0));
         loop {
             let store = &self.shared.deps.store;
-            let files = store.read(move |r| r.problem_files(id, after, RECHECK_FILES_MAX)).await?;
+            let files = store.read(move |r| r.unread_files(id, after, RECHECK_FILES_MAX)).await?;
             let Some(last) = files.last() else {
                 return Ok(());
             };

@@ -79,6 +79,8 @@ pub(super) enum Looked {
     Content(Hashed),
     Excluded(ExcludeReason),
     Problem(Problem, String),
+    /// It cannot be looked into for this reason, and its name is no picture's: nobody knows what it is.
+    Unseen(Problem, String),
     /// The file has this stamp now.
     Changed(FileStamp),
     /// It still has the stamp that is known.
@@ -108,7 +110,7 @@ pub(super) fn digest(
     stop: &AtomicBool,
 ) -> Looked {
     let should_stop = || stop.load(Ordering::Relaxed);
-    guarded(files, file, |open| match reader.hash(open, set, &should_stop) {
+    let looked = guarded(files, file, |open| match reader.hash(open, set, &should_stop) {
         Ok(hashed) if hashed.content.size == file.stamp.size => Looked::Content(hashed),
         Ok(_) | Err(HashError::Changed) => match open.stat() {
             Ok(stat) => Looked::Changed(stat.stamp),
@@ -116,7 +118,12 @@ pub(super) fn digest(
         },
         Err(HashError::Stopped) => Looked::Stopped,
         Err(HashError::Read(error)) => failed(file, &error),
-    })
+    });
+    match looked {
+        // Its head has told before that it belongs, whatever its name says.
+        Looked::Unseen(problem, details) => Looked::Problem(problem, details),
+        looked => looked,
+    }
 }
 
 /// Whether a file is still the version that is known, without opening it.
@@ -174,11 +181,11 @@ fn failed(file: &FileToRead, error: &io::Error) -> Looked {
     }
 }
 
-/// A file that cannot be looked into belongs if its name says so.
+/// A file that cannot be looked into belongs if its name says so; of others nobody knows.
 fn unreadable(file: &FileToRead, problem: Problem, details: String) -> Looked {
     match MediaType::from_extension(split_extension(&file.path.name).1) {
         Some(_) => Looked::Problem(problem, details),
-        None => Looked::Excluded(ExcludeReason::NotMedia),
+        None => Looked::Unseen(problem, details),
     }
 }
 

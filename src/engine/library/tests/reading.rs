@@ -4,6 +4,9 @@ use std::io::ErrorKind;
 
 use super::*;
 
+/// The first bytes of a JPEG.
+const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0";
+
 #[tokio::test(start_paused = true)]
 async fn a_file_is_read_when_it_is_still() {
     let mut world = World::new().await;
@@ -80,6 +83,47 @@ async fn unreadable_files_are_problems_until_they_can_be_read() {
             "sick.xmp ready sidecar of sick.jpg",
         ])
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_file_is_that_nobody_could_look_into_is_not_decided_by_its_name() {
+    let mut world = World::new().await;
+    // Recovered pictures often come without the ending that tells what they are.
+    world.put("/photos/f0001", JPEG);
+    world.put("/photos/f0001.xmp", "<x:xmpmeta/>");
+    world.put("/photos/f0002", [JPEG, &[7; 4 << 20]].concat());
+    world.put("/photos/notes.txt", "notes");
+    world.files.refuse("/photos/f0001", Some(ErrorKind::PermissionDenied));
+    world.files.fail_from("/photos/f0002", Some(3 << 20));
+    world.files.fail_from("/photos/notes.txt", Some(0));
+    for _ in 0..2 {
+        world.look().await;
+        world
+            .expect(&[
+                "f0001 excluded not_media",
+                "f0001.xmp excluded lone_sidecar",
+                // Its head has shown what it is.
+                "f0002 problem unreadable photo",
+                "notes.txt excluded not_media",
+            ])
+            .await;
+    }
+    world.files.refuse("/photos/f0001", None);
+    world.files.fail_from("/photos/f0002", None);
+    world.files.fail_from("/photos/notes.txt", None);
+    world.look().await;
+    world
+        .expect(&[
+            "f0001 ready photo",
+            "f0001.xmp ready sidecar of f0001",
+            "f0002 ready photo",
+            "notes.txt excluded not_media",
+        ])
+        .await;
+    // What was looked into once is known.
+    let before = world.files.opened();
+    world.look().await;
+    assert_eq!(world.files.opened(), before);
 }
 
 #[tokio::test(start_paused = true)]
