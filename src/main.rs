@@ -4,9 +4,11 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use safelight::cli::{self, window::Opening};
+use safelight::platform;
 use safelight::ui::{self, Wake};
 
 fn main() -> ExitCode {
+    platform::crash::leave_no_core();
     let arguments = match cli::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(code) => return ExitCode::from(code),

@@ -1,7 +1,6 @@
 //! Snapshots: what is true now, at most ten a second, and nothing when nothing changes.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -201,7 +200,7 @@ impl Supervisor {
                 path: PathText::from_bytes(&path),
                 asset: started.asset.map(|asset| asset.0),
                 destination: destination.0,
-                bytes_sent: running.watch.bytes_sent.load(Ordering::Relaxed).min(started.content.size),
+                bytes_sent: running.sent(),
                 bytes_total: started.content.size,
                 step: if running.watch.is_proving() { TransferStep::Proving } else { TransferStep::Copying },
             }

@@ -15,7 +15,7 @@ use crate::base::mutant::{self, Mutant};
 use crate::destination::SharedDestination;
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
-use crate::domain::ids::{DestinationId, JobId};
+use crate::domain::ids::{DestinationId, JobId, RecordId};
 use crate::domain::time::UnixMillis;
 use crate::domain::wait::WaitReason;
 use crate::extension::Extension;
@@ -56,6 +56,13 @@ pub(super) fn job_limit() -> u32 {
 pub(super) struct Running {
     pub started: Started,
     pub watch: Watch,
+}
+
+impl Running {
+    /// Bytes sent so far.
+    pub fn sent(&self) -> u64 {
+        self.watch.bytes_sent.load(Ordering::Relaxed).min(self.started.content.size)
+    }
 }
 
 /// One destination's schedule.
@@ -265,12 +272,14 @@ impl Runner {
             .or_else(|| self.stillness.is_silent().then_some(WaitReason::Silent))
     }
 
-    /// Bytes sent by the transfers under way.
+    /// Bytes sent by each transfer under way.
+    pub fn sent(&self) -> impl Iterator<Item = (RecordId, u64)> {
+        self.running.values().map(|running| (running.started.record, running.sent()))
+    }
+
+    /// Bytes sent by all of them.
     pub fn in_flight(&self) -> u64 {
-        let sent = |running: &Running| {
-            running.watch.bytes_sent.load(Ordering::Relaxed).min(running.started.content.size)
-        };
-        self.running.values().map(sent).sum()
+        self.sent().map(|(_, sent)| sent).sum()
     }
 
     /// Looks whether the transfers under way still move. A copy that is being read back moves unseen.

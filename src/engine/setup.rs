@@ -110,6 +110,7 @@ impl Supervisor {
             now: self.deps.clock.now(),
             app_wait: self.app_wait(),
             destination_wait: waits.collect(),
+            sent: self.runners.values().flat_map(|runner| runner.sent()).collect(),
             revision: self.snapshot.queue_revision,
         };
         Context { queue, library_revision: self.snapshot.library_revision }

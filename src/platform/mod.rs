@@ -5,6 +5,7 @@
 //! another program, and never widen who may read what it makes.
 
 pub mod conditions;
+pub mod crash;
 pub mod dialog;
 pub mod keyring;
 pub mod lock;

@@ -31,6 +31,8 @@ pub struct QueueContext {
     pub app_wait: Option<WaitReason>,
     /// Why nothing happens at one destination.
     pub destination_wait: BTreeMap<DestinationId, WaitReason>,
+    /// Bytes sent of what is under way now.
+    pub sent: BTreeMap<RecordId, u64>,
     /// The revision that the rows show.
     pub revision: u64,
 }
@@ -38,7 +40,7 @@ pub struct QueueContext {
 impl QueueContext {
     /// Nothing holds anything up.
     pub fn at(now: UnixMillis) -> Self {
-        Self { now, app_wait: None, destination_wait: BTreeMap::new(), revision: 0 }
+        Self { now, app_wait: None, destination_wait: BTreeMap::new(), sent: BTreeMap::new(), revision: 0 }
     }
 }
 

@@ -314,7 +314,7 @@ impl Read<'_> {
         if let Some(record) = record {
             row.attempt = record.jobs_tried;
             row.decisions = self.decisions_of(&record)?;
-            row.bytes_sent = record.bytes_sent;
+            row.bytes_sent = context.sent.get(&record.id).copied().unwrap_or(record.bytes_sent);
             row.job_state = record.job_state;
             row.failure = record.failure;
             row.proved_at = record.verified_at.map(UnixMillis::rfc3339);

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
 
@@ -11,9 +12,12 @@ use crate::fakes::fault_server::{Fault, FaultServer, Order};
 use crate::fakes::s3::BucketMoods;
 use crate::support::backup::{files_below, tiny_jpeg};
 use crate::support::process::Sandbox;
+use crate::support::wait::wait_until;
 
 const USER: &str = "ann";
 const PLANTED: &str = "pl4nted-pa55word";
+/// How long a first file may take to be on its way: ten times what it does.
+const SENT_WITHIN: Duration = Duration::from_secs(30);
 /// The token of temporary credentials.
 const SESSION: &str = "pl4nted/se55ion+token==";
 
@@ -103,6 +107,38 @@ fn all_is_clean(sandbox: &Sandbox, outputs: &[Output]) {
     for path in written {
         assert_clean(&path.to_string_lossy(), &std::fs::read(&path).unwrap_or_default());
     }
+}
+
+#[test]
+fn neither_the_arguments_nor_a_crash_tell_a_password() {
+    let (sandbox, server) = (Sandbox::new(), server());
+    let photos = sandbox.path("photos");
+    add_photo(&photos, 1);
+    let to = format!("webdav+http://{USER}@{}/dav/photos", server.host());
+    let mut command = sandbox.command(["-vvv", "destination", "add", &to, "--name", "nas"]);
+    let added = command.env("SAFELIGHT_PASSWORD_NAS", PLANTED).output().expect("it runs");
+    assert_eq!(added.status.code(), Some(0), "{}", said(&added));
+    server.order(Order::new(Fault::Hang).method("PUT").always());
+    server.forget();
+    let mut command = sandbox.command(["-vvv", "backup", photos.to_str().expect("UTF-8"), "--to", "nas"]);
+    command.env("SAFELIGHT_PASSWORD_NAS", PLANTED).current_dir(sandbox.path("home"));
+    let mut said = Vec::new();
+    for name in ["stdout", "stderr"] {
+        said.push(std::fs::File::create(sandbox.path(name)).expect("a file"));
+    }
+    let stderr = said.pop().expect("two");
+    command.stdout(said.pop().expect("two")).stderr(stderr);
+    let mut run = sandbox.spawn(command);
+    wait_until("a file is being sent", SENT_WITHIN, || server.count("PUT"), |count| *count > 0);
+    let about = |name: &str| std::fs::read(format!("/proc/{}/{name}", run.pid())).expect("it runs");
+    assert_clean("the arguments", &about("cmdline"));
+    let limits = String::from_utf8_lossy(&about("limits")).into_owned();
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
+    assert_eq!(cores.split_whitespace().nth(4), Some("0"), "{cores}");
+    // It has the password in its memory now, and dies of a fault.
+    run.signal(rustix::process::Signal::ABORT);
+    assert!(!run.wait_for_end(SENT_WITHIN).success());
+    all_is_clean(&sandbox, &[added]);
 }
 
 #[test]

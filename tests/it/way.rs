@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Output;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use safelight::base::secret::Secret;
 use safelight::destination::http::{
@@ -12,8 +13,12 @@ use safelight::destination::http::{
 use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::messages::describe_failure;
 
+use crate::fakes::dav::Moods;
+use crate::fakes::fault_server::FaultServer;
 use crate::fakes::serve::{Handler, Handling, Running, answer, certificate};
+use crate::support::backup::tiny_jpeg;
 use crate::support::process::Sandbox;
+use crate::support::wait::wait_until;
 
 /// Says who answered.
 struct Hello;
@@ -275,4 +280,54 @@ fn the_environments_proxy_and_its_exceptions_hold() {
     assert_eq!(test(&[("NO_PROXY", "photos.example")]), 0);
     assert!(sandbox.run(&["settings", "--proxy", "none"]).status.success());
     assert_eq!(test(&[("HTTPS_PROXY", &via)]), 0);
+}
+
+/// How long a transfer may take to begin, and to end without a limit: ten times what it does.
+const CHANGED_WITHIN: Duration = Duration::from_secs(60);
+/// A photo of so many bytes, and a limit of so many a second.
+const LIMITED_BYTES: usize = 3_000_000;
+const LIMIT: u64 = 1_000_000;
+
+#[test]
+fn the_upload_limit_holds_in_a_transfer_and_when_it_is_changed() {
+    let (sandbox, server) = (Sandbox::new(), FaultServer::start(Moods::default()));
+    let photos = sandbox.path("photos");
+    std::fs::create_dir(&photos).expect("a folder");
+    let photo = |name: &str| {
+        let bytes = [tiny_jpeg(), name.as_bytes().to_vec(), vec![7; LIMITED_BYTES]].concat();
+        std::fs::write(photos.join(name), bytes).expect("a photo");
+    };
+    let run = |arguments: &[&str]| {
+        let output = sandbox.run(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", said(&output));
+    };
+    let to = format!("webdav+http://{}/dav/photos", server.host());
+    run(&["destination", "add", &to, "--name", "nas"]);
+    run(&["settings", "--upload-limit", "1"]);
+    photo("slow.jpg");
+    let began = Instant::now();
+    run(&["backup", photos.to_str().expect("UTF-8"), "--to", "nas"]);
+    // A quarter of a second's worth may go at once.
+    let least = Duration::from_secs(LIMITED_BYTES as u64 / LIMIT).mul_f64(0.8);
+    assert!(began.elapsed() > least, "{:?} for {LIMITED_BYTES} bytes at {LIMIT} a second", began.elapsed());
+
+    // So slow that it would take hours; then the limit goes while the file is on its way.
+    run(&["settings", "--upload-limit", "0.01"]);
+    photo("changed.jpg");
+    // What the queue tells of the file on its way.
+    let sent = || {
+        let queue = sandbox.run(&["queue", "--json"]);
+        let shown = String::from_utf8_lossy(&queue.stdout).into_owned();
+        let counts = shown.split("\"bytes_sent\":").skip(1);
+        let digits =
+            |rest: &str| rest.trim_start().chars().take_while(char::is_ascii_digit).collect::<String>();
+        counts.filter_map(|rest| digits(rest).parse::<usize>().ok()).max().unwrap_or(0)
+    };
+    let backup = sandbox.command(["backup", photos.to_str().expect("UTF-8"), "--to", "nas"]);
+    let mut backup = sandbox.spawn(backup);
+    let begun = wait_until("some of it is sent", CHANGED_WITHIN, sent, |sent| *sent > 20_000);
+    assert!(begun < LIMITED_BYTES / 2, "{begun} bytes are on their way already");
+    run(&["settings", "--upload-limit", "off"]);
+    assert!(backup.wait_for_end(CHANGED_WITHIN).success());
+    assert_eq!(server.dav().files().iter().filter(|path| path.ends_with(".jpg")).count(), 2);
 }
