@@ -139,7 +139,7 @@ fn on(snapshot: &Snapshot, now: UnixMillis) -> Sentence {
         return attention(snapshot, &totals);
     }
     if let Some(wait) = waiting(snapshot)
-        && totals.uploading == 0
+        && !is_moving(snapshot)
         && totals.left() > 0
     {
         return say(Mood::Resting, with_end(wait, now));
@@ -169,7 +169,7 @@ fn attention(snapshot: &Snapshot, totals: &Totals) -> Sentence {
     let mut text = format!("{what} {verb} your attention");
     if totals.left() > 0 {
         let left = words::number(totals.left());
-        match waiting(snapshot).filter(|_| totals.uploading == 0) {
+        match waiting(snapshot).filter(|_| !is_moving(snapshot)) {
             Some(_) => text += &format!(", {left} waiting"),
             None => text += &format!(", {left} left to back up"),
         }
@@ -196,6 +196,14 @@ fn waiting(snapshot: &Snapshot) -> Option<&WaitText> {
         snapshot.destinations.iter().filter(|d| d.enabled && d.waiting + d.uploading > 0).peekable();
     let first = busy.peek()?.wait_reason.as_ref()?;
     busy.all(|d| d.wait_reason.is_some()).then_some(first)
+}
+
+/// Whether anything is being copied to a place that takes it.
+fn is_moving(snapshot: &Snapshot) -> bool {
+    let is_silent = |d: &DestinationState| d.wait_reason.as_ref().is_some_and(|wait| wait.kind == "silent");
+    let silent = |id: i64| snapshot.destinations.iter().any(|d| d.id == id && is_silent(d));
+    snapshot.uploading.iter().any(|transfer| !silent(transfer.destination))
+        || snapshot.destinations.iter().any(|d| d.enabled && d.uploading > 0 && !is_silent(d))
 }
 
 fn with_end(wait: &WaitText, now: UnixMillis) -> String {
@@ -234,7 +242,7 @@ fn safe(snapshot: &Snapshot, totals: &Totals, now: UnixMillis) -> Sentence {
 /// Why nothing is being copied now; nothing while something is.
 pub(super) fn why_idle(snapshot: &Snapshot, connection: &Connection, now: UnixMillis) -> Option<String> {
     let totals = Totals::of(snapshot, None);
-    if !snapshot.uploading.is_empty() || totals.uploading > 0 {
+    if is_moving(snapshot) {
         return None;
     }
     if let Connection::Lost(why) = connection {
@@ -344,6 +352,12 @@ mod tests {
         assert_eq!(text(&s), "Waiting: the backup place cannot be reached, tried again in 4 minutes");
         s.destinations.push(place(2, 5));
         assert_eq!(text(&s), "Backing up, 4 215 left", "the other place goes on");
+        s.destinations.pop();
+        (s.destinations[0].uploading, s.destinations[0].wait_reason) = (8, wait(&WaitReason::Silent));
+        assert_eq!(text(&s), "Waiting: the backup place has not answered for a while");
+        assert!(why_idle(&s, &Connection::Connected, NOW).is_some());
+        s.destinations[0].wait_reason = None;
+        assert_eq!(text(&s), "Backing up, 4 218 left");
         s.destinations = vec![DestinationState { enabled: false, ..place(1, 9) }];
         assert_eq!(text(&s), "All backup places are switched off");
         let mut s = snapshot(vec![place(1, 0)]);

@@ -108,7 +108,7 @@ pub(super) fn row(
     buttons(&mut child, env, row, list);
     let font = TextStyle::Small.resolve(ui.style());
     let edge = pos2(child.min_rect().left() - space::S, right.center().y);
-    let room = edge.x - text.right();
+    let room = edge.x - text.right() - space::M;
     paint_cut(ui, Align2::RIGHT_CENTER, edge, note, font, tokens(ui).weak, room);
     if let Some(failure) = row.failure.as_ref().filter(|_| list == QueueList::NeedsAttention) {
         let mut open = folds.contains(&row.id);

@@ -59,7 +59,8 @@ fn about(ui: &mut Ui, details: &AssetDetails) {
     if let Some((width, height)) = row.dimensions {
         let megapixels = ratio(u64::from(width) * u64::from(height), 100_000).round() / 10.0;
         let size = format!("{} × {}", words::number(width.into()), words::number(height.into()));
-        fact(ui, "Dimensions", &size, &format!("{megapixels} megapixels"));
+        let megapixels = (megapixels > 0.0).then(|| format!("{megapixels} megapixels"));
+        fact(ui, "Dimensions", &size, megapixels.as_deref().unwrap_or_default());
     }
     let all: u64 = details.resources.iter().map(|r| r.size).sum();
     let several = details.resources.len() > 1;
