@@ -282,10 +282,10 @@ impl Runner {
         self.sent().map(|(_, sent)| sent).sum()
     }
 
-    /// Looks whether the transfers under way still move. A copy that is being read back moves unseen.
+    /// Looks whether the transfers under way still move. A copy that is being read back moves unseen, so
+    /// where there is nothing but those, nothing is known.
     pub fn listen(&mut self, now: Instant) {
-        let is_awaiting =
-            !self.running.is_empty() && !self.running.values().any(|running| running.watch.is_proving());
+        let is_awaiting = self.running.values().any(|running| !running.watch.is_proving());
         let mark = (self.running.keys().next_back().copied(), self.running.len(), self.in_flight());
         self.stillness.note(is_awaiting.then_some(mark), now);
     }

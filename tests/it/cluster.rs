@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -28,6 +28,8 @@ const LARGE_BYTES: usize = 20 * 1024 * 1024;
 const LOST_AT: u64 = 60;
 /// How long the masters may take to choose one among them.
 const CHOSEN_WITHIN: Duration = Duration::from_secs(60);
+/// After so long without any movement the reason must have been told: four times what is promised.
+const TOLD_WITHIN: Duration = Duration::from_secs(40);
 /// How long a backup may take to come so far, or to end: ten times what it does.
 const BACKED_UP_WITHIN: Duration = Duration::from_secs(240);
 
@@ -152,6 +154,29 @@ fn make_sources(folder: &Path) -> BTreeMap<[u8; 32], String> {
     made
 }
 
+/// How long nothing has moved, and whether anybody has been told why.
+#[derive(Default)]
+struct Stall {
+    last: Option<(Bins, Instant)>,
+    is_told: bool,
+}
+
+impl Stall {
+    fn look(&mut self, sandbox: &Sandbox) {
+        let output = sandbox.run(&["status", "--json"]);
+        let Ok(shown) = serde_json::from_slice::<Value>(&output.stdout) else { return };
+        let place = &shown["destinations"][0];
+        let Some(bins) = Bins::read(place) else { return };
+        match self.last {
+            Some((before, _)) if before == bins => {}
+            _ => *self = Self { last: Some((bins, Instant::now())), is_told: false },
+        }
+        self.is_told |= !place["wait_reason"].is_null();
+        let still = self.last.map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        assert!(self.is_told || still < TOLD_WITHIN, "nothing for {still:?}, and nobody is told why: {place}");
+    }
+}
+
 fn survives(lose: impl FnOnce(&mut Cluster)) {
     let mut cluster = Cluster::start();
     let sandbox = Sandbox::new();
@@ -175,8 +200,17 @@ fn survives(lose: impl FnOnce(&mut Cluster)) {
         "it was over before: {bins:?} {ended:?}"
     );
     lose(&mut cluster);
-    let ended = run.process.wait_for_end(BACKED_UP_WITHIN);
-    assert_eq!(ended.code(), Some(0), "all is safe: {:?}", status(&sandbox));
+    let mut stall = Stall::default();
+    let ended = wait_until(
+        "the backup ends",
+        BACKED_UP_WITHIN,
+        || {
+            stall.look(&sandbox);
+            run.process.ended()
+        },
+        Option::is_some,
+    );
+    assert_eq!(ended.and_then(|ended| ended.code()), Some(0), "all is safe: {:?}", status(&sandbox));
 
     let behind = Filer { port: cluster.filer.port, root: format!("/buckets/{BUCKET}/photos") };
     let mut missing = sources;
