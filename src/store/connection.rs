@@ -144,9 +144,9 @@ impl Store {
                 Some(conn) => conn,
                 None => open_reader(&path)?,
             };
-            conn.execute_batch("BEGIN")?;
+            conn.prepare_cached("BEGIN")?.execute([])?;
             let outcome = read(&Read { conn: &conn });
-            conn.execute_batch("COMMIT")?;
+            conn.prepare_cached("COMMIT")?.execute([])?;
             let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
             if readers.len() < READERS_MAX {
                 readers.push(conn);

@@ -131,7 +131,7 @@ impl Read<'_> {
     pub fn recount(&self, id: DestinationId) -> Result<(u64, Bins), StoreError> {
         let mut bins = Bins::default();
         let sql = "SELECT count(*) FROM file JOIN consent USING (source_id) WHERE destination_id = ?1";
-        let found = self.conn.query_row(sql, [id.0], |row| unsigned(row, 0))?;
+        let found = self.conn.prepare_cached(sql)?.query_row([id.0], |row| unsigned(row, 0))?;
         let sql = "SELECT count(*) FROM file f JOIN consent c ON c.source_id = f.source_id AND c.destination_id = ?1
             LEFT JOIN attachment a ON a.file_id = f.id AND a.destination_id = ?1
             LEFT JOIN backup_record r ON r.id = a.record_id
@@ -146,8 +146,8 @@ impl Read<'_> {
               WHEN r.state IN ('needs_attention', 'excluded') THEN r.state
               ELSE 'waiting' END = ?2";
         for bin in Bin::ALL {
-            *bins.get_mut(bin) =
-                self.conn.query_row(sql, params![id.0, bin.as_str()], |row| unsigned(row, 0))?;
+            let mut query = self.conn.prepare_cached(sql)?;
+            *bins.get_mut(bin) = query.query_row(params![id.0, bin.as_str()], |row| unsigned(row, 0))?;
         }
         Ok((found, bins))
     }

@@ -103,6 +103,16 @@ pub fn peek<T>(path: &Path, look: impl FnOnce(&Read<'_>) -> Result<T, StoreError
     })
 }
 
+/// Makes a database that has its tables and nothing in them, in one file.
+///
+/// # Errors
+/// What SQLite says.
+pub fn make_empty(path: &Path) -> Result<(), StoreError> {
+    let mut conn = Connection::open(path)?;
+    super::migrate::migrate(&mut conn, path)?;
+    conn.close().map_err(|(_conn, error)| error.into())
+}
+
 /// Closes what [`peek`] has open.
 pub fn let_go() {
     KEPT.take();

@@ -145,6 +145,17 @@ fn scratch() -> tempfile::TempDir {
     made.or_else(|_no_such| tempfile::tempdir()).expect("a scratch folder")
 }
 
+/// A database without a row. Making it takes longer than many a life, and does not depend on the seed.
+fn empty_database() -> &'static [u8] {
+    static EMPTY: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    EMPTY.get_or_init(|| {
+        let dir = scratch();
+        let path = dir.path().join(DATABASE_NAME);
+        crate::store::simulation_audit::make_empty(&path).expect("a database");
+        std::fs::read(&path).expect("it was made")
+    })
+}
+
 impl Sim {
     fn new(seed: u64, is_traced: bool) -> Self {
         let mut dice = Dice::new(seed);
@@ -176,9 +187,11 @@ impl Sim {
             photos::add(&world, &mut dice);
         }
         let watcher = Rc::new(Watcher::new(Arc::clone(&world)));
+        let dir = scratch();
+        std::fs::write(dir.path().join(DATABASE_NAME), empty_database()).expect("a fresh database");
         Self {
             seed,
-            dir: scratch(),
+            dir,
             watcher,
             lives: 0,
             steps: if dice.percent(20) { dice.between(20, 50) } else { dice.between(3, 16) },
