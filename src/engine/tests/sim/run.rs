@@ -461,8 +461,9 @@ impl Sim {
         };
         let (mut before, mut wakes) = (busy(), WAKES.get());
         tokio::time::sleep(QUIET).await;
-        if !self.is_seen && busy().0 != before.0 {
-            // A later look may have found what nobody was told of. After that there is nothing left.
+        if busy().0 != before.0 {
+            // A later look has found what nobody was told of, or a copy that was asked for in vain while
+            // there was trouble has been asked for again. After that there is nothing left.
             (before, wakes) = (busy(), WAKES.get());
             tokio::time::sleep(QUIET).await;
         }
