@@ -163,7 +163,7 @@ async fn one_block(store: &Store, destination: DestinationId) -> Fallible<bool> 
         let store = store.clone();
         ends.spawn(async move {
             store
-                .write(move |tx| {
+                .write_again(move |tx| {
                     let evidence = Evidence::Verified { method: ProofMethod::ReadBack, at: tx.now };
                     let receipt = String::new();
                     tx.end_job(job.job, job.record, &JobOutcome::Succeeded { evidence, receipt })

@@ -89,7 +89,7 @@ impl SaveCheckpoint for Saver {
                 self.proving.store(1, Ordering::Relaxed);
             }
             let record = self.record;
-            let saved = self.store.write(move |tx| tx.save_checkpoint(record, &checkpoint)).await;
+            let saved = self.store.write_again(move |tx| tx.save_checkpoint(record, &checkpoint)).await;
             saved.map_err(|error| Failure {
                 reach: Reach::Run,
                 ..Failure::transient(FailureKind::Protocol, error.to_string())
@@ -119,10 +119,10 @@ pub(super) async fn run(
     }
     let decision = decision(&outcome, &end);
     let written = store
-        .write(move |tx| {
+        .write_again(move |tx| {
             let is_ours = tx.end_job(job, record, &outcome)?;
-            if let Some((kind, text)) = decision.filter(|_| is_ours) {
-                tx.add_decision(record, kind, &text)?;
+            if let Some((kind, text)) = decision.as_ref().filter(|_| is_ours) {
+                tx.add_decision(record, *kind, text)?;
             }
             Ok(is_ours)
         })

@@ -114,6 +114,19 @@ impl Store {
         self.writer.run(Durability::Normal, write).await
     }
 
+    /// [`Store::write`] for a closure that may be run again. Where many of these come at once, they cost
+    /// less: what each transfer writes at its end.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_again<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run_again(write).await
+    }
+
     /// [`Store::write`] that also survives a power cut: for consent and its withdrawal.
     ///
     /// # Errors

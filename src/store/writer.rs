@@ -1,6 +1,5 @@
 //! The writer thread: one connection, queued closures, one commit for all that is queued.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -48,19 +47,85 @@ pub(super) enum Durability {
     Full,
 }
 
-/// One queued write. Running it inside a transaction yields what answers the caller once the
-/// commit's outcome is known.
-type Queued = Box<dyn FnOnce(Result<&Write<'_>, StoreError>) -> Done + Send>;
-type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// One queued write, and what came of it until its caller is answered.
+trait Queued: Send {
+    /// Runs it inside a transaction.
+    fn run(&mut self, tx: &Write<'_>);
 
-struct Done {
-    keep: bool,
-    outage: Option<Outage>,
-    answer: Answer,
+    /// Whether what it did is to be kept.
+    fn is_kept(&self) -> bool;
+
+    /// What it met, where nothing could be written down.
+    fn outage(&self) -> Option<Outage>;
+
+    /// Whether it may be run again in another transaction.
+    fn may_repeat(&self) -> bool;
+
+    /// Answers the caller, once it is known what became of the commit.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// A write that runs once.
+struct Once<F>(Option<F>);
+
+/// A write that may run again.
+struct Again<F>(F);
+
+trait Work<T>: Send {
+    fn work(&mut self, tx: &Write<'_>) -> Result<T, StoreError>;
+    const MAY_REPEAT: bool;
+}
+
+impl<T, F: FnOnce(&Write<'_>) -> Result<T, StoreError> + Send> Work<T> for Once<F> {
+    fn work(&mut self, tx: &Write<'_>) -> Result<T, StoreError> {
+        self.0.take().map_or(Err(StoreError::Closed), |write| write(tx))
+    }
+    const MAY_REPEAT: bool = false;
+}
+
+impl<T, F: Fn(&Write<'_>) -> Result<T, StoreError> + Send> Work<T> for Again<F> {
+    fn work(&mut self, tx: &Write<'_>) -> Result<T, StoreError> {
+        (self.0)(tx)
+    }
+    const MAY_REPEAT: bool = true;
+}
+
+struct Asked<W, T> {
+    work: W,
+    outcome: Option<Result<T, StoreError>>,
+    caller: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, W: Work<T>> Queued for Asked<W, T> {
+    fn run(&mut self, tx: &Write<'_>) {
+        self.outcome = Some(self.work.work(tx));
+    }
+
+    fn is_kept(&self) -> bool {
+        matches!(self.outcome, Some(Ok(_)))
+    }
+
+    fn outage(&self) -> Option<Outage> {
+        self.outcome.as_ref()?.as_ref().err().and_then(StoreError::outage)
+    }
+
+    fn may_repeat(&self) -> bool {
+        W::MAY_REPEAT
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        // A write that failed by itself keeps its own error, whatever became of the batch.
+        let outcome = match (self.outcome, committed) {
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (Some(Ok(_)) | None, Err(error)) | (Some(Err(error)), _) => Err(error),
+            (None, Ok(())) => Err(StoreError::Closed),
+        };
+        self.caller.send(outcome).ok();
+    }
 }
 
 struct Message {
-    write: Queued,
+    write: Box<dyn Queued>,
     durability: Durability,
 }
 
@@ -89,70 +154,89 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// Runs a batch in one transaction, each write in its own savepoint, and answers after the
-    /// commit: nobody hears of an effect that is not committed.
-    fn run_batch(&mut self, mut batch: VecDeque<Message>) {
-        let mut answers = Vec::with_capacity(batch.len());
-        let outcome = self.transact(&mut batch, &mut answers);
-        let Err(error) = outcome else {
-            for answer in answers {
-                answer(Ok(()));
+    /// Runs a batch in one transaction and answers after the commit: nobody hears of an effect that is
+    /// not committed. A write that fails is undone alone.
+    fn run_batch(&mut self, mut batch: Vec<Message>) {
+        let outcome = self.transact(&mut batch);
+        if let Err(error) = &outcome {
+            if let Some(outage) = error.outage() {
+                self.outages.send_replace(Some(outage));
             }
-            return;
-        };
-        if let Some(outage) = error.outage() {
-            self.outages.send_replace(Some(outage));
-        }
-        // SQLite may have rolled back by itself; then this does nothing.
-        self.conn.execute_batch("ROLLBACK").ok();
-        for answer in answers {
-            answer(Err(copy_of(&error)));
+            self.roll_back();
         }
         for message in batch {
-            let done = (message.write)(Err(copy_of(&error)));
-            (done.answer)(Ok(()));
+            message.write.answer(outcome.as_ref().map(|_committed| ()).map_err(copy_of));
         }
     }
 
-    fn transact(
-        &mut self,
-        batch: &mut VecDeque<Message>,
-        answers: &mut Vec<Answer>,
-    ) -> Result<(), StoreError> {
+    fn transact(&mut self, batch: &mut [Message]) -> Result<(), StoreError> {
         let is_full = batch.iter().any(|m| m.durability == Durability::Full);
         self.set_durability(if is_full { Durability::Full } else { Durability::Normal })?;
-        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.begin()?;
+        if batch.len() > 1 && batch.iter().all(|message| message.write.may_repeat()) {
+            // Savepoints cost a copy of every page that is touched, and hardly ever does one fail.
+            if self.run_until_one_fails(batch) {
+                return self.commit();
+            }
+            self.roll_back();
+            self.begin()?;
+        }
         // One by itself needs no savepoint: it is undone with the transaction.
         let is_alone = batch.len() == 1;
-        let write = Write { read: Read { conn: &self.conn }, now: self.clock.now(), epoch: self.epoch };
-        while let Some(message) = batch.pop_front() {
+        for message in batch {
             if !is_alone {
                 self.conn.prepare_cached("SAVEPOINT one")?.execute([])?;
             }
-            let done = (message.write)(Ok(&write));
-            answers.push(done.answer);
-            if done.outage.is_some() {
-                self.outages.send_replace(done.outage);
+            message.write.run(&self.write());
+            if let Some(outage) = message.write.outage() {
+                self.outages.send_replace(Some(outage));
             }
-            if is_alone && !done.keep {
+            let is_kept = message.write.is_kept();
+            if is_alone && !is_kept {
                 self.conn.execute_batch("ROLLBACK")?;
                 return Ok(());
             }
-            if !done.keep {
+            if !is_kept {
                 self.conn.execute_batch("ROLLBACK TO one")?;
             }
             if !is_alone {
                 self.conn.prepare_cached("RELEASE one")?.execute([])?;
             }
         }
+        self.commit()
+    }
+
+    fn write(&self) -> Write<'_> {
+        Write { read: Read { conn: &self.conn }, now: self.clock.now(), epoch: self.epoch }
+    }
+
+    fn run_until_one_fails(&self, batch: &mut [Message]) -> bool {
+        let write = self.write();
+        batch.iter_mut().all(|message| {
+            message.write.run(&write);
+            message.write.is_kept()
+        })
+    }
+
+    fn begin(&self) -> Result<(), StoreError> {
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(())
+    }
+
+    fn commit(&self) -> Result<(), StoreError> {
         #[cfg(test)]
         super::fault::before_commit()?;
         #[cfg(test)]
-        super::tap::before(&write)?;
+        super::tap::before(&self.write())?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         #[cfg(test)]
-        super::tap::after(&write);
+        super::tap::after(&self.write());
         Ok(())
+    }
+
+    /// SQLite may have rolled back by itself; then this does nothing.
+    fn roll_back(&self) {
+        self.conn.execute_batch("ROLLBACK").ok();
     }
 
     fn set_durability(&mut self, durability: Durability) -> Result<(), StoreError> {
@@ -212,27 +296,35 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let (sender, result) = oneshot::channel();
-        let queued: Queued = Box::new(move |tx| {
-            let outcome = tx.and_then(write);
-            let keep = outcome.is_ok();
-            let outage = outcome.as_ref().err().and_then(StoreError::outage);
-            let answer: Answer = Box::new(move |committed| {
-                // A write that failed by itself keeps its own error, whatever became of the batch.
-                let outcome = match (outcome, committed) {
-                    (Ok(value), Ok(())) => Ok(value),
-                    (Ok(_), Err(error)) | (Err(error), _) => Err(error),
-                };
-                sender.send(outcome).ok();
-            });
-            Done { keep, outage, answer }
-        });
-        let message = Message { write: queued, durability };
         #[cfg(test)]
         super::tap::name::<F>();
+        self.ask(durability, Once(Some(write))).await
+    }
+
+    /// [`Writer::run`] for a write that may be run again.
+    ///
+    /// # Errors
+    /// As [`Writer::run`].
+    pub async fn run_again<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        #[cfg(test)]
+        super::tap::name::<F>();
+        self.ask(Durability::Normal, Again(write)).await
+    }
+
+    async fn ask<T, W>(&self, durability: Durability, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Work<T> + 'static,
+    {
+        let (caller, result) = oneshot::channel();
+        let message = Message { write: Box::new(Asked { work, outcome: None, caller }), durability };
         match &*self.0 {
             Kind::Inline(seat) => match seat.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                Some(seat) => seat.run_batch(VecDeque::from([message])),
+                Some(seat) => seat.run_batch(vec![message]),
                 None => return Err(StoreError::Closed),
             },
             Kind::Thread { queue, slots, .. } => {
@@ -279,10 +371,10 @@ impl Writer {
 
 fn serve(mut seat: Seat, messages: &Receiver<Message>) {
     while let Ok(first) = messages.recv() {
-        let mut batch = VecDeque::from([first]);
+        let mut batch = vec![first];
         while batch.len() < BATCH_WRITES_MAX {
             match messages.try_recv() {
-                Ok(next) => batch.push_back(next),
+                Ok(next) => batch.push(next),
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }

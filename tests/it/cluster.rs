@@ -173,7 +173,10 @@ impl Stall {
         }
         self.is_told |= !place["wait_reason"].is_null();
         let still = self.last.map_or(Duration::ZERO, |(_, since)| since.elapsed());
-        assert!(self.is_told || still < TOLD_WITHIN, "nothing for {still:?}, and nobody is told why: {place}");
+        assert!(
+            self.is_told || still < TOLD_WITHIN,
+            "nothing for {still:?}, and nobody is told why: {place}"
+        );
     }
 }
 

@@ -8,6 +8,7 @@ mod ledger;
 mod settings;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::base::clock::{Clock, SystemClock};
@@ -39,6 +40,62 @@ async fn a_failed_write_leaves_nothing_and_harms_no_neighbour() {
         store.write(move |tx| tx.remove_source(id)).await.expect("remove");
         store.close().await;
         assert!(matches!(store.write(|_| Ok(())).await, Err(StoreError::Closed)));
+    }
+}
+
+/// Writes that come at once, one of which may fail after it has written; with one that runs once among
+/// them or not. Gives how many failed and how often they ran.
+async fn at_once(store: &Store, failing: Option<u8>, has_once: bool) -> (usize, usize) {
+    let (go, wait) = std::sync::mpsc::channel();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let (runs, source) = (Arc::new(AtomicUsize::new(0)), |n: u8| vec![b'/', b'a' + n]);
+    let mut all = tokio::task::JoinSet::new();
+    let first = store.clone();
+    // While it runs, the others wait to be committed together.
+    let hold = move |_: &Write<'_>| {
+        begun.send(()).ok();
+        Ok(wait.recv().unwrap_or(()))
+    };
+    all.spawn(async move { first.write(hold).await });
+    begins.await.expect("it runs");
+    for n in 0..5_u8 {
+        let (store, runs) = (store.clone(), Arc::clone(&runs));
+        let work = move |tx: &Write<'_>| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            tx.add_source(&source(n), "fs")?;
+            let fails = failing == Some(n);
+            if fails { Err(StoreError::Refused("planted".into())) } else { Ok(()) }
+        };
+        all.spawn(async move {
+            if has_once && n == 2 { store.write(work).await } else { store.write_again(work).await }
+        });
+    }
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    go.send(()).expect("it waits");
+    let outcomes = all.join_all().await;
+    (outcomes.iter().filter(|outcome| outcome.is_err()).count(), runs.load(Ordering::SeqCst))
+}
+
+#[tokio::test]
+async fn of_writes_that_come_at_once_the_failing_one_is_undone_alone() {
+    for (failing, has_once, expected) in [
+        (None, false, (0, 5)),
+        (None, true, (0, 5)),
+        // Three ran in vain and all ran again.
+        (Some(2), false, (1, 8)),
+        (Some(3), true, (1, 5)),
+    ] {
+        let dir = tempfile::tempdir().expect("dir");
+        let threads = Executor::threads("store", 2).expect("threads");
+        let store = Store::open(options(dir.path(), threads)).expect("open").store;
+        assert_eq!(at_once(&store, failing, has_once).await, expected, "{failing:?} {has_once}");
+        let kept: Vec<u8> =
+            store.read(|r| r.sources()).await.expect("read").iter().map(|s| s.path[1]).collect();
+        let wanted: Vec<u8> = (0..5).filter(|n| Some(*n) != failing).map(|n| b'a' + n).collect();
+        assert_eq!(kept, wanted);
+        store.close().await;
     }
 }
 
