@@ -46,7 +46,7 @@ async fn a_failed_write_leaves_nothing_and_harms_no_neighbour() {
 /// Writes that come at once, one of which may fail after it has written; with one that runs once among
 /// them or not. Gives how many failed and how often they ran.
 async fn at_once(store: &Store, failing: Option<u8>, has_once: bool) -> (usize, usize) {
-    let (go, wait) = std::sync::mpsc::channel();
+    let (go, wait) = std::sync::mpsc::sync_channel(1);
     let (begun, begins) = tokio::sync::oneshot::channel();
     let (runs, source) = (Arc::new(AtomicUsize::new(0)), |n: u8| vec![b'/', b'a' + n]);
     let mut all = tokio::task::JoinSet::new();
@@ -54,7 +54,8 @@ async fn at_once(store: &Store, failing: Option<u8>, has_once: bool) -> (usize, 
     // While it runs, the others wait to be committed together.
     let hold = move |_: &Write<'_>| {
         begun.send(()).ok();
-        Ok(wait.recv().unwrap_or(()))
+        wait.recv().ok();
+        Ok(())
     };
     all.spawn(async move { first.write(hold).await });
     begins.await.expect("it runs");
