@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::handle::Call;
 use super::places::{Resolved, Wanted};
+use super::removals::Turn;
 use super::runner::Runner;
 use super::secrets::Entered;
 use super::setup;
@@ -28,6 +29,8 @@ pub(super) struct Prepared {
     pub outcome: Result<(NewDestination, SharedDestination), ApiError>,
     pub consent_all: bool,
     pub places: Resolved,
+    /// When it was asked for.
+    pub asked: Turn,
     pub reply: oneshot::Sender<Outcome>,
 }
 

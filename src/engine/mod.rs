@@ -20,6 +20,7 @@ mod progress;
 mod publish;
 mod queries;
 mod reclaim;
+mod removals;
 mod restore;
 mod runner;
 mod secrets;

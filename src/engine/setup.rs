@@ -250,6 +250,7 @@ impl Supervisor {
             return Err(usage("there is no such destination"));
         };
         runner.stop_transfers();
+        self.removals.note(runner.row.uuid.clone());
         self.store.write_durably(move |tx| tx.remove_destination(id)).await.map_err(|e| internal(&e))?;
         self.tell_digests_wanted();
         self.mirror().await;
@@ -347,6 +348,7 @@ impl Supervisor {
             Ok((name.clone(), Address { name: Some(name), ..entered.with(address) }))
         });
         let (deps, installation) = (self.deps.clone(), self.installation.uuid.clone());
+        let asked = self.removals.turn();
         let turn = address.as_ref().ok().map(|(_name, address)| self.turn_at(address, &places));
         self.tasks.spawn(async move {
             let _alone = match &turn {
@@ -364,7 +366,7 @@ impl Supervisor {
                 },
                 Err(error) => Err(error),
             };
-            TaskEnd::Prepared(Box::new(Prepared { outcome, consent_all, places, reply }))
+            TaskEnd::Prepared(Box::new(Prepared { outcome, consent_all, places, asked, reply }))
         });
     }
 
@@ -411,8 +413,12 @@ impl Supervisor {
 
     /// A destination that was tried is saved, switched on, and its extension called.
     pub(super) async fn destination_prepared(&mut self, prepared: Prepared) {
-        let Prepared { outcome, consent_all, places, reply } = prepared;
+        let Prepared { outcome, consent_all, places, asked, reply } = prepared;
         let saved = match outcome {
+            // Two requests for one place, and the person took it out before the second was done.
+            Ok((new, _)) if self.removals.has_after(&new.abilities.uuid, asked) => {
+                Err(usage("This destination was removed while it was being added"))
+            }
             Ok((new, destination)) => self.save_destination(new, destination, consent_all, &places).await,
             Err(error) => Err(error),
         };

@@ -90,6 +90,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         installation,
         runners,
         setting_up: std::collections::BTreeMap::new(),
+        removals: super::removals::Removals::default(),
         tasks: JoinSet::new(),
         background: CancellationToken::new(),
         meter: Meter::default(),

@@ -18,6 +18,7 @@ use super::places::Places;
 use super::policy;
 use super::progress::Meter;
 use super::publish::Badges;
+use super::removals::Removals;
 use super::runner::{FLOOR, Runner, Running};
 use super::tasks::TaskEnd;
 use super::transfer::{self, End, Ended, Watch};
@@ -63,6 +64,8 @@ pub(super) struct Supervisor {
     pub places: Places,
     /// Places that are being set up now.
     pub setting_up: BTreeMap<Vec<u8>, Arc<tokio::sync::Mutex<()>>>,
+    /// Destinations that were removed lately.
+    pub removals: Removals,
     pub tasks: JoinSet<TaskEnd>,
     pub background: CancellationToken,
     pub meter: Meter,
