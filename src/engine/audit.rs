@@ -12,8 +12,7 @@ use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::file::FileStamp;
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::record::Evidence;
-use crate::domain::time::UnixMillis;
-use crate::store::{AuditedCopy, RecordFacts, Store, StoreError};
+use crate::store::{AuditPlace, AuditedCopy, RecordFacts, Store, StoreError};
 
 /// Copies read from the ledger at once.
 const PAGE_COPIES_MAX: u32 = 200;
@@ -160,17 +159,17 @@ pub(super) async fn verify(
     let total = store.read(move |r| r.copy_count(id)).await.unwrap_or(0);
     let share = if is_deep { u64::MAX } else { (total / SHALLOW_PART).max(SHALLOW_COPIES_MIN) };
     let (mut audit, mut unread) = (Audit::default(), None);
-    let mut after = (UnixMillis(i64::MIN), RecordId(0));
+    let mut after = AuditPlace::START;
     while audit.checked < share && !cancel.is_cancelled() {
         let now = deps.clock.now();
         let page = store
             .read(move |r| r.copies_by_proof(id, (began, now), after, PAGE_COPIES_MAX))
             .await
             .map_err(|error| Failure::transient(FailureKind::Protocol, error.to_string()))?;
-        let Some((at, last)) = page.last() else {
+        let Some((place, _)) = page.last() else {
             break;
         };
-        after = (*at, last.id);
+        after = *place;
         for (_, copy) in &page {
             if cancel.is_cancelled() || audit.checked >= share {
                 break;

@@ -10,7 +10,7 @@ use super::tasks::adopt;
 use crate::api::Reply;
 use crate::destination::SharedDestination;
 use crate::domain::glob::Glob;
-use crate::domain::ids::DestinationId;
+use crate::domain::ids::{DestinationId, RecordId};
 use crate::platform::place::{Placed, place_new};
 use crate::store::{RecordFacts, Store};
 
@@ -38,16 +38,16 @@ pub(super) async fn run(deps: &Deps, store: &Store, order: &Order, cancel: &Canc
     let only = only.as_deref();
     let glob = only.map(Glob::new);
     let (mut restored, mut present, mut failed) = (0, 0, Vec::new());
-    let mut after = String::new();
+    let mut after = RecordId(i64::MIN);
     while !cancel.is_cancelled() {
-        let page = {
-            let after = after.clone();
-            store.read(move |r| r.restorable(id, &after, PAGE_COPIES_MAX)).await.map_err(|e| internal(&e))?
-        };
-        let Some(last) = page.last().and_then(|copy| copy.key.clone()) else {
+        let page = store
+            .read(move |r| r.restorable(id, after, PAGE_COPIES_MAX))
+            .await
+            .map_err(|error| internal(&error))?;
+        let Some(last) = page.last() else {
             break;
         };
-        after = last;
+        after = last.id;
         for copy in page {
             let Some(key) = copy.key.clone() else {
                 continue;

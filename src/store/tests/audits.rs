@@ -5,30 +5,37 @@ use rusqlite::params;
 use super::options;
 use crate::base::executor::Executor;
 use crate::domain::hash::{Blake3, ContentHash};
-use crate::domain::ids::RecordId;
+use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::record::{Evidence, ProofMethod};
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
 use crate::domain::transfer::{Abilities, ManifestEntry};
-use crate::store::{AuditedCopy, NewDestination, Store, StoreError, Write};
+use crate::store::{AuditPlace, AuditedCopy, NewDestination, Store, StoreError, Write};
 
-/// A destination with one unproven copy.
-fn a_copy(tx: &Write<'_>) -> Result<AuditedCopy, StoreError> {
-    let destination = tx.add_destination(&NewDestination {
+fn a_destination(tx: &Write<'_>) -> Result<DestinationId, StoreError> {
+    tx.add_destination(&NewDestination {
         name: "a".to_owned(),
         kind: DestinationKind::Folder,
         address: b"/a".to_vec(),
         abilities: Abilities::default(),
         job_limit: 1,
-    })?;
-    let entry = ManifestEntry {
-        key: "2019/2019-01/a.jpg".to_owned(),
-        content: ContentHash { blake3: Blake3([7; 32]), size: 3 },
+    })
+}
+
+fn entry(number: u8) -> ManifestEntry {
+    ManifestEntry {
+        key: format!("2019/2019-01/{number}.jpg"),
+        content: ContentHash { blake3: Blake3([number; 32]), size: 3 },
         captured_at: None,
         source: "photos".to_owned(),
         path: b"a.jpg".to_vec(),
         mtime: UnixMillis(0),
-    };
+    }
+}
+
+/// A destination with one unproven copy.
+fn a_copy(tx: &Write<'_>) -> Result<AuditedCopy, StoreError> {
+    let (destination, entry) = (a_destination(tx)?, entry(7));
     assert!(tx.adopt(destination, &entry, 1)?);
     Ok(AuditedCopy { record: RecordId(1), key: entry.key, receipt: String::new() })
 }
@@ -62,6 +69,46 @@ async fn what_an_audit_read_says_nothing_of_a_copy_that_came_after() {
         assert!(tx.set_audit_evidence(&copy, proof)?);
         assert_eq!(state(tx)?, ("verified".to_owned(), Some("new".to_owned())));
         assert!(tx.set_copy_bad(&copy)?);
+        Ok(())
+    });
+    work.await.expect("kept");
+}
+
+/// Copies 1 to 12: those that three divides have no proof, the others were proved at 100 minus their
+/// number, every second of all has no file any more, 11 was proved by a clock that ran ahead, and 10
+/// since the audit began.
+#[tokio::test]
+async fn an_audit_takes_every_copy_once_the_least_proved_first() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = Store::open(options(dir.path(), Executor::inline())).expect("open").store;
+    let work = store.write(move |tx| {
+        let destination = a_destination(tx)?;
+        for number in 1..=12 {
+            assert!(tx.adopt(destination, &entry(number), 1)?);
+        }
+        let sql = "UPDATE backup_record SET state = 'verified', bin = 'safe', proof_method = 'read_back',
+              verified_ms = CASE id WHEN 10 THEN 1500 WHEN 11 THEN 9000 ELSE 100 - id END
+            WHERE id % 3 > 0";
+        tx.conn.execute(sql, [])?;
+        tx.conn.execute("UPDATE backup_record SET file_count = id % 2", [])?;
+        for limit in [1, 2, 5, 100] {
+            let (mut place, mut walk) = (AuditPlace::START, Vec::new());
+            loop {
+                let page =
+                    tx.copies_by_proof(destination, (UnixMillis(1000), UnixMillis(2000)), place, limit)?;
+                let Some((last, _)) = page.last() else { break };
+                place = *last;
+                assert!(page.len() <= limit as usize);
+                walk.extend(page.into_iter().map(|(_, copy)| copy.id.0));
+            }
+            assert_eq!(walk, [3, 6, 9, 12, 8, 7, 5, 4, 2, 1, 11], "{limit} a page");
+            let (mut after, mut walk) = (RecordId(i64::MIN), Vec::new());
+            while let Some(last) = tx.restorable(destination, after, limit)?.last() {
+                walk.extend(tx.restorable(destination, after, limit)?.into_iter().map(|copy| copy.id.0));
+                after = last.id;
+            }
+            assert_eq!(walk, (1..=12).collect::<Vec<_>>(), "{limit} a page");
+        }
         Ok(())
     });
     work.await.expect("kept");
