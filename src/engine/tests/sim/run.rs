@@ -460,6 +460,8 @@ impl Sim {
             (requests, world.files.opened())
         };
         let (mut before, mut wakes) = (busy(), WAKES.get());
+        // Its turn may come now, and be under way when this is over.
+        let awaited_retry = finale::awaits_retry(&self.database());
         tokio::time::sleep(QUIET).await;
         if busy().0 != before.0 {
             // A later look has found what nobody was told of, or a copy that was asked for in vain while
@@ -468,7 +470,7 @@ impl Sim {
             tokio::time::sleep(QUIET).await;
         }
         let (after, woken) = (busy(), WAKES.get() - wakes);
-        let awaits_retry = finale::awaits_retry(&self.database());
+        let awaits_retry = awaited_retry || finale::awaits_retry(&self.database());
         // Every look tries again what cannot be read.
         let may_read = !self.is_seen || world.with(|around| around.photos.has_unreadable());
         let is_same = before.0 == after.0 && (before.1 == after.1 || may_read);
