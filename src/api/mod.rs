@@ -326,8 +326,12 @@ pub enum Reply {
         restored: u64,
         /// Files that were there already with the same bytes.
         present: u64,
-        /// Plain sentences, one a file that could not be restored; at most 1 000.
-        failed: Vec<String>,
+        /// Files that could not be restored.
+        failed: u64,
+        /// Plain sentences, one for each of them; at most 1 000.
+        sentences: Vec<String>,
+        /// Why it ended before every file was looked at, where it did.
+        stopped: Option<ApiError>,
     },
     /// Whether a window was there to raise.
     Raised {

@@ -32,6 +32,9 @@ pub struct Snapshot {
     pub progress: Option<Progress>,
     /// First looks at files that are still to be done.
     pub indexing: Indexing,
+    /// Checks and restores that somebody waits for.
+    #[serde(default)]
+    pub reading: Vec<Reading>,
     /// When backup may work.
     #[serde(default)]
     pub rules: Rules,
@@ -241,6 +244,27 @@ pub struct Progress {
     pub bytes_per_sec: u64,
     /// Seconds left; none until an estimate means something.
     pub secs_left: Option<u64>,
+}
+
+/// A check of copies, or a restore, and how far it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// What it is.
+    pub kind: ReadingKind,
+    /// The destination that is read.
+    pub destination: i64,
+    /// How far it is. No bytes in all where that is not known.
+    pub progress: Progress,
+}
+
+/// Why copies are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadingKind {
+    /// To compare them.
+    Verify,
+    /// To have them back.
+    Restore,
 }
 
 /// First looks still to be done.

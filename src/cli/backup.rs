@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Desk;
 use super::args::BackupArgs;
 use super::exit::{Exit, Trouble};
+use super::progress::Teller;
 use super::resolve::{Dest, destination, refuse_overlap, source_folder};
 use super::tally::{Outlook, Tally};
 use super::words::{lower_first, path_text};
@@ -17,10 +18,6 @@ pub const UNREACHABLE_MAX: Duration = Duration::from_secs(60);
 /// How long a destination may refuse or be full before the command gives up: time to find out that
 /// it is so no longer.
 pub const REFUSED_MAX: Duration = Duration::from_secs(3);
-/// The least time between two progress lines for programs.
-const JSON_EVERY: Duration = Duration::from_millis(200);
-/// The time between two progress lines in a log.
-const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// The pairs that a command is about.
 #[derive(Debug)]
@@ -160,8 +157,7 @@ struct Watch<'a> {
     pairs: Pairs,
     goes_on: bool,
     blocked_since: Option<Duration>,
-    said_at: Option<Duration>,
-    said: String,
+    teller: Teller,
     was_done: bool,
 }
 
@@ -177,15 +173,7 @@ enum Verdict {
 
 impl<'a> Watch<'a> {
     fn new(desk: &'a mut Desk, pairs: Pairs, goes_on: bool) -> Self {
-        Self {
-            desk,
-            pairs,
-            goes_on,
-            blocked_since: None,
-            said_at: None,
-            said: String::new(),
-            was_done: false,
-        }
+        Self { desk, pairs, goes_on, blocked_since: None, teller: Teller::default(), was_done: false }
     }
 
     fn run(mut self) -> Result<Exit, Trouble> {
@@ -285,28 +273,8 @@ impl<'a> Watch<'a> {
         } else {
             tally.line(snapshot, saved, outlook)
         };
-        if text == self.said || text.is_empty() {
-            return None;
-        }
-        if style.is_terminal && !style.is_json {
-            self.desk.out.progress(&text);
-            self.said = text;
-            return None;
-        }
-        let every = if style.is_json { JSON_EVERY } else { LOG_EVERY };
         let now = (self.desk.elapsed)();
-        let due = self.said_at.map_or(now, |at| at + every);
-        if due > now {
-            return Some(due - now);
-        }
-        self.said_at = Some(now);
-        if style.is_json {
-            self.desk.out.raw(&format!("{text}\n"));
-        } else {
-            self.desk.out.line(&text);
-        }
-        self.said = text;
-        None
+        self.teller.tell(&mut self.desk.out, text, now)
     }
 
     fn finish(&mut self, snapshot: &Snapshot, saved: &DestinationState, tally: Tally) {
@@ -314,7 +282,7 @@ impl<'a> Watch<'a> {
         if out.style.is_json {
             let line = tally.json_line(snapshot, saved);
             let text = serde_json::to_string(&line).unwrap_or_default();
-            if text != self.said && !out.style.is_quiet {
+            if !self.teller.has_told(&text) && !out.style.is_quiet {
                 out.json(&line);
             }
             out.json(&super::json::Finished::of(std::iter::once(saved)));

@@ -3,9 +3,10 @@
 use super::Desk;
 use super::args::{RestoreArgs, VerifyArgs};
 use super::exit::{Exit, Trouble};
+use super::progress::{self, Teller};
 use super::resolve::{absolute, saved_destination};
 use super::words::{count, files, path_text};
-use crate::api::{Reply, Request};
+use crate::api::{ReadingKind, Reply, Request};
 use crate::client::conversation::unexpected;
 
 /// Reads copies back and compares them.
@@ -17,7 +18,8 @@ pub fn verify(desk: &mut Desk, args: &VerifyArgs) -> Result<Exit, Trouble> {
         Some(dest) => Some(saved_destination(dest, &*desk.talk.snapshot()?)?.id),
         None => None,
     };
-    let reply = desk.talk.call(Request::Verify { destination, deep: args.deep })?;
+    let request = Request::Verify { destination, deep: args.deep };
+    let reply = ask_telling(desk, ReadingKind::Verify, request)?;
     let Reply::Verified { checked, failed } = reply else { return Err(unexpected(&reply).into()) };
     if desk.out.style.is_json {
         desk.out.json(&serde_json::json!({ "checked": checked, "failed": failed }));
@@ -40,6 +42,24 @@ pub fn verify(desk: &mut Desk, args: &VerifyArgs) -> Result<Exit, Trouble> {
     Ok(Exit::Attention)
 }
 
+/// Asks, and tells how far it is until the answer comes.
+fn ask_telling(desk: &mut Desk, kind: ReadingKind, request: Request) -> Result<Reply, Trouble> {
+    let what = match kind {
+        ReadingKind::Verify => "Compared",
+        ReadingKind::Restore => "Restored",
+    };
+    let Desk { talk, out, elapsed, .. } = desk;
+    let mut teller = Teller::default();
+    let reply = talk.call_watched(request, &mut |snapshot| {
+        let reading = snapshot.reading.iter().find(|reading| reading.kind == kind);
+        if let Some(reading) = reading.filter(|_| !out.style.is_json) {
+            // What is not due yet is told with a later snapshot.
+            teller.tell(out, progress::line(what, &reading.progress), elapsed());
+        }
+    });
+    Ok(reply?)
+}
+
 /// Copies files back.
 ///
 /// # Errors
@@ -49,26 +69,38 @@ pub fn restore(desk: &mut Desk, args: &RestoreArgs) -> Result<Exit, Trouble> {
     let destination = saved_destination(&args.from, &snapshot)?.id;
     let into = absolute(&args.into)?;
     let request = Request::Restore { destination, into: path_text(&into), only: args.only.clone() };
-    let reply = desk.talk.call(request)?;
-    let Reply::Restored { restored, present, failed } = reply else {
+    let reply = ask_telling(desk, ReadingKind::Restore, request)?;
+    let Reply::Restored { restored, present, failed, sentences, stopped } = reply else {
         return Err(unexpected(&reply).into());
     };
-    if desk.out.style.is_json {
-        desk.out.json(&serde_json::json!({
-            "restored": restored, "present": present, "failed": failed,
+    let out = &mut desk.out;
+    if out.style.is_json {
+        out.json(&serde_json::json!({
+            "restored": restored,
+            "present": present,
+            "failed": sentences,
+            "failed_count": failed,
+            "stopped": stopped.as_ref().map(|error| &error.message),
         }));
     } else {
-        let text = format!("{} restored into {}, each one compared", files(restored), into.display());
-        desk.out.line(&text);
+        out.line(&format!("{} restored into {}, each one compared", files(restored), into.display()));
         if present > 0 {
-            desk.out.line(&format!("{} were there already", files(present)));
+            out.line(&format!("{} were there already", files(present)));
         }
     }
-    if failed.is_empty() {
-        return Ok(Exit::Fine);
+    for sentence in &sentences {
+        out.trouble(&Trouble::new(Exit::Attention, sentence.clone()));
     }
-    for sentence in &failed {
-        desk.out.trouble(&Trouble::new(Exit::Attention, sentence.clone()));
+    let untold = failed.saturating_sub(sentences.len() as u64);
+    if untold > 0 {
+        let more = format!("{} more could not be restored", files(untold));
+        out.trouble(&Trouble::new(Exit::Attention, more));
     }
-    Ok(Exit::Attention)
+    if let Some(error) = stopped {
+        let trouble = Trouble::from(error);
+        out.trouble(&trouble);
+        out.note("Not everything was restored; the same command goes on where it was");
+        return Ok(trouble.exit);
+    }
+    Ok(if failed == 0 { Exit::Fine } else { Exit::Attention })
 }

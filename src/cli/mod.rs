@@ -13,6 +13,7 @@ mod join;
 mod json;
 mod out;
 mod places;
+mod progress;
 mod queue;
 mod resolve;
 mod settings;

@@ -48,6 +48,18 @@ impl Conversation for Script {
         (self.answer)(&request).unwrap_or(Ok(Reply::Done))
     }
 
+    fn call_watched(
+        &mut self,
+        request: Request,
+        watch: &mut dyn FnMut(&Snapshot),
+    ) -> Result<Reply, ApiError> {
+        while let Some((in_time, next)) = self.coming.pop_front() {
+            self.pass(in_time);
+            watch(&next);
+        }
+        self.call(request)
+    }
+
     fn wait_snapshot(
         &mut self,
         after: u64,

@@ -13,6 +13,14 @@ pub trait Conversation {
     /// What was refused; `unavailable` when the engine has gone or the talk was interrupted.
     fn call(&mut self, request: Request) -> Result<Reply, ApiError>;
 
+    /// As [`Conversation::call`], for what takes long: `watch` is shown the snapshots that come while
+    /// the answer is waited for.
+    ///
+    /// # Errors
+    /// As [`Conversation::call`].
+    fn call_watched(&mut self, request: Request, watch: &mut dyn FnMut(&Snapshot))
+    -> Result<Reply, ApiError>;
+
     /// The first snapshot with a revision above `after` that the engine tells of; none when
     /// `within` has passed. Snapshots in between are passed over.
     ///

@@ -41,6 +41,24 @@ impl Conversation for InProcess {
         })
     }
 
+    fn call_watched(
+        &mut self,
+        request: Request,
+        watch: &mut dyn FnMut(&Snapshot),
+    ) -> Result<Reply, ApiError> {
+        let Self { runtime, handle, snapshots, interrupted: token } = self;
+        runtime.block_on(async {
+            let mut answer = std::pin::pin!(handle.call(request));
+            loop {
+                tokio::select! {
+                    outcome = &mut answer => return outcome,
+                    Ok(()) = snapshots.changed() => watch(&Arc::clone(&snapshots.borrow_and_update())),
+                    () = token.cancelled() => return Err(interrupted()),
+                }
+            }
+        })
+    }
+
     fn wait_snapshot(
         &mut self,
         after: u64,

@@ -152,6 +152,24 @@ impl Remote {
         self.events.pop_front()
     }
 
+    fn ask(&mut self, request: Request, watch: &mut dyn FnMut(&Snapshot)) -> Result<Reply, ApiError> {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.write.send(&Call { id, request })?;
+        loop {
+            match self.read.next(None)? {
+                Some(Frame::Reply { id: answered, outcome }) if answered == id => return outcome,
+                Some(other) => {
+                    if let Frame::Snapshot(snapshot) = &other {
+                        watch(snapshot);
+                    }
+                    self.keep(other);
+                }
+                None => {}
+            }
+        }
+    }
+
     fn keep(&mut self, frame: Frame) {
         match frame {
             Frame::Snapshot(snapshot) => self.newest = Some(Arc::from(snapshot)),
@@ -262,16 +280,16 @@ impl Reader {
 
 impl Conversation for Remote {
     fn call(&mut self, request: Request) -> Result<Reply, ApiError> {
-        let id = self.next_id;
-        self.next_id += 1;
-        self.write.send(&Call { id, request })?;
-        loop {
-            match self.read.next(None)? {
-                Some(Frame::Reply { id: answered, outcome }) if answered == id => return outcome,
-                Some(other) => self.keep(other),
-                None => {}
-            }
-        }
+        self.ask(request, &mut |_| {})
+    }
+
+    fn call_watched(
+        &mut self,
+        request: Request,
+        watch: &mut dyn FnMut(&Snapshot),
+    ) -> Result<Reply, ApiError> {
+        self.subscribe()?;
+        self.ask(request, watch)
     }
 
     fn wait_snapshot(

@@ -6,6 +6,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::deps::Deps;
+use super::reading::Reading;
 use super::transfer::patience;
 use crate::destination::{BoxFuture, Checkpoint, Item, SaveCheckpoint, SharedDestination, Transfer};
 use crate::domain::failure::{Failure, FailureKind, Reach};
@@ -141,6 +142,13 @@ pub(super) async fn prove_unproven(
     false
 }
 
+/// What is to be audited, and who is told how far that is.
+pub(super) struct Audited<'a> {
+    pub id: DestinationId,
+    pub is_deep: bool,
+    pub reading: &'a Reading,
+}
+
 /// Re-reads copies: all of them when `is_deep`, else those without proof and a share of the rest,
 /// oldest proofs first.
 ///
@@ -149,15 +157,16 @@ pub(super) async fn prove_unproven(
 pub(super) async fn verify(
     deps: &Deps,
     store: &Store,
-    id: DestinationId,
     destination: &SharedDestination,
-    is_deep: bool,
+    audited: &Audited<'_>,
     cancel: &CancellationToken,
 ) -> Result<Audit, Failure> {
+    let Audited { id, is_deep, reading } = *audited;
     destination.check().await?;
     let began = deps.clock.now();
-    let total = store.read(move |r| r.copy_count(id)).await.unwrap_or(0);
+    let (total, bytes) = store.read(move |r| r.copies_total(id)).await.unwrap_or_default();
     let share = if is_deep { u64::MAX } else { (total / SHALLOW_PART).max(SHALLOW_COPIES_MIN) };
+    reading.begin(id, total.min(share), (share >= total).then_some(bytes));
     let (mut audit, mut unread) = (Audit::default(), None);
     let mut after = AuditPlace::START;
     while audit.checked < share && !cancel.is_cancelled() {
@@ -180,6 +189,8 @@ pub(super) async fn verify(
                 Err(failure) if failure.reach == Reach::Resource => unread = Some(failure),
                 Err(failure) => return Err(failure),
             }
+            reading.moved(copy.content.size);
+            reading.file_done();
         }
     }
     if let Some(failure) = unread {

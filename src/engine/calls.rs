@@ -7,13 +7,13 @@ use tokio::sync::oneshot;
 
 use super::handle::Call;
 use super::places::{Resolved, Wanted};
+use super::reclaim;
 use super::removals::Turn;
 use super::runner::Runner;
 use super::secrets::Entered;
 use super::setup;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
-use super::{audit, reclaim, restore};
 use crate::api::{ApiError, ErrorKind, Event, PathText, Reply, Request, SecretText, Selection};
 use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
@@ -291,35 +291,6 @@ impl Supervisor {
         });
     }
 
-    fn spawn_verify(&mut self, only: Option<i64>, is_deep: bool, reply: oneshot::Sender<Outcome>) {
-        let chosen: Vec<(DestinationId, Result<SharedDestination, Failure>)> = self
-            .runners
-            .values()
-            .filter(|runner| only.is_none_or(|id| runner.id().0 == id))
-            .map(|runner| (runner.id(), runner.destination.clone()))
-            .collect();
-        let (deps, store, cancel) = (self.deps.clone(), self.store.clone(), self.background.child_token());
-        self.tasks.spawn(async move {
-            let mut all = audit::Audit::default();
-            let mut outcome = Ok(());
-            for (id, destination) in chosen {
-                let checked = match destination {
-                    Ok(destination) => audit::verify(&deps, &store, id, &destination, is_deep, &cancel).await,
-                    Err(failure) => Err(failure),
-                };
-                match checked {
-                    Ok(found) => {
-                        all.checked += found.checked;
-                        all.failed += found.failed;
-                    }
-                    Err(failure) => outcome = Err(refused(&failure)),
-                }
-            }
-            reply.send(outcome.map(|()| Reply::Verified { checked: all.checked, failed: all.failed })).ok();
-            TaskEnd::Answered
-        });
-    }
-
     fn spawn_reclaim(&mut self, selection: Selection, reply: oneshot::Sender<Outcome>) {
         let chosen: Result<Option<BTreeSet<RecordId>>, ApiError> = match selection {
             Selection::All | Selection::Kind(_) => Ok(None),
@@ -350,36 +321,6 @@ impl Supervisor {
             };
             reply.send(work.await).ok();
             TaskEnd::Reclaimed
-        });
-    }
-
-    fn spawn_restore(
-        &mut self,
-        id: DestinationId,
-        into: &PathText,
-        only: Option<String>,
-        reply: oneshot::Sender<Outcome>,
-    ) {
-        let destination = match self.runners.get(&id) {
-            Some(runner) => runner.destination.clone().map_err(|failure| refused(&failure)),
-            None => Err(usage("there is no such destination")),
-        };
-        let ready = destination.and_then(|destination| Ok((destination, bytes_of(into)?)));
-        let (destination, into) = match ready {
-            Ok(ready) => ready,
-            Err(error) => {
-                reply.send(Err(error)).ok();
-                return;
-            }
-        };
-        let installation = self.installation.uuid.clone();
-        let (deps, store, cancel) = (self.deps.clone(), self.store.clone(), self.background.child_token());
-        self.tasks.spawn(async move {
-            let into = crate::base::files::path_from_bytes(&into);
-            let order = restore::Order { id, destination, installation, into, only };
-            let outcome = restore::run(&deps, &store, &order, &cancel).await;
-            reply.send(outcome).ok();
-            TaskEnd::Answered
         });
     }
 

@@ -19,6 +19,7 @@ mod port;
 mod progress;
 mod publish;
 mod queries;
+mod reading;
 mod reclaim;
 mod removals;
 mod restore;

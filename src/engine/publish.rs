@@ -158,6 +158,7 @@ impl Supervisor {
                 to_describe: self.library_state.to_describe,
                 to_hash: self.library_state.to_hash,
             },
+            reading: self.readings.states(now),
             network: (&self.network.rules).into(),
             network_note: self.network.note.clone(),
             rules: self.gates.rules().into(),
@@ -179,6 +180,11 @@ impl Supervisor {
         let until = self.installation.paused_until;
         let paused = self.installation.is_paused.then_some(WaitReason::Paused { until });
         paused.or_else(|| self.data_wait())
+    }
+
+    /// Whether numbers change by themselves now.
+    pub(super) fn is_moving(&self) -> bool {
+        self.runners.values().any(|runner| !runner.running.is_empty()) || !self.readings.is_empty()
     }
 
     fn in_flight(&self) -> u64 {

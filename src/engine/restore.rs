@@ -1,23 +1,45 @@
-//! Copying files from a destination back to a folder.
+//! Copying files back out of a destination: several at once, each compared, none over another.
+//!
+//! What passes by itself is waited for: a copy whose reading breaks off is read again, and a
+//! destination that is lost on the way is asked for again for a while. The rest is told: each file
+//! that did not come back is counted, and why it ended before all were looked at.
 
+use std::collections::VecDeque;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::calls::{Outcome, internal, refused};
 use super::deps::Deps;
+use super::reading::Reading;
 use super::tasks::adopt;
-use crate::api::Reply;
-use crate::destination::SharedDestination;
+use crate::api::{ApiError, ErrorKind, Reply};
+use crate::destination::{ReadBack, SharedDestination};
+use crate::domain::failure::{Failure, Reach};
 use crate::domain::glob::Glob;
 use crate::domain::ids::{DestinationId, RecordId};
-use crate::platform::place::{Placed, place_new};
+use crate::domain::messages::describe_failure;
+use crate::platform::place::{self, Placed};
 use crate::store::{RecordFacts, Store};
 
 /// Copies read from the ledger at once.
 const PAGE_COPIES_MAX: u32 = 500;
-/// Sentences about files that could not be restored.
+/// Sentences in an answer; further ones are only counted.
 const SENTENCES_MAX: usize = 1_000;
+/// Files that come back side by side: fewer than there are threads, so that the library has one too.
+const FILES_AT_ONCE: usize = 3;
+/// Tries of one copy whose reading breaks off.
+const TRIES_MAX: u32 = 4;
+/// Tries of one that came whole and is not what it should be: hardly ever was that the way's fault.
+const DAMAGED_TRIES_MAX: u32 = 2;
+/// Seconds before a lost destination is tried again; after the last it is given up. A file that comes
+/// back begins them anew.
+const LOST_WAITS_SECS: [u64; 5] = [2, 4, 8, 16, 30];
 
 /// What is to be restored, and from where.
 pub(super) struct Order {
@@ -28,57 +50,351 @@ pub(super) struct Order {
     pub only: Option<String>,
 }
 
+/// What the work on one file needs.
+struct Place {
+    deps: Deps,
+    destination: SharedDestination,
+    into: PathBuf,
+    reading: Arc<Reading>,
+    cancel: CancellationToken,
+}
+
+/// What became of one copy.
+enum Came {
+    /// It is where it should be.
+    Back(Placed),
+    /// It did not come back: a sentence.
+    Failed(String),
+    /// Nothing comes from the destination.
+    Lost(Failure, Box<RecordFacts>),
+    /// Nothing can be written: a sentence.
+    Blocked(String),
+}
+
+/// Why one try brought nothing.
+enum Unplaced {
+    /// The copy could not be read, for now or for good.
+    Unread { why: String, failure: Option<Failure> },
+    /// It came whole, and is not what it should be.
+    Damaged(String),
+    /// It could not be written.
+    Unwritten(io::Error),
+}
+
 /// Restores every copy whose key matches into a folder, under its key. Nothing there is replaced.
-pub(super) async fn run(deps: &Deps, store: &Store, order: &Order, cancel: &CancellationToken) -> Outcome {
+pub(super) async fn run(
+    deps: &Deps,
+    store: &Store,
+    order: Order,
+    reading: Arc<Reading>,
+    cancel: &CancellationToken,
+) -> Outcome {
     let Order { id, destination, installation, into, only } = order;
-    let id = *id;
     destination.check().await.map_err(|failure| refused(&failure))?;
     // The ledger may be new: another computer's, or one that was lost.
-    adopt(store, id, destination, &deps.rng, installation).await.map_err(|failure| refused(&failure))?;
-    let only = only.as_deref();
-    let glob = only.map(Glob::new);
-    let (mut restored, mut present, mut failed) = (0, 0, Vec::new());
-    let mut after = RecordId(i64::MIN);
-    while !cancel.is_cancelled() {
-        let page = store
-            .read(move |r| r.restorable(id, after, PAGE_COPIES_MAX))
-            .await
-            .map_err(|error| internal(&error))?;
-        let Some(last) = page.last() else {
-            break;
-        };
-        after = last.id;
-        for copy in page {
-            let Some(key) = copy.key.clone() else {
-                continue;
+    adopt(store, id, &destination, &deps.rng, &installation).await.map_err(|failure| refused(&failure))?;
+    let place = Place { deps: deps.clone(), destination, into, reading, cancel: cancel.clone() };
+    place.folder(place::prepare).await.map_err(|why| ApiError::new(ErrorKind::Usage, why))?;
+    let mut restore = Restore {
+        store,
+        id,
+        glob: only.as_deref().map(Glob::new),
+        place: Arc::new(place),
+        after: RecordId(i64::MIN),
+        copies: VecDeque::new(),
+        files: JoinSet::new(),
+        losses: 0,
+        lost: None,
+        blocked: None,
+        restored: 0,
+        present: 0,
+        failed: 0,
+        sentences: Vec::new(),
+    };
+    restore.count().await?;
+    let stopped = restore.all().await?;
+    let Restore { restored, present, failed, sentences, .. } = restore;
+    Ok(Reply::Restored { restored, present, failed, sentences, stopped })
+}
+
+struct Restore<'a> {
+    store: &'a Store,
+    id: DestinationId,
+    glob: Option<Glob>,
+    place: Arc<Place>,
+    /// The last copy that was read from the ledger.
+    after: RecordId,
+    /// Copies whose turn comes next.
+    copies: VecDeque<RecordFacts>,
+    files: JoinSet<Came>,
+    /// How often the destination was lost since a file came back.
+    losses: usize,
+    lost: Option<Failure>,
+    blocked: Option<String>,
+    restored: u64,
+    present: u64,
+    failed: u64,
+    sentences: Vec<String>,
+}
+
+impl Restore<'_> {
+    /// Tells how much there is to do.
+    async fn count(&mut self) -> Result<(), ApiError> {
+        let (mut files, mut bytes) = (0, 0);
+        if self.glob.is_some() {
+            while let Some(copy) = self.next().await? {
+                files += 1;
+                bytes += copy.content.size;
+            }
+            self.after = RecordId(i64::MIN);
+        } else {
+            let id = self.id;
+            (files, bytes) = self.store.read(move |r| r.copies_total(id)).await.map_err(|e| internal(&e))?;
+        }
+        self.place.reading.begin(self.id, files, Some(bytes));
+        Ok(())
+    }
+
+    /// The next copy that is wanted.
+    async fn next(&mut self) -> Result<Option<RecordFacts>, ApiError> {
+        loop {
+            if let Some(copy) = self.copies.pop_front() {
+                return Ok(Some(copy));
+            }
+            let (id, after) = (self.id, self.after);
+            let page = self.store.read(move |r| r.restorable(id, after, PAGE_COPIES_MAX)).await;
+            let page = page.map_err(|error| internal(&error))?;
+            let Some(last) = page.last() else {
+                return Ok(None);
             };
-            if glob.as_ref().is_some_and(|glob| !glob.matches(&key)) {
+            self.after = last.id;
+            let is_wanted = |copy: &RecordFacts| match (&self.glob, &copy.key) {
+                (Some(glob), Some(key)) => glob.matches(key),
+                (_, key) => key.is_some(),
+            };
+            self.copies = page.into_iter().filter(is_wanted).collect();
+        }
+    }
+
+    /// Works until nothing is left, or nothing more can be done: then it says why.
+    async fn all(&mut self) -> Result<Option<ApiError>, ApiError> {
+        loop {
+            while self.files.len() < FILES_AT_ONCE && !self.place.cancel.is_cancelled() {
+                let Some(copy) = self.next().await? else { break };
+                self.files.spawn(one(Arc::clone(&self.place), copy));
+            }
+            match self.files.join_next().await {
+                Some(came) => self.take(came),
+                None if self.place.cancel.is_cancelled() => {
+                    return Ok(Some(ApiError::new(ErrorKind::Unavailable, "Safelight is stopping")));
+                }
+                None => return Ok(None),
+            }
+            if self.lost.is_none() && self.blocked.is_none() {
                 continue;
             }
-            match one(deps, destination, into, &key, &copy).await {
-                Ok(Placed::Written) => restored += 1,
-                Ok(Placed::Present) => present += 1,
-                Err(sentence) if failed.len() < SENTENCES_MAX => failed.push(format!("{sentence}: {key}")),
-                Err(_) => {}
+            while let Some(came) = self.files.join_next().await {
+                self.take(came);
+            }
+            if let Some(why) = self.blocked.take() {
+                return Ok(Some(ApiError::new(ErrorKind::Destination, why)));
+            }
+            if let Some(failure) = self.lost.take() {
+                self.losses += 1;
+                if failure.is_permanent() || !self.waited().await {
+                    return Ok(Some(refused(&failure)));
+                }
             }
         }
     }
-    Ok(Reply::Restored { restored, present, failed })
+
+    fn take(&mut self, came: Result<Came, tokio::task::JoinError>) {
+        match came {
+            Ok(Came::Back(placed)) => {
+                self.losses = 0;
+                match placed {
+                    Placed::Written => self.restored += 1,
+                    Placed::Present => self.present += 1,
+                }
+            }
+            Ok(Came::Failed(sentence)) => self.fail(sentence),
+            Ok(Came::Lost(failure, copy)) => {
+                self.copies.push_front(*copy);
+                self.lost = Some(failure);
+            }
+            Ok(Came::Blocked(sentence)) => self.blocked = Some(sentence),
+            Err(error) => self.fail(format!("A file was given up: {error}")),
+        }
+    }
+
+    fn fail(&mut self, sentence: String) {
+        self.failed += 1;
+        if self.sentences.len() < SENTENCES_MAX {
+            self.sentences.push(sentence);
+        }
+    }
+
+    /// Waits before the destination is tried again. Says whether it is to be.
+    async fn waited(&self) -> bool {
+        let Some(secs) = LOST_WAITS_SECS.get(self.losses - 1) else {
+            return false;
+        };
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(*secs)) => {}
+            () = self.place.cancel.cancelled() => {}
+        }
+        true
+    }
 }
 
-async fn one(
-    deps: &Deps,
-    destination: &SharedDestination,
-    into: &Path,
-    key: &str,
-    copy: &RecordFacts,
-) -> Result<Placed, String> {
-    let reader = destination
-        .read(key, copy.receipt.as_deref().unwrap_or_default())
-        .await
-        .map_err(|failure| crate::domain::messages::describe_failure(&failure).summary.to_owned())?;
-    let (path, content, mtime_ns) = (into.join(key), copy.content, copy.origin_mtime_ns);
-    let token = deps.rng.next_u64();
-    let placed = deps.library_executor.run(move || place_new(&path, reader, content, mtime_ns, token)).await;
-    placed.map_err(|lost| lost.to_string())?.map_err(|error| error.to_string())
+/// Brings one copy back.
+async fn one(place: Arc<Place>, copy: RecordFacts) -> Came {
+    let key = copy.key.clone().unwrap_or_default();
+    let came = place.bring(&key, &copy).await;
+    if !matches!(came, Came::Lost(..)) {
+        place.reading.file_done();
+    }
+    match came {
+        Came::Failed(why) => {
+            place.reading.moved(copy.content.size);
+            Came::Failed(format!("{why}: {key}"))
+        }
+        other => other,
+    }
+}
+
+impl Place {
+    async fn bring(&self, key: &str, copy: &RecordFacts) -> Came {
+        match self.present(key, copy).await {
+            Ok(true) => {
+                self.reading.moved(copy.content.size);
+                return Came::Back(Placed::Present);
+            }
+            Ok(false) => {}
+            Err(error) => return self.unwritten(&error).await,
+        }
+        let (mut tries, mut damaged) = (0, 0);
+        loop {
+            tries += 1;
+            let (why, failure) = match self.try_once(key, copy).await {
+                Ok(placed) => return Came::Back(placed),
+                Err(Unplaced::Unwritten(error)) => return self.unwritten(&error).await,
+                Err(Unplaced::Unread { why, failure }) => (why, failure),
+                Err(Unplaced::Damaged(why)) => {
+                    damaged += 1;
+                    (why, None)
+                }
+            };
+            if let Some(failure) = failure.as_ref().filter(|failure| failure.reach != Reach::Resource) {
+                return Came::Lost(failure.clone(), Box::new(copy.clone()));
+            }
+            let is_final = failure.as_ref().is_some_and(Failure::is_permanent)
+                || tries == TRIES_MAX
+                || damaged == DAMAGED_TRIES_MAX;
+            if is_final || self.cancel.is_cancelled() {
+                // A disk that was pulled out says of each of its files that it is not there.
+                return match self.destination.check().await {
+                    Err(failure) => Came::Lost(failure, Box::new(copy.clone())),
+                    Ok(()) => Came::Failed(why),
+                };
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1 << tries)) => {}
+                () = self.cancel.cancelled() => {}
+            }
+        }
+    }
+
+    /// Whether the file is there already. What has its name and other bytes is an error.
+    async fn present(&self, key: &str, copy: &RecordFacts) -> io::Result<bool> {
+        let (path, content) = (self.into.join(key), copy.content);
+        let found = self.deps.library_executor.run(move || place::is_present(&path, content)).await;
+        found.map_err(io::Error::other)?
+    }
+
+    async fn try_once(&self, key: &str, copy: &RecordFacts) -> Result<Placed, Unplaced> {
+        let receipt = copy.receipt.as_deref().unwrap_or_default();
+        let unread = |failure: Failure| {
+            let why = describe_failure(&failure).summary.to_owned();
+            Unplaced::Unread { why, failure: Some(failure) }
+        };
+        let reader = self.destination.read(key, receipt).await.map_err(unread)?;
+        let story = Arc::new(Story::default());
+        let reader = Told {
+            reader,
+            reading: Arc::clone(&self.reading),
+            cancel: self.cancel.clone(),
+            story: Arc::clone(&story),
+        };
+        let (path, content, mtime_ns) = (self.into.join(key), copy.content, copy.origin_mtime_ns);
+        let token = self.deps.rng.next_u64();
+        let work = move || place::place_new(&path, Box::new(reader), content, mtime_ns, token);
+        let placed = self.deps.library_executor.run(work).await.map_err(io::Error::other).flatten();
+        placed.map_err(|error| {
+            self.reading.moved_back(story.bytes.load(Ordering::SeqCst));
+            if story.broke_off.load(Ordering::SeqCst) {
+                Unplaced::Unread { why: format!("The copy cannot be read ({error})"), failure: None }
+            } else if error.kind() == io::ErrorKind::InvalidData {
+                Unplaced::Damaged(error.to_string())
+            } else {
+                Unplaced::Unwritten(error)
+            }
+        })
+    }
+
+    /// One file could not be placed, or none can.
+    async fn unwritten(&self, error: &io::Error) -> Came {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Came::Blocked(format!(
+                "There is no room left in {}. Make room and run this again; what came back stays",
+                self.into.display()
+            )),
+            io::ErrorKind::AlreadyExists => Came::Failed(error.to_string()),
+            _other => match self.folder(place::probe).await {
+                Ok(()) => Came::Failed(format!("The file cannot be placed ({error})")),
+                Err(why) => Came::Blocked(why),
+            },
+        }
+    }
+
+    /// Does something with the folder that files come back to. Gives a sentence where that fails.
+    async fn folder(&self, work: fn(&Path, u64) -> io::Result<()>) -> Result<(), String> {
+        let (into, token) = (self.into.clone(), self.deps.rng.next_u64());
+        let done = self.deps.library_executor.run(move || work(&into, token)).await;
+        let done = done.map_err(io::Error::other).flatten();
+        done.map_err(|error| format!("Nothing can be written to {} ({error})", self.into.display()))
+    }
+}
+
+/// What happened while one copy was read.
+#[derive(Default)]
+struct Story {
+    bytes: AtomicU64,
+    broke_off: AtomicBool,
+}
+
+/// A copy that tells what is read of it, and ends when nobody wants it any more.
+struct Told {
+    reader: ReadBack,
+    reading: Arc<Reading>,
+    cancel: CancellationToken,
+    story: Arc<Story>,
+}
+
+impl Read for Told {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match self.cancel.is_cancelled() {
+            true => Err(io::Error::other("it was stopped")),
+            false => self.reader.read(buffer),
+        };
+        match &read {
+            Ok(count) => {
+                self.reading.moved(*count as u64);
+                self.story.bytes.fetch_add(*count as u64, Ordering::SeqCst);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => self.story.broke_off.store(true, Ordering::SeqCst),
+        }
+        read
+    }
 }

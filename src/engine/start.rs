@@ -16,6 +16,7 @@ use super::outage::DataDisk;
 use super::places::Places;
 use super::progress::Meter;
 use super::publish::Badges;
+use super::reading::Readings;
 use super::runner::{FLOOR, Runner};
 use super::setup::address_of;
 use super::supervisor::Supervisor;
@@ -94,6 +95,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         tasks: JoinSet::new(),
         background: CancellationToken::new(),
         meter: Meter::default(),
+        readings: Readings::default(),
         snapshot: Snapshot::default(),
         is_dirty: true,
         publish_at: now,

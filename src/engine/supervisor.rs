@@ -18,6 +18,7 @@ use super::places::Places;
 use super::policy;
 use super::progress::Meter;
 use super::publish::Badges;
+use super::reading::Readings;
 use super::removals::Removals;
 use super::runner::{FLOOR, Runner, Running};
 use super::tasks::TaskEnd;
@@ -69,6 +70,8 @@ pub(super) struct Supervisor {
     pub tasks: JoinSet<TaskEnd>,
     pub background: CancellationToken,
     pub meter: Meter,
+    /// Checks and restores that somebody waits for.
+    pub readings: Readings,
     pub snapshot: Snapshot,
     pub is_dirty: bool,
     pub publish_at: Instant,
@@ -137,7 +140,7 @@ impl Supervisor {
                 }
             }
             Input::Resumed => self.resumed(),
-            Input::Tick => self.is_dirty |= self.runners.values().any(|runner| !runner.running.is_empty()),
+            Input::Tick => self.is_dirty |= self.is_moving(),
             Input::Stop => self.is_stopping = true,
         }
     }
@@ -422,6 +425,9 @@ impl Supervisor {
         let mut wake = self.floor_at;
         if self.is_dirty {
             wake = wake.min(self.publish_at);
+        }
+        if !self.readings.is_empty() {
+            wake = wake.min(self.publish_at.max(now) + SAMPLE_EVERY);
         }
         if let Some(due) = self.badges.due() {
             wake = wake.min(due.max(self.publish_at));

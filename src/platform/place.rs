@@ -1,7 +1,7 @@
 //! Putting a restored file in its place: whole or not at all, and never over another.
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::domain::hash::{Blake3, ContentHash};
 
@@ -17,6 +17,47 @@ pub enum Placed {
     Present,
 }
 
+fn other() -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, "Another file is there already")
+}
+
+/// Makes the folder that files are to be placed in, where it is not there yet.
+///
+/// # Errors
+/// Whatever keeps it from being made or written to.
+pub fn prepare(folder: &Path, token: u64) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    probe(folder, token)
+}
+
+/// Whether files can be placed in `folder`, found out with an empty one of ours.
+///
+/// # Errors
+/// Whatever keeps it from being written to.
+pub fn probe(folder: &Path, token: u64) -> io::Result<()> {
+    let temp = temp_name(folder, token);
+    std::fs::OpenOptions::new().write(true).create_new(true).open(&temp)?;
+    std::fs::remove_file(&temp)
+}
+
+fn temp_name(folder: &Path, token: u64) -> PathBuf {
+    folder.join(format!(".safelight-{token:016x}.tmp"))
+}
+
+/// Whether these bytes are at `path` already.
+///
+/// # Errors
+/// `AlreadyExists` when other bytes are there; whatever keeps them from being read.
+pub fn is_present(path: &Path, content: ContentHash) -> io::Result<bool> {
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let is_same = file.metadata()?.len() == content.size && digest(file, io::sink())? == content;
+    if is_same { Ok(true) } else { Err(other()) }
+}
+
 /// Writes what `reader` gives to `path`, under a temp name first, and gives it its name only when
 /// its bytes are `content`. Folders above it are made.
 ///
@@ -29,18 +70,16 @@ pub fn place_new(
     mtime_ns: i64,
     token: u64,
 ) -> io::Result<Placed> {
-    let other = |_| io::Error::new(io::ErrorKind::AlreadyExists, "Another file is there already");
-    if let Ok(file) = std::fs::File::open(path) {
-        let same = digest(file, io::sink())? == content;
-        return if same { Ok(Placed::Present) } else { Err(other(())) };
+    if is_present(path, content)? {
+        return Ok(Placed::Present);
     }
     let folder = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
     std::fs::create_dir_all(folder)?;
-    let temp = folder.join(format!(".safelight-{token:016x}.tmp"));
+    let temp = temp_name(folder, token);
     let outcome = write_temp(&temp, reader, content, mtime_ns).and_then(|()| {
         // A hard link fails where something has the name; a rename would replace it.
         match std::fs::hard_link(&temp, path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(other(())),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(other()),
             Err(_) if !path.exists() => std::fs::rename(&temp, path),
             outcome => outcome,
         }

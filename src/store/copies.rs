@@ -154,9 +154,11 @@ impl Read<'_> {
         Ok(page)
     }
 
-    /// Copies that the destination is believed to have.
-    pub fn copy_count(&self, destination: DestinationId) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM backup_record WHERE destination_id = ?1 AND state IN ('verified', 'accepted')";
-        Ok(self.conn.prepare_cached(sql)?.query_row([destination.0], |row| unsigned(row, 0))?)
+    /// Copies that the destination is believed to have, and their bytes.
+    pub fn copies_total(&self, destination: DestinationId) -> Result<(u64, u64), StoreError> {
+        let sql = "SELECT count(*), coalesce(sum(size), 0) FROM backup_record
+            WHERE destination_id = ?1 AND state IN ('verified', 'accepted')";
+        let total = |row: &Row<'_>| Ok((unsigned(row, 0)?, unsigned(row, 1)?));
+        Ok(self.conn.prepare_cached(sql)?.query_row([destination.0], total)?)
     }
 }

@@ -19,6 +19,7 @@ mod kill;
 mod layers;
 mod memory;
 mod nextcloud;
+mod restore;
 mod s3;
 mod secrets;
 mod support;

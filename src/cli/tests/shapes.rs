@@ -2,8 +2,9 @@
 
 use super::{Answer, JSON, LOG, Scene, disk, pair, snapshot, source, wait_text};
 use crate::api::{
-    BackupSwitch, FailureText, LibraryCounts, NetworkText, PathText, ProxyText, QueueList, QueuePage,
-    QueueRow, Reply, Request, Selection, Snapshot, SourceCondition, TestReport,
+    ApiError, BackupSwitch, ErrorKind, FailureText, LibraryCounts, NetworkText, PathText, Progress,
+    ProxyText, QueueList, QueuePage, QueueRow, Reading, ReadingKind, Reply, Request, Selection, Snapshot,
+    SourceCondition, TestReport,
 };
 use crate::cli::args::{
     DestinationCommand, ExcludeArgs, QueueArgs, RestoreArgs, RetryArgs, SettingsArgs, SourceCommand,
@@ -286,11 +287,54 @@ fn copies_that_are_wrong_need_attention() {
     assert!(said.starts_with("safelight: 2 files not as they should be"), "{said}");
 
     let failed = vec!["a.jpg: another file is there already".to_owned()];
-    let reply = Reply::Restored { restored: 4, present: 1, failed };
+    let stopped = None;
+    let reply = Reply::Restored { restored: 4, present: 1, failed: 3, sentences: failed, stopped };
     let mut scene = Scene::new(JSON, full(), Vec::new(), answer(reply));
     let args = RestoreArgs { from: "disk".into(), into: "/tmp/back".into(), only: Some("2024/*".into()) };
     assert_eq!(copies::restore(&mut scene.desk, &args), Ok(Exit::Attention));
     let into = PathText { path: "/tmp/back".into(), path_b64: None };
     assert_eq!(scene.asked(), [Request::Restore { destination: 7, into, only: Some("2024/*".into()) }]);
     assert!(scene.stdout.take().starts_with("{\"failed\":[\"a.jpg"));
+}
+
+#[test]
+fn a_restore_tells_how_far_it_is_and_why_it_ended_early() {
+    let at = |files_done, bytes_done| {
+        let progress = Progress {
+            files_done,
+            files_total: 1_200,
+            bytes_done,
+            bytes_total: 5_000_000_000,
+            bytes_per_sec: 40_000_000,
+            secs_left: Some(100),
+        };
+        let other = Reading { kind: ReadingKind::Verify, destination: 8, progress: Progress::default() };
+        let reading = vec![other, Reading { kind: ReadingKind::Restore, destination: 7, progress }];
+        Snapshot { reading, ..full() }
+    };
+    let gone = ApiError::new(ErrorKind::Destination, "The backup place is not there");
+    let reply = Reply::Restored {
+        restored: 400,
+        present: 0,
+        failed: 3,
+        sentences: vec!["The copy is damaged: a.jpg".to_owned()],
+        stopped: Some(gone),
+    };
+    let coming = vec![(1, at(10, 40_000_000)), (5, at(60, 200_000_000)), (5, at(110, 400_000_000))];
+    let mut scene = Scene::new(LOG, full(), coming, Box::new(move |_| Some(Ok(reply.clone()))));
+    let args = RestoreArgs { from: "disk".into(), into: "/tmp/back".into(), only: None };
+    assert_eq!(copies::restore(&mut scene.desk, &args), Ok(Exit::Destination));
+    assert_eq!(
+        scene.stdout.take(),
+        "Restored 10 of 1 200 files · 40 MB of 5.0 GB · 40 MB/s · 2 min left\n\
+         Restored 110 of 1 200 files · 400 MB of 5.0 GB · 40 MB/s · 2 min left\n\
+         400 files restored into /tmp/back, each one compared\n"
+    );
+    assert_eq!(
+        scene.stderr.take(),
+        "safelight: The copy is damaged: a.jpg.\n\
+         safelight: 2 files more could not be restored.\n\
+         safelight: The backup place is not there.\n\
+         Not everything was restored; the same command goes on where it was\n"
+    );
 }

@@ -6,6 +6,7 @@ mod hostile;
 mod independence;
 mod outage;
 mod places;
+mod restore;
 mod silent;
 pub mod sim;
 mod stage;

@@ -74,6 +74,39 @@ fn a_full_destination_loses_nothing_and_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn a_restore_to_a_full_disk_says_so_and_goes_on_when_there_is_room() {
+    with_mounts("fire::full::a_restore_to_a_full_disk_says_so_and_goes_on_when_there_is_room", || {
+        let seeded = Seeded::announced("full restore");
+        let sandbox = Sandbox::new();
+        let (source, destination) = (sandbox.path("photos"), sandbox.path("backup"));
+        make_photos(&seeded, &source, 60, 200_000);
+        assert_backs_up(&sandbox, &source, &destination);
+        let disk = Tmpfs::mount(sandbox.path("disk"), "4m");
+        let into = disk.path().join("back");
+        let (from, into_text) = (destination.to_string_lossy(), into.to_string_lossy());
+        let restore = ["restore", "--from", &from, "--into", &into_text, "--json"];
+        let output = sandbox.run(&restore);
+        assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+        let first: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(first["failed_count"], 0, "{first}");
+        let why = first["stopped"].as_str().expect("a sentence");
+        assert!(why.starts_with("There is no room left"), "{why}");
+        let back = first["restored"].as_u64().expect("a number");
+        assert!(back > 0 && back < 60, "{first}");
+        assert_eq!(copies_below(&into).len() as u64, back, "something else was left behind");
+
+        disk.resize("64m");
+        let second = json_of(&sandbox, &restore);
+        assert_eq!(
+            (&second["restored"], &second["present"]),
+            (&(60 - back).into(), &back.into()),
+            "{second}"
+        );
+        assert_eq!(copies_below(&into).len(), 60);
+    });
+}
+
+#[test]
 fn a_full_cache_stops_neither_a_backup_nor_a_picture() {
     with_mounts("fire::full::a_full_cache_stops_neither_a_backup_nor_a_picture", || {
         let seeded = Seeded::announced("full cache");

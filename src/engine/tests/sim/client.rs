@@ -272,7 +272,9 @@ impl Client {
         let known = transfer.checkpoint.as_ref().and_then(|checkpoint| checkpoint.state.parse::<u64>().ok());
         let resumed = self.remote(|r| {
             let upload = r.uploads.get(&known?).filter(|upload| upload.token == item.token);
-            upload.filter(|_| r.rules.can_resume).and(known)
+            // A file that grew while it was sent may have left more than there should be.
+            let fits = |bytes: &[u8]| bytes.len() as u64 <= item.content.size;
+            upload.filter(|upload| r.rules.can_resume && fits(&upload.bytes)).and(known)
         });
         if resumed.is_some() {
             return Ok(resumed);

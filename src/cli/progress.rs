@@ -1,0 +1,69 @@
+//! Telling how far something is, as often as who reads it wants to know.
+
+use std::time::Duration;
+
+use super::out::Out;
+use super::words::{count, duration, files, size};
+use crate::api::Progress;
+
+/// The least time between two progress lines for programs.
+const JSON_EVERY: Duration = Duration::from_millis(200);
+/// The time between two progress lines in a log.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// The last that was told.
+#[derive(Debug, Default)]
+pub struct Teller {
+    said: String,
+    said_at: Option<Duration>,
+}
+
+impl Teller {
+    /// Tells `text`, a line for people or one of JSON, at the time `now`. Gives how long until what
+    /// could not be told yet is due.
+    pub fn tell(&mut self, out: &mut Out, text: String, now: Duration) -> Option<Duration> {
+        let style = out.style;
+        if style.is_quiet || text.is_empty() || text == self.said {
+            return None;
+        }
+        if style.is_terminal && !style.is_json {
+            out.progress(&text);
+            self.said = text;
+            return None;
+        }
+        let every = if style.is_json { JSON_EVERY } else { LOG_EVERY };
+        let due = self.said_at.map_or(now, |at| at + every);
+        if due > now {
+            return Some(due - now);
+        }
+        self.said_at = Some(now);
+        if style.is_json {
+            out.raw(&format!("{text}\n"));
+        } else {
+            out.line(&text);
+        }
+        self.said = text;
+        None
+    }
+
+    /// Whether this was told last.
+    pub fn has_told(&self, text: &str) -> bool {
+        self.said == text
+    }
+}
+
+/// How far it is, for people: files, bytes, speed and time left, as far as they are known.
+pub fn line(what: &str, progress: &Progress) -> String {
+    let Progress { files_done, files_total, bytes_done, bytes_total, bytes_per_sec, secs_left } = progress;
+    let mut parts = vec![format!("{what} {} of {}", count(*files_done), files(*files_total))];
+    if *bytes_total > 0 {
+        parts.push(format!("{} of {}", size(*bytes_done), size(*bytes_total)));
+    }
+    if *bytes_per_sec > 0 {
+        parts.push(format!("{}/s", size(*bytes_per_sec)));
+    }
+    if let Some(secs) = secs_left {
+        parts.push(format!("{} left", duration(*secs)));
+    }
+    parts.join(" · ")
+}

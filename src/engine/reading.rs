@@ -1,0 +1,246 @@
+//! Checks and restores that somebody waits for, and how far each of them is. One that nobody waits for
+//! any more ends.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::calls::{Outcome, bytes_of, refused, usage};
+use super::progress::Meter;
+use super::supervisor::Supervisor;
+use super::tasks::TaskEnd;
+use super::{audit, restore};
+use crate::api::{ApiError, ErrorKind, PathText, Progress, Reading as ReadingState, ReadingKind, Reply};
+use crate::base::files::path_from_bytes;
+use crate::destination::SharedDestination;
+use crate::domain::failure::Failure;
+use crate::domain::ids::DestinationId;
+
+/// Checks and restores at once; more are refused.
+pub(super) const READINGS_MAX: usize = 8;
+
+/// How far one of them is. Its task tells, snapshots ask.
+#[derive(Debug)]
+pub(super) struct Reading {
+    kind: ReadingKind,
+    numbers: Mutex<Numbers>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Numbers {
+    destination: i64,
+    files_done: u64,
+    files_total: u64,
+    bytes_done: u64,
+    bytes_total: u64,
+}
+
+impl Reading {
+    fn change(&self, change: impl FnOnce(&mut Numbers)) {
+        change(&mut self.numbers.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// It goes on with a destination, of which so many files are to be read. `bytes` is none where
+    /// that is not known.
+    pub fn begin(&self, destination: DestinationId, files: u64, bytes: Option<u64>) {
+        self.change(|numbers| {
+            numbers.destination = destination.0;
+            numbers.files_total = numbers.files_done + files;
+            numbers.bytes_total = bytes.map_or(0, |bytes| numbers.bytes_done + bytes);
+        });
+    }
+
+    /// So many bytes were read.
+    pub fn moved(&self, bytes: u64) {
+        self.change(|numbers| numbers.bytes_done += bytes);
+    }
+
+    /// So many of them are read again.
+    pub fn moved_back(&self, bytes: u64) {
+        self.change(|numbers| numbers.bytes_done = numbers.bytes_done.saturating_sub(bytes));
+    }
+
+    /// A file is done, well or not.
+    pub fn file_done(&self) {
+        self.change(|numbers| numbers.files_done += 1);
+    }
+
+    fn numbers(&self) -> Numbers {
+        *self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those that are under way.
+#[derive(Debug, Default)]
+pub(super) struct Readings(Vec<(Weak<Reading>, Meter)>);
+
+impl Readings {
+    /// A new one; it is under way for as long as it is held. None when there are too many.
+    pub fn begin(&mut self, kind: ReadingKind) -> Option<Arc<Reading>> {
+        self.0.retain(|(reading, _)| reading.strong_count() > 0);
+        if self.0.len() >= READINGS_MAX {
+            return None;
+        }
+        let reading = Arc::new(Reading { kind, numbers: Mutex::default() });
+        self.0.push((Arc::downgrade(&reading), Meter::default()));
+        Some(reading)
+    }
+
+    /// Whether none is under way.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|(reading, _)| reading.strong_count() == 0)
+    }
+
+    /// How far each is.
+    pub fn states(&mut self, now: Instant) -> Vec<ReadingState> {
+        self.0.retain(|(reading, _)| reading.strong_count() > 0);
+        let all = self.0.iter_mut().filter_map(|(reading, meter)| Some((reading.upgrade()?, meter)));
+        all.map(|(reading, meter)| state(&reading, meter, now)).collect()
+    }
+}
+
+fn state(reading: &Reading, meter: &mut Meter, now: Instant) -> ReadingState {
+    let Numbers { destination, files_done, files_total, bytes_done, bytes_total } = reading.numbers();
+    meter.sample(now, bytes_done);
+    let measured = meter.progress(now, files_total.saturating_sub(files_done), bytes_total, bytes_done);
+    let measured = measured.unwrap_or_default();
+    let progress = Progress {
+        files_done,
+        files_total,
+        bytes_done,
+        bytes_total,
+        secs_left: measured.secs_left.filter(|_| bytes_total > 0),
+        ..measured
+    };
+    ReadingState { kind: reading.kind, destination, progress }
+}
+
+/// Who waits for the outcome.
+type Waiting = oneshot::Sender<Outcome>;
+
+impl Supervisor {
+    pub(super) fn spawn_verify(&mut self, only: Option<i64>, is_deep: bool, reply: Waiting) {
+        let chosen: Vec<(DestinationId, Result<SharedDestination, Failure>)> = self
+            .runners
+            .values()
+            .filter(|runner| only.is_none_or(|id| runner.id().0 == id))
+            .map(|runner| (runner.id(), runner.destination.clone()))
+            .collect();
+        let (deps, store) = (self.deps.clone(), self.store.clone());
+        self.spawn_reading(ReadingKind::Verify, reply, |reading, cancel| async move {
+            let mut all = audit::Audit::default();
+            let mut outcome = Ok(());
+            for (id, destination) in chosen {
+                let audited = audit::Audited { id, is_deep, reading: &reading };
+                let checked = match destination {
+                    Ok(destination) => audit::verify(&deps, &store, &destination, &audited, &cancel).await,
+                    Err(failure) => Err(failure),
+                };
+                match checked {
+                    Ok(found) => {
+                        all.checked += found.checked;
+                        all.failed += found.failed;
+                    }
+                    Err(failure) => outcome = Err(refused(&failure)),
+                }
+            }
+            if cancel.is_cancelled() {
+                return Err(ApiError::new(ErrorKind::Unavailable, "Safelight is stopping"));
+            }
+            outcome.map(|()| Reply::Verified { checked: all.checked, failed: all.failed })
+        });
+    }
+
+    pub(super) fn spawn_restore(
+        &mut self,
+        id: DestinationId,
+        into: &PathText,
+        only: Option<String>,
+        reply: Waiting,
+    ) {
+        let destination = match self.runners.get(&id) {
+            Some(runner) => runner.destination.clone().map_err(|failure| refused(&failure)),
+            None => Err(usage("there is no such destination")),
+        };
+        let ready = destination.and_then(|destination| Ok((destination, bytes_of(into)?)));
+        let (destination, into) = match ready {
+            Ok(ready) => ready,
+            Err(error) => {
+                reply.send(Err(error)).ok();
+                return;
+            }
+        };
+        let (deps, store) = (self.deps.clone(), self.store.clone());
+        let installation = self.installation.uuid.clone();
+        self.spawn_reading(ReadingKind::Restore, reply, |reading, cancel| async move {
+            let into = path_from_bytes(&into);
+            let order = restore::Order { id, destination, installation, into, only };
+            restore::run(&deps, &store, order, reading, &cancel).await
+        });
+    }
+
+    /// Starts one, for as long as somebody waits for what it finds.
+    fn spawn_reading<F>(
+        &mut self,
+        kind: ReadingKind,
+        mut reply: Waiting,
+        work: impl FnOnce(Arc<Reading>, CancellationToken) -> F,
+    ) where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        let Some(reading) = self.readings.begin(kind) else {
+            let why = "Too many checks and restores are under way; try again when one has ended";
+            reply.send(Err(ApiError::new(ErrorKind::Unavailable, why))).ok();
+            return;
+        };
+        let cancel = self.background.child_token();
+        let work = work(reading, cancel.clone());
+        self.tasks.spawn(async move {
+            // Whatever reads on a thread of its own is told too.
+            let _ended = cancel.drop_guard();
+            let outcome = tokio::select! {
+                outcome = work => outcome,
+                () = reply.closed() => return TaskEnd::Answered,
+            };
+            reply.send(outcome).ok();
+            TaskEnd::Answered
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_is_there_for_as_long_as_it_is_held() {
+        let mut readings = Readings::default();
+        let one = readings.begin(ReadingKind::Restore).expect("room");
+        one.begin(DestinationId(3), 4, Some(8_000));
+        for _ in 0..5 {
+            readings.states(Instant::now());
+            tokio::time::advance(std::time::Duration::from_secs(1)).await;
+            one.moved(1_000);
+        }
+        one.moved_back(1_000);
+        one.file_done();
+        let states = readings.states(Instant::now());
+        let progress = Progress {
+            files_done: 1,
+            files_total: 4,
+            bytes_done: 4_000,
+            bytes_total: 8_000,
+            bytes_per_sec: 800,
+            secs_left: Some(5),
+        };
+        assert_eq!(states, [ReadingState { kind: ReadingKind::Restore, destination: 3, progress }]);
+        let rest: Vec<_> = std::iter::from_fn(|| readings.begin(ReadingKind::Verify)).collect();
+        assert_eq!(rest.len(), READINGS_MAX - 1);
+        drop((one, rest));
+        assert!(readings.is_empty() && readings.states(Instant::now()).is_empty());
+        assert!(readings.begin(ReadingKind::Verify).is_some());
+    }
+}
