@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt as _};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -146,6 +147,8 @@ pub(super) async fn prove_unproven(
 pub(super) struct Audited<'a> {
     pub id: DestinationId,
     pub is_deep: bool,
+    /// Copies that are read side by side.
+    pub width: u32,
     pub reading: &'a Reading,
 }
 
@@ -161,7 +164,7 @@ pub(super) async fn verify(
     audited: &Audited<'_>,
     cancel: &CancellationToken,
 ) -> Result<Audit, Failure> {
-    let Audited { id, is_deep, reading } = *audited;
+    let Audited { id, is_deep, width, reading } = *audited;
     destination.check().await?;
     let began = deps.clock.now();
     let (total, bytes) = store.read(move |r| r.copies_total(id)).await.unwrap_or_default();
@@ -179,23 +182,31 @@ pub(super) async fn verify(
             break;
         };
         after = *place;
-        for (_, copy) in &page {
-            if cancel.is_cancelled() || audit.checked >= share {
-                break;
-            }
+        let due = usize::try_from(share - audit.checked).unwrap_or(usize::MAX);
+        let mut compared = stream::iter(page.into_iter().take(due))
+            .take_until(Box::pin(cancel.cancelled()))
+            .map(|(_, copy)| async move {
+                let outcome = compare(deps, store, destination, &copy, is_deep, cancel).await;
+                reading.moved(copy.content.size);
+                reading.file_done();
+                outcome
+            })
+            .buffer_unordered(width as usize);
+        while let Some(outcome) = compared.next().await {
             audit.checked += 1;
-            match compare(deps, store, destination, copy, is_deep, cancel).await {
+            match outcome {
                 Ok(is_good) => audit.failed += u64::from(!is_good),
                 Err(failure) if failure.reach == Reach::Resource => unread = Some(failure),
                 Err(failure) => return Err(failure),
             }
-            reading.moved(copy.content.size);
-            reading.file_done();
         }
     }
     if let Some(failure) = unread {
         return Err(failure);
     }
-    store.write(move |tx| tx.set_audited(id)).await.ok();
+    // One that was told to stop has not seen all.
+    if !cancel.is_cancelled() {
+        store.write(move |tx| tx.set_audited(id)).await.ok();
+    }
     Ok(audit)
 }

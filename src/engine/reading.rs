@@ -123,18 +123,18 @@ type Waiting = oneshot::Sender<Outcome>;
 
 impl Supervisor {
     pub(super) fn spawn_verify(&mut self, only: Option<i64>, is_deep: bool, reply: Waiting) {
-        let chosen: Vec<(DestinationId, Result<SharedDestination, Failure>)> = self
+        let chosen: Vec<(DestinationId, u32, Result<SharedDestination, Failure>)> = self
             .runners
             .values()
             .filter(|runner| only.is_none_or(|id| runner.id().0 == id))
-            .map(|runner| (runner.id(), runner.destination.clone()))
+            .map(|runner| (runner.id(), runner.width(), runner.destination.clone()))
             .collect();
         let (deps, store) = (self.deps.clone(), self.store.clone());
         self.spawn_reading(ReadingKind::Verify, reply, |reading, cancel| async move {
             let mut all = audit::Audit::default();
             let mut outcome = Ok(());
-            for (id, destination) in chosen {
-                let audited = audit::Audited { id, is_deep, reading: &reading };
+            for (id, width, destination) in chosen {
+                let audited = audit::Audited { id, is_deep, width, reading: &reading };
                 let checked = match destination {
                     Ok(destination) => audit::verify(&deps, &store, &destination, &audited, &cancel).await,
                     Err(failure) => Err(failure),
@@ -162,11 +162,14 @@ impl Supervisor {
         reply: Waiting,
     ) {
         let destination = match self.runners.get(&id) {
-            Some(runner) => runner.destination.clone().map_err(|failure| refused(&failure)),
+            Some(runner) => match &runner.destination {
+                Ok(destination) => Ok((Arc::clone(destination), runner.width())),
+                Err(failure) => Err(refused(failure)),
+            },
             None => Err(usage("there is no such destination")),
         };
-        let ready = destination.and_then(|destination| Ok((destination, bytes_of(into)?)));
-        let (destination, into) = match ready {
+        let ready = destination.and_then(|(at, width)| Ok((at, width, bytes_of(into)?)));
+        let (destination, width, into) = match ready {
             Ok(ready) => ready,
             Err(error) => {
                 reply.send(Err(error)).ok();
@@ -177,7 +180,7 @@ impl Supervisor {
         let installation = self.installation.uuid.clone();
         self.spawn_reading(ReadingKind::Restore, reply, |reading, cancel| async move {
             let into = path_from_bytes(&into);
-            let order = restore::Order { id, destination, installation, into, only };
+            let order = restore::Order { id, destination, width, installation, into, only };
             restore::run(&deps, &store, order, reading, &cancel).await
         });
     }

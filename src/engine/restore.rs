@@ -31,7 +31,7 @@ use crate::store::{RecordFacts, Store};
 const PAGE_COPIES_MAX: u32 = 500;
 /// Sentences in an answer; further ones are only counted.
 const SENTENCES_MAX: usize = 1_000;
-/// Files that come back side by side: fewer than there are threads, so that the library has one too.
+/// Files that come back side by side at most: fewer than there are threads, so that the library has one too.
 const FILES_AT_ONCE: usize = 3;
 /// Tries of one copy whose reading breaks off.
 const TRIES_MAX: u32 = 4;
@@ -45,6 +45,8 @@ const LOST_WAITS_SECS: [u64; 5] = [2, 4, 8, 16, 30];
 pub(super) struct Order {
     pub id: DestinationId,
     pub destination: SharedDestination,
+    /// Copies that may be read from it side by side.
+    pub width: u32,
     pub installation: String,
     pub into: PathBuf,
     pub only: Option<String>,
@@ -89,7 +91,7 @@ pub(super) async fn run(
     reading: Arc<Reading>,
     cancel: &CancellationToken,
 ) -> Outcome {
-    let Order { id, destination, installation, into, only } = order;
+    let Order { id, destination, width, installation, into, only } = order;
     destination.check().await.map_err(|failure| refused(&failure))?;
     // The ledger may be new: another computer's, or one that was lost.
     adopt(store, id, &destination, &deps.rng, &installation).await.map_err(|failure| refused(&failure))?;
@@ -100,6 +102,7 @@ pub(super) async fn run(
         id,
         glob: only.as_deref().map(Glob::new),
         place: Arc::new(place),
+        width: FILES_AT_ONCE.min(width as usize),
         after: RecordId(i64::MIN),
         copies: VecDeque::new(),
         files: JoinSet::new(),
@@ -122,6 +125,7 @@ struct Restore<'a> {
     id: DestinationId,
     glob: Option<Glob>,
     place: Arc<Place>,
+    width: usize,
     /// The last copy that was read from the ledger.
     after: RecordId,
     /// Copies whose turn comes next.
@@ -179,7 +183,7 @@ impl Restore<'_> {
     /// Works until nothing is left, or nothing more can be done: then it says why.
     async fn all(&mut self) -> Result<Option<ApiError>, ApiError> {
         loop {
-            while self.files.len() < FILES_AT_ONCE && !self.place.cancel.is_cancelled() {
+            while self.files.len() < self.width && !self.place.cancel.is_cancelled() {
                 let Some(copy) = self.next().await? else { break };
                 self.files.spawn(one(Arc::clone(&self.place), copy));
             }
