@@ -268,7 +268,7 @@ fn destination_state(
         bytes_safe: counts.bytes_safe,
         bytes_waiting: counts.bytes_waiting,
         oldest_proof_at: counts.oldest_proof.map(crate::domain::time::UnixMillis::rfc3339),
-        last_audit_at: row.audited_at.map(crate::domain::time::UnixMillis::rfc3339),
+        last_audit_at: counts.last_audit.map(crate::domain::time::UnixMillis::rfc3339),
         wait_reason: runner
             .wait_reason()
             .filter(|_| is_working || !row.is_enabled)

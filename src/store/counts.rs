@@ -25,6 +25,8 @@ pub struct DestinationCounts {
     pub bytes_waiting: u64,
     /// The oldest proof among the safe files.
     pub oldest_proof: Option<UnixMillis>,
+    /// When the last audit ended.
+    pub last_audit: Option<UnixMillis>,
 }
 
 impl DestinationCounts {
@@ -94,6 +96,10 @@ impl Read<'_> {
             WHERE destination_id = ?1 AND state = 'verified' AND file_count > 0 ORDER BY verified_ms LIMIT 1";
         counts.oldest_proof =
             self.conn.prepare_cached(sql)?.query_row([id.0], |row| row.get(0).map(UnixMillis)).optional()?;
+        let sql = "SELECT audited_ms FROM destination WHERE id = ?1";
+        let audited: Option<Option<i64>> =
+            self.conn.prepare_cached(sql)?.query_row([id.0], |row| row.get(0)).optional()?;
+        counts.last_audit = audited.flatten().map(UnixMillis);
         Ok(counts)
     }
 

@@ -53,8 +53,6 @@ pub struct DestinationRow {
     pub change_token: Option<i64>,
     /// The number of the next manifest segment.
     pub manifest_next: u64,
-    /// When the last audit ended.
-    pub audited_at: Option<UnixMillis>,
     /// Why it cannot be used now.
     pub lost: Option<Lost>,
     /// What its manifests list was taken into the ledger.
@@ -78,17 +76,17 @@ pub struct NewDestination {
 
 const COLUMNS: &str =
     "id, uuid, name, kind, address, enabled, abilities, job_limit, change_token, manifest_next,
-    audited_ms, lost_failures, lost_until_ms, lost_kind, lost_details, adopted, lost_cause";
+    lost_failures, lost_until_ms, lost_kind, lost_details, adopted, lost_cause";
 
 fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> {
-    let lost = match row.get::<_, u32>(11)? {
+    let lost = match row.get::<_, u32>(10)? {
         0 => None,
         failures => Some(Lost {
             failures,
-            until: UnixMillis(row.get(12)?),
-            kind: named(row, 13, FailureKind::parse)?,
-            cause: row.get::<_, Option<String>>(16)?.as_deref().and_then(Cause::parse),
-            details: row.get::<_, Option<String>>(14)?.unwrap_or_default(),
+            until: UnixMillis(row.get(11)?),
+            kind: named(row, 12, FailureKind::parse)?,
+            cause: row.get::<_, Option<String>>(15)?.as_deref().and_then(Cause::parse),
+            details: row.get::<_, Option<String>>(13)?.unwrap_or_default(),
         }),
     };
     Ok(DestinationRow {
@@ -102,9 +100,8 @@ fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> 
         job_limit: row.get(7)?,
         change_token: row.get(8)?,
         manifest_next: unsigned(row, 9)?,
-        audited_at: row.get::<_, Option<i64>>(10)?.map(UnixMillis),
         lost,
-        is_adopted: row.get(15)?,
+        is_adopted: row.get(14)?,
     })
 }
 

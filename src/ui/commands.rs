@@ -149,6 +149,11 @@ pub(super) enum Purpose {
         /// Its name.
         name: String,
     },
+    /// A saved destination's copies were checked.
+    Verify {
+        /// Its name.
+        name: String,
+    },
     /// How servers are reached was changed.
     SetNetwork,
     /// A folder was added.

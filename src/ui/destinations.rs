@@ -10,7 +10,9 @@ use super::numbers::ratio;
 use super::theme::{Tokens, space, tokens};
 use super::widgets::{self, Kind};
 use super::words;
-use crate::api::{BackupSwitch, DestinationState, QueueList, Request, SecretText, Selection, Snapshot};
+use crate::api::{
+    BackupSwitch, DestinationState, QueueList, Reading, ReadingKind, Request, SecretText, Selection, Snapshot,
+};
 
 /// The narrowest a bin that is not empty is drawn, in points.
 const SEGMENT_MIN: f32 = 3.0;
@@ -159,6 +161,7 @@ fn card(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Opt
     legend(ui, env, t, d);
     ui.add_space(space::M);
     proof(ui, env, d);
+    readings(ui, env, d);
     not_agreed(ui, env, d);
     ui.add_space(space::S);
     if password.as_ref().is_some_and(|password| password.id == d.id) {
@@ -219,6 +222,31 @@ fn trouble(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
         ui.add(Label::new(details).wrap().selectable(true));
     }
     ui.data_mut(|data| data.insert_temp(id, open));
+}
+
+/// Checks and restores that read copies here now, and how far each is.
+fn readings(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
+    for reading in env.model.snapshot.reading.iter().filter(|reading| reading.destination == d.id) {
+        let what = match reading.kind {
+            ReadingKind::Verify => "Checking copies",
+            ReadingKind::Restore => "Copying files back",
+        };
+        let progress = &reading.progress;
+        let (done, all) = (words::number(progress.files_done), words::files(progress.files_total));
+        let left = progress.secs_left.map(words::time_left);
+        let left = left.map(|left| format!(", {left}")).unwrap_or_default();
+        let text = format!("{what}, {done} of {all}{left}");
+        ui.add_space(space::S);
+        let width = ui.available_width();
+        let part = if progress.bytes_total > 0 {
+            ratio(progress.bytes_done, progress.bytes_total)
+        } else {
+            ratio(progress.files_done, progress.files_total)
+        };
+        ui.add(Label::new(widgets::weak(ui, &text)).wrap());
+        ui.add_space(space::XS);
+        widgets::progress(ui, part, width, &format!("{what} in {}", d.name));
+    }
 }
 
 struct BinLine {
@@ -298,7 +326,10 @@ fn proof(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
     if let Some(oldest) = d.oldest_proof_at.as_deref().and_then(words::parse_time) {
         let age = words::age(oldest, env.model.now);
         let bytes = words::bytes(d.bytes_safe);
-        let text = widgets::note(ui, format!("Oldest proof {age}, {bytes} safe"));
+        let checked = d.last_audit_at.as_deref().and_then(words::parse_time);
+        let checked = checked.map(|then| format!(", last checked {}", words::age(then, env.model.now)));
+        let text = format!("Oldest proof {age}, {bytes} safe{}", checked.unwrap_or_default());
+        let text = widgets::note(ui, text);
         ui.label(text);
     }
 }
@@ -360,6 +391,20 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut 
         if widgets::named_button(ui, Kind::Normal, "Test", &format!("Test {}", d.name)).clicked() {
             let purpose = Purpose::TestSaved { name: d.name.clone() };
             env.out.push(Command::Send(Box::new(Request::TestDestination { id: d.id }), purpose));
+        }
+        let is_checked = |r: &Reading| r.kind == ReadingKind::Verify && r.destination == d.id;
+        let may_check = d.enabled && !env.model.snapshot.reading.iter().any(is_checked);
+        let check = ui.add_enabled_ui(may_check, |ui| {
+            widgets::named_button(
+                ui,
+                Kind::Normal,
+                "Check copies",
+                &format!("Check the copies in {}", d.name),
+            )
+        });
+        if check.inner.clicked() {
+            let request = Request::Verify { destination: Some(d.id), deep: false };
+            env.out.push(Command::Send(Box::new(request), Purpose::Verify { name: d.name.clone() }));
         }
         if widgets::named_button(ui, Kind::Quiet, "Remove", &format!("Remove {}", d.name)).clicked() {
             let dialog = Dialog::RemoveDestination { id: d.id, name: d.name.clone(), safe: d.safe };

@@ -211,6 +211,9 @@ impl App {
                     self.model.toast(format!("{name} was there already"));
                 }
             }
+            (Purpose::Verify { name }, Ok(Reply::Verified { checked, failed })) => {
+                self.model.toast(checked_copies(&name, checked, failed));
+            }
             (Purpose::AddSource, Ok(Reply::Source { is_new: false, .. })) => {
                 self.model.toast("This folder was there already");
             }
@@ -230,6 +233,18 @@ fn tested(outcome: Result<Reply, ApiError>) -> Result<crate::api::TestReport, Ap
     match outcome? {
         Reply::Tested(report) => Ok(report),
         _ => Err(ApiError::new(crate::api::ErrorKind::Internal, "The test gave no answer")),
+    }
+}
+
+fn checked_copies(name: &str, checked: u64, failed: u64) -> String {
+    match (checked, failed) {
+        (0, _) => format!("No copy in {name} is due to be checked"),
+        (_, 0) => format!("{} in {name} checked, all as they should be", words::files(checked)),
+        (_, bad) => format!(
+            "{} of {} in {name} not as they should be, copying again",
+            words::number(bad),
+            words::files(checked)
+        ),
     }
 }
 

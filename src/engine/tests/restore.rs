@@ -128,6 +128,18 @@ async fn a_disk_that_stays_away_ends_it_and_the_next_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_check_is_dated_when_it_has_seen_all() {
+    let (world, _out, _) = backed_up(6).await;
+    assert_eq!(world.destination().await.last_audit_at, None);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let reply = world.ask(Request::Verify { destination: None, deep: true }).await;
+    assert_eq!(reply, Reply::Verified { checked: 6, failed: 0 });
+    let now = world.clock.now().rfc3339();
+    let seen = world.destination().await;
+    assert_eq!((seen.last_audit_at, seen.oldest_proof_at), (Some(now.clone()), Some(now)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_nobody_waits_any_more_nothing_more_is_read() {
     let (world, out, restore) = backed_up(PHOTOS).await;
     let wrong = Wrong::make(&world);

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::api::{
     ApiError, AssetRow, BackupSwitch, Badge, DestinationState, Event, LibraryCounts, LibraryFilter, PathText,
-    Progress, Request, Section, Snapshot, SourceCondition, SourceState, TestReport, TransferStep,
+    Progress, Reply, Request, Section, Snapshot, SourceCondition, SourceState, TestReport, TransferStep,
     Transferring,
 };
 use crate::client::{Connection, Picture, PictureRequest};
@@ -34,6 +34,8 @@ pub struct World {
     pub picks: VecDeque<Result<Option<PathText>, String>>,
     /// What the test of a destination answers.
     pub test: Result<TestReport, ApiError>,
+    /// What a check of copies answers.
+    pub verified: Reply,
     /// Files that were shown in the file manager.
     pub shown_in_folder: Vec<PathText>,
     /// Assets that need attention.
@@ -81,6 +83,7 @@ impl World {
                 details: vec!["Copies are read back from the disk itself (ext4, direct I/O)".to_owned()],
                 free_bytes: Some(1_400_000_000_000),
             }),
+            verified: Reply::Verified { checked: 0, failed: 0 },
             shown_in_folder: Vec::new(),
             attention: BTreeSet::new(),
             excluded: BTreeSet::new(),
