@@ -85,7 +85,8 @@ pub fn restore(desk: &mut Desk, args: &RestoreArgs) -> Result<Exit, Trouble> {
     } else {
         out.line(&format!("{} restored into {}, each one compared", files(restored), into.display()));
         if present > 0 {
-            out.line(&format!("{} were there already", files(present)));
+            let verb = if present == 1 { "was" } else { "were" };
+            out.line(&format!("{} {verb} there already", files(present)));
         }
     }
     for sentence in &sentences {

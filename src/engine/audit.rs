@@ -57,7 +57,7 @@ pub(super) fn item_of(copy: &RecordFacts, key: String) -> Item {
 }
 
 /// Whether the copy is not what it should be: other bytes, none, or where they will not stay.
-fn is_bad_copy(failure: &Failure) -> bool {
+pub(super) fn is_bad_copy(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::DigestMismatch | FailureKind::NotFound | FailureKind::Conflict)
 }
 

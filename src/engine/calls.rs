@@ -320,7 +320,7 @@ impl Supervisor {
                 Ok(Reply::Changed { items })
             };
             reply.send(work.await).ok();
-            TaskEnd::Reclaimed
+            TaskEnd::WantedAgain
         });
     }
 

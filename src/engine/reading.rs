@@ -206,10 +206,10 @@ impl Supervisor {
             let _ended = cancel.drop_guard();
             let outcome = tokio::select! {
                 outcome = work => outcome,
-                () = reply.closed() => return TaskEnd::Answered,
+                () = reply.closed() => return TaskEnd::WantedAgain,
             };
             reply.send(outcome).ok();
-            TaskEnd::Answered
+            TaskEnd::WantedAgain
         });
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::audit::is_bad_copy;
 use super::calls::{Outcome, internal, refused};
 use super::deps::Deps;
 use super::reading::Reading;
@@ -25,7 +26,7 @@ use crate::domain::glob::Glob;
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::messages::describe_failure;
 use crate::platform::place::{self, Placed};
-use crate::store::{RecordFacts, Store};
+use crate::store::{AuditedCopy, RecordFacts, Store};
 
 /// Copies read from the ledger at once.
 const PAGE_COPIES_MAX: u32 = 500;
@@ -55,6 +56,7 @@ pub(super) struct Order {
 /// What the work on one file needs.
 struct Place {
     deps: Deps,
+    store: Store,
     destination: SharedDestination,
     into: PathBuf,
     reading: Arc<Reading>,
@@ -95,7 +97,14 @@ pub(super) async fn run(
     destination.check().await.map_err(|failure| refused(&failure))?;
     // The ledger may be new: another computer's, or one that was lost.
     adopt(store, id, &destination, &deps.rng, &installation).await.map_err(|failure| refused(&failure))?;
-    let place = Place { deps: deps.clone(), destination, into, reading, cancel: cancel.clone() };
+    let place = Place {
+        deps: deps.clone(),
+        store: store.clone(),
+        destination,
+        into,
+        reading,
+        cancel: cancel.clone(),
+    };
     place.folder(place::prepare).await.map_err(|why| ApiError::new(ErrorKind::Usage, why))?;
     let mut restore = Restore {
         store,
@@ -297,15 +306,29 @@ impl Place {
                 || damaged == DAMAGED_TRIES_MAX;
             if is_final || self.cancel.is_cancelled() {
                 // A disk that was pulled out says of each of its files that it is not there.
-                return match self.destination.check().await {
-                    Err(failure) => Came::Lost(failure, Box::new(copy.clone())),
-                    Ok(()) => Came::Failed(why),
-                };
+                if let Err(failure) = self.destination.check().await {
+                    return Came::Lost(failure, Box::new(copy.clone()));
+                }
+                if damaged == DAMAGED_TRIES_MAX || failure.as_ref().is_some_and(is_bad_copy) {
+                    self.note_bad(key, copy).await;
+                }
+                return Came::Failed(why);
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(1 << tries)) => {}
                 () = self.cancel.cancelled() => {}
             }
+        }
+    }
+
+    /// What is not there, or not what it should be, no longer counts as safe.
+    async fn note_bad(&self, key: &str, copy: &RecordFacts) {
+        let record = copy.id;
+        let receipt = copy.receipt.clone().unwrap_or_default();
+        let read = AuditedCopy { record, key: key.to_owned(), receipt };
+        match self.store.write(move |tx| tx.set_copy_bad(&read)).await {
+            Ok(_is_same) => tracing::warn!(%record, "a copy is not as it should be"),
+            Err(error) => tracing::error!(%record, %error, "a bad copy could not be written down"),
         }
     }
 

@@ -179,7 +179,7 @@ impl Supervisor {
             TaskEnd::Found(found) => self.found(*found).await,
             TaskEnd::WayTaken(taken) => self.way_taken(*taken).await,
             TaskEnd::Prepared(prepared) => self.destination_prepared(*prepared).await,
-            TaskEnd::Reclaimed => self.process_all(),
+            TaskEnd::WantedAgain => self.process_all(),
             TaskEnd::DataProbed { outcome, count } => self.data_probed(outcome, count),
             TaskEnd::Answered => {}
             TaskEnd::Lost(error) => tracing::error!(%error, "a task ended before its time"),

@@ -64,8 +64,8 @@ pub(super) enum TaskEnd {
     WayTaken(Box<Taken>),
     /// A destination that the person is adding was tried.
     Prepared(Box<Prepared>),
-    /// Files were taken out of a server's trash; they are to be tried again.
-    Reclaimed,
+    /// Files may be wanted again: taken out of a server's trash, or their copies were found wrong.
+    WantedAgain,
     /// It was tried to write down what waits, the first `count` of it.
     DataProbed { outcome: Result<(), StoreError>, count: usize },
     /// A query or another piece that answers its caller by itself.

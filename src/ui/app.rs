@@ -16,6 +16,7 @@ use super::library::{Library, PageKey};
 use super::model::Model;
 use super::preferences::{Appearance, Preferences};
 use super::queue::Queue;
+use super::restore::Order;
 use super::settings::{About, Settings};
 use super::theme::tokens;
 use super::viewer::Viewer;
@@ -203,7 +204,7 @@ impl App {
         }
         if is_connected && !self.was_connected {
             // Whatever was under way is lost with the line; a folder dialog is not.
-            self.pending.retain(|_, purpose| matches!(purpose, Purpose::Picked(_)));
+            self.forget_asked();
             self.library.pages.on_reconnected();
             self.queue.on_reconnected();
             self.gather = None;
@@ -323,6 +324,7 @@ impl App {
             let text = match self.drop_goes_to() {
                 PickFor::Source => "Drop folders to add them",
                 PickFor::Destination => "Drop a folder to back up to it",
+                PickFor::Restore(_) => "Drop a folder for the restored files",
             };
             shell::drop_hint(&ctx, ui, text);
         }
@@ -354,6 +356,11 @@ impl App {
         match goes_to {
             PickFor::Source => out.push(add_source(&self.model, path)),
             PickFor::Destination => self.draft.set(path, out),
+            PickFor::Restore(id) => {
+                let destination = self.model.snapshot.destinations.iter().find(|d| d.id == id);
+                let name = destination.map(|d| d.name.clone());
+                out.extend(name.map(|name| Order { id, name, into: path }.command()));
+            }
         }
     }
 

@@ -44,6 +44,8 @@ pub(super) enum PickFor {
     Source,
     /// A place for copies.
     Destination,
+    /// A place for the files that come back from a destination.
+    Restore(i64),
 }
 
 /// What is done to files.
@@ -118,6 +120,13 @@ pub(super) enum Dialog {
         /// What the test found, or why there was none.
         outcome: Result<TestReport, String>,
     },
+    /// Closing, or quitting, ends a restore that is under way.
+    EndsRestore {
+        /// Quitting.
+        quits: bool,
+    },
+    /// What came of a restore.
+    Restored(Box<super::restore::Outcome>),
     /// The keys.
     Shortcuts,
 }
@@ -154,6 +163,8 @@ pub(super) enum Purpose {
         /// Its name.
         name: String,
     },
+    /// Files are to come back.
+    Restore(super::restore::Order),
     /// How servers are reached was changed.
     SetNetwork,
     /// A folder was added.
@@ -208,6 +219,8 @@ pub(super) enum Command {
     QuitNow,
     /// Closes the window; backup goes on.
     CloseWindow,
+    /// Closes it whatever is under way.
+    CloseAnyway,
     /// The person has read that backup goes on; the window closes.
     ClosingNoticeRead,
     /// Leaves the first run.

@@ -3,7 +3,7 @@
 use eframe::egui::{Label, Rect, Sense, Ui, vec2};
 
 use super::app::Env;
-use super::commands::{Command, Dialog, Purpose};
+use super::commands::{Command, Dialog, PickFor, Purpose};
 use super::draft::Draft;
 use super::icons::Icon;
 use super::numbers::ratio;
@@ -229,7 +229,7 @@ fn readings(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
     for reading in env.model.snapshot.reading.iter().filter(|reading| reading.destination == d.id) {
         let what = match reading.kind {
             ReadingKind::Verify => "Checking copies",
-            ReadingKind::Restore => "Copying files back",
+            ReadingKind::Restore => "Restoring",
         };
         let progress = &reading.progress;
         let (done, all) = (words::number(progress.files_done), words::files(progress.files_total));
@@ -392,8 +392,12 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut 
             let purpose = Purpose::TestSaved { name: d.name.clone() };
             env.out.push(Command::Send(Box::new(Request::TestDestination { id: d.id }), purpose));
         }
-        let is_checked = |r: &Reading| r.kind == ReadingKind::Verify && r.destination == d.id;
-        let may_check = d.enabled && !env.model.snapshot.reading.iter().any(is_checked);
+        let is_under_way = |kind: ReadingKind| {
+            let here = |r: &Reading| r.kind == kind && r.destination == d.id;
+            env.model.snapshot.reading.iter().any(here)
+        };
+        let may_check = d.enabled && !is_under_way(ReadingKind::Verify);
+        let may_restore = !is_under_way(ReadingKind::Restore);
         let check = ui.add_enabled_ui(may_check, |ui| {
             widgets::named_button(
                 ui,
@@ -405,6 +409,12 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut 
         if check.inner.clicked() {
             let request = Request::Verify { destination: Some(d.id), deep: false };
             env.out.push(Command::Send(Box::new(request), Purpose::Verify { name: d.name.clone() }));
+        }
+        let restore = ui.add_enabled_ui(may_restore, |ui| {
+            widgets::named_button(ui, Kind::Normal, "Restore", &format!("Restore files from {}", d.name))
+        });
+        if restore.inner.clicked() {
+            env.out.push(Command::PickFolder(PickFor::Restore(d.id)));
         }
         if widgets::named_button(ui, Kind::Quiet, "Remove", &format!("Remove {}", d.name)).clicked() {
             let dialog = Dialog::RemoveDestination { id: d.id, name: d.name.clone(), safe: d.safe };

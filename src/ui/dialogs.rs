@@ -61,6 +61,8 @@ fn title(dialog: &Dialog) -> String {
             format!("Leave {} out?", words::counted(n, "photo", "photos"))
         }
         Dialog::Tested { name, .. } => format!("Test of {name}"),
+        Dialog::EndsRestore { .. } => "Stop restoring?".to_owned(),
+        Dialog::Restored(outcome) => outcome.title(),
         Dialog::Shortcuts => "Keyboard shortcuts".to_owned(),
     }
 }
@@ -132,6 +134,13 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
             draft::report(ui, icon, &report.summary, color, &details);
         }
         Dialog::Tested { outcome: Err(why), .. } => say(ui, why),
+        Dialog::EndsRestore { .. } => {
+            say(
+                ui,
+                "Files are still coming back, and that ends with this window. What came back stays, and the next restore into the same folder goes on with the rest",
+            );
+        }
+        Dialog::Restored(outcome) => outcome.ui(ui),
         Dialog::Shortcuts => sheet(ui),
     }
 }
@@ -203,6 +212,22 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, dialog: &Dialog) -> Response {
             let out = Command::OnAssets(Verb::Exclude, assets.clone());
             let first = choice(ui, Kind::Normal, "Leave out for good", vec![out]);
             choice(ui, Kind::Quiet, "Cancel", vec![]);
+            first
+        }
+        Dialog::EndsRestore { quits } => {
+            let first = choice(ui, Kind::Primary, "Keep restoring", vec![]);
+            let (text, end) =
+                if *quits { ("Quit", Command::QuitNow) } else { ("Close window", Command::CloseAnyway) };
+            choice(ui, Kind::Normal, text, vec![end]);
+            first
+        }
+        Dialog::Restored(outcome) => {
+            let first = choice(ui, Kind::Primary, "Done", vec![]);
+            let show = Command::ShowInFolder(outcome.order.into.clone());
+            choice(ui, Kind::Normal, "Show folder", vec![show]);
+            if !outcome.is_whole() {
+                choice(ui, Kind::Normal, "Try again", vec![outcome.order.clone().command()]);
+            }
             first
         }
         Dialog::Tested { .. } | Dialog::Shortcuts => choice(ui, Kind::Normal, "Done", vec![]),

@@ -6,10 +6,11 @@ use eframe::egui::{Context, ViewportCommand};
 
 use super::app::{App, raise, set_theme};
 use super::commands::{Command, Dialog, PickFor, Purpose, Screen, Verb};
+use super::restore::Outcome;
 use super::sentence::Totals;
 use super::viewer::Viewer;
 use super::words;
-use crate::api::{ApiError, BackupSwitch, Event, Reply, Request};
+use crate::api::{ApiError, BackupSwitch, ErrorKind, Event, Reply, Request};
 use crate::client::{Connection, Incoming};
 use crate::domain::time::UnixMillis;
 
@@ -45,6 +46,7 @@ impl App {
             Command::Quit => self.quit(),
             Command::QuitNow => self.quit_now(),
             Command::CloseWindow => ctx.send_viewport_cmd(ViewportCommand::Close),
+            Command::CloseAnyway => self.close(ctx),
             Command::ClosingNoticeRead => {
                 self.change_preferences(|p| p.has_read_closing_notice = true);
                 ctx.send_viewport_cmd(ViewportCommand::Close);
@@ -76,12 +78,21 @@ impl App {
         let title = match what {
             PickFor::Source => "Choose a folder of photos",
             PickFor::Destination => "Choose where the copies go",
+            PickFor::Restore(_) => "Choose where the restored files go",
         };
         let ticket = self.backend.pick_folder(title);
         self.pending.insert(ticket, Purpose::Picked(what));
     }
 
+    /// Whether this window waits for files that come back.
+    fn is_restoring(&self) -> bool {
+        self.pending.values().any(|purpose| matches!(purpose, Purpose::Restore(_)))
+    }
+
     fn quit(&mut self) {
+        if self.is_restoring() {
+            return self.open_dialog(Dialog::EndsRestore { quits: true });
+        }
         let snapshot = &self.model.snapshot;
         let works = snapshot.backup == BackupSwitch::On && self.model.connection == Connection::Connected;
         if works && Totals::of(snapshot, None).left() > 0 {
@@ -111,6 +122,11 @@ impl App {
         let asked = ctx.input(|input| input.viewport().close_requested());
         if !asked || self.may_close || self.quitting.is_some() {
             return;
+        }
+        if self.is_restoring() {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            raise(ctx);
+            return self.open_dialog(Dialog::EndsRestore { quits: false });
         }
         let goes_on = self.model.snapshot.backup == BackupSwitch::On;
         if goes_on && !self.options.preferences.has_read_closing_notice {
@@ -163,6 +179,21 @@ impl App {
         }
     }
 
+    /// Nobody answers any more what was asked. A person who waits for files is told.
+    pub(super) fn forget_asked(&mut self) {
+        let all = std::mem::take(&mut self.pending);
+        for (ticket, purpose) in all {
+            match purpose {
+                Purpose::Picked(_) => drop(self.pending.insert(ticket, purpose)),
+                Purpose::Restore(_) if self.quitting.is_none() => {
+                    let why = "The connection to the backup in the background was lost";
+                    self.on_done(purpose, Err(ApiError::new(ErrorKind::Unavailable, why)));
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn on_reply(&mut self, ctx: &Context, purpose: Purpose, outcome: Result<Reply, ApiError>) {
         match (purpose, outcome) {
             (Purpose::Sections(filter), Ok(Reply::Sections { revision, sections })) => {
@@ -210,6 +241,9 @@ impl App {
                 } else {
                     self.model.toast(format!("{name} was there already"));
                 }
+            }
+            (Purpose::Restore(order), answer) => {
+                self.open_dialog(Dialog::Restored(Box::new(Outcome::of(order, answer))));
             }
             (Purpose::Verify { name }, Ok(Reply::Verified { checked, failed })) => {
                 self.model.toast(checked_copies(&name, checked, failed));

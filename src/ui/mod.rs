@@ -19,6 +19,7 @@ mod network;
 mod numbers;
 mod preferences;
 mod queue;
+mod restore;
 mod rules;
 mod sentence;
 mod server_form;

@@ -75,6 +75,11 @@ async fn what_does_not_come_back_is_counted_and_named() {
     assert_eq!(sentences, expected);
     assert_eq!(std::fs::read(&taken).expect("read"), b"mine");
     assert_eq!(files(&out), 5);
+    // What was seen to be damaged is not safe any more, and is sent again at once.
+    let began = tokio::time::Instant::now();
+    world.until("sent again", |snapshot| snapshot.destinations[0].safe == 6).await;
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert_eq!(world.copies().len(), 7, "the damaged one is left as it is");
 }
 
 /// Asks for a restore that stands still now. Gives how many files are back.

@@ -130,6 +130,7 @@ impl World {
             Request::Snapshot => Ok(Reply::Snapshot(Box::new(self.snapshot.clone()))),
             Request::Events { .. } => Ok(Reply::Events(Vec::new())),
             Request::Verify { .. } => Ok(self.verified.clone()),
+            Request::Restore { .. } => Ok(self.restored.clone()),
             Request::RaiseWindow => Ok(Reply::Raised { was_open: true }),
             _ => Ok(Reply::Done),
         }

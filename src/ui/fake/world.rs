@@ -36,6 +36,8 @@ pub struct World {
     pub test: Result<TestReport, ApiError>,
     /// What a check of copies answers.
     pub verified: Reply,
+    /// What a restore answers.
+    pub restored: Reply,
     /// Files that were shown in the file manager.
     pub shown_in_folder: Vec<PathText>,
     /// Assets that need attention.
@@ -84,6 +86,7 @@ impl World {
                 free_bytes: Some(1_400_000_000_000),
             }),
             verified: Reply::Verified { checked: 0, failed: 0 },
+            restored: Reply::Done,
             shown_in_folder: Vec::new(),
             attention: BTreeSet::new(),
             excluded: BTreeSet::new(),

@@ -4,15 +4,14 @@ use eframe::egui::{Event, Key, Modifiers, ViewportCommand, ViewportId};
 
 use super::Window;
 use crate::api::{
-    ApiError, BackupSwitch, ErrorKind, Event as AgentEvent, PathText, Progress, Reading, ReadingKind, Reply,
-    Request, Selection, TestReport,
+    ApiError, BackupSwitch, ErrorKind, Event as AgentEvent, PathText, Request, Selection, TestReport,
 };
 use crate::client::Connection;
 use crate::ui::commands::Screen;
 use crate::ui::fake::World;
 use crate::ui::preferences::Appearance;
 
-fn path(text: &str) -> PathText {
+pub(super) fn path(text: &str) -> PathText {
     PathText::from_bytes(text.as_bytes())
 }
 
@@ -235,29 +234,6 @@ fn a_saved_destination_can_be_tested() {
     assert!(window.sees("1.4 TB free"));
     window.press(Key::Escape);
     assert!(!window.sees("Test of nas"));
-}
-
-#[test]
-fn copies_are_checked_and_how_far_that_is_is_shown() {
-    let mut world = World::with_library(100);
-    world.verified = Reply::Verified { checked: 100, failed: 2 };
-    let mut window = Window::open(world);
-    window.click("Destinations");
-    window.click("Check the copies in nas");
-    assert_eq!(window.asked(|r| matches!(r, Request::Verify { destination: Some(2), deep: false })), 1);
-    assert!(window.sees("2 of 100 files in nas not as they should be"));
-    let progress = Progress { files_done: 40, files_total: 100, secs_left: Some(200), ..Progress::default() };
-    let reading = Reading { kind: ReadingKind::Verify, destination: 2, progress };
-    {
-        let mut world = window.world.borrow_mut();
-        world.snapshot.reading = vec![reading];
-        world.snapshot.revision += 1;
-    }
-    window.run();
-    assert!(window.sees("Checking copies, 40 of 100 files, about 4 minutes left"));
-    // One at a time.
-    window.click("Check the copies in nas");
-    assert_eq!(window.asked(|r| matches!(r, Request::Verify { .. })), 1);
 }
 
 #[test]

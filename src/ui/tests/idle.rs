@@ -113,6 +113,7 @@ fn every_dialog_is_idle() {
             Dialog::RemoveDestination { id: 1, name: "Backup disk".into(), safe: 12 },
             Dialog::ExcludeAssets { assets: vec![1, 2] },
             Dialog::Tested { name: "Backup disk".into(), outcome: Err("It is not there".into()) },
+            Dialog::EndsRestore { quits: true },
             Dialog::Shortcuts,
         ];
         for dialog in dialogs {

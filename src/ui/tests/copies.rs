@@ -1,0 +1,81 @@
+//! Copies that are checked, and files that come back.
+
+use eframe::egui::{Key, Modifiers};
+
+use super::Window;
+use super::flows::path;
+use crate::api::{Progress, Reading, ReadingKind, Reply, Request};
+use crate::ui::fake::World;
+
+#[test]
+fn copies_are_checked_and_how_far_that_is_is_shown() {
+    let mut world = World::with_library(100);
+    world.verified = Reply::Verified { checked: 100, failed: 2 };
+    let mut window = Window::open(world);
+    window.click("Destinations");
+    window.click("Check the copies in nas");
+    assert_eq!(window.asked(|r| matches!(r, Request::Verify { destination: Some(2), deep: false })), 1);
+    assert!(window.sees("2 of 100 files in nas not as they should be"));
+    let progress = Progress { files_done: 40, files_total: 100, secs_left: Some(200), ..Progress::default() };
+    let reading = Reading { kind: ReadingKind::Verify, destination: 2, progress };
+    {
+        let mut world = window.world.borrow_mut();
+        world.snapshot.reading = vec![reading];
+        world.snapshot.revision += 1;
+    }
+    window.run();
+    assert!(window.sees("Checking copies, 40 of 100 files, about 4 minutes left"));
+    // One at a time.
+    window.click("Check the copies in nas");
+    assert_eq!(window.asked(|r| matches!(r, Request::Verify { .. })), 1);
+}
+
+#[test]
+fn files_come_back_into_a_folder_and_what_did_not_is_named() {
+    let mut world = World::with_library(100);
+    world.picks.extend([Ok(Some(path("/home/ada/Back"))), Ok(None)]);
+    world.restored = Reply::Restored {
+        restored: 97,
+        present: 1,
+        failed: 2,
+        sentences: vec!["The copy is damaged: 2024/2024-07/a.jpg".to_owned()],
+        stopped: None,
+    };
+    let mut window = Window::open(world);
+    window.click("Destinations");
+    window.click("Restore files from nas");
+    let is_asked = |r: &Request| matches!(r, Request::Restore { destination: 2, into, only: None } if into.path == "/home/ada/Back");
+    assert_eq!(window.asked(is_asked), 1);
+    for text in [
+        "Not everything came back from nas",
+        "97 files restored into /home/ada/Back, each one compared",
+        "1 file was there already",
+        "2 files could not be restored",
+        "The copy is damaged: 2024/2024-07/a.jpg",
+        "And 1 file more",
+    ] {
+        assert!(window.sees(text), "{text}");
+    }
+    window.click("Show folder");
+    assert_eq!(window.world.borrow().shown_in_folder, [path("/home/ada/Back")]);
+    // A dialog that is cancelled asks for nothing.
+    window.click("Restore files from nas");
+    assert_eq!(window.asked(is_asked), 1);
+}
+
+#[test]
+fn a_window_that_waits_for_files_asks_before_it_closes() {
+    let mut world = World::with_library(100);
+    world.picks.push_back(Ok(Some(path("/home/ada/Back"))));
+    let mut window = Window::open(world);
+    window.click("Destinations");
+    window.world.borrow_mut().is_mute = true;
+    window.click("Restore files from nas");
+    window.press_with(Modifiers::COMMAND, Key::Q);
+    assert!(window.sees("Stop restoring?"));
+    window.click("Keep restoring");
+    assert_eq!(window.asked(|r| *r == Request::Shutdown), 0);
+    window.press_with(Modifiers::COMMAND, Key::Q);
+    window.click("Quit");
+    assert_eq!(window.asked(|r| *r == Request::Shutdown), 1);
+}
