@@ -73,6 +73,8 @@ enum Came {
     Lost(Failure, Box<RecordFacts>),
     /// Nothing can be written: a sentence.
     Blocked(String),
+    /// It was told to stop.
+    Stopped,
 }
 
 /// Why one try brought nothing.
@@ -236,6 +238,7 @@ impl Restore<'_> {
                 self.lost = Some(failure);
             }
             Ok(Came::Blocked(sentence)) => self.blocked = Some(sentence),
+            Ok(Came::Stopped) => {}
             Err(error) => self.fail(format!("A file was given up: {error}")),
         }
     }
@@ -301,10 +304,13 @@ impl Place {
             if let Some(failure) = failure.as_ref().filter(|failure| failure.reach != Reach::Resource) {
                 return Came::Lost(failure.clone(), Box::new(copy.clone()));
             }
+            if self.cancel.is_cancelled() {
+                return Came::Stopped;
+            }
             let is_final = failure.as_ref().is_some_and(Failure::is_permanent)
                 || tries == TRIES_MAX
                 || damaged == DAMAGED_TRIES_MAX;
-            if is_final || self.cancel.is_cancelled() {
+            if is_final {
                 // A disk that was pulled out says of each of its files that it is not there.
                 if let Err(failure) = self.destination.check().await {
                     return Came::Lost(failure, Box::new(copy.clone()));
