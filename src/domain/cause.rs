@@ -184,9 +184,9 @@ impl Cause {
                 OpenNetwork,
             ),
             Self::CertificateKind => message(
-                "The server shows an authority's certificate in place of its own",
-                "Make a certificate for the server itself, and give the server that one",
-                OpenDestination,
+                "The server's certificate may sign others, and is not one that you have chosen",
+                "If the server is yours, choose this very certificate in Settings, Network",
+                OpenNetwork,
             ),
             Self::CertificateExpired => message(
                 "The server's certificate has expired",

@@ -60,7 +60,11 @@ async fn a_certificate_is_trusted_once_its_authority_is_given() {
         ("self-signed", "self-signed"),
         ("expired", "ca"),
         ("other-name", "ca"),
+        ("authority-as-server", "nothing"),
         ("authority-as-server", "authority-as-server"),
+        ("authority-as-server", "ca"),
+        ("authority-expired", "authority-expired"),
+        ("authority-other-name", "authority-other-name"),
         ("good", "self-signed"),
     ] {
         let server = Running::start_tls(Arc::new(Hello), shown);

@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustls::crypto::CryptoProvider;
 use tokio_util::sync::CancellationToken;
 
 use super::errors;
 use super::headers::Headers;
 use super::pace::{SharedPace, Unlimited};
 use super::status;
+use super::trust;
 use super::watch::Watch;
 use super::{Http, HttpError, IDLE_MAX, Incoming, Request, Response, Way};
 use crate::base::secret::Secret;
@@ -207,8 +209,6 @@ impl Ways {
             let details = format!("{what}: {}", error.without_url());
             Failure::destination(FailureKind::BadRequest, details)
         };
-        let certificates = reqwest::Certificate::from_pem_bundle(&self.extra_ca)
-            .map_err(|error| wrong("the file of certificate authorities cannot be read", error))?;
         let proxy = match &self.proxy {
             ProxyChoice::Url { url, login } if !is_loopback => {
                 let proxy = reqwest::Proxy::all(url).map_err(|error| wrong("not a proxy", error))?;
@@ -241,12 +241,15 @@ impl Ways {
             }
             builder
         };
-        builder().tls_certs_merge(certificates.clone()).build().or_else(|_no_certificates| {
+        let unusable = |error| wrong("the connection cannot be set up", error);
+        if !self.extra_ca.is_empty() {
+            let config = trust::config(&self.extra_ca, provider())
+                .map_err(|details| Failure::destination(FailureKind::BadRequest, details))?;
+            return builder().tls_backend_preconfigured(config).build().map_err(unusable);
+        }
+        builder().build().or_else(|_no_certificates| {
             // A computer without any certificate authority can still reach what needs none.
-            builder()
-                .tls_certs_only(certificates)
-                .build()
-                .map_err(|error| wrong("the connection cannot be set up", error))
+            builder().tls_certs_only([]).build().map_err(unusable)
         })
     }
 }
@@ -307,4 +310,10 @@ fn install_tls() {
         // An error says that one is installed already, which is as good.
         rustls::crypto::ring::default_provider().install_default().ok();
     });
+}
+
+/// The implementation of TLS that this process has.
+fn provider() -> Arc<CryptoProvider> {
+    let installed = CryptoProvider::get_default().cloned();
+    installed.unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()))
 }

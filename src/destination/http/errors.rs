@@ -85,7 +85,7 @@ fn cause_of_tls(error: &rustls::Error) -> Option<Cause> {
 }
 
 /// The certificate is one that signs others, not one of a server.
-fn is_authority(error: &rustls::CertificateError) -> bool {
+pub(super) fn is_authority(error: &rustls::CertificateError) -> bool {
     format!("{error:?}").contains("CaUsedAsEndEntity")
 }
 
@@ -113,8 +113,8 @@ fn explain_tls(error: &rustls::Error) -> String {
         }
         C::Revoked => "its certificate was revoked".to_owned(),
         other if is_authority(other) => {
-            "its certificate is one that signs others (CA:TRUE); a server needs one of its own (CA:FALSE), \
-             signed by that authority or by itself"
+            "its certificate is one that may sign others (CA:TRUE); such a one is trusted only where this very \
+             certificate was chosen"
                 .to_owned()
         }
         other => format!("its certificate cannot be trusted: {other:?}"),

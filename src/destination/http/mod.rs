@@ -14,6 +14,7 @@ mod headers;
 mod pace;
 mod reader;
 pub mod status;
+mod trust;
 mod watch;
 
 use std::time::Duration;
