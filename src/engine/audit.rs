@@ -57,7 +57,7 @@ pub(super) fn item_of(copy: &RecordFacts, key: String) -> Item {
 }
 
 /// Whether the copy is not what it should be: other bytes, none, or where they will not stay.
-pub(super) fn is_bad_copy(failure: &Failure) -> bool {
+fn is_bad_copy(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::DigestMismatch | FailureKind::NotFound | FailureKind::Conflict)
 }
 
@@ -68,7 +68,7 @@ pub(super) fn is_bad_copy(failure: &Failure) -> bool {
 /// # Errors
 /// A failure that says nothing about the copy: the destination cannot be used, or the store, or it was
 /// not read in good time.
-async fn compare(
+pub(super) async fn compare(
     deps: &Deps,
     store: &Store,
     destination: &SharedDestination,

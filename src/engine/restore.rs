@@ -14,19 +14,19 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::audit::is_bad_copy;
+use super::audit;
 use super::calls::{Outcome, internal, refused};
 use super::deps::Deps;
 use super::reading::Reading;
 use super::tasks::adopt;
 use crate::api::{ApiError, ErrorKind, Reply};
 use crate::destination::{ReadBack, SharedDestination};
-use crate::domain::failure::{Failure, Reach};
+use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::glob::Glob;
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::messages::describe_failure;
 use crate::platform::place::{self, Placed};
-use crate::store::{AuditedCopy, RecordFacts, Store};
+use crate::store::{RecordFacts, Store};
 
 /// Copies read from the ledger at once.
 const PAGE_COPIES_MAX: u32 = 500;
@@ -315,9 +315,7 @@ impl Place {
                 if let Err(failure) = self.destination.check().await {
                     return Came::Lost(failure, Box::new(copy.clone()));
                 }
-                if damaged == DAMAGED_TRIES_MAX || failure.as_ref().is_some_and(is_bad_copy) {
-                    self.note_bad(key, copy).await;
-                }
+                self.look_again(copy).await;
                 return Came::Failed(why);
             }
             tokio::select! {
@@ -327,14 +325,12 @@ impl Place {
         }
     }
 
-    /// What is not there, or not what it should be, no longer counts as safe.
-    async fn note_bad(&self, key: &str, copy: &RecordFacts) {
-        let record = copy.id;
-        let receipt = copy.receipt.clone().unwrap_or_default();
-        let read = AuditedCopy { record, key: key.to_owned(), receipt };
-        match self.store.write(move |tx| tx.set_copy_bad(&read)).await {
-            Ok(_is_same) => tracing::warn!(%record, "a copy is not as it should be"),
-            Err(error) => tracing::error!(%record, %error, "a bad copy could not be written down"),
+    /// Compares a copy that did not come back, as an audit does: what is not there, or not what it
+    /// should be, no longer counts as safe.
+    async fn look_again(&self, copy: &RecordFacts) {
+        let Self { deps, store, destination, cancel, .. } = self;
+        if let Err(failure) = audit::compare(deps, store, destination, copy, true, cancel).await {
+            tracing::info!(record = %copy.id, kind = failure.kind.as_str(), "a copy could not be compared");
         }
     }
 
@@ -348,7 +344,11 @@ impl Place {
     async fn try_once(&self, key: &str, copy: &RecordFacts) -> Result<Placed, Unplaced> {
         let receipt = copy.receipt.as_deref().unwrap_or_default();
         let unread = |failure: Failure| {
-            let why = describe_failure(&failure).summary.to_owned();
+            let why = match failure.kind {
+                FailureKind::NotFound => "The copy is not there".to_owned(),
+                FailureKind::Unsupported => failure.details.clone(),
+                _ => describe_failure(&failure).summary.to_owned(),
+            };
             Unplaced::Unread { why, failure: Some(failure) }
         };
         let reader = self.destination.read(key, receipt).await.map_err(unread)?;

@@ -108,12 +108,13 @@ pub async fn reclaim(inner: &Inner, item: &Item) -> Result<(), Failure> {
 /// Opens the copy that a receipt names.
 ///
 /// # Errors
-/// `not_found` when it names none; `forbidden` when the key may not download.
+/// `not_found` when it names none; `unsupported` for a sidecar; `forbidden` when the key may not download.
 pub async fn read(inner: &Inner, receipt: &str) -> Result<ReadBack, Failure> {
     match Receipt::parse(receipt) {
         Some(Receipt::Asset { id, .. }) => open(inner, &id).await,
         Some(Receipt::SidecarOf(_) | Receipt::ToldOf(_)) => {
-            Err(not_there("Immich keeps sidecars with their pictures and does not give them back"))
+            let why = "Immich keeps sidecars with their pictures and does not give them back";
+            Err(Failure::permanent(FailureKind::Unsupported, why))
         }
         None => Err(not_there("it is not known which asset this is")),
     }
