@@ -1,6 +1,6 @@
 //! What the engine is given: everything that it may touch outside itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -18,7 +18,10 @@ use crate::destination::http::{Bucket, Client, Settings};
 use crate::domain::gate::Conditions;
 use crate::extension::{BuiltIns, MakeExtension};
 use crate::platform::keyring::Keyring;
-use crate::platform::{conditions, resume};
+use crate::platform::{conditions, mounts, resume};
+
+/// Finds the mount that a path is on.
+pub type MountOf = Arc<dyn Fn(&Path) -> Option<String> + Send + Sync>;
 
 /// The engine's dependencies.
 #[derive(Clone)]
@@ -43,6 +46,10 @@ pub struct Deps {
     pub resumed: Arc<Notify>,
     /// Notified when the computer is about to sleep, where that is known.
     pub sleeping: Arc<Notify>,
+    /// Notified when something was mounted or unmounted.
+    pub mounts_changed: Arc<Notify>,
+    /// The mount that a path is on, in the system's words; none where that is not known.
+    pub mount_of: MountOf,
     /// What the computer is like; heard whenever it changes.
     pub conditions: watch::Receiver<Conditions>,
     /// Makes the policies of destinations.
@@ -78,6 +85,11 @@ impl Deps {
         if let Err(error) = resume::watch(Waker::new(move || heard.notify_one())) {
             tracing::warn!(%error, "sleep is not noticed at once");
         }
+        let mounts_changed: Arc<Notify> = Arc::default();
+        let heard = Arc::clone(&mounts_changed);
+        if let Err(error) = mounts::watch(Waker::new(move || heard.notify_one())) {
+            tracing::warn!(%error, "disks that come and go are not noticed at once");
+        }
         let sleeping: Arc<Notify> = Arc::default();
         let tell = Arc::clone(&sleeping);
         let folders = Executor::threads("folder", FOLDER_THREADS)?;
@@ -97,6 +109,8 @@ impl Deps {
             watch: Arc::new(SystemWatch),
             library_executor: Executor::threads("library", LIBRARY_THREADS)?,
             resumed,
+            mounts_changed,
+            mount_of: Arc::new(mounts::mount_of),
             conditions: conditions::watch(Waker::new(move || tell.notify_one())),
             sleeping,
             extensions: Arc::new(BuiltIns),

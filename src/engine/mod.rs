@@ -13,6 +13,7 @@ mod handle;
 pub mod library;
 mod network;
 mod outage;
+mod outside;
 mod places;
 mod policy;
 mod port;
@@ -31,7 +32,7 @@ mod supervisor;
 mod tasks;
 mod transfer;
 
-pub use deps::Deps;
+pub use deps::{Deps, MountOf};
 pub use handle::{Call, EngineEnd, Handle, channel};
 pub use start::{DATABASE_NAME, StartError, start};
 

@@ -88,6 +88,10 @@ pub(super) struct Runner {
     pub not_before: Option<(Instant, UnixMillis)>,
     pub is_checking: bool,
     pub checked_until: Option<Instant>,
+    /// It is to be checked even where nothing waits for it.
+    pub must_check: bool,
+    /// The mount that its folder was seen on last.
+    pub mount: Option<String>,
     /// Registered jobs may be waiting for a start.
     pub may_start: bool,
     /// Jobs that ended since the last call.
@@ -133,6 +137,8 @@ impl Runner {
             not_before: None,
             is_checking: false,
             checked_until: None,
+            must_check: false,
+            mount: None,
             may_start: true,
             ended: 0,
             is_listing: false,

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::calls::{Outcome, Prepared, bytes_of, internal, refused, usage};
+use super::outside::mount_of;
 use super::places::{Resolved, trimmed};
 use super::queries::Context;
 use super::runner::{Runner, job_limit};
@@ -465,7 +466,9 @@ impl Supervisor {
             return Err(ApiError::new(ErrorKind::Internal, "the destination was not saved"));
         };
         let id = row.id;
-        self.runners.insert(id, Runner::new(row, Ok(destination), Instant::now()));
+        let mut runner = Runner::new(row, Ok(destination), Instant::now());
+        runner.mount = mount_of(&self.deps, &runner);
+        self.runners.insert(id, runner);
         self.tell_digests_wanted();
         self.mirror().await;
         Ok(Reply::Destination { id: id.0, name, is_new: true })

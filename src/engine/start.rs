@@ -13,6 +13,7 @@ use super::handle::{Handle, channel};
 use super::library::{Library, LibraryDeps, LibraryState};
 use super::network;
 use super::outage::DataDisk;
+use super::outside::mount_of;
 use super::places::Places;
 use super::progress::Meter;
 use super::publish::Badges;
@@ -74,6 +75,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         let destination = deps.connect.open(&address_of(&row), &installation.uuid);
         let mut runner = Runner::new(row, destination, now);
         runner.was_unclean = was_unclean;
+        runner.mount = mount_of(&deps, &runner);
         runners.insert(runner.id(), runner);
     }
     let library = Library::start(LibraryDeps::of(&deps, store.clone()));

@@ -46,6 +46,7 @@ enum Input {
     Sleeping,
     DataDisk(Option<Outage>),
     Resumed,
+    MountsChanged,
     Tick,
     Stop,
 }
@@ -90,6 +91,7 @@ impl Supervisor {
         let mut state = self.library.state();
         let resumed = Arc::clone(&self.deps.resumed);
         let sleeping = Arc::clone(&self.deps.sleeping);
+        let mounts = Arc::clone(&self.deps.mounts_changed);
         let mut conditions = self.deps.conditions.clone();
         let mut outages = self.store.outages();
         self.step().await;
@@ -105,6 +107,7 @@ impl Supervisor {
                 },
                 () = resumed.notified() => Input::Resumed,
                 () = sleeping.notified() => Input::Sleeping,
+                () = mounts.notified() => Input::MountsChanged,
                 () = changes.notified() => Input::LibraryChanged,
                 Ok(()) = state.changed() => {
                     self.library_state = state.borrow_and_update().clone();
@@ -140,18 +143,10 @@ impl Supervisor {
                 }
             }
             Input::Resumed => self.resumed(),
+            Input::MountsChanged => self.mounts_changed(),
             Input::Tick => self.is_dirty |= self.is_moving(),
             Input::Stop => self.is_stopping = true,
         }
-    }
-
-    /// The computer has slept or its clock was set: what was known of the outside may be old.
-    fn resumed(&mut self) {
-        tracing::info!("the computer has slept, or its clock was set");
-        self.runners.values_mut().for_each(|runner| runner.checked_until = None);
-        self.unlose(|_| true);
-        self.library.rescan(None);
-        self.process_all();
     }
 
     async fn take_end(&mut self, end: TaskEnd) {
@@ -345,14 +340,15 @@ impl Supervisor {
         }
         let is_lost = runner.row.lost.is_some();
         let may_start = runner.may_start && runner.room() > 0;
-        let needs_check = is_lost || runner.needs_adoption || runner.needs_clean && runner.was_unclean;
+        let needs_check =
+            is_lost || runner.must_check || runner.needs_adoption || runner.needs_clean && runner.was_unclean;
         if (needs_check || may_start) && !runner.is_checked(now) && !runner.is_checking {
             // Nothing to start needs no check, unless it is to find out whether the place is back.
             let waits = needs_check || self.store.read(move |r| r.has_registered(id)).await.unwrap_or(true);
             if let Some(runner) = self.runners.get_mut(&id) {
                 runner.may_start = waits;
                 if waits {
-                    runner.is_checking = true;
+                    (runner.is_checking, runner.must_check) = (true, false);
                     self.spawn_check(id, destination);
                 }
             }

@@ -11,6 +11,7 @@ pub mod keyring;
 pub mod lock;
 pub mod log;
 pub mod mount;
+pub mod mounts;
 pub mod paths;
 pub mod place;
 pub mod resume;

@@ -68,18 +68,23 @@ fn classify(magic: u32, path: &Path, mounts: &[u8]) -> Option<String> {
 
 /// The type of the mount that `path` is below, from the text of `mountinfo`.
 fn mount_kind(path: &Path, mounts: &[u8]) -> Option<String> {
+    let line = line_of(path, mounts)?;
+    line.split_once(" - ")?.1.split(' ').next().map(str::to_owned)
+}
+
+/// The line of the mount that `path` is below, from the text of `mountinfo`.
+pub(super) fn line_of(path: &Path, mounts: &[u8]) -> Option<String> {
     let mut best: Option<(usize, String)> = None;
     for line in String::from_utf8_lossy(mounts).lines() {
-        let (mount, rest) = line.split_once(" - ")?;
+        let (mount, _rest) = line.split_once(" - ")?;
         let point = unescape(mount.split(' ').nth(4)?);
-        let kind = rest.split(' ').next()?;
         let depth = point.len();
         // Later mounts cover earlier ones at the same place.
         if path.starts_with(&point) && best.as_ref().is_none_or(|(longest, _)| depth >= *longest) {
-            best = Some((depth, kind.to_owned()));
+            best = Some((depth, line.to_owned()));
         }
     }
-    best.map(|(_depth, kind)| kind)
+    best.map(|(_depth, line)| line)
 }
 
 /// Spaces and the like are written as three octal digits there.

@@ -29,7 +29,7 @@ use crate::destination::http::{Client, Settings};
 use crate::domain::gate::Conditions;
 use crate::domain::time::UnixMillis;
 use crate::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
-use crate::engine::{Deps, Handle, start};
+use crate::engine::{Deps, Handle, MountOf, start};
 use crate::extension::{BuiltIns, MakeExtension};
 
 const START: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -54,6 +54,9 @@ struct World {
     handle: Option<Handle>,
     runs: u64,
     resumed: Arc<tokio::sync::Notify>,
+    mounts_changed: Arc<tokio::sync::Notify>,
+    /// What is mounted at the disk's place.
+    mount: Arc<std::sync::Mutex<Option<String>>>,
     sleeping: Arc<tokio::sync::Notify>,
     conditions: tokio::sync::watch::Sender<Conditions>,
     /// Where a destination that is no folder keeps its copies.
@@ -77,6 +80,8 @@ impl World {
             handle: None,
             runs: 0,
             resumed: Arc::default(),
+            mounts_changed: Arc::default(),
+            mount: Arc::default(),
             sleeping: Arc::default(),
             conditions: tokio::sync::watch::Sender::default(),
             cloud: MemoryFs::new(places::CLOUD),
@@ -110,12 +115,26 @@ impl World {
             watch: Arc::new(NoWatch),
             library_executor: Executor::inline(),
             resumed: Arc::clone(&self.resumed),
+            mounts_changed: Arc::clone(&self.mounts_changed),
+            mount_of: self.mount_of(),
             sleeping: Arc::clone(&self.sleeping),
             conditions: self.conditions.subscribe(),
             extensions: Arc::clone(&self.extensions),
             zone: || jiff::tz::TimeZone::UTC,
         };
         self.handle = Some(start(deps).await.expect("started"));
+    }
+
+    fn mount_of(&self) -> MountOf {
+        let mount = Arc::clone(&self.mount);
+        Arc::new(move |_path| mount.lock().expect("unpoisoned").clone())
+    }
+
+    /// Something is mounted at the disk's place, or nothing.
+    fn mount(&self, what: Option<&str>) {
+        self.disk.rules(|rules| rules.is_unmounted = what.is_none());
+        *self.mount.lock().expect("unpoisoned") = what.map(str::to_owned);
+        self.mounts_changed.notify_one();
     }
 
     async fn stop(&mut self) {

@@ -58,6 +58,31 @@ async fn a_disk_that_is_pulled_out_costs_no_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_disk_that_comes_or_goes_is_noticed_at_once() {
+    let world = World::new().await;
+    world.mount(Some("the disk"));
+    world.put("/photos/1.jpg", "one");
+    world.set_up().await;
+    world.settled().await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    // Nothing is to be done there, and still a person sees at once that it is away.
+    let soon = Duration::from_secs(1);
+    let began = tokio::time::Instant::now();
+    world.mount(None);
+    let lost = world.until("away", |s| s.destinations[0].wait_reason.is_some()).await;
+    assert_eq!(lost.destinations[0].wait_reason.as_ref().map(|w| w.kind.as_str()), Some("unreachable"));
+    assert!(began.elapsed() <= soon, "{:?}", began.elapsed());
+    world.put("/photos/2.jpg", "two");
+    world.ask(Request::Rescan { id: None }).await;
+    tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+    // It was looked for now and then, at long last every few minutes.
+    let began = tokio::time::Instant::now();
+    world.mount(Some("the disk"));
+    world.until("safe", |s| s.destinations[0].safe == 2).await;
+    assert!(began.elapsed() <= soon, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn bytes_that_two_files_have_are_read_from_the_one_that_can_be_read() {
     let world = World::new().await;
     world.put("/photos/a.jpg", "the same");

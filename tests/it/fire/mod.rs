@@ -6,6 +6,7 @@
 //! advice for everything else.
 
 mod clock;
+mod disks;
 mod exits;
 mod full;
 mod mounts;

@@ -95,6 +95,25 @@ impl Tmpfs {
     }
 }
 
+/// A folder that is seen at another place too; gone from there when this goes.
+#[derive(Debug)]
+pub struct Bind(PathBuf);
+
+impl Bind {
+    /// Shows the folder `from` at `path`, which is made.
+    pub fn mount(from: &Path, path: PathBuf) -> Self {
+        std::fs::create_dir_all(&path).expect("a folder to mount on");
+        mount(&["--bind", from.to_str().expect("UTF-8")], &path).expect("mounted");
+        Self(path)
+    }
+}
+
+impl Drop for Bind {
+    fn drop(&mut self) {
+        unmount(&self.0);
+    }
+}
+
 impl Drop for Tmpfs {
     fn drop(&mut self) {
         unmount(&self.0);

@@ -223,6 +223,8 @@ impl Sim {
             watch: Arc::new(SimWatch(Arc::clone(&self.world))),
             library_executor: Executor::inline(),
             resumed: Arc::clone(&self.world.resumed),
+            mounts_changed: Arc::default(),
+            mount_of: Arc::new(|_path| None),
             sleeping: Arc::default(),
             conditions: self.world.conditions.subscribe(),
             extensions: Arc::new(SimExtensions(Arc::clone(&self.world))),
