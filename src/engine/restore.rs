@@ -360,8 +360,7 @@ impl Place {
             story: Arc::clone(&story),
         };
         let (path, content, mtime_ns) = (self.into.join(key), copy.content, copy.origin_mtime_ns);
-        let token = self.deps.rng.next_u64();
-        let work = move || place::place_new(&path, Box::new(reader), content, mtime_ns, token);
+        let work = move || place::place_new(&path, Box::new(reader), content, mtime_ns);
         let placed = self.deps.library_executor.run(work).await.map_err(io::Error::other).flatten();
         placed.map_err(|error| {
             self.reading.moved_back(story.bytes.load(Ordering::SeqCst));
@@ -382,7 +381,7 @@ impl Place {
                 "There is no room left in {}. Make room and run this again; what came back stays",
                 self.into.display()
             )),
-            io::ErrorKind::AlreadyExists => Came::Failed(error.to_string()),
+            io::ErrorKind::AlreadyExists | io::ErrorKind::ResourceBusy => Came::Failed(error.to_string()),
             _other => match self.folder(place::probe).await {
                 Ok(()) => Came::Failed(format!("The file cannot be placed ({error})")),
                 Err(why) => Came::Blocked(why),
