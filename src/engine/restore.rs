@@ -34,6 +34,8 @@ const PAGE_COPIES_MAX: u32 = 500;
 const SENTENCES_MAX: usize = 1_000;
 /// Files that come back side by side at most: fewer than there are threads, so that the library has one too.
 const FILES_AT_ONCE: usize = 3;
+/// Copies that wait for another turn.
+const AGAIN_MAX: usize = 1_000;
 /// Tries of one copy whose reading breaks off.
 const TRIES_MAX: u32 = 4;
 /// Tries of one that came whole and is not what it should be: hardly ever was that the way's fault.
@@ -116,6 +118,7 @@ pub(super) async fn run(
         width: FILES_AT_ONCE.min(width as usize),
         after: RecordId(i64::MIN),
         copies: VecDeque::new(),
+        again: VecDeque::new(),
         files: JoinSet::new(),
         losses: 0,
         lost: None,
@@ -141,6 +144,9 @@ struct Restore<'a> {
     after: RecordId,
     /// Copies whose turn comes next.
     copies: VecDeque<RecordFacts>,
+    /// Copies with which the destination was lost: their turn comes again after all others, so that one
+    /// that a server always stumbles over holds up nobody.
+    again: VecDeque<RecordFacts>,
     files: JoinSet<Came>,
     /// How often the destination was lost since a file came back.
     losses: usize,
@@ -180,7 +186,7 @@ impl Restore<'_> {
             let page = self.store.read(move |r| r.restorable(id, after, PAGE_COPIES_MAX)).await;
             let page = page.map_err(|error| internal(&error))?;
             let Some(last) = page.last() else {
-                return Ok(None);
+                return Ok(self.again.pop_front());
             };
             self.after = last.id;
             let is_wanted = |copy: &RecordFacts| match (&self.glob, &copy.key) {
@@ -234,7 +240,12 @@ impl Restore<'_> {
             }
             Ok(Came::Failed(sentence)) => self.fail(sentence),
             Ok(Came::Lost(failure, copy)) => {
-                self.copies.push_front(*copy);
+                if self.again.len() < AGAIN_MAX {
+                    self.again.push_back(*copy);
+                } else {
+                    let why = describe_failure(&failure).summary;
+                    self.fail(format!("{why}: {}", copy.key.unwrap_or_default()));
+                }
                 self.lost = Some(failure);
             }
             Ok(Came::Blocked(sentence)) => self.blocked = Some(sentence),
@@ -360,7 +371,8 @@ impl Place {
             story: Arc::clone(&story),
         };
         let (path, content, mtime_ns) = (self.into.join(key), copy.content, copy.origin_mtime_ns);
-        let work = move || place::place_new(&path, Box::new(reader), content, mtime_ns);
+        let token = self.deps.rng.next_u64();
+        let work = move || place::place_new(&path, Box::new(reader), content, mtime_ns, token);
         let placed = self.deps.library_executor.run(work).await.map_err(io::Error::other).flatten();
         placed.map_err(|error| {
             self.reading.moved_back(story.bytes.load(Ordering::SeqCst));
@@ -381,7 +393,7 @@ impl Place {
                 "There is no room left in {}. Make room and run this again; what came back stays",
                 self.into.display()
             )),
-            io::ErrorKind::AlreadyExists | io::ErrorKind::ResourceBusy => Came::Failed(error.to_string()),
+            io::ErrorKind::AlreadyExists => Came::Failed(error.to_string()),
             _other => match self.folder(place::probe).await {
                 Ok(()) => Came::Failed(format!("The file cannot be placed ({error})")),
                 Err(why) => Came::Blocked(why),

@@ -1,7 +1,6 @@
 //! Putting a restored file in its place: whole or not at all, and never over another.
 
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::domain::hash::{Blake3, ContentHash};
@@ -60,26 +59,24 @@ pub fn is_present(path: &Path, content: ContentHash) -> io::Result<bool> {
 }
 
 /// Writes what `reader` gives to `path`, under a temp name first, and gives it its name only when
-/// its bytes are `content`. Folders above it are made. The temp name is the same each time, so that what
-/// a kill left behind goes with the next try.
+/// its bytes are `content`. Folders above it are made.
 ///
 /// # Errors
-/// `AlreadyExists` when other bytes are there; `InvalidData` when the copy is not what it should be;
-/// `ResourceBusy` when somebody else is writing the same file now.
+/// `AlreadyExists` when other bytes are there; `InvalidData` when the copy is not what it should be.
 pub fn place_new(
     path: &Path,
     reader: Box<dyn Read + Send>,
     content: ContentHash,
     mtime_ns: i64,
+    token: u64,
 ) -> io::Result<Placed> {
     if is_present(path, content)? {
         return Ok(Placed::Present);
     }
     let folder = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
     std::fs::create_dir_all(folder)?;
-    let temp = temp_name(folder, token_of(path, content));
-    let mut file = open_temp(&temp)?;
-    let outcome = write_temp(&mut file, reader, content, mtime_ns).and_then(|()| {
+    let temp = temp_name(folder, token);
+    let outcome = write_temp(&temp, reader, content, mtime_ns).and_then(|()| {
         // A hard link fails where something has the name; a rename would replace it.
         match std::fs::hard_link(&temp, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(other()),
@@ -91,41 +88,14 @@ pub fn place_new(
     outcome.map(|()| Placed::Written)
 }
 
-/// A name for this file's temp file that no other file's has.
-fn token_of(path: &Path, content: ContentHash) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(path.as_os_str().as_encoded_bytes()).update(&content.blake3.0);
-    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
-}
-
-/// The temp file, empty and locked: one that a killed process left is taken over.
-fn open_temp(temp: &Path) -> io::Result<std::fs::File> {
-    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(temp)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => {
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "Another restore is writing this file"));
-        }
-        // A file system without locks has to do without.
-        Err(std::fs::TryLockError::Error(error)) => tracing::debug!(%error, "a temp file cannot be locked"),
-    }
-    // Whoever held it may have been done just now: then these bytes are a file's already.
-    let (held, named) = (file.metadata()?, std::fs::metadata(temp)?);
-    if (held.dev(), held.ino()) != (named.dev(), named.ino()) || held.nlink() != 1 {
-        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "Another restore has written this file"));
-    }
-    file.set_len(0)?;
-    Ok(file)
-}
-
 fn write_temp(
-    file: &mut std::fs::File,
+    temp: &Path,
     reader: Box<dyn Read + Send>,
     content: ContentHash,
     mtime_ns: i64,
 ) -> io::Result<()> {
-    if digest(reader, &mut *file)? != content {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(temp)?;
+    if digest(reader, &mut file)? != content {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "The copy is damaged"));
     }
     let since = std::time::Duration::from_nanos(mtime_ns.unsigned_abs());
@@ -165,17 +135,10 @@ mod tests {
         let path = dir.path().join("2019/a.jpg");
         let content = ContentHash { blake3: Blake3(*blake3::hash(b"bytes").as_bytes()), size: 5 };
         let place =
-            |bytes: &'static [u8]| place_new(&path, Box::new(bytes), content, 1_500_000_000_000_000_000);
+            |bytes: &'static [u8]| place_new(&path, Box::new(bytes), content, 1_500_000_000_000_000_000, 7);
         let damaged = place(b"other").expect_err("wrong bytes");
         assert_eq!(damaged.kind(), io::ErrorKind::InvalidData);
         assert!(!path.exists());
-        // A killed process left its temp file, and a living one holds it.
-        let temp = temp_name(&dir.path().join("2019"), token_of(&path, content));
-        std::fs::write(&temp, b"much more than there should be").expect("left");
-        let living = std::fs::File::open(&temp).expect("open");
-        living.try_lock().expect("locked");
-        assert_eq!(place(b"bytes").expect_err("busy").kind(), io::ErrorKind::ResourceBusy);
-        drop(living);
         assert_eq!(place(b"bytes").expect("written"), Placed::Written);
         assert_eq!(place(b"bytes").expect("there"), Placed::Present);
         std::fs::write(&path, b"mine").expect("write");
