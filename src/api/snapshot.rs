@@ -113,6 +113,31 @@ pub struct SourceState {
     /// watched. A sentence.
     #[serde(default)]
     pub note: Option<String>,
+    /// Folders in it that could not be looked into; what they hold is not backed up.
+    #[serde(default)]
+    pub unreadable_folders: u64,
+    /// The first of them, by path; at most [`UNREADABLE_TOLD_MAX`].
+    #[serde(default)]
+    pub unreadable: Vec<UnreadableFolder>,
+}
+
+/// The most unreadable folders of a source that a snapshot names.
+pub const UNREADABLE_TOLD_MAX: u32 = 8;
+
+/// A folder inside a source that could not be looked into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadableFolder {
+    /// Where it is, absolute.
+    #[serde(flatten)]
+    pub path: PathText,
+    /// A [`FolderProblem`](crate::domain::folder_problem::FolderProblem)'s stable name.
+    pub problem: String,
+    /// What keeps it from being read, as it follows its name.
+    pub summary: String,
+    /// What to do about it: a sentence without a full stop.
+    pub advice: String,
+    /// What the system said.
+    pub details: String,
 }
 
 /// How a source is.

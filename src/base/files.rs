@@ -161,6 +161,11 @@ fn uuid_of_device(dev: u64) -> Option<String> {
     Some(found.first()?.file_name()?.to_string_lossy().into_owned())
 }
 
+/// Whether the disk itself failed, rather than that something is not there or not allowed.
+pub fn is_disk_error(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EIO | libc::EUCLEAN | libc::EBADMSG | libc::EREMOTEIO))
+}
+
 /// A path from the bytes the file system gave.
 pub fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt as _;

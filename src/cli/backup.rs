@@ -9,8 +9,11 @@ use super::exit::{Exit, Trouble};
 use super::progress::Teller;
 use super::resolve::{Dest, destination, refuse_overlap, source_folder};
 use super::tally::{Outlook, Tally};
-use super::words::{lower_first, path_text};
-use crate::api::{BackupSwitch, DestinationState, ErrorKind, Reply, Request, Selection, Snapshot};
+use super::words::{lower_first, path_text, unreadable_lines};
+use crate::api::{
+    BackupSwitch, DestinationState, ErrorKind, Reply, Request, Selection, Snapshot, SourceCondition,
+    SourceState,
+};
 use crate::client::conversation::unexpected;
 
 /// How long a destination may be unreachable before the command gives up.
@@ -146,7 +149,7 @@ fn find(snapshot: &Snapshot, destination: i64) -> Result<&DestinationState, Trou
 fn blocked_for(destination: &DestinationState) -> Option<Duration> {
     match destination.wait_reason.as_ref()?.kind.as_str() {
         "unreachable" => Some(UNREACHABLE_MAX),
-        "credentials" | "no_space" => Some(REFUSED_MAX),
+        "credentials" | "forbidden" | "no_space" => Some(REFUSED_MAX),
         _waited_out => None,
     }
 }
@@ -216,8 +219,11 @@ impl<'a> Watch<'a> {
 
     fn judge(&mut self, saved: &DestinationState, tally: Tally, outlook: &Outlook) -> Verdict {
         if outlook.scanning == 0 && tally.left() == 0 {
-            let attention =
-                if tally.unproven + tally.needs_attention > 0 { Exit::Attention } else { Exit::Fine };
+            let attention = if tally.unproven + tally.needs_attention + outlook.unreadable_folders > 0 {
+                Exit::Attention
+            } else {
+                Exit::Fine
+            };
             let unreadable = if !outlook.gone.is_empty() { Exit::Source } else { Exit::Fine };
             return Verdict::Done(attention.worst(unreadable));
         }
@@ -240,6 +246,9 @@ impl<'a> Watch<'a> {
             Some("credentials") => {
                 (format!("{name} refused the sign-in"), "Check the sign-in, then run this again")
             }
+            Some("forbidden") => {
+                (format!("{name} cannot be written to"), "Check its permissions, then run this again")
+            }
             Some("no_space") => (format!("{name} is full"), "Make room there, then run this again"),
             _unreachable => (
                 format!("{name} ({}) cannot be reached", saved.url),
@@ -250,10 +259,8 @@ impl<'a> Watch<'a> {
             return Trouble::new(Exit::Destination, message).advise(advice);
         };
         let message = format!("{message}: {}", lower_first(&failure.summary));
-        Trouble::new(Exit::Destination, message).advise(format!(
-            "{}. Then run this again; what is copied stays\n{}",
-            failure.advice, failure.details
-        ))
+        let advice = format!("{}. Then run this again; what is copied stays", failure.advice);
+        Trouble::new(Exit::Destination, message).advise(advice).explain([failure.details.as_str()])
     }
 
     /// Shows how far it is. Gives how long until what could not be shown yet is due.
@@ -279,15 +286,40 @@ impl<'a> Watch<'a> {
 
     fn finish(&mut self, snapshot: &Snapshot, saved: &DestinationState, tally: Tally) {
         let out = &mut self.desk.out;
+        let own = || snapshot.sources.iter().filter(|source| self.pairs.sources.contains(&source.id));
         if out.style.is_json {
             let line = tally.json_line(snapshot, saved);
             let text = serde_json::to_string(&line).unwrap_or_default();
             if !self.teller.has_told(&text) && !out.style.is_quiet {
                 out.json(&line);
             }
-            out.json(&super::json::Finished::of(std::iter::once(saved)));
+            out.json(&super::json::Finished::of(std::iter::once(saved), own()));
         } else {
             out.line(&tally.summary(&saved.name));
         }
+        for source in own() {
+            out.lines_beside(unreadable_lines(source));
+            if let Some(trouble) = away(source) {
+                out.trouble(&trouble);
+            }
+        }
     }
+}
+
+/// Which photo folder is not there or cannot be read, and why.
+fn away(source: &SourceState) -> Option<Trouble> {
+    let (why, advice) = match source.state {
+        SourceCondition::Unavailable => (
+            "it is not connected",
+            "Connect its disk, then run this again; what is backed up stays. If you emptied it yourself, look through it again in the window",
+        ),
+        SourceCondition::Unreadable => (
+            "it cannot be read",
+            "Check that you may open it and that its disk is healthy, then run this again",
+        ),
+        SourceCondition::Watching | SourceCondition::Scanning => return None,
+    };
+    let note = source.note.as_deref().map_or_else(|| why.to_owned(), lower_first);
+    let message = format!("The photo folder {} is not backed up now: {note}", source.path.path);
+    Some(Trouble::new(Exit::Source, message).advise(advice))
 }

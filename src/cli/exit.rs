@@ -62,18 +62,27 @@ pub struct Trouble {
     pub message: String,
     /// What to do.
     pub advice: Option<String>,
+    /// What the outside said, a line each.
+    pub details: Vec<String>,
 }
 
 impl Trouble {
     /// A trouble without advice.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), advice: None }
+        Self { exit, message: message.into(), advice: None, details: Vec::new() }
     }
 
     /// The same with advice.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
+        self
+    }
+
+    /// The same with what the outside said.
+    #[must_use]
+    pub fn explain<T: Into<String>>(mut self, details: impl IntoIterator<Item = T>) -> Self {
+        self.details.extend(details.into_iter().map(Into::into));
         self
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::api::{
     BackupSwitch, DecisionRow, DestinationState, FailureText, PathText, QueueRow, Snapshot, SourceCondition,
-    SourceState, WaitText,
+    SourceState, UnreadableFolder, WaitText,
 };
 
 /// `status --json`.
@@ -33,6 +33,8 @@ pub struct Source<'a> {
     state: SourceCondition,
     found: u64,
     note: Option<&'a str>,
+    unreadable_folders: u64,
+    unreadable: &'a [UnreadableFolder],
 }
 
 /// A destination as `status --json` and `destination list --json` show it.
@@ -77,7 +79,14 @@ impl<'a> Status<'a> {
 impl<'a> Source<'a> {
     /// The object for a source.
     pub fn of(source: &'a SourceState) -> Self {
-        Self { path: &source.path, state: source.state, found: source.found, note: source.note.as_deref() }
+        Self {
+            path: &source.path,
+            state: source.state,
+            found: source.found,
+            note: source.note.as_deref(),
+            unreadable_folders: source.unreadable_folders,
+            unreadable: &source.unreadable,
+        }
     }
 }
 
@@ -138,12 +147,20 @@ pub enum BackupLine<'a> {
 pub struct Finished<'a> {
     event: &'static str,
     destinations: Vec<Destination<'a>>,
+    sources: Vec<Source<'a>>,
 }
 
 impl<'a> Finished<'a> {
-    /// The line for these destinations.
-    pub fn of(destinations: impl Iterator<Item = &'a DestinationState>) -> Self {
-        Self { event: "finished", destinations: destinations.map(Destination::of).collect() }
+    /// The line for these destinations and sources.
+    pub fn of(
+        destinations: impl Iterator<Item = &'a DestinationState>,
+        sources: impl Iterator<Item = &'a SourceState>,
+    ) -> Self {
+        Self {
+            event: "finished",
+            destinations: destinations.map(Destination::of).collect(),
+            sources: sources.map(Source::of).collect(),
+        }
     }
 }
 

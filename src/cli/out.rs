@@ -1,10 +1,14 @@
-//! The one writer of the command line. A reader that has gone away is no error.
+//! The one writer of the command line. A reader that has gone away is not an error.
+//!
+//! What is written for people goes through [`escape_controls`], line by line: names, paths and a server's
+//! words cannot colour, move or forge anything on a terminal. JSON is exact.
 
 use std::io::{self, IsTerminal as _, Write};
 
 use serde::Serialize;
 
 use super::exit::Trouble;
+use crate::domain::escape::escape_controls;
 
 /// What the person wants to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,12 +50,17 @@ impl Out {
         Self { stdout, stderr, style, standing: 0 }
     }
 
-    /// A line for people.
+    /// A line for people. A line break in it is shown as one, not made.
     pub fn line(&mut self, text: &str) {
         if !self.style.is_json && !self.style.is_quiet {
             self.clear_progress();
-            self.put(&format!("{text}\n"));
+            self.put(&format!("{}\n", escape_controls(text)));
         }
+    }
+
+    /// Several lines for people.
+    pub fn lines(&mut self, lines: impl IntoIterator<Item = String>) {
+        lines.into_iter().for_each(|line| self.line(&line));
     }
 
     /// A line for people that takes the place of the last one; only for terminals.
@@ -59,6 +68,7 @@ impl Out {
         if self.style.is_json || self.style.is_quiet {
             return;
         }
+        let text = escape_controls(text);
         let len = text.chars().count();
         let blank = " ".repeat(self.standing.saturating_sub(len));
         self.put(&format!("\r{text}{blank}"));
@@ -82,17 +92,27 @@ impl Out {
     pub fn note(&mut self, text: &str) {
         if !self.style.is_quiet {
             self.clear_progress();
-            warn_of(writeln!(self.stderr, "{text}"));
+            warn_of(writeln!(self.stderr, "{}", escape_controls(text)));
         }
     }
 
-    /// A trouble: a sentence, and what to do.
+    /// Remarks that the person must see, whatever the style: to standard error.
+    pub fn lines_beside(&mut self, lines: impl IntoIterator<Item = String>) {
+        self.clear_progress();
+        for line in lines {
+            warn_of(writeln!(self.stderr, "{}", escape_controls(&line)));
+        }
+    }
+
+    /// A trouble: a sentence, what to do, and what the outside said.
     pub fn trouble(&mut self, trouble: &Trouble) {
         self.clear_progress();
-        let Trouble { message, advice, .. } = trouble;
-        let ending = if message.ends_with(['.', '!', '?', ')']) { "" } else { "." };
-        let advice = advice.as_ref().map(|advice| format!("\n{advice}.")).unwrap_or_default();
-        warn_of(writeln!(self.stderr, "safelight: {message}{ending}{advice}"));
+        let Trouble { message, advice, details, .. } = trouble;
+        let first = std::iter::once(format!("safelight: {}", with_stop(message)));
+        let advice = advice.iter().map(|advice| with_stop(advice));
+        for line in first.chain(advice).chain(details.iter().cloned()) {
+            warn_of(writeln!(self.stderr, "{}", escape_controls(&line)));
+        }
     }
 
     /// Takes the progress line away, so that something else can stand there.
@@ -107,6 +127,12 @@ impl Out {
     fn put(&mut self, text: &str) {
         warn_of(self.stdout.write_all(text.as_bytes()).and_then(|()| self.stdout.flush()));
     }
+}
+
+/// The text as a whole sentence.
+fn with_stop(text: &str) -> String {
+    let ending = if text.ends_with(['.', '!', '?', ')']) { "" } else { "." };
+    format!("{text}{ending}")
 }
 
 /// A closed pipe is a reader who has seen enough; the work itself goes on.
@@ -192,6 +218,23 @@ pub(super) mod tests {
         assert_eq!(say(json), ("1\n".into(), format!("note\n{trouble}")));
         let quiet = Style { is_quiet: true, ..Style::default() };
         assert_eq!(say(quiet), ("1\n".into(), trouble.into()));
+    }
+
+    #[test]
+    fn names_cannot_write_to_the_terminal_and_json_is_exact() {
+        let name = "esc\u{1b}[31m\u{1b}]0;title\u{7}\u{202e}\nsafelight: forged.jpg";
+        let shown = r"esc\u{1b}[31m\u{1b}]0;title\u{7}\u{202e}\nsafelight: forged.jpg";
+        let (mut out, stdout, stderr) = on_paper(Style { is_terminal: true, ..Style::default() });
+        out.progress(name);
+        out.line(name);
+        out.json(&name);
+        out.note(name);
+        out.trouble(&Trouble::new(Exit::Usage, name).advise(name).explain([name]));
+        let said = stdout.take();
+        let blank = " ".repeat(shown.chars().count());
+        let json = serde_json::to_string(name).expect("json");
+        assert_eq!(said, format!("\r{shown}\r{blank}\r{shown}\n{json}\n"));
+        assert_eq!(stderr.take(), format!("{shown}\nsafelight: {shown}.\n{shown}.\n{shown}\n"));
     }
 
     #[test]

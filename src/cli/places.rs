@@ -7,7 +7,7 @@ use super::exit::{Exit, Trouble};
 use super::json::{Destination, Source};
 use super::resolve::{Dest, destination, known_source, refuse_overlap, saved_destination, source_folder};
 use super::status::{condition, destination_lines};
-use super::words::{files, path_text, size};
+use super::words::{files, path_text, size, unreadable_lines};
 use super::{Desk, enter};
 use crate::api::{PathText, Reply, Request, SecretText, Selection, Snapshot, TestReport};
 use crate::client::conversation::unexpected;
@@ -58,6 +58,7 @@ fn list_sources(desk: &mut Desk) -> Result<(), Trouble> {
     for source in &snapshot.sources {
         let line = format!("{}  {}{}", source.path.path, files(source.found), condition(source.state));
         desk.out.line(&line);
+        desk.out.lines(source.note.iter().chain(&unreadable_lines(source)).map(|line| format!("  {line}")));
     }
     Ok(())
 }
@@ -223,5 +224,5 @@ fn test(desk: &mut Desk, dest: &OsStr, allow_http: bool) -> Result<Exit, Trouble
         return Ok(Exit::Fine);
     }
     let trouble = Trouble::new(Exit::Destination, summary);
-    Err(if details.is_empty() { trouble } else { trouble.advise(details.join("\n")) })
+    Err(trouble.explain(details))
 }

@@ -6,7 +6,7 @@ use super::Desk;
 use super::args::{ExcludeArgs, QueueArgs, RetryArgs, UntrashArgs};
 use super::exit::{Exit, Trouble};
 use super::json::Item;
-use super::words::{files, size};
+use super::words::{files, size, unreadable_lines};
 use crate::api::{IDS_MAX, PAGE_ROWS_MAX, QueueList, QueueQuery, QueueRow, Reply, Request, Selection};
 use crate::client::conversation::unexpected;
 use crate::domain::cause::Cause;
@@ -55,7 +55,7 @@ pub fn run(desk: &mut Desk, args: &QueueArgs) -> Result<Exit, Trouble> {
                     let item = serde_json::to_string(&Item::of(row)).unwrap_or_default();
                     desk.out.raw(&format!("{start}{item}"));
                 } else {
-                    desk.out.line(&line(row));
+                    desk.out.lines(lines(row));
                 }
             }
             after = page.next;
@@ -64,17 +64,22 @@ pub fn run(desk: &mut Desk, args: &QueueArgs) -> Result<Exit, Trouble> {
             }
         }
     }
-    match (is_json, seen.is_empty()) {
-        (true, true) => desk.out.raw("[]\n"),
-        (true, false) => desk.out.raw("]\n"),
-        (false, true) if args.failed => desk.out.line("Nothing needs attention"),
-        (false, true) => desk.out.line("Nothing is left to do"),
-        (false, false) => {}
+    if is_json {
+        desk.out.raw(if seen.is_empty() { "[]\n" } else { "]\n" });
+        return Ok(Exit::Fine);
+    }
+    let snapshot = desk.talk.snapshot()?;
+    let folders: Vec<String> = snapshot.sources.iter().flat_map(unreadable_lines).collect();
+    match (seen.is_empty(), folders.is_empty()) {
+        (true, true) if args.failed => desk.out.line("Nothing needs attention"),
+        (true, true) => desk.out.line("Nothing is left to do"),
+        _ => desk.out.lines(folders),
     }
     Ok(Exit::Fine)
 }
 
-fn line(row: &QueueRow) -> String {
+/// A row and what is known of it.
+fn lines(row: &QueueRow) -> Vec<String> {
     let state = match row.state.as_str() {
         "needs_attention" => "needs attention",
         "excluded" => "left out",
@@ -84,15 +89,17 @@ fn line(row: &QueueRow) -> String {
     if row.state == "uploading" && row.bytes_total > 0 {
         text += &format!("  {} of {}", size(row.bytes_sent), size(row.bytes_total));
     }
-    if let Some(failure) = &row.failure {
-        text += &format!("\n          {}. {}", failure.summary, failure.advice);
+    let more = if let Some(failure) = &row.failure {
+        Some(format!("{}. {}", failure.summary, failure.advice))
     } else if let Some(because) = &row.excluded_because {
-        text += &format!("\n          {because}");
-    } else if let Some(reason) = &row.wait_reason {
-        text += &format!("\n          {}", reason.summary);
-        text += &reason.until.as_ref().map(|until| format!(" (until {until})")).unwrap_or_default();
-    }
-    text
+        Some(because.clone())
+    } else {
+        row.wait_reason.as_ref().map(|reason| {
+            let until = reason.until.as_ref().map(|until| format!(" (until {until})"));
+            format!("{}{}", reason.summary, until.unwrap_or_default())
+        })
+    };
+    std::iter::once(text).chain(more.map(|more| format!("          {more}"))).collect()
 }
 
 /// Tries failed files again.

@@ -209,6 +209,8 @@ mod tests {
                 found: 3,
                 scanned: 0,
                 note: None,
+                unreadable_folders: 0,
+                unreadable: Vec::new(),
             }],
             ..Snapshot::default()
         }

@@ -3,7 +3,7 @@
 use super::Desk;
 use super::exit::{Exit, Trouble};
 use super::json::Status;
-use super::words::{count, files};
+use super::words::{count, files, unreadable_lines};
 use crate::api::{BackupSwitch, DestinationState, Snapshot, SourceCondition};
 
 /// Shows the snapshot.
@@ -15,9 +15,7 @@ pub fn run(desk: &mut Desk) -> Result<Exit, Trouble> {
     if desk.out.style.is_json {
         desk.out.json(&Status::of(&snapshot));
     } else {
-        for line in lines(&snapshot) {
-            desk.out.line(&line);
-        }
+        desk.out.lines(lines(&snapshot));
     }
     Ok(exit(&snapshot))
 }
@@ -29,13 +27,16 @@ pub fn exit(snapshot: &Snapshot) -> Exit {
         if matches!(source.state, SourceCondition::Unavailable | SourceCondition::Unreadable) {
             exit = exit.worst(Exit::Source);
         }
+        if source.unreadable_folders > 0 {
+            exit = exit.worst(Exit::Attention);
+        }
     }
     for destination in snapshot.destinations.iter().filter(|destination| destination.enabled) {
         if destination.unproven + destination.needs_attention > 0 {
             exit = exit.worst(Exit::Attention);
         }
         let kind = destination.wait_reason.as_ref().map(|reason| reason.kind.as_str());
-        if matches!(kind, Some("unreachable" | "credentials" | "no_space")) {
+        if matches!(kind, Some("unreachable" | "credentials" | "forbidden" | "no_space")) {
             exit = exit.worst(Exit::Destination);
         }
     }
@@ -55,14 +56,15 @@ fn lines(snapshot: &Snapshot) -> Vec<String> {
     if snapshot.sources.is_empty() {
         lines.push("No folders yet: safelight backup PATH --to DEST".to_owned());
     } else {
-        lines.push(format!("\nFolders ({})", files(snapshot.library.found)));
+        lines.extend([String::new(), format!("Folders ({})", files(snapshot.library.found))]);
     }
     for source in &snapshot.sources {
         lines.push(format!("  {}  {}{}", source.path.path, files(source.found), condition(source.state)));
         lines.extend(source.note.iter().map(|note| format!("    {note}")));
+        lines.extend(unreadable_lines(source).iter().map(|line| format!("    {line}")));
     }
     if !snapshot.destinations.is_empty() {
-        lines.push("\nDestinations".to_owned());
+        lines.extend([String::new(), "Destinations".to_owned()]);
     }
     for destination in &snapshot.destinations {
         lines.extend(destination_lines(destination));

@@ -199,6 +199,10 @@ fn learn(snapshot: &Snapshot, redactor: &mut Redactor) {
         let shown = format!("(source {number})");
         redactor.hide(&source.path.path, &shown);
         redactor.hide(source.path.file_name(), &shown);
+        for folder in &source.unreadable {
+            redactor.hide(&folder.path.path, "(folder)");
+            redactor.hide(folder.path.file_name(), "(folder)");
+        }
     }
     for (number, destination) in (1..).zip(&snapshot.destinations) {
         let shown = format!("(destination {number})");

@@ -32,6 +32,8 @@ pub struct Outlook {
     pub scanned: u64,
     /// Sources that are not there or cannot be read.
     pub gone: Vec<i64>,
+    /// Folders in them that cannot be looked into.
+    pub unreadable_folders: u64,
 }
 
 impl Outlook {
@@ -39,6 +41,7 @@ impl Outlook {
     pub fn of(snapshot: &Snapshot, sources: &[i64]) -> Self {
         let mut outlook = Self::default();
         for source in snapshot.sources.iter().filter(|source| sources.contains(&source.id)) {
+            outlook.unreadable_folders += source.unreadable_folders;
             match source.state {
                 SourceCondition::Scanning => {
                     outlook.scanning += 1;

@@ -15,9 +15,10 @@ use super::out::tests::{Paper, on_paper};
 use super::{Desk, Exit, Trouble};
 use crate::api::{
     ApiError, BackupSwitch, DestinationState, ErrorKind, PairState, PathText, Reply, Request, Snapshot,
-    SourceCondition, SourceState, WaitText,
+    SourceCondition, SourceState, UnreadableFolder, WaitText,
 };
 use crate::client::conversation::{Conversation, Interrupter};
+use crate::domain::folder_problem::FolderProblem;
 
 /// Answers requests; the snapshot is the one that the script shows now.
 type Answer = Box<dyn FnMut(&Request) -> Option<Result<Reply, ApiError>>>;
@@ -139,7 +140,27 @@ fn wait_text(kind: &str, summary: &str) -> WaitText {
 }
 
 fn source(id: i64, path: &str, state: SourceCondition, found: u64) -> SourceState {
-    SourceState { id, path: PathText::from_bytes(path.as_bytes()), state, found, scanned: 0, note: None }
+    SourceState {
+        id,
+        path: PathText::from_bytes(path.as_bytes()),
+        state,
+        found,
+        scanned: 0,
+        note: None,
+        unreadable_folders: 0,
+        unreadable: Vec::new(),
+    }
+}
+
+fn unreadable(path: &str) -> UnreadableFolder {
+    let problem = FolderProblem::Denied;
+    UnreadableFolder {
+        path: PathText::from_bytes(path.as_bytes()),
+        problem: problem.as_str().into(),
+        summary: problem.summary().into(),
+        advice: problem.advice().into(),
+        details: "Permission denied (os error 13)".into(),
+    }
 }
 
 /// Bins of one pair: safe, unproven, waiting, uploading, needs attention, excluded.

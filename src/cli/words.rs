@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::api::PathText;
+use crate::api::{PathText, SourceState};
 use crate::base::files::path_bytes;
 
 /// `18204` as `18 204`.
@@ -67,6 +67,19 @@ pub fn path_text(path: &Path) -> PathText {
 pub fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// What is to be said of folders inside a source that cannot be looked into: which, why, what to do.
+pub fn unreadable_lines(source: &SourceState) -> Vec<String> {
+    let named = source.unreadable.iter().flat_map(|folder| {
+        let told = format!("The folder {} is not backed up: {}", folder.path.path, folder.summary);
+        [told, format!("  {}", folder.advice)]
+    });
+    let more = source.unreadable_folders.saturating_sub(source.unreadable.len() as u64);
+    let verb = if more == 1 { "folder is" } else { "folders are" };
+    let more =
+        (more > 0).then(|| format!("{} more {verb} not backed up in {}", count(more), source.path.path));
+    named.chain(more).collect()
 }
 
 #[cfg(test)]

@@ -54,11 +54,15 @@ pub enum Cause {
     KeyringMissing,
     /// Nobody has entered a password.
     PasswordMissing,
+    /// The disk or folder can be read, but not written.
+    ReadOnly,
+    /// The folder's permissions keep this user from writing there.
+    FolderPermission,
 }
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Trashed,
         Self::SignInPage,
         Self::WebPage,
@@ -82,6 +86,8 @@ impl Cause {
         Self::KeyringLocked,
         Self::KeyringMissing,
         Self::PasswordMissing,
+        Self::ReadOnly,
+        Self::FolderPermission,
     ];
 
     /// The cause's stable name.
@@ -110,6 +116,8 @@ impl Cause {
             Self::KeyringLocked => "keyring_locked",
             Self::KeyringMissing => "keyring_missing",
             Self::PasswordMissing => "password_missing",
+            Self::ReadOnly => "read_only",
+            Self::FolderPermission => "folder_permission",
         }
     }
 
@@ -126,7 +134,9 @@ impl Cause {
     /// What a person is told of it.
     #[expect(clippy::too_many_lines, reason = "a table: one row a cause")]
     pub(super) fn message(self) -> Message {
-        use Action::{FreeSpace, OpenDestination, OpenNetwork, RestoreFromTrash, SignInAgain, Wait};
+        use Action::{
+            ConnectDisk, FreeSpace, OpenDestination, OpenNetwork, RestoreFromTrash, SignInAgain, Wait,
+        };
         match self {
             Self::Trashed => message(
                 "The server has this file in its trash",
@@ -231,6 +241,16 @@ impl Cause {
                 "No password or key is known for this place",
                 "Enter it under Password, or put it where the details say",
                 SignInAgain,
+            ),
+            Self::ReadOnly => message(
+                "The disk that holds the backup is read-only",
+                "Check its lock switch, or have it checked for errors and connect it again",
+                ConnectDisk,
+            ),
+            Self::FolderPermission => message(
+                "You do not have permission to write to this folder",
+                "Change the folder's permissions, or choose another folder",
+                OpenDestination,
             ),
             Self::KeyringMissing => message(
                 "There is no keyring here to keep a password in",

@@ -30,6 +30,8 @@ pub enum WaitReason {
     Silent,
     /// The destination refused the credentials.
     Credentials,
+    /// The destination does not allow what is to be done there.
+    Forbidden,
     /// The destination is full.
     NoSpace {
         /// When it is tried again.
@@ -74,6 +76,7 @@ impl WaitReason {
             Self::Unreachable { .. } => "unreachable",
             Self::Silent => "silent",
             Self::Credentials => "credentials",
+            Self::Forbidden => "forbidden",
             Self::NoSpace { .. } => "no_space",
             Self::DataFull { .. } => "data_full",
             Self::DataUnwritable { .. } => "data_unwritable",
@@ -101,6 +104,7 @@ impl WaitReason {
             | Self::Battery
             | Self::Silent
             | Self::Credentials
+            | Self::Forbidden
             | Self::Settling
             | Self::Indexing
             | Self::Queued
@@ -120,6 +124,7 @@ impl WaitReason {
             Self::Unreachable { .. } => "Waiting: the backup place cannot be reached",
             Self::Silent => "Waiting: the backup place has not answered for a while",
             Self::Credentials => "Waiting: the backup place refused the sign-in",
+            Self::Forbidden => "Waiting: the backup place may not be written to",
             Self::NoSpace { .. } => "Waiting: the backup place is full",
             Self::DataFull { .. } => "Waiting: the disk that holds Safelight's own data is full",
             Self::DataUnwritable { .. } => "Waiting: the folder of Safelight's own data cannot be written",

@@ -10,11 +10,13 @@ use super::runner::Runner;
 use super::supervisor::Supervisor;
 use crate::api::{
     BackupSwitch, DestinationState, Event, Indexing, PairState, PathText, Snapshot,
-    SourceCondition as ApiCondition, SourceState, TransferStep, Transferring, WaitText,
+    SourceCondition as ApiCondition, SourceState, TransferStep, Transferring, UNREADABLE_TOLD_MAX,
+    UnreadableFolder, WaitText,
 };
+use crate::domain::path::join;
 use crate::domain::record::ProofMethod;
 use crate::domain::wait::WaitReason;
-use crate::store::{DestinationCounts, SourceCondition, SourceRow};
+use crate::store::{DestinationCounts, SourceCondition, SourceRow, UnreadableDir};
 
 /// The least time between two snapshots.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
@@ -49,7 +51,7 @@ impl Badges {
 
 /// What a snapshot needs of the store, read in one go.
 struct Facts {
-    sources: Vec<(SourceRow, u64)>,
+    sources: Vec<(SourceRow, u64, (u64, Vec<UnreadableDir>))>,
     destinations: Vec<(DestinationCounts, Vec<i64>)>,
     library: crate::api::LibraryCounts,
 }
@@ -101,7 +103,11 @@ impl Supervisor {
             let mut sources = Vec::new();
             for row in r.sources()? {
                 let found = r.source_found(row.id)?;
-                sources.push((row, found));
+                let unreadable = match row.condition {
+                    SourceCondition::Present => r.unreadable_dirs(row.id, UNREADABLE_TOLD_MAX)?,
+                    SourceCondition::Unavailable | SourceCondition::Unreadable => (0, Vec::new()),
+                };
+                sources.push((row, found, unreadable));
             }
             let consents = r.consents()?;
             let mut destinations = Vec::new();
@@ -150,7 +156,11 @@ impl Supervisor {
             },
             wait_reason: self.app_wait().or_else(|| self.gate_of_all()).as_ref().map(WaitText::from),
             library: facts.library,
-            sources: facts.sources.into_iter().map(|(row, found)| self.source_state(&row, found)).collect(),
+            sources: facts
+                .sources
+                .into_iter()
+                .map(|(row, found, unreadable)| self.source_state(&row, found, unreadable))
+                .collect(),
             destinations,
             uploading,
             progress: self.meter.progress(now, files_left, bytes_left, in_flight).filter(|_| is_on),
@@ -214,7 +224,12 @@ impl Supervisor {
         .collect()
     }
 
-    fn source_state(&self, row: &SourceRow, found: u64) -> SourceState {
+    fn source_state(
+        &self,
+        row: &SourceRow,
+        found: u64,
+        (unreadable_folders, unreadable): (u64, Vec<UnreadableDir>),
+    ) -> SourceState {
         // One that the library has not taken up yet will be looked through first of all.
         let unseen = || SourceLook { is_due: true, ..SourceLook::default() };
         let scan = self.library_state.sources.get(&row.id).cloned().unwrap_or_else(unseen);
@@ -226,7 +241,27 @@ impl Supervisor {
         };
         let scanned = if scan.is_scanning { scan.scanned } else { 0 };
         let path = PathText::from_bytes(&row.path);
-        SourceState { id: row.id.0, path, state, found, scanned, note: scan.note }
+        let unreadable = unreadable.into_iter().map(|dir| unreadable_folder(&row.path, dir)).collect();
+        SourceState {
+            id: row.id.0,
+            path,
+            state,
+            found,
+            scanned,
+            note: scan.note,
+            unreadable_folders,
+            unreadable,
+        }
+    }
+}
+
+fn unreadable_folder(source: &[u8], dir: UnreadableDir) -> UnreadableFolder {
+    UnreadableFolder {
+        path: PathText::from_bytes(&join(source, &dir.dir)),
+        problem: dir.problem.as_str().to_owned(),
+        summary: dir.problem.summary().to_owned(),
+        advice: dir.problem.advice().to_owned(),
+        details: dir.details,
     }
 }
 

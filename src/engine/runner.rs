@@ -314,7 +314,8 @@ impl Runner {
 
 fn reason_of(kind: FailureKind, until: UnixMillis) -> WaitReason {
     match kind {
-        FailureKind::Credentials | FailureKind::Forbidden => WaitReason::Credentials,
+        FailureKind::Credentials => WaitReason::Credentials,
+        FailureKind::Forbidden => WaitReason::Forbidden,
         FailureKind::Full => WaitReason::NoSpace { until },
         _ => WaitReason::Unreachable { until },
     }

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::paths::make_private_dir;
+use crate::domain::escape::escape_controls;
 use crate::domain::redact::without_secrets;
 
 /// A log file is put aside when it is larger than this, in bytes.
@@ -57,7 +58,7 @@ pub fn start(sink: Sink<'_>, verbosity: u8) -> io::Result<LogGuard> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| io::Error::other(error);
     match sink {
         Sink::Stderr => {
-            builder.with_writer(io::stderr).without_time().try_init().map_err(failed)?;
+            builder.with_writer(|| CleanStderr).without_time().try_init().map_err(failed)?;
             Ok(LogGuard(None))
         }
         Sink::File { dir, name } => {
@@ -85,6 +86,27 @@ pub fn tail(path: &Path, len_max: usize) -> String {
     let bytes = std::fs::read(path).unwrap_or_default();
     let start = bytes.len().saturating_sub(len_max);
     String::from_utf8_lossy(&bytes[start..]).trim().to_owned()
+}
+
+/// A line as it may be kept and shown: without secrets, and one line, whatever the names in it are.
+fn clean_line(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let (text, end) = text.strip_suffix('\n').map_or((text.as_ref(), ""), |text| (text, "\n"));
+    format!("{}{end}", escape_controls(&without_secrets(text)))
+}
+
+/// Standard error, a clean line at a time.
+struct CleanStderr;
+
+impl Write for CleanStderr {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(clean_line(line).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// A file that is put aside when it has grown too large.
@@ -143,7 +165,7 @@ impl Write for RollingFile {
     /// A line that cannot be written, as on a full disk, is lost and counted: work must not suffer
     /// from its log.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let clean = without_secrets(&String::from_utf8_lossy(line));
+        let clean = clean_line(line);
         if self.lost > 0 {
             let lost = format!("{} lines could not be written here\n", self.lost);
             if self.append(lost.as_bytes()).is_ok() {
@@ -188,6 +210,16 @@ mod tests {
         }
         assert!(tail(&logs.join("agent.log"), 23).ends_with("line 099 of a hundred"));
         assert_eq!(tail(&logs.join("none.log"), 23), "");
+    }
+
+    #[test]
+    fn a_name_cannot_forge_a_line() {
+        let dir = tempfile::tempdir().expect("temp");
+        let mut file = RollingFile::open(dir.path(), "agent", 1_000).expect("open");
+        let line = "cannot read a\u{1b}[31m\nERROR forged.jpg\n";
+        file.write_all(line.as_bytes()).expect("write");
+        let text = tail(&dir.path().join("agent.log"), 1_000);
+        assert_eq!(text, r"cannot read a\u{1b}[31m\nERROR forged.jpg");
     }
 
     #[test]

@@ -44,6 +44,7 @@ mod sources;
 pub mod tap;
 mod transitions;
 mod trash;
+mod unreadable;
 mod writer;
 
 pub use assets::{FileLook, Found};
@@ -65,6 +66,7 @@ pub use records::{RecordFacts, Wanted};
 pub use rows::{Outage, StoreError};
 pub use sources::{SourceCondition, SourceRow};
 pub use transitions::{AuditedCopy, Outcome};
+pub use unreadable::{UNREADABLE_DIRS_MAX, UnreadableDir, UnreadableScope};
 pub use writer::{Read, Write};
 
 #[cfg(test)]

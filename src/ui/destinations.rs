@@ -179,7 +179,7 @@ fn state(env: &Env<'_>, d: &DestinationState) -> (String, bool) {
         );
     }
     if let Some(wait) = &d.wait_reason {
-        let needs = ["credentials", "no_space", "unreachable"].contains(&wait.kind.as_str());
+        let needs = ["credentials", "forbidden", "no_space", "unreachable"].contains(&wait.kind.as_str());
         let until = wait.until.as_deref().and_then(words::parse_time);
         let until = until.map(|then| format!(", tried again {}", words::until(then, env.model.now)));
         let what = d.failure.as_ref().filter(|_| needs).map_or(&wait.summary, |failure| &failure.summary);

@@ -280,7 +280,16 @@ mod tests {
     const DAY_MS: i64 = 86_400_000;
 
     fn source(state: SourceCondition) -> SourceState {
-        SourceState { id: 1, path: PathText::from_bytes(b"/p"), state, found: 18_204, scanned: 0, note: None }
+        SourceState {
+            id: 1,
+            path: PathText::from_bytes(b"/p"),
+            state,
+            found: 18_204,
+            scanned: 0,
+            note: None,
+            unreadable_folders: 0,
+            unreadable: Vec::new(),
+        }
     }
 
     fn place(id: i64, waiting: u64) -> DestinationState {

@@ -122,6 +122,13 @@ impl Settings {
 /// How a source is, in words, and whether the person should look.
 pub(super) fn source_state(source: &SourceState) -> (String, bool) {
     let found = words::files(source.found);
+    if source.unreadable_folders > 0 && source.state == SourceCondition::Watching {
+        let folders = match source.unreadable_folders {
+            1 => "1 folder".to_owned(),
+            n => format!("{} folders", words::number(n)),
+        };
+        return (format!("{found}, {folders} in it cannot be read"), true);
+    }
     match source.state {
         SourceCondition::Watching => (format!("{found}, up to date"), false),
         SourceCondition::Scanning => {
@@ -150,6 +157,11 @@ pub(super) fn source_row(ui: &mut Ui, env: &mut Env<'_>, source: &SourceState) {
             if let Some(note) = &source.note {
                 let note = widgets::note(ui, note.as_str());
                 ui.add(Label::new(note).wrap());
+            }
+            for folder in &source.unreadable {
+                let text = format!("{}: {}. {}", folder.path.path, folder.summary, folder.advice);
+                let text = widgets::note(ui, text);
+                ui.add(Label::new(text).wrap());
             }
         });
         widgets::at_right(ui, |ui| {

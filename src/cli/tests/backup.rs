@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Answer, JSON, LOG, Scene, TERMINAL, disk, exit_of, pair, snapshot, source, wait_text};
+use super::{
+    Answer, JSON, LOG, Scene, TERMINAL, disk, exit_of, pair, snapshot, source, unreadable, wait_text,
+};
 use crate::api::{
     ApiError, BackupSwitch, ErrorKind, Progress, Reply, Request, Selection, Snapshot, SourceCondition,
 };
@@ -129,6 +131,33 @@ fn the_exit_code_says_how_it_ended() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_read_and_one_that_is_away_are_named() {
+    let mut now = snapshot([5, 0, 0, 0, 0, 0]);
+    now.sources[0].unreadable_folders = 2;
+    now.sources[0].unreadable = vec![unreadable("/photos/clo\nsed")];
+    let (outcome, scene) = watch(LOG, now.clone(), Vec::new());
+    assert_eq!(outcome, Ok(Exit::Attention));
+    assert_eq!(
+        scene.stderr.take(),
+        "The folder /photos/clo\\nsed is not backed up: you do not have permission to open it\n  \
+         Give yourself permission to read it; until then, its photos are not backed up\n\
+         1 more folder is not backed up in /photos\n"
+    );
+    assert_eq!(scene.stdout.take().lines().last(), Some("5 of 5 files safe in disk"));
+
+    now.sources[0].state = SourceCondition::Unavailable;
+    (now.sources[0].unreadable_folders, now.sources[0].unreadable) = (0, Vec::new());
+    now.sources[0].note = Some("It is empty; its disk may not be connected".into());
+    let (outcome, scene) = watch(LOG, now.clone(), Vec::new());
+    assert_eq!(outcome, Ok(Exit::Source));
+    let said = scene.stderr.take();
+    let right = "safelight: The photo folder /photos is not backed up now: it is empty; its disk may not be connected.\n";
+    assert!(said.starts_with(right) && said.contains("Connect its disk"), "{said}");
+    let (_outcome, scene) = watch(JSON, now, Vec::new());
+    assert!(scene.stdout.take().contains("\"sources\":[{\"path\":\"/photos\",\"state\":\"unavailable\""));
+}
+
+#[test]
 fn an_unreachable_destination_is_given_a_minute() {
     let waiting = || snapshot([1, 0, 4, 0, 0, 0]);
     let lost = || blocked(waiting(), "unreachable", "Waiting: the backup place cannot be reached");
@@ -147,7 +176,11 @@ fn an_unreachable_destination_is_given_a_minute() {
 
 #[test]
 fn a_full_or_refusing_destination_is_asked_once_more_and_no_longer() {
-    for (kind, says) in [("no_space", "disk is full"), ("credentials", "disk refused the sign-in")] {
+    for (kind, says) in [
+        ("no_space", "disk is full"),
+        ("credentials", "disk refused the sign-in"),
+        ("forbidden", "disk cannot be written to"),
+    ] {
         let (outcome, scene) = watch(LOG, blocked(snapshot([1, 0, 4, 0, 0, 0]), kind, "x"), Vec::new());
         let trouble = outcome.expect_err("given up");
         assert_eq!((trouble.exit, trouble.message.as_str()), (Exit::Destination, says));

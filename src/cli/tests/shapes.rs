@@ -22,6 +22,7 @@ fn full() -> Snapshot {
     (nas.id, nas.name, nas.url, nas.enabled) = (8, "nas".into(), "/mnt/nas".into(), false);
     let mut odd = source(2, "", SourceCondition::Scanning, 5);
     odd.path = PathText::from_bytes(b"/caf\xe9");
+    (odd.unreadable_folders, odd.unreadable) = (1, vec![super::unreadable("/caf/closed")]);
     Snapshot {
         backup: BackupSwitch::On,
         library: LibraryCounts { found: 26, assets: 20, safe_everywhere: 15, safe_somewhere: 15 },
@@ -53,10 +54,15 @@ fn the_status_code_is_the_worst_of_what_is_on() {
     assert_eq!(status::exit(&snapshot([3, 0, 2, 1, 0, 4])), Exit::Fine, "what waits is not wrong");
     assert_eq!(status::exit(&snapshot([3, 1, 0, 0, 0, 0])), Exit::Attention);
     assert_eq!(status::exit(&snapshot([3, 0, 0, 0, 1, 0])), Exit::Attention);
+    let mut closed = snapshot([3, 0, 0, 0, 0, 0]);
+    closed.sources[0].unreadable_folders = 1;
+    assert_eq!(status::exit(&closed), Exit::Attention, "a folder in it cannot be read");
     let mut gone = snapshot([3, 0, 0, 0, 1, 0]);
     gone.sources[0].state = SourceCondition::Unavailable;
     assert_eq!(status::exit(&gone), Exit::Source);
     gone.destinations[0].wait_reason = Some(wait_text("no_space", "x"));
+    assert_eq!(status::exit(&gone), Exit::Destination);
+    gone.destinations[0].wait_reason = Some(wait_text("forbidden", "x"));
     assert_eq!(status::exit(&gone), Exit::Destination);
     gone.destinations[0].enabled = false;
     assert_eq!(status::exit(&gone), Exit::Source, "what is off does not count");

@@ -70,6 +70,7 @@ fn scene() -> Scene {
         ("annas-nas".into(), "webdav+https://ada@photos.example/bucket-of-lovelace/Zurich".into());
     let mut odd = source(1, "/home/ada/Holiday pictures", SourceCondition::Unreadable, 20);
     odd.path.path_b64 = Some("c2VjcmV0IHBhdGg=".into());
+    odd.unreadable = vec![super::unreadable("/home/ada/Holiday pictures/babbage and grace")];
     odd.note = Some("The folder /home/ada/Holiday pictures/2019 cannot be read".into());
     let network = NetworkText {
         proxy: ProxyText::Address("http://grace@gateway.hopper:3128".into()),

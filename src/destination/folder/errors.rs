@@ -5,6 +5,7 @@ use std::io;
 use rustix::io::Errno;
 
 use crate::destination::source::is_detached;
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 
 /// What an error at the destination means, while `what` was being done.
@@ -15,7 +16,10 @@ pub(super) fn at_destination(error: &io::Error, what: &str) -> Failure {
     };
     match code {
         Errno::NOSPC | Errno::DQUOT => Failure::destination(FailureKind::Full, details),
-        Errno::ROFS | Errno::ACCESS | Errno::PERM => Failure::destination(FailureKind::Forbidden, details),
+        Errno::ROFS => Failure::destination(FailureKind::Forbidden, details).because(Cause::ReadOnly),
+        Errno::ACCESS | Errno::PERM => {
+            Failure::destination(FailureKind::Forbidden, details).because(Cause::FolderPermission)
+        }
         code if is_detached(code) => Failure::destination(FailureKind::Gone, details),
         Errno::IO | Errno::UCLEAN | Errno::BADMSG => Failure::destination(FailureKind::Unreadable, details),
         Errno::FBIG | Errno::OVERFLOW => Failure::permanent(FailureKind::TooLarge, details),
@@ -75,5 +79,9 @@ mod tests {
             let failure = at_destination(&io::Error::from(code), "writing");
             assert_eq!((failure.kind, failure.reach), (kind, reach), "{code:?}");
         }
+        let cause = |code| at_destination(&io::Error::from(code), "writing").cause;
+        assert_eq!(cause(Errno::ROFS), Some(Cause::ReadOnly));
+        assert_eq!(cause(Errno::ACCESS), Some(Cause::FolderPermission));
+        assert_eq!(cause(Errno::NOSPC), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Inner;
 use super::clean::clean_home;
@@ -10,7 +11,7 @@ use super::fs::{FolderDir, FsFacts};
 use super::marker::{self, HOME};
 use crate::base::files::EntryKind;
 use crate::destination::Abilities;
-use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 use crate::domain::key;
 use crate::domain::record::ProofMethod;
 
@@ -110,7 +111,7 @@ pub(super) fn find_proof(inner: &Inner, root: &dyn FolderDir) -> Result<Option<P
 /// Whatever a probe meets concerns the whole destination.
 fn failed(error: &io::Error) -> Failure {
     let failure = at_destination(error, "trying what the destination can do");
-    Failure::destination(failure.kind, failure.details)
+    Failure { reach: Reach::Destination, retry: Retry::After(Duration::ZERO), ..failure }
 }
 
 /// Runs `work` in a new scratch folder and removes that, whatever comes of it.

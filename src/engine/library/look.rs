@@ -17,7 +17,9 @@ use crate::domain::ids::{FileId, SourceId};
 use crate::domain::media_type::MediaType;
 use crate::domain::path::{RelPath, join, split_extension};
 use crate::domain::time::UnixMillis;
-use crate::store::{FileLook, Found, Listed, Listing, Moved, NewFile, NewVersion, Start, StoreError, Write};
+use crate::store::{
+    FileLook, Found, Listed, Listing, Moved, NewFile, NewVersion, Start, StoreError, UnreadableScope, Write,
+};
 
 /// Files written to the store in one transaction.
 const WRITE_FILES_MAX: usize = 512;
@@ -59,6 +61,8 @@ pub(super) struct Look {
     pub(super) gone: Vec<FileId>,
     /// Folders that a flat look came upon and that are not known.
     pub(super) new_dirs: Vec<Vec<u8>>,
+    /// The part of the source that it is about, once that is known.
+    pub(super) scope: Option<UnreadableScope>,
 }
 
 impl Look {
@@ -211,6 +215,26 @@ impl Ground {
         (stamp, start)
     }
 
+    /// Writes down which folders a look that came to its end could not look into.
+    pub(super) async fn keep_unreadable(
+        &self,
+        scope: UnreadableScope,
+        unreadable: &Unreadable,
+    ) -> Result<(), StoreError> {
+        let id = self.id;
+        // A folder that contains itself hides nothing.
+        let hiding = unreadable.named.iter().filter(|dir| dir.problem.may_hide_files());
+        let dirs = hiding.cloned().collect::<Vec<_>>();
+        let is_known = self.shared.deps.store.read({
+            let (scope, dirs) = (scope.clone(), dirs.clone());
+            move |r| r.is_unreadable_known(id, &scope, &dirs)
+        });
+        if is_known.await? {
+            return Ok(());
+        }
+        self.shared.commit(move |tx| tx.set_unreadable(id, &scope, &dirs)).await
+    }
+
     /// Forgets files that are gone.
     pub(super) async fn remove(&self, gone: Vec<FileId>) -> Result<(), StoreError> {
         for files in gone.chunks(WRITE_FILES_MAX) {
@@ -260,14 +284,4 @@ impl Ground {
 fn is_recent(stamp: FileStamp, now: UnixMillis) -> bool {
     let near = |time_ns: i64| now.0.abs_diff(time_ns.div_euclid(1_000_000)) < SETTLE.as_secs() * 1_000;
     near(stamp.mtime_ns) || near(stamp.ctime_ns)
-}
-
-/// A sentence on folders that could not be listed; none where all could.
-pub(super) fn note_of(unreadable: &Unreadable) -> Option<String> {
-    let (dir, why) = unreadable.examples.first()?;
-    let name = String::from_utf8_lossy(dir);
-    Some(match unreadable.dirs {
-        1 => format!("The folder {name} cannot be read: {why}"),
-        dirs => format!("{dirs} folders cannot be read, {name} among them: {why}"),
-    })
 }

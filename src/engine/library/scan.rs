@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 use super::watch::WatchGuard;
-use crate::base::files::{Entry, EntryKind, SharedFiles, path_from_bytes};
+use crate::base::files::{Entry, EntryKind, SharedFiles, is_disk_error, path_from_bytes};
+use crate::domain::folder_problem::FolderProblem;
 use crate::domain::path::join;
-use crate::store::{Listed, Listing, Seen};
+use crate::store::{Listed, Listing, Seen, UNREADABLE_DIRS_MAX, UnreadableDir};
 
 /// Entries after which a batch is handed over.
 pub const BATCH_ENTRIES_MAX: usize = 2_048;
@@ -24,8 +25,6 @@ pub const BATCH_DIRS_MAX: usize = 256;
 const BATCHES_WAITING_MAX: usize = 4;
 /// The deepest folder that is looked into.
 pub const DEPTH_MAX: usize = 256;
-/// Unreadable folders whose names are kept; beyond, they are only counted.
-const UNREADABLE_NAMED_MAX: usize = 8;
 
 /// Where a walk begins, and how far down it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,8 +86,8 @@ pub enum Step {
 pub struct Unreadable {
     /// How many.
     pub dirs: u64,
-    /// Some of them, below the source, with what the system said.
-    pub examples: Vec<(Vec<u8>, String)>,
+    /// The first [`UNREADABLE_DIRS_MAX`] of them.
+    pub named: Vec<UnreadableDir>,
 }
 
 /// The directories that lead to a directory, to notice when one comes again inside itself.
@@ -220,7 +219,7 @@ impl Walk {
                 if is_none && is_start {
                     self.ask_parent(&dir);
                 } else {
-                    self.note_unreadable(dir, error.to_string());
+                    self.note_unreadable(dir, problem_of(&error), error.to_string());
                 }
                 return None;
             }
@@ -275,19 +274,28 @@ impl Walk {
         // Some file systems number nothing; then only the depth ends a loop.
         let is_loop = id.1 != 0 && above.is_some_and(|chain| chain.contains(id));
         if is_loop || depth > DEPTH_MAX {
-            let why = if is_loop { "the folder contains itself" } else { "the folder is too deep" };
-            self.note_unreadable(dir, why.to_owned());
+            let problem = if is_loop { FolderProblem::Loop } else { FolderProblem::TooDeep };
+            self.note_unreadable(dir, problem, problem.summary().to_owned());
             return;
         }
         let chain = Arc::new(Chain { id, depth, above: above.cloned() });
         self.pending.push(Pending { dir, is_deep: true, is_start: false, chain: Some(chain) });
     }
 
-    fn note_unreadable(&mut self, dir: Vec<u8>, why: String) {
+    fn note_unreadable(&mut self, dir: Vec<u8>, problem: FolderProblem, details: String) {
         self.unreadable.dirs += 1;
-        if self.unreadable.examples.len() < UNREADABLE_NAMED_MAX {
-            self.unreadable.examples.push((dir, why));
+        if self.unreadable.named.len() < UNREADABLE_DIRS_MAX as usize {
+            self.unreadable.named.push(UnreadableDir { dir, problem, details });
         }
+    }
+}
+
+/// What keeps a folder from being listed.
+fn problem_of(error: &io::Error) -> FolderProblem {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => FolderProblem::Denied,
+        _ if is_disk_error(error) => FolderProblem::Disk,
+        _ => FolderProblem::Other,
     }
 }
 

@@ -10,15 +10,16 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::look::{Ended, Ground, Look, note_of};
-use super::scan::{RootLook, StartAt, look_at_root};
+use super::look::{Ended, Ground, Look};
+use super::scan::{RootLook, StartAt, Unreadable, look_at_root};
 use super::shared::Shared;
 use super::watch::{Hinted, Hints, WatchFailed, WatchGuard};
 use super::{Condition, is_closed, look_of};
 use crate::base::files::path_from_bytes;
 use crate::base::waker::Waker;
 use crate::domain::ids::SourceId;
-use crate::store::{SourceCondition, SourceRow, StoreError};
+use crate::domain::path::join;
+use crate::store::{SourceCondition, SourceRow, StoreError, UNREADABLE_DIRS_MAX, UnreadableScope};
 
 /// How long a file must stay the same before it is read.
 pub const SETTLE: Duration = Duration::from_secs(3);
@@ -105,6 +106,10 @@ struct SourceTask {
     glance_at: Option<Instant>,
     /// When everything is looked through.
     whole_at: Instant,
+    /// Folders below the source that could not be looked into.
+    closed: Vec<Vec<u8>>,
+    /// When those are tried again.
+    closed_at: Option<Instant>,
 }
 
 impl SourceTask {
@@ -127,6 +132,8 @@ impl SourceTask {
             condition,
             glance_at: None,
             whole_at: Instant::now(),
+            closed: Vec::new(),
+            closed_at: None,
         }
     }
 
@@ -202,13 +209,35 @@ impl SourceTask {
                         return Next::Hinted(hinted);
                     }
                 }
-                () = sleep_until(self.glance_at.unwrap_or(self.whole_at).min(self.whole_at)) => {
+                () = sleep_until(self.next_timer()) => {
+                    if self.closed_at.is_some_and(|at| Instant::now() >= at) {
+                        self.try_closed().await;
+                        continue;
+                    }
                     if Instant::now() >= self.whole_at || self.is_news_at_a_glance().await {
                         return Next::Whole { by_person: false };
                     }
                 }
             }
         }
+    }
+
+    fn next_timer(&self) -> Instant {
+        self.glance_at.into_iter().chain(self.closed_at).fold(self.whole_at, Instant::min)
+    }
+
+    /// Tries to list the folders that could not be looked into. Those that can be now are hinted at. Sets
+    /// the time of the next try.
+    async fn try_closed(&mut self) {
+        self.closed_at = Some(Instant::now() + UNREADABLE_POLL);
+        let (files, root) = (Arc::clone(&self.ground.shared.deps.files), self.ground.root.clone());
+        let closed = self.closed.clone();
+        let open = move || {
+            let can_list = |dir: &Vec<u8>| files.list(&path_from_bytes(&join(&root, dir))).is_ok();
+            closed.into_iter().filter(can_list).collect::<Vec<_>>()
+        };
+        let opened = self.ground.shared.deps.executor.run(open).await;
+        opened.unwrap_or_default().iter().for_each(|dir| self.hints.dir(dir, true));
     }
 
     /// Looks at the source's folder alone: whether one that was not there is back, or one that was
@@ -280,6 +309,7 @@ impl SourceTask {
         let mut look = Look::whole(before, by_person);
         let starts = vec![StartAt { dir: Vec::new(), is_deep: true }];
         let mut ended = self.walk(starts, &mut look).await?;
+        look.scope = Some(UnreadableScope::Whole);
         if let Ended::Whole(_) = ended
             && look.is_mass_disappearance()
         {
@@ -305,12 +335,22 @@ impl SourceTask {
         let mut look = Look::partial(before);
         let (deep, flat): (Vec<_>, Vec<_>) = hinted.dirs.into_iter().partition(|(_, is_deep)| *is_deep);
         let start = |is_deep| move |(dir, _)| StartAt { dir, is_deep };
-        let mut ended = self.walk(flat.into_iter().map(start(false)).collect(), &mut look).await?;
+        let flat: Vec<StartAt> = flat.into_iter().map(start(false)).collect();
+        let mut ended = self.walk(flat.clone(), &mut look).await?;
         let deep =
             deep.into_iter().chain(std::mem::take(&mut look.new_dirs).into_iter().map(|dir| (dir, true)));
         let deep: Vec<StartAt> = deep.map(start(true)).collect();
-        if matches!(ended, Ended::Whole(_)) && !deep.is_empty() {
+        let seen = flat.iter().chain(&deep).map(|start| (start.dir.clone(), start.is_deep));
+        look.scope = Some(UnreadableScope::Dirs(seen.collect()));
+        if let Ended::Whole(flat) = &mut ended
+            && !deep.is_empty()
+        {
+            let flat = std::mem::take(flat);
             ended = self.walk(deep, &mut look).await?;
+            if let Ended::Whole(all) = &mut ended {
+                all.dirs += flat.dirs;
+                all.named.extend(flat.named);
+            }
         }
         if matches!(ended, Ended::Whole(_)) && look.loses_most() {
             ended = Ended::NeedsWhole;
@@ -330,12 +370,16 @@ impl SourceTask {
         let (condition, note, unreadable_dirs) = match ended {
             Ended::Whole(unreadable) => {
                 self.ground.remove(look.gone).await?;
+                if let Some(scope) = look.scope {
+                    self.note_closed(&scope, &unreadable);
+                    self.ground.keep_unreadable(scope, &unreadable).await?;
+                }
                 if !look.is_partial {
                     self.ground.shared.commit(move |tx| tx.set_source_scanned(id)).await?;
                     self.ground.recheck_problems().await?;
                     (self.glance_at, self.whole_at) = (self.next_glance().await, now + self.pause());
                 }
-                (Condition::Present, note_of(&unreadable), unreadable.dirs)
+                (Condition::Present, None, unreadable.dirs)
             }
             Ended::NeedsWhole => {
                 self.hints.whole();
@@ -345,7 +389,7 @@ impl SourceTask {
             Ended::Unavailable { why, is_missing } => {
                 self.set_condition(SourceCondition::Unavailable).await?;
                 self.whole_at = now + RESCAN_FLOOR;
-                self.glance_at = is_missing.then_some(now + MISSING_POLL);
+                (self.glance_at, self.closed_at) = (is_missing.then_some(now + MISSING_POLL), None);
                 if is_missing {
                     // What was watched is not what will come back.
                     self.watch = None;
@@ -354,7 +398,7 @@ impl SourceTask {
             }
             Ended::Unreadable(why) => {
                 self.set_condition(SourceCondition::Unreadable).await?;
-                (self.glance_at, self.whole_at) = (None, now + UNREADABLE_POLL);
+                (self.glance_at, self.closed_at, self.whole_at) = (None, None, now + UNREADABLE_POLL);
                 (Condition::Unreadable, Some(why), 0)
             }
         };
@@ -369,6 +413,18 @@ impl SourceTask {
             }
         });
         Ok(())
+    }
+
+    /// Remembers which folders are to be tried again.
+    fn note_closed(&mut self, scope: &UnreadableScope, unreadable: &Unreadable) {
+        self.closed.retain(|dir| !scope.contains(dir));
+        for dir in unreadable.named.iter().filter(|dir| dir.problem.may_hide_files()) {
+            if self.closed.len() < UNREADABLE_DIRS_MAX as usize && !self.closed.contains(&dir.dir) {
+                self.closed.push(dir.dir.clone());
+            }
+        }
+        let is_any = !self.closed.is_empty();
+        self.closed_at = is_any.then(|| self.closed_at.unwrap_or(Instant::now() + UNREADABLE_POLL));
     }
 
     /// Until the next whole look at a source that is there.

@@ -148,7 +148,16 @@ impl World {
         let id = i64::try_from(self.snapshot.sources.len()).unwrap_or(0) + 1;
         let found = count(self.assets());
         let state = SourceCondition::Scanning;
-        self.snapshot.sources.push(SourceState { id, path, state, found, scanned: found, note: None });
+        self.snapshot.sources.push(SourceState {
+            id,
+            path,
+            state,
+            found,
+            scanned: found,
+            note: None,
+            unreadable_folders: 0,
+            unreadable: Vec::new(),
+        });
         if consent_all {
             self.snapshot.destinations.iter_mut().for_each(|d| d.sources.push(id));
         }

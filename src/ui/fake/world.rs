@@ -113,6 +113,8 @@ impl World {
             found: count(assets),
             scanned: count(assets),
             note: None,
+            unreadable_folders: 0,
+            unreadable: Vec::new(),
         });
         for (id, name, url, note) in [
             (1, "Backup disk", "file:///media/ada/Backup disk", "ext4"),

@@ -431,10 +431,21 @@ fn folders_nobody_agreed_to_copy_are_shown_and_can_be_agreed_to() {
 #[test]
 fn a_folders_note_and_a_files_decisions_are_shown() {
     let mut world = World::busy(500);
-    world.snapshot.sources[0].note = Some("2 folders in it cannot be read".to_owned());
+    world.snapshot.sources[0].note = Some("Too many folders to watch".to_owned());
+    world.snapshot.sources[0].unreadable_folders = 2;
+    let problem = crate::domain::folder_problem::FolderProblem::Denied;
+    world.snapshot.sources[0].unreadable = vec![crate::api::UnreadableFolder {
+        path: crate::api::PathText::from_bytes(b"/home/ada/Pictures/closed"),
+        problem: problem.as_str().to_owned(),
+        summary: problem.summary().to_owned(),
+        advice: problem.advice().to_owned(),
+        details: "Permission denied".to_owned(),
+    }];
     let mut window = Window::open(world);
     window.click("Settings");
+    assert!(window.sees("Too many folders to watch"));
     assert!(window.sees("2 folders in it cannot be read"));
+    assert!(window.sees("/home/ada/Pictures/closed: you do not have permission to open it"));
     window.click("Review");
     window.click_starting("Files, ");
     window.click_starting("Details of");

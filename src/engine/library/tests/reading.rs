@@ -152,10 +152,52 @@ async fn an_unreadable_folder_keeps_its_files() {
     world.expect(&["b.jpg ready photo", "a/1.jpg ready photo"]).await;
     let source = state.sources.values().next().expect("source");
     assert_eq!((source.condition, source.unreadable_dirs), (Condition::Present, 1));
-    assert!(source.note.as_ref().is_some_and(|note| note.contains("The folder a")), "{source:?}");
+    let (count, dirs) = unreadable(&world).await;
+    assert_eq!((count, dirs), (1, vec!["a denied".to_owned()]));
+
+    // It is tried again by itself, and what is new in it is found.
     world.files.refuse("/photos/a", None);
-    let state = world.look().await;
-    assert_eq!(state.sources.values().next().expect("source").note, None);
+    world.put("/photos/a/2.jpg", "three");
+    tokio::time::sleep(UNREADABLE_POLL + DEBOUNCE + Duration::from_secs(1)).await;
+    world.settle().await;
+    world.expect(&["b.jpg ready photo", "a/1.jpg ready photo", "a/2.jpg ready photo"]).await;
+    assert_eq!(unreadable(&world).await, (0, Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_becomes_unreadable_is_noticed_by_a_hint_too() {
+    let mut world = World::new().await;
+    world.put("/photos/a/1.jpg", "one");
+    world.put("/photos/c/1.jpg", "two");
+    world.files.refuse("/photos/c", Some(ErrorKind::PermissionDenied));
+    world.look().await;
+    let sub = "/photos/a/sub";
+    world.put(&format!("{sub}/2.jpg"), "three");
+    world.files.refuse(sub, Some(ErrorKind::Other));
+    world.hints().dir(b"a", false);
+    tokio::time::sleep(DEBOUNCE * 3).await;
+    world.settle().await;
+    assert_eq!(unreadable(&world).await, (2, vec!["a/sub other".to_owned(), "c denied".to_owned()]));
+    world.files.remove("/photos/c/1.jpg");
+    world.files.refuse("/photos/c", None);
+    world.look().await;
+    assert_eq!(unreadable(&world).await, (1, vec!["a/sub other".to_owned()]));
+}
+
+/// How many folders are known to be unreadable, and which.
+async fn unreadable(world: &World) -> (u64, Vec<String>) {
+    let (count, dirs) = world
+        .store
+        .read(|r| {
+            let source = r.sources()?.first().map(|row| row.id);
+            r.unreadable_dirs(source.expect("a source"), 10)
+        })
+        .await
+        .expect("read");
+    let line = |dir: crate::store::UnreadableDir| {
+        format!("{} {}", String::from_utf8_lossy(&dir.dir), dir.problem.as_str())
+    };
+    (count, dirs.into_iter().map(line).collect())
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use super::*;
 
 impl World {
-    fn hints(&self) -> Hints {
+    pub fn hints(&self) -> Hints {
         self.watch.hints.lock().expect("lock").last().expect("watched").clone()
     }
 }
