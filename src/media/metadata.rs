@@ -56,11 +56,27 @@ pub(crate) fn read(source: &mut dyn ReadAt, media_type: MediaType) -> Metadata {
             Metadata { taken: packet.and_then(|packet| xmp::captured(&packet)), ..Metadata::default() }
         }
         MediaType::Jxl
+        | MediaType::Jp2
+        | MediaType::Jxr
+        | MediaType::Xcf
+        | MediaType::Exr
+        | MediaType::Hdr
+        | MediaType::Pnm
+        | MediaType::Tga
+        | MediaType::Pcd
         | MediaType::Avi
         | MediaType::Mkv
         | MediaType::Mpeg
         | MediaType::Wmv
-        | MediaType::Aae => Metadata::default(),
+        | MediaType::Dv
+        | MediaType::Flv
+        | MediaType::Mxf
+        | MediaType::Ogv
+        | MediaType::Rm
+        | MediaType::RawVideo
+        | MediaType::Aae
+        | MediaType::Json
+        | MediaType::Develop => Metadata::default(),
     }
 }
 

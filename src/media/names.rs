@@ -38,6 +38,11 @@ const DEBRIS_FILES: [&[u8]; 14] = [
     b".apdisk",
 ];
 
+/// Hidden folders in which a program keeps people's own pictures: Picasa moves the original there when an
+/// edited one is saved. Of other programs none is known that does so in a hidden folder: digiKam's
+/// `.dtrash` is a trash, gThumb's `.comments` and all `.thumbnails` hold no originals. Compared without case.
+const FOLDERS_OF_ORIGINALS: [&[u8]; 1] = [b".picasaoriginals"];
+
 /// Whether a file's path below its source leaves it out, and why.
 pub fn excluded_by_name(path: &RelPath) -> Option<ExcludeReason> {
     let folders = || path.dir.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
@@ -49,10 +54,15 @@ pub fn excluded_by_name(path: &RelPath) -> Option<ExcludeReason> {
     {
         return Some(ExcludeReason::Debris);
     }
-    if name.starts_with(b".") || folders().any(|part| part.starts_with(b".")) {
+    if name.starts_with(b".") || folders().any(is_hidden_folder) {
         return Some(ExcludeReason::Hidden);
     }
     None
+}
+
+fn is_hidden_folder(part: &[u8]) -> bool {
+    let holds_originals = FOLDERS_OF_ORIGINALS.iter().any(|known| part.eq_ignore_ascii_case(known));
+    part.starts_with(b".") && !holds_originals
 }
 
 fn is_debris_folder(part: &[u8]) -> bool {
@@ -84,9 +94,19 @@ mod tests {
         ] {
             check(debris, Some(ExcludeReason::Debris));
         }
-        for hidden in [".hidden.jpg", ".cache/a.jpg", "a/.b/c.jpg"] {
+        for hidden in [
+            ".hidden.jpg",
+            ".cache/a.jpg",
+            "a/.b/c.jpg",
+            "a/.b/.picasaoriginals/c.jpg",
+            ".picasaoriginals/.c.jpg",
+            ".picasaoriginals.jpg",
+        ] {
             check(hidden, Some(ExcludeReason::Hidden));
         }
+        check("a/.picasaoriginals/.picasa.ini", Some(ExcludeReason::Debris));
+        check("a/.picasaoriginals/IMG_1.JPG", None);
+        check("a/.PicasaOriginals/IMG_1.JPG", None);
         for fine in ["IMG_1.JPG", "a.b/c.jpg", "_x.jpg", "a/..b", "eaDir/a.jpg", "recycle/a.jpg"] {
             check(fine, if fine == "a/..b" { Some(ExcludeReason::Hidden) } else { None });
         }

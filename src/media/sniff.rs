@@ -13,26 +13,31 @@ pub struct Sniffed {
 }
 
 /// Names under which the same containers hold sound alone.
-const SOUND_EXTENSIONS: [&[u8]; 8] = [b"m4a", b"m4b", b"m4p", b"m4r", b"wma", b"mka", b"weba", b"aac"];
-/// How far into a text a telling word is looked for.
+const SOUND_EXTENSIONS: [&[u8]; 11] =
+    [b"m4a", b"m4b", b"m4p", b"m4r", b"wma", b"mka", b"weba", b"aac", b"oga", b"opus", b"ra"];
+/// How far into a text or an Ogg file a telling word is looked for.
 const TEXT_BYTES: usize = 4096;
 
-/// Whether a file belongs in the library and as what: when its content *or* its extension says
-/// photo, RAW, video, XMP or AAE. `head` is its beginning, a few kilobytes or all of it.
+/// Whether a file belongs in the library and as what: when its content *or* its name says photo, RAW,
+/// video or companion. `head` is its beginning, a few kilobytes or all of it.
 ///
 /// An empty file has only its name to speak for it.
 pub fn sniff(head: &[u8], name: &[u8]) -> Option<Sniffed> {
     let extension = split_extension(name).1;
-    let named = MediaType::from_extension(extension);
+    let named = MediaType::from_name(name);
     if named.is_none() && SOUND_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_slice()) {
         return None;
     }
-    match (by_content(head, named), named) {
+    // A name that Takeout has cut does not show any more whose it is.
+    let hint = named.or_else(|| MediaType::from_extension(extension));
+    match (by_content(head, hint), named) {
         (Some(content), Some(named)) => Some(Sniffed { media_type: content, is_mismatch: content != named }),
+        (Some(MediaType::Json), None) => Some(Sniffed { media_type: MediaType::Json, is_mismatch: false }),
         (Some(content), None) => {
             // A sidecar is one by its name: any XML may speak of XMP.
             let belongs = content.class() != MediaClass::Sidecar;
-            belongs.then_some(Sniffed { media_type: content, is_mismatch: !extension.is_empty() })
+            let is_mismatch = !extension.is_empty() && !content.may_have(extension);
+            belongs.then_some(Sniffed { media_type: content, is_mismatch })
         }
         (None, Some(named)) => {
             Some(Sniffed { media_type: named, is_mismatch: shows_itself(named) && !head.is_empty() })
@@ -44,8 +49,17 @@ pub fn sniff(head: &[u8], name: &[u8]) -> Option<Sniffed> {
 /// Whether every file of this type can be told by its first bytes.
 fn shows_itself(media_type: MediaType) -> bool {
     match media_type {
-        // Too many makers and streams to know them all.
-        MediaType::Raw | MediaType::Mpeg | MediaType::Aae => false,
+        // Too many makers, programs and streams to know them all; TGA and Photo CD begin with their data,
+        // and MXF with what its writer likes.
+        MediaType::Raw
+        | MediaType::RawVideo
+        | MediaType::Mpeg
+        | MediaType::Mxf
+        | MediaType::Tga
+        | MediaType::Pcd
+        | MediaType::Aae
+        | MediaType::Json
+        | MediaType::Develop => false,
         MediaType::Jpeg
         | MediaType::Png
         | MediaType::Webp
@@ -55,13 +69,23 @@ fn shows_itself(media_type: MediaType) -> bool {
         | MediaType::Heic
         | MediaType::Avif
         | MediaType::Jxl
+        | MediaType::Jp2
+        | MediaType::Jxr
         | MediaType::Psd
+        | MediaType::Xcf
+        | MediaType::Exr
+        | MediaType::Hdr
+        | MediaType::Pnm
         | MediaType::Mp4
         | MediaType::Mov
         | MediaType::Avi
         | MediaType::Mkv
         | MediaType::ThreeGp
         | MediaType::Wmv
+        | MediaType::Dv
+        | MediaType::Flv
+        | MediaType::Ogv
+        | MediaType::Rm
         | MediaType::Xmp => true,
     }
 }
@@ -83,6 +107,8 @@ pub(crate) fn by_content(head: &[u8], named: Option<MediaType>) -> Option<MediaT
         return match head.get(8..12)? {
             b"WEBP" => Some(MediaType::Webp),
             b"AVI " => Some(MediaType::Avi),
+            // A Video CD's track.
+            b"CDXA" => Some(MediaType::Mpeg),
             _ => None,
         };
     }
@@ -95,7 +121,36 @@ pub(crate) fn by_content(head: &[u8], named: Option<MediaType>) -> Option<MediaT
     if at(0, b"BM") && is_bmp(head) {
         return Some(MediaType::Bmp);
     }
-    raw_or_tiff(head, named).or_else(|| movie(head, named)).or_else(|| text(head, named))
+    still(head, named)
+        .or_else(|| raw_or_tiff(head, named))
+        .or_else(|| movie(head, named))
+        .or_else(|| text(head, named))
+}
+
+/// Pictures that few programs write.
+fn still(head: &[u8], named: Option<MediaType>) -> Option<MediaType> {
+    let starts = |magic: &[u8]| head.starts_with(magic);
+    if starts(b"\x00\x00\x00\x0cjP  \r\n\x87\n") {
+        // Motion JPEG 2000 has the same box, and other brands.
+        return (head.get(20..24) != Some(b"mjp2")).then_some(MediaType::Jp2);
+    }
+    if starts(b"\xff\x4f\xff\x51") {
+        return Some(MediaType::Jp2);
+    }
+    if starts(b"II\xbc\x01") || starts(b"II\xbc\x00") {
+        return Some(MediaType::Jxr);
+    }
+    if starts(b"\x76\x2f\x31\x01") {
+        return Some(MediaType::Exr);
+    }
+    if starts(b"#?RADIANCE") || starts(b"#?RGBE") {
+        return Some(MediaType::Hdr);
+    }
+    if starts(b"gimp xcf ") {
+        return Some(MediaType::Xcf);
+    }
+    let is_pnm = matches!(head, [b'P', b'1'..=b'7' | b'F' | b'f', b' ' | b'\t' | b'\r' | b'\n', ..]);
+    (is_pnm && named == Some(MediaType::Pnm)).then_some(MediaType::Pnm)
 }
 
 fn is_bmp(head: &[u8]) -> bool {
@@ -136,6 +191,9 @@ fn movie(head: &[u8], named: Option<MediaType>) -> Option<MediaType> {
     if head.starts_with(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c") {
         return Some(MediaType::Wmv);
     }
+    if let Some(tape_or_stream) = stream(head, named) {
+        return Some(tape_or_stream);
+    }
     if head.starts_with(b"\x00\x00\x01\xba") || head.starts_with(b"\x00\x00\x01\xb3") {
         return Some(MediaType::Mpeg);
     }
@@ -147,6 +205,32 @@ fn movie(head: &[u8], named: Option<MediaType>) -> Option<MediaType> {
     // QuickTime files older than brands begin with their data.
     if matches!(head.get(4..8), Some(b"moov" | b"mdat" | b"wide" | b"pnot")) {
         return Some(in_family(named, MediaType::Mov));
+    }
+    None
+}
+
+/// Movies of tapes, of the web and of television.
+fn stream(head: &[u8], named: Option<MediaType>) -> Option<MediaType> {
+    // A DIF sequence begins with its header block: for 525 lines or for 625.
+    if matches!(head, [0x1f, 0x07, 0x00, 0x3f | 0xbf, ..]) {
+        return Some(MediaType::Dv);
+    }
+    if head.starts_with(b"FLV\x01") {
+        return Some(MediaType::Flv);
+    }
+    // SMPTE 377: a partition pack's key.
+    if head.starts_with(b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02") {
+        return Some(MediaType::Mxf);
+    }
+    if head.starts_with(b".RMF") {
+        return Some(MediaType::Rm);
+    }
+    if head.starts_with(b"OggS") {
+        let head = &head[..head.len().min(TEXT_BYTES)];
+        let has = |word: &[u8]| head.windows(word.len()).any(|w| w == word);
+        let codecs: [&[u8]; 5] = [b"\x80theora", b"\x01video\0\0\0", b"BBCD\0", b"OVP80", b"\x80daala"];
+        let is_video = named == Some(MediaType::Ogv) || codecs.into_iter().any(has);
+        return is_video.then_some(MediaType::Ogv);
     }
     None
 }
@@ -165,7 +249,11 @@ fn by_brands(head: &[u8], named: Option<MediaType>) -> Option<MediaType> {
     let major = head.get(8..12)?;
     let compatible =
         |wanted: &[&[u8]]| head.get(16..end).is_some_and(|b| b.chunks_exact(4).any(|b| wanted.contains(&b)));
-    let heic: [&[u8]; 8] = [b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"];
+    let heic: [&[u8]; 10] =
+        [b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"avci", b"avcs"];
+    if named == Some(MediaType::RawVideo) {
+        return named;
+    }
     match major {
         b"avif" | b"avis" => Some(MediaType::Avif),
         major if heic.contains(&major) => Some(MediaType::Heic),
@@ -189,6 +277,12 @@ fn text(head: &[u8], named: Option<MediaType>) -> Option<MediaType> {
     let has = |word: &[u8]| head.windows(word.len()).any(|w| w == word);
     if named == Some(MediaType::Aae) && (head.starts_with(b"bplist00") || has(b"<plist")) {
         return Some(MediaType::Aae);
+    }
+    if named == Some(MediaType::Json)
+        && head.trim_ascii_start().starts_with(b"{")
+        && has(b"\"photoTakenTime\"")
+    {
+        return Some(MediaType::Json);
     }
     (has(b"<x:xmpmeta") || has(b"adobe:ns:meta/")).then_some(MediaType::Xmp)
 }
@@ -288,6 +382,56 @@ mod tests {
         assert_eq!(tuple(b"<?xml version='1.0'?><plist>", "a.AAE"), Some((MediaType::Aae, false)));
         assert_eq!(tuple(b"\xff\x0aabc", "a.jxl"), Some((MediaType::Jxl, false)));
         assert_eq!(tuple(b"\xff\x0aabc", "a.bin"), None);
+    }
+
+    #[test]
+    fn rarer_formats_show_themselves() {
+        for (head, name, media_type) in [
+            (&b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 "[..], "a.jp2", MediaType::Jp2),
+            (b"\xff\x4f\xff\x51\0\x2f", "a.j2k", MediaType::Jp2),
+            (b"II\xbc\x01\x20\0\0\0", "a.jxr", MediaType::Jxr),
+            (b"\x76\x2f\x31\x01\x02", "a.exr", MediaType::Exr),
+            (b"#?RADIANCE\n", "a.hdr", MediaType::Hdr),
+            (b"gimp xcf v011", "a.xcf", MediaType::Xcf),
+            (b"P6\n8 8\n255\n", "a.ppm", MediaType::Pnm),
+            (b"\x1f\x07\0\x3f\xf8", "a.dv", MediaType::Dv),
+            (b"\x1f\x07\0\xbf\xf8", "a.dif", MediaType::Dv),
+            (b"FLV\x01\x05", "a.flv", MediaType::Flv),
+            (b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01", "a.mxf", MediaType::Mxf),
+            (b"OggS\0\x02 \x80theora", "a.ogg", MediaType::Ogv),
+            (b"OggS\0\x02 \x01video\0\0\0XVID", "a.ogm", MediaType::Ogv),
+            (b".RMF\0\0", "a.rm", MediaType::Rm),
+            (b"RIFF\0\0\0\0CDXAfmt ", "AVSEQ01.DAT", MediaType::Mpeg),
+            (b"\x00\x00\x01\xba\x44", "MOV001.MOD", MediaType::Mpeg),
+        ] {
+            assert_eq!(tuple(head, name), Some((media_type, false)), "{name}");
+        }
+        assert_eq!(tuple(b"FLV\x01\x05", "a.jpg"), Some((MediaType::Flv, true)));
+        assert_eq!(tuple(b"nothing", "a.jp2"), Some((MediaType::Jp2, true)));
+        assert_eq!(tuple(b"anything", "a.mxf"), Some((MediaType::Mxf, false)));
+        assert_eq!(tuple(&ftyp("crx isom"), "a.CRM"), Some((MediaType::RawVideo, false)));
+        for (head, name) in [
+            (&b"OggS\0\x02 \x01vorbis"[..], "a.ogg"),
+            (b"P6\n8 8\n255\n", "a.txt"),
+            (b"export const a = 1;", "a.ts"),
+            (b"module example.org/a", "go.mod"),
+            (b"ENVI\nsamples = 3", "a.hdr"),
+        ] {
+            assert_eq!(tuple(head, name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn json_belongs_as_a_pictures() {
+        let takeout = br#" {"title":"a.jpg","photoTakenTime":{"timestamp":"1060699034"}}"#;
+        let json = Some((MediaType::Json, false));
+        assert_eq!(tuple(takeout, "a.jpg.supplemental-metadata.json"), json);
+        assert_eq!(tuple(takeout, "a.json"), json, "cut, and known by what it says");
+        assert_eq!(tuple(b"{}", "a.jpg.json"), json);
+        assert_eq!(tuple(b"", "a.jpg(1).json"), json);
+        assert_eq!(tuple(br#"{"title":"Album"}"#, "metadata.json"), None);
+        assert_eq!(tuple(takeout, "a.txt"), None);
+        assert_eq!(tuple(b"[Version]", "a.jpg.pp3"), Some((MediaType::Develop, false)));
     }
 
     proptest! {

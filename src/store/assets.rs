@@ -59,8 +59,8 @@ pub(super) struct GroupKey {
 }
 
 impl GroupKey {
-    fn of(source: i64, dir: Vec<u8>, name: &[u8]) -> Self {
-        Self { source, dir, key: grouping::group_key(name) }
+    fn of(source: i64, dir: &[u8], name: &[u8]) -> Self {
+        Self { source, dir: grouping::home_folder(dir, name).to_vec(), key: grouping::group_key(name) }
     }
 
     fn hash(&self) -> i64 {
@@ -77,14 +77,41 @@ impl GroupKey {
 
 /// From source, folder and name.
 fn group_key(row: &Row<'_>) -> rusqlite::Result<GroupKey> {
-    let name: Vec<u8> = row.get(2)?;
-    Ok(GroupKey::of(row.get(0)?, row.get(1)?, &name))
+    let (dir, name): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
+    Ok(GroupKey::of(row.get(0)?, &dir, &name))
+}
+
+/// Brings the hashes of all group keys up to how names are compared now.
+pub(super) fn rehash_groups(conn: &rusqlite::Connection) -> Result<(), StoreError> {
+    let sql = "SELECT f.source_id, f.dir, f.name, r.file_id, r.group_hash
+        FROM resource r JOIN file f ON f.id = r.file_id";
+    let mut query = conn.prepare(sql)?;
+    let rows = query.query_map([], |row| Ok((group_key(row)?.hash(), row.get(3)?, row.get(4)?)))?;
+    let mut changed: Vec<(i64, i64)> = Vec::new();
+    for row in rows {
+        let (now, file, was): (i64, i64, i64) = row?;
+        if now != was {
+            changed.push((file, now));
+        }
+    }
+    let mut update = conn.prepare("UPDATE resource SET group_hash = ?2 WHERE file_id = ?1")?;
+    for (file, hash) in changed {
+        update.execute(params![file, hash])?;
+    }
+    Ok(())
+}
+
+/// The hash under which a file's row is found.
+#[cfg(test)]
+pub(super) fn group_hash(source: i64, dir: &[u8], name: &[u8]) -> i64 {
+    GroupKey::of(source, dir, name).hash()
 }
 
 /// A file of a key, with the part it plays until now.
 struct Part {
     id: FileId,
     source: i64,
+    dir: Vec<u8>,
     name: Vec<u8>,
     status: FileStatus,
     is_sound: bool,
@@ -120,6 +147,7 @@ fn part(row: &Row<'_>) -> rusqlite::Result<Part> {
         asset: row.get::<_, Option<i64>>(10)?.map(AssetId),
         primary: row.get::<_, Option<i64>>(11)?.map(FileId),
         source: row.get(12)?,
+        dir: row.get(13)?,
     })
 }
 
@@ -145,7 +173,7 @@ fn group_parts(parts: &[Part]) -> Vec<Group> {
             MediaClass::Video => ResourceKind::Video,
             MediaClass::Sidecar => return None,
         };
-        Some(Group { primary: part.id, members: vec![(part.id, kind)] })
+        Some(Group::of_one(part.id, kind))
     }));
     groups
 }
@@ -224,7 +252,8 @@ impl Write<'_> {
               is_mismatch = excluded.is_mismatch, captured_ms = excluded.captured_ms,
               offset_minutes = excluded.offset_minutes, provenance = excluded.provenance,
               width = excluded.width, height = excluded.height, orientation = excluded.orientation,
-              camera = excluded.camera, content_identifier = excluded.content_identifier";
+              camera = excluded.camera, content_identifier = excluded.content_identifier,
+              group_hash = excluded.group_hash";
         let shown = facts.dimensions.filter(|(width, height)| *width > 0 && *height > 0);
         self.conn.prepare_cached(sql)?.execute(params![
             file.0,
@@ -373,7 +402,7 @@ impl Write<'_> {
         }
         let mut placed = BTreeSet::new();
         for (group, asset) in groups.iter().zip(chosen) {
-            placed.extend(group.members.iter().map(|(id, _)| *id));
+            placed.extend(group.parts.iter().map(|part| part.file));
             self.place_group(group, asset, &by_id)?;
         }
         for part in parts.iter().filter(|part| !placed.contains(&part.id)) {
@@ -385,13 +414,14 @@ impl Write<'_> {
     fn parts_of(&self, key: &GroupKey) -> Result<Vec<Part>, StoreError> {
         // CROSS, so that the search begins with the hash and not with the whole folder.
         let sql = "SELECT f.id, f.name, f.status, f.reason, r.media_type, r.content_identifier,
-              r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.asset_id, a.primary_file_id, f.source_id
+              r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.asset_id, a.primary_file_id, f.source_id,
+              f.dir
             FROM resource r CROSS JOIN file f ON f.id = r.file_id LEFT JOIN asset a ON a.id = r.asset_id
-            WHERE r.group_hash = ?1 AND f.source_id = ?2 AND f.dir = ?3 ORDER BY f.id";
+            WHERE r.group_hash = ?1 AND f.source_id = ?2 ORDER BY f.id";
         let mut query = self.conn.prepare_cached(sql)?;
-        let rows = query.query_map(params![key.hash(), key.source, key.dir], part)?;
+        let rows = query.query_map(params![key.hash(), key.source], part)?;
         let mut parts = rows.collect::<Result<Vec<_>, _>>()?;
-        parts.retain(|part| grouping::group_key(&part.name) == key.key);
+        parts.retain(|part| GroupKey::of(part.source, &part.dir, &part.name) == *key);
         Ok(parts)
     }
 
@@ -427,7 +457,7 @@ impl Write<'_> {
                 AssetId(self.conn.last_insert_rowid())
             }
         };
-        for (id, kind) in &group.members {
+        for grouping::Part { file: id, kind, .. } in &group.parts {
             let Some(part) = by_id.get(id) else { continue };
             if part.asset != Some(asset) || part.kind != Some(*kind) {
                 let sql = "UPDATE resource SET asset_id = ?2, kind = ?3 WHERE file_id = ?1";
@@ -484,7 +514,7 @@ fn choose_assets(groups: &[Group], by_id: &BTreeMap<FileId, &Part>) -> Vec<Optio
         .collect();
     for (group, slot) in groups.iter().zip(&mut chosen) {
         if slot.is_none() {
-            let assets = group.members.iter().filter_map(|(id, _)| by_id.get(id)?.asset);
+            let assets = group.parts.iter().filter_map(|part| by_id.get(&part.file)?.asset);
             *slot = assets.into_iter().find(|asset| taken.insert(*asset));
         }
     }

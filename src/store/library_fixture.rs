@@ -12,7 +12,7 @@ use crate::domain::file::{ExcludeReason, FileStamp, Problem};
 use crate::domain::hash::{Blake3, ContentHash, Digests, Hashed};
 use crate::domain::ids::{DestinationId, FileId, SourceId};
 use crate::domain::media_type::MediaType;
-use crate::domain::path::{RelPath, split_extension};
+use crate::domain::path::RelPath;
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
 use crate::domain::transfer::Abilities;
@@ -37,7 +37,7 @@ pub(super) fn stamp(size: u64) -> FileStamp {
 
 /// A look that describes a file by its name; a picture a day.
 pub(super) fn facts(name: &str, day: i64) -> Found {
-    let media_type = MediaType::from_extension(split_extension(name.as_bytes()).1).expect("a media name");
+    let media_type = MediaType::from_name(name.as_bytes()).expect("a media name");
     Found::Facts(Box::new(Facts {
         media_type,
         is_mismatch: false,

@@ -21,7 +21,12 @@ const STEPS: &[&str] = &[
     include_str!("schema/008.sql"),
     include_str!("schema/009.sql"),
     include_str!("schema/010.sql"),
+    include_str!("schema/011.sql"),
 ];
+
+/// The last step before which files were grouped by other keys than [`crate::domain::grouping::group_key`]
+/// makes now. A release that changes the keys sets this to its newest step.
+const KEYED_ANEW_AT: i64 = 11;
 
 /// The newest format this release knows.
 pub(super) fn newest() -> i64 {
@@ -59,6 +64,9 @@ pub(super) fn migrate(conn: &mut Connection, database: &Path) -> Result<(), Stor
         }
         let tx = conn.transaction()?;
         tx.execute_batch(step)?;
+        if number == KEYED_ANEW_AT && version > 0 {
+            super::assets::rehash_groups(&tx)?;
+        }
         tx.pragma_update(None, "user_version", number)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.commit()?;
@@ -78,6 +86,40 @@ mod tests {
         assert!(matches!(refused, Err(StoreError::Newer { found: 99, .. })));
         let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).expect("version");
         assert_eq!(version, 99);
+    }
+
+    #[test]
+    fn what_was_left_out_is_looked_at_again_and_found_by_its_new_key() {
+        let dir = tempfile::tempdir().expect("dir");
+        let mut conn = Connection::open_in_memory().expect("memory");
+        let before = KEYED_ANEW_AT - 1;
+        for step in &STEPS[..usize::try_from(before).expect("small")] {
+            conn.execute_batch(step).expect("an old step");
+        }
+        conn.pragma_update(None, "user_version", before).expect("version");
+        conn.execute_batch(
+            "INSERT INTO source (path, file_system, added_ms) VALUES (CAST('/p' AS BLOB), 'fs', 0);
+             INSERT INTO file (id, source_id, dir, name, size, mtime_ns, ctime_ns, status, reason) VALUES
+               (1, 1, x'', CAST('a.jp2' AS BLOB), 5, 0, 0, 'excluded', 'not_media'),
+               (2, 1, x'', CAST('a.xmp' AS BLOB), 5, 0, 0, 'excluded', 'lone_sidecar'),
+               (3, 1, CAST('x/.picasaoriginals' AS BLOB), CAST('a.jpg' AS BLOB), 5, 0, 0, 'excluded', 'hidden'),
+               (4, 1, CAST('.git' AS BLOB), CAST('a.jpg' AS BLOB), 5, 0, 0, 'excluded', 'hidden'),
+               (5, 1, x'', CAST('b.jp2' AS BLOB), 5, 0, 0, 'excluded', 'by_person');
+             INSERT INTO file (id, source_id, dir, name, size, mtime_ns, ctime_ns, status)
+               VALUES (6, 1, CAST('d' AS BLOB), CAST('ÉTÉ.JPG' AS BLOB), 5, 0, 0, 'described');
+             INSERT INTO resource (file_id, media_type, is_mismatch, captured_ms, provenance, orientation,
+               group_hash) VALUES (6, 'jpeg', 0, 0, 'metadata', 1, 12345);",
+        )
+        .expect("rows of an earlier release");
+        migrate(&mut conn, &dir.path().join("safelight.db")).expect("migrated");
+        let found = "SELECT group_concat(id) FROM file WHERE status = 'found'";
+        let found: String = conn.query_row(found, [], |row| row.get(0)).expect("found");
+        assert_eq!(found, "1,2,3");
+        let counted = "SELECT sum(files) FROM file_count WHERE status = 'found'";
+        assert_eq!(conn.query_row(counted, [], |row| row.get::<_, i64>(0)).expect("counted"), 3);
+        let hash = "SELECT group_hash FROM resource WHERE file_id = 6";
+        let hash: i64 = conn.query_row(hash, [], |row| row.get(0)).expect("hash");
+        assert_eq!(hash, crate::store::assets::group_hash(1, b"d", "e\u{301}t\u{e9}.xmp".as_bytes()));
     }
 
     #[test]

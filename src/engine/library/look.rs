@@ -15,7 +15,7 @@ use super::watch::WatchGuard;
 use crate::domain::file::{ExcludeReason, FileStamp, FileStatus, Problem};
 use crate::domain::ids::{FileId, SourceId};
 use crate::domain::media_type::MediaType;
-use crate::domain::path::{RelPath, join, split_extension};
+use crate::domain::path::{RelPath, join};
 use crate::domain::time::UnixMillis;
 use crate::store::{
     FileLook, Found, Listed, Listing, Moved, NewFile, NewVersion, Start, StoreError, UnreadableScope, Write,
@@ -204,7 +204,7 @@ impl Ground {
             return (stamp, Start::Excluded(reason));
         }
         let start = match &file.seen {
-            Err(why) if MediaType::from_extension(split_extension(&path.name).1).is_some() => {
+            Err(why) if MediaType::from_name(&path.name).is_some() => {
                 Start::Problem(Problem::Unreadable, Some(why.clone()))
             }
             Err(_) => Start::Excluded(ExcludeReason::NotMedia),

@@ -8,7 +8,7 @@ use crate::domain::asset::Facts;
 use crate::domain::file::{ExcludeReason, FileStamp, Problem};
 use crate::domain::hash::{DigestSet, Hashed};
 use crate::domain::media_type::MediaType;
-use crate::domain::path::{RelPath, join, split_extension};
+use crate::domain::path::{RelPath, join};
 use crate::media::facts::{self, Described};
 use crate::media::hash::{self, HashError};
 use crate::media::names::excluded_by_name;
@@ -183,7 +183,7 @@ fn failed(file: &FileToRead, error: &io::Error) -> Looked {
 
 /// A file that cannot be looked into belongs if its name says so; of others nobody knows.
 fn unreadable(file: &FileToRead, problem: Problem, details: String) -> Looked {
-    match MediaType::from_extension(split_extension(&file.path.name).1) {
+    match MediaType::from_name(&file.path.name) {
         Some(_) => Looked::Problem(problem, details),
         None => Looked::Unseen(problem, details),
     }

@@ -148,7 +148,15 @@ pub fn decode(file: &mut dyn SourceFile, name: &[u8], side_max: u32) -> Result<R
         }
         MediaType::Avif
         | MediaType::Jxl
+        | MediaType::Jp2
+        | MediaType::Jxr
         | MediaType::Psd
+        | MediaType::Xcf
+        | MediaType::Exr
+        | MediaType::Hdr
+        | MediaType::Pnm
+        | MediaType::Tga
+        | MediaType::Pcd
         | MediaType::Mp4
         | MediaType::Mov
         | MediaType::Avi
@@ -156,8 +164,16 @@ pub fn decode(file: &mut dyn SourceFile, name: &[u8], side_max: u32) -> Result<R
         | MediaType::Mpeg
         | MediaType::ThreeGp
         | MediaType::Wmv
+        | MediaType::Dv
+        | MediaType::Flv
+        | MediaType::Mxf
+        | MediaType::Ogv
+        | MediaType::Rm
+        | MediaType::RawVideo
         | MediaType::Xmp
-        | MediaType::Aae => Err(NoPicture::Unsupported),
+        | MediaType::Aae
+        | MediaType::Json
+        | MediaType::Develop => Err(NoPicture::Unsupported),
     }
 }
 
@@ -177,8 +193,7 @@ pub(super) fn decode_cached(bytes: &[u8], side_max: u32) -> Result<Rgba, NoPictu
 
 /// The type of a file for a sentence about it: what its name says.
 pub fn named_type(name: &[u8]) -> Option<MediaType> {
-    MediaType::from_extension(crate::domain::path::split_extension(name).1)
-        .filter(|media_type| media_type.class() != MediaClass::Sidecar)
+    MediaType::from_name(name).filter(|media_type| media_type.class() != MediaClass::Sidecar)
 }
 
 fn upright(picture: Rgba, metadata: &Metadata) -> Rgba {

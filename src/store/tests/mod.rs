@@ -3,6 +3,7 @@
 mod audits;
 mod companions;
 mod decisions;
+mod grouping;
 mod keys;
 mod ledger;
 mod settings;

@@ -1,0 +1,77 @@
+//! What files of one name come to as they are described, one after another.
+
+use super::super::library_fixture::{add, facts, look, open};
+use super::*;
+use crate::domain::ids::{FileId, SourceId};
+
+/// Each file with the part it plays and the name of its primary, or why it is left out.
+fn told(tx: &Write<'_>, source: SourceId) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT f.name, coalesce(r.kind, f.reason, f.status), p.name FROM file f
+        LEFT JOIN resource r ON r.file_id = f.id LEFT JOIN asset a ON a.id = r.asset_id
+        LEFT JOIN file p ON p.id = a.primary_file_id WHERE f.source_id = ?1 ORDER BY f.id";
+    let mut query = tx.conn.prepare(sql)?;
+    let text = |bytes: Option<Vec<u8>>| bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let rows = query.query_map([source.0], |row| {
+        let (name, kind): (Option<String>, String) = (text(row.get(0)?), row.get(1)?);
+        Ok(match text(row.get(2)?) {
+            Some(primary) => format!("{}={kind} of {primary}", name.unwrap_or_default()),
+            None => format!("{}={kind}", name.unwrap_or_default()),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn describe(tx: &Write<'_>, files: &[FileId], names: &[&str]) -> Result<(), StoreError> {
+    files.iter().zip(names).try_for_each(|(file, name)| look(tx, *file, facts(name, 3)))
+}
+
+#[tokio::test]
+async fn companions_find_their_picture_whenever_they_come() {
+    let (_dir, store) = open();
+    let names = [
+        "d.jpg",
+        "d.jpg.pp3",
+        "d.jpg.supplemental-meta.json",
+        "Z\u{fc}rich.jpg",
+        "Zu\u{308}rich.xmp",
+        "N.NEF",
+        "NKSC_PARAM/N.NEF.nksc",
+        "NKSC_PARAM/M.NEF.nksc",
+        "CaptureOne/Settings131/n.nef.cos",
+        "GOPR1.MP4",
+        "GOPR1.THM",
+    ];
+    let expected = [
+        "d.jpg=photo of d.jpg",
+        "d.jpg.pp3=sidecar of d.jpg",
+        "d.jpg.supplemental-meta.json=sidecar of d.jpg",
+        "Z\u{fc}rich.jpg=photo of Z\u{fc}rich.jpg",
+        "Zu\u{308}rich.xmp=sidecar of Z\u{fc}rich.jpg",
+        "N.NEF=photo of N.NEF",
+        "N.NEF.nksc=sidecar of N.NEF",
+        "M.NEF.nksc=lone_sidecar",
+        "n.nef.cos=sidecar of N.NEF",
+        "GOPR1.MP4=video of GOPR1.MP4",
+        "GOPR1.THM=sidecar of GOPR1.MP4",
+    ];
+    let run = move |tx: &Write<'_>| {
+        for (turn, path) in [&b"/there"[..], b"/back", b"/again"].into_iter().enumerate() {
+            let source = tx.add_source(path, "fs")?;
+            let files = add(tx, source, &names)?;
+            let (mut files_in_turn, mut names_in_turn) = (files.clone(), names.to_vec());
+            files_in_turn.rotate_left(turn * 3);
+            names_in_turn.rotate_left(turn * 3);
+            if turn == 1 {
+                files_in_turn.reverse();
+                names_in_turn.reverse();
+            }
+            describe(tx, &files_in_turn, &names_in_turn)?;
+            assert_eq!(told(tx, source)?, expected, "turn {turn}");
+            tx.remove_files(&files[..1])?;
+            let without = told(tx, source)?;
+            assert_eq!(without[0], "d.jpg.pp3=lone_sidecar");
+        }
+        Ok(())
+    };
+    store.write(run).await.expect("ran");
+}
