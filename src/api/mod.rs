@@ -351,6 +351,9 @@ pub struct TestReport {
     pub details: Vec<String>,
     /// Bytes free, where that is known.
     pub free_bytes: Option<u64>,
+    /// What the person should know before choosing it: sentences without a full stop.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// Why a request was not done.

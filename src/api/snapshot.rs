@@ -201,6 +201,9 @@ pub struct DestinationState {
     pub note: String,
     /// The sources that are consented to go there.
     pub sources: Vec<i64>,
+    /// It is a folder on the same disk as photos that go there, or as any where none do yet.
+    #[serde(default)]
+    pub same_disk: bool,
     /// The same six bins, source by source. Empty where the engine does not break them down.
     #[serde(default)]
     pub pairs: Vec<PairState>,

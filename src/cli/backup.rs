@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Desk;
 use super::args::BackupArgs;
 use super::exit::{Exit, Trouble};
+use super::places::note_same_disk;
 use super::progress::Teller;
 use super::resolve::{Dest, destination, refuse_overlap, source_folder};
 use super::tally::{Outlook, Tally};
@@ -62,6 +63,7 @@ fn consent(desk: &mut Desk, args: &BackupArgs, folders: &[PathBuf]) -> Result<(P
     let before = desk.talk.snapshot()?;
     let dest = destination(&args.to, &before)?;
     refuse_overlap(folders, &dest, &before)?;
+    let is_new = matches!(dest, Dest::New(_));
     let destination = match dest {
         Dest::Saved(id) => id,
         Dest::New(target) => {
@@ -105,6 +107,10 @@ fn consent(desk: &mut Desk, args: &BackupArgs, folders: &[PathBuf]) -> Result<(P
     let pairs = Pairs { sources, destination };
     if !pairs.sources.is_empty() {
         switch_on(desk, &pairs, folders)?;
+        if is_new {
+            let now = desk.talk.snapshot()?;
+            note_same_disk(desk, find(&now, pairs.destination).ok());
+        }
     }
     Ok((pairs, exit))
 }

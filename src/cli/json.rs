@@ -56,6 +56,7 @@ pub struct Destination<'a> {
     last_audit_at: Option<&'a str>,
     wait_reason: Option<&'a WaitText>,
     failure: Option<Failure<'a>>,
+    same_disk: bool,
 }
 
 impl<'a> Status<'a> {
@@ -111,6 +112,7 @@ impl<'a> Destination<'a> {
             last_audit_at: d.last_audit_at.as_deref(),
             wait_reason: d.wait_reason.as_ref(),
             failure: d.failure.as_ref().map(Failure::of),
+            same_disk: d.same_disk,
         }
     }
 }

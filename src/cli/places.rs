@@ -9,8 +9,9 @@ use super::resolve::{Dest, destination, known_source, refuse_overlap, saved_dest
 use super::status::{condition, destination_lines};
 use super::words::{files, path_text, size, unreadable_lines};
 use super::{Desk, enter};
-use crate::api::{PathText, Reply, Request, SecretText, Selection, Snapshot, TestReport};
+use crate::api::{DestinationState, PathText, Reply, Request, SecretText, Selection, Snapshot, TestReport};
 use crate::client::conversation::unexpected;
+use crate::domain::messages::SAME_DISK;
 use crate::domain::target::{DestinationKind, Target, is_valid_name};
 
 /// `source …`
@@ -171,9 +172,18 @@ fn add(desk: &mut Desk, dest: &OsStr, options: &New<'_>) -> Result<(), Trouble> 
                 &format!("Added {name}. Nothing goes there yet: safelight backup PATH --to {name}"),
                 "added",
             );
+            let snapshot = desk.talk.snapshot()?;
+            note_same_disk(desk, snapshot.destinations.iter().find(|saved| saved.name == name));
             Ok(())
         }
         other => Err(unexpected(&other).into()),
+    }
+}
+
+/// Says where it is so that a new destination is on the disk of the photos.
+pub(super) fn note_same_disk(desk: &mut Desk, saved: Option<&DestinationState>) {
+    if saved.is_some_and(|saved| saved.same_disk) {
+        desk.out.note(&format!("{SAME_DISK}."));
     }
 }
 
@@ -206,10 +216,11 @@ fn test(desk: &mut Desk, dest: &OsStr, allow_http: bool) -> Result<Exit, Trouble
         Reply::Tested(report) => report,
         other => return Err(unexpected(&other).into()),
     };
-    let TestReport { is_usable, summary, details, free_bytes } = report;
+    let TestReport { is_usable, summary, details, free_bytes, warnings } = report;
     if desk.out.style.is_json {
         desk.out.json(&serde_json::json!({
             "usable": is_usable, "summary": summary, "details": details, "free_bytes": free_bytes,
+            "warnings": warnings,
         }));
     } else if is_usable {
         desk.out.line(&summary);
@@ -219,6 +230,7 @@ fn test(desk: &mut Desk, dest: &OsStr, allow_http: bool) -> Result<Exit, Trouble
         if let Some(free) = free_bytes {
             desk.out.line(&format!("  {} free", size(free)));
         }
+        desk.out.lines(warnings);
     }
     if is_usable {
         return Ok(Exit::Fine);

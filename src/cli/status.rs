@@ -5,6 +5,7 @@ use super::exit::{Exit, Trouble};
 use super::json::Status;
 use super::words::{count, files, unreadable_lines};
 use crate::api::{BackupSwitch, DestinationState, Snapshot, SourceCondition};
+use crate::domain::messages::SAME_DISK;
 
 /// Shows the snapshot.
 ///
@@ -107,6 +108,9 @@ pub fn destination_lines(destination: &DestinationState) -> Vec<String> {
     if let Some(failure) = &d.failure {
         lines.push(format!("    {}. {}", failure.summary, failure.advice));
         lines.push(format!("    {}", failure.details));
+    }
+    if d.same_disk {
+        lines.push(format!("    {SAME_DISK}"));
     }
     if let Some(oldest) = d.oldest_proof_at.as_ref().filter(|_| d.safe > 0) {
         lines.push(format!("    oldest proof {oldest}"));

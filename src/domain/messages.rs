@@ -29,6 +29,10 @@ pub enum Action {
 /// The details of [`Cause::Trashed`].
 pub const TRASHED: &str = "the server has this file in its trash, and forgets it when the trash is emptied";
 
+/// What is said of a folder that is on the disk of the photos that go there.
+pub const SAME_DISK: &str =
+    "This folder is on the same disk as your photos. If the disk breaks, both are lost";
+
 impl Action {
     /// The action's stable name.
     pub fn as_str(self) -> &'static str {

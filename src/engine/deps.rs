@@ -18,10 +18,13 @@ use crate::destination::http::{Bucket, Client, Settings};
 use crate::domain::gate::Conditions;
 use crate::extension::{BuiltIns, MakeExtension};
 use crate::platform::keyring::Keyring;
-use crate::platform::{conditions, mounts, resume};
+use crate::platform::{conditions, disks, mounts, resume};
 
 /// Finds the mount that a path is on.
 pub type MountOf = Arc<dyn Fn(&Path) -> Option<String> + Send + Sync>;
+
+/// Finds the physical disk that a path is on; see [`disks::disk_of`].
+pub type DiskOf = Arc<dyn Fn(&Path) -> Option<String> + Send + Sync>;
 
 /// The engine's dependencies.
 #[derive(Clone)]
@@ -50,6 +53,8 @@ pub struct Deps {
     pub mounts_changed: Arc<Notify>,
     /// The mount that a path is on, in the system's words; none where that is not known.
     pub mount_of: MountOf,
+    /// The one disk that a path is on; none where that is not known. Blocks.
+    pub disk_of: DiskOf,
     /// What the computer is like; heard whenever it changes.
     pub conditions: watch::Receiver<Conditions>,
     /// Makes the policies of destinations.
@@ -111,6 +116,7 @@ impl Deps {
             resumed,
             mounts_changed,
             mount_of: Arc::new(mounts::mount_of),
+            disk_of: Arc::new(disks::disk_of),
             conditions: conditions::watch(Waker::new(move || tell.notify_one())),
             sleeping,
             extensions: Arc::new(BuiltIns),

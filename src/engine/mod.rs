@@ -32,7 +32,7 @@ mod supervisor;
 mod tasks;
 mod transfer;
 
-pub use deps::{Deps, MountOf};
+pub use deps::{Deps, DiskOf, MountOf};
 pub use handle::{Call, EngineEnd, Handle, channel};
 pub use start::{DATABASE_NAME, StartError, start};
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::calls::{Outcome, bytes_of, internal, usage};
+use super::deps::DiskOf;
 use super::secrets::Entered;
 use super::supervisor::Supervisor;
 use super::tasks::{TaskEnd, spawn};
@@ -41,12 +42,23 @@ pub(super) enum Wanted {
 
 /// Where paths lead.
 #[derive(Debug, Default)]
-pub(super) struct Resolved(HashMap<Vec<u8>, PathBuf>);
+pub(super) struct Resolved {
+    places: HashMap<Vec<u8>, PathBuf>,
+    disks: Disks,
+}
+
+/// The disk that each path is on, where that is known.
+pub(super) type Disks = HashMap<Vec<u8>, String>;
 
 impl Resolved {
     /// Where a path leads; the path itself where that is not known.
     pub fn of(&self, path: &[u8]) -> PathBuf {
-        self.0.get(path).cloned().unwrap_or_else(|| path_from_bytes(path))
+        self.places.get(path).cloned().unwrap_or_else(|| path_from_bytes(path))
+    }
+
+    /// The disks that the paths are on.
+    pub fn disks(&self) -> &Disks {
+        &self.disks
     }
 }
 
@@ -66,6 +78,7 @@ pub(super) struct Found {
 pub(super) struct Places {
     files: SharedFiles,
     executor: Executor,
+    disk_of: DiskOf,
     /// Paths that were not answered in time, and whether they have been since.
     owing: Arc<Mutex<HashMap<PathBuf, Arc<AtomicBool>>>>,
 }
@@ -81,8 +94,8 @@ impl Drop for Over {
 
 impl Places {
     /// On threads like those of `executor`, but of its own.
-    pub fn new(files: SharedFiles, executor: &Executor) -> Self {
-        Self { files, executor: executor.apart(), owing: Arc::default() }
+    pub fn new(files: SharedFiles, executor: &Executor, disk_of: DiskOf) -> Self {
+        Self { files, executor: executor.apart(), disk_of, owing: Arc::default() }
     }
 
     /// The answer; none where it does not come in time.
@@ -115,17 +128,24 @@ impl Places {
         }
     }
 
-    /// Where these lead, and which of them gave no answer.
-    async fn resolve(&self, paths: BTreeSet<Vec<u8>>) -> (Resolved, BTreeSet<Vec<u8>>) {
+    /// Where these lead and which disks they are on, and which of them gave no answer.
+    pub(super) async fn resolve(&self, paths: BTreeSet<Vec<u8>>) -> (Resolved, BTreeSet<Vec<u8>>) {
         let questions = paths.into_iter().map(|path| async {
-            let answer = self.ask(&path, |files, path| files.resolve(path)).await;
+            let disk_of = Arc::clone(&self.disk_of);
+            let answer = self.ask(&path, move |files, path| (files.resolve(path), disk_of(path))).await;
             (path, answer)
         });
         let (mut places, mut silent) = (Resolved::default(), BTreeSet::new());
         for (path, answer) in futures_util::future::join_all(questions).await {
             match answer {
-                Some(Ok(place)) => drop(places.0.insert(path, place)),
-                Some(Err(_not_there)) => {}
+                Some((place, disk)) => {
+                    if let Some(disk) = disk {
+                        places.disks.insert(path.clone(), disk);
+                    }
+                    if let Ok(place) = place {
+                        places.places.insert(path, place);
+                    }
+                }
                 None => drop(silent.insert(path)),
             }
         }
@@ -217,6 +237,7 @@ impl Supervisor {
     /// Goes on with a request whose places are known.
     pub(super) async fn found(&mut self, found: Found) {
         let Found { wanted, places, source, is_silent, reply } = found;
+        self.disks.extend(places.disks().clone());
         let outcome = match wanted {
             Wanted::Source { path, consent_all } => {
                 let looked = source.unwrap_or_else(|| Err(usage("the path is garbled")));

@@ -15,6 +15,7 @@ use crate::api::{
 };
 use crate::domain::path::join;
 use crate::domain::record::ProofMethod;
+use crate::domain::target::DestinationKind;
 use crate::domain::wait::WaitReason;
 use crate::store::{DestinationCounts, SourceCondition, SourceRow, UnreadableDir};
 
@@ -139,7 +140,17 @@ impl Supervisor {
             .runners
             .values()
             .zip(facts.destinations)
-            .map(|(runner, (counts, sources))| destination_state(runner, &counts, sources, self.is_working()))
+            .map(|(runner, (counts, sources))| {
+                let is_working = self.is_working();
+                let mut state = destination_state(runner, &counts, sources, is_working);
+                let paths = facts.sources.iter().map(|(row, ..)| row);
+                let own = paths.filter(|row| state.sources.is_empty() || state.sources.contains(&row.id.0));
+                // While its disk is away, its path leads to another.
+                let is_there = runner.row.kind == DestinationKind::Folder && runner.row.lost.is_none();
+                state.same_disk =
+                    is_there && self.is_on_disk_of(&runner.row.address, own.map(|row| row.path.clone()));
+                state
+            })
             .collect();
         let enabled = destinations.iter().filter(|d| d.enabled);
         let (files_left, bytes_left) = enabled
@@ -316,6 +327,7 @@ fn destination_state(
             .to_owned(),
         note: row.abilities.note.clone(),
         sources,
+        same_disk: false,
         pairs: counts.pairs.iter().map(pair).collect(),
     }
 }

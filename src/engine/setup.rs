@@ -22,6 +22,7 @@ use crate::destination::address::canonical;
 use crate::destination::connect::Address;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, SourceId};
+use crate::domain::messages::SAME_DISK;
 use crate::domain::record::ProofMethod;
 use crate::domain::target::{DestinationKind, NAME_LEN_MAX, Target, is_valid_name};
 use crate::store::{DestinationRow, NewDestination, QueueContext};
@@ -50,6 +51,7 @@ pub(super) fn report(tested: Result<(Abilities, Option<u64>), Failure>) -> TestR
             summary: "This place can be used".to_owned(),
             details: describe(&abilities),
             free_bytes,
+            warnings: Vec::new(),
         },
         Err(failure) => {
             let message = crate::domain::messages::describe_failure(&failure);
@@ -58,6 +60,7 @@ pub(super) fn report(tested: Result<(Abilities, Option<u64>), Failure>) -> TestR
                 summary: message.summary.to_owned(),
                 details: vec![message.advice.to_owned(), failure.details],
                 free_bytes: None,
+                warnings: Vec::new(),
             }
         }
     }
@@ -309,10 +312,20 @@ impl Supervisor {
             .and_then(|bytes| Target::parse(&bytes).map_err(|bad| usage(bad.to_string())))
             .and_then(|target| self.address(&target, places))
             .map(|address| entered.with(address));
+        let sources = self.snapshot.sources.iter().filter_map(|source| source.path.to_bytes());
+        let is_on_photos_disk = address.as_ref().is_ok_and(|address| {
+            address.kind == DestinationKind::Folder && self.is_on_disk_of(&address.address, sources)
+        });
         let deps = self.deps.clone();
         self.tasks.spawn(async move {
             let outcome = match address {
-                Ok(address) => Ok(Reply::Tested(report(deps.connect.test(&address).await))),
+                Ok(address) => {
+                    let mut report = report(deps.connect.test(&address).await);
+                    if is_on_photos_disk && report.is_usable {
+                        report.warnings.push(SAME_DISK.to_owned());
+                    }
+                    Ok(Reply::Tested(report))
+                }
                 Err(error) => Err(error),
             };
             reply.send(outcome).ok();

@@ -84,7 +84,8 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     let gates = Gates::new(rules, *deps.conditions.borrow(), &moment);
     let supervisor = Supervisor {
         network,
-        places: Places::new(Arc::clone(&deps.files), &deps.library_executor),
+        places: Places::new(Arc::clone(&deps.files), &deps.library_executor, Arc::clone(&deps.disk_of)),
+        disks: super::places::Disks::new(),
         deps,
         store,
         end,

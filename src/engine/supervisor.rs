@@ -14,7 +14,7 @@ use super::handle::{Call, EngineEnd};
 use super::library::{Library, LibraryState};
 use super::network::Network;
 use super::outage::{DataDisk, Unwritten};
-use super::places::Places;
+use super::places::{Disks, Places};
 use super::policy;
 use super::progress::Meter;
 use super::publish::Badges;
@@ -64,6 +64,8 @@ pub(super) struct Supervisor {
     pub network: Network,
     /// Where paths lead.
     pub places: Places,
+    /// The disks that folders are on, as far as they were looked at.
+    pub disks: Disks,
     /// Places that are being set up now.
     pub setting_up: BTreeMap<Vec<u8>, Arc<tokio::sync::Mutex<()>>>,
     /// Destinations that were removed lately.
@@ -94,6 +96,7 @@ impl Supervisor {
         let mounts = Arc::clone(&self.deps.mounts_changed);
         let mut conditions = self.deps.conditions.clone();
         let mut outages = self.store.outages();
+        self.spawn_disks().await;
         self.step().await;
         while !self.is_stopping {
             let wake = self.next_wake();
@@ -143,7 +146,7 @@ impl Supervisor {
                 }
             }
             Input::Resumed => self.resumed(),
-            Input::MountsChanged => self.mounts_changed(),
+            Input::MountsChanged => self.mounts_changed().await,
             Input::Tick => self.is_dirty |= self.is_moving(),
             Input::Stop => self.is_stopping = true,
         }
@@ -172,6 +175,7 @@ impl Supervisor {
                 }
             }
             TaskEnd::Found(found) => self.found(*found).await,
+            TaskEnd::Disks(disks) => self.disks = disks,
             TaskEnd::WayTaken(taken) => self.way_taken(*taken).await,
             TaskEnd::Prepared(prepared) => self.destination_prepared(*prepared).await,
             TaskEnd::WantedAgain => self.process_all(),

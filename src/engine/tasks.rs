@@ -12,7 +12,7 @@ use super::calls::Prepared;
 use super::guard::caught;
 use super::network::Taken;
 use super::outage;
-use super::places::Found;
+use super::places::{Disks, Found};
 use super::policy::Processed;
 use super::supervisor::Supervisor;
 use super::transfer::Ended;
@@ -60,6 +60,8 @@ pub(super) enum TaskEnd {
     Audited { destination: DestinationId, is_done: bool },
     /// Where the places of a request lead was found out.
     Found(Box<Found>),
+    /// The disks that folders are on were looked up.
+    Disks(Disks),
     /// Another way to servers was tried.
     WayTaken(Box<Taken>),
     /// A destination that the person is adding was tried.

@@ -7,6 +7,7 @@
 pub mod conditions;
 pub mod crash;
 pub mod dialog;
+pub mod disks;
 pub mod keyring;
 pub mod lock;
 pub mod log;

@@ -13,6 +13,7 @@ use super::words;
 use crate::api::{
     BackupSwitch, DestinationState, QueueList, Reading, ReadingKind, Request, SecretText, Selection, Snapshot,
 };
+use crate::domain::messages::SAME_DISK;
 
 /// The narrowest a bin that is not empty is drawn, in points.
 const SEGMENT_MIN: f32 = 3.0;
@@ -155,6 +156,10 @@ fn card(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Opt
     let color = if needs { t.accent } else { t.weak };
     ui.add(Label::new(eframe::egui::RichText::new(state).color(color)).wrap());
     trouble(ui, env, d);
+    if d.same_disk {
+        let text = eframe::egui::RichText::new(SAME_DISK).color(t.accent);
+        ui.add(Label::new(text).wrap());
+    }
     ui.add_space(space::M);
     bar(ui, t, d);
     ui.add_space(space::S);

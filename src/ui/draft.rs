@@ -196,6 +196,10 @@ impl Draft {
                     details.push(format!("{} free", words::bytes(free)));
                 }
                 report(ui, Icon::Safe, &test.summary, t.text, &details);
+                for warning in &test.warnings {
+                    ui.add_space(space::XS);
+                    report(ui, Icon::Attention, warning, t.accent, &[]);
+                }
             }
             State::Tested(test) => report(ui, Icon::Attention, &test.summary, t.accent, &test.details),
         }

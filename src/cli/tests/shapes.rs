@@ -18,6 +18,7 @@ fn full() -> Snapshot {
     disk.oldest_proof_at = Some("2024-01-31T08:00:00Z".into());
     disk.wait_reason = Some(wait_text("unreachable", "Waiting: the backup place cannot be reached"));
     disk.note = "ext4".into();
+    disk.same_disk = true;
     let mut nas = super::disk(Vec::new());
     (nas.id, nas.name, nas.url, nas.enabled) = (8, "nas".into(), "/mnt/nas".into(), false);
     let mut odd = source(2, "", SourceCondition::Scanning, 5);
@@ -248,6 +249,7 @@ fn destinations_are_meant_by_name_or_place() {
                 summary: "The backup place is not there".into(),
                 details: vec!["Connect the disk".into()],
                 free_bytes: None,
+                warnings: Vec::new(),
             }))),
             _other => None,
         });
@@ -272,6 +274,26 @@ fn destinations_are_meant_by_name_or_place() {
         password_stdin: false,
     };
     assert_eq!(run(bad), (Err(Exit::Usage), Vec::new()));
+}
+
+#[test]
+fn a_new_destination_on_the_photos_disk_is_said_to_be_one() {
+    let add = |same_disk| {
+        let mut now = full();
+        now.destinations[0].same_disk = same_disk;
+        let added = Reply::Destination { id: 7, name: "disk".into(), is_new: true };
+        let mut scene = Scene::new(LOG, now, Vec::new(), Box::new(move |_| Some(Ok(added.clone()))));
+        let command = DestinationCommand::Add {
+            dest: "/mnt/new".into(),
+            name: None,
+            allow_http: false,
+            password_stdin: false,
+        };
+        assert_eq!(places::destinations(&mut scene.desk, &command), Ok(Exit::Fine));
+        scene.stderr.take()
+    };
+    assert_eq!(add(true), format!("{}.\n", crate::domain::messages::SAME_DISK));
+    assert_eq!(add(false), "");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod independence;
 mod outage;
 mod places;
 mod restore;
+mod same_disk;
 mod silent;
 pub mod sim;
 mod stage;
@@ -29,7 +30,7 @@ use crate::destination::http::{Client, Settings};
 use crate::domain::gate::Conditions;
 use crate::domain::time::UnixMillis;
 use crate::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
-use crate::engine::{Deps, Handle, MountOf, start};
+use crate::engine::{Deps, DiskOf, Handle, MountOf, start};
 use crate::extension::{BuiltIns, MakeExtension};
 
 const START: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -57,6 +58,8 @@ struct World {
     mounts_changed: Arc<tokio::sync::Notify>,
     /// What is mounted at the disk's place.
     mount: Arc<std::sync::Mutex<Option<String>>>,
+    /// Which disk each folder is on.
+    disks: Arc<std::sync::Mutex<Vec<(&'static str, String)>>>,
     sleeping: Arc<tokio::sync::Notify>,
     conditions: tokio::sync::watch::Sender<Conditions>,
     /// Where a destination that is no folder keeps its copies.
@@ -82,6 +85,7 @@ impl World {
             resumed: Arc::default(),
             mounts_changed: Arc::default(),
             mount: Arc::default(),
+            disks: Arc::default(),
             sleeping: Arc::default(),
             conditions: tokio::sync::watch::Sender::default(),
             cloud: MemoryFs::new(places::CLOUD),
@@ -117,6 +121,7 @@ impl World {
             resumed: Arc::clone(&self.resumed),
             mounts_changed: Arc::clone(&self.mounts_changed),
             mount_of: self.mount_of(),
+            disk_of: self.disk_of(),
             sleeping: Arc::clone(&self.sleeping),
             conditions: self.conditions.subscribe(),
             extensions: Arc::clone(&self.extensions),
@@ -128,6 +133,14 @@ impl World {
     fn mount_of(&self) -> MountOf {
         let mount = Arc::clone(&self.mount);
         Arc::new(move |_path| mount.lock().expect("unpoisoned").clone())
+    }
+
+    fn disk_of(&self) -> DiskOf {
+        let disks = Arc::clone(&self.disks);
+        Arc::new(move |path| {
+            let disks = disks.lock().expect("unpoisoned");
+            disks.iter().find(|(root, _)| path.starts_with(root)).map(|(_, disk)| disk.clone())
+        })
     }
 
     /// Something is mounted at the disk's place, or nothing.

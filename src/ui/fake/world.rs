@@ -84,6 +84,7 @@ impl World {
                 summary: "This folder can be used".to_owned(),
                 details: vec!["Copies are read back from the disk itself (ext4, direct I/O)".to_owned()],
                 free_bytes: Some(1_400_000_000_000),
+                warnings: Vec::new(),
             }),
             verified: Reply::Verified { checked: 0, failed: 0 },
             restored: Reply::Done,

@@ -179,6 +179,7 @@ fn a_refused_destination_cannot_be_saved_and_says_why() {
         summary: "This folder lies inside a photo folder".into(),
         details: vec!["Choose a folder outside /home/ada/Pictures".into()],
         free_bytes: None,
+        warnings: Vec::new(),
     });
     world.picks.push_back(Ok(Some(path("/home/ada/Pictures/backup"))));
     let mut window = Window::open(world);
@@ -414,6 +415,22 @@ fn folders_can_be_dropped_on_the_window() {
     let mut window = Window::open(World::with_library(10));
     drop_folder(&mut window, "/more");
     assert!(window.sees("Back up this folder?"));
+}
+
+#[test]
+fn a_folder_on_the_disk_of_the_photos_says_so_before_and_after_it_is_chosen() {
+    let mut world = World::with_library(10);
+    world.snapshot.destinations[0].same_disk = true;
+    if let Ok(report) = &mut world.test {
+        report.warnings = vec!["Here too, both are lost".into()];
+    }
+    world.picks.push_back(Ok(Some(path("/home/ada/backup"))));
+    let mut window = Window::open(world);
+    window.click("Destinations");
+    assert_eq!(window.count(crate::domain::messages::SAME_DISK), 1);
+    window.click("Add destination");
+    window.click("Choose");
+    assert!(window.sees("Here too, both are lost"));
 }
 
 #[test]

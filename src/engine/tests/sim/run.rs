@@ -225,6 +225,7 @@ impl Sim {
             resumed: Arc::clone(&self.world.resumed),
             mounts_changed: Arc::default(),
             mount_of: Arc::new(|_path| None),
+            disk_of: Arc::new(|_path| None),
             sleeping: Arc::default(),
             conditions: self.world.conditions.subscribe(),
             extensions: Arc::new(SimExtensions(Arc::clone(&self.world))),
