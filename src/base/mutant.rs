@@ -42,11 +42,17 @@ pub enum Mutant {
     SkipsAdoption,
     /// A token older than the history counts as the newest.
     IgnoresExpiry,
+    /// A copy gets its name before it is proved.
+    NamesFirst,
+    /// The id of an upload that its server no longer knows is used for ever.
+    KeepsUploadId,
+    /// A copy is said to have been compared although nobody read it.
+    ComparesUnread,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::AcknowledgesFirst,
         Self::ForgetsFinished,
         Self::TrustsSuccess,
@@ -65,6 +71,9 @@ impl Mutant {
         Self::IgnoresProof,
         Self::SkipsAdoption,
         Self::IgnoresExpiry,
+        Self::NamesFirst,
+        Self::KeepsUploadId,
+        Self::ComparesUnread,
     ];
 
     /// The name by which it is chosen.

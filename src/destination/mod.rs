@@ -38,7 +38,7 @@ use crate::domain::file::FileStamp;
 use crate::domain::hash::{ContentHash, Digests};
 use crate::domain::ids::RecordId;
 use crate::domain::record::Evidence;
-pub use crate::domain::transfer::{Abilities, Checkpoint, Phase};
+pub use crate::domain::transfer::{Abilities, Checkpoint, NamedCopy, Phase};
 
 /// A boxed future, which keeps the trait object-safe.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -98,6 +98,12 @@ pub trait SaveCheckpoint: Send + Sync {
     /// # Errors
     /// A failure that reaches the run: without the store nothing may be sent.
     fn save<'a>(&'a self, checkpoint: Checkpoint) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// Remembers a copy of ours that has just got its name, until it is verified.
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    fn save_named<'a>(&'a self, copy: NamedCopy) -> BoxFuture<'a, Result<(), Failure>>;
 }
 
 /// What one running transfer shares with the engine.
@@ -108,6 +114,8 @@ pub struct Transfer {
     pub cancel: CancellationToken,
     /// What an earlier run left behind.
     pub checkpoint: Option<Checkpoint>,
+    /// A copy of this record that got its name in an earlier try and was not verified since.
+    pub named: Option<NamedCopy>,
     /// A proof must read every byte of the copy, whatever digests the destination tells.
     pub must_read: bool,
     /// Bytes sent so far; the engine samples it.
@@ -123,7 +131,15 @@ impl Transfer {
         checkpoint: Option<Checkpoint>,
         saver: Arc<dyn SaveCheckpoint>,
     ) -> Self {
-        Self { files, cancel, checkpoint, must_read: false, bytes_sent: Arc::new(AtomicU64::new(0)), saver }
+        Self {
+            files,
+            cancel,
+            checkpoint,
+            named: None,
+            must_read: false,
+            bytes_sent: Arc::new(AtomicU64::new(0)),
+            saver,
+        }
     }
 
     /// Where this transfer's checkpoints go, for a layer that passes another transfer on.
@@ -139,6 +155,18 @@ impl Transfer {
         self.saver.save(Checkpoint { phase, state: state.into() }).await
     }
 
+    /// Commits that a copy of ours has just got its name: until it is verified, it may be removed if it
+    /// turns out to be wrong.
+    ///
+    /// # Errors
+    /// As [`SaveCheckpoint::save_named`].
+    pub async fn save_named(&self, copy: NamedCopy) -> Result<(), Failure> {
+        if copy.tag.is_empty() || copy.tag.len() > NamedCopy::TAG_BYTES_MAX {
+            return Ok(());
+        }
+        self.saver.save_named(copy).await
+    }
+
     /// Tells how many bytes have been sent.
     pub fn set_bytes_sent(&self, bytes: u64) {
         self.bytes_sent.store(bytes, Ordering::Relaxed);
@@ -152,6 +180,9 @@ pub enum Sent {
     Stored {
         /// What the destination calls the copy, and what it said of it.
         receipt: String,
+        /// What it showed of the copy, where it was proved under its temp name and looked at again
+        /// under its key. `None` where it is still to be proved ([`Destination::prove`]).
+        evidence: Option<Evidence>,
     },
     /// Equal bytes were there already; nothing was sent.
     AlreadyThere {
@@ -183,7 +214,8 @@ pub trait Destination: Send + Sync {
     fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>>;
 
     /// Puts the item's bytes under its key. Never overwrites, never exposes a partial copy under
-    /// the key, and never stores bytes other than `item.content`: a source that reads differently
+    /// the key; where copies have a temp name first, they are proved there before they are named. It
+    /// never stores bytes other than `item.content`: a source that reads differently
     /// fails as changed.
     ///
     /// # Errors

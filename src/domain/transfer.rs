@@ -60,7 +60,11 @@ impl Abilities {
                 }
             }
             DestinationKind::Immich => self.trusted_digests.with(DigestKind::Sha1),
-            DestinationKind::Nextcloud => self.trusted_digests.with(DigestKind::Sha256),
+            // Where nothing is compared, the server keeps what it is told for others to see.
+            DestinationKind::Nextcloud if self.trusted_digests.is_empty() => {
+                DigestSet::NONE.with(DigestKind::Sha256)
+            }
+            DestinationKind::Nextcloud => self.trusted_digests,
             DestinationKind::WebDav | DestinationKind::Tus | DestinationKind::Resumable => {
                 self.trusted_digests
             }
@@ -88,20 +92,23 @@ impl Default for Abilities {
 }
 
 /// How far a transfer has come, committed before the effect it names.
+///
+/// Where a copy has a temp name first, it is proved there and named afterwards. Servers that name an
+/// upload at once commit first and prove afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
     /// The upload is being created.
     Creating,
     /// Bytes are moving.
     Sending,
-    /// All bytes are there; the copy is being given its name.
-    Committing,
-    /// The copy has its name; it is being proved.
+    /// All bytes are there; they are being proved.
     Proving,
+    /// The copy is being given its name.
+    Committing,
 }
 
 impl Phase {
-    /// All phases, in order.
+    /// All phases, as the database lists them.
     pub const ALL: [Self; 4] = [Self::Creating, Self::Sending, Self::Committing, Self::Proving];
 
     /// The phase's stable name.
@@ -109,8 +116,8 @@ impl Phase {
         match self {
             Self::Creating => "creating",
             Self::Sending => "sending",
-            Self::Committing => "committing",
             Self::Proving => "proving",
+            Self::Committing => "committing",
         }
     }
 
@@ -127,6 +134,26 @@ pub struct Checkpoint {
     pub phase: Phase,
     /// The protocol's own words (upload id, parts), opaque to everyone else. At most 64 KiB.
     pub state: String,
+}
+
+/// A copy of ours that got its name and is not verified yet, as the server described it right after
+/// the naming.
+///
+/// Only a wrong copy that such a row names may be removed, and only while its length and tag are
+/// still these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedCopy {
+    /// The name it got.
+    pub key: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// The server's tag of its state: an ETag, or a version. At most 1 KiB.
+    pub tag: String,
+}
+
+impl NamedCopy {
+    /// The longest tag that is kept, in bytes; a copy with a longer one is not remembered.
+    pub const TAG_BYTES_MAX: usize = 1024;
 }
 
 /// One line of a manifest: one copy.
@@ -167,6 +194,7 @@ mod tests {
         assert_eq!(wants(&[], DestinationKind::S3, small), [Md5]);
         assert_eq!(wants(&[], DestinationKind::Immich, large), [Sha1]);
         assert_eq!(wants(&[], DestinationKind::Nextcloud, large), [Sha256]);
+        assert_eq!(wants(&[Sha1], DestinationKind::Nextcloud, large), [Sha1]);
         assert_eq!(wants(&[Md5], DestinationKind::WebDav, large), [Md5]);
     }
 }

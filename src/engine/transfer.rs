@@ -14,7 +14,8 @@ use super::guard::caught;
 use crate::base::files::path_from_bytes;
 use crate::base::mutant::{self, Mutant};
 use crate::destination::{
-    BoxFuture, Checkpoint, Companion, Item, Phase, SaveCheckpoint, Sent, SharedDestination, Transfer,
+    BoxFuture, Checkpoint, Companion, Item, NamedCopy, Phase, SaveCheckpoint, Sent, SharedDestination,
+    Transfer,
 };
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind, Reach};
@@ -82,6 +83,13 @@ struct Saver {
     proving: Arc<AtomicU64>,
 }
 
+impl Saver {
+    fn failed(error: &StoreError) -> Failure {
+        let failure = Failure::transient(FailureKind::Protocol, error.to_string());
+        Failure { reach: Reach::Run, ..failure }
+    }
+}
+
 impl SaveCheckpoint for Saver {
     fn save<'a>(&'a self, checkpoint: Checkpoint) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
@@ -90,10 +98,15 @@ impl SaveCheckpoint for Saver {
             }
             let record = self.record;
             let saved = self.store.write_again(move |tx| tx.save_checkpoint(record, &checkpoint)).await;
-            saved.map_err(|error| Failure {
-                reach: Reach::Run,
-                ..Failure::transient(FailureKind::Protocol, error.to_string())
-            })
+            saved.map_err(|error| Self::failed(&error))
+        })
+    }
+
+    fn save_named<'a>(&'a self, copy: NamedCopy) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let record = self.record;
+            let saved = self.store.write_again(move |tx| tx.save_named_copy(record, &copy)).await;
+            saved.map_err(|error| Self::failed(&error))
         })
     }
 }
@@ -257,11 +270,13 @@ async fn attempt(
         item.companions = rows.into_iter().map(companion_of).collect();
     }
     for _ in 0..KEYS_TRIED_MAX {
-        let checkpoint = store.read(move |r| r.checkpoint(record)).await.map_err(store_failed)?;
+        let known = store.read(move |r| Ok((r.checkpoint(record)?, r.named_copy(record)?))).await;
+        let (checkpoint, named) = known.map_err(store_failed)?;
         let saver = Saver { store: store.clone(), record, proving: Arc::clone(&watch.proving) };
         let mut transfer =
             Transfer::new(Arc::clone(&deps.files), watch.cancel.clone(), checkpoint, Arc::new(saver));
         transfer.bytes_sent = Arc::clone(&watch.bytes_sent);
+        transfer.named = named;
         let sent = match destination.send(&item, &transfer).await? {
             Sent::KeyTaken if mutant::is(Mutant::AdoptsBlindly) => {
                 Sent::AlreadyThere { receipt: String::new() }
@@ -284,7 +299,11 @@ async fn attempt(
                     other => store_failed(other),
                 })?;
             }
-            Sent::Stored { receipt } | Sent::AlreadyThere { receipt } => {
+            Sent::Stored { receipt, evidence: Some(evidence) } => {
+                transfer.set_bytes_sent(item.content.size);
+                return Ok(Attempt::Proved(evidence, receipt));
+            }
+            Sent::Stored { receipt, evidence: None } | Sent::AlreadyThere { receipt } => {
                 transfer.set_bytes_sent(item.content.size);
                 transfer.save(Phase::Proving, receipt.clone()).await?;
                 return prove(deps, destination, &item, receipt, &transfer).await;

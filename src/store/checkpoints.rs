@@ -1,11 +1,12 @@
-//! What is remembered of a transfer, committed before the effect it names.
+//! What is remembered of a transfer: checkpoints, committed before the effect they name, and copies that
+//! got their name and are not verified yet, committed right after it.
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::rows::{StoreError, named};
+use super::rows::{StoreError, named, signed};
 use super::writer::{Read, Write};
 use crate::domain::ids::{DestinationId, RecordId};
-use crate::domain::transfer::{Checkpoint, Phase};
+use crate::domain::transfer::{Checkpoint, NamedCopy, Phase};
 
 impl Read<'_> {
     /// The checkpoint of a record, if it is of this content under this key.
@@ -15,6 +16,17 @@ impl Read<'_> {
             WHERE c.record_id = ?1 AND c.content_id = r.content_id AND c.key = r.key";
         let mut query = self.conn.prepare_cached(sql)?;
         Ok(query.query_row([record.0], checkpoint_of).optional()?)
+    }
+
+    /// The copy of a record that got its present key and was not verified since.
+    pub fn named_copy(&self, record: RecordId) -> Result<Option<NamedCopy>, StoreError> {
+        let sql = "SELECT n.key, n.size, n.tag FROM named_copy n JOIN backup_record r ON r.id = n.record_id
+            WHERE n.record_id = ?1 AND n.key = r.key AND r.state <> 'verified'";
+        let copy = |row: &rusqlite::Row<'_>| {
+            let size: i64 = row.get(1)?;
+            Ok(NamedCopy { key: row.get(0)?, size: size.unsigned_abs(), tag: row.get(2)? })
+        };
+        Ok(self.conn.prepare_cached(sql)?.query_row([record.0], copy).optional()?)
     }
 
     /// The tokens of all records at a destination whose temp files may be needed again.
@@ -59,6 +71,24 @@ impl Write<'_> {
         let sql = format!("DELETE FROM transfer_checkpoint WHERE record_id IN (SELECT c.record_id {STALE})");
         self.conn.execute(&sql, [destination.0])?;
         Ok(())
+    }
+
+    /// Remembers a copy that has just got its name, for a record whose job this run is sending. It is
+    /// forgotten when the copy is verified.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the job is no longer this run's, or the key another.
+    pub fn save_named_copy(&self, record: RecordId, copy: &NamedCopy) -> Result<(), StoreError> {
+        let sql = "INSERT INTO named_copy SELECT r.id, r.key, ?3, ?4, ?5 FROM backup_record r
+            JOIN upload_job j ON j.record_id = r.id
+            WHERE r.id = ?1 AND r.key = ?2 AND j.state = 'pending' AND j.run_epoch = ?6
+            ON CONFLICT DO UPDATE SET key = excluded.key, size = excluded.size, tag = excluded.tag,
+              named_ms = excluded.named_ms";
+        let values = params![record.0, copy.key, signed(copy.size), copy.tag, self.now.0, self.epoch];
+        match self.conn.prepare_cached(sql)?.execute(values)? {
+            0 => Err(StoreError::Refused("the job is no longer being sent".to_owned())),
+            _ => Ok(()),
+        }
     }
 
     /// Remembers a checkpoint for a record whose job this run is sending.

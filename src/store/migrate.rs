@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/009.sql"),
     include_str!("schema/010.sql"),
     include_str!("schema/011.sql"),
+    include_str!("schema/012.sql"),
 ];
 
 /// The last step before which files were grouped by other keys than [`crate::domain::grouping::group_key`]

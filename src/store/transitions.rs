@@ -116,6 +116,9 @@ impl Write<'_> {
         self.conn
             .prepare_cached("DELETE FROM transfer_checkpoint WHERE record_id = ?1")?
             .execute([record.0])?;
+        if state == "verified" {
+            self.conn.prepare_cached("DELETE FROM named_copy WHERE record_id = ?1")?.execute([record.0])?;
+        }
         Ok(())
     }
 

@@ -45,6 +45,10 @@ pub struct Moods {
     pub space: u64,
     /// Names that differ in case only are one.
     pub folds_case: bool,
+    /// A file that gets another name gets another ETag.
+    pub moves_change_tags: bool,
+    /// A file that gets another name loses a bit of itself.
+    pub moves_change_bytes: bool,
 }
 
 impl Default for Moods {
@@ -58,6 +62,8 @@ impl Default for Moods {
             login: None,
             space: u64::MAX,
             folds_case: false,
+            moves_change_tags: false,
+            moves_change_bytes: false,
         }
     }
 }
@@ -89,6 +95,7 @@ pub struct Dav {
 }
 
 /// A request whose body has been read.
+#[derive(Clone)]
 pub struct Asked<'a> {
     pub method: &'a str,
     /// The path as it was sent.
@@ -319,18 +326,28 @@ impl Dav {
             None => to,
         };
         let Some(to) = self.path_of(to) else { return answer(502, "elsewhere") };
-        let may_replace = field(asked.headers, "overwrite") != Some("F") || self.moods().replaces;
+        let moods = self.moods();
+        let may_replace = field(asked.headers, "overwrite") != Some("F") || moods.replaces;
         let mut state = self.lock();
         if path == to {
             return answer(403, "onto itself");
         }
-        let Some(file) = state.files.get(path).cloned() else { return answer(404, "") };
+        let Some(mut file) = state.files.get(path).cloned() else { return answer(404, "") };
         if !state.is_dir(parent(&to)) {
             return answer(409, "");
         }
         let is_there = state.files.contains_key(&to) || state.is_dir(&to);
         if is_there && !may_replace {
             return answer(412, "");
+        }
+        if moods.moves_change_tags {
+            state.version += 1;
+            file.version = state.version;
+        }
+        if moods.moves_change_bytes {
+            let mut bytes = file.bytes.to_vec();
+            bytes[0] ^= 1;
+            file.bytes = bytes.into();
         }
         state.files.remove(path);
         state.remove(&to);

@@ -48,6 +48,8 @@ pub enum Fault {
     CutAnswer,
     /// Changes one byte of the answer's body.
     WrongAnswer,
+    /// Changes one byte of the request's body before it does what it is asked.
+    WrongBody,
     /// Reads the body at this many bytes a second.
     Slow(u64),
     /// Waits this long before it answers.
@@ -314,6 +316,14 @@ impl Shared {
 
     async fn obey(&self, fault: Option<Fault>, asked: &Asked<'_>) -> Result<Answer, Cut> {
         match fault {
+            Some(Fault::WrongBody) => {
+                let mut bytes = asked.body.to_vec();
+                let middle = bytes.len() / 2;
+                if let Some(byte) = bytes.get_mut(middle) {
+                    *byte ^= 1;
+                }
+                Ok(self.respond(&Asked { body: bytes.into(), ..asked.clone() }))
+            }
             None | Some(Fault::Slow(_)) => {
                 let done = self.respond(asked);
                 if asked.is_cut { Err(Cut) } else { Ok(done) }

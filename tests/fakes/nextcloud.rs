@@ -23,11 +23,16 @@ pub struct CloudMoods {
     pub root: String,
     /// It computes checksums when it is told to (`X-Recalculate-Hash`).
     pub recalculates: bool,
+    /// It is an ownCloud, which compares `OC-Checksum` with the SHA-1, MD5 and Adler-32 of what arrives
+    /// and answers 400 to whatever is none of them.
+    pub compares: bool,
+    /// The checksums that its capabilities name.
+    pub offers: &'static [&'static str],
 }
 
 impl Default for CloudMoods {
     fn default() -> Self {
-        Self { root: String::new(), recalculates: true }
+        Self { root: String::new(), recalculates: true, compares: false, offers: &[] }
     }
 }
 
@@ -64,7 +69,11 @@ impl Nextcloud {
     /// Answers one request; files are in `dav`.
     pub fn respond(&self, dav: &Dav, asked: &Asked<'_>) -> Answer {
         if asked.path == format!("{}/status.php", self.moods.root) {
-            let status = "{\"installed\":true,\"maintenance\":false,\"versionstring\":\"31.0.0\",\"productname\":\"Nextcloud\"}";
+            let (name, version) =
+                if self.moods.compares { ("ownCloud", "10.15.0") } else { ("Nextcloud", "31.0.0") };
+            let status = format!(
+                "{{\"installed\":true,\"maintenance\":false,\"versionstring\":\"{version}\",\"productname\":\"{name}\"}}"
+            );
             return answer_with(200, &[("content-type", "application/json")], status);
         }
         if !dav.admits(asked.headers) {
@@ -74,6 +83,9 @@ impl Nextcloud {
                 sabre("NotAuthenticated"),
             );
         }
+        if asked.path == format!("{}/ocs/v2.php/cloud/capabilities", self.moods.root) {
+            return self.capabilities(asked);
+        }
         let uploads = format!("{}/remote.php/dav/uploads/{}", self.moods.root, self.user);
         if let Some(below) = asked.path.strip_prefix(&uploads) {
             return self.upload(dav, asked, below.trim_matches('/'));
@@ -82,6 +94,42 @@ impl Nextcloud {
             return answer_with(404, &[("content-type", "text/html")], "<html>Page not found</html>");
         }
         self.file(dav, asked)
+    }
+
+    fn capabilities(&self, asked: &Asked<'_>) -> Answer {
+        if field(asked.headers, "ocs-apirequest") != Some("true") {
+            return answer(412, "CSRF check failed");
+        }
+        let names: Vec<String> = self.moods.offers.iter().map(|name| format!("\"{name}\"")).collect();
+        let checksums = match names.first() {
+            Some(first) => format!(
+                "\"checksums\":{{\"supportedTypes\":[{}],\"preferredUploadType\":{first}}}",
+                names.join(",")
+            ),
+            None => String::new(),
+        };
+        let body = format!("{{\"ocs\":{{\"data\":{{\"capabilities\":{{{checksums}}}}}}}}}");
+        answer_with(200, &[("content-type", "application/json; charset=utf-8")], body)
+    }
+
+    /// Whether what a client says of the bytes' checksum is refused.
+    fn is_refused(&self, asked: &Asked<'_>, bytes: &[u8]) -> bool {
+        use md5::Digest as _;
+        let Some(said) = field(asked.headers, "oc-checksum").filter(|_said| self.moods.compares) else {
+            return false;
+        };
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let (mut a, mut b) = (1_u32, 0_u32);
+        for byte in bytes {
+            a = (a + u32::from(*byte)) % 65_521;
+            b = (b + a) % 65_521;
+        }
+        let known = [
+            format!("SHA1:{}", hex(&sha1::Sha1::digest(bytes))),
+            format!("MD5:{}", hex(&md5::Md5::digest(bytes))),
+            format!("ADLER32:{:08x}", b << 16 | a),
+        ];
+        !known.iter().any(|known| known == said)
     }
 
     fn file(&self, dav: &Dav, asked: &Asked<'_>) -> Answer {
@@ -95,6 +143,9 @@ impl Nextcloud {
         }
         match asked.method {
             "PATCH" => self.recalculate(dav, asked, &name),
+            "PUT" if self.is_refused(asked, &asked.body) => {
+                answer(400, sabre("The computed checksum does not match the one received from the client."))
+            }
             "PUT" => {
                 let done = dav.respond(asked);
                 if done.status().is_success()
@@ -163,7 +214,7 @@ impl Nextcloud {
             }
             ("MOVE", ".file") => {
                 let Some(upload) = uploads.get(name) else { return answer(404, "") };
-                let done = assemble(dav, asked, upload);
+                let done = self.assemble(dav, asked, upload);
                 if done.status().is_success() {
                     uploads.remove(name);
                 }
@@ -172,41 +223,47 @@ impl Nextcloud {
             _ => answer(405, ""),
         }
     }
-}
 
-fn assemble(dav: &Dav, asked: &Asked<'_>, upload: &Upload) -> Answer {
-    let destination = field(asked.headers, "destination").unwrap_or_default();
-    let path = destination
-        .split_once("://")
-        .map_or(destination, |(_scheme, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
-    let Some(to) = dav.path_of(path) else { return answer(502, "") };
-    if destination != upload.destination {
-        return answer(400, sabre("another destination than at the beginning"));
+    fn assemble(&self, dav: &Dav, asked: &Asked<'_>, upload: &Upload) -> Answer {
+        let destination = field(asked.headers, "destination").unwrap_or_default();
+        let path = destination
+            .split_once("://")
+            .map_or(destination, |(_scheme, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
+        let Some(to) = dav.path_of(path) else { return answer(502, "") };
+        if destination != upload.destination {
+            return answer(400, sabre("another destination than at the beginning"));
+        }
+        let last = upload.parts.keys().next_back().copied().unwrap_or(0);
+        if upload.parts.iter().any(|(number, part)| *number != last && part.len() < PART_MIN) {
+            return answer(400, sabre("a part is too small"));
+        }
+        let bytes: Bytes =
+            upload.parts.values().flat_map(|part| part.iter().copied()).collect::<Vec<u8>>().into();
+        let total = field(asked.headers, "oc-total-length").and_then(|text| text.parse::<usize>().ok());
+        if total != Some(bytes.len()) {
+            return answer(400, sabre("the parts are not as long as they should be"));
+        }
+        if !dav.is_dir(parent(&to)) {
+            return answer(409, "");
+        }
+        if bytes.len() as u64 > dav.free() {
+            return answer(507, "");
+        }
+        if self.is_refused(asked, &bytes) {
+            return answer(
+                400,
+                sabre("The computed checksum does not match the one received from the client."),
+            );
+        }
+        let is_there = dav.file(&to).is_some();
+        let may_replace = field(asked.headers, "overwrite") != Some("F");
+        let checksum = field(asked.headers, "oc-checksum").map(str::to_owned);
+        let file = File { bytes, version: 0, mtime: mtime_of(asked), checksum };
+        if !dav.store(&to, file, may_replace) {
+            return answer(412, sabre("the destination exists"));
+        }
+        answer_with(if is_there { 204 } else { 201 }, &[("oc-fileid", "00000001oc")], "")
     }
-    let last = upload.parts.keys().next_back().copied().unwrap_or(0);
-    if upload.parts.iter().any(|(number, part)| *number != last && part.len() < PART_MIN) {
-        return answer(400, sabre("a part is too small"));
-    }
-    let bytes: Bytes =
-        upload.parts.values().flat_map(|part| part.iter().copied()).collect::<Vec<u8>>().into();
-    let total = field(asked.headers, "oc-total-length").and_then(|text| text.parse::<usize>().ok());
-    if total != Some(bytes.len()) {
-        return answer(400, sabre("the parts are not as long as they should be"));
-    }
-    if !dav.is_dir(parent(&to)) {
-        return answer(409, "");
-    }
-    if bytes.len() as u64 > dav.free() {
-        return answer(507, "");
-    }
-    let is_there = dav.file(&to).is_some();
-    let may_replace = field(asked.headers, "overwrite") != Some("F");
-    let checksum = field(asked.headers, "oc-checksum").map(str::to_owned);
-    let file = File { bytes, version: 0, mtime: mtime_of(asked), checksum };
-    if !dav.store(&to, file, may_replace) {
-        return answer(412, sabre("the destination exists"));
-    }
-    answer_with(if is_there { 204 } else { 201 }, &[("oc-fileid", "00000001oc")], "")
 }
 
 fn listing(path: &str, name: &str, uploads: &BTreeMap<String, Upload>) -> Answer {

@@ -27,4 +27,5 @@ mod support_file;
 mod tidy;
 mod uploads;
 mod way;
+mod webdav;
 mod wire;

@@ -2,9 +2,10 @@
 
 use safelight::destination::Sent;
 use safelight::domain::failure::{FailureKind, Reach};
+use safelight::domain::hash::DigestKind;
 use safelight::domain::record::{Evidence, ProofMethod};
 
-use crate::conformance::servers::nextcloud_with;
+use crate::conformance::servers::{nextcloud_with, own_cloud, own_cloud_with_adler};
 use crate::conformance::site::Saver;
 use crate::conformance::source::{Trouble, bytes};
 use crate::fakes::fault_server::{Fault, Order};
@@ -148,4 +149,34 @@ async fn a_key_that_is_taken_is_left_alone() {
         server.asked().iter().filter(|seen| seen.path.contains("/uploads/") && seen.method == "PUT").count(),
         2 * CHUNKS
     );
+}
+
+/// What is wrong on its way is refused, and the proof is what is read back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_own_cloud_that_compares_checksums_is_no_worse_for_it() {
+    for moods in [own_cloud(), own_cloud_with_adler()] {
+        let (site, server) = nextcloud_with(moods, PLENTY).await;
+        assert_eq!(site.abilities.proof, ProofMethod::ReadBack.as_str());
+        assert!(site.abilities.trusted_digests.contains(DigestKind::Sha1), "{:?}", site.abilities);
+        assert!(site.abilities.note.starts_with("ownCloud 10.15"), "{}", site.abilities.note);
+        for (record, size) in [(1, MIB), (2, SIZE)] {
+            let item = site.item(record, &format!("{record}.mov"), &bytes(record.unsigned_abs(), size));
+            let sent = site.open().send(&item, &site.transfer()).await;
+            let Ok(Sent::Stored { evidence: Some(Evidence::Verified { method, .. }), .. }) = sent else {
+                panic!("{sent:?}")
+            };
+            assert_eq!(method, ProofMethod::ReadBack);
+        }
+        let told =
+            server.asked().into_iter().filter_map(|seen| seen.header("oc-checksum").map(str::to_owned));
+        assert!(told.filter(|told| told.starts_with("SHA1:")).count() >= 2);
+
+        // A byte that is another on its way is refused at once, not found out afterwards.
+        let item = site.item(3, "3.jpg", &bytes(3, 5000));
+        server.order(Order::new(Fault::WrongBody).method("PUT").path(".tmp"));
+        let failure = site.open().send(&item, &site.transfer()).await.expect_err("refused");
+        assert!(!failure.is_permanent(), "{failure}");
+        assert!(site.contents(&item.key).is_none());
+        assert!(matches!(site.open().send(&item, &site.transfer()).await, Ok(Sent::Stored { .. })));
+    }
 }

@@ -88,7 +88,7 @@ impl Place {
 
     async fn stored(&self) -> String {
         match self.send().await {
-            Ok(Sent::Stored { receipt }) => receipt,
+            Ok(Sent::Stored { receipt, .. }) => receipt,
             other => panic!("not stored: {other:?}"),
         }
     }

@@ -95,6 +95,8 @@ pub trait Chunks: Send {
 pub struct EntryFacts {
     /// What it is.
     pub kind: EntryKind,
+    /// The number by which the file system knows it (inode), which a rename keeps.
+    pub file_id: u64,
     /// Its length in bytes.
     pub size: u64,
     /// Its modification time in nanoseconds since the epoch.

@@ -3,7 +3,7 @@
 
 mod world;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -104,7 +104,13 @@ impl MemoryFs {
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root_dir = Node::Dir { names: Names::new(), durable: Names::new() };
         let nodes = HashMap::from([(ROOT, root_dir)]);
-        let world = World { rules: Rules::default(), nodes, next: ROOT + 1 };
+        let world = World {
+            rules: Rules::default(),
+            nodes,
+            next: ROOT + 1,
+            unread: HashSet::new(),
+            named_unread: Vec::new(),
+        };
         Self { root: root.into(), world: Arc::new(Mutex::new(world)) }
     }
 
@@ -140,6 +146,12 @@ impl MemoryFs {
         lock(&self.world).collect(ROOT, "", &mut files);
         files.sort();
         files
+    }
+
+    /// Names that files got by a rename although nobody had read them back since they were written, the
+    /// first 64 of them.
+    pub fn named_unread(&self) -> Vec<String> {
+        lock(&self.world).named_unread.clone()
     }
 
     /// Takes back everything that was not synced, as a cut of power does.
@@ -196,12 +208,13 @@ impl FolderDir for MemoryDir {
     fn entry(&self, name: &str) -> io::Result<EntryFacts> {
         let world = lock(&self.world);
         let id = world.lookup(self.id, name)?;
+        let plain = |kind| EntryFacts { kind, file_id: id, size: 0, mtime_ns: 0 };
         Ok(match world.nodes.get(&id) {
             Some(Node::File { bytes, mtime_ns, .. }) => {
-                EntryFacts { kind: EntryKind::File, size: bytes.len() as u64, mtime_ns: *mtime_ns }
+                EntryFacts { size: bytes.len() as u64, mtime_ns: *mtime_ns, ..plain(EntryKind::File) }
             }
-            Some(Node::Dir { .. }) => EntryFacts { kind: EntryKind::Dir, size: 0, mtime_ns: 0 },
-            _ => EntryFacts { kind: EntryKind::Symlink, size: 0, mtime_ns: 0 },
+            Some(Node::Dir { .. }) => plain(EntryKind::Dir),
+            _ => plain(EntryKind::Symlink),
         })
     }
 
@@ -240,12 +253,13 @@ impl FolderDir for MemoryDir {
     }
 
     fn read_back(&self, name: &str, method: ProofMethod) -> io::Result<Box<dyn Chunks>> {
-        let world = lock(&self.world);
+        let mut world = lock(&self.world);
         if method != ProofMethod::RemountRead && world.rules.proof != Some(method) {
             return errno(libc::EINVAL);
         }
         let id = world.lookup(self.id, name)?;
         let mut bytes = world.bytes(id)?.clone();
+        world.unread.remove(&id);
         match (world.rules.lie, bytes.last_mut()) {
             (Some(Lie::CannotRead), _) => return errno(libc::EIO),
             (Some(Lie::FlippedByte), Some(last)) => *last ^= 1,

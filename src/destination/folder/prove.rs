@@ -42,35 +42,51 @@ fn prove_now(
     stop: &CancellationToken,
 ) -> Result<Evidence, Failure> {
     let root = inner.open()?;
-    let method = match inner.known_proof() {
-        Proof::Known(method) => method,
-        Proof::Unknown => learn(inner, root.as_ref())?,
-    };
     let (dir, size) = find(inner, root, &item.key)?;
     if size != item.content.size {
         return Err(mismatch(&format!("it has {size} bytes, not {}", item.content.size)));
     }
-    let mut method = method;
+    let (_folder, name) = split_key(&item.key);
+    let is_cold = !receipt.is_empty() && receipt != dir.session();
+    Ok(match prove_file(inner, dir.as_ref(), name, item.content, is_cold, stop)? {
+        Some(method) => Evidence::Verified { method, at: inner.parts.clock.now() },
+        None => Evidence::Accepted,
+    })
+}
+
+/// Reads a file back by the best method there is and says which that was; `None` where there is none.
+/// `is_cold` says that nothing of the file can be in the cache that it was written through.
+///
+/// # Errors
+/// `digest_mismatch` when it has other bytes; `timeout` when told to stop.
+pub(super) fn prove_file(
+    inner: &Inner,
+    dir: &dyn FolderDir,
+    name: &str,
+    content: ContentHash,
+    is_cold: bool,
+    stop: &CancellationToken,
+) -> Result<Option<ProofMethod>, Failure> {
+    let mut method = match inner.known_proof() {
+        Proof::Known(method) => method,
+        Proof::Unknown => learn(inner, &*inner.open()?)?,
+    };
     for _try in 0..METHODS_TRIED_MAX {
         // Without a way past the cache a read proves something only when the cache cannot be the one
         // that was written through.
-        let is_cold = !receipt.is_empty() && receipt != dir.session();
         let Some(by) = method.or(is_cold.then_some(ProofMethod::RemountRead)) else { break };
-        let (_folder, name) = split_key(&item.key);
         match dir.read_back(name, by).and_then(|chunks| digest_of(chunks, stop)) {
             Ok(None) => {
                 return Err(Failure::transient(FailureKind::Timeout, "stopped before the copy was read"));
             }
-            Ok(Some(digest)) if digest == item.content => {
-                return Ok(Evidence::Verified { method: by, at: inner.parts.clock.now() });
-            }
+            Ok(Some(digest)) if digest == content => return Ok(Some(by)),
             Ok(Some(_other)) => return Err(mismatch("its bytes are not those of the original")),
             // The folder may be mounted in another way than when it was probed.
             Err(error) if is_method_lost(&error) => method = learn(inner, &*inner.open()?)?,
             Err(error) => return Err(unread(inner, &error)),
         }
     }
-    Ok(Evidence::Accepted)
+    Ok(None)
 }
 
 /// Finds out how copies are proved here, for the rest of this run.

@@ -125,6 +125,7 @@ impl FolderDir for RealDir {
         let stat = rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(EntryFacts {
             kind: kind_of(FileType::from_raw_mode(stat.st_mode)),
+            file_id: stat.st_ino,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             mtime_ns: stat
                 .st_mtime

@@ -1,4 +1,5 @@
-//! Sending one resource: look for the effect, copy under a temp name, sync, rename.
+//! Sending one resource: look for the effect, copy under a temp name, sync, read it back there, rename,
+//! sync the directory, look once more.
 
 use std::io::{self, SeekFrom};
 use std::sync::Arc;
@@ -7,14 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
-use super::fs::{CopyFile, FolderDir};
-use super::{Inner, check_key, open_dirs, split_key};
+use super::fs::{CopyFile, EntryFacts, FolderDir};
+use super::prove::prove_file;
+use super::{Inner, Proof, check_key, open_dirs, split_key};
 use crate::base::files::{EntryKind, SharedFiles, SourceFile};
+use crate::base::mutant::{self, Mutant};
 use crate::destination::source::{at_source, changed};
 use crate::destination::{Item, Phase, Sent, Transfer};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::Blake3;
 use crate::domain::key;
+use crate::domain::record::{Evidence, ProofMethod};
 
 /// How much is copied between two looks at the stop sign, in bytes.
 pub(super) const CHUNK_BYTES: usize = 1024 * 1024;
@@ -36,8 +40,8 @@ struct Job {
 enum Place {
     /// Nothing.
     Free,
-    /// The copy, just named.
-    Ours { dir: Box<dyn FolderDir>, receipt: String },
+    /// The copy, just named; `is_exclusive` where that could not have replaced anything.
+    Ours { dir: Box<dyn FolderDir>, receipt: String, is_exclusive: bool },
     /// Equal bytes from elsewhere or an earlier run.
     Equal { dir: Box<dyn FolderDir>, receipt: String },
     /// Something else.
@@ -49,6 +53,15 @@ enum Place {
 enum Copied {
     Ready(Box<dyn FolderDir>),
     Stopped,
+}
+
+/// What was found out of a whole temp file before it gets its name.
+struct Checked {
+    dir: Box<dyn FolderDir>,
+    /// What it is by then; a rename changes none of it.
+    facts: EntryFacts,
+    /// How it was proved; `None` where nothing can be proved here now.
+    method: Option<ProofMethod>,
 }
 
 enum Attempt {
@@ -80,35 +93,71 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     if !matches!(place, Place::Free) {
         return conclude(inner, &job, place).await;
     }
-    transfer.save(Phase::Sending, String::new()).await?;
-    let copy = Arc::clone(&job);
-    let dir = match inner.run(move |inner| copy.copy(inner)).await? {
-        Copied::Ready(dir) => dir,
-        Copied::Stopped => return Ok(Sent::Cancelled),
+    let Some(Checked { dir, facts, method }) = copy_and_check(inner, &job, transfer).await? else {
+        return Ok(Sent::Cancelled);
     };
     transfer.save(Phase::Committing, String::new()).await?;
     let commit = Arc::clone(&job);
-    let place = inner.run(move |inner| commit.commit(inner, dir)).await?;
-    conclude(inner, &job, place).await
+    match inner.run(move |inner| commit.commit(inner, dir)).await? {
+        Place::Ours { dir, receipt, is_exclusive } => {
+            let dir: Arc<dyn FolderDir> = Arc::from(dir);
+            make_durable(inner, &job, Arc::clone(&dir)).await?;
+            let Some(method) = method else { return Ok(Sent::Stored { receipt, evidence: None }) };
+            let look = Arc::clone(&job);
+            let again =
+                move |inner: &Inner| look.look_again(inner, dir.as_ref(), facts, method, is_exclusive);
+            let method = inner.run(again).await?;
+            let evidence = method.map(|method| Evidence::Verified { method, at: inner.parts.clock.now() });
+            Ok(Sent::Stored { receipt, evidence })
+        }
+        place => conclude(inner, &job, place).await,
+    }
+}
+
+/// Brings all bytes under the temp name and reads them back there. A bad copy is removed and made once
+/// more. `None` when told to stop.
+async fn copy_and_check(
+    inner: &Arc<Inner>,
+    job: &Arc<Job>,
+    transfer: &Transfer,
+) -> Result<Option<Checked>, Failure> {
+    let mut is_last = false;
+    loop {
+        transfer.save(Phase::Sending, String::new()).await?;
+        let copy = Arc::clone(job);
+        let dir = match inner.run(move |inner| copy.copy(inner)).await? {
+            Copied::Ready(dir) => dir,
+            Copied::Stopped => return Ok(None),
+        };
+        transfer.save(Phase::Proving, String::new()).await?;
+        let _housekeeping = match inner.known_proof() {
+            // Finding the method out makes scratch files, which cleaning must not meet.
+            Proof::Unknown => Some(Arc::clone(&inner.housekeeping).lock_owned().await),
+            Proof::Known(_) => None,
+        };
+        let check = Arc::clone(job);
+        match inner.run(move |inner| check.check(inner, dir)).await {
+            Ok(checked) => return Ok(Some(checked)),
+            Err(_stopped) if job.stop.is_cancelled() => return Ok(None),
+            Err(failure) if failure.kind == FailureKind::DigestMismatch && !is_last => is_last = true,
+            Err(failure) => return Err(failure),
+        }
+    }
 }
 
 async fn conclude(inner: &Arc<Inner>, job: &Arc<Job>, place: Place) -> Result<Sent, Failure> {
     match place {
-        Place::Ours { dir, receipt } => {
-            make_durable(inner, job, dir).await?;
-            Ok(Sent::Stored { receipt })
-        }
         Place::Equal { dir, receipt } => {
-            make_durable(inner, job, dir).await?;
+            make_durable(inner, job, Arc::from(dir)).await?;
             Ok(Sent::AlreadyThere { receipt })
         }
         Place::Taken => Ok(Sent::KeyTaken),
-        Place::Free | Place::Stopped => Ok(Sent::Cancelled),
+        Place::Free | Place::Stopped | Place::Ours { .. } => Ok(Sent::Cancelled),
     }
 }
 
 /// Makes the name durable, together with whoever else waits for that directory.
-async fn make_durable(inner: &Arc<Inner>, job: &Arc<Job>, dir: Box<dyn FolderDir>) -> Result<(), Failure> {
+async fn make_durable(inner: &Arc<Inner>, job: &Arc<Job>, dir: Arc<dyn FolderDir>) -> Result<(), Failure> {
     let (folder, _name) = split_key(&job.item.key);
     let held = Arc::clone(job);
     let sync = || {
@@ -333,6 +382,43 @@ impl Job {
         Ok(dir)
     }
 
+    /// Reads the whole temp file back, past the cache where that can be done. A bad one is removed.
+    fn check(&self, inner: &Inner, dir: Box<dyn FolderDir>) -> Result<Checked, Failure> {
+        let temp = self.temp();
+        let facts = dir.entry(&temp).map_err(|error| inner.explain(&error, "looking at the temp file"))?;
+        if mutant::is(Mutant::NamesFirst) {
+            return Ok(Checked { dir, facts, method: None });
+        }
+        match prove_file(inner, dir.as_ref(), &temp, self.item.content, false, &self.stop) {
+            Ok(method) => Ok(Checked { dir, facts, method }),
+            Err(failure) => {
+                if failure.kind == FailureKind::DigestMismatch {
+                    remove_temp(inner, dir.as_ref(), &temp)?;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Looks at the copy once more, under its final name. On a disk of this computer a rename keeps the
+    /// file's number, length and time, so that it is the file that was read. Elsewhere, and where the
+    /// rename could have replaced something, it is read again.
+    fn look_again(
+        &self,
+        inner: &Inner,
+        dir: &dyn FolderDir,
+        before: EntryFacts,
+        method: ProofMethod,
+        is_exclusive: bool,
+    ) -> Result<Option<ProofMethod>, Failure> {
+        let (_folder, name) = split_key(&self.item.key);
+        let now = dir.entry(name).map_err(|error| inner.explain(&error, "looking at the copy"))?;
+        if is_exclusive && now == before && method != ProofMethod::ReadBack {
+            return Ok(Some(method));
+        }
+        prove_file(inner, dir, name, self.item.content, false, &self.stop)
+    }
+
     /// Gives the temp file its name, unless something has it.
     fn commit(&self, inner: &Inner, dir: Box<dyn FolderDir>) -> Result<Place, Failure> {
         if self.stop.is_cancelled() {
@@ -340,9 +426,9 @@ impl Job {
         }
         let (_folder, name) = split_key(&self.item.key);
         match self.rename(dir.as_ref(), &self.temp(), name) {
-            Ok(()) => {
+            Ok(is_exclusive) => {
                 let receipt = dir.session();
-                Ok(Place::Ours { dir, receipt })
+                Ok(Place::Ours { dir, receipt, is_exclusive })
             }
             // The temp file stays where the bytes differ: it serves the next key.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.compare(inner, dir, name),
@@ -354,15 +440,18 @@ impl Job {
         }
     }
 
-    fn rename(&self, dir: &dyn FolderDir, temp: &str, name: &str) -> io::Result<()> {
+    /// Whether the rename could not have replaced anything.
+    fn rename(&self, dir: &dyn FolderDir, temp: &str, name: &str) -> io::Result<bool> {
         match dir.rename_new(temp, name) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported && self.key_has_hash() => {}
-            other => return other,
+            other => return other.map(|()| true),
         }
         // Only equal bytes can have this name, so nothing is lost if one appears after the look.
         match dir.entry(name) {
             Ok(_there) => Err(io::Error::from(io::ErrorKind::AlreadyExists)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => dir.rename_over(temp, name),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                dir.rename_over(temp, name).map(|()| false)
+            }
             Err(error) => Err(error),
         }
     }

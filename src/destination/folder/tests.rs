@@ -10,7 +10,7 @@ use super::*;
 use crate::base::clock::SystemClock;
 use crate::base::files::{RealFiles, SourceFiles as _};
 use crate::base::rng::SeededRng;
-use crate::destination::{Checkpoint, SaveCheckpoint};
+use crate::destination::{Checkpoint, NamedCopy, SaveCheckpoint};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
 use crate::domain::failure::Reach;
 use crate::domain::hash::{Blake3, ContentHash, Digests};
@@ -24,6 +24,10 @@ const MARKER: &str = ".safelight/destination.json";
 struct NoStore;
 
 impl SaveCheckpoint for NoStore {
+    fn save_named<'a>(&'a self, _copy: NamedCopy) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn save<'a>(&'a self, _checkpoint: Checkpoint) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async { Ok(()) })
     }
@@ -287,7 +291,7 @@ async fn a_disk_that_reads_back_other_bytes_proves_nothing() {
 async fn without_a_way_past_the_cache_a_copy_is_proved_after_a_remount() {
     let (folder, memory) = folder(|rules| rules.proof = None).await;
     let source = source(KEY, 100_000);
-    let Ok(Sent::Stored { receipt }) = folder.send(&source.item, &transfer()).await else {
+    let Ok(Sent::Stored { receipt, .. }) = folder.send(&source.item, &transfer()).await else {
         panic!("not stored")
     };
     assert_eq!(folder.prove(&source.item, &receipt, &transfer()).await, Ok(Evidence::Accepted));
@@ -477,4 +481,27 @@ async fn coarse_times_and_short_names_are_noticed() {
     assert_eq!(abilities.name_len_max, 143);
     memory.rules(|rules| rules.mtime_step_ns = 86_400_000_000_000);
     assert!(!folder.probe().await.expect("probed").keeps_mtime);
+}
+
+/// While what is read back is wrong, nothing gets a real name and no bad temp file stays; afterwards the
+/// file gets the name that it was to have.
+#[tokio::test]
+async fn nothing_gets_its_name_before_it_was_read_back() {
+    for lie in [Lie::FlippedByte, Lie::ShortByOne, Lie::CannotRead] {
+        let (folder, memory) = folder(|rules| rules.lie = Some(lie)).await;
+        let source = source(KEY, 1000);
+        for _try in 0..3 {
+            let failure = folder.send(&source.item, &transfer()).await.expect_err("it reads otherwise");
+            assert_eq!(kind_and_reach(&failure), (FailureKind::DigestMismatch, Reach::Resource), "{lie:?}");
+            assert_eq!(memory.files(), [MARKER]);
+        }
+        memory.rules(|rules| rules.lie = None);
+        let sent = folder.send(&source.item, &transfer()).await;
+        let Ok(Sent::Stored { evidence: Some(Evidence::Verified { method, .. }), .. }) = sent else {
+            panic!("{sent:?}")
+        };
+        assert_eq!(method, ProofMethod::DirectRead);
+        assert_eq!(memory.contents(KEY), Some(source.bytes));
+        assert!(memory.named_unread().is_empty());
+    }
 }

@@ -103,7 +103,7 @@ async fn send_asset(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<S
     inner.use_room(item.content.size);
     let receipt = Receipt::Asset { id: id.clone(), sidecar: attached.map(|attached| attached.hash) };
     arrange(inner, item, &id, None, &transfer.cancel).await?;
-    Ok(Sent::Stored { receipt: receipt.to_string() })
+    Ok(Sent::Stored { receipt: receipt.to_string(), evidence: None })
 }
 
 /// The file's SHA-1: the one that is known of its content, else made of its bytes now.

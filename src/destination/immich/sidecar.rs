@@ -104,7 +104,7 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
     };
     if answer.is_success() {
         transfer.set_bytes_sent(item.content.size);
-        return Ok(Sent::Stored { receipt: Receipt::ToldOf(id).to_string() });
+        return Ok(Sent::Stored { receipt: Receipt::ToldOf(id).to_string(), evidence: None });
     }
     match errors::missing_permission(&answer) {
         Some(_update) => Err(lacks_update()),

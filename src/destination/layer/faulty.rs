@@ -145,6 +145,7 @@ impl Faulty {
         let mut bent =
             Transfer::new(files, transfer.cancel.clone(), transfer.checkpoint.clone(), transfer.saver());
         bent.bytes_sent = Arc::clone(&transfer.bytes_sent);
+        bent.named.clone_from(&transfer.named);
         self.inner.send(item, &bent).await
     }
 

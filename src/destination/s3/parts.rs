@@ -367,7 +367,7 @@ fn stored(inner: &Inner, item: &Item, answer: &Answer) -> Result<Sent, Failure> 
         }
     }
     let tag = root.text_of("ETag").map(|tag| tag.trim_matches('"').to_owned());
-    Ok(Sent::Stored { receipt: tag.unwrap_or_else(|| receipt(answer)) })
+    Ok(Sent::Stored { receipt: tag.unwrap_or_else(|| receipt(answer)), evidence: None })
 }
 
 /// Ends an upload that is ours. One that the server does not know is ended.

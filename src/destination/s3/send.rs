@@ -136,9 +136,9 @@ async fn whole(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<S
                 }
                 Some(true) => {
                     inner.proved(item);
-                    Ok(Sent::Stored { receipt: receipt(&answer) })
+                    Ok(Sent::Stored { receipt: receipt(&answer), evidence: None })
                 }
-                None => Ok(Sent::Stored { receipt: receipt(&answer) }),
+                None => Ok(Sent::Stored { receipt: receipt(&answer), evidence: None }),
             }
         }
     }

@@ -115,7 +115,9 @@ impl Sending<'_> {
                 None => self.begin().await?,
             };
             match self.bring(at).await? {
-                Brought::Done(receipt) => return Ok(Sent::Stored { receipt: receipt.text() }),
+                Brought::Done(receipt) => {
+                    return Ok(Sent::Stored { receipt: receipt.text(), evidence: None });
+                }
                 Brought::Lost(failure) => {
                     self.give_up().await?;
                     last = Some(failure);

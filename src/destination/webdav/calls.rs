@@ -24,7 +24,10 @@ pub(super) const MOVE_WAIT_MAX: Duration = Duration::from_secs(900);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moved {
     /// It has the name.
-    Done,
+    Done {
+        /// The server says that nothing had it before (201, RFC 4918, section 9.9.4).
+        is_new: bool,
+    },
     /// Something has it already.
     Taken,
 }
@@ -34,8 +37,8 @@ pub(super) enum Moved {
 pub(super) struct Told {
     /// The original's modification time, in Unix seconds.
     pub mtime_secs: Option<i64>,
-    /// Its SHA-256 in hexadecimal.
-    pub sha256: Option<String>,
+    /// Its checksum, as the header field `OC-Checksum` has it: `SHA1:` and hexadecimal digits.
+    pub checksum: Option<String>,
 }
 
 /// What a server says of a file.
@@ -201,8 +204,8 @@ impl Calls {
         if let Some(secs) = told.mtime_secs {
             request = request.header("x-oc-mtime", secs.to_string());
         }
-        if let Some(sha256) = &told.sha256 {
-            request = request.header("oc-checksum", format!("SHA256:{sha256}"));
+        if let Some(checksum) = &told.checksum {
+            request = request.header("oc-checksum", checksum.clone());
         }
         let response = self.send(request).await?;
         let is_early = response.is_early;
@@ -249,7 +252,7 @@ impl Calls {
             answer
         };
         match answer.status {
-            200..=299 => Ok(Moved::Done),
+            200..=299 => Ok(Moved::Done { is_new: answer.status == 201 }),
             412 => Ok(Moved::Taken),
             405 | 501 | 502 => {
                 let mut failure = self.failed(&answer, "naming the copy");
@@ -279,6 +282,23 @@ impl Calls {
         match response.status {
             200..=299 | 404 | 410 => Ok(()),
             _ => Err(self.failure(response, "removing a temp file").await),
+        }
+    }
+
+    /// Removes a copy of ours that is no good, unless it has become another since its tag was seen. Says
+    /// whether it is gone.
+    pub(super) async fn remove_unchanged(&self, path: &str, tag: &str) -> Result<bool, Failure> {
+        let mut request = self.request(Method::DELETE, path);
+        // A weak tag never matches here (RFC 9110, section 13.1.1).
+        if tag.starts_with('"') {
+            request = request.header("if-match", tag);
+        }
+        request.takes_html = true;
+        let response = self.send(request).await.map_err(HttpError::into_failure)?;
+        match response.status {
+            200..=299 | 404 | 410 => Ok(true),
+            412 => Ok(false),
+            _ => Err(self.failure(response, "removing a wrong copy").await),
         }
     }
 

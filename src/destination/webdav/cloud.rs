@@ -1,5 +1,5 @@
 //! What Nextcloud adds to WebDAV: where things are, uploads in chunks that survive a kill, checksums
-//! that it computes itself, and a quota that is asked for before sending.
+//! that it computes itself, and a quota that is asked for before sending. ownCloud speaks the same.
 //!
 //! As in Nextcloud's developer manual ("WebDAV", "Chunked file upload v2") and its server's
 //! `ChecksumUpdatePlugin`. What a client says of a checksum is stored unseen there, so only one that
@@ -8,10 +8,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::calls::{Calls, Moved, Seen};
+use super::calls::{Calls, Seen};
+use super::findings::{CHECKSUM_KINDS, Findings};
 use super::xml::Found;
 use super::{Inner, whole};
 use crate::destination::address::{ServerAddress, below};
@@ -22,9 +22,13 @@ use crate::destination::http::{
 use crate::destination::{Item, Phase, Transfer, source};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
-use crate::domain::hash::Blake3;
+use crate::domain::hash::{Blake3, DigestKind};
 use crate::domain::key;
 
+/// The largest answer about capabilities, in bytes.
+const CAPABILITIES_BYTES_MAX: usize = 1 << 20;
+/// The most names of checksums that are read.
+const OFFERED_MAX: usize = 32;
 /// Larger files go in chunks, in bytes.
 pub(super) const WHOLE_MAX: u64 = 10 * 1024 * 1024;
 /// The smallest chunk that is used; the server wants at least 5 MB.
@@ -41,25 +45,6 @@ const QUOTA_FRESH: Duration = Duration::from_secs(30);
 const LATE_LOOKS_MAX: u32 = 20;
 const LATE_LOOK_EVERY: Duration = Duration::from_secs(3);
 const NANOS: i64 = 1_000_000_000;
-
-/// What a probe remembers beyond the common abilities.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Findings {
-    /// The path that Nextcloud is installed at: empty, or with a slash at its beginning only.
-    pub root: String,
-}
-
-impl Findings {
-    pub(super) fn parse(text: &str) -> Self {
-        serde_json::from_str(text).unwrap_or_default()
-    }
-
-    pub(super) fn text(&self) -> String {
-        // A struct of one string always serialises.
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
 
 /// Where things are on one Nextcloud server, for one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +109,7 @@ pub(super) async fn find_root(parts: &ServerParts, address: &ServerAddress) -> R
                     && serde_json::from_slice::<serde_json::Value>(&answer.body)
                         .is_ok_and(|status| status.get("installed").is_some());
                 if is_cloud {
-                    return Ok(Findings { root });
+                    return Ok(Findings { root, ..Findings::default() });
                 }
             }
             // A redirect at the top may lead to where it is.
@@ -144,14 +129,6 @@ pub(super) async fn find_root(parts: &ServerParts, address: &ServerAddress) -> R
 pub(super) struct Cloud {
     uploads: Calls,
     quota: Mutex<Option<(Instant, Option<u64>)>>,
-}
-
-/// What became of the chunks of a file.
-pub(super) enum Assembled {
-    /// The server put them together under the key.
-    Done,
-    /// Something has the key.
-    Taken,
 }
 
 impl Cloud {
@@ -191,18 +168,19 @@ impl Cloud {
     }
 
     /// Sends a file in chunks, beginning with those that an earlier run has not sent, and has the
-    /// server put them together under the key.
+    /// server put them together under the temp name.
     pub(super) async fn send(
         &self,
         inner: &Inner,
         item: &Item,
         transfer: &Transfer,
-    ) -> Result<Assembled, HttpError> {
+        temp: &str,
+    ) -> Result<(), HttpError> {
         let folder = upload_folder(item.token);
         let chunk = CHUNK_BYTES.max(item.content.size.div_ceil(CHUNKS_MAX));
         let state = format!("{{\"chunk\":{chunk}}}");
         transfer.save(Phase::Creating, state.clone()).await?;
-        let target = below(inner.calls.base(), &item.key).to_string();
+        let target = below(inner.calls.base(), temp).to_string();
         let is_same_size =
             transfer.checkpoint.as_ref().is_none_or(|known| known.state == state || known.state.is_empty());
         let there = if is_same_size { self.chunks(&folder).await? } else { None };
@@ -217,11 +195,11 @@ impl Cloud {
         transfer.save(Phase::Sending, state.clone()).await?;
         self.send_chunks(inner, item, transfer, &Upload { folder: &folder, target: &target, chunk, there })
             .await?;
-        transfer.save(Phase::Committing, state).await?;
+        transfer.save(Phase::Proving, state).await?;
         if transfer.cancel.is_cancelled() {
             return Err(HttpError::Cancelled);
         }
-        self.assemble(inner, item, &folder, &target).await
+        self.assemble(inner, item, &folder, temp).await
     }
 
     async fn make_upload(&self, folder: &str, target: &str) -> Result<(), HttpError> {
@@ -296,48 +274,53 @@ impl Cloud {
         Ok(())
     }
 
-    async fn assemble(
-        &self,
-        inner: &Inner,
-        item: &Item,
-        folder: &str,
-        target: &str,
-    ) -> Result<Assembled, HttpError> {
+    async fn assemble(&self, inner: &Inner, item: &Item, folder: &str, temp: &str) -> Result<(), HttpError> {
         let mut request = self
             .uploads
             .request(Method::MOVE, &format!("{folder}/.file"))
-            .header("destination", target)
-            .header("overwrite", "F")
-            .header("oc-total-length", item.content.size.to_string())
-            .header("x-oc-mtime", item.stamp.mtime_ns.div_euclid(NANOS).to_string());
-        if let Some(sha256) = item.digests.sha256 {
-            request = request.header("oc-checksum", format!("SHA256:{}", hex(&sha256)));
+            .header("destination", below(inner.calls.base(), temp).to_string())
+            // Whatever an earlier try has put together there is a temp file of ours.
+            .header("overwrite", "T")
+            .header("oc-total-length", item.content.size.to_string());
+        if !inner.findings.refuses_mtime {
+            request = request.header("x-oc-mtime", item.stamp.mtime_ns.div_euclid(NANOS).to_string());
+        }
+        if let Some(checksum) = inner.findings.checksum_of(item.digests, true) {
+            request = request.header("oc-checksum", checksum);
         }
         request.takes_html = true;
         request.answer_wait = super::calls::MOVE_WAIT_MAX;
         let answer = self.uploads.send(request).await?.excerpt().await;
         match answer.status {
-            200..=299 => Ok(Assembled::Done),
-            412 => Ok(Assembled::Taken),
+            200..=299 => Ok(()),
             // Putting a large file together can outlast the patience of what stands in front.
             502..=504 | 524 => {
                 for _look in 0..LATE_LOOKS_MAX {
                     tokio::time::sleep(LATE_LOOK_EVERY).await;
-                    let seen = inner.calls.head(&item.key).await?;
+                    let seen = inner.calls.head(temp).await?;
                     if seen.and_then(|seen: Seen| seen.size) == Some(item.content.size) {
-                        return Ok(Assembled::Done);
+                        return Ok(());
                     }
                 }
                 Err(self.uploads.failed(&answer, "putting the parts together").into())
             }
-            _ => Err(self.uploads.failed(&answer, "putting the parts together").into()),
+            _ => {
+                let failure = self.uploads.failed(&answer, "putting the parts together");
+                Err(inner.findings.explain_refusal(failure).into())
+            }
         }
     }
 
-    /// The SHA-256 that the server computes of what it has stored, in hexadecimal; `None` where it
-    /// does not do that.
-    pub(super) async fn recalculate(&self, inner: &Inner, path: &str) -> Result<Option<String>, HttpError> {
-        let mut request = inner.calls.request(Method::PATCH, path).header("x-recalculate-hash", "sha256");
+    /// The digest that the server computes of what it has stored, in hexadecimal; `None` where it does
+    /// not do that.
+    pub(super) async fn recalculate(
+        &self,
+        inner: &Inner,
+        path: &str,
+        kind: DigestKind,
+    ) -> Result<Option<String>, HttpError> {
+        let mut request =
+            inner.calls.request(Method::PATCH, path).header("x-recalculate-hash", kind.as_str());
         request.takes_html = true;
         request.answer_wait = super::calls::MOVE_WAIT_MAX;
         let answer = inner.calls.send(request).await?.whole(ANSWER_BYTES_MAX).await?;
@@ -347,9 +330,46 @@ impl Cloud {
         let said = answer.header("oc-checksum").unwrap_or_default();
         let digits = said.split_whitespace().find_map(|one| {
             let (name, digits) = one.split_once(':')?;
-            name.eq_ignore_ascii_case("sha256").then(|| digits.to_ascii_lowercase())
+            name.eq_ignore_ascii_case(kind.as_str()).then(|| digits.to_ascii_lowercase())
         });
-        Ok(digits.filter(|digits| digits.len() == 64))
+        Ok(digits.filter(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit())))
+    }
+
+    /// The digests that the server says it compares with what arrives, the one it likes best first
+    /// (`checksums` of the capabilities, as ownCloud has them). Nothing where it does not say.
+    pub(super) async fn offered_checksums(&self, inner: &Inner) -> Vec<DigestKind> {
+        let mut url = inner.calls.base().clone();
+        url.set_path(&format!("{}/ocs/v2.php/cloud/capabilities", inner.findings.root));
+        url.set_query(Some("format=json"));
+        let request = Request::new(Method::GET, url).header("ocs-apirequest", "true");
+        let Ok(response) = inner.calls.send(request).await else { return Vec::new() };
+        let Ok(answer) = response.whole(CAPABILITIES_BYTES_MAX).await else { return Vec::new() };
+        let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let checksums = said.pointer("/ocs/data/capabilities/checksums");
+        let best = checksums.and_then(|all| all.get("preferredUploadType"));
+        let all = checksums.and_then(|all| all.get("supportedTypes")).and_then(|all| all.as_array());
+        let names = best.into_iter().chain(all.into_iter().flatten()).filter_map(|name| name.as_str());
+        let mut kinds: Vec<DigestKind> = Vec::new();
+        for kind in names.take(OFFERED_MAX).filter_map(|name| DigestKind::parse(&name.to_ascii_lowercase())) {
+            if CHECKSUM_KINDS.contains(&kind) && !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        kinds
+    }
+
+    /// What the server is and its version, in its own words; empty where it does not say.
+    pub(super) async fn software(&self, inner: &Inner) -> String {
+        let mut url = inner.calls.base().clone();
+        url.set_path(&format!("{}/status.php", inner.findings.root));
+        let mut request = Request::new(Method::GET, url);
+        request.takes_html = true;
+        let Ok(response) = inner.calls.send(request).await else { return String::new() };
+        let answer = response.excerpt().await;
+        let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let word = |name: &str| said.get(name).and_then(|value| value.as_str()).unwrap_or_default();
+        let name = if word("productname").is_empty() { "Nextcloud" } else { word("productname") };
+        crate::destination::http::status::plain(&format!("{name} {}", word("versionstring")))
     }
 
     /// Ends uploads of this installation that belong to no record in `keep`. Gives how many.
@@ -400,15 +420,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl From<Assembled> for Moved {
-    fn from(assembled: Assembled) -> Self {
-        match assembled {
-            Assembled::Done => Self::Done,
-            Assembled::Taken => Self::Taken,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -423,7 +434,5 @@ mod tests {
         let at = layout(&parse("nextcloud+https://ann@h"), "").expect("a layout");
         assert_eq!(at.files.as_str(), "https://h/remote.php/dav/files/ann/");
         assert!(layout(&parse("nextcloud+https://h/x"), "").is_err());
-        assert_eq!(Findings::parse(&Findings { root: "/nc".to_owned() }.text()).root, "/nc");
-        assert_eq!(Findings::parse("nonsense"), Findings::default());
     }
 }

@@ -1,7 +1,7 @@
 //! WebDAV (RFC 4918), and Nextcloud, which speaks it with additions of its own ([`cloud`]).
 //!
-//! A copy is put under a temp name in its final folder, its length compared, and given its name by
-//! MOVE with `Overwrite: F`; where a probe saw that the server replaces all the same, the key
+//! A copy is put under a temp name in its final folder, proved there, given its name by MOVE with
+//! `Overwrite: F`, and looked at once more; where a probe saw that the server replaces all the same, the key
 //! carries the hash and is looked at right before. It must never PUT to a key, never MOVE onto
 //! something it did not look for, and never take an answer for proof: only bytes read back, or an
 //! ETag that was seen to be their MD5.
@@ -9,6 +9,7 @@
 mod calls;
 mod clean;
 mod cloud;
+mod findings;
 mod folders;
 mod probe;
 mod prove;
@@ -35,7 +36,8 @@ use crate::domain::key;
 use crate::domain::record::Evidence;
 use crate::domain::target::DestinationKind;
 use calls::{Calls, Moved, Told};
-use cloud::{Cloud, Findings};
+use cloud::Cloud;
+use findings::Findings;
 use folders::Folders;
 
 /// For how long the marker, once seen, is taken to be there still.
@@ -52,6 +54,8 @@ struct Inner {
     folders: Folders,
     /// What Nextcloud has beyond the others.
     cloud: Option<Cloud>,
+    /// What a probe found out about it.
+    findings: Findings,
     /// When the marker was seen last.
     marked: Mutex<Option<Instant>>,
     /// Held while scratch files are made or cleaned up.
@@ -65,9 +69,10 @@ impl WebDav {
     /// `bad_request` when the address makes no sense.
     pub fn new(parts: ServerParts) -> Result<Self, Failure> {
         let address = ServerAddress::parse(parts.kind, &parts.address)?;
+        let findings = parts.abilities.as_ref().map(|abilities| Findings::parse(&abilities.findings));
+        let findings = findings.unwrap_or_default();
         let (base, cloud) = if parts.kind == DestinationKind::Nextcloud {
-            let findings = parts.abilities.as_ref().map(|abilities| Findings::parse(&abilities.findings));
-            let layout = cloud::layout(&address, &findings.unwrap_or_default().root)?;
+            let layout = cloud::layout(&address, &findings.root)?;
             (layout.files.clone(), Some(Cloud::new(&parts, &layout)))
         } else {
             (address.base, None)
@@ -75,6 +80,7 @@ impl WebDav {
         Ok(Self(Arc::new(Inner {
             calls: Calls::new(&parts, base),
             cloud,
+            findings,
             parts,
             turns: Turns::default(),
             folders: Folders::default(),
@@ -193,10 +199,10 @@ impl Inner {
             },
             Err(failure) => Err(failure),
         };
-        if !matches!(outcome, Ok(Moved::Done)) {
+        if !matches!(outcome, Ok(Moved::Done { .. })) {
             self.calls.remove(&temp).await.ok();
         }
-        Ok(outcome? == Moved::Done)
+        Ok(outcome? != Moved::Taken)
     }
 }
 

@@ -7,16 +7,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::calls::{Calls, Moved, Told};
 use super::clean::clean_home;
-use super::cloud::hex;
-use super::prove::md5_in;
+use super::cloud::Cloud;
+use super::findings::{CHECKSUM_KINDS, Findings, digits_of};
+use super::prove::{is_same_tag, md5_in};
 use super::{Inner, whole};
+use crate::base::digester::Digester;
 use crate::destination::Abilities;
 use crate::destination::address::below;
 use crate::destination::http::{HttpError, Method, Request, parse_http_date};
 use crate::destination::marker::HOME;
 use crate::destination::shelf;
-use crate::domain::failure::{Failure, FailureKind};
-use crate::domain::hash::{DigestKind, DigestSet};
+use crate::domain::failure::{Failure, FailureKind, Reach};
+use crate::domain::hash::{DigestKind, Digests};
 use crate::domain::record::ProofMethod;
 
 /// Scratch folders are named this and 16 hexadecimal characters.
@@ -27,6 +29,13 @@ const TRIAL_PREFIX: &str = ".safelight-try-";
 const NAME_LENGTHS: [u32; 4] = [255, 250, 143, 110];
 /// 2001-02-03T04:05:07Z.
 const MTIME_SECS: i64 = 981_173_107;
+/// How many want one name at the same moment, and how often that is tried.
+const RIVALS: usize = 4;
+const RACES: usize = 8;
+/// Servers that look for a name and take it in two steps, by the beginning of what they call
+/// themselves: a race that they win by luck shows nothing. Apache's mod_dav asks the file system first
+/// and renames afterwards (`dav_fs_move_resource`).
+const NAMES_IN_TWO_STEPS: [&str; 1] = ["Apache"];
 /// How many transfers help at once.
 const CONCURRENT_MAX: u32 = 8;
 
@@ -118,7 +127,7 @@ fn above(inner: &Inner) -> Result<Option<crate::destination::http::Url>, Failure
 async fn in_scratch(inner: &Inner, scratch: &str, uuid: String) -> Result<Abilities, Failure> {
     let calls = &inner.calls;
     calls.make_dir(scratch).await.map_err(whole)?;
-    let tried = Trial { inner, scratch }.all(uuid).await;
+    let tried = Trial { inner, scratch, refuses_mtime: false }.all(uuid).await;
     let removed = calls.remove(&format!("{scratch}/")).await;
     let abilities = tried.map_err(whole)?;
     removed.map_err(whole)?;
@@ -128,7 +137,13 @@ async fn in_scratch(inner: &Inner, scratch: &str, uuid: String) -> Result<Abilit
 struct Trial<'a> {
     inner: &'a Inner,
     scratch: &'a str,
+    /// A request that tells a modification time was refused, and without it taken.
+    refuses_mtime: bool,
 }
+
+/// Two small files that everything is tried with.
+const A: &[u8] = b"a safe light";
+const B: &[u8] = b"is red";
 
 impl Trial<'_> {
     fn at(&self, name: &str) -> String {
@@ -136,30 +151,46 @@ impl Trial<'_> {
     }
 
     async fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        self.put_told(name, bytes, None).await
+    }
+
+    async fn put_told(&self, name: &str, bytes: &[u8], checksum: Option<String>) -> Result<(), Failure> {
         let stop = CancellationToken::new();
         let body = Bytes::copy_from_slice(bytes);
-        // A wrong checksum: a server that repeats what it was told is not believed.
-        let told = Told { mtime_secs: Some(MTIME_SECS), sha256: Some("0".repeat(64)) };
+        let told = Told { mtime_secs: (!self.refuses_mtime).then_some(MTIME_SECS), checksum };
         let put = self.inner.calls.put(&self.at(name), body, &told, &stop).await;
         put.map(drop).map_err(HttpError::into_failure)
     }
 
-    async fn all(&self, uuid: String) -> Result<Abilities, Failure> {
-        self.put("a", b"a safe light").await?;
-        self.put("b", b"is red").await?;
-        let has_md5 = self.has_md5_etags().await?;
-        let has_sha256 = self.computes_sha256().await?;
-        let keeps_mtime = self.keeps_mtime().await?;
+    async fn all(&mut self, uuid: String) -> Result<Abilities, Failure> {
+        if let Err(failure) = self.put("a", A).await {
+            // What is told beside the bytes may be at fault.
+            self.refuses_mtime = true;
+            self.put("a", A).await.map_err(|_still| failure)?;
+        }
+        self.put("b", B).await?;
+        let checksum = self.compared_checksum().await;
+        let shown = self.shown_digest().await?;
+        let keeps_mtime = !self.refuses_mtime && self.keeps_mtime().await?;
+        let note = self.software().await;
+        // What is not seen to hold is taken not to hold.
+        let keeps_tag = self.keeps_tags().await.unwrap_or(false);
         let no_replace = self.leaves_names_alone().await?;
+        let is_known = self.inner.cloud.is_none()
+            && NAMES_IN_TWO_STEPS.iter().any(|name| note.trim_start().starts_with(name));
+        let names_once = no_replace && !is_known && self.names_once().await.unwrap_or(false);
         let case_sensitive = self.inner.calls.head(&self.at("B")).await?.is_none();
         let name_len_max = self.longest_name().await?;
-        let proof = if has_md5 || has_sha256 { ProofMethod::ServerDigest } else { ProofMethod::ReadBack };
-        let mut trusted = DigestSet::NONE;
-        if has_sha256 {
-            trusted = trusted.with(DigestKind::Sha256);
-        } else if has_md5 {
-            trusted = trusted.with(DigestKind::Md5);
-        }
+        let proof = if shown.is_some() { ProofMethod::ServerDigest } else { ProofMethod::ReadBack };
+        let name = |kind: DigestKind| kind.as_str().to_owned();
+        let findings = Findings {
+            keeps_tag,
+            names_once,
+            checksum: checksum.map(name),
+            shown: shown.map(name),
+            refuses_mtime: self.refuses_mtime,
+            ..self.inner.findings.clone()
+        };
         Ok(Abilities {
             uuid,
             can_resume: self.inner.cloud.is_some(),
@@ -170,34 +201,70 @@ impl Trial<'_> {
             concurrent_max: CONCURRENT_MAX,
             name_len_max,
             size_max: None,
-            note: self.software().await?,
-            trusted_digests: trusted,
-            findings: self.inner.abilities().findings,
+            note,
+            trusted_digests: [checksum, shown].into_iter().flatten().collect(),
+            findings: findings.text(),
         })
+    }
+
+    /// The digest that the server compares with what arrives, found by trying those that it offers: a
+    /// wrong one is refused and the right one is taken. A server that takes a wrong one compares none.
+    async fn compared_checksum(&self) -> Option<DigestKind> {
+        let offered = match &self.inner.cloud {
+            Some(cloud) => cloud.offered_checksums(self.inner).await,
+            None => Vec::new(),
+        };
+        let kinds = if offered.is_empty() { CHECKSUM_KINDS.to_vec() } else { offered };
+        for (number, kind) in kinds.into_iter().enumerate() {
+            let told = |bytes: &[u8]| {
+                let digits = digits_of(digests_of(bytes), kind)?;
+                Some(format!("{}:{digits}", kind.as_str().to_ascii_uppercase()))
+            };
+            let name = format!("k{number}");
+            match self.put_told(&name, A, told(B)).await {
+                Ok(()) => return None,
+                Err(failure) if failure.reach == Reach::Resource => {}
+                Err(_trouble) => return None,
+            }
+            if self.put_told(&name, A, told(A)).await.is_ok() {
+                return Some(kind);
+            }
+        }
+        None
+    }
+
+    /// The digest that the server shows of what it has stored: computed when it is asked to, or its
+    /// ETags.
+    async fn shown_digest(&self) -> Result<Option<DigestKind>, Failure> {
+        if let Some(cloud) = &self.inner.cloud {
+            for kind in CHECKSUM_KINDS {
+                if self.computes(cloud, kind).await? {
+                    return Ok(Some(kind));
+                }
+            }
+            return Ok(None);
+        }
+        Ok(self.has_md5_etags().await?.then_some(DigestKind::Md5))
     }
 
     /// Whether ETags are the MD5 of what is stored, seen on two different files.
     async fn has_md5_etags(&self) -> Result<bool, Failure> {
-        use md5::Digest as _;
-        for (name, bytes) in [("a", b"a safe light".as_slice()), ("b", b"is red")] {
+        for (name, bytes) in [("a", A), ("b", B)] {
             let seen = self.inner.calls.head(&self.at(name)).await?;
             let etag = seen.and_then(|seen| seen.etag).and_then(|etag| md5_in(&etag));
-            if etag != Some(hex(&md5::Md5::digest(bytes))) {
+            if etag.is_none() || etag != digits_of(digests_of(bytes), DigestKind::Md5) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Whether the server computes a SHA-256 of what it has stored: seen on two different files, of
-    /// which it was told a wrong one.
-    async fn computes_sha256(&self) -> Result<bool, Failure> {
-        use sha2::Digest as _;
-        let Some(cloud) = &self.inner.cloud else { return Ok(false) };
-        for (name, bytes) in [("a", b"a safe light".as_slice()), ("b", b"is red")] {
-            let said =
-                cloud.recalculate(self.inner, &self.at(name)).await.map_err(HttpError::into_failure)?;
-            if said != Some(hex(&sha2::Sha256::digest(bytes))) {
+    /// Whether the server computes this digest of what it has stored: seen on two different files.
+    async fn computes(&self, cloud: &Cloud, kind: DigestKind) -> Result<bool, Failure> {
+        for (name, bytes) in [("a", A), ("b", B)] {
+            let said = cloud.recalculate(self.inner, &self.at(name), kind).await;
+            let said = said.map_err(HttpError::into_failure)?;
+            if said.is_none() || said != digits_of(digests_of(bytes), kind) {
                 return Ok(false);
             }
         }
@@ -210,23 +277,72 @@ impl Trial<'_> {
         Ok(modified.and_then(|text| parse_http_date(&text)).is_some_and(|at| at.0 == MTIME_SECS * 1000))
     }
 
-    /// Whether MOVE with `Overwrite: F` onto an existing name is refused and leaves it alone.
+    /// Whether MOVE with `Overwrite: F` onto an existing name is refused, in whatever words, and leaves
+    /// it alone.
     async fn leaves_names_alone(&self) -> Result<bool, Failure> {
-        let moved = self.inner.calls.rename(&self.at("a"), &self.at("b")).await?;
+        let moved = self.inner.calls.rename(&self.at("a"), &self.at("b")).await;
+        if matches!(moved, Ok(Moved::Done { .. })) {
+            return Ok(false);
+        }
         let kept = self.inner.calls.read_small(&self.at("b"), 64).await?;
-        if moved == Moved::Done {
+        if kept.as_deref() != Some(B) {
             return Ok(false);
         }
-        if kept.as_deref() != Some(b"is red") {
-            return Ok(false);
-        }
+        // What is refused for another reason is refused here too.
         match self.inner.calls.rename(&self.at("a"), &self.at("c")).await? {
-            Moved::Done => Ok(true),
+            Moved::Done { .. } => Ok(true),
             Moved::Taken => Err(Failure::destination(
                 FailureKind::Protocol,
                 "the server says that a name is taken which nothing has",
             )),
         }
+    }
+
+    /// Whether an ETag says which file has a name: two files of one length have two, written one after
+    /// the other under one name too, and each keeps its own when it gets another name.
+    async fn keeps_tags(&self) -> Result<bool, Failure> {
+        let calls = &self.inner.calls;
+        self.put("t", B).await?;
+        let first = self.tag("t").await?;
+        self.put("t", b"or not").await?;
+        let second = self.tag("t").await?;
+        let (Some(first), Some(second), Some(other)) = (first, second, self.tag("b").await?) else {
+            return Ok(false);
+        };
+        let is_told_apart = !is_same_tag(&first, &second) && !is_same_tag(&second, &other);
+        if !is_told_apart || calls.rename(&self.at("t"), &self.at("u")).await? == Moved::Taken {
+            return Ok(false);
+        }
+        let after = self.tag("u").await?;
+        Ok(after.is_some_and(|after| is_same_tag(&second, &after)))
+    }
+
+    async fn tag(&self, name: &str) -> Result<Option<String>, Failure> {
+        Ok(self.inner.calls.head(&self.at(name)).await?.and_then(|seen| seen.etag))
+    }
+
+    /// Whether only one of several gets a name that all want at the same moment, and has it.
+    async fn names_once(&self) -> Result<bool, Failure> {
+        for race in 0..RACES {
+            let names: Vec<String> = (0..RIVALS).map(|rival| format!("r{race}-{rival}")).collect();
+            let puts = names.iter().map(|name| self.put(name, name.as_bytes()));
+            futures_util::future::try_join_all(puts).await?;
+            let goal = self.at(&format!("r{race}"));
+            let moves = names.iter().map(|name| {
+                let (from, goal) = (self.at(name), &goal);
+                async move { self.inner.calls.rename(&from, goal).await }
+            });
+            let moved = futures_util::future::join_all(moves).await;
+            // Who is refused may be told so in any way; a server that locks names says 423.
+            let is_first = |moved: &Result<Moved, Failure>| matches!(moved, Ok(Moved::Done { .. }));
+            let mut winners = names.iter().zip(&moved).filter(|(_name, moved)| is_first(moved));
+            let (Some((winner, _moved)), None) = (winners.next(), winners.next()) else { return Ok(false) };
+            let kept = self.inner.calls.read_small(&goal, 64).await?;
+            if kept.as_deref() != Some(winner.as_bytes()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn longest_name(&self) -> Result<u32, Failure> {
@@ -241,12 +357,21 @@ impl Trial<'_> {
         Err(last.unwrap_or_else(|| Failure::destination(FailureKind::Protocol, "no name is taken")))
     }
 
-    /// What answers there, in its own words.
-    async fn software(&self) -> Result<String, Failure> {
+    /// What answers there, in its own words; empty where it says nothing.
+    async fn software(&self) -> String {
+        if let Some(cloud) = &self.inner.cloud {
+            return cloud.software(self.inner).await;
+        }
         let mut request = Request::new(Method::OPTIONS, self.inner.calls.base().clone());
         request.takes_html = true;
-        let answer = self.inner.calls.send(request).await.map_err(HttpError::into_failure)?;
-        let name = answer.headers.get("server").unwrap_or_default();
-        Ok(crate::destination::http::status::plain(name))
+        let Ok(response) = self.inner.calls.send(request).await else { return String::new() };
+        let answer = response.excerpt().await;
+        crate::destination::http::status::plain(answer.headers.get("server").unwrap_or_default())
     }
+}
+
+fn digests_of(bytes: &[u8]) -> Digests {
+    let mut digester = Digester::new(CHECKSUM_KINDS.into_iter().collect());
+    digester.update(bytes);
+    digester.finish().digests
 }

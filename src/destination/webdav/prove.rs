@@ -1,11 +1,13 @@
-//! Proof: bytes read back, or an ETag that a probe saw to be the MD5 of what is stored.
+//! Proof: bytes read back, or a digest that a probe saw to be that of what is stored.
+//!
+//! The same comparison serves a temp name, before it is given up for the key, and the key itself.
 
 use tokio_util::sync::CancellationToken;
 
 use super::calls::Seen;
-use super::cloud::{Cloud, hex};
+use super::findings::digits_of;
 use super::{Inner, check_key};
-use crate::destination::http::HttpError;
+use crate::destination::http::{HttpError, Response};
 use crate::destination::{Item, Transfer};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{Blake3, ContentHash, DigestKind};
@@ -16,104 +18,136 @@ use crate::domain::record::{Evidence, ProofMethod};
 pub(super) enum Same {
     Equal(ProofMethod),
     Other,
-    Gone,
+}
+
+/// Which of the item's digests the server is asked for, or that its bytes are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Method {
+    /// The server computes this digest of what it has stored; the item's, in hexadecimal.
+    Recalculated(DigestKind, String),
+    /// The ETag is the MD5 of what is stored; the item's, in hexadecimal.
+    Md5Tag(String),
+    /// The bytes themselves.
+    ReadBack,
+}
+
+/// Something that has a name at the server, found and not compared yet.
+pub(super) struct Opened {
+    /// What the server says of it.
+    pub seen: Seen,
+    method: Method,
+    /// Its bytes, where they are to be read.
+    body: Option<Response>,
 }
 
 pub(super) async fn prove(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Evidence, Failure> {
     check_key(&item.key)?;
     inner.identify().await?;
     let stopped = || Failure::transient(FailureKind::Timeout, "stopped before the copy was read");
-    let same = match check(inner, item, &transfer.cancel).await {
+    let proof = Proof { inner, item, must_read: transfer.must_read, stop: &transfer.cancel };
+    let same = match proof.at(&item.key).await {
         Ok(same) => same,
         Err(HttpError::Cancelled) => return Err(stopped()),
         Err(HttpError::Failed(failure)) => return Err(inner.explain(failure).await),
     };
     match same {
-        Same::Equal(method) => Ok(Evidence::Verified { method, at: inner.parts.clock.now() }),
-        Same::Other => Err(Failure::transient(
-            FailureKind::DigestMismatch,
-            "what the server has is not the same as the original",
-        )),
-        Same::Gone => {
-            Err(Failure::transient(FailureKind::NotFound, format!("there is no copy: {}", item.key)))
+        Some(Same::Equal(method)) => Ok(Evidence::Verified { method, at: inner.parts.clock.now() }),
+        Some(Same::Other) => Err(mismatch()),
+        None => Err(Failure::transient(FailureKind::NotFound, format!("there is no copy: {}", item.key))),
+    }
+}
+
+pub(super) fn mismatch() -> Failure {
+    Failure::transient(FailureKind::DigestMismatch, "what the server has is not the same as the original")
+}
+
+/// Compares an item with what the server has under a name.
+pub(super) struct Proof<'a> {
+    pub inner: &'a Inner,
+    pub item: &'a Item,
+    /// Every byte is to be read, whatever digests the server tells.
+    pub must_read: bool,
+    pub stop: &'a CancellationToken,
+}
+
+impl Proof<'_> {
+    /// Whether what is at `path` is the item; `None` when nothing is there.
+    async fn at(&self, path: &str) -> Result<Option<Same>, HttpError> {
+        match self.open(path).await? {
+            None => Ok(None),
+            Some(opened) => self.compare(path, opened).await.map(Some),
         }
     }
-}
 
-async fn check(inner: &Inner, item: &Item, stop: &CancellationToken) -> Result<Same, HttpError> {
-    if let Some(wanted) = sha256_of(inner, item)
-        && let Some(cloud) = &inner.cloud
-    {
-        return match inner.calls.head(&item.key).await? {
-            None => Ok(Same::Gone),
-            Some(seen) => recalculated(inner, cloud, item, &seen, &wanted, stop).await,
+    /// Looks at what is at `path`, as far as that costs one request; `None` when nothing is there.
+    pub(super) async fn open(&self, path: &str) -> Result<Option<Opened>, HttpError> {
+        let method = self.method();
+        if method != Method::ReadBack {
+            let seen = self.inner.calls.head(path).await?;
+            return Ok(seen.map(|seen| Opened { seen, method, body: None }));
+        }
+        let body = self.inner.calls.get(path, self.stop).await?;
+        Ok(body.map(|body| {
+            // What is read back shows its length and its tag too.
+            let etag = body.headers.get("etag").map(str::to_owned);
+            Opened { seen: Seen { size: body.content_length(), etag }, method, body: Some(body) }
+        }))
+    }
+
+    /// Whether what was found at `path` is the item.
+    pub(super) async fn compare(&self, path: &str, opened: Opened) -> Result<Same, HttpError> {
+        let Opened { seen, method, body } = opened;
+        let is_digest = method != Method::ReadBack;
+        if seen.size.is_some_and(|size| size != self.item.content.size) || is_digest && seen.size.is_none() {
+            return Ok(Same::Other);
+        }
+        let equal_if = |is_equal| if is_equal { Same::Equal(ProofMethod::ServerDigest) } else { Same::Other };
+        match (method, &self.inner.cloud, seen.etag) {
+            (Method::Recalculated(kind, wanted), Some(cloud), _) => {
+                match cloud.recalculate(self.inner, path, kind).await? {
+                    Some(found) => Ok(equal_if(found == wanted)),
+                    // It does so no more; the bytes themselves are still there to be read.
+                    None => self.read_back(path, None).await,
+                }
+            }
+            (Method::Md5Tag(wanted), _, Some(etag)) => {
+                Ok(equal_if(md5_in(&etag).is_some_and(|theirs| theirs == wanted)))
+            }
+            _ => self.read_back(path, body).await,
+        }
+    }
+
+    fn method(&self) -> Method {
+        let kind = self.inner.findings.shown_kind(self.inner.abilities().trusted_digests);
+        let Some(kind) = kind.filter(|_kind| !self.must_read) else { return Method::ReadBack };
+        match digits_of(self.item.digests, kind) {
+            Some(digits) if self.inner.cloud.is_some() => Method::Recalculated(kind, digits),
+            Some(digits) if kind == DigestKind::Md5 => Method::Md5Tag(digits),
+            _ => Method::ReadBack,
+        }
+    }
+
+    async fn read_back(&self, path: &str, body: Option<Response>) -> Result<Same, HttpError> {
+        let size = self.item.content.size;
+        let body = match body {
+            Some(body) => Some(body),
+            None => self.inner.calls.get(path, self.stop).await?,
         };
+        // What was there a moment ago is gone: it is not the item's.
+        let Some(mut body) = body else { return Ok(Same::Other) };
+        if body.content_length().is_some_and(|length| length != size) {
+            return Ok(Same::Other);
+        }
+        let mut hasher = blake3::Hasher::new();
+        while let Some(chunk) = body.chunk().await? {
+            hasher.update(&chunk);
+            if hasher.count() > size {
+                return Ok(Same::Other);
+            }
+        }
+        let read = ContentHash { blake3: Blake3(*hasher.finalize().as_bytes()), size: hasher.count() };
+        Ok(if read == self.item.content { Same::Equal(ProofMethod::ReadBack) } else { Same::Other })
     }
-    if md5_of(inner, item).is_none() {
-        // What is read back shows its length too.
-        return read_back(inner, item, stop).await;
-    }
-    match inner.calls.head(&item.key).await? {
-        None => Ok(Same::Gone),
-        Some(seen) => compare(inner, item, &seen, stop).await,
-    }
-}
-
-/// Compares the item with what the server says of the file under its key, and where that is not
-/// enough, with its bytes.
-pub(super) async fn compare(
-    inner: &Inner,
-    item: &Item,
-    seen: &Seen,
-    stop: &CancellationToken,
-) -> Result<Same, HttpError> {
-    if seen.size != Some(item.content.size) {
-        return Ok(Same::Other);
-    }
-    if let Some(wanted) = sha256_of(inner, item)
-        && let Some(cloud) = &inner.cloud
-    {
-        return recalculated(inner, cloud, item, seen, &wanted, stop).await;
-    }
-    if let (Some(md5), Some(etag)) = (md5_of(inner, item), &seen.etag) {
-        let is_equal = md5_in(etag).is_some_and(|theirs| theirs == md5);
-        return Ok(if is_equal { Same::Equal(ProofMethod::ServerDigest) } else { Same::Other });
-    }
-    read_back(inner, item, stop).await
-}
-
-/// Has the server read what it has stored and compares what it finds.
-async fn recalculated(
-    inner: &Inner,
-    cloud: &Cloud,
-    item: &Item,
-    seen: &Seen,
-    wanted: &str,
-    stop: &CancellationToken,
-) -> Result<Same, HttpError> {
-    if seen.size != Some(item.content.size) {
-        return Ok(Same::Other);
-    }
-    match cloud.recalculate(inner, &item.key).await? {
-        Some(found) if found == wanted => Ok(Same::Equal(ProofMethod::ServerDigest)),
-        Some(_other) => Ok(Same::Other),
-        // It does so no more; the bytes themselves are still there to be read.
-        None => read_back(inner, item, stop).await,
-    }
-}
-
-/// The item's SHA-256 in hexadecimal, where the server was seen to compute it and it is known.
-fn sha256_of(inner: &Inner, item: &Item) -> Option<String> {
-    let is_trusted = inner.abilities().trusted_digests.contains(DigestKind::Sha256);
-    item.digests.sha256.filter(|_known| is_trusted).map(|digest| hex(&digest))
-}
-
-/// The item's MD5 in hexadecimal, where ETags are that and it is known.
-fn md5_of(inner: &Inner, item: &Item) -> Option<String> {
-    if !inner.abilities().trusted_digests.contains(DigestKind::Md5) {
-        return None;
-    }
-    item.digests.md5.map(|digest| hex(&digest))
 }
 
 /// The hexadecimal digits of a strong ETag that could be an MD5.
@@ -123,20 +157,14 @@ pub(super) fn md5_in(etag: &str) -> Option<String> {
     is_md5.then(|| digits.to_ascii_lowercase())
 }
 
-async fn read_back(inner: &Inner, item: &Item, stop: &CancellationToken) -> Result<Same, HttpError> {
-    let Some(mut response) = inner.calls.get(&item.key, stop).await? else { return Ok(Same::Gone) };
-    if response.content_length().is_some_and(|length| length != item.content.size) {
-        return Ok(Same::Other);
-    }
-    let mut hasher = blake3::Hasher::new();
-    while let Some(chunk) = response.chunk().await? {
-        hasher.update(&chunk);
-        if hasher.count() > item.content.size {
-            return Ok(Same::Other);
-        }
-    }
-    let read = ContentHash { blake3: Blake3(*hasher.finalize().as_bytes()), size: hasher.count() };
-    Ok(if read == item.content { Same::Equal(ProofMethod::ReadBack) } else { Same::Other })
+/// Whether two ETags are the same by weak comparison (RFC 9110, section 8.8.3.2): Apache calls the tag
+/// of a file weak for the first second of its life, and the same tag strong from then on.
+pub(super) fn is_same_tag(a: &str, b: &str) -> bool {
+    let opaque = |tag: &str| {
+        let tag = tag.trim();
+        tag.strip_prefix("W/").unwrap_or(tag).to_owned()
+    };
+    opaque(a) == opaque(b) && opaque(a).len() > "\"\"".len()
 }
 
 #[cfg(test)]
@@ -150,5 +178,11 @@ mod tests {
         for other in [format!("W/\"{md5}\""), md5.to_owned(), format!("\"{md5}0\""), "\"\"".to_owned()] {
             assert_eq!(md5_in(&other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn tags_compare_weakly() {
+        assert!(is_same_tag("W/\"a-1\"", "\"a-1\"") && is_same_tag("\"a\"", "\"a\""));
+        assert!(!is_same_tag("\"a\"", "\"b\"") && !is_same_tag("\"\"", "\"\"") && !is_same_tag("", ""));
     }
 }

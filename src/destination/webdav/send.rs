@@ -1,18 +1,19 @@
-//! Sending one file: look for the effect, PUT under a temp name, compare, MOVE.
+//! Sending one file: look for the effect, PUT under a temp name, prove it there, MOVE, look once more.
 
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::calls::{Moved, Seen, Told};
-use super::cloud::{self, Cloud, hex};
+use super::cloud;
 use super::folders::Hint;
-use super::prove::{self, Same};
+use super::prove::{self, Proof, Same, is_same_tag};
 use super::{Inner, check_key, split};
 use crate::destination::http::{HttpError, SourceRange};
-use crate::destination::{Item, Phase, Sent, Transfer, source};
+use crate::destination::{Item, NamedCopy, Phase, Sent, Transfer, source};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::key;
+use crate::domain::record::{Evidence, ProofMethod};
 
 const NANOS: i64 = 1_000_000_000;
 
@@ -43,6 +44,21 @@ struct Job<'a> {
     transfer: &'a Transfer,
 }
 
+/// A copy that was proved under its temp name.
+struct Proved {
+    method: ProofMethod,
+    /// What the server said of it there.
+    seen: Seen,
+}
+
+/// What came of meeting something under the key.
+enum Met {
+    /// The send ends so.
+    End(Sent),
+    /// It was a wrong copy of ours and is gone.
+    Removed,
+}
+
 impl Job<'_> {
     fn stop(&self) -> &CancellationToken {
         &self.transfer.cancel
@@ -59,51 +75,123 @@ impl Job<'_> {
         let hint = self.inner.folders.hint(&self.inner.calls, folder, name).await?;
         if hint == Hint::Ask
             && let Some(seen) = self.inner.calls.head(&self.item.key).await?
+            && let Met::End(sent) = self.meet(&seen).await?
         {
-            return self.meet(&seen).await;
+            return Ok(sent);
         }
         if self.stop().is_cancelled() {
             return Ok(Sent::Cancelled);
         }
         self.look_at_source().await?;
+        let proved = match self.leftover().await? {
+            Some(proved) => proved,
+            None => self.bring_and_prove(folder).await?,
+        };
+        self.transfer.save(Phase::Committing, String::new()).await?;
+        if self.stop().is_cancelled() {
+            return Err(HttpError::Cancelled);
+        }
+        self.name_it(&proved).await
+    }
+
+    fn proof(&self) -> Proof<'_> {
+        Proof { inner: self.inner, item: self.item, must_read: self.transfer.must_read, stop: self.stop() }
+    }
+
+    /// What an earlier run had brought under the temp name and not named any more, if it is whole.
+    async fn leftover(&self) -> Result<Option<Proved>, HttpError> {
+        let phase = self.transfer.checkpoint.as_ref().map(|checkpoint| checkpoint.phase);
+        if !matches!(phase, Some(Phase::Proving | Phase::Committing)) {
+            return Ok(None);
+        }
+        let temp = self.temp();
+        let Some(opened) = self.proof().open(&temp).await? else { return Ok(None) };
+        let seen = opened.seen.clone();
+        match self.proof().compare(&temp, opened).await? {
+            Same::Equal(method) => {
+                self.transfer.set_bytes_sent(self.item.content.size);
+                Ok(Some(Proved { method, seen }))
+            }
+            Same::Other => {
+                self.inner.calls.remove(&temp).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Brings all bytes under the temp name and proves them there. A bad copy is removed and sent once
+    /// more.
+    async fn bring_and_prove(&self, folder: &str) -> Result<Proved, HttpError> {
+        let temp = self.temp();
+        for is_last in [false, true] {
+            self.bring(folder).await?;
+            let Some(opened) = self.proof().open(&temp).await? else {
+                let details = "the server took the file and does not have it";
+                return Err(Failure::transient(FailureKind::Server, details).into());
+            };
+            let seen = opened.seen.clone();
+            if let Same::Equal(method) = self.proof().compare(&temp, opened).await? {
+                return Ok(Proved { method, seen });
+            }
+            self.inner.calls.remove(&temp).await.ok();
+            match seen.size {
+                Some(size) if size != self.item.content.size => {
+                    let details = format!("the server kept {size} of {} bytes", self.item.content.size);
+                    return Err(Failure::transient(FailureKind::Server, details).into());
+                }
+                _ if is_last => return Err(prove::mismatch().into()),
+                _ => {}
+            }
+        }
+        Err(prove::mismatch().into())
+    }
+
+    /// Brings all bytes under the temp name.
+    async fn bring(&self, folder: &str) -> Result<(), HttpError> {
         if let Some(cloud) = &self.inner.cloud {
             cloud.check_room(self.inner, self.item.content.size).await?;
             if self.item.content.size > cloud::WHOLE_MAX {
-                return self.in_chunks(cloud, folder).await;
+                self.inner.folders.make(&self.inner.calls, folder).await?;
+                return cloud.send(self.inner, self.item, self.transfer, &self.temp()).await;
             }
         }
         self.transfer.save(Phase::Sending, String::new()).await?;
         self.inner.folders.make(&self.inner.calls, folder).await?;
         self.put().await?;
-        self.transfer.save(Phase::Committing, String::new()).await?;
-        if self.stop().is_cancelled() {
-            return Err(HttpError::Cancelled);
-        }
-        self.name_it().await
+        Ok(self.transfer.save(Phase::Proving, String::new()).await?)
     }
 
-    /// A large file to Nextcloud: in chunks, which it puts together under the key.
-    async fn in_chunks(&self, cloud: &Cloud, folder: &str) -> Result<Sent, HttpError> {
-        self.inner.folders.make(&self.inner.calls, folder).await?;
-        let moved = cloud.send(self.inner, self.item, self.transfer).await?;
-        self.named(moved.into()).await
-    }
-
-    /// What has the key already: equal bytes, or others.
-    async fn meet(&self, seen: &Seen) -> Result<Sent, HttpError> {
-        match prove::compare(self.inner, self.item, seen, self.stop()).await? {
-            Same::Equal(_method) => {
-                self.inner.calls.remove(&self.temp()).await.ok();
-                if let Some(cloud) = &self.inner.cloud
-                    && self.item.content.size > cloud::WHOLE_MAX
-                {
-                    cloud.forget_upload(self.item.token).await;
-                }
-                self.transfer.set_bytes_sent(self.item.content.size);
-                Ok(Sent::AlreadyThere { receipt: seen.etag.clone().unwrap_or_default() })
+    /// What has the key already: equal bytes, a wrong copy of ours that was never verified and is
+    /// removed, or others.
+    async fn meet(&self, seen: &Seen) -> Result<Met, HttpError> {
+        if seen.size == Some(self.item.content.size)
+            && let Some(opened) = self.proof().open(&self.item.key).await?
+            && let Same::Equal(_method) = self.proof().compare(&self.item.key, opened).await?
+        {
+            self.inner.calls.remove(&self.temp()).await.ok();
+            if let Some(cloud) = &self.inner.cloud
+                && self.item.content.size > cloud::WHOLE_MAX
+            {
+                cloud.forget_upload(self.item.token).await;
             }
-            Same::Other | Same::Gone => Ok(Sent::KeyTaken),
+            self.transfer.set_bytes_sent(self.item.content.size);
+            return Ok(Met::End(Sent::AlreadyThere { receipt: seen.etag.clone().unwrap_or_default() }));
         }
+        match &self.transfer.named {
+            Some(copy) if self.remove_if_ours(copy).await? => Ok(Met::Removed),
+            _ => Ok(Met::End(Sent::KeyTaken)),
+        }
+    }
+
+    /// Removes a wrong copy of ours that has the key, as long as it still is the one that got its name
+    /// then. Says whether it did.
+    async fn remove_if_ours(&self, copy: &NamedCopy) -> Result<bool, HttpError> {
+        let calls = &self.inner.calls;
+        let Some(now) = calls.head(&self.item.key).await? else { return Ok(true) };
+        let is_same = copy.key == self.item.key
+            && now.size == Some(copy.size)
+            && now.etag.as_deref().is_some_and(|tag| is_same_tag(tag, &copy.tag));
+        Ok(is_same && calls.remove_unchanged(&self.item.key, &copy.tag).await?)
     }
 
     /// For a source that is gone or has changed nothing should be made at the destination.
@@ -138,64 +226,104 @@ impl Job<'_> {
     async fn put_once(&self, temp: &str) -> Result<(), HttpError> {
         self.transfer.set_bytes_sent(0);
         let body = SourceRange::whole(self.item, self.transfer, &self.inner.parts.executor);
+        let findings = &self.inner.findings;
+        let mtime_secs = self.item.stamp.mtime_ns.div_euclid(NANOS);
         let told = Told {
-            mtime_secs: Some(self.item.stamp.mtime_ns.div_euclid(NANOS)),
-            sha256: self
-                .item
-                .digests
-                .sha256
-                .filter(|_known| self.inner.cloud.is_some())
-                .map(|digest| hex(&digest)),
+            mtime_secs: (!findings.refuses_mtime).then_some(mtime_secs),
+            checksum: findings.checksum_of(self.item.digests, self.inner.cloud.is_some()),
         };
-        self.inner.calls.put(temp, body, &told, self.stop()).await?;
-        let seen = self.inner.calls.head(temp).await?;
-        let size = seen.as_ref().and_then(|seen| seen.size);
-        if size == Some(self.item.content.size) {
-            return Ok(());
+        match self.inner.calls.put(temp, body, &told, self.stop()).await {
+            Ok(_taken) => Ok(()),
+            Err(HttpError::Failed(failure)) => Err(findings.explain_refusal(failure).into()),
+            Err(stopped) => Err(stopped),
         }
-        self.inner.calls.remove(temp).await.ok();
-        let details = match size {
-            Some(size) => format!("the server kept {size} of {} bytes", self.item.content.size),
-            None => "the server took the file and does not have it".to_owned(),
-        };
-        Err(Failure::transient(FailureKind::Server, details).into())
     }
 
-    /// Gives the temp file its name, unless something has it.
-    async fn name_it(&self) -> Result<Sent, HttpError> {
-        let calls = &self.inner.calls;
-        // Where nothing keeps a name from being replaced, only equal bytes can have this one; they
-        // are looked for all the same.
-        if !self.inner.abilities().no_replace
-            && let Some(seen) = calls.head(&self.item.key).await?
-        {
-            return self.meet(&seen).await;
-        }
-        let moved = calls.rename(&self.temp(), &self.item.key).await?;
-        self.named(moved).await
-    }
-
-    /// The file has its name, or something else does.
-    async fn named(&self, moved: Moved) -> Result<Sent, HttpError> {
+    /// Gives the proved temp file its name, unless something has it, and looks at it once more.
+    async fn name_it(&self, proved: &Proved) -> Result<Sent, HttpError> {
         let (folder, name) = split(&self.item.key);
         let calls = &self.inner.calls;
-        match moved {
-            Moved::Done => {
+        // A wrong copy of ours may have the name once; what follows its removal is somebody else's.
+        for _again in 0..2 {
+            // Where nothing keeps a name from being replaced, only equal bytes can have this one; they
+            // are looked for all the same.
+            if !self.inner.abilities().no_replace
+                && let Some(seen) = calls.head(&self.item.key).await?
+                && let Met::End(sent) = self.meet(&seen).await?
+            {
+                return Ok(sent);
+            }
+            let moved = calls.rename(&self.temp(), &self.item.key).await;
+            self.inner.folders.note(folder, name).await;
+            if let Ok(Moved::Done { is_new }) = moved {
                 if let Some(cloud) = &self.inner.cloud {
                     cloud.used(self.item.content.size);
                 }
-                self.inner.folders.note(folder, name).await;
                 self.transfer.set_bytes_sent(self.item.content.size);
-                Ok(Sent::Stored { receipt: String::new() })
+                return self.look_again(proved, is_new).await;
             }
-            Moved::Taken => {
-                self.inner.folders.note(folder, name).await;
-                match calls.head(&self.item.key).await? {
-                    Some(seen) => self.meet(&seen).await,
-                    None => Ok(Sent::KeyTaken),
+            // However a server says that it will not replace what is there: something is there.
+            match (calls.head(&self.item.key).await?, moved) {
+                (Some(seen), _) => {
+                    if let Met::End(sent) = self.meet(&seen).await? {
+                        return Ok(sent);
+                    }
                 }
+                (None, Err(failure)) => return Err(failure.into()),
+                (None, Ok(_taken)) => {}
             }
         }
+        Ok(Sent::KeyTaken)
+    }
+
+    /// Looks at the copy once more, under its final name: its length and the tag of the proved temp
+    /// file where that shows that it is the same file, else all of it.
+    async fn look_again(&self, proved: &Proved, is_new: bool) -> Result<Sent, HttpError> {
+        let key = &self.item.key;
+        let gone = || {
+            let details = "the server named the copy and does not have it";
+            HttpError::Failed(Failure::transient(FailureKind::NotFound, details))
+        };
+        let named_once = self.inner.findings.names_once && self.inner.abilities().no_replace;
+        let tag = proved.seen.etag.as_deref().filter(|_tag| self.inner.findings.keeps_tag);
+        let is_kept = |seen: &Seen| {
+            let is_same = tag.zip(seen.etag.as_deref()).is_some_and(|(a, b)| is_same_tag(a, b));
+            is_same && seen.size == Some(self.item.content.size)
+        };
+        // Where two may hold one name, only its tag says whose copy this is.
+        let is_ours = |seen: &Seen| if tag.is_some() { is_kept(seen) } else { named_once };
+        if named_once && tag.is_some() && !self.transfer.must_read {
+            let seen = self.inner.calls.head(key).await?.ok_or_else(gone)?;
+            if is_kept(&seen) {
+                self.remember(&seen, is_new).await?;
+                return Ok(self.stored(proved.method, &seen));
+            }
+        }
+        let opened = self.proof().open(key).await?.ok_or_else(gone)?;
+        let seen = opened.seen.clone();
+        let remembered = if is_ours(&seen) { self.remember(&seen, is_new).await? } else { None };
+        if let Same::Equal(method) = self.proof().compare(key, opened).await? {
+            return Ok(self.stored(method, &seen));
+        }
+        match remembered {
+            Some(copy) if self.remove_if_ours(&copy).await? => Err(prove::mismatch().into()),
+            _ => Ok(Sent::KeyTaken),
+        }
+    }
+
+    /// Commits that this copy has just got its name, where the server says that nothing had it before.
+    async fn remember(&self, seen: &Seen, is_new: bool) -> Result<Option<NamedCopy>, HttpError> {
+        let (Some(size), Some(tag)) = (seen.size, seen.etag.clone().filter(|_tag| is_new)) else {
+            return Ok(None);
+        };
+        let copy = NamedCopy { key: self.item.key.clone(), size, tag };
+        self.transfer.save_named(copy.clone()).await?;
+        Ok(Some(copy))
+    }
+
+    fn stored(&self, method: ProofMethod, seen: &Seen) -> Sent {
+        let evidence = Evidence::Verified { method, at: self.inner.parts.clock.now() };
+        Sent::Stored { receipt: seen.etag.clone().unwrap_or_default(), evidence: Some(evidence) }
     }
 }
 

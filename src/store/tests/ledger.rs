@@ -15,7 +15,7 @@ use crate::domain::job::JobAction;
 use crate::domain::record::{Evidence, ProofMethod};
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::{Abilities, NamedCopy};
 use crate::store::{NewDestination, NewJob, Outcome, Store, StoreError, StoreOptions, Write};
 
 const LIMIT: u32 = 3;
@@ -406,5 +406,40 @@ async fn a_job_of_an_earlier_run_is_put_back_and_its_crash_counted() {
         })
         .await
         .expect("rescued");
+    check(&bench).await;
+}
+
+#[tokio::test]
+async fn a_named_copy_is_remembered_until_it_is_verified() {
+    let bench = bench().await;
+    let (source, destination) = (bench.sources[0], bench.destinations[0]);
+    bench
+        .store
+        .write(move |tx| {
+            let file = add_ready(tx, source, 1, 1)?;
+            tx.want(destination, file, 1)?;
+            create(tx, destination)?;
+            let started = tx.start_jobs(destination, 8)?.remove(0);
+            let (record, job) = (started.record, started.job);
+            let copy = NamedCopy { key: started.key, size: 3, tag: "\"a-1\"".to_owned() };
+            let other = NamedCopy { key: "2019/other.jpg".to_owned(), ..copy.clone() };
+            assert!(tx.save_named_copy(record, &other).is_err(), "it has another key");
+            tx.save_named_copy(record, &copy)?;
+            let later = NamedCopy { size: 4, ..copy };
+            tx.save_named_copy(record, &later)?;
+            assert_eq!(tx.named_copy(record)?, Some(later.clone()));
+            // Taken and not proved: it may still turn out to be wrong.
+            let taken = Outcome::Succeeded { evidence: Evidence::Accepted, receipt: String::new() };
+            assert!(tx.end_job(job, record, &taken)?);
+            assert_eq!(tx.named_copy(record)?, Some(later.clone()));
+            assert!(tx.save_named_copy(record, &later).is_err(), "nothing is being sent");
+            let evidence = Evidence::Verified { method: ProofMethod::ReadBack, at: tx.now };
+            tx.set_evidence(record, evidence, "")?;
+            assert_eq!(tx.named_copy(record)?, None);
+            assert_eq!(ids(tx, "SELECT count(*) FROM named_copy")?, [0]);
+            Ok(())
+        })
+        .await
+        .expect("kept");
     check(&bench).await;
 }

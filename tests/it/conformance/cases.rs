@@ -21,7 +21,7 @@ pub async fn every_size_arrives_is_proved_and_reads_back(site: &Site) {
         let item = site.item(record, &format!("{size}.jpg"), &bytes);
         let saver = Saver::default();
         let transfer = site.transfer_with(saver.clone());
-        let Ok(Sent::Stored { receipt }) = to.send(&item, &transfer).await else {
+        let Ok(Sent::Stored { receipt, .. }) = to.send(&item, &transfer).await else {
             panic!("{size} bytes were not stored")
         };
         assert!(saver.phases().is_sorted() && !saver.phases().is_empty(), "{:?}", saver.phases());
@@ -157,7 +157,7 @@ async fn until_proved(site: &Site, mut item: Item, bytes: &[u8], mut sent: Resul
     for _again in 0..4 {
         let transfer = site.transfer();
         match sent {
-            Ok(Sent::Stored { receipt } | Sent::AlreadyThere { receipt }) => {
+            Ok(Sent::Stored { receipt, .. } | Sent::AlreadyThere { receipt }) => {
                 match to.prove(&item, &receipt, &transfer).await {
                     Ok(Evidence::Verified { .. }) => return item.key,
                     other => assert_eq!(other.expect_err("proof").kind, FailureKind::DigestMismatch),
@@ -184,7 +184,7 @@ pub async fn many_at_once_all_arrive(site: &Site) {
         let (to, transfer) = (Arc::clone(&to), site.transfer());
         sends.spawn(async move {
             let sent = to.send(&item, &transfer).await;
-            let Ok(Sent::Stored { receipt }) = sent else { panic!("{sent:?}") };
+            let Ok(Sent::Stored { receipt, .. }) = sent else { panic!("{sent:?}") };
             to.prove(&item, &receipt, &transfer).await
         });
     }

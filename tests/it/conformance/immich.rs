@@ -105,7 +105,7 @@ impl Bench {
     /// Sends something that must end in an asset; gives the receipt.
     async fn receipt(&self, to: &SharedDestination, item: &Item) -> String {
         match self.send(to, item).await {
-            Ok(Sent::Stored { receipt } | Sent::AlreadyThere { receipt }) => receipt,
+            Ok(Sent::Stored { receipt, .. } | Sent::AlreadyThere { receipt }) => receipt,
             other => panic!("{}: {other:?}", item.path.display()),
         }
     }
@@ -391,7 +391,7 @@ async fn sidecars_go_with_their_picture_or_tell_what_they_say() {
         // A new version of the sidecar is told, not sent.
         let mut later = bench.named(3, "IMG_1.xmp", ResourceKind::Sidecar, &xmp(5));
         later.companions = vec![companion(&photo, true, Some(&receipt))];
-        let Ok(Sent::Stored { receipt: told }) = bench.send(&to, &later).await else { panic!("told") };
+        let Ok(Sent::Stored { receipt: told, .. }) = bench.send(&to, &later).await else { panic!("told") };
         assert_eq!(bench.server.assets()[0].told.get("rating"), Some(&5.into()));
         assert_eq!(to.prove(&later, &told, &bench.transfer()).await, Ok(Evidence::Accepted));
         let limited = bench.set_up(bench.key(&["asset.upload"]), "").await.expect("set up");

@@ -51,6 +51,7 @@ macro_rules! suites {
         suite!(dav_folding, servers::dav(servers::folding()), [$($common)* $($temps)*]);
         suite!(nextcloud, servers::nextcloud(CloudMoods::default()), [$($common)* $($temps)*]);
         suite!(nextcloud_older, servers::nextcloud(servers::older()), [$($common)* $($temps)*]);
+        suite!(owncloud, servers::nextcloud(servers::own_cloud()), [$($common)* $($temps)*]);
         suite!(apache, servers::apache(), [$($common)* $($temps)*]);
         suite!(nginx, servers::nginx(), [$($common)* $($temps)*]);
         suite!(rclone, servers::rclone(), [$($common)* $($temps)*]);

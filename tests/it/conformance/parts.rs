@@ -40,7 +40,7 @@ async fn arrives(site: &Site, by: ProofMethod) {
     // As much as the engine would have made of it.
     item.digests = item.digests.only(site.abilities.digests_wanted(DestinationKind::S3, SIZE as u64));
     let transfer = site.transfer();
-    let Ok(Sent::Stored { receipt }) = to.send(&item, &transfer).await else { panic!("not stored") };
+    let Ok(Sent::Stored { receipt, .. }) = to.send(&item, &transfer).await else { panic!("not stored") };
     assert_eq!(transfer.bytes_sent.load(Ordering::Relaxed), SIZE as u64);
     assert!(site.contents(&item.key).as_ref() == Some(&bytes), "other bytes are there");
     for to in [to, site.open()] {

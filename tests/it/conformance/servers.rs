@@ -78,13 +78,19 @@ impl Behind for Fake {
 
 /// A fake WebDAV server of our own.
 pub async fn dav(moods: Moods) -> Site {
+    dav_with(moods).await.0
+}
+
+/// The same, and the server behind it.
+pub async fn dav_with(moods: Moods) -> (Site, Arc<FaultServer>) {
     let moods = Moods { login: Some((USER.to_owned(), PASSWORD.to_owned())), ..moods };
     let keeps_cut = moods.keeps_cut;
     let server = Arc::new(FaultServer::start(moods));
     let address = format!("webdav+http://{USER}@{}/dav/photos", server.host());
-    let mut site = site(DestinationKind::WebDav, &address, Some(PASSWORD), Box::new(Fake(server))).await;
+    let behind = Box::new(Fake(Arc::clone(&server)));
+    let mut site = site(DestinationKind::WebDav, &address, Some(PASSWORD), behind).await;
     site.keeps_cut = keeps_cut;
-    site
+    (site, server)
 }
 
 /// A fake Nextcloud of our own, with this much room.
@@ -105,7 +111,17 @@ pub async fn nextcloud_with(moods: CloudMoods, space: u64) -> (Site, Arc<FaultSe
 
 /// An older one, below a path, that computes no checksums.
 pub fn older() -> CloudMoods {
-    CloudMoods { root: "/nextcloud".to_owned(), recalculates: false }
+    CloudMoods { root: "/nextcloud".to_owned(), recalculates: false, ..CloudMoods::default() }
+}
+
+/// An ownCloud, which compares checksums and knows no SHA-256, and says which it knows.
+pub fn own_cloud() -> CloudMoods {
+    CloudMoods { recalculates: false, compares: true, offers: &["SHA1"], ..CloudMoods::default() }
+}
+
+/// The same below a path, which names only a checksum that Safelight does not make.
+pub fn own_cloud_with_adler() -> CloudMoods {
+    CloudMoods { root: "/owncloud".to_owned(), offers: &["ADLER32"], ..own_cloud() }
 }
 
 /// A server that replaces whatever it is told not to, keeps cut uploads and knows no ETag.

@@ -10,8 +10,8 @@ use safelight::base::executor::Executor;
 use safelight::base::rng::SystemRng;
 use safelight::destination::folder::{Folder, FolderFs, MemoryFs, Parts, RealFs, Rules};
 use safelight::destination::{
-    Abilities, BoxFuture, Checkpoint, Destination as _, Item, Phase, SaveCheckpoint, Sent, SharedDestination,
-    Transfer,
+    Abilities, BoxFuture, Checkpoint, Destination as _, Item, NamedCopy, Phase, SaveCheckpoint, Sent,
+    SharedDestination, Transfer,
 };
 use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::key::{Layout, parse_temp_name};
@@ -264,8 +264,11 @@ impl Site {
     }
 
     pub fn transfer_with(&self, saver: Saver) -> Transfer {
-        let last = saver.last();
-        Transfer::new(self.sources.shared(), CancellationToken::new(), last, Arc::new(saver))
+        let (last, named) = (saver.last(), saver.named());
+        let mut transfer =
+            Transfer::new(self.sources.shared(), CancellationToken::new(), last, Arc::new(saver));
+        transfer.named = named;
+        transfer
     }
 
     /// Sends until a key is free, as the engine does, and gives the key.
@@ -320,6 +323,7 @@ pub struct Saver {
     trap: Trap,
     count: Arc<AtomicUsize>,
     kept: Arc<Mutex<Vec<Checkpoint>>>,
+    named: Arc<Mutex<Option<NamedCopy>>>,
     reached: Arc<tokio::sync::Notify>,
 }
 
@@ -331,7 +335,13 @@ impl Default for Saver {
 
 impl Saver {
     pub fn trapped(trap: Trap) -> Self {
-        Self { trap, count: Arc::default(), kept: Arc::default(), reached: Arc::default() }
+        Self {
+            trap,
+            count: Arc::default(),
+            kept: Arc::default(),
+            named: Arc::default(),
+            reached: Arc::default(),
+        }
     }
 
     pub fn phases(&self) -> Vec<Phase> {
@@ -340,6 +350,11 @@ impl Saver {
 
     pub fn last(&self) -> Option<Checkpoint> {
         self.kept.lock().expect("unpoisoned").last().cloned()
+    }
+
+    /// The copy that got its name last.
+    pub fn named(&self) -> Option<NamedCopy> {
+        self.named.lock().expect("unpoisoned").clone()
     }
 
     /// The same memory without the trap: the store after a restart.
@@ -354,6 +369,13 @@ impl Saver {
 }
 
 impl SaveCheckpoint for Saver {
+    fn save_named<'a>(&'a self, copy: NamedCopy) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            *self.named.lock().expect("unpoisoned") = Some(copy);
+            Ok(())
+        })
+    }
+
     fn save<'a>(&'a self, checkpoint: Checkpoint) -> BoxFuture<'a, Result<(), Failure>> {
         let number = self.count.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {

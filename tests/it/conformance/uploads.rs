@@ -173,7 +173,7 @@ pub async fn stopped_four_times_it_goes_on_where_it_was(site: &Site) {
     }
     let to = site.open();
     let transfer = site.transfer_with(saver.clone());
-    let Ok(Sent::Stored { receipt }) = to.send(&item, &transfer).await else { panic!("not stored") };
+    let Ok(Sent::Stored { receipt, .. }) = to.send(&item, &transfer).await else { panic!("not stored") };
     assert_eq!(saver.phases().iter().filter(|phase| phase.as_str() == "creating").count(), 1, "one upload");
     assert_eq!(site.contents(&item.key).as_ref(), Some(&bytes));
     assert!(matches!(to.prove(&item, &receipt, &transfer).await, Ok(Evidence::Verified { .. })));
@@ -186,14 +186,14 @@ pub async fn a_spoiled_copy_is_found_out_and_sent_again(site: &Site) {
     let item = site.item(1, "a.jpg", &good);
     let saver = Saver::default();
     let transfer = site.transfer_with(saver.clone());
-    let Ok(Sent::Stored { receipt }) = to.send(&item, &transfer).await else { panic!("not stored") };
+    let Ok(Sent::Stored { receipt, .. }) = to.send(&item, &transfer).await else { panic!("not stored") };
     site.put(&item.key, &[&good[..2 * MIB - 1], b"?"].concat());
     // What the server compared while it was sent says nothing of later.
     let old = receipt.rsplit_once('@').map_or(receipt.clone(), |(start, _at)| format!("{start}@1"));
     let failure = to.prove(&item, &old, &transfer).await.expect_err("other bytes");
     assert_eq!(failure.kind, FailureKind::DigestMismatch);
     let next = site.transfer_with(saver);
-    let Ok(Sent::Stored { receipt: second }) = to.send(&item, &next).await else { panic!("not stored") };
+    let Ok(Sent::Stored { receipt: second, .. }) = to.send(&item, &next).await else { panic!("not stored") };
     assert_ne!(receipt, second);
     assert!(matches!(to.prove(&item, &second, &next).await, Ok(Evidence::Verified { .. })));
 }

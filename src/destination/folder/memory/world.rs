@@ -1,6 +1,6 @@
 //! What a file system in memory holds, and the rules it keeps.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +10,9 @@ use crate::domain::key;
 
 /// The root directory's node.
 pub(super) const ROOT: u64 = 0;
+
+/// How many names are remembered that unread files got.
+pub const NAMED_UNREAD_MAX: usize = 64;
 
 /// Names as they compare, with names as they were given and the nodes they stand for.
 pub(super) type Names = BTreeMap<String, (String, u64)>;
@@ -24,6 +27,9 @@ pub(super) struct World {
     pub(super) rules: Rules,
     pub(super) nodes: HashMap<u64, Node>,
     pub(super) next: u64,
+    /// Files that nobody has read back since they were written.
+    pub(super) unread: HashSet<u64>,
+    pub(super) named_unread: Vec<String>,
 }
 
 pub(super) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
@@ -99,6 +105,10 @@ impl World {
         let id = self.lookup(dir, from)?;
         self.writable()?;
         self.check(to)?;
+        let is_copy = key::parse_temp_name(from.as_bytes()).is_some() && self.rules.proof.is_some();
+        if is_copy && self.unread.contains(&id) && self.named_unread.len() < NAMED_UNREAD_MAX {
+            self.named_unread.push(to.to_owned());
+        }
         let (from, folded) = (self.fold(from), self.fold(to));
         let names = self.names_mut(dir)?;
         names.remove(&from);
@@ -139,6 +149,7 @@ impl World {
                 let overlap = count.min(bytes.len().saturating_sub(position));
                 bytes[position..position + overlap].copy_from_slice(&buf[..overlap]);
                 bytes.extend_from_slice(&buf[overlap..count]);
+                self.unread.insert(file);
                 Ok(count)
             }
             _ => errno(libc::EBADF),

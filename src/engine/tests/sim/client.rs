@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::effects::{Bend, Place, at_source, commit, is_content, look, named, offset, prove, slander};
+use super::effects::{Bend, at_source, is_content, may_be_unknown, named, prove, slander};
 use super::remote::{Op, Remote, Trouble};
 use super::world::{World, count};
 use crate::base::files::SourceFile;
+use crate::base::mutant::{self, Mutant};
 use crate::destination::manifest::{self, Collected};
 use crate::destination::{
     Abilities, BoxFuture, Destination, Item, Phase, ReadBack, Sent, SharedDestination, Transfer,
@@ -61,7 +62,7 @@ pub struct Client {
 }
 
 impl Client {
-    fn remote<T>(&self, work: impl FnOnce(&mut Remote) -> T) -> T {
+    pub(super) fn remote<T>(&self, work: impl FnOnce(&mut Remote) -> T) -> T {
         self.world.with(|around| work(&mut around.remotes[self.number]))
     }
 
@@ -108,6 +109,9 @@ impl Client {
             return Ok(None);
         }
         tap::live().await;
+        if matches!(trouble, Some(Trouble::UploadsLost)) {
+            self.remote(|r| r.uploads.clear());
+        }
         let fails_before = !matches!(trouble, Some(Trouble::DroppedAfter));
         if let Some(failure) = trouble.as_ref().filter(|_| fails_before).and_then(Trouble::failure) {
             return Err(self.failed(item, failure));
@@ -150,7 +154,7 @@ impl Client {
         }
     }
 
-    fn failed(&self, item: Option<&Item>, failure: Failure) -> Failure {
+    pub(super) fn failed(&self, item: Option<&Item>, failure: Failure) -> Failure {
         self.world.note(|| format!("remote {} fails {}: {failure}", self.number, named(item)));
         if let Some(item) = item {
             self.remote(|r| r.note_failure(item.record.0, &failure));
@@ -159,7 +163,7 @@ impl Client {
     }
 
     /// One whole request. None when it was told to stop before its effect.
-    async fn request<T>(
+    pub(super) async fn request<T>(
         &self,
         op: Op,
         item: Option<&Item>,
@@ -217,31 +221,28 @@ impl Client {
         self.check_listed(item);
         if let Some(inner) = &self.inner {
             let sent = self.around(Op::Commit, Some(item), cancel, inner.send(item, transfer)).await?;
+            self.check_named();
+            if matches!(sent, Some(Sent::Stored { evidence: Some(Evidence::Verified { .. }), .. })) {
+                self.proved(item);
+            }
             return Ok(sent.unwrap_or(Sent::Cancelled));
         }
-        match self.request(Op::Look, Some(item), cancel, |r, _| Ok(look(r, item))).await? {
-            None => return Ok(Sent::Cancelled),
-            Some(Place::Equal) => return Ok(Sent::AlreadyThere { receipt: item.key.clone() }),
-            Some(Place::Taken) => return Ok(Sent::KeyTaken),
-            Some(Place::Free) => {}
+        if let Some(sent) = self.look_for(item, transfer).await? {
+            return Ok(sent);
         }
-        let mut source = self.open(item, transfer)?;
-        let Some(upload) = self.create(item, transfer).await? else { return Ok(Sent::Cancelled) };
-        let Some(is_whole) = self.append_all(upload, item, transfer, source.as_mut()).await? else {
-            return Ok(Sent::Cancelled);
-        };
-        if !is_whole {
-            self.remote(|r| r.uploads.remove(&upload));
-            return Err(self.failed(Some(item), Failure::transient(FailureKind::Changed, "it has changed")));
+        let id = transfer.checkpoint.as_ref().and_then(|checkpoint| checkpoint.state.parse::<u64>().ok());
+        let known = id.filter(|_| self.remote(|r| r.rules.can_resume));
+        match self.send_upload(item, transfer, known).await {
+            Err(failure) if may_be_unknown(&failure) && !mutant::is(Mutant::KeepsUploadId) => {
+                // The upload may be unknown by now: whatever became of it, it is begun again.
+                if let Some(sent) = self.look_for(item, transfer).await? {
+                    return Ok(sent);
+                }
+                transfer.save(Phase::Creating, String::new()).await?;
+                self.send_upload(item, transfer, None).await
+            }
+            sent => sent,
         }
-        transfer.save(Phase::Committing, upload.to_string()).await?;
-        let named =
-            self.request(Op::Commit, Some(item), cancel, |r, bend| commit(r, item, upload, bend)).await?;
-        Ok(match named {
-            None => Sent::Cancelled,
-            Some(false) => Sent::KeyTaken,
-            Some(true) => Sent::Stored { receipt: item.key.clone() },
-        })
     }
 
     /// What a manifest lists is taken over by a new ledger, and not sent again. The parts of an asset
@@ -257,7 +258,7 @@ impl Client {
         }
     }
 
-    fn open(&self, item: &Item, transfer: &Transfer) -> Result<Box<dyn SourceFile>, Failure> {
+    pub(super) fn open(&self, item: &Item, transfer: &Transfer) -> Result<Box<dyn SourceFile>, Failure> {
         let opened = transfer.files.open(&item.path);
         let is_same = |file: &dyn SourceFile| file.stat().is_ok_and(|stat| stat.stamp == item.stamp);
         match opened {
@@ -265,70 +266,6 @@ impl Client {
             Ok(_) => Err(self.failed(Some(item), Failure::transient(FailureKind::Changed, "it has changed"))),
             Err(error) => Err(self.failed(Some(item), at_source(&error))),
         }
-    }
-
-    /// An upload to go on with: an earlier run's or a new one.
-    async fn create(&self, item: &Item, transfer: &Transfer) -> Result<Option<u64>, Failure> {
-        let known = transfer.checkpoint.as_ref().and_then(|checkpoint| checkpoint.state.parse::<u64>().ok());
-        let resumed = self.remote(|r| {
-            let upload = r.uploads.get(&known?).filter(|upload| upload.token == item.token);
-            // A file that grew while it was sent may have left more than there should be.
-            let fits = |bytes: &[u8]| bytes.len() as u64 <= item.content.size;
-            upload.filter(|upload| r.rules.can_resume && fits(&upload.bytes)).and(known)
-        });
-        if resumed.is_some() {
-            return Ok(resumed);
-        }
-        transfer.save(Phase::Creating, String::new()).await?;
-        let created = self.request(Op::Create, Some(item), Some(&transfer.cancel), |r, _| {
-            if r.rules.size_max.is_some_and(|most| item.content.size > most) {
-                return Err(Failure::permanent(FailureKind::TooLarge, "413"));
-            }
-            if r.rules.refuses.is_some_and(|first| item.content.blake3.0[0] % 16 == first) {
-                return Err(Failure::permanent(FailureKind::Unsupported, "415"));
-            }
-            Ok(r.create_upload(item.token))
-        });
-        let Some(upload) = created.await? else { return Ok(None) };
-        transfer.save(Phase::Sending, upload.to_string()).await?;
-        Ok(Some(upload))
-    }
-
-    /// Sends what is missing. Says whether all of it was what it should be; none when told to stop.
-    async fn append_all(
-        &self,
-        upload: u64,
-        item: &Item,
-        transfer: &Transfer,
-        source: &mut dyn SourceFile,
-    ) -> Result<Option<bool>, Failure> {
-        let (mut sent, chunk) = self.remote(|r| (offset(r, upload), r.rules.chunk));
-        let mut bytes = vec![0; sent];
-        source.read_exact(&mut bytes).map_err(|error| self.failed(Some(item), at_source(&error)))?;
-        loop {
-            let mut part = vec![0; chunk];
-            let read = source.read(&mut part).map_err(|error| self.failed(Some(item), at_source(&error)))?;
-            if read == 0 {
-                break;
-            }
-            part.truncate(read);
-            bytes.extend_from_slice(&part);
-            let added = self.request(Op::Append, Some(item), Some(&transfer.cancel), |r, bend| {
-                let upload = r.uploads.get_mut(&upload);
-                let upload = upload.ok_or_else(|| Failure::transient(FailureKind::NotFound, "no upload"))?;
-                upload.bytes.extend_from_slice(&bend.apply(part));
-                upload.is_bent |= bend != Bend::None;
-                Ok(())
-            });
-            if added.await?.is_none() {
-                return Ok(None);
-            }
-            sent += read;
-            transfer.set_bytes_sent(u64::try_from(sent).expect("few"));
-        }
-        let is_same = source.stat().is_ok_and(|stat| stat.stamp == item.stamp);
-        let is_content = blake3::hash(&bytes).as_bytes() == &item.content.blake3.0;
-        Ok(Some(is_same && is_content))
     }
 
     async fn prove_item(&self, item: &Item, receipt: &str, transfer: &Transfer) -> Result<Evidence, Failure> {
@@ -349,7 +286,7 @@ impl Client {
     }
 
     /// A proof was given: it is kept only if it is true.
-    fn proved(&self, item: &Item) {
+    pub(super) fn proved(&self, item: &Item) {
         let is_true = self.remote(|r| {
             let copy = r.copy(&item.key);
             let is_true = copy.is_some_and(|bytes| is_content(&bytes, item));

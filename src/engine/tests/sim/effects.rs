@@ -1,7 +1,7 @@
 //! What requests do at a remote, once they have come through.
 
 use super::remote::{Object, Remote, Trouble};
-use crate::destination::Item;
+use crate::destination::{Item, NamedCopy};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::record::ProofMethod;
 
@@ -72,18 +72,64 @@ pub fn is_content(bytes: &[u8], item: &Item) -> bool {
     bytes.len() as u64 == item.content.size && blake3::hash(bytes).as_bytes() == &item.content.blake3.0
 }
 
-/// How much of an upload has arrived.
-pub fn offset(remote: &Remote, upload: u64) -> usize {
-    remote.uploads.get(&upload).map_or(0, |upload| upload.bytes.len())
+/// What it answers for an upload that it does not know, whatever that means elsewhere.
+pub fn unknown_upload(remote: &Remote) -> Failure {
+    let answer = Trouble::Status(remote.rules.unknown_upload);
+    answer.failure().unwrap_or_else(|| Failure::transient(FailureKind::NotFound, "no upload"))
 }
 
-/// What is under an item's key.
-pub fn look(remote: &Remote, item: &Item) -> Place {
+/// Whether an answer to a request about an upload may mean that there is no such upload.
+pub fn may_be_unknown(failure: &Failure) -> bool {
+    matches!(failure.kind, FailureKind::NotFound | FailureKind::Forbidden | FailureKind::BadRequest)
+}
+
+/// How much of an upload has arrived.
+pub fn offset(remote: &Remote, item: &Item, upload: u64) -> Result<usize, Failure> {
+    let known = remote.uploads.get(&upload).filter(|upload| upload.token == item.token);
+    known.map(|upload| upload.bytes.len()).ok_or_else(|| unknown_upload(remote))
+}
+
+/// What is under an item's key. A wrong copy of ours that was never proved goes, while it still is what
+/// it was when it got its name.
+pub fn look(remote: &mut Remote, item: &Item, named: Option<&NamedCopy>) -> Place {
     match remote.objects.get(&item.key) {
         None => Place::Free,
         Some(object) if is_content(&object.bytes, item) => Place::Equal,
+        Some(object) if named.is_some_and(|copy| is_copy(object, item, copy)) => {
+            remote.objects.remove(&item.key);
+            Place::Free
+        }
         Some(_) => Place::Taken,
     }
+}
+
+fn is_copy(object: &Object, item: &Item, copy: &NamedCopy) -> bool {
+    copy.key == item.key && copy.size == object.bytes.len() as u64 && copy.tag == object.tag.to_string()
+}
+
+/// A copy as it stands under its key: what it is remembered by.
+pub fn describe(remote: &Remote, item: &Item) -> Result<NamedCopy, Failure> {
+    let object = remote.objects.get(&item.key);
+    let object = object.ok_or_else(|| Failure::transient(FailureKind::NotFound, "it is not there"))?;
+    let (size, tag) = (object.bytes.len() as u64, object.tag.to_string());
+    Ok(NamedCopy { key: item.key.clone(), size, tag })
+}
+
+/// Reads an upload back before it gets its key. A bad one goes. Says how it was proved, and its tag.
+pub fn prove_upload(
+    remote: &mut Remote,
+    item: &Item,
+    upload: u64,
+    bend: Bend,
+) -> Result<Option<(ProofMethod, u64)>, Failure> {
+    let Some(found) = remote.uploads.get_mut(&upload) else { return Err(unknown_upload(remote)) };
+    let Some(method) = remote.rules.proof else { return Ok(None) };
+    if is_content(&found.bytes, item) && bend == Bend::None {
+        found.is_proved = true;
+        return Ok(Some((method, found.tag)));
+    }
+    remote.uploads.remove(&upload);
+    Err(Failure::transient(FailureKind::DigestMismatch, "other bytes"))
 }
 
 /// Gives an upload its key. Says no where the key is taken.
@@ -91,15 +137,14 @@ pub fn commit(remote: &mut Remote, item: &Item, upload: u64, bend: Bend) -> Resu
     if remote.objects.contains_key(&item.key) {
         return Ok(false);
     }
-    let Some(upload) = remote.uploads.remove(&upload) else {
-        return Err(Failure::transient(FailureKind::NotFound, "no upload"));
-    };
+    let Some(upload) = remote.uploads.remove(&upload) else { return Err(unknown_upload(remote)) };
     if bend != Bend::Nothing {
         let bytes = bend.apply(upload.bytes);
         if upload.is_bent || bend != Bend::None {
             *remote.bent.entry(*blake3::hash(&bytes).as_bytes()).or_default() += 1;
         }
-        remote.objects.insert(item.key.clone(), Object { bytes, is_foreign: false });
+        let tag = if bend == Bend::None && remote.rules.keeps_tag { upload.tag } else { remote.new_tag() };
+        remote.objects.insert(item.key.clone(), Object { bytes, tag, is_foreign: false });
     }
     Ok(true)
 }
@@ -116,10 +161,6 @@ pub fn prove(remote: &mut Remote, item: &Item, bend: Bend) -> Result<Option<Proo
     }
     if is_good {
         *remote.slandered.entry(item.content.blake3.0).or_default() += 1;
-    }
-    // An upload of ours that was never proved is ours to remove.
-    if !object.is_foreign && !remote.proofs.iter().any(|(key, _)| *key == item.key) {
-        remote.objects.remove(&item.key);
     }
     Err(Failure::transient(FailureKind::DigestMismatch, "other bytes"))
 }

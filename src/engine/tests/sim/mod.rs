@@ -18,6 +18,7 @@ mod policy;
 mod remote;
 mod run;
 mod seeds;
+mod upload;
 mod watcher;
 mod weather;
 mod world;

@@ -63,6 +63,8 @@ pub enum Trouble {
     Altered,
     /// All is well, it says, and keeps nothing.
     Forgotten,
+    /// It has begun anew and knows no upload any more.
+    UploadsLost,
 }
 
 impl Trouble {
@@ -85,6 +87,7 @@ impl Trouble {
             Self::Refused => Failure::destination(K::Connect, "refused"),
             Self::DroppedBefore | Self::DroppedAfter => Failure::transient(K::Timeout, "dropped"),
             Self::Redirected => Failure::destination(K::Redirect, "another host"),
+            Self::Status(400) => Failure::transient(K::BadRequest, "400"),
             Self::Status(401) => Failure::destination(K::Credentials, "401"),
             Self::Status(403) => Failure::destination(K::Forbidden, "403"),
             Self::Status(404) => Failure::transient(K::NotFound, "404"),
@@ -96,7 +99,12 @@ impl Trouble {
             Self::Status(503) => after(K::Server, secs(20)),
             Self::Status(507) => Failure::destination(K::Full, "507"),
             Self::Status(code) => panic!("{code} has no meaning here"),
-            Self::Hung | Self::Slow(_) | Self::Truncated | Self::Altered | Self::Forgotten => return None,
+            Self::Hung
+            | Self::Slow(_)
+            | Self::Truncated
+            | Self::Altered
+            | Self::Forgotten
+            | Self::UploadsLost => return None,
         })
     }
 }
@@ -114,6 +122,7 @@ impl Trouble {
             Self::Truncated,
             Self::Altered,
             Self::Forgotten,
+            Self::UploadsLost,
         ];
         plain.into_iter().chain(ANSWERS_TO_FILES.map(Self::Status)).collect()
     }
@@ -133,6 +142,12 @@ pub struct Rules {
     pub can_resume: bool,
     /// Existing names are left alone.
     pub no_replace: bool,
+    /// An upload gets its key at once, and is proved afterwards.
+    pub names_first: bool,
+    /// A copy's tag is that of the upload that it was, and another's is another.
+    pub keeps_tag: bool,
+    /// What it answers for an upload that it does not know.
+    pub unknown_upload: u16,
     /// Transfers at once.
     pub width: u32,
     /// The largest file it takes.
@@ -150,6 +165,8 @@ pub struct Rules {
 pub struct Object {
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// Says which state of it this is.
+    pub tag: u64,
     /// Somebody else's.
     pub is_foreign: bool,
 }
@@ -161,6 +178,10 @@ pub struct Upload {
     pub token: u64,
     /// What has arrived.
     pub bytes: Vec<u8>,
+    /// Says which state of it this is.
+    pub tag: u64,
+    /// It was read back, and is what was sent.
+    pub is_proved: bool,
     /// Something of it did not arrive as it was sent.
     pub is_bent: bool,
 }
@@ -180,6 +201,7 @@ pub struct Remote {
     /// Uploads without a key.
     pub uploads: BTreeMap<u64, Upload>,
     next_upload: u64,
+    next_tag: u64,
     /// Manifest segments.
     pub manifests: BTreeMap<(String, u64), Vec<u8>>,
     /// How many of a hundred requests meet trouble.
@@ -229,6 +251,9 @@ impl Remote {
             proof,
             can_resume: dice.percent(60),
             no_replace: dice.percent(80),
+            names_first: dice.percent(40),
+            keeps_tag: dice.percent(60),
+            unknown_upload: *dice.pick(&[403, 404, 400]),
             width: u32::try_from(dice.between(1, 4)).expect("few"),
             size_max: dice.percent(20).then_some(400),
             refuses: dice.percent(10).then_some(3),
@@ -243,6 +268,7 @@ impl Remote {
             foreign: BTreeMap::new(),
             uploads: BTreeMap::new(),
             next_upload: 1,
+            next_tag: 1,
             manifests: BTreeMap::new(),
             trouble_percent: *dice.pick(&[0, 0, 2, 6, 15, 40]),
             outage: None,
@@ -268,7 +294,8 @@ impl Remote {
         if let Some(disk) = &self.disk {
             disk.put(&key, &bytes);
         }
-        self.objects.insert(key.clone(), Object { bytes: bytes.clone(), is_foreign: true });
+        let tag = self.new_tag();
+        self.objects.insert(key.clone(), Object { bytes: bytes.clone(), tag, is_foreign: true });
         self.foreign.insert(key, bytes);
     }
 
@@ -293,8 +320,15 @@ impl Remote {
     pub fn create_upload(&mut self, token: u64) -> u64 {
         let id = self.next_upload;
         self.next_upload += 1;
-        self.uploads.insert(id, Upload { token, bytes: Vec::new(), is_bent: false });
+        let tag = self.new_tag();
+        self.uploads.insert(id, Upload { token, bytes: Vec::new(), tag, is_proved: false, is_bent: false });
         id
+    }
+
+    /// A tag that nothing has had.
+    pub fn new_tag(&mut self) -> u64 {
+        self.next_tag += 1;
+        self.next_tag
     }
 
     /// The copy under a key, wherever it is kept.
@@ -352,6 +386,7 @@ impl Remote {
             7..=8 if matches!(op, Op::Commit | Op::Prove | Op::Append) => Trouble::Truncated,
             9..=10 if matches!(op, Op::Commit | Op::Prove) => Trouble::Altered,
             11 if op == Op::Commit => Trouble::Forgotten,
+            12 if matches!(op, Op::Append | Op::Commit | Op::Prove | Op::Look) => Trouble::UploadsLost,
             _ if is_file => Trouble::Status(*self.dice.pick(&ANSWERS_TO_FILES)),
             _ => Trouble::Status(*self.dice.pick(&ANSWERS)),
         }
