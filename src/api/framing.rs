@@ -65,7 +65,8 @@ mod tests {
 
     use super::*;
     use crate::api::{
-        Call, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello, PathText, Reply, Request, SecretText, Selection,
+        Call, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello, PathText, Reply, Request, RestoreLayout,
+        SecretText, Selection,
     };
 
     fn any_request() -> impl Strategy<Value = Request> {
@@ -86,8 +87,12 @@ mod tests {
             any::<Option<u64>>().prop_map(|for_secs| Request::Pause { for_secs }),
             items().prop_map(|ids| Request::Retry(Selection::Items(ids))),
             any::<String>().prop_map(|kind| Request::Exclude(Selection::Kind(kind))),
-            (any::<i64>(), path(), any::<Option<String>>())
-                .prop_map(|(destination, into, only)| Request::Restore { destination, into, only }),
+            (any::<i64>(), path(), any::<bool>(), any::<Option<String>>()).prop_map(
+                |(destination, into, is_dates, only)| {
+                    let layout = if is_dates { RestoreLayout::Dates } else { RestoreLayout::Folders };
+                    Request::Restore { destination, into, layout, only }
+                }
+            ),
         ]
     }
 

@@ -20,7 +20,7 @@ pub use snapshot::*;
 pub use wire::{PathText, SecretText};
 
 /// The version both ends must share. Raised with any change to these types.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;
 /// The largest frame either end accepts, in bytes.
 pub const FRAME_LEN_MAX: usize = 8 << 20;
 /// The most rows a page may ask for.
@@ -238,13 +238,26 @@ pub enum Request {
         destination: i64,
         /// Into this folder; nothing in it is replaced.
         into: PathText,
-        /// Only keys that match this glob.
+        /// How the restored files are laid out.
+        layout: RestoreLayout,
+        /// Only copies whose key, or source's name and path below it, match this glob.
         only: Option<String>,
     },
     /// Asks the open window, if there is one, to come to the front. Replies [`Reply::Raised`].
     RaiseWindow,
     /// Stops the agent cleanly.
     Shutdown,
+}
+
+/// How restored files are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestoreLayout {
+    /// Folders by capture date.
+    #[default]
+    Dates,
+    /// The folders that the files came from.
+    Folders,
 }
 
 /// Which items a retry or an exclusion is for.

@@ -253,6 +253,16 @@ pub struct VerifyArgs {
     pub to: Option<OsString>,
 }
 
+/// How restored files are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum RestoreLayoutArg {
+    /// Folders by capture date
+    #[default]
+    Dates,
+    /// The folders that the files came from
+    Folders,
+}
+
 /// `restore`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct RestoreArgs {
@@ -262,7 +272,10 @@ pub struct RestoreArgs {
     /// Into this folder; nothing in it is replaced
     #[arg(long, value_name = "DIR")]
     pub into: PathBuf,
-    /// Only copies whose path below the destination matches
+    /// Folders by capture date, or the folders that the files came from
+    #[arg(long, value_name = "LAYOUT", value_enum, default_value_t)]
+    pub layout: RestoreLayoutArg,
+    /// Only copies whose path below the destination, or original path, matches
     #[arg(long, value_name = "GLOB")]
     pub only: Option<String>,
 }

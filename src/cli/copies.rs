@@ -1,12 +1,12 @@
 //! `verify` and `restore`.
 
 use super::Desk;
-use super::args::{RestoreArgs, VerifyArgs};
+use super::args::{RestoreArgs, RestoreLayoutArg, VerifyArgs};
 use super::exit::{Exit, Trouble};
 use super::progress::{self, Teller};
 use super::resolve::{absolute, saved_destination};
 use super::words::{count, files, path_text};
-use crate::api::{ReadingKind, Reply, Request};
+use crate::api::{ReadingKind, Reply, Request, RestoreLayout};
 use crate::client::conversation::unexpected;
 
 /// Reads copies back and compares them.
@@ -68,7 +68,11 @@ pub fn restore(desk: &mut Desk, args: &RestoreArgs) -> Result<Exit, Trouble> {
     let snapshot = desk.talk.snapshot()?;
     let destination = saved_destination(&args.from, &snapshot)?.id;
     let into = absolute(&args.into)?;
-    let request = Request::Restore { destination, into: path_text(&into), only: args.only.clone() };
+    let layout = match args.layout {
+        RestoreLayoutArg::Dates => RestoreLayout::Dates,
+        RestoreLayoutArg::Folders => RestoreLayout::Folders,
+    };
+    let request = Request::Restore { destination, into: path_text(&into), layout, only: args.only.clone() };
     let reply = ask_telling(desk, ReadingKind::Restore, request)?;
     let Reply::Restored { restored, present, failed, sentences, stopped } = reply else {
         return Err(unexpected(&reply).into());

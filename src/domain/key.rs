@@ -1,9 +1,11 @@
 //! Where a copy is kept at a file-like destination.
 //!
-//! A key is a relative `/`-separated path that every file system takes: `YYYY/YYYY-MM/stem.ext` by
-//! the day on the camera's wall. Everything here is a pure function of its arguments, so the same
-//! file is offered the same names for ever. A key must never be absolute, never contain `.` or
-//! `..`, and never reach into a hidden folder: the destination's own files live in one.
+//! A key is a relative `/`-separated path that every file system takes: `YYYY/YYYY-MM/name` by the
+//! day on the camera's wall. A file keeps its own name. Where the name would meet another set's, or
+//! is taken, a suffix made from a hash stands behind the stem ([`grouping::stem_end`]). Everything
+//! here is a pure function of its arguments, so the same file is offered the same names for ever. A
+//! key must never be absolute, never contain `.` or `..`, and never reach into a hidden folder: the
+//! destination's own files live in one.
 
 mod fold;
 mod name;
@@ -12,8 +14,9 @@ pub use fold::fold;
 pub use name::safe_name;
 
 use super::asset::CapturedAt;
+use super::grouping;
 use super::hash::Blake3;
-use name::{Parts, is_safe_component, parts};
+use name::{is_safe_component, split_name};
 
 /// The longest key in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
@@ -23,8 +26,13 @@ pub const COMPONENTS_MAX: usize = 8;
 pub const NAME_BYTES_MAX: usize = 255;
 /// Below this a name could not hold the whole hash, so no destination is taken to offer less.
 const NAME_BYTES_MIN: usize = 110;
-/// `~` and the whole hash, for which a name that must be cut leaves room.
-const SUFFIX_BYTES_MAX: usize = 65;
+/// The longest suffix: `~`, the whole hash and `-999`.
+const SUFFIX_BYTES_MAX: usize = 69;
+/// What is kept free behind a stem for version numbers and extensions, so that the names of one set
+/// are cut alike: `_01.jpeg.supplemental-meta.json`.
+const TAIL_BYTES_RESERVED: usize = 34;
+/// How many names carry the whole hash: the first bare, the others numbered from 2.
+const WHOLE_HASH_NAMES_MAX: u32 = 999;
 
 const TEMP_PREFIX: &str = ".safelight-";
 const TEMP_SUFFIX: &str = ".tmp";
@@ -51,11 +59,6 @@ impl Layout {
     fn limit(self) -> usize {
         self.name_len_max.clamp(NAME_BYTES_MIN, NAME_BYTES_MAX)
     }
-
-    /// How many characters of the hash each candidate carries.
-    fn hash_lengths(self) -> &'static [usize] {
-        if self.always_hash { &[16, 64] } else { &[0, 8, 64] }
-    }
 }
 
 /// The folder for a capture date: `2019/2019-05`.
@@ -68,36 +71,59 @@ pub fn folder(captured_at: CapturedAt) -> String {
     }
 }
 
-/// The keys to try for a primary, best first. The last one carries the whole hash, so that only
-/// equal bytes can have it.
-pub fn candidates(
-    captured_at: CapturedAt,
-    original_name: &[u8],
-    hash: Blake3,
-    layout: Layout,
-) -> Vec<String> {
-    let name = safe_name(original_name);
-    let Parts { stem, extension } = parts(&name);
-    with_hashes(&folder(captured_at), stem, extension, hash, layout)
+/// A file's name in a set: what all of its keys are made from.
+#[derive(Debug, Clone, Copy)]
+pub struct SetName<'a> {
+    /// The folder of the set at the destination.
+    pub folder: &'a str,
+    /// What every name of the set carries behind its stem; empty for most sets.
+    pub suffix: &'a str,
+    /// The file's own name in its source.
+    pub original: &'a [u8],
 }
 
-/// The key of a companion beside its primary: the primary's folder and stem, the companion's own
-/// extension. A name in the compound form (`IMG_1.JPG.xmp` beside `IMG_1.JPG`) keeps it.
-pub fn companion_key(primary_key: &str, original_name: &[u8]) -> String {
-    let (folder, stem, extension) = beside(primary_key, original_name);
-    assemble(&folder, &stem, "", &extension, NAME_BYTES_MAX)
+impl SetName<'_> {
+    /// The key to try at an attempt, counted from 0; `None` when every name has been tried. The first
+    /// is the set's, the later ones carry more and more of the file's own hash. From the third on
+    /// they carry all of it, so that only equal bytes and copies that went wrong can have them.
+    pub fn key(&self, hash: Blake3, attempt: u32, layout: Layout) -> Option<String> {
+        let own;
+        let suffix = if attempt == 0 && !layout.always_hash {
+            self.suffix
+        } else {
+            own = hash_suffix(hash, attempt, layout.always_hash)?;
+            &own
+        };
+        let name = assemble(&safe_name(self.original), suffix, layout.limit());
+        let slash = if self.folder.is_empty() { "" } else { "/" };
+        Some(format!("{}{slash}{name}", self.folder))
+    }
 }
 
-/// The keys to try for a companion, best first; for when another companion of the same primary has
-/// the plain one.
-pub fn companion_candidates(
-    primary_key: &str,
-    original_name: &[u8],
-    hash: Blake3,
-    layout: Layout,
-) -> Vec<String> {
-    let (folder, stem, extension) = beside(primary_key, original_name);
-    with_hashes(&folder, &stem, &extension, hash, layout)
+/// The suffix of a set whose plain stem belongs to another source folder, at an attempt counted from
+/// 0, made from the hash of the set's first member; `None` when all have been tried.
+pub fn set_suffix(hash: Blake3, attempt: u32) -> Option<String> {
+    if attempt == 0 { Some(String::new()) } else { hash_suffix(hash, attempt, false) }
+}
+
+/// `~` and 8 digits of the hash at the first attempt, all digits at the second, then numbered.
+fn hash_suffix(hash: Blake3, attempt: u32, always_hash: bool) -> Option<String> {
+    let hex = hash.to_hex();
+    let whole = if always_hash { 1 } else { 2 };
+    match attempt {
+        short if short < whole => Some(format!("~{}", &hex[..if always_hash { 16 } else { 8 }])),
+        first if first == whole => Some(format!("~{hex}")),
+        later => {
+            let number = later - whole + 1;
+            (number <= WHOLE_HASH_NAMES_MAX).then(|| format!("~{hex}-{number}"))
+        }
+    }
+}
+
+/// What two names of one folder must not share unless they come from one source folder: the stem
+/// under which files are grouped, as the least discerning file system sees it.
+pub fn group_stem(name: &str) -> String {
+    fold(&String::from_utf8_lossy(&grouping::group_key(name.as_bytes())))
 }
 
 /// Whether a key that came from outside is one that a destination may be asked for.
@@ -138,43 +164,15 @@ fn installation_bits(installation: &str) -> u64 {
     digest.as_bytes()[..3].iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte))
 }
 
-fn beside(primary_key: &str, original_name: &[u8]) -> (String, String, String) {
-    let (folder, file) = primary_key.rsplit_once('/').unwrap_or(("", primary_key));
-    let primary = parts(file);
-    let name = safe_name(original_name);
-    let own = parts(&name);
-    let inner = parts(own.stem);
-    let is_compound = !inner.extension.is_empty() && inner.extension.eq_ignore_ascii_case(primary.extension);
-    let extension = if is_compound && !own.extension.is_empty() {
-        format!("{}.{}", inner.extension, own.extension)
-    } else {
-        own.extension.to_owned()
-    };
-    (folder.to_owned(), primary.stem.to_owned(), extension)
-}
-
-fn with_hashes(folder: &str, stem: &str, extension: &str, hash: Blake3, layout: Layout) -> Vec<String> {
-    let hex = hash.to_hex();
-    let lengths = layout.hash_lengths().iter();
-    lengths
-        .map(|length| {
-            let suffix = if *length == 0 { String::new() } else { format!("~{}", &hex[..*length]) };
-            assemble(folder, stem, &suffix, extension, layout.limit())
-        })
-        .collect()
-}
-
-fn assemble(folder: &str, stem: &str, suffix: &str, extension: &str, limit: usize) -> String {
-    let tail = if extension.is_empty() { String::new() } else { format!(".{extension}") };
-    let stem = if stem.len() + suffix.len() + tail.len() <= limit {
-        stem
-    } else {
-        name::cut(stem, limit.saturating_sub(SUFFIX_BYTES_MAX + tail.len()).max(1))
-    };
-    // A stem that ended in a dot before an extension must not end a name in one.
-    let stem = if suffix.is_empty() && tail.is_empty() { name::cut(stem, stem.len()) } else { stem };
-    let slash = if folder.is_empty() { "" } else { "/" };
-    format!("{folder}{slash}{stem}{suffix}{tail}")
+/// A set is cut alike: whether and where depends on the stem and the suffix alone, as long as the
+/// extensions fit into what is reserved for them.
+fn assemble(name: &str, suffix: &str, limit: usize) -> String {
+    let (stem, tail) = split_name(name, TAIL_BYTES_RESERVED);
+    let is_long = stem.len() + suffix.len() + TAIL_BYTES_RESERVED > limit;
+    let stem = if is_long { name::cut(stem, limit - SUFFIX_BYTES_MAX - TAIL_BYTES_RESERVED) } else { stem };
+    // Cutting can make a name that it was not.
+    let guard = if is_long && name::is_device_name(stem) { "_" } else { "" };
+    format!("{guard}{stem}{suffix}{tail}")
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub mod network;
 pub mod path;
 pub mod record;
 pub mod redact;
+pub mod restore_plan;
 pub mod target;
 pub mod time;
 pub mod transfer;

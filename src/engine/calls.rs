@@ -14,10 +14,11 @@ use super::secrets::Entered;
 use super::setup;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
-use crate::api::{ApiError, ErrorKind, Event, PathText, Reply, Request, SecretText, Selection};
+use crate::api::{self, ApiError, ErrorKind, Event, PathText, Reply, Request, SecretText, Selection};
 use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, ItemId, RecordId, SourceId};
+use crate::domain::restore_plan::RestoreLayout;
 use crate::domain::time::UnixMillis;
 use crate::store::{DecisionKind, NewDestination, StoreError, Write};
 
@@ -97,8 +98,12 @@ impl Supervisor {
             }
             Request::RestoreFromTrash(selection) => return self.spawn_reclaim(selection, reply),
             Request::Verify { destination, deep } => return self.spawn_verify(destination, deep, reply),
-            Request::Restore { destination, into, only } => {
-                return self.spawn_restore(DestinationId(destination), &into, only, reply);
+            Request::Restore { destination, into, layout, only } => {
+                let layout = match layout {
+                    api::RestoreLayout::Dates => RestoreLayout::Dates,
+                    api::RestoreLayout::Folders => RestoreLayout::Folders,
+                };
+                return self.spawn_restore(DestinationId(destination), &into, (layout, only), reply);
             }
             other => self.answer(other).await,
         };

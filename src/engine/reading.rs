@@ -18,6 +18,7 @@ use crate::base::files::path_from_bytes;
 use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::DestinationId;
+use crate::domain::restore_plan::RestoreLayout;
 
 /// Checks and restores at once; more are refused.
 pub(super) const READINGS_MAX: usize = 8;
@@ -158,9 +159,10 @@ impl Supervisor {
         &mut self,
         id: DestinationId,
         into: &PathText,
-        only: Option<String>,
+        which: (RestoreLayout, Option<String>),
         reply: Waiting,
     ) {
+        let (layout, only) = which;
         let destination = match self.runners.get(&id) {
             Some(runner) => match &runner.destination {
                 Ok(destination) => Ok((Arc::clone(destination), runner.width())),
@@ -180,7 +182,7 @@ impl Supervisor {
         let installation = self.installation.uuid.clone();
         self.spawn_reading(ReadingKind::Restore, reply, |reading, cancel| async move {
             let into = path_from_bytes(&into);
-            let order = restore::Order { id, destination, width, installation, into, only };
+            let order = restore::Order { id, destination, width, installation, into, layout, only };
             restore::run(&deps, &store, order, reading, &cancel).await
         });
     }

@@ -25,7 +25,8 @@ use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::glob::Glob;
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::messages::describe_failure;
-use crate::platform::place::{self, Placed};
+use crate::domain::restore_plan::{RestoreCopy, RestoreLayout, RestorePlan};
+use crate::platform::restored_file::{self, Placed, RestoreTarget};
 use crate::store::{RecordFacts, Store};
 
 /// Copies read from the ledger at once.
@@ -52,6 +53,7 @@ pub(super) struct Order {
     pub width: u32,
     pub installation: String,
     pub into: PathBuf,
+    pub layout: RestoreLayout,
     pub only: Option<String>,
 }
 
@@ -89,7 +91,7 @@ enum Unplaced {
     Unwritten(io::Error),
 }
 
-/// Restores every copy whose key matches into a folder, under its key. Nothing there is replaced.
+/// Restores every copy whose key or original path matches into a folder. Nothing there is replaced.
 pub(super) async fn run(
     deps: &Deps,
     store: &Store,
@@ -97,7 +99,7 @@ pub(super) async fn run(
     reading: Arc<Reading>,
     cancel: &CancellationToken,
 ) -> Outcome {
-    let Order { id, destination, width, installation, into, only } = order;
+    let Order { id, destination, width, installation, into, layout, only } = order;
     destination.check().await.map_err(|failure| refused(&failure))?;
     // The ledger may be new: another computer's, or one that was lost.
     adopt(store, id, &destination, &deps.rng, &installation).await.map_err(|failure| refused(&failure))?;
@@ -109,11 +111,12 @@ pub(super) async fn run(
         reading,
         cancel: cancel.clone(),
     };
-    place.folder(place::prepare).await.map_err(|why| ApiError::new(ErrorKind::Usage, why))?;
+    place.folder(restored_file::prepare).await.map_err(|why| ApiError::new(ErrorKind::Usage, why))?;
     let mut restore = Restore {
         store,
         id,
         glob: only.as_deref().map(Glob::new),
+        plan: RestorePlan::new(layout),
         place: Arc::new(place),
         width: FILES_AT_ONCE.min(width as usize),
         after: RecordId(i64::MIN),
@@ -128,7 +131,7 @@ pub(super) async fn run(
         failed: 0,
         sentences: Vec::new(),
     };
-    restore.count().await?;
+    restore.prepare().await?;
     let stopped = restore.all().await?;
     let Restore { restored, present, failed, sentences, .. } = restore;
     Ok(Reply::Restored { restored, present, failed, sentences, stopped })
@@ -138,6 +141,8 @@ struct Restore<'a> {
     store: &'a Store,
     id: DestinationId,
     glob: Option<Glob>,
+    /// What each file is called.
+    plan: RestorePlan,
     place: Arc<Place>,
     width: usize,
     /// The last copy that was read from the ledger.
@@ -159,19 +164,16 @@ struct Restore<'a> {
 }
 
 impl Restore<'_> {
-    /// Tells how much there is to do.
-    async fn count(&mut self) -> Result<(), ApiError> {
+    /// Plans the names of all files, and tells how much there is to do.
+    async fn prepare(&mut self) -> Result<(), ApiError> {
         let (mut files, mut bytes) = (0, 0);
-        if self.glob.is_some() {
-            while let Some(copy) = self.next().await? {
-                files += 1;
-                bytes += copy.content.size;
-            }
-            self.after = RecordId(i64::MIN);
-        } else {
-            let id = self.id;
-            (files, bytes) = self.store.read(move |r| r.copies_total(id)).await.map_err(|e| internal(&e))?;
+        while let Some(copy) = self.next().await? {
+            files += 1;
+            bytes += copy.content.size;
+            self.plan.add(&names_of(&copy));
         }
+        self.after = RecordId(i64::MIN);
+        self.plan.resolve();
         self.place.reading.begin(self.id, files, Some(bytes));
         Ok(())
     }
@@ -190,7 +192,7 @@ impl Restore<'_> {
             };
             self.after = last.id;
             let is_wanted = |copy: &RecordFacts| match (&self.glob, &copy.key) {
-                (Some(glob), Some(key)) => glob.matches(key),
+                (Some(glob), Some(key)) => glob.matches(key) || glob.matches(&original_path(copy)),
                 (_, key) => key.is_some(),
             };
             self.copies = page.into_iter().filter(is_wanted).collect();
@@ -202,7 +204,9 @@ impl Restore<'_> {
         loop {
             while self.files.len() < self.width && !self.place.cancel.is_cancelled() {
                 let Some(copy) = self.next().await? else { break };
-                self.files.spawn(one(Arc::clone(&self.place), copy));
+                let path = self.plan.target(&names_of(&copy));
+                let target = RestoreTarget { folder: self.place.into.clone(), path };
+                self.files.spawn(one(Arc::clone(&self.place), copy, target));
             }
             match self.files.join_next().await {
                 Some(came) => self.take(came),
@@ -274,10 +278,26 @@ impl Restore<'_> {
     }
 }
 
+/// What is known of a copy's names.
+fn names_of(copy: &RecordFacts) -> RestoreCopy<'_> {
+    RestoreCopy {
+        key: copy.key.as_deref().unwrap_or_default(),
+        source_label: &copy.origin_source,
+        path: &copy.origin_path,
+        mtime_ns: copy.origin_mtime_ns,
+        hash: copy.content.blake3,
+    }
+}
+
+/// The source's name and the path below it, as text.
+fn original_path(copy: &RecordFacts) -> String {
+    format!("{}/{}", copy.origin_source, String::from_utf8_lossy(&copy.origin_path))
+}
+
 /// Brings one copy back.
-async fn one(place: Arc<Place>, copy: RecordFacts) -> Came {
+async fn one(place: Arc<Place>, copy: RecordFacts, target: RestoreTarget) -> Came {
     let key = copy.key.clone().unwrap_or_default();
-    let came = place.bring(&key, &copy).await;
+    let came = place.bring(&key, &copy, &target).await;
     if !matches!(came, Came::Lost(..)) {
         place.reading.file_done();
     }
@@ -291,8 +311,8 @@ async fn one(place: Arc<Place>, copy: RecordFacts) -> Came {
 }
 
 impl Place {
-    async fn bring(&self, key: &str, copy: &RecordFacts) -> Came {
-        match self.present(key, copy).await {
+    async fn bring(&self, key: &str, copy: &RecordFacts, target: &RestoreTarget) -> Came {
+        match self.present(copy, target).await {
             Ok(true) => {
                 self.reading.moved(copy.content.size);
                 return Came::Back(Placed::Present);
@@ -303,7 +323,7 @@ impl Place {
         let (mut tries, mut damaged) = (0, 0);
         loop {
             tries += 1;
-            let (why, failure) = match self.try_once(key, copy).await {
+            let (why, failure) = match self.try_once(key, copy, target).await {
                 Ok(placed) => return Came::Back(placed),
                 Err(Unplaced::Unwritten(error)) => return self.unwritten(&error).await,
                 Err(Unplaced::Unread { why, failure }) => (why, failure),
@@ -346,13 +366,18 @@ impl Place {
     }
 
     /// Whether the file is there already. What has its name and other bytes is an error.
-    async fn present(&self, key: &str, copy: &RecordFacts) -> io::Result<bool> {
-        let (path, content) = (self.into.join(key), copy.content);
-        let found = self.deps.library_executor.run(move || place::is_present(&path, content)).await;
+    async fn present(&self, copy: &RecordFacts, target: &RestoreTarget) -> io::Result<bool> {
+        let (target, content) = (target.clone(), copy.content);
+        let found = self.deps.library_executor.run(move || restored_file::is_present(&target, content)).await;
         found.map_err(io::Error::other)?
     }
 
-    async fn try_once(&self, key: &str, copy: &RecordFacts) -> Result<Placed, Unplaced> {
+    async fn try_once(
+        &self,
+        key: &str,
+        copy: &RecordFacts,
+        target: &RestoreTarget,
+    ) -> Result<Placed, Unplaced> {
         let receipt = copy.receipt.as_deref().unwrap_or_default();
         let unread = |failure: Failure| {
             let why = match failure.kind {
@@ -370,9 +395,9 @@ impl Place {
             cancel: self.cancel.clone(),
             story: Arc::clone(&story),
         };
-        let (path, content, mtime_ns) = (self.into.join(key), copy.content, copy.origin_mtime_ns);
+        let (target, content, mtime_ns) = (target.clone(), copy.content, copy.origin_mtime_ns);
         let token = self.deps.rng.next_u64();
-        let work = move || place::place_new(&path, Box::new(reader), content, mtime_ns, token);
+        let work = move || restored_file::place_new(&target, Box::new(reader), content, mtime_ns, token);
         let placed = self.deps.library_executor.run(work).await.map_err(io::Error::other).flatten();
         placed.map_err(|error| {
             self.reading.moved_back(story.bytes.load(Ordering::SeqCst));
@@ -394,7 +419,7 @@ impl Place {
                 self.into.display()
             )),
             io::ErrorKind::AlreadyExists => Came::Failed(error.to_string()),
-            _other => match self.folder(place::probe).await {
+            _other => match self.folder(restored_file::probe).await {
                 Ok(()) => Came::Failed(format!("The file cannot be placed ({error})")),
                 Err(why) => Came::Blocked(why),
             },

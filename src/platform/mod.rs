@@ -14,7 +14,7 @@ pub mod log;
 pub mod mount;
 pub mod mounts;
 pub mod paths;
-pub mod place;
+pub mod restored_file;
 pub mod resume;
 pub mod show;
 pub mod socket;

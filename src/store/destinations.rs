@@ -173,6 +173,7 @@ impl Write<'_> {
             "DELETE FROM upload_job WHERE destination_id = ?1",
             "DELETE FROM attachment WHERE destination_id = ?1",
             "DELETE FROM backup_record WHERE destination_id = ?1",
+            "DELETE FROM name_group WHERE destination_id = ?1",
             "DELETE FROM bin_count WHERE destination_id = ?1",
             "DELETE FROM destination WHERE id = ?1",
         ] {

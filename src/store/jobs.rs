@@ -298,7 +298,7 @@ impl Write<'_> {
         if mutant::is(Mutant::ThawsKeys) && facts.key.is_some() {
             self.next_key(new.record, new.abilities)?;
         }
-        match self.take_key(new.record, facts, new.abilities, NewTries(1)) {
+        match self.allocate_key(new.record, facts, new.abilities, NewTries(1)) {
             Ok(_) => {}
             Err(StoreError::Refused(why)) => {
                 self.set_failed(new.record, &Failure::permanent(FailureKind::Conflict, why), self.now)?;

@@ -23,7 +23,11 @@ const STEPS: &[&str] = &[
     include_str!("schema/010.sql"),
     include_str!("schema/011.sql"),
     include_str!("schema/012.sql"),
+    include_str!("schema/013.sql"),
 ];
+
+/// The step whose table is filled from the keys that there are.
+const NAME_GROUPS_AT: i64 = 13;
 
 /// The last step before which files were grouped by other keys than [`crate::domain::grouping::group_key`]
 /// makes now. A release that changes the keys sets this to its newest step.
@@ -67,6 +71,9 @@ pub(super) fn migrate(conn: &mut Connection, database: &Path) -> Result<(), Stor
         tx.execute_batch(step)?;
         if number == KEYED_ANEW_AT && version > 0 {
             super::assets::rehash_groups(&tx)?;
+        }
+        if number == NAME_GROUPS_AT {
+            super::name_groups::fill(&tx)?;
         }
         tx.pragma_update(None, "user_version", number)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;

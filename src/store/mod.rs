@@ -34,6 +34,7 @@ mod library_queries;
 mod library_tests;
 mod migrate;
 pub mod mirror;
+mod name_groups;
 mod queue;
 mod records;
 mod rows;

@@ -213,7 +213,7 @@ impl Write<'_> {
         if !self.is_consented(file, destination)? {
             return Ok(Wanted::NotReady);
         }
-        let record = self.record_for(destination, &need, token)?;
+        let record = self.record_for(destination, file, &need, token)?;
         let sql = "SELECT record_id FROM attachment WHERE destination_id = ?1 AND file_id = ?2";
         let mut query = self.conn.prepare_cached(sql)?;
         let attached: Option<i64> =
@@ -233,6 +233,7 @@ impl Write<'_> {
     fn record_for(
         &self,
         destination: DestinationId,
+        file: FileId,
         need: &Need,
         token: u64,
     ) -> Result<RecordId, StoreError> {
@@ -245,7 +246,7 @@ impl Write<'_> {
             })
             .optional()?;
         let found = match found {
-            None if need.beside != 0 => self.rebind(destination, need)?,
+            None => self.rebind(destination, file, need)?,
             found => found,
         };
         if let Some((id, state)) = found {
@@ -256,6 +257,7 @@ impl Write<'_> {
                       jobs_failed = 0, failure_kind = NULL, failure_reach = NULL, failure_cause = NULL, failure_details = NULL, next_eligible_ms = NULL
                     WHERE id = ?1";
                 self.conn.prepare_cached(sql)?.execute([id])?;
+                self.rename_unkeyed(id, need)?;
             }
             return Ok(RecordId(id));
         }
@@ -279,16 +281,48 @@ impl Write<'_> {
         Ok(RecordId(self.conn.last_insert_rowid()))
     }
 
-    /// A rebuilt ledger knows a companion's copy, but not what it goes beside; the first file that
-    /// needs those bytes tells.
-    fn rebind(&self, destination: DestinationId, need: &Need) -> Result<Option<(i64, String)>, StoreError> {
-        let sql = "UPDATE backup_record SET beside_id = ?3, kind = ?4
-            WHERE destination_id = ?1 AND content_id = ?2 AND beside_id = 0 AND file_count = 0
-              AND state = 'accepted' AND receipt = ''
-            RETURNING id, state";
-        let mut rebind = self.conn.prepare_cached(sql)?;
-        let values = params![destination.0, need.content.0, need.beside, need.kind.as_str()];
-        Ok(rebind.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    /// A record without a key is named after the file that wants it now.
+    fn rename_unkeyed(&self, id: i64, need: &Need) -> Result<(), StoreError> {
+        let sql = "UPDATE backup_record SET captured_ms = ?2, offset_minutes = ?3, provenance = ?4,
+              origin_source = ?5, origin_path = ?6, origin_mtime_ns = ?7 WHERE id = ?1 AND key IS NULL";
+        self.conn.prepare_cached(sql)?.execute(params![
+            id,
+            need.captured_at.wall_ms.0,
+            need.captured_at.offset_minutes,
+            need.captured_at.provenance.as_str(),
+            need.origin_source,
+            need.origin_path,
+            need.mtime_ns
+        ])?;
+        Ok(())
+    }
+
+    /// Binds a copy that is there, or on its way, to what its file goes beside now; so a file that
+    /// becomes a companion, or no longer is one, is never sent again. That is the record which this
+    /// file alone has, or else one of a rebuilt ledger, which knows a companion's copy but not what it
+    /// goes beside: the first file that needs those bytes tells.
+    fn rebind(
+        &self,
+        destination: DestinationId,
+        file: FileId,
+        need: &Need,
+    ) -> Result<Option<(i64, String)>, StoreError> {
+        let own = "id = (SELECT record_id FROM attachment WHERE destination_id = ?1 AND file_id = ?5)
+              AND content_id = ?2 AND file_count = 1";
+        let adopted = "destination_id = ?1 AND content_id = ?2 AND beside_id = 0 AND file_count = 0
+              AND state = 'accepted' AND receipt = '' AND ?3 <> 0 AND ?5 IS NOT NULL";
+        for which in [own, adopted] {
+            let sql = format!(
+                "UPDATE backup_record SET beside_id = ?3, kind = ?4 WHERE {which} RETURNING id, state"
+            );
+            let mut rebind = self.conn.prepare_cached(&sql)?;
+            let values = params![destination.0, need.content.0, need.beside, need.kind.as_str(), file.0];
+            let row = rebind.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            if row.is_some() {
+                return Ok(row);
+            }
+        }
+        Ok(None)
     }
 
     /// Notes that a manifest segment lists these copies, and that its number is used.
@@ -345,6 +379,9 @@ impl Write<'_> {
             entry.key,
             key::fold(&entry.key)
         ])?;
+        if added > 0 {
+            self.add_name_group_of(RecordId(self.conn.last_insert_rowid()))?;
+        }
         Ok(added > 0)
     }
 }

@@ -5,7 +5,7 @@ use eframe::egui::{Label, ScrollArea, Ui};
 use super::commands::{Command, Purpose};
 use super::theme::{space, tokens};
 use super::{widgets, words};
-use crate::api::{ApiError, PathText, Reply, Request};
+use crate::api::{ApiError, PathText, Reply, Request, RestoreLayout};
 
 /// The height that sentences about files may take, in points.
 const SENTENCES_HEIGHT: f32 = 180.0;
@@ -24,7 +24,12 @@ pub(super) struct Order {
 impl Order {
     /// Asks for it.
     pub fn command(self) -> Command {
-        let request = Request::Restore { destination: self.id, into: self.into.clone(), only: None };
+        let request = Request::Restore {
+            destination: self.id,
+            into: self.into.clone(),
+            layout: RestoreLayout::Dates,
+            only: None,
+        };
         Command::Send(Box::new(request), Purpose::Restore(self))
     }
 }

@@ -3,12 +3,12 @@
 use super::{Answer, JSON, LOG, Scene, disk, pair, snapshot, source, wait_text};
 use crate::api::{
     ApiError, BackupSwitch, ErrorKind, FailureText, LibraryCounts, NetworkText, PathText, Progress,
-    ProxyText, QueueList, QueuePage, QueueRow, Reading, ReadingKind, Reply, Request, Selection, Snapshot,
-    SourceCondition, TestReport,
+    ProxyText, QueueList, QueuePage, QueueRow, Reading, ReadingKind, Reply, Request, RestoreLayout,
+    Selection, Snapshot, SourceCondition, TestReport,
 };
 use crate::cli::args::{
-    DestinationCommand, ExcludeArgs, QueueArgs, RestoreArgs, RetryArgs, SettingsArgs, SourceCommand,
-    UntrashArgs, VerifyArgs,
+    DestinationCommand, ExcludeArgs, QueueArgs, RestoreArgs, RestoreLayoutArg, RetryArgs, SettingsArgs,
+    SourceCommand, UntrashArgs, VerifyArgs,
 };
 use crate::cli::{Exit, copies, places, queue, settings, status};
 use crate::domain::failure::{FailureKind, Reach};
@@ -318,10 +318,23 @@ fn copies_that_are_wrong_need_attention() {
     let stopped = None;
     let reply = Reply::Restored { restored: 4, present: 1, failed: 3, sentences: failed, stopped };
     let mut scene = Scene::new(JSON, full(), Vec::new(), answer(reply));
-    let args = RestoreArgs { from: "disk".into(), into: "/tmp/back".into(), only: Some("2024/*".into()) };
+    let args = RestoreArgs {
+        from: "disk".into(),
+        into: "/tmp/back".into(),
+        layout: RestoreLayoutArg::Folders,
+        only: Some("2024/*".into()),
+    };
     assert_eq!(copies::restore(&mut scene.desk, &args), Ok(Exit::Attention));
     let into = PathText { path: "/tmp/back".into(), path_b64: None };
-    assert_eq!(scene.asked(), [Request::Restore { destination: 7, into, only: Some("2024/*".into()) }]);
+    assert_eq!(
+        scene.asked(),
+        [Request::Restore {
+            destination: 7,
+            into,
+            layout: RestoreLayout::Folders,
+            only: Some("2024/*".into())
+        }]
+    );
     assert!(scene.stdout.take().starts_with("{\"failed\":[\"a.jpg"));
 }
 
@@ -350,7 +363,12 @@ fn a_restore_tells_how_far_it_is_and_why_it_ended_early() {
     };
     let coming = vec![(1, at(10, 40_000_000)), (5, at(60, 200_000_000)), (5, at(110, 400_000_000))];
     let mut scene = Scene::new(LOG, full(), coming, Box::new(move |_| Some(Ok(reply.clone()))));
-    let args = RestoreArgs { from: "disk".into(), into: "/tmp/back".into(), only: None };
+    let args = RestoreArgs {
+        from: "disk".into(),
+        into: "/tmp/back".into(),
+        layout: RestoreLayoutArg::Dates,
+        only: None,
+    };
     assert_eq!(copies::restore(&mut scene.desk, &args), Ok(Exit::Destination));
     assert_eq!(
         scene.stdout.take(),

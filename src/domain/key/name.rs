@@ -5,31 +5,18 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// What comes after the last dot counts as an extension only up to this many bytes; a longer one is
-/// part of the stem, so that a cut name always has a stem.
-const EXTENSION_BYTES_MAX: usize = 20;
+use crate::domain::grouping;
 
 /// Characters that some file system reserves.
 const RESERVED: &[char] = &['<', '>', ':', '"', '/', '\\', '|', '?', '*'];
 
-/// A name cut at its last dot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Parts<'a> {
-    /// Everything before the extension.
-    pub stem: &'a str,
-    /// The extension without its dot; empty where there is none.
-    pub extension: &'a str,
-}
-
-pub(super) fn parts(name: &str) -> Parts<'_> {
-    match name.rsplit_once('.') {
-        Some((stem, extension))
-            if !stem.is_empty() && !extension.is_empty() && extension.len() <= EXTENSION_BYTES_MAX =>
-        {
-            Parts { stem, extension }
-        }
-        _ => Parts { stem: name, extension: "" },
-    }
+/// A name as stem and tail: the stem is what a set's files share, the tail what tells them apart. A
+/// tail over `tail_bytes_max` is the last extension alone, and where that is longer still, nothing.
+pub(super) fn split_name(name: &str, tail_bytes_max: usize) -> (&str, &str) {
+    let is_tail = |at: &usize| *at > 0 && name.len() - at <= tail_bytes_max;
+    let end = Some(grouping::stem_end(name.as_bytes())).filter(is_tail);
+    let end = end.or_else(|| name.rfind('.').filter(is_tail)).unwrap_or(name.len());
+    name.split_at_checked(end).unwrap_or((name, ""))
 }
 
 /// A name that every file system takes, for any bytes: UTF-8 in composed form, without reserved
@@ -120,7 +107,7 @@ fn escape_byte(out: &mut String, byte: u8) {
 }
 
 /// Whether Windows takes the name for a device: `CON`, `nul.txt`, `COM1 .jpg`.
-fn is_device_name(name: &str) -> bool {
+pub(super) fn is_device_name(name: &str) -> bool {
     let base = name.split('.').next().unwrap_or(name).trim_end_matches(' ');
     let base = base.to_ascii_uppercase();
     if matches!(base.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$" | "CLOCK$") {

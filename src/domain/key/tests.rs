@@ -19,8 +19,15 @@ fn hash(seed: u8) -> Blake3 {
     Blake3(*blake3::hash(&[seed]).as_bytes())
 }
 
+/// The keys of the first attempts, for a file whose set has this suffix.
+fn keys(name: &[u8], suffix: &str, layout: Layout, attempts: u32) -> Vec<String> {
+    let folder = folder(may_2019());
+    let name = SetName { folder: &folder, suffix, original: name };
+    (0..attempts).map_while(|attempt| name.key(hash(1), attempt, layout)).collect()
+}
+
 fn first(name: &[u8]) -> String {
-    candidates(may_2019(), name, hash(1), Layout::default()).remove(0)
+    keys(name, "", Layout::default(), 1).remove(0)
 }
 
 /// The name that [`safe_name`] was given, up to composition.
@@ -49,18 +56,30 @@ fn unescape(name: &str) -> Vec<u8> {
 fn a_key_is_its_month_and_name_then_carries_more_and_more_of_the_hash() {
     let hex = hash(1).to_hex();
     assert_eq!(
-        candidates(may_2019(), b"IMG_1.HEIC", hash(1), Layout::default()),
+        keys(b"IMG_1.HEIC", "", Layout::default(), 4),
         [
             "2019/2019-05/IMG_1.HEIC".to_owned(),
             format!("2019/2019-05/IMG_1~{}.HEIC", &hex[..8]),
             format!("2019/2019-05/IMG_1~{hex}.HEIC"),
+            format!("2019/2019-05/IMG_1~{hex}-2.HEIC"),
         ]
     );
     let always = Layout { always_hash: true, ..Layout::default() };
     assert_eq!(
-        candidates(may_2019(), b"IMG_1.HEIC", hash(1), always),
-        [format!("2019/2019-05/IMG_1~{}.HEIC", &hex[..16]), format!("2019/2019-05/IMG_1~{hex}.HEIC")]
+        keys(b"IMG_1.HEIC", "", always, 3),
+        [
+            format!("2019/2019-05/IMG_1~{}.HEIC", &hex[..16]),
+            format!("2019/2019-05/IMG_1~{hex}.HEIC"),
+            format!("2019/2019-05/IMG_1~{hex}-2.HEIC"),
+        ]
     );
+    for layout in [Layout::default(), always] {
+        let all = keys(b"a.jpg", "", layout, u32::MAX);
+        assert!(all.len() >= 1_000 && all.last().is_some_and(|key| key.ends_with("-999.jpg")));
+    }
+    assert_eq!(set_suffix(hash(1), 0).as_deref(), Some(""));
+    assert_eq!(set_suffix(hash(1), 1), Some(format!("~{}", &hex[..8])));
+    assert_eq!(set_suffix(hash(1), 5_000), None);
 }
 
 #[test]
@@ -73,18 +92,38 @@ fn the_day_is_as_written_and_odd_years_have_a_folder() {
 }
 
 #[test]
-fn companions_stay_beside_their_primary() {
-    let primary = "2019/2019-05/IMG_1~deadbeef.HEIC";
-    assert_eq!(companion_key(primary, b"IMG_1.MOV"), "2019/2019-05/IMG_1~deadbeef.MOV");
-    assert_eq!(companion_key(primary, b"IMG_1.xmp"), "2019/2019-05/IMG_1~deadbeef.xmp");
-    assert_eq!(companion_key(primary, b"IMG_1.heic.xmp"), "2019/2019-05/IMG_1~deadbeef.heic.xmp");
-    assert_eq!(companion_key("2019/2019-05/IMG_1.JPG", b"IMG_1.JPG.xmp"), "2019/2019-05/IMG_1.JPG.xmp");
-    assert_eq!(companion_key("2019/2019-05/IMG.1.JPG", b"IMG.1.AAE"), "2019/2019-05/IMG.1.AAE");
-    let hex = hash(3).to_hex();
-    assert_eq!(
-        companion_candidates("a/b.JPG", b"b.JPG.xmp", hash(3), Layout::default())[1],
-        format!("a/b~{}.JPG.xmp", &hex[..8])
-    );
+fn every_file_of_a_set_keeps_its_own_name_and_the_sets_suffix() {
+    for (name, expected) in [
+        ("IMG_1.MOV", "IMG_1~deadbeef.MOV"),
+        ("IMG_1.heic.xmp", "IMG_1~deadbeef.heic.xmp"),
+        ("IMG_E1234.JPG", "IMG_E1234~deadbeef.JPG"),
+        ("IMG_O1234.AAE", "IMG_O1234~deadbeef.AAE"),
+        ("a_01.cr2.xmp", "a~deadbeef_01.cr2.xmp"),
+        ("IMG.1.AAE", "IMG.1~deadbeef.AAE"),
+        ("noext", "noext~deadbeef"),
+    ] {
+        let set = keys(name.as_bytes(), "~deadbeef", Layout::default(), 2);
+        assert_eq!(set[0], format!("2019/2019-05/{expected}"));
+        assert_eq!(first(name.as_bytes()), format!("2019/2019-05/{name}"));
+        // A member that cannot have its name there takes its own hash in the same position.
+        assert_eq!(set[1], set[0].replace("deadbeef", &hash(1).to_hex()[..8]));
+    }
+    assert_eq!(group_stem("IMG_E1234~deadbeef.JPG"), group_stem("IMG_1234~deadbeef.MOV"));
+    assert_ne!(group_stem("IMG_1234~deadbeef.JPG"), group_stem("IMG_1234.MOV"));
+}
+
+#[test]
+fn long_names_of_one_set_are_cut_alike() {
+    let stem = "é".repeat(120);
+    for suffix in ["", "~deadbeef"] {
+        let stems: std::collections::BTreeSet<String> = [".jpg", ".jpg.xmp", ".MOV", ".AAE"]
+            .map(|tail| {
+                let key = keys(format!("{stem}{tail}").as_bytes(), suffix, Layout::default(), 1).remove(0);
+                key.strip_suffix(tail).expect("its own extension").to_owned()
+            })
+            .into();
+        assert_eq!(stems.len(), 1, "{stems:?}");
+    }
 }
 
 #[test]
@@ -118,17 +157,17 @@ fn names_that_some_system_reserves_are_escaped() {
 #[test]
 fn long_names_are_cut_between_characters_and_keep_their_extension() {
     let long = "é".repeat(300) + ".jpg";
-    for key in candidates(may_2019(), long.as_bytes(), hash(1), Layout::default()) {
+    for key in keys(long.as_bytes(), "", Layout::default(), 5) {
         let name = key.rsplit('/').next().expect("a name");
         assert!(name.len() <= NAME_BYTES_MAX && name.ends_with(".jpg") && name.starts_with('é'), "{name}");
     }
-    let exact = "x".repeat(251) + ".jpg";
-    assert_eq!(first(exact.as_bytes()), format!("2019/2019-05/{exact}"));
+    let whole = "x".repeat(NAME_BYTES_MAX - TAIL_BYTES_RESERVED) + ".jpg";
+    assert_eq!(first(whole.as_bytes()), format!("2019/2019-05/{whole}"));
     let escaped = b"\xff".repeat(255);
     let cut = first(&escaped);
-    assert!(cut.len() <= 13 + 190 && cut.ends_with("%FF"), "{cut}");
+    assert!(cut.len() <= 13 + 152 && cut.ends_with("%FF"), "{cut}");
     let short = Layout { name_len_max: 143, ..Layout::default() };
-    assert_eq!(candidates(may_2019(), exact.as_bytes(), hash(1), short)[0].len(), 13 + 143 - 65);
+    assert_eq!(keys(whole.as_bytes(), "", short, 1)[0].len(), 13 + 143 - 69 - 34 + 4);
 }
 
 #[test]
@@ -222,17 +261,17 @@ proptest! {
     #[test]
     fn any_bytes_make_valid_keys(name in any_name(), millis in any::<i64>(), always: bool, max in 0_usize..400) {
         let layout = Layout { always_hash: always, name_len_max: max };
-        let keys = candidates(at(millis), &name, hash(1), layout);
-        for key in &keys {
-            prop_assert!(is_valid(key), "{key:?}");
-            prop_assert!(key.rsplit('/').next().is_some_and(|n| n.len() <= layout.limit()));
-            let beside = companion_candidates(key, &name, hash(2), layout);
-            for companion in beside.iter().chain([&companion_key(key, &name)]) {
-                prop_assert!(is_valid(companion), "{companion:?} beside {key:?}");
+        let folder = folder(at(millis));
+        for suffix in ["", "~0a1b2c3d"] {
+            let set = SetName { folder: &folder, suffix, original: &name };
+            for attempt in [0, 1, 2, 3, 998] {
+                let key = set.key(hash(1), attempt, layout).expect("a name is left");
+                prop_assert!(is_valid(&key), "{key:?}");
+                prop_assert!(key.rsplit('/').next().is_some_and(|n| n.len() <= layout.limit()), "{key:?}");
+                let is_whole = attempt >= if always { 1 } else { 2 };
+                prop_assert_eq!(is_whole, key.contains(&hash(1).to_hex()), "{}", key);
             }
         }
-        prop_assert_eq!(&keys, &candidates(at(millis), &name, hash(1), layout));
-        prop_assert!(keys.last().is_some_and(|key| key.contains(&hash(1).to_hex())));
     }
 
     #[test]
@@ -266,7 +305,8 @@ proptest! {
     #[test]
     fn other_bytes_get_other_keys_in_the_end(name in any_name(), a: u8, b: u8) {
         prop_assume!(a != b);
-        let last = |seed| candidates(may_2019(), &name, hash(seed), Layout::default()).pop().map(|key| fold(&key));
-        prop_assert_ne!(last(a), last(b));
+        let set = SetName { folder: "f", suffix: "", original: &name };
+        let whole = |seed| set.key(hash(seed), 2, Layout::default()).map(|key| fold(&key));
+        prop_assert_ne!(whole(a), whole(b));
     }
 }

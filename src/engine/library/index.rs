@@ -35,7 +35,8 @@ enum Pass {
 
 /// Reads until told to stop.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut index = Index { shared, tasks: JoinSet::new(), taken: HashSet::new(), missed: HashSet::new() };
+    let mut index =
+        Index { shared, tasks: JoinSet::new(), taken: HashSet::new(), missed: HashSet::new(), describing: 0 };
     let cancel = index.shared.cancel.clone();
     tokio::select! {
         biased;
@@ -53,10 +54,13 @@ struct Index {
     taken: HashSet<FileId>,
     /// Not there when they were to be read: left alone until their source has been looked at.
     missed: HashSet<FileId>,
+    /// Pieces of heads being read.
+    describing: usize,
 }
 
 /// A piece of reading that has ended.
 struct Done {
+    pass: Pass,
     files: Vec<FileId>,
     missed: Vec<FileId>,
     outcome: Result<(), StoreError>,
@@ -96,11 +100,18 @@ impl Index {
             {
                 let Some((pass, files)) = self.next_piece().await? else { break };
                 self.taken.extend(files.iter().map(|file| file.id));
+                self.describing += usize::from(pass == Pass::Describe);
                 self.tasks.spawn(read_piece(Arc::clone(&self.shared), pass, files));
             }
             let Some(ended) = self.tasks.join_next().await else { break };
             // A piece whose task was lost keeps its files taken; they are read in the next run.
-            let Ok(Done { files, missed, outcome }) = ended else { continue };
+            let Ok(Done { pass, files, missed, outcome }) = ended else {
+                if self.tasks.is_empty() {
+                    self.describing = 0;
+                }
+                continue;
+            };
+            self.describing -= usize::from(pass == Pass::Describe);
             for file in files {
                 self.taken.remove(&file);
             }
@@ -127,6 +138,11 @@ impl Index {
         }
         if let Some(piece) = self.cut(store.read(move |r| r.next_to_describe(limit)).await?, u64::MAX) {
             return Ok(Some((Pass::Describe, piece)));
+        }
+        // A file is wanted once it is hashed, and by then it is known what it belongs to: a clip waits
+        // for the still of the same listing.
+        if self.describing > 0 {
+            return Ok(None);
         }
         let piece = self.cut(store.read(move |r| r.next_to_hash(limit)).await?, CHUNK_BYTES_MAX);
         Ok(piece.map(|piece| (Pass::Hash, piece)))
@@ -171,7 +187,7 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
     };
     let Ok(read) = shared.deps.executor.run(read).await else {
         // A reader that fails without a word would do so again: left until the next look.
-        return Done { files: Vec::new(), missed: ids, outcome: Ok(()) };
+        return Done { pass, files: Vec::new(), missed: ids, outcome: Ok(()) };
     };
     let until = shared.deps.clock.now().plus(SETTLE);
     let mut looks = Vec::with_capacity(read.len());
@@ -188,7 +204,7 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
         }
     }
     let outcome = shared.commit(move |tx| tx.record_looks(&looks)).await.map(|_counted| ());
-    Done { files: ids, missed, outcome }
+    Done { pass, files: ids, missed, outcome }
 }
 
 /// What a look means for the store; none where the file was missed.

@@ -1,6 +1,7 @@
 //! What should go well.
 
 use super::*;
+use crate::api::RestoreLayout;
 use crate::base::clock::SystemClock;
 use crate::base::executor::Executor;
 use crate::base::rng::SeededRng;
@@ -182,13 +183,23 @@ async fn another_computer_restores_from_the_disk_alone() {
     let destination = world.destination().await.id;
     let out = tempfile::tempdir().expect("dir");
     let into = PathText::from_bytes(out.path().as_os_str().as_encoded_bytes());
-    let reply = world.ask(Request::Restore { destination, into: into.clone(), only: None }).await;
+    let reply = world
+        .ask(Request::Restore { destination, into: into.clone(), layout: RestoreLayout::Dates, only: None })
+        .await;
     let back = Reply::Restored { restored: 5, present: 0, failed: 0, sentences: Vec::new(), stopped: None };
     assert_eq!(reply, back);
     for copy in world.copies() {
         let placed = std::fs::read(out.path().join(copy.trim_start_matches('/'))).expect("placed");
         assert_eq!(Some(placed), world.disk.contents(&copy));
     }
-    let again = world.ask(Request::Restore { destination, into, only: None }).await;
+    let restore = |layout| Request::Restore { destination, into: into.clone(), layout, only: None };
+    let again = world.ask(restore(RestoreLayout::Dates)).await;
     assert!(matches!(again, Reply::Restored { restored: 0, present: 5, .. }), "{again:?}");
+    let folders = world.ask(restore(RestoreLayout::Folders)).await;
+    assert!(matches!(folders, Reply::Restored { restored: 5, present: 0, .. }), "{folders:?}");
+    for copy in world.copies() {
+        let name = copy.rsplit('/').next().expect("a name");
+        let placed = std::fs::read(out.path().join("photos").join(name)).expect("placed");
+        assert_eq!(Some(placed), world.disk.contents(&copy));
+    }
 }

@@ -3,7 +3,7 @@
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::api::{ApiError, ErrorKind, Progress, ReadingKind};
+use crate::api::{ApiError, ErrorKind, Progress, ReadingKind, RestoreLayout};
 
 const PHOTOS: u64 = 60;
 
@@ -18,7 +18,7 @@ async fn backed_up(photos: u64) -> (World, tempfile::TempDir, Request) {
     let destination = world.destination().await.id;
     let out = tempfile::tempdir().expect("dir");
     let into = PathText::from_bytes(out.path().as_os_str().as_encoded_bytes());
-    (world, out, Request::Restore { destination, into, only: None })
+    (world, out, Request::Restore { destination, into, layout: RestoreLayout::Dates, only: None })
 }
 
 /// Copies that are wrong for now: as many as are read side by side. Each is tried again after two

@@ -6,6 +6,7 @@ mod decisions;
 mod grouping;
 mod keys;
 mod ledger;
+mod name_groups;
 mod settings;
 
 use std::sync::Arc;

@@ -44,7 +44,7 @@ fn files_come_back_into_a_folder_and_what_did_not_is_named() {
     let mut window = Window::open(world);
     window.click("Destinations");
     window.click("Restore files from nas");
-    let is_asked = |r: &Request| matches!(r, Request::Restore { destination: 2, into, only: None } if into.path == "/home/ada/Back");
+    let is_asked = |r: &Request| matches!(r, Request::Restore { destination: 2, into, layout: crate::api::RestoreLayout::Dates, only: None } if into.path == "/home/ada/Back");
     assert_eq!(window.asked(is_asked), 1);
     for text in [
         "Not everything came back from nas",

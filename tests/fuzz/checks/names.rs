@@ -5,8 +5,7 @@ use crate::domain::asset::{CapturedAt, Provenance};
 use crate::domain::glob::Glob;
 use crate::domain::hash::Blake3;
 use crate::domain::key::{
-    KEY_BYTES_MAX, Layout, candidates, companion_candidates, companion_key, fold, is_valid, parse_temp_name,
-    safe_name, temp_name,
+    KEY_BYTES_MAX, Layout, SetName, fold, folder, is_valid, parse_temp_name, safe_name, temp_name,
 };
 use crate::domain::path::{RelPath, split_extension};
 use crate::domain::target::Target;
@@ -26,19 +25,19 @@ pub fn check(data: &[u8]) {
 }
 
 fn keys(captured: CapturedAt, name: &[u8], hash: Blake3, layout: Layout) {
-    let found = candidates(captured, name, hash, layout);
-    for key in &found {
-        assert_inside(key);
-        for companion in companion_candidates(key, name, hash, layout) {
-            assert_inside(&companion);
-            assert_eq!(folder_of(&companion), folder_of(key));
+    let folder = folder(captured);
+    for suffix in ["", "~0a1b2c3d"] {
+        let set = SetName { folder: &folder, suffix, original: name };
+        for attempt in 0..4 {
+            let key = set.key(hash, attempt, layout).expect("a name is left");
+            assert_inside(&key);
+            assert_eq!(folder_of(&key), folder);
         }
-        assert_inside(&companion_key(key, name));
+        // Whatever the name is cut to, other bytes get another key in the end.
+        let other = Blake3([0x5a; 32]);
+        let whole = |hash| set.key(hash, 2, layout).map(|key| fold(&key));
+        assert!(hash == other || whole(hash) != whole(other));
     }
-    // Whatever the name is cut to, other bytes get another key in the end.
-    let other = Blake3([0x5a; 32]);
-    let last = |hash| candidates(captured, name, hash, layout).pop().map(|key| fold(&key));
-    assert!(hash == other || last(hash) != last(other));
 }
 
 /// A key that any file system takes, below the destination and never in its own folder.

@@ -14,7 +14,7 @@ use safelight::destination::{
     SharedDestination, Transfer,
 };
 use safelight::domain::failure::{Failure, FailureKind, Reach};
-use safelight::domain::key::{Layout, parse_temp_name};
+use safelight::domain::key::{self, Layout, parse_temp_name};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,8 @@ use super::source::Sources;
 pub const INSTALLATION: &str = "6f1f6a0e-0000-4000-8000-000000000001";
 /// How long a server may take to notice that an upload was cut.
 pub const CLEARED_WITHIN: std::time::Duration = std::time::Duration::from_secs(20);
+/// Keys that a case may go through.
+const KEYS_MAX: u32 = 4;
 const SHARED_MEMORY: &str = "/dev/shm";
 
 /// What is behind a destination, by paths below the place that it keeps its copies in.
@@ -249,9 +251,12 @@ impl Site {
         self.keys(name.as_bytes(), bytes).remove(0)
     }
 
+    /// The keys of the first attempts, in their order.
     pub fn keys(&self, name: &[u8], bytes: &[u8]) -> Vec<String> {
         let hash = super::source::digest(bytes);
-        safelight::domain::key::candidates(super::source::may_2019(), name, hash, self.layout)
+        let folder = key::folder(super::source::may_2019());
+        let name = key::SetName { folder: &folder, suffix: "", original: name };
+        (0..KEYS_MAX).map_while(|attempt| name.key(hash, attempt, self.layout)).collect()
     }
 
     /// Adds a source file under the key that it gets first.
