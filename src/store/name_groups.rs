@@ -43,7 +43,7 @@ pub(super) struct NewMember<'a> {
     pub layout: key::Layout,
 }
 
-const MEMBER_SQL: &str = "SELECT g.id, g.folder, g.base, g.suffix
+const MEMBER_SQL: &str = "SELECT g.id, g.folder, g.base, g.suffix, other.file_id = whole.primary_file_id
     FROM attachment own JOIN resource mine ON mine.file_id = own.file_id
     JOIN resource other ON other.asset_id = mine.asset_id
     JOIN asset whole ON whole.id = mine.asset_id
@@ -51,7 +51,7 @@ const MEMBER_SQL: &str = "SELECT g.id, g.folder, g.base, g.suffix
     JOIN backup_record o ON o.id = theirs.record_id
     JOIN name_group g ON g.id = o.name_group_id
     WHERE own.record_id = ?2 AND o.id <> ?2 AND o.key IS NOT NULL
-    ORDER BY other.file_id <> whole.primary_file_id, o.id LIMIT 1";
+    LIMIT 64";
 const STEM_SQL: &str = "SELECT id, folder, base, suffix, owner FROM name_group
     WHERE destination_id = ?1 AND folder = ?2 AND stem = ?3";
 const OWNER_SQL: &str = "SELECT id, folder, base, suffix, owner FROM name_group
@@ -104,9 +104,7 @@ impl Write<'_> {
     /// [`StoreError::Refused`] when every stem is taken.
     pub(super) fn name_group_for(&self, member: &NewMember<'_>) -> Result<NameGroup, StoreError> {
         let (dir, name) = split_path(member.path);
-        let values = params![member.destination.0, member.record.0];
-        let mut query = self.conn.prepare_cached(MEMBER_SQL)?;
-        let set = query.query_row(values, |row| NameGroup::at(row, 0)).optional()?.flatten();
+        let set = self.group_of_set(member.destination, member.record)?;
         let folder = set.as_ref().map_or(member.folder.as_str(), |set| set.folder.as_str());
         let plain = SetName { folder: "", suffix: "", original: name };
         let never_hashed = key::Layout { always_hash: false, ..member.layout };
@@ -132,6 +130,25 @@ impl Write<'_> {
             attempt += 1;
         }
         Err(StoreError::Refused("every name for this file is taken at the destination".to_owned()))
+    }
+
+    /// The group of the set that a record's file is in: its primary's, else any other member's.
+    fn group_of_set(
+        &self,
+        destination: DestinationId,
+        record: RecordId,
+    ) -> Result<Option<NameGroup>, StoreError> {
+        let mut query = self.conn.prepare_cached(MEMBER_SQL)?;
+        let mut rows = query.query(params![destination.0, record.0])?;
+        let mut found = None;
+        while let Some(row) = rows.next()? {
+            let (group, is_primary) = (NameGroup::at(row, 0)?, row.get::<_, bool>(4)?);
+            if is_primary {
+                return Ok(group);
+            }
+            found = found.or(group);
+        }
+        Ok(found)
     }
 
     /// The absolute path of the folder that a record's file is in.
