@@ -52,9 +52,13 @@ impl Teller {
     }
 }
 
-/// How far it is, for people: files, bytes, speed and time left, as far as they are known.
+/// How far it is, for people: files, bytes, speed and time left, as far as they are known. Empty as
+/// long as it is unknown how much there is to do.
 pub fn line(what: &str, progress: &Progress) -> String {
     let Progress { files_done, files_total, bytes_done, bytes_total, bytes_per_sec, secs_left } = progress;
+    if *files_total == 0 {
+        return String::new();
+    }
     let mut parts = vec![format!("{what} {} of {}", count(*files_done), files(*files_total))];
     if *bytes_total > 0 {
         parts.push(format!("{} of {}", size(*bytes_done), size(*bytes_total)));
