@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::rows::StoreError;
 use super::writer::Write;
+use crate::domain::grouping;
 use crate::domain::hash::Blake3;
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::key::{self, SetName};
@@ -85,6 +86,13 @@ fn owner_by_label(label: &str, dir: &[u8]) -> Vec<u8> {
     [&[0], label.as_bytes(), b"/", dir].concat()
 }
 
+/// What stands for a source folder that is there: the absolute path of the folder that a file of it
+/// belongs to.
+fn owner_by_path(source: Vec<u8>, dir: &[u8], name: &[u8]) -> Vec<u8> {
+    let home = grouping::home_folder(dir, name);
+    if home.is_empty() { source } else { join(&source, home) }
+}
+
 fn split_path(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {
         Some(at) => (&path[..at], &path[at + 1..]),
@@ -104,6 +112,7 @@ impl Write<'_> {
     /// [`StoreError::Refused`] when every stem is taken.
     pub(super) fn name_group_for(&self, member: &NewMember<'_>) -> Result<NameGroup, StoreError> {
         let (dir, name) = split_path(member.path);
+        let home = grouping::home_folder(dir, name);
         let set = self.group_of_set(member.destination, member.record)?;
         let folder = set.as_ref().map_or(member.folder.as_str(), |set| set.folder.as_str());
         let plain = SetName { folder: "", suffix: "", original: name };
@@ -113,7 +122,7 @@ impl Write<'_> {
         if let Some(set) = set.as_ref().filter(|set| set.base == base) {
             return Ok(set.clone());
         }
-        let owners = [self.owner_of(member, dir)?, owner_by_label(member.source_label, dir)];
+        let owners = [self.owner_of(member, dir)?, owner_by_label(member.source_label, home)];
         if let Some(own) = self.group_of_owner(member.destination, folder, &base, &owners)? {
             return Ok(own);
         }
@@ -151,14 +160,19 @@ impl Write<'_> {
         Ok(found)
     }
 
-    /// The absolute path of the folder that a record's file is in.
+    /// The absolute path of the folder that a record's file belongs to.
     fn owner_of(&self, member: &NewMember<'_>, dir: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let sql = "SELECT s.path, f.dir FROM attachment a JOIN file f ON f.id = a.file_id
+        let sql = "SELECT s.path, f.dir, f.name FROM attachment a JOIN file f ON f.id = a.file_id
             JOIN source s ON s.id = f.source_id WHERE a.record_id = ?1 ORDER BY f.dir <> ?2, f.id LIMIT 1";
         let mut query = self.conn.prepare_cached(sql)?;
-        let path = |row: &Row<'_>| Ok(join(&row.get::<_, Vec<u8>>(0)?, &row.get::<_, Vec<u8>>(1)?));
+        let path = |row: &Row<'_>| {
+            let (dir, name): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
+            Ok(owner_by_path(row.get(0)?, &dir, &name))
+        };
         let path = query.query_row(params![member.record.0, dir], path).optional()?;
-        Ok(path.unwrap_or_else(|| owner_by_label(member.source_label, dir)))
+        Ok(path.unwrap_or_else(|| {
+            owner_by_label(member.source_label, grouping::home_folder(dir, split_path(member.path).1))
+        }))
     }
 
     /// The group that a source folder has for a stem. One that was known by a label alone is that of
@@ -214,17 +228,17 @@ struct KeyOnly {
     key: String,
     label: String,
     path: Vec<u8>,
-    file_dir: Option<Vec<u8>>,
+    file: Option<(Vec<u8>, Vec<u8>, Vec<u8>)>,
 }
 
 /// Adds the groups of a page of keys. Returns the last record of the page.
 fn add_groups(conn: &Connection, which: &str, value: i64) -> Result<Option<i64>, StoreError> {
     let sql = format!(
-        "SELECT r.id, r.destination_id, r.key, r.origin_source, r.origin_path,
-           (SELECT CASE f.dir WHEN x'' THEN s.path ELSE CAST(s.path || x'2f' || f.dir AS BLOB) END
-            FROM attachment a JOIN file f ON f.id = a.file_id JOIN source s ON s.id = f.source_id
-            WHERE a.record_id = r.id ORDER BY f.id LIMIT 1)
-         FROM backup_record r WHERE {which} AND r.key IS NOT NULL ORDER BY r.id LIMIT {FILL_PAGE_MAX}"
+        "SELECT r.id, r.destination_id, r.key, r.origin_source, r.origin_path, s.path, f.dir, f.name
+         FROM backup_record r
+         LEFT JOIN file f ON f.id = (SELECT min(a.file_id) FROM attachment a WHERE a.record_id = r.id)
+         LEFT JOIN source s ON s.id = f.source_id
+         WHERE {which} AND r.key IS NOT NULL ORDER BY r.id LIMIT {FILL_PAGE_MAX}"
     );
     let mut query = conn.prepare_cached(&sql)?;
     let page = query.query_map([value], |row| {
@@ -234,7 +248,10 @@ fn add_groups(conn: &Connection, which: &str, value: i64) -> Result<Option<i64>,
             key: row.get(2)?,
             label: row.get(3)?,
             path: row.get(4)?,
-            file_dir: row.get(5)?,
+            file: match (row.get(5)?, row.get(6)?, row.get(7)?) {
+                (Some(source), Some(dir), Some(name)) => Some((source, dir, name)),
+                _ => None,
+            },
         })
     })?;
     let page: Vec<KeyOnly> = page.collect::<Result<_, _>>()?;
@@ -248,7 +265,10 @@ fn add_groups(conn: &Connection, which: &str, value: i64) -> Result<Option<i64>,
             Some(suffix) if suffix.is_empty() || suffix.starts_with('~') => (own.as_str(), suffix),
             _ => (stem.as_str(), ""),
         };
-        let owner = row.file_dir.unwrap_or_else(|| owner_by_label(&row.label, dir));
+        let owner = match row.file {
+            Some((source, dir, name)) => owner_by_path(source, &dir, &name),
+            None => owner_by_label(&row.label, grouping::home_folder(dir, name)),
+        };
         let values = params![row.destination, folder, base, suffix, stem, owner];
         conn.prepare_cached(ADD_SQL)?.execute(values)?;
         let sql = "UPDATE backup_record SET name_group_id =

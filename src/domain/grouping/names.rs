@@ -224,6 +224,11 @@ pub(super) fn as_json_has_it(stem: &[u8]) -> Vec<u8> {
         let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
         let (short, long) = (ends.nth(TAKEOUT_CHARS)?, ends.next()?);
         let rest = &stem[long..];
+        // A suffix is not part of the title, and is never cut.
+        let in_suffix = stem.iter().rposition(|byte| *byte == b'~').is_some_and(|at| at < long);
+        if in_suffix {
+            return None;
+        }
         (is_suffix(rest) || is_number(rest)).then(|| [&stem[..short], rest].concat())
     };
     if stem.len() <= TAKEOUT_CHARS { stem.to_vec() } else { cut().unwrap_or_else(|| stem.to_vec()) }
