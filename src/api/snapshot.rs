@@ -201,6 +201,9 @@ pub struct DestinationState {
     pub note: String,
     /// The sources that are consented to go there.
     pub sources: Vec<i64>,
+    /// Copies without proof are being read back, or are about to be.
+    #[serde(default)]
+    pub verifying: bool,
     /// It is a folder on the same disk as photos that go there, or as any where none do yet.
     #[serde(default)]
     pub same_disk: bool,

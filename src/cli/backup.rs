@@ -23,6 +23,9 @@ pub const UNREACHABLE_MAX: Duration = Duration::from_secs(60);
 /// it is so no longer.
 pub const REFUSED_MAX: Duration = Duration::from_secs(3);
 
+/// How long the verification of copies may make no progress before the command ends without it.
+pub const VERIFICATION_STALLED_MAX: Duration = Duration::from_secs(60);
+
 /// The pairs that a command is about.
 #[derive(Debug)]
 struct Pairs {
@@ -166,6 +169,8 @@ struct Watch<'a> {
     pairs: Pairs,
     goes_on: bool,
     blocked_since: Option<Duration>,
+    /// How many copies were not verified when that number last changed, and when that was.
+    unproven_since: Option<(u64, Duration)>,
     teller: Teller,
     was_done: bool,
 }
@@ -182,7 +187,15 @@ enum Verdict {
 
 impl<'a> Watch<'a> {
     fn new(desk: &'a mut Desk, pairs: Pairs, goes_on: bool) -> Self {
-        Self { desk, pairs, goes_on, blocked_since: None, teller: Teller::default(), was_done: false }
+        Self {
+            desk,
+            pairs,
+            goes_on,
+            blocked_since: None,
+            unproven_since: None,
+            teller: Teller::default(),
+            was_done: false,
+        }
     }
 
     fn run(mut self) -> Result<Exit, Trouble> {
@@ -225,6 +238,9 @@ impl<'a> Watch<'a> {
 
     fn judge(&mut self, saved: &DestinationState, tally: Tally, outlook: &Outlook) -> Verdict {
         if outlook.scanning == 0 && tally.left() == 0 {
+            if let Some(left) = self.verification_wait(saved, tally) {
+                return Verdict::Wait(Some(left));
+            }
             let attention = if tally.unproven + tally.needs_attention + outlook.unreadable_folders > 0 {
                 Exit::Attention
             } else {
@@ -243,6 +259,22 @@ impl<'a> Watch<'a> {
             Some(left) => Verdict::Wait(Some(left)),
             None => Verdict::Blocked(self.blocked(saved)),
         }
+    }
+
+    /// How much longer the copies that are being read back are waited for; `None` if none are, or if
+    /// that has stalled.
+    fn verification_wait(&mut self, saved: &DestinationState, tally: Tally) -> Option<Duration> {
+        if tally.unproven == 0 || !saved.verifying {
+            self.unproven_since = None;
+            return None;
+        }
+        let now = (self.desk.elapsed)();
+        let since = match self.unproven_since {
+            Some((unproven, since)) if unproven == tally.unproven => since,
+            _ => now,
+        };
+        self.unproven_since = Some((tally.unproven, since));
+        VERIFICATION_STALLED_MAX.checked_sub(now.saturating_sub(since)).filter(|left| !left.is_zero())
     }
 
     fn blocked(&self, saved: &DestinationState) -> Trouble {

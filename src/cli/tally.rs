@@ -117,6 +117,9 @@ impl Tally {
         if self.all() == 0 && outlook.scanning > 0 {
             return format!("Looking for photos: {} seen", files(outlook.scanned));
         }
+        if self.left() == 0 && self.unproven > 0 && destination.verifying && outlook.scanning == 0 {
+            return format!("Verifying the copies: {} left", files(self.unproven));
+        }
         let done = self.safe + self.unproven;
         let mut parts = vec![format!("{} of {}", count(done), files(self.all() - self.excluded))];
         if let Some(progress) = &snapshot.progress {

@@ -276,9 +276,19 @@ fn unreadable_folder(source: &[u8], dir: UnreadableDir) -> UnreadableFolder {
     }
 }
 
-fn bins_of(state: &DestinationState) -> [u64; 8] {
+fn bins_of(state: &DestinationState) -> [u64; 9] {
     let d = state;
-    [d.found, d.safe, d.unproven, d.waiting, d.uploading, d.needs_attention, d.excluded, u64::from(d.enabled)]
+    [
+        d.found,
+        d.safe,
+        d.unproven,
+        d.waiting,
+        d.uploading,
+        d.needs_attention,
+        d.excluded,
+        u64::from(d.enabled),
+        u64::from(d.verifying),
+    ]
 }
 
 fn destination_state(
@@ -327,6 +337,7 @@ fn destination_state(
             .to_owned(),
         note: row.abilities.note.clone(),
         sources,
+        verifying: is_working && bins.unproven > 0 && runner.is_verifying(),
         same_disk: false,
         pairs: counts.pairs.iter().map(pair).collect(),
     }

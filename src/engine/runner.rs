@@ -225,6 +225,16 @@ impl Runner {
         is_usable && !self.is_auditing && self.is_idle()
     }
 
+    /// Whether copies without proof are being read back, or will be as soon as nothing more urgent is to
+    /// be done.
+    pub fn is_verifying(&self) -> bool {
+        let may_be_read = self.row.lost.is_none()
+            && !self.is_held
+            && self.row.is_enabled
+            && self.row.abilities.proof != "none";
+        may_be_read && (self.is_auditing || self.may_prove)
+    }
+
     /// Whether nothing is under way or about to be.
     pub fn is_idle(&self) -> bool {
         self.running.is_empty() && self.process_at.is_none() && !self.is_processing

@@ -9,7 +9,7 @@ use crate::api::{
     ApiError, BackupSwitch, ErrorKind, Progress, Reply, Request, Selection, Snapshot, SourceCondition,
 };
 use crate::cli::args::BackupArgs;
-use crate::cli::backup::{REFUSED_MAX, UNREACHABLE_MAX, run};
+use crate::cli::backup::{REFUSED_MAX, UNREACHABLE_MAX, VERIFICATION_STALLED_MAX, run};
 use crate::cli::out::Style;
 use crate::cli::words::path_text;
 use crate::cli::{Exit, Trouble};
@@ -155,6 +155,29 @@ fn a_folder_that_cannot_be_read_and_one_that_is_away_are_named() {
     assert!(said.starts_with(right) && said.contains("Connect its disk"), "{said}");
     let (_outcome, scene) = watch(JSON, now, Vec::new());
     assert!(scene.stdout.take().contains("\"sources\":[{\"path\":\"/photos\",\"state\":\"unavailable\""));
+}
+
+#[test]
+fn copies_that_are_being_read_back_are_waited_for_as_long_as_that_gets_on() {
+    let verifying = |unproven| {
+        let mut now = snapshot([5 - unproven, unproven, 0, 0, 0, 0]);
+        now.destinations[0].verifying = true;
+        now
+    };
+    let done = snapshot([5, 0, 0, 0, 0, 0]);
+    let coming = vec![(59, verifying(4)), (59, verifying(1)), (59, done)];
+    let (outcome, scene) = watch(LOG, verifying(5), coming);
+    assert_eq!(outcome, Ok(Exit::Fine));
+    let told = scene.stdout.take();
+    assert!(told.contains("Verifying the copies: 1 file left"), "{told}");
+
+    let (outcome, scene) = watch(LOG, verifying(5), vec![(10, verifying(2))]);
+    assert_eq!(outcome, Ok(Exit::Attention));
+    assert_eq!(scene.secs(), 10 + VERIFICATION_STALLED_MAX.as_secs());
+    assert_eq!(
+        scene.stdout.take().lines().last(),
+        Some("3 of 5 files safe in disk, 2 copied but not proved")
+    );
 }
 
 #[test]

@@ -203,3 +203,27 @@ async fn another_computer_restores_from_the_disk_alone() {
         assert_eq!(Some(placed), world.disk.contents(&copy));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_computer_verifies_the_copies_that_it_learns_of() {
+    let mut world = World::new().await;
+    for n in 0..5 {
+        world.put(&format!("/photos/{n}.jpg"), &format!("photo {n}"));
+    }
+    world.set_up().await;
+    world.settled().await;
+    world.stop().await;
+    let copies = world.copies();
+    world.dir = tempfile::tempdir().expect("dir");
+    world.start().await;
+    world.set_up().await;
+    // Whoever waits for the backup is told that its copies are still being read back.
+    world
+        .until("all found there, and verified", |snapshot| {
+            let d = &snapshot.destinations[0];
+            assert!(d.verifying || d.unproven == 0 || d.safe + d.unproven < 5, "{d:?}");
+            d.safe == 5 && !d.verifying
+        })
+        .await;
+    assert_eq!(world.copies(), copies, "nothing was sent again");
+}
