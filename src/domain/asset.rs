@@ -111,6 +111,10 @@ impl CapturedAt {
     }
 }
 
+/// Which facts this release reads: more with each number. What was read by an earlier one is not enough to
+/// part files that belong together until now.
+pub const FACTS_VERSION: u32 = 1;
+
 /// What one look at a file's head tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -128,4 +132,6 @@ pub struct Facts {
     pub camera: Option<String>,
     /// Apple's content identifier, which pairs the halves of a Live Photo.
     pub content_identifier: Option<String>,
+    /// How long a clip runs, in milliseconds, where its header says.
+    pub duration_ms: Option<u64>,
 }

@@ -1,19 +1,24 @@
 //! Which files of one directory make one asset.
 //!
-//! Grouping looks at names, types and Apple's content identifiers only. It is deterministic, does
-//! not depend on the order of its input, and puts every file in exactly one place.
+//! Names propose, and what is known of the files decides: types, Apple's content identifiers, times and
+//! the length of clips (`evidence`). Grouping is deterministic, does not depend on the order of its input,
+//! and puts every file in exactly one place. A wrong pair is worse than none, as one of the two is hidden
+//! behind the other.
 //!
 //! Only files with the same [`group_key`] can affect each other, so a directory of 100 000 files is
 //! kept grouped by looking at one key at a time.
 
+mod evidence;
 mod names;
 
 use std::collections::BTreeMap;
 
-use super::asset::ResourceKind;
-use super::ids::FileId;
+use super::asset::{CapturedAt, ResourceKind};
+use super::ids::{AssetId, FileId};
 use super::media_type::{MediaClass, MediaType};
 use super::path::split_extension;
+use super::time::UnixMillis;
+use evidence::{fit_of_clip, fit_of_shot};
 use names::{Parsed, Target, as_json_has_it, fold_name, split_variant, strip_version};
 
 /// A file to be grouped.
@@ -27,6 +32,16 @@ pub struct Member<'a> {
     pub media_type: MediaType,
     /// Apple's content identifier, where the file carries one.
     pub content_identifier: Option<&'a str>,
+    /// When it was captured, where its camera or its name states it.
+    pub stated: Option<CapturedAt>,
+    /// When the file was last changed.
+    pub changed_at: UnixMillis,
+    /// How long a clip runs, in milliseconds, where that is known.
+    pub duration_ms: Option<u64>,
+    /// The asset it belongs to until now.
+    pub asset: Option<AssetId>,
+    /// An earlier release read it, which knew less of dates and nothing of durations.
+    pub is_outdated: bool,
 }
 
 /// A file in its group.
@@ -137,6 +152,18 @@ impl<'a> Stem<'a> {
             MediaClass::Video => self.videos.push(*member),
         }
     }
+
+    fn pictures(&self) -> impl Iterator<Item = &Member<'a>> {
+        self.stills.iter().chain(&self.raws)
+    }
+
+    /// Whether these can be edited variants of the files of another stem. An editor keeps the time of
+    /// capture in pictures; in clips it may write its own.
+    fn may_edit(&self, original: &Self) -> bool {
+        let mut pairs = self.pictures().flat_map(|edit| original.pictures().map(move |taken| (edit, taken)));
+        let differs = |(edit, taken): (&Member<'_>, &Member<'_>)| fit_of_shot(taken, edit).is_none();
+        pairs.next().is_none_or(|first| !differs(first) || pairs.any(|pair| !differs(pair)))
+    }
 }
 
 /// A file in a group that is being built.
@@ -200,9 +227,12 @@ fn group_related(related: &[Member<'_>], result: &mut Grouping) {
     }
 
     let edited: Vec<Vec<u8>> = stems
-        .keys()
-        .filter(|stem| matches!(split_variant(stem), Some((b'e', base)) if stems.contains_key(&base)))
-        .cloned()
+        .iter()
+        .filter(|(stem, files)| match split_variant(stem) {
+            Some((b'e', base)) => stems.get(&base).is_some_and(|original| files.may_edit(original)),
+            _ => false,
+        })
+        .map(|(stem, _)| stem.clone())
         .collect();
     let edits: Vec<Stem<'_>> = edited.iter().filter_map(|stem| stems.remove(stem)).collect();
 
@@ -237,55 +267,56 @@ fn group_related(related: &[Member<'_>], result: &mut Grouping) {
 /// The groups of one exact stem. Never empty, as a stem has at least one file; the first is the one
 /// that sidecars of this stem belong to.
 fn group_stem(files: &Stem<'_>) -> Vec<Draft> {
-    let mut drafts = Vec::new();
     // A camera writes a RAW beside a JPEG or HEIC, and a phone a clip beside one; a PNG of the same
     // name is a coincidence.
-    let anchor = [MediaType::Heic, MediaType::Jpeg]
-        .into_iter()
-        .find_map(|wanted| files.stills.iter().find(|still| still.media_type == wanted))
-        .filter(|still| !is_preview(still.name));
-    let mut paired = None;
-    if let Some(anchor) = anchor {
-        let mut draft = Draft::new(anchor, ResourceKind::Photo);
-        for raw in &files.raws {
-            draft.add(raw, ResourceKind::AlternatePhoto);
-        }
-        paired = live_half(anchor, &files.videos);
-        if let Some(video) = paired {
-            draft.add(video, ResourceKind::PairedVideo);
-        }
-        drafts.push(draft);
-    }
-    let others = files.stills.iter().filter(|still| Some(still.id) != anchor.map(|a| a.id));
+    let leads = |still: &&Member<'_>| leading_rank(still).is_some();
+    let mut leading: Vec<&Member<'_>> = files.stills.iter().filter(leads).collect();
+    leading.sort_by_key(|still| leading_rank(still));
+    let mut drafts: Vec<Draft> = leading.iter().map(|still| Draft::new(still, ResourceKind::Photo)).collect();
+    let others = files.stills.iter().filter(|still| leading_rank(still).is_none());
     drafts.extend(others.map(|still| Draft::new(still, ResourceKind::Photo)));
-    if anchor.is_none() {
-        drafts.extend(files.raws.iter().map(|raw| Draft::new(raw, ResourceKind::Photo)));
+    for raw in &files.raws {
+        let fits =
+            leading.iter().enumerate().filter_map(|(index, still)| Some((fit_of_shot(still, raw)?, index)));
+        match fits.min().and_then(|(_, index)| drafts.get_mut(index)) {
+            Some(draft) => draft.add(raw, ResourceKind::AlternatePhoto),
+            None => drafts.push(Draft::new(raw, ResourceKind::Photo)),
+        }
     }
-    let clips = files.videos.iter().filter(|video| Some(video.id) != paired.map(|p| p.id));
-    drafts.extend(clips.map(|video| Draft::new(video, ResourceKind::Video)));
+    let paired = live_pair(&leading, &files.videos);
+    for video in &files.videos {
+        match paired.filter(|(_, clip)| *clip == video.id).and_then(|(index, _)| drafts.get_mut(index)) {
+            Some(draft) => draft.add(video, ResourceKind::PairedVideo),
+            None => drafts.push(Draft::new(video, ResourceKind::Video)),
+        }
+    }
     drafts
 }
 
-/// The moving half of a Live Photo: at most one, and none whose identifier says otherwise.
-fn live_half<'v, 'a>(still: &Member<'_>, videos: &'v [Member<'a>]) -> Option<&'v Member<'a>> {
-    let rank = |video: &Member<'_>| {
-        let container = match video.media_type {
-            MediaType::Mov => 0,
-            MediaType::Mp4 => 1,
-            _ => return None,
-        };
-        match (still.content_identifier, video.content_identifier) {
-            (Some(a), Some(b)) if a == b => Some((0, container)),
-            (Some(_), Some(_)) => None,
-            _ => Some((1, container)),
-        }
+/// Which stills may have a RAW or a clip, the better ones first.
+fn leading_rank(still: &Member<'_>) -> Option<u8> {
+    match still.media_type {
+        _ if is_preview(still.name) => None,
+        MediaType::Heic => Some(0),
+        MediaType::Jpeg => Some(1),
+        _ => None,
+    }
+}
+
+/// The still, by its index, and the clip that make a Live Photo: at most one pair.
+fn live_pair(stills: &[&Member<'_>], videos: &[Member<'_>]) -> Option<(usize, FileId)> {
+    let container = |video: &Member<'_>| match video.media_type {
+        _ if is_preview(video.name) => None,
+        MediaType::Mov => Some(0),
+        MediaType::Mp4 => Some(1),
+        _ => None,
     };
+    let pairs = stills.iter().enumerate().flat_map(|(index, still)| {
+        let rank = move |video: &Member<'_>| Some((fit_of_clip(still, video)?, index, container(video)?));
+        videos.iter().filter_map(move |video| Some((rank(video)?, video.id)))
+    });
     // min_by_key keeps the first of equals, and the files are in the order of their names.
-    videos
-        .iter()
-        .filter_map(|video| Some((rank(video)?, video)))
-        .min_by_key(|(rank, _)| *rank)
-        .map(|(_, v)| v)
+    pairs.min_by_key(|(rank, _)| *rank).map(|((_, index, _), clip)| (index, clip))
 }
 
 /// Adds the edited variants of a group's primary.

@@ -68,6 +68,7 @@ pub fn describe(file: &mut dyn SourceFile, rel: &RelPath, stamp: &FileStamp) -> 
         orientation: metadata.orientation.unwrap_or(1),
         camera: camera_name(metadata.make.as_deref(), metadata.model.as_deref()),
         content_identifier: metadata.content_identifier,
+        duration_ms: metadata.duration_ms,
     }))
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Metadata {
     pub(crate) make: Option<String>,
     pub(crate) model: Option<String>,
     pub(crate) content_identifier: Option<String>,
+    /// How long a movie runs, in milliseconds.
+    pub(crate) duration_ms: Option<u64>,
     /// Where in the file embedded JPEGs may be.
     pub(crate) previews: Vec<Range<u64>>,
 }
@@ -97,6 +99,7 @@ fn of_tags(tags: Tags) -> Metadata {
         make: tags.make,
         model: tags.model,
         content_identifier: tags.content_identifier,
+        duration_ms: None,
         previews: tags.previews,
     }
 }
@@ -137,6 +140,7 @@ fn of_movie(source: &mut dyn ReadAt) -> Metadata {
         make: movie.make,
         model: movie.model,
         content_identifier: movie.content_identifier,
+        duration_ms: movie.duration_ms,
         previews: Vec::new(),
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Movie {
     pub(crate) make: Option<String>,
     pub(crate) model: Option<String>,
     pub(crate) content_identifier: Option<String>,
+    /// How long it runs, in milliseconds.
+    pub(crate) duration_ms: Option<u64>,
 }
 
 /// Reads a movie's header; `None` where there is none.
@@ -33,20 +35,47 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Movie> {
     let end = source.size();
     let moov = find(source, 0, end, b"moov")?;
     let mut movie = Movie::default();
-    let mut tracks = 0;
+    let (mut tracks, mut longest_track) = (0, None);
     for part in list(source, moov.start, moov.end) {
         match &part.kind {
-            b"mvhd" => movie.created_utc = header_time(source, part),
+            b"mvhd" => {
+                movie.created_utc = header_time(source, part);
+                movie.duration_ms = header_duration(source, part);
+            }
             b"trak" if tracks < TRACKS_MAX => {
                 tracks += 1;
                 read_track(source, part, &mut movie);
+                longest_track = longest_track.max(track_duration(source, part));
             }
             b"meta" => read_meta(source, part, &mut movie),
             b"udta" => read_user_data(source, part, &mut movie),
             _ => {}
         }
     }
+    movie.duration_ms = movie.duration_ms.or(longest_track);
     Some(movie)
+}
+
+/// How long a movie's or track's header says it runs; `None` where it does not know.
+fn header_duration(source: &mut dyn ReadAt, header: Found) -> Option<u64> {
+    let [version] = array::<1>(source, header.start)?;
+    let (scale, duration, unknown) = match version {
+        1 => (u32_at(source, header.start + 20)?, u64_at(source, header.start + 24)?, u64::MAX),
+        _ => {
+            let duration = u32_at(source, header.start + 16)?;
+            (u32_at(source, header.start + 12)?, u64::from(duration), u64::from(u32::MAX))
+        }
+    };
+    if duration == 0 || duration == unknown {
+        return None;
+    }
+    duration.checked_mul(1_000)?.checked_div(u64::from(scale))
+}
+
+fn track_duration(source: &mut dyn ReadAt, trak: Found) -> Option<u64> {
+    let mdia = find(source, trak.start, trak.end, b"mdia")?;
+    let mdhd = find(source, mdia.start, mdia.end, b"mdhd")?;
+    header_duration(source, mdhd)
 }
 
 fn header_time(source: &mut dyn ReadAt, mvhd: Found) -> Option<WallTime> {
@@ -170,6 +199,42 @@ pub(crate) mod tests {
             values.extend(boxed(&u32::try_from(index + 1).expect("small").to_be_bytes(), &data));
         }
         boxed(b"meta", &[boxed(b"keys", &keys), boxed(b"ilst", &values)].concat())
+    }
+
+    /// A header of version 0 or 1 with a scale of 600 to the second.
+    fn duration_header(version: u8, duration: u64) -> Vec<u8> {
+        let mut header = vec![version, 0, 0, 0];
+        if version == 1 {
+            header.extend([0; 16]);
+            header.extend(600_u32.to_be_bytes());
+            header.extend(duration.to_be_bytes());
+        } else {
+            header.extend([0; 8]);
+            header.extend(600_u32.to_be_bytes());
+            header.extend(u32::try_from(duration).expect("small").to_be_bytes());
+        }
+        header.extend([0; 80]);
+        header
+    }
+
+    #[test]
+    fn lengths_are_read_from_the_movie_or_its_longest_track() {
+        let of = |parts: &[Vec<u8>]| {
+            let bytes = boxed(b"moov", &parts.concat());
+            read(&mut bytes.as_slice()).expect("a movie").duration_ms
+        };
+        let mvhd = |version, duration| boxed(b"mvhd", &duration_header(version, duration));
+        let trak = |duration| boxed(b"trak", &boxed(b"mdia", &boxed(b"mdhd", &duration_header(0, duration))));
+        assert_eq!(of(&[mvhd(0, 1_800)]), Some(3_000));
+        assert_eq!(of(&[mvhd(1, 600 * 86_400)]), Some(86_400_000));
+        assert_eq!(of(&[mvhd(0, 0), trak(600), trak(1_500)]), Some(2_500));
+        assert_eq!(of(&[mvhd(0, u64::from(u32::MAX))]), None);
+        assert_eq!(of(&[mvhd(1, u64::MAX)]), None);
+        assert_eq!(of(&[mvhd(1, u64::MAX - 1)]), None, "too long to be counted");
+        assert_eq!(of(&[mvhd(0, 0)]), None);
+        let mut unscaled = duration_header(0, 600);
+        unscaled[12..16].fill(0);
+        assert_eq!(of(&[boxed(b"mvhd", &unscaled)]), None);
     }
 
     /// A movie with its data before its header, as cameras write it.

@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::rows::{StoreError, named, named_or_null, signed};
 use super::writer::Write;
 use crate::base::mutant::{self, Mutant};
-use crate::domain::asset::{CapturedAt, Facts, Provenance, ResourceKind};
+use crate::domain::asset::{CapturedAt, FACTS_VERSION, Facts, Provenance, ResourceKind};
 use crate::domain::file::{ExcludeReason, FileStamp, FileStatus, Problem};
 use crate::domain::grouping::{self, Group, Member};
 use crate::domain::hash::Hashed;
@@ -121,6 +121,25 @@ struct Part {
     kind: Option<ResourceKind>,
     asset: Option<AssetId>,
     primary: Option<FileId>,
+    changed_at: UnixMillis,
+    duration_ms: Option<u64>,
+    is_outdated: bool,
+}
+
+impl Part {
+    fn member(&self) -> Member<'_> {
+        Member {
+            id: self.id,
+            name: &self.name,
+            media_type: self.media_type,
+            content_identifier: self.content_identifier.as_deref(),
+            stated: Some(self.captured_at).filter(|date| date.provenance != Provenance::ModifiedTime),
+            changed_at: self.changed_at,
+            duration_ms: self.duration_ms,
+            asset: self.asset,
+            is_outdated: self.is_outdated,
+        }
+    }
 }
 
 fn part(row: &Row<'_>) -> rusqlite::Result<Part> {
@@ -148,6 +167,9 @@ fn part(row: &Row<'_>) -> rusqlite::Result<Part> {
         primary: row.get::<_, Option<i64>>(11)?.map(FileId),
         source: row.get(12)?,
         dir: row.get(13)?,
+        changed_at: UnixMillis(row.get::<_, i64>(14)?.div_euclid(1_000_000)),
+        duration_ms: row.get::<_, Option<i64>>(15)?.map(i64::unsigned_abs),
+        is_outdated: row.get::<_, u32>(16)? < FACTS_VERSION,
     })
 }
 
@@ -156,16 +178,7 @@ fn part(row: &Row<'_>) -> rusqlite::Result<Part> {
 /// A file that cannot be backed up, or that the person left out, stands alone: nothing may wait
 /// for its bytes.
 fn group_parts(parts: &[Part]) -> Vec<Group> {
-    let sound: Vec<Member<'_>> = parts
-        .iter()
-        .filter(|part| part.is_sound)
-        .map(|part| Member {
-            id: part.id,
-            name: &part.name,
-            media_type: part.media_type,
-            content_identifier: part.content_identifier.as_deref(),
-        })
-        .collect();
+    let sound: Vec<Member<'_>> = parts.iter().filter(|part| part.is_sound).map(Part::member).collect();
     let mut groups = grouping::group(&sound).groups;
     groups.extend(parts.iter().filter(|part| !part.is_sound).filter_map(|part| {
         let kind = match part.media_type.class() {
@@ -246,14 +259,16 @@ impl Write<'_> {
         let sql = "SELECT source_id, dir, name FROM file WHERE id = ?1";
         let key = self.conn.prepare_cached(sql)?.query_row([file.0], group_key)?;
         let sql = "INSERT INTO resource (file_id, media_type, is_mismatch, captured_ms, offset_minutes,
-              provenance, width, height, orientation, camera, content_identifier, group_hash)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+              provenance, width, height, orientation, camera, content_identifier, group_hash, duration_ms,
+              facts_version)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
             ON CONFLICT (file_id) DO UPDATE SET media_type = excluded.media_type,
               is_mismatch = excluded.is_mismatch, captured_ms = excluded.captured_ms,
               offset_minutes = excluded.offset_minutes, provenance = excluded.provenance,
               width = excluded.width, height = excluded.height, orientation = excluded.orientation,
               camera = excluded.camera, content_identifier = excluded.content_identifier,
-              group_hash = excluded.group_hash";
+              group_hash = excluded.group_hash, duration_ms = excluded.duration_ms,
+              facts_version = excluded.facts_version";
         let shown = facts.dimensions.filter(|(width, height)| *width > 0 && *height > 0);
         self.conn.prepare_cached(sql)?.execute(params![
             file.0,
@@ -268,6 +283,8 @@ impl Write<'_> {
             facts.camera,
             facts.content_identifier,
             key.hash(),
+            facts.duration_ms.map(signed),
+            FACTS_VERSION,
         ])?;
         keys.insert(key);
         Ok(true)
@@ -415,7 +432,7 @@ impl Write<'_> {
         // CROSS, so that the search begins with the hash and not with the whole folder.
         let sql = "SELECT f.id, f.name, f.status, f.reason, r.media_type, r.content_identifier,
               r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.asset_id, a.primary_file_id, f.source_id,
-              f.dir
+              f.dir, f.mtime_ns, r.duration_ms, r.facts_version
             FROM resource r CROSS JOIN file f ON f.id = r.file_id LEFT JOIN asset a ON a.id = r.asset_id
             WHERE r.group_hash = ?1 AND f.source_id = ?2 ORDER BY f.id";
         let mut query = self.conn.prepare_cached(sql)?;

@@ -11,7 +11,7 @@ use crate::domain::asset::{CapturedAt, Facts, Provenance};
 use crate::domain::file::{ExcludeReason, FileStamp, Problem};
 use crate::domain::hash::{Blake3, ContentHash, Digests, Hashed};
 use crate::domain::ids::{DestinationId, FileId, SourceId};
-use crate::domain::media_type::MediaType;
+use crate::domain::media_type::{MediaClass, MediaType};
 use crate::domain::path::RelPath;
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
@@ -50,6 +50,7 @@ pub(super) fn facts(name: &str, day: i64) -> Found {
         orientation: 6,
         camera: Some("Box camera".to_owned()),
         content_identifier: None,
+        duration_ms: (media_type.class() == MediaClass::Video).then_some(3_000),
     }))
 }
 

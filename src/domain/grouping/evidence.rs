@@ -33,22 +33,18 @@ pub(super) enum Times {
 
 /// Whether two files were captured at one moment.
 pub(super) fn compare(a: &Member<'_>, b: &Member<'_>) -> Times {
-    let (a, b) = (a.captured_at, b.captured_at);
-    let is_one_moment = is_one_moment(a, b);
-    match (is_stated(a), is_stated(b)) {
-        (true, true) if is_one_moment => Times::Agree,
-        (true, true) => Times::Differ,
-        (true, false) | (false, true) if is_one_moment => Times::Agree,
+    let changed = |member: &Member<'_>| CapturedAt {
+        wall_ms: member.changed_at,
+        offset_minutes: Some(0),
+        provenance: Provenance::ModifiedTime,
+    };
+    match (a.stated, b.stated) {
+        (Some(a), Some(b)) if is_one_moment(a, b) => Times::Agree,
+        (Some(_), Some(_)) => Times::Differ,
+        (Some(stated), None) if is_one_moment(stated, changed(b)) => Times::Agree,
+        (None, Some(stated)) if is_one_moment(changed(a), stated) => Times::Agree,
         // Equal times of change say that one command wrote both.
         _ => Times::Unknown,
-    }
-}
-
-/// Whether a camera or a name states the date.
-fn is_stated(date: CapturedAt) -> bool {
-    match date.provenance {
-        Provenance::Metadata | Provenance::FileName => true,
-        Provenance::ModifiedTime => false,
     }
 }
 
@@ -108,9 +104,10 @@ pub(super) fn fit_of_shot(still: &Member<'_>, other: &Member<'_>) -> Option<u8> 
     }
 }
 
-/// Whether two files were grouped together before what is known of them was read as it is now.
+/// Whether two files are together already, and an earlier release read one of them, which knew less: that
+/// is no evidence to part them by.
 fn is_bound(a: &Member<'_>, b: &Member<'_>) -> bool {
-    a.bound_to.is_some() && a.bound_to == b.bound_to
+    a.asset.is_some() && a.asset == b.asset && (a.is_outdated || b.is_outdated)
 }
 
 #[cfg(test)]
@@ -123,14 +120,21 @@ mod tests {
     const HOUR: i64 = 3_600_000;
 
     fn at(wall_ms: i64, offset_minutes: Option<i16>, provenance: Provenance) -> Member<'static> {
+        let stated = CapturedAt { wall_ms: UnixMillis(wall_ms), offset_minutes, provenance };
+        Member { stated: Some(stated), ..changed(0) }
+    }
+
+    fn changed(ms: i64) -> Member<'static> {
         Member {
             id: FileId(1),
             name: b"a",
             media_type: MediaType::Jpeg,
             content_identifier: None,
-            captured_at: CapturedAt { wall_ms: UnixMillis(wall_ms), offset_minutes, provenance },
+            stated: None,
+            changed_at: UnixMillis(ms),
             duration_ms: None,
-            bound_to: None,
+            asset: None,
+            is_outdated: false,
         }
     }
 
@@ -172,7 +176,6 @@ mod tests {
     fn times_of_change_confirm_and_never_deny() {
         let stated = at(T, None, Provenance::Metadata);
         let named = at(T, None, Provenance::FileName);
-        let changed = |ms| at(ms, Some(0), Provenance::ModifiedTime);
         check(stated, changed(T - 2 * HOUR), Times::Agree);
         check(named, changed(T + 1_000), Times::Agree);
         check(stated, changed(T + 5 * 365 * 24 * HOUR), Times::Unknown);
@@ -204,11 +207,37 @@ mod tests {
         ] {
             assert_eq!(fit_of_clip(&still, &clip(duration)), expected, "{duration:?}");
         }
-        let other = |id| Some(crate::domain::ids::AssetId(id));
-        let bound = Member { bound_to: other(7), ..clip(None) };
-        assert_eq!(fit_of_clip(&Member { bound_to: other(7), ..still }, &bound), Some(1));
-        assert_eq!(fit_of_clip(&Member { bound_to: other(8), ..still }, &bound), None);
-        assert_eq!(fit_of_clip(&still, &bound), None);
+    }
+
+    #[test]
+    fn what_an_earlier_release_paired_stays_until_it_is_read_again() {
+        let asset = |id| Some(crate::domain::ids::AssetId(id));
+        let still = Member { asset: asset(7), ..at(T, None, Provenance::Metadata) };
+        let clip =
+            Member { asset: asset(7), is_outdated: true, ..at(T + 3 * DAY_MS, None, Provenance::Metadata) };
+        assert_eq!(fit_of_clip(&still, &clip), Some(1));
+        assert_eq!(fit_of_shot(&still, &clip), Some(1));
+        assert_eq!(
+            fit_of_clip(&Member { is_outdated: true, ..still }, &Member { is_outdated: false, ..clip }),
+            Some(1)
+        );
+        for apart in [
+            Member { is_outdated: false, ..clip },
+            Member { asset: asset(8), ..clip },
+            Member { asset: None, ..clip },
+        ] {
+            assert_eq!((fit_of_clip(&still, &apart), fit_of_shot(&still, &apart)), (None, None), "{apart:?}");
+        }
+    }
+
+    #[test]
+    fn shots_are_believed_until_their_times_differ() {
+        let still = at(T, None, Provenance::Metadata);
+        assert_eq!(fit_of_shot(&still, &at(T + 1_000, None, Provenance::Metadata)), Some(0));
+        assert_eq!(fit_of_shot(&still, &changed(T + 9 * 365 * DAY_MS)), Some(2));
+        assert_eq!(fit_of_shot(&changed(T), &changed(5)), Some(2));
+        assert_eq!(fit_of_shot(&still, &at(T + 60_000, None, Provenance::Metadata)), None);
+        assert_eq!(fit_of_shot(&still, &at(T + 4 * 365 * DAY_MS, None, Provenance::Metadata)), None);
     }
 
     #[test]

@@ -3,16 +3,34 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::asset::Provenance;
 
+/// 2019-05-12T10:15:30 on the wall.
+const T: UnixMillis = UnixMillis(1_557_656_130_000);
+
+fn stated(wall_ms: i64, offset_minutes: Option<i16>) -> Option<CapturedAt> {
+    Some(CapturedAt { wall_ms: UnixMillis(wall_ms), offset_minutes, provenance: Provenance::Metadata })
+}
+
+fn member(id: i64, name: &[u8], media_type: MediaType) -> Member<'_> {
+    Member {
+        id: FileId(id),
+        name,
+        media_type,
+        content_identifier: None,
+        stated: stated(T.0, None),
+        changed_at: T,
+        duration_ms: Some(3_000),
+        asset: None,
+        is_outdated: false,
+    }
+}
+
+/// Files of one moment, clips of three seconds.
 fn members<'a>(names: &[&'a str]) -> Vec<Member<'a>> {
     let with_id = |(index, name): (usize, &&'a str)| {
-        let extension = split_extension(name.as_bytes()).1;
-        Member {
-            id: FileId(i64::try_from(index).expect("small") + 1),
-            name: name.as_bytes(),
-            media_type: MediaType::from_extension(extension).expect("a media name"),
-            content_identifier: None,
-        }
+        let media_type = MediaType::from_extension(split_extension(name.as_bytes()).1).expect("a media name");
+        member(i64::try_from(index).expect("small") + 1, name.as_bytes(), media_type)
     };
     names.iter().enumerate().map(with_id).collect()
 }
@@ -83,6 +101,77 @@ fn identifiers_overrule_names() {
     files[2].content_identifier = Some("A");
     files[1].content_identifier = None;
     assert_eq!(told(&files), ["IMG_1.HEIC=photo IMG_1.MP4=paired_video", "IMG_1.MOV=video"]);
+}
+
+const HOUR_MS: i64 = 3_600_000;
+const YEAR_MS: i64 = 365 * 24 * HOUR_MS;
+
+#[test]
+fn a_clip_of_another_year_is_a_clip() {
+    let mut files = members(&["IMG_9140.JPG", "IMG_9140.MOV"]);
+    files[1].stated = stated(T.0 + 8 * YEAR_MS, Some(0));
+    assert_eq!(told(&files), ["IMG_9140.JPG=photo", "IMG_9140.MOV=video"]);
+    files[1].stated = stated(T.0 - 2 * HOUR_MS, Some(0));
+    assert_eq!(told(&files), ["IMG_9140.JPG=photo IMG_9140.MOV=paired_video"]);
+    files[1].duration_ms = Some(600_000);
+    assert_eq!(told(&files), ["IMG_9140.JPG=photo", "IMG_9140.MOV=video"]);
+    files[1].duration_ms = None;
+    assert_eq!(told(&files), ["IMG_9140.JPG=photo", "IMG_9140.MOV=video"]);
+    // Nothing is known of either but that they were copied together.
+    files[1].duration_ms = Some(3_000);
+    (files[0].stated, files[1].stated) = (None, None);
+    assert_eq!(told(&files), ["IMG_9140.JPG=photo", "IMG_9140.MOV=video"]);
+}
+
+#[test]
+fn a_raw_of_another_year_is_a_picture() {
+    let mut files = members(&["DSC_1.JPG", "DSC_1.NEF", "DSC_1.xmp", "DSC_1.nef.xmp", "DSC_1.jpg.xmp"]);
+    files[1].stated = stated(T.0 - 4 * YEAR_MS, None);
+    assert_eq!(
+        told(&files),
+        ["DSC_1.JPG=photo DSC_1.jpg.xmp=sidecar DSC_1.xmp=sidecar", "DSC_1.NEF=photo DSC_1.nef.xmp=sidecar"]
+    );
+    // A RAW that says nothing is believed to be what its name says.
+    (files[1].stated, files[1].changed_at) = (None, UnixMillis(T.0 + 5 * YEAR_MS));
+    assert_eq!(told(&files).len(), 1);
+}
+
+#[test]
+fn a_raw_goes_to_the_picture_of_its_time() {
+    let mut files = members(&["a.HEIC", "a.JPG", "a.DNG", "a.MOV"]);
+    files[0].stated = stated(T.0 + YEAR_MS, None);
+    assert_eq!(told(&files), ["a.HEIC=photo", "a.JPG=photo a.DNG=alternate_photo a.MOV=paired_video"]);
+}
+
+#[test]
+fn an_edit_of_another_year_is_none() {
+    let mut files = members(&["IMG_1234.JPG", "IMG_E1234.JPG", "IMG_E1234.MOV"]);
+    assert_eq!(told(&files).len(), 1);
+    files[1].stated = stated(T.0 + YEAR_MS, None);
+    assert_eq!(told(&files), ["IMG_1234.JPG=photo", "IMG_E1234.JPG=photo", "IMG_E1234.MOV=video"]);
+    // An edited clip has the time of the edit.
+    files[1].stated = files[0].stated;
+    files[2].stated = stated(T.0 + YEAR_MS, Some(0));
+    files[2].duration_ms = None;
+    assert_eq!(told(&files), ["IMG_1234.JPG=photo IMG_E1234.JPG=adjusted_photo IMG_E1234.MOV=paired_video"]);
+}
+
+#[test]
+fn what_is_together_stays_until_all_of_it_is_read_anew() {
+    let mut files = members(&["IMG_1.JPG", "IMG_1.MOV", "IMG_1.CR2"]);
+    for file in &mut files {
+        (file.asset, file.is_outdated, file.duration_ms) = (Some(AssetId(3)), true, None);
+    }
+    files[1].stated = stated(T.0 + YEAR_MS, None);
+    files[2].stated = stated(T.0 + 2 * YEAR_MS, None);
+    let together = ["IMG_1.JPG=photo IMG_1.CR2=alternate_photo IMG_1.MOV=paired_video"];
+    assert_eq!(told(&files), together);
+    files[0].is_outdated = false;
+    assert_eq!(told(&files), together);
+    files[1].is_outdated = false;
+    assert_eq!(told(&files), ["IMG_1.JPG=photo IMG_1.CR2=alternate_photo", "IMG_1.MOV=video"]);
+    files[2].is_outdated = false;
+    assert_eq!(told(&files), ["IMG_1.JPG=photo", "IMG_1.CR2=photo", "IMG_1.MOV=video"]);
 }
 
 #[test]
@@ -223,21 +312,7 @@ fn names_are_compared_as_people_see_them() {
 
 #[test]
 fn names_need_not_be_text() {
-    let name = |bytes: &'static [u8]| bytes;
-    let files = [
-        Member {
-            id: FileId(1),
-            name: name(b"\xff\xfe.jpg"),
-            media_type: MediaType::Jpeg,
-            content_identifier: None,
-        },
-        Member {
-            id: FileId(2),
-            name: name(b"\xff\xfe.CR2"),
-            media_type: MediaType::Raw,
-            content_identifier: None,
-        },
-    ];
+    let files = [member(1, b"\xff\xfe.jpg", MediaType::Jpeg), member(2, b"\xff\xfe.CR2", MediaType::Raw)];
     assert_eq!(group(&files).groups.len(), 1);
 }
 
@@ -297,14 +372,17 @@ proptest! {
 
     #[test]
     fn every_file_is_in_one_place_in_any_order_and_key_by_key(
-        names in prop::collection::vec((any_name(), prop::option::of(0_u8..2)), 0..14),
+        names in prop::collection::vec(
+            (any_name(), prop::option::of(0_u8..2), prop::option::of(0_i64..3), any::<bool>()), 0..14),
         turn in 0_usize..14,
     ) {
         let ids = ["A", "B"];
-        let texts: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+        let texts: Vec<&str> = names.iter().map(|(name, ..)| name.as_str()).collect();
         let mut files = members(&texts);
-        for (file, (_, identifier)) in files.iter_mut().zip(&names) {
+        for (file, (_, identifier, year, is_short)) in files.iter_mut().zip(&names) {
             file.content_identifier = identifier.map(|i| ids[usize::from(i)]);
+            file.stated = year.and_then(|year| stated(T.0 + year * YEAR_MS, None));
+            file.duration_ms = is_short.then_some(2_000);
         }
         let whole = group(&files);
         let mut placed: Vec<FileId> = whole.groups.iter().flat_map(|g| g.parts.iter().map(|part| part.file)).collect();

@@ -2,6 +2,7 @@
 
 use super::super::library_fixture::{add, facts, look, open};
 use super::*;
+use crate::domain::file::FileStamp;
 use crate::domain::ids::{FileId, SourceId};
 
 /// Each file with the part it plays and the name of its primary, or why it is left out.
@@ -71,6 +72,49 @@ async fn companions_find_their_picture_whenever_they_come() {
             let without = told(tx, source)?;
             assert_eq!(without[0], "d.jpg.pp3=lone_sidecar");
         }
+        Ok(())
+    };
+    store.write(run).await.expect("ran");
+}
+
+/// Describes a file again, as of another day: a new version of it has come.
+fn describe_again(tx: &Write<'_>, file: FileId, name: &str, day: i64) -> Result<(), StoreError> {
+    let sql = "SELECT size, mtime_ns, ctime_ns FROM file WHERE id = ?1";
+    let stamp = tx.conn.query_row(sql, [file.0], |row| {
+        let size: i64 = row.get(0)?;
+        Ok(FileStamp { size: size.unsigned_abs(), mtime_ns: row.get(1)?, ctime_ns: row.get(2)? })
+    })?;
+    tx.change_files(&[NewVersion { file, stamp, start: Start::Found }])?;
+    look(tx, file, facts(name, day))
+}
+
+#[tokio::test]
+async fn a_pair_of_an_earlier_release_is_parted_when_all_of_it_was_read_again() {
+    let (_dir, store) = open();
+    let run = move |tx: &Write<'_>| {
+        let source = tx.add_source(b"/photos", "fs")?;
+        let names = ["a.jpg", "a.mov", "a.cr2", "a.xmp"];
+        let files = add(tx, source, &names)?;
+        describe(tx, &files[..3], &names[..3])?;
+        // As an earlier release has left it: a clip of another year and of unknown length.
+        tx.conn.execute("UPDATE resource SET facts_version = 0, duration_ms = NULL", [])?;
+        let year = "UPDATE resource SET captured_ms = captured_ms + 31536000000 WHERE file_id IN (?1, ?2)";
+        tx.conn.execute(year, [files[1].0, files[2].0])?;
+        let paired =
+            ["a.jpg=photo of a.jpg", "a.mov=paired_video of a.jpg", "a.cr2=alternate_photo of a.jpg"];
+        describe(tx, &files[3..], &names[3..])?;
+        assert_eq!(told(tx, source)?[..3], paired);
+        describe_again(tx, files[1], "a.mov", 368)?;
+        assert_eq!(told(tx, source)?[..3], paired);
+        describe_again(tx, files[0], "a.jpg", 3)?;
+        let parted = ["a.jpg=photo of a.jpg", "a.mov=video of a.mov", "a.cr2=alternate_photo of a.jpg"];
+        assert_eq!(told(tx, source)?[..3], parted);
+        describe_again(tx, files[2], "a.cr2", 368)?;
+        let parted = ["a.jpg=photo of a.jpg", "a.mov=video of a.mov", "a.cr2=photo of a.cr2"];
+        assert_eq!(told(tx, source)?, [&parted[..], &["a.xmp=sidecar of a.jpg"]].concat());
+        // And is a pair again when it turns out to be one.
+        describe_again(tx, files[1], "a.mov", 3)?;
+        assert_eq!(told(tx, source)?[1], "a.mov=paired_video of a.jpg");
         Ok(())
     };
     store.write(run).await.expect("ran");

@@ -12,6 +12,8 @@ use crate::base::files::SourceFiles as _;
 
 /// The first bytes of a JPEG.
 const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0";
+/// A clip's first bytes: a header that says it runs for two seconds.
+const CLIP: &[u8] = b"\0\0\0\x24moov\0\0\0\x1cmvhd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x03\xe8\0\0\x07\xd0";
 /// Files are stamped from here on when they are not new.
 const OLD_NS: i64 = 1_500_000_000_000_000_000;
 /// Folders of a source.
@@ -71,6 +73,20 @@ fn is_media(path: &str) -> bool {
     matches!(extension(path), "jpg" | "heic" | "dng" | "mov")
 }
 
+/// Whether bytes show by themselves that they are a picture or a clip.
+fn shows_itself(bytes: &[u8]) -> bool {
+    bytes.starts_with(JPEG) || bytes.starts_with(CLIP)
+}
+
+/// A stem by its number: half of them state a date, by which a clip can belong to its still.
+fn stem_of(number: u64) -> String {
+    if number.is_multiple_of(2) {
+        format!("IMG_{number:04}")
+    } else {
+        format!("IMG_20190512_1015{number:02}")
+    }
+}
+
 /// Folder and stem, the latter without what a sidecar's name may have in front of `.xmp`.
 fn place(path: &str) -> &str {
     let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
@@ -89,7 +105,7 @@ impl Photos {
         if below.split('/').any(|part| part.starts_with('.')) {
             return Fate::LeftOut("hidden");
         }
-        if photo.bytes.starts_with(JPEG) && !is_media(path) {
+        if shows_itself(&photo.bytes) && !is_media(path) {
             // Whatever its name says, it is a picture; beside another one its part may be told apart
             // by that name.
             return Fate::Depends;
@@ -109,7 +125,7 @@ impl Photos {
 
     fn fate_of_sidecar(&self, path: &str, photo: &Photo, left_out: &BTreeSet<&str>) -> Fate {
         // A picture is one whatever its name says.
-        let is_picture = |other: &str, photo: &Photo| is_media(other) || photo.bytes.starts_with(JPEG);
+        let is_picture = |other: &str, photo: &Photo| is_media(other) || shows_itself(&photo.bytes);
         let mut beside = self
             .files
             .iter()
@@ -200,7 +216,11 @@ fn bytes_for(world: &World, dice: &mut Dice, path: &str) -> Vec<u8> {
         return Vec::new();
     }
     let length = if dice.percent(5) { dice.between(SHORT, SHORT * 20) } else { dice.between(1, SHORT) };
-    let head: &[u8] = if extension(path) == "jpg" { JPEG } else { b"" };
+    let head: &[u8] = match extension(path) {
+        "jpg" => JPEG,
+        "mov" if dice.percent(70) => CLIP,
+        _ => b"",
+    };
     let mut bytes = head.to_vec();
     for _ in 0..length.div_ceil(8) {
         bytes.extend_from_slice(&dice.bits().to_le_bytes());
@@ -226,7 +246,7 @@ pub fn add(world: &World, dice: &mut Dice) {
     }
     let dirs = if dice.percent(5) { 4 } else { 3 };
     let (root, dir) = (dice.pick(&roots).clone(), *dice.pick(&DIRS[..dirs]));
-    let stem = format!("{root}/{dir}IMG_{:04}", dice.below(STEMS));
+    let stem = format!("{root}/{dir}{}", stem_of(dice.below(STEMS)));
     let endings: &[&str] = match dice.below(20) {
         0..=9 => &["jpg"],
         10..=11 => &["heic", "mov"],
@@ -291,7 +311,7 @@ fn grow(world: &World, dice: &mut Dice) -> &'static str {
 fn rename(world: &World, dice: &mut Dice) -> &'static str {
     if let Some(from) = any(world, dice) {
         let root = world.with(|around| around.photos.folder_of(&from).expect("a folder").root.clone());
-        let to = format!("{root}/{}IMG_{:04}.{}", DIRS[dice.index(3)], dice.below(STEMS), extension(&from));
+        let to = format!("{root}/{}{}.{}", DIRS[dice.index(3)], stem_of(dice.below(STEMS)), extension(&from));
         if from != to {
             world.note(|| format!("file {from} becomes {to}"));
             world.files.remove(&to);
