@@ -79,6 +79,10 @@ pub struct Companion {
     pub kind: ResourceKind,
     /// It stands for the asset.
     pub is_primary: bool,
+    /// It is a sidecar about the item.
+    pub is_own_sidecar: bool,
+    /// The item is a sidecar about it.
+    pub is_subject: bool,
     /// Its bytes.
     pub content: ContentHash,
     /// What is known of their other digests.

@@ -58,11 +58,15 @@ pub enum Cause {
     ReadOnly,
     /// The folder's permissions keep this user from writing there.
     FolderPermission,
+    /// The destination keeps no files of this kind beside a picture.
+    SidecarKind,
+    /// The destination takes a sidecar's bytes only with its picture, which it has already.
+    SidecarLate,
 }
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Trashed,
         Self::SignInPage,
         Self::WebPage,
@@ -88,6 +92,8 @@ impl Cause {
         Self::PasswordMissing,
         Self::ReadOnly,
         Self::FolderPermission,
+        Self::SidecarKind,
+        Self::SidecarLate,
     ];
 
     /// The cause's stable name.
@@ -118,6 +124,8 @@ impl Cause {
             Self::PasswordMissing => "password_missing",
             Self::ReadOnly => "read_only",
             Self::FolderPermission => "folder_permission",
+            Self::SidecarKind => "sidecar_kind",
+            Self::SidecarLate => "sidecar_late",
         }
     }
 
@@ -129,6 +137,12 @@ impl Cause {
     /// The cause with this stable name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.as_str() == text)
+    }
+
+    /// Whether a file that fails for this reason is left out at the destination: neither trying again nor
+    /// a person can help.
+    pub fn leaves_out(self) -> bool {
+        matches!(self, Self::SidecarKind | Self::SidecarLate)
     }
 
     /// What a person is told of it.
@@ -250,6 +264,16 @@ impl Cause {
             Self::FolderPermission => message(
                 "You do not have permission to write to this folder",
                 "Change the folder's permissions, or choose another folder",
+                OpenDestination,
+            ),
+            Self::SidecarKind => message(
+                "This server keeps no files of this kind beside a photo",
+                "Back up to a folder, a disk or other storage as well if you want a copy of it",
+                OpenDestination,
+            ),
+            Self::SidecarLate => message(
+                "This server takes such a file only together with its photo",
+                "Back up to a folder, a disk or other storage as well if you want a copy of it",
                 OpenDestination,
             ),
             Self::KeyringMissing => message(

@@ -12,7 +12,7 @@ pub enum RecordState {
     Failed,
     /// A person should look: permanent, or three jobs have failed.
     NeedsAttention,
-    /// The person left it out for good.
+    /// The person left it out for good, or the destination keeps nothing of its kind.
     Excluded,
     /// The destination took it and cannot prove it.
     Accepted,

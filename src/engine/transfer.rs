@@ -341,6 +341,8 @@ fn companion_of(row: CompanionRow) -> Companion {
         path: absolute(&row.source_path, &row.path),
         kind: row.kind,
         is_primary: row.is_primary,
+        is_own_sidecar: row.is_own_sidecar,
+        is_subject: row.is_subject,
         content: row.content,
         digests: row.digests,
         stamp: row.stamp,

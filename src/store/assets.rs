@@ -124,6 +124,7 @@ struct Part {
     changed_at: UnixMillis,
     duration_ms: Option<u64>,
     is_outdated: bool,
+    about: Option<FileId>,
 }
 
 impl Part {
@@ -170,6 +171,7 @@ fn part(row: &Row<'_>) -> rusqlite::Result<Part> {
         changed_at: UnixMillis(row.get::<_, i64>(14)?.div_euclid(1_000_000)),
         duration_ms: row.get::<_, Option<i64>>(15)?.map(i64::unsigned_abs),
         is_outdated: row.get::<_, u32>(16)? < FACTS_VERSION,
+        about: row.get::<_, Option<i64>>(17)?.map(FileId),
     })
 }
 
@@ -432,7 +434,8 @@ impl Write<'_> {
         // CROSS, so that the search begins with the hash and not with the whole folder.
         let sql = "SELECT f.id, f.name, f.status, f.reason, r.media_type, r.content_identifier,
               r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.asset_id, a.primary_file_id, f.source_id,
-              f.dir, f.mtime_ns, r.duration_ms, r.facts_version
+              f.dir, f.mtime_ns, r.duration_ms, r.facts_version,
+              r.about_file_id
             FROM resource r CROSS JOIN file f ON f.id = r.file_id LEFT JOIN asset a ON a.id = r.asset_id
             WHERE r.group_hash = ?1 AND f.source_id = ?2 ORDER BY f.id";
         let mut query = self.conn.prepare_cached(sql)?;
@@ -474,11 +477,14 @@ impl Write<'_> {
                 AssetId(self.conn.last_insert_rowid())
             }
         };
-        for grouping::Part { file: id, kind, .. } in &group.parts {
+        for grouping::Part { file: id, kind, of } in &group.parts {
             let Some(part) = by_id.get(id) else { continue };
-            if part.asset != Some(asset) || part.kind != Some(*kind) {
-                let sql = "UPDATE resource SET asset_id = ?2, kind = ?3 WHERE file_id = ?1";
-                self.conn.prepare_cached(sql)?.execute(params![id.0, asset.0, kind.as_str()])?;
+            let about = Some(*of).filter(|of| *kind == ResourceKind::Sidecar && *of != primary.id);
+            if part.asset != Some(asset) || part.kind != Some(*kind) || part.about != about {
+                let sql =
+                    "UPDATE resource SET asset_id = ?2, kind = ?3, about_file_id = ?4 WHERE file_id = ?1";
+                let values = params![id.0, asset.0, kind.as_str(), about.map(|file| file.0)];
+                self.conn.prepare_cached(sql)?.execute(values)?;
             }
             let is_news = part.kind != Some(*kind) || part.primary != Some(primary.id);
             if is_news && part.status == FileStatus::Ready {

@@ -22,6 +22,10 @@ pub struct CompanionRow {
     pub kind: ResourceKind,
     /// It stands for the asset.
     pub is_primary: bool,
+    /// It is a sidecar about the record's file.
+    pub is_own_sidecar: bool,
+    /// The record's file is a sidecar about it.
+    pub is_subject: bool,
     /// Its bytes.
     pub content: ContentHash,
     /// What else is known of them.
@@ -44,9 +48,15 @@ impl Read<'_> {
         asset: AssetId,
         record: RecordId,
     ) -> Result<Vec<CompanionRow>, StoreError> {
+        let own =
+            "SELECT own.file_id FROM attachment own WHERE own.record_id = ?3 AND own.destination_id = ?1";
         let sql = format!(
             "SELECT res.kind, a.primary_file_id = f.id, c.blake3, c.size, s.path, f.dir, f.name, f.size,
-               f.mtime_ns, f.ctime_ns, o.receipt, {DIGESTS}
+               f.mtime_ns, f.ctime_ns, o.receipt, {DIGESTS},
+               res.kind = 'sidecar' AND coalesce(res.about_file_id, a.primary_file_id) IN ({own}),
+               EXISTS (SELECT 1 FROM resource mine WHERE mine.file_id IN ({own})
+                 AND mine.asset_id = a.id AND mine.kind = 'sidecar'
+                 AND coalesce(mine.about_file_id, a.primary_file_id) = f.id)
              FROM resource res JOIN asset a ON a.id = res.asset_id JOIN file f ON f.id = res.file_id
              JOIN source s ON s.id = f.source_id JOIN content c ON c.id = f.content_id
              LEFT JOIN attachment t ON t.file_id = f.id AND t.destination_id = ?1
@@ -66,6 +76,8 @@ impl Read<'_> {
                 stamp: FileStamp { size: unsigned(row, 7)?, mtime_ns: row.get(8)?, ctime_ns: row.get(9)? },
                 receipt: row.get(10)?,
                 digests: digests(row, 11)?,
+                is_own_sidecar: row.get(15)?,
+                is_subject: row.get(16)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -73,9 +85,9 @@ impl Read<'_> {
 }
 
 /// Whether a record `r` need not wait for another part of its asset, as SQL. Only destinations that
-/// join the parts have an order: the moving half comes before its still, a sidecar is known before its
-/// primary is sent, and what goes beside a primary comes after it. A part that a person has to look at
-/// holds up nobody.
+/// join the parts have an order: the moving half comes before its still, a RAW after the picture it is
+/// stacked with, and a sidecar after the file that it is about, which is sent once the sidecar is known. A
+/// part that a person has to look at holds up nobody.
 pub(super) fn is_its_turn() -> String {
     let joining = DestinationKind::ALL.into_iter().filter(|kind| kind.joins_companions());
     let joining: Vec<String> = joining.map(|kind| format!("'{}'", kind.as_str())).collect();
@@ -90,11 +102,16 @@ pub(super) fn is_its_turn() -> String {
              ON theirs.file_id = other.file_id AND theirs.destination_id = r.destination_id
            LEFT JOIN backup_record o ON o.id = theirs.record_id
            WHERE own.record_id = r.id AND o.id IS NOT r.id AND CASE
+             WHEN mine.kind = 'sidecar' THEN
+               other.file_id = coalesce(mine.about_file_id, whole.primary_file_id)
+                 AND o.state IN ('wanted', 'failed')
+             WHEN other.kind = 'sidecar' THEN
+               coalesce(other.about_file_id, whole.primary_file_id) = mine.file_id
+                 AND beside.status IN ('found', 'settling', 'described')
              WHEN mine.file_id = whole.primary_file_id THEN
-               (other.kind IN ('paired_video', 'sidecar')
-                 AND beside.status IN ('found', 'settling', 'described'))
-               OR (other.kind = 'paired_video' AND o.state IN ('wanted', 'failed'))
-             WHEN mine.kind IN ('sidecar', 'alternate_photo') THEN
+               other.kind = 'paired_video' AND (o.state IN ('wanted', 'failed')
+                 OR beside.status IN ('found', 'settling', 'described'))
+             WHEN mine.kind = 'alternate_photo' THEN
                other.file_id = whole.primary_file_id AND o.state IN ('wanted', 'failed')
              ELSE 0 END))"
     )

@@ -64,6 +64,8 @@ pub(super) struct ShownRecord {
     pub bin: Bin,
     pub key: Option<String>,
     pub jobs_tried: u32,
+    /// The destination keeps nothing of its kind, as its failure says.
+    pub is_left_out_there: bool,
     pub next_eligible: Option<UnixMillis>,
     pub failure: Option<FailureText>,
     pub proof: Option<ProofMethod>,
@@ -86,6 +88,7 @@ fn shown_record(row: &Row<'_>) -> rusqlite::Result<ShownRecord> {
         key: row.get(2)?,
         jobs_tried: row.get(3)?,
         next_eligible: row.get::<_, Option<i64>>(4)?.map(UnixMillis),
+        is_left_out_there: bin == Bin::Excluded && cause.is_some_and(Cause::leaves_out),
         failure: kind
             .zip(reach)
             .filter(|_| !is_done)

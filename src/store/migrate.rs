@@ -25,6 +25,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/012.sql"),
     include_str!("schema/013.sql"),
     include_str!("schema/014.sql"),
+    include_str!("schema/015.sql"),
 ];
 
 /// The step whose table is filled from the keys that there are.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Row, params};
 
 use super::destinations::DestinationRow;
-use super::details::{QueueContext, ShownFile, wait_reason};
+use super::details::{QueueContext, ShownFile, ShownRecord, wait_reason};
 use super::rows::{StoreError, named, unsigned};
 use super::writer::Read;
 use crate::api::{
@@ -306,7 +306,7 @@ impl Read<'_> {
             bytes_sent: 0,
             bytes_total: file.size,
             failure: file.failure(),
-            excluded_because: (bin == Bin::Excluded).then(|| excluded_because(&file)),
+            excluded_because: (bin == Bin::Excluded).then(|| excluded_because(&file, record.as_ref())),
             asset: file.asset.map(|asset| asset.0),
             proved_at: None,
             decisions: Vec::new(),
@@ -369,9 +369,14 @@ impl Read<'_> {
     }
 }
 
-/// Only the person leaves a file out that could be backed up.
-fn excluded_because(file: &ShownFile) -> String {
-    file.excluded.unwrap_or(ExcludeReason::ByPerson).sentence().to_owned()
+/// A file that could be backed up is left out by the person, or where a destination keeps nothing of its
+/// kind.
+fn excluded_because(file: &ShownFile, record: Option<&ShownRecord>) -> String {
+    let there = record.filter(|record| record.is_left_out_there).and_then(|record| record.failure.as_ref());
+    match (file.excluded, there) {
+        (None, Some(failure)) => failure.summary.clone(),
+        (reason, _) => reason.unwrap_or(ExcludeReason::ByPerson).sentence().to_owned(),
+    }
 }
 
 #[cfg(test)]

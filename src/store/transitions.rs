@@ -130,11 +130,11 @@ impl Write<'_> {
     ) -> Result<(), StoreError> {
         // Excluded while it was being sent, or no longer wanted: that stays, the failure is only noted.
         let sql = "UPDATE OR FAIL backup_record SET jobs_failed = jobs_failed + 1,
-              state = CASE WHEN state IN ('excluded', 'superseded') THEN state
+              state = CASE WHEN state IN ('excluded', 'superseded') THEN state WHEN ?10 THEN 'excluded'
                 WHEN ?2 OR jobs_failed + 1 >= ?3 THEN 'needs_attention' ELSE 'failed' END,
               bin = CASE WHEN state = 'excluded' THEN 'excluded' WHEN state = 'superseded' THEN 'waiting'
-                WHEN ?2 OR jobs_failed + 1 >= ?3 THEN 'needs_attention' ELSE 'waiting' END,
-              next_eligible_ms = CASE WHEN ?2 THEN NULL ELSE ?4 END,
+                WHEN ?10 THEN 'excluded' WHEN ?2 OR jobs_failed + 1 >= ?3 THEN 'needs_attention' ELSE 'waiting' END,
+              next_eligible_ms = CASE WHEN ?2 OR ?10 THEN NULL ELSE ?4 END,
               failure_kind = ?5, failure_reach = ?6, failure_details = ?7, failed_ms = ?8, failure_cause = ?9
             WHERE id = ?1";
         self.conn.prepare_cached(sql)?.execute(params![
@@ -146,7 +146,8 @@ impl Write<'_> {
             failure.reach.as_str(),
             failure.details,
             self.now.0,
-            failure.cause.map(Cause::as_str)
+            failure.cause.map(Cause::as_str),
+            failure.cause.is_some_and(Cause::leaves_out)
         ])?;
         Ok(())
     }

@@ -13,6 +13,7 @@ mod conformance;
 mod fakes;
 mod fire;
 mod immich_facts;
+mod immich_sidecars;
 mod immich_trash;
 mod keyring;
 mod kill;

@@ -17,7 +17,6 @@ use super::xmp;
 use crate::base::files::SharedFiles;
 use crate::destination::http::{ANSWER_BYTES_MAX, Method};
 use crate::destination::{Companion, Item, Sent, Transfer};
-use crate::domain::asset::ResourceKind;
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{Blake3, ContentHash};
@@ -36,10 +35,13 @@ pub struct Attached {
 /// its own: its picture does not wait for it.
 pub async fn to_attach(inner: &Inner, item: &Item, transfer: &Transfer) -> Option<Attached> {
     let known = inner.known();
-    let named = |companion: &&Companion| {
-        companion.kind == ResourceKind::Sidecar && known.takes_sidecar(&super::name_of(&companion.path))
+    let taken = |companion: &&Companion| {
+        companion.is_own_sidecar && known.takes_sidecar(&super::name_of(&companion.path))
     };
-    let companion = item.companions.iter().find(named)?;
+    // There is room for one: `a.jpg.xmp` before `a.xmp`.
+    let own = super::name_of(&item.path).to_lowercase();
+    let is_loose = |companion: &&Companion| !super::name_of(&companion.path).to_lowercase().starts_with(&own);
+    let companion = item.companions.iter().filter(taken).min_by_key(is_loose)?;
     let bytes = read(inner, transfer, companion).await.ok()?;
     let name = super::name_of(&companion.path);
     Some(Attached { name, bytes, hash: companion.content.blake3 })
@@ -69,10 +71,17 @@ fn read_now(files: &SharedFiles, path: &std::path::Path, content: ContentHash) -
 /// Sees a sidecar to where its picture is.
 ///
 /// # Errors
-/// `unsupported` while the picture is not there, and where there is nothing that Immich can be told.
+/// `unsupported` while the picture is not there; with a cause that leaves the file out there where the
+/// server takes no such sidecars, or came too late for its bytes and holds nothing that Immich can be told.
 pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
-    let primary = item.companions.iter().find(|companion| companion.is_primary);
-    let receipt = primary.and_then(|primary| Receipt::parse(primary.receipt.as_deref()?));
+    let known = inner.known();
+    let name = super::name_of(&item.path);
+    if !known.takes_sidecar(&name) {
+        let why = format!("the server takes no sidecars like {name}");
+        return Err(errors::unsupported(&why).because(Cause::SidecarKind));
+    }
+    let subject = item.companions.iter().find(|companion| companion.is_subject);
+    let receipt = subject.and_then(|subject| Receipt::parse(subject.receipt.as_deref()?));
     let Some(Receipt::Asset { id, sidecar }) = receipt else {
         let why = "Immich keeps a sidecar only with its picture, and the picture is not there yet";
         return Err(Failure::transient(FailureKind::Unsupported, why));
@@ -80,18 +89,14 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
     if sidecar == Some(item.content.blake3) {
         return Ok(Sent::AlreadyThere { receipt: Receipt::SidecarOf(id).to_string() });
     }
-    let known = inner.known();
-    let name = super::name_of(&item.path);
-    if !known.takes_sidecar(&name) {
-        return Err(errors::unsupported(&format!("the server takes no sidecars like {name}")));
-    }
     let bytes = read(inner, transfer, &of(item)).await?;
     let told = xmp::read(&bytes);
     if told.is_empty() {
         return Err(errors::unsupported(
             "Immich takes a sidecar's bytes only together with its picture; this one came later, and holds \
              nothing that Immich can be told",
-        ));
+        )
+        .because(Cause::SidecarLate));
     }
     if !known.may(known::UPDATE) {
         return Err(lacks_update());
@@ -123,6 +128,8 @@ fn of(item: &Item) -> Companion {
     Companion {
         kind: item.kind,
         is_primary: false,
+        is_own_sidecar: true,
+        is_subject: false,
         content: item.content,
         digests: item.digests,
         path: item.path.clone(),

@@ -146,3 +146,54 @@ async fn what_joins_the_parts_gets_them_in_order() {
     });
     work.await.expect("in order");
 }
+
+#[tokio::test]
+async fn a_sidecar_goes_with_the_file_that_it_is_about() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = Store::open(options(dir.path(), Executor::inline())).expect("open").store;
+    let work = store.write(|tx| {
+        let source = tx.add_source(b"/photos", "fs")?;
+        let immich = destination(tx, source, DestinationKind::Immich)?;
+        let (jpeg, asset) = part(tx, source, None, "c.jpg", "photo")?;
+        let (raw, _) = part(tx, source, Some(asset), "c.arw", "alternate_photo")?;
+        let (of_raw, _) = part(tx, source, Some(asset), "c.arw.xmp", "sidecar")?;
+        let (of_jpeg, _) = part(tx, source, Some(asset), "c.jpg.xmp", "sidecar")?;
+        let sql = "UPDATE resource SET about_file_id = ?2 WHERE file_id = ?1";
+        tx.conn.execute(sql, params![of_raw.0, raw.0])?;
+        let mut records = Vec::new();
+        for file in [jpeg, raw, of_raw, of_jpeg] {
+            records.push(want(tx, immich, file)?);
+        }
+        let [jpeg, raw, of_raw, of_jpeg] = records[..] else {
+            return Err(StoreError::Refused("four records".to_owned()));
+        };
+        let told = |tx: &Write<'_>, record| -> Result<Vec<(String, bool, bool)>, StoreError> {
+            let rows = tx.companions(immich, AssetId(asset), record)?;
+            let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let one =
+                |row: &crate::store::CompanionRow| (name(&row.path.name), row.is_own_sidecar, row.is_subject);
+            Ok(rows.iter().map(one).filter(|(_, own, subject)| *own || *subject).collect())
+        };
+        let line = |name: &str, own, subject| vec![(name.to_owned(), own, subject)];
+        assert_eq!(told(tx, jpeg)?, line("c.jpg.xmp", true, false));
+        assert_eq!(told(tx, raw)?, line("c.arw.xmp", true, false));
+        assert_eq!(told(tx, of_raw)?, line("c.arw", false, true));
+        assert_eq!(told(tx, of_jpeg)?, line("c.jpg", false, true));
+
+        // Another's sidecar that is still being read holds up nobody but its own picture.
+        let reading = "UPDATE file SET status = 'described', content_id = NULL WHERE name = ?1";
+        tx.conn.execute(reading, params![b"c.arw.xmp"])?;
+        assert_eq!(tx.draw(immich, 8, tx.now)?, [jpeg]);
+        verified(tx, jpeg, "the picture")?;
+        assert_eq!(tx.draw(immich, 8, tx.now)?, [of_jpeg]);
+        let read = "UPDATE file SET status = 'ready', content_id =
+            (SELECT content_id FROM backup_record WHERE id = ?2) WHERE name = ?1";
+        tx.conn.execute(read, params![b"c.arw.xmp", of_raw.0])?;
+        assert_eq!(want(tx, immich, FileId(3))?, of_raw);
+        assert_eq!(tx.draw(immich, 8, tx.now)?, [of_jpeg, raw]);
+        verified(tx, raw, "the RAW")?;
+        assert_eq!(tx.draw(immich, 8, tx.now)?, [of_jpeg, of_raw]);
+        Ok(())
+    });
+    work.await.expect("in order");
+}

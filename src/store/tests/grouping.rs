@@ -5,11 +5,11 @@ use super::*;
 use crate::domain::file::FileStamp;
 use crate::domain::ids::{FileId, SourceId};
 
-/// Each file with the part it plays and the name of its primary, or why it is left out.
+/// Each file with the part it plays and the name of the file it goes with, or why it is left out.
 fn told(tx: &Write<'_>, source: SourceId) -> Result<Vec<String>, StoreError> {
-    let sql = "SELECT f.name, coalesce(r.kind, f.reason, f.status), p.name FROM file f
+    let sql = "SELECT f.name, coalesce(r.kind, f.reason, f.status), coalesce(b.name, p.name) FROM file f
         LEFT JOIN resource r ON r.file_id = f.id LEFT JOIN asset a ON a.id = r.asset_id
-        LEFT JOIN file p ON p.id = a.primary_file_id WHERE f.source_id = ?1 ORDER BY f.id";
+        LEFT JOIN file p ON p.id = a.primary_file_id LEFT JOIN file b ON b.id = r.about_file_id WHERE f.source_id = ?1 ORDER BY f.id";
     let mut query = tx.conn.prepare(sql)?;
     let text = |bytes: Option<Vec<u8>>| bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let rows = query.query_map([source.0], |row| {
@@ -41,6 +41,10 @@ async fn companions_find_their_picture_whenever_they_come() {
         "CaptureOne/Settings131/n.nef.cos",
         "GOPR1.MP4",
         "GOPR1.THM",
+        "c.jpg",
+        "c.arw",
+        "c.arw.xmp",
+        "c.xmp",
     ];
     let expected = [
         "d.jpg=photo of d.jpg",
@@ -54,6 +58,10 @@ async fn companions_find_their_picture_whenever_they_come() {
         "n.nef.cos=sidecar of N.NEF",
         "GOPR1.MP4=video of GOPR1.MP4",
         "GOPR1.THM=sidecar of GOPR1.MP4",
+        "c.jpg=photo of c.jpg",
+        "c.arw=alternate_photo of c.jpg",
+        "c.arw.xmp=sidecar of c.arw",
+        "c.xmp=sidecar of c.jpg",
     ];
     let run = move |tx: &Write<'_>| {
         for (turn, path) in [&b"/there"[..], b"/back", b"/again"].into_iter().enumerate() {

@@ -120,6 +120,8 @@ fn companion(item: &Item, is_primary: bool, receipt: Option<&str>) -> Companion 
     Companion {
         kind: item.kind,
         is_primary,
+        is_own_sidecar: item.kind == ResourceKind::Sidecar,
+        is_subject: is_primary,
         content: item.content,
         digests: item.digests,
         path: item.path.clone(),
@@ -402,12 +404,41 @@ async fn sidecars_go_with_their_picture_or_tell_what_they_say() {
         silent.companions = later.companions.clone();
         let failure = bench.send(&to, &silent).await.expect_err("nothing to tell");
         assert!(failure.is_permanent() && failure.kind == FailureKind::Unsupported, "{failure}");
+        assert_eq!(failure.cause, Some(Cause::SidecarLate));
+        // What no Immich takes is left out there, whether its picture is there or not.
+        for name in ["IMG_1.AAE", "IMG_1.JPG.pp3", "IMG_1.JPG.json", "IMG_1.THM"] {
+            let mut other = bench.named(6, name, ResourceKind::Sidecar, b"settings");
+            for companions in [Vec::new(), later.companions.clone()] {
+                other.companions = companions;
+                let failure = bench.send(&to, &other).await.expect_err("not taken");
+                assert_eq!(
+                    (failure.cause, failure.is_permanent()),
+                    (Some(Cause::SidecarKind), true),
+                    "{failure}"
+                );
+            }
+        }
+        // Another picture's sidecar does not go with this one, and the one that names it goes first.
+        let mut raw = bench.named(7, "IMG_7.ARW", ResourceKind::AlternatePhoto, &bytes(7, 5000));
+        let (loose, own) = (
+            bench.named(8, "IMG_7.xmp", ResourceKind::Sidecar, &xmp(1)),
+            bench.named(9, "IMG_7.arw.xmp", ResourceKind::Sidecar, &xmp(2)),
+        );
+        let others = Companion { is_own_sidecar: false, ..companion(&own, false, None) };
+        raw.companions = vec![others.clone()];
+        let mut jpeg = bench.named(10, "IMG_7.JPG", ResourceKind::Photo, &bytes(10, 5000));
+        jpeg.companions = vec![others];
+        bench.receipt(&to, &jpeg).await;
+        assert_eq!(bench.server.assets()[1].sidecar, None);
+        raw.companions = vec![companion(&loose, false, None), companion(&own, false, None)];
+        bench.receipt(&to, &raw).await;
+        assert_eq!(bench.server.assets()[2].sidecar, Some(xmp(2)));
         // A sidecar that changes right now does not keep its picture waiting.
         let mut next = bench.named(5, "IMG_5.JPG", ResourceKind::Photo, &bytes(5, 5000));
         next.companions = vec![companion(&later, false, None)];
         bench.sources.change(&later, b"other", true);
         bench.receipt(&to, &next).await;
-        assert_eq!(bench.server.assets()[1].sidecar, None);
+        assert_eq!(bench.server.assets()[3].sidecar, None);
     }
 }
 
