@@ -1,7 +1,8 @@
 //! What files of one name come to as they are described, one after another.
 
-use super::super::library_fixture::{add, facts, look, open};
+use super::super::library_fixture::{add, destination, facts, look, make_ready, open, put};
 use super::*;
+use crate::domain::accounting::Bin;
 use crate::domain::file::FileStamp;
 use crate::domain::ids::{FileId, SourceId};
 
@@ -123,6 +124,49 @@ async fn a_pair_of_an_earlier_release_is_parted_when_all_of_it_was_read_again() 
         // And is a pair again when it turns out to be one.
         describe_again(tx, files[1], "a.mov", 3)?;
         assert_eq!(told(tx, source)?[1], "a.mov=paired_video of a.jpg");
+        Ok(())
+    };
+    store.write(run).await.expect("ran");
+}
+
+#[tokio::test]
+async fn what_is_backed_up_stays_when_its_pair_is_parted_and_made_again() {
+    let (_dir, store) = open();
+    let run = move |tx: &Write<'_>| {
+        let source = tx.add_source(b"/photos", "fs")?;
+        let there = destination(tx, "there")?;
+        tx.add_consent(source, there)?;
+        let names = ["a.jpg", "a.mov", "a.aae", "a.xmp", "a.jpg.xmp"];
+        let files = add(tx, source, &names)?;
+        for (file, name, number) in [(files[0], "a.jpg", 1), (files[1], "a.mov", 2)] {
+            make_ready(tx, file, name, 3, number)?;
+            put(tx, there, file, Bin::Safe, number.cast_signed())?;
+        }
+        assert_eq!(told(tx, source)?[1], "a.mov=paired_video of a.jpg");
+        let record = |tx: &Write<'_>| -> Result<(i64, i64, String, String), StoreError> {
+            let sql = "SELECT b.id, b.beside_id, b.key, b.state FROM attachment t
+                JOIN backup_record b ON b.id = t.record_id WHERE t.file_id = ?1";
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+            Ok(tx.conn.query_row(sql, [files[1].0], row)?)
+        };
+        let (id, beside, key, _) = record(tx)?;
+        assert!(beside != 0);
+        let year = "UPDATE resource SET captured_ms = captured_ms + ?2 WHERE file_id = ?1";
+        for (turn, kind) in ["a.mov=video of a.mov", "a.mov=paired_video of a.jpg"].into_iter().enumerate() {
+            let by: i64 = if turn == 0 { 31_536_000_000 } else { -31_536_000_000 };
+            tx.conn.execute(year, [files[1].0, by])?;
+            // What shares the name is grouped again when anything of it is news.
+            look(tx, files[3 + turn], facts(names[3 + turn], 3))?;
+            assert_eq!(told(tx, source)?[1], kind);
+            let missing = tx.unattached(there, FileId(0), 10)?;
+            assert!(missing.contains(&files[1]), "a full look finds it too");
+            tx.want(there, files[1], 99)?;
+            let (id_now, beside_now, key_now, state) = record(tx)?;
+            assert_eq!((id_now, &key_now, state.as_str()), (id, &key, "verified"), "turn {turn}");
+            assert_eq!(beside_now != 0, turn == 1);
+        }
+        let count = "SELECT count(*) FROM backup_record";
+        assert_eq!(tx.conn.query_row(count, [], |row| row.get::<_, i64>(0))?, 2);
         Ok(())
     };
     store.write(run).await.expect("ran");
