@@ -48,11 +48,13 @@ pub enum Mutant {
     KeepsUploadId,
     /// A copy is said to have been compared although nobody read it.
     ComparesUnread,
+    /// The names of a set do not carry its suffix.
+    DropsSuffix,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::AcknowledgesFirst,
         Self::ForgetsFinished,
         Self::TrustsSuccess,
@@ -74,6 +76,7 @@ impl Mutant {
         Self::NamesFirst,
         Self::KeepsUploadId,
         Self::ComparesUnread,
+        Self::DropsSuffix,
     ];
 
     /// The name by which it is chosen.

@@ -87,7 +87,8 @@ impl Write<'_> {
         if !abilities.no_replace && !name.contains(&hash.to_hex()[..KEY_HASH_DIGITS]) {
             return refused("at this destination a name must carry a part of the checksum");
         }
-        let sql = "UPDATE OR IGNORE backup_record SET key = ?2, key_fold = ?3 WHERE id = ?1";
+        let sql =
+            "UPDATE OR IGNORE backup_record SET key = ?2, key_fold = ?3, name_group_id = NULL WHERE id = ?1";
         if self.conn.prepare_cached(sql)?.execute(params![record, key, key::fold(key)])? == 0 {
             return refused("another copy has this name");
         }

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::name_groups::{NameGroup, NewMember};
 use super::rows::{StoreError, digest, named};
 use super::writer::{Read, Write};
+use crate::base::mutant::{self, Mutant};
 use crate::domain::asset::{CapturedAt, Provenance};
 use crate::domain::hash::Blake3;
 use crate::domain::ids::{DestinationId, RecordId};
@@ -94,7 +95,8 @@ impl Write<'_> {
             })?,
         };
         let original = facts.origin_path.rsplit(|b| *b == b'/').next().unwrap_or_default();
-        let name = SetName { folder: &group.folder, suffix: &group.suffix, original };
+        let suffix = if mutant::is(Mutant::DropsSuffix) { "" } else { group.suffix.as_str() };
+        let name = SetName { folder: &group.folder, suffix, original };
         let sql = "UPDATE OR IGNORE backup_record SET key = ?2, key_fold = ?3, key_attempt = ?4,
               jobs_tried = jobs_tried + ?5, name_group_id = ?6 WHERE id = ?1";
         let mut set_key = self.conn.prepare_cached(sql)?;

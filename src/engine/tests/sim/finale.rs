@@ -24,6 +24,8 @@ struct Rows {
     consents: usize,
     enabled: BTreeMap<DestinationId, bool>,
     jobs: usize,
+    /// Keys of different source folders that share a stem.
+    shared_stems: Vec<String>,
     /// Destinations with copies that no manifest lists.
     unlisted: Vec<DestinationId>,
 }
@@ -39,6 +41,7 @@ fn rows(path: &Path) -> Result<Rows, StoreError> {
         }
         Ok(Rows {
             unlisted,
+            shared_stems: r.shared_stems()?,
             pairs: r.pair_rows()?,
             ledger,
             sources: r.sources()?.into_iter().map(|source| text(source.path)).collect(),
@@ -67,7 +70,7 @@ pub fn differences(world: &World, path: &Path) -> Vec<String> {
         Err(error) => return vec![format!("the rows cannot be read: {error}")],
     };
     world.with(|around| {
-        let mut found = Vec::new();
+        let mut found = rows.shared_stems.clone();
         if rows.jobs > 0 {
             found.push(format!("{} jobs are still live", rows.jobs));
         }
