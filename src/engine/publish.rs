@@ -328,8 +328,7 @@ fn destination_state(
         wait_reason: runner
             .wait_reason()
             .filter(|_| is_working || !row.is_enabled)
-            .as_ref()
-            .map(WaitText::from),
+            .map(|reason| runner.wait_text(&reason)),
         failure: runner.trouble().filter(|_| is_working),
         proof: ProofMethod::parse(&row.abilities.proof)
             .map(ProofMethod::sentence)

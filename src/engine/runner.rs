@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Stillness;
 use super::transfer::Watch;
-use crate::api::FailureText;
+use crate::api::{FailureText, WaitText};
 use crate::base::mutant::{self, Mutant};
 use crate::destination::SharedDestination;
 use crate::domain::backoff;
@@ -286,6 +286,16 @@ impl Runner {
         let idle = || self.not_before.filter(|_| self.running.is_empty());
         lost.or_else(|| idle().map(|(_, until)| WaitReason::BackOff { until }))
             .or_else(|| self.stillness.is_silent().then_some(WaitReason::Silent))
+    }
+
+    /// A reason to wait in words: those of the failure that it comes from, where it comes from one.
+    pub fn wait_text(&self, reason: &WaitReason) -> WaitText {
+        let lost = self.row.lost.as_ref();
+        match (&self.destination, lost) {
+            (Err(failure), _) => WaitText::because(reason, failure.kind, failure.cause),
+            (Ok(_), Some(lost)) => WaitText::because(reason, lost.kind, lost.cause),
+            (Ok(_), None) => WaitText::from(reason),
+        }
     }
 
     /// Bytes sent by each transfer under way.

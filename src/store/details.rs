@@ -164,7 +164,10 @@ pub(super) fn wait_reason(
             })
             .unwrap_or(WaitReason::Queued),
     };
-    Some(WaitText::from(&reason))
+    Some(match &destination.lost {
+        Some(lost) => WaitText::because(&reason, lost.kind, lost.cause),
+        None => WaitText::from(&reason),
+    })
 }
 
 fn destination_wait(destination: &DestinationRow, context: &QueueContext) -> Option<WaitReason> {
