@@ -100,7 +100,7 @@ async fn seed(path: &Path, count: u32) -> Fallible<DestinationId> {
         .execute(params![n, source.0, captured])?;
         tx.prepare_cached(
             "INSERT INTO resource (file_id, asset_id, kind, media_type, is_mismatch, captured_ms, provenance,
-               orientation, group_hash) VALUES (?1, ?1, 'photo', 'jpeg', 0, ?2, 'metadata', 1, ?1)",
+               orientation, group_hash, facts_version) VALUES (?1, ?1, 'photo', 'jpeg', 0, ?2, 'metadata', 1, ?1, 9)",
         )?
         .execute(params![n, captured])?;
     }

@@ -102,7 +102,7 @@ async fn seed(path: &Path, records: i64) -> Fallible<DestinationId> {
          {n} INSERT INTO asset (id, source_id, primary_file_id, class, captured_ms, day)
            SELECT i, 1, i, 'photo', {wall}, 20190101 + i / 2000 FROM n;
          {n} INSERT INTO resource (file_id, asset_id, kind, media_type, is_mismatch, captured_ms, provenance,
-             orientation, group_hash) SELECT i, i, 'photo', 'jpeg', 0, {wall}, 'metadata', 1, i FROM n;
+             orientation, group_hash, facts_version) SELECT i, i, 'photo', 'jpeg', 0, {wall}, 'metadata', 1, i, 9 FROM n;
          {n} INSERT INTO backup_record (id, destination_id, content_id, size, kind, captured_ms, provenance,
              origin_source, origin_path, origin_mtime_ns, state, bin, token, key, key_fold, receipt, proof_method,
              verified_ms, failure_kind, failure_reach, failed_ms, is_manifested)

@@ -4,6 +4,7 @@
 //! that the app does not do in the same way.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures go to the script that runs it")]
 
+mod dates;
 mod frames;
 mod index;
 mod jobs;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         ["jobs", dir, count, turns] => jobs::life_cycles(dir, count, turns),
         ["load", dir, records] => load::medians(dir, records),
         ["frames", assets, count] => frames::scroll(assets, count),
+        ["dates", dir] => dates::read_all(dir),
         ["start", data] => start::first_frames(data),
         _ => Err("which driver? benches/run knows".into()),
     };

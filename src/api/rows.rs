@@ -85,8 +85,10 @@ pub struct AssetRow {
 pub struct AssetDetails {
     /// Its cell.
     pub row: AssetRow,
-    /// Where the date comes from: a provenance's stable name.
+    /// Where the date comes from: a date source's stable name.
     pub captured_from: String,
+    /// Why the date is not to be trusted, if it is not: a doubt's stable name.
+    pub date_doubt: Option<String>,
     /// The offset from UTC in minutes, where the file says.
     pub offset_minutes: Option<i16>,
     /// Camera make and model.

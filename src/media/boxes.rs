@@ -5,6 +5,9 @@ use super::bytes::{ReadAt, array};
 /// The most boxes that are visited on one level.
 const BOXES_MAX: usize = 4096;
 
+/// Adobe's name of the box that holds an XMP packet.
+pub(crate) const XMP_UUID: [u8; 16] = *b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac";
+
 /// One box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -23,10 +26,15 @@ impl Found {
 
 /// The boxes side by side between `start` and `end`, as far as they make sense.
 pub(crate) fn list(source: &mut dyn ReadAt, start: u64, end: u64) -> Vec<Found> {
+    list_at_most(source, start, end, BOXES_MAX)
+}
+
+/// Like [`list`], but no more than `most`: where boxes are far apart, each costs a read.
+pub(crate) fn list_at_most(source: &mut dyn ReadAt, start: u64, end: u64, most: usize) -> Vec<Found> {
     let end = end.min(source.size());
     let mut boxes = Vec::new();
     let mut at = start;
-    while boxes.len() < BOXES_MAX
+    while boxes.len() < most
         && let Some(found) = header(source, at, end)
     {
         at = found.end;

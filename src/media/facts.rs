@@ -3,27 +3,20 @@
 use std::io;
 
 use super::bytes::Bounded;
+use super::capture;
 use super::dates::WallTime;
 use super::guard::contain;
 use super::metadata::{self, Metadata};
-use super::name_date::{self, NameDate};
+use super::name_date;
 use super::names::excluded_by_name;
 use super::sniff::sniff;
 use crate::base::files::SourceFile;
-use crate::domain::asset::{CapturedAt, Facts, Provenance};
+use crate::domain::asset::{CapturedAt, DateDoubt, DateSource, Facts, FoundDate};
 use crate::domain::file::{ExcludeReason, FileStamp, Problem};
 use crate::domain::path::RelPath;
 use crate::domain::time::UnixMillis;
 
 pub use super::bytes::{HEAD_BYTES, READ_BUDGET_BYTES};
-
-/// How far a movie header's time may be from the nearest quarter of an hour of a time in its name:
-/// one is written when filming begins, the other often when it ends.
-const CLIP_SLACK_SECONDS: i64 = 5 * 60;
-/// No place on earth is further from UTC.
-const OFFSET_SECONDS_MAX: i64 = 14 * 3600;
-/// Time zones differ by quarters of an hour.
-const ZONE_STEP_SECONDS: i64 = 15 * 60;
 
 /// What one look at a file comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +31,18 @@ pub enum Described {
 
 /// Looks at a file, reading at most [`READ_BUDGET_BYTES`] of it, whatever it claims to be.
 ///
-/// `rel` is its path below its source and `stamp` its size and times as the scan saw them. Damaged
-/// or hostile bytes give fewer facts and never an error. Sidecars get facts as well: whether their
+/// `rel` is its path below its source, `stamp` its size and times as the scan saw them, and `now` this
+/// computer's time, after which nothing was captured. Damaged or hostile bytes give fewer facts and never an error. Sidecars get facts as well: whether their
 /// picture is near is for [`crate::domain::grouping`] to say.
 ///
 /// # Errors
 /// Only when the disk cannot be read.
-pub fn describe(file: &mut dyn SourceFile, rel: &RelPath, stamp: &FileStamp) -> io::Result<Described> {
+pub fn describe(
+    file: &mut dyn SourceFile,
+    rel: &RelPath,
+    stamp: &FileStamp,
+    now: UnixMillis,
+) -> io::Result<Described> {
     if let Some(reason) = excluded_by_name(rel) {
         return Ok(Described::Exclude(reason));
     }
@@ -63,7 +61,7 @@ pub fn describe(file: &mut dyn SourceFile, rel: &RelPath, stamp: &FileStamp) -> 
     Ok(Described::Facts(Facts {
         media_type: sniffed.media_type,
         is_mismatch: sniffed.is_mismatch,
-        captured_at: captured_at(&metadata, &rel.name, stamp),
+        date: found_date(&metadata, &rel.name, stamp, now),
         dimensions: metadata.size.filter(|(width, height)| *width > 0 && *height > 0),
         orientation: metadata.orientation.unwrap_or(1),
         camera: camera_name(metadata.make.as_deref(), metadata.model.as_deref()),
@@ -72,48 +70,26 @@ pub fn describe(file: &mut dyn SourceFile, rel: &RelPath, stamp: &FileStamp) -> 
     }))
 }
 
-/// The capture date of a file of which only name and times are known, such as one that cannot be
-/// opened.
-pub fn captured_by_name(name: &[u8], stamp: &FileStamp) -> CapturedAt {
-    captured_at(&Metadata::default(), name, stamp)
+/// The best date of a file: what it states, its name, its modification time.
+fn found_date(metadata: &Metadata, name: &[u8], stamp: &FileStamp, now: UnixMillis) -> FoundDate {
+    if let Some(found) = capture::choose(&metadata.dates, name_date::find(name), now) {
+        let (source, time) = (found.source, found.time);
+        let captured_at = CapturedAt {
+            wall_ms: time.wall_ms(),
+            offset_minutes: time.offset_minutes,
+            provenance: source.provenance(),
+        };
+        return FoundDate { captured_at, source, doubt: found.doubt };
+    }
+    let mtime = stamp.mtime_ns.div_euclid(1_000_000);
+    let source = DateSource::ModifiedTime;
+    let captured_at =
+        CapturedAt { wall_ms: UnixMillis(mtime), offset_minutes: Some(0), provenance: source.provenance() };
+    // A time that no camera can have shown is a clock never set.
+    let time = WallTime::from_utc(mtime.div_euclid(1000), 0);
+    let doubt = time.map_or(Some(DateDoubt::CameraDefault), |time| capture::doubt_of(time, now));
+    FoundDate { captured_at, source, doubt }
 }
-
-fn captured_at(metadata: &Metadata, name: &[u8], stamp: &FileStamp) -> CapturedAt {
-    let by_name = name_date::find(name);
-    if let Some(taken) = metadata.taken {
-        return captured(taken, Provenance::Metadata);
-    }
-    if let Some(created) = metadata.created_utc {
-        let local = by_name.and_then(|named| local_of(created, named)).unwrap_or(created);
-        return captured(local, Provenance::Metadata);
-    }
-    if let Some(named) = by_name {
-        return captured(named.time, Provenance::FileName);
-    }
-    CapturedAt {
-        wall_ms: UnixMillis(stamp.mtime_ns.div_euclid(1_000_000)),
-        offset_minutes: Some(0),
-        provenance: Provenance::ModifiedTime,
-    }
-}
-
-fn captured(time: WallTime, provenance: Provenance) -> CapturedAt {
-    CapturedAt { wall_ms: time.wall_ms(), offset_minutes: time.offset_minutes, provenance }
-}
-
-/// A movie's header is in UTC, but a phone puts the local time into the name. Where the two differ
-/// by what a time zone can be, the name tells the day that the person remembers.
-fn local_of(created_utc: WallTime, named: NameDate) -> Option<WallTime> {
-    if !named.has_time {
-        return None;
-    }
-    let difference = (named.time.wall_ms().0 - created_utc.wall_ms().0) / 1000;
-    let zone = (difference + ZONE_STEP_SECONDS / 2).div_euclid(ZONE_STEP_SECONDS) * ZONE_STEP_SECONDS;
-    let fits = zone.abs() <= OFFSET_SECONDS_MAX && (difference - zone).abs() <= CLIP_SLACK_SECONDS;
-    let offset = i16::try_from(zone / 60).ok()?;
-    fits.then_some(WallTime { offset_minutes: Some(offset), ..named.time })
-}
-
 /// Words of a maker's full name that people leave out.
 const COMPANY_WORDS: [&str; 17] = [
     "computer",
@@ -182,12 +158,16 @@ mod tests {
     use crate::media::fixture;
     use crate::media::movie::tests::movie;
 
+    /// 2027-01-15
+    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
     fn described(name: &str, bytes: &[u8]) -> Described {
         let mut file = tempfile::tempfile().expect("a temporary file");
         file.write_all(bytes).expect("written");
         // 2001-09-09T01:46:40Z
         let stamp = FileStamp { size: bytes.len() as u64, mtime_ns: 1_000_000_000_000_000_000, ctime_ns: 0 };
-        describe(&mut file, &RelPath::parse(name.as_bytes()).expect("plain path"), &stamp).expect("readable")
+        let path = RelPath::parse(name.as_bytes()).expect("plain path");
+        describe(&mut file, &path, &stamp, NOW).expect("readable")
     }
 
     fn facts(name: &str, bytes: &[u8]) -> Facts {
@@ -197,9 +177,10 @@ mod tests {
         }
     }
 
-    fn captured_told(facts: &Facts) -> (String, Option<i16>, Provenance) {
-        let captured = facts.captured_at;
-        (captured.wall_ms.rfc3339(), captured.offset_minutes, captured.provenance)
+    fn captured_told(facts: &Facts) -> (String, Option<i16>, DateSource) {
+        let captured = facts.date.captured_at;
+        assert_eq!(captured.provenance, facts.date.source.provenance());
+        (captured.wall_ms.rfc3339(), captured.offset_minutes, facts.date.source)
     }
 
     fn photo() -> fixture::Photo<'static> {
@@ -223,7 +204,7 @@ mod tests {
             ("a.heic", photo().heic(), (48, 64), 1),
         ] {
             let facts = facts(name, &bytes);
-            let expected = ("2019-05-12T10:15:00Z".to_owned(), Some(120), Provenance::Metadata);
+            let expected = ("2019-05-12T10:15:00Z".to_owned(), Some(120), DateSource::Metadata);
             assert_eq!(captured_told(&facts), expected, "{name}");
             assert_eq!((facts.dimensions, facts.orientation), (Some(size), orientation), "{name}");
             assert_eq!(facts.camera.as_deref(), Some("Nikon D70"), "{name}");
@@ -235,14 +216,20 @@ mod tests {
     fn dates_come_from_the_best_that_there_is() {
         let plain = fixture::Photo { taken: None, ..photo() }.jpeg();
         let named = facts("IMG_20180203_040506.jpg", &plain);
-        assert_eq!(captured_told(&named), ("2018-02-03T04:05:06Z".to_owned(), None, Provenance::FileName));
+        assert_eq!(captured_told(&named), ("2018-02-03T04:05:06Z".to_owned(), None, DateSource::FileName));
         let bare = facts("a.jpg", &plain);
         assert_eq!(
             captured_told(&bare),
-            ("2001-09-09T01:46:40Z".to_owned(), Some(0), Provenance::ModifiedTime)
+            ("2001-09-09T01:46:40Z".to_owned(), Some(0), DateSource::ModifiedTime)
         );
         let nonsense = fixture::Photo { taken: Some("0000:00:00 00:00:00"), ..photo() }.jpeg();
-        assert_eq!(captured_told(&facts("a.jpg", &nonsense)).2, Provenance::ModifiedTime);
+        assert_eq!(captured_told(&facts("a.jpg", &nonsense)).2, DateSource::ModifiedTime);
+        let (zero, future) = (0, 1_900_000_000_000_000_000);
+        for (mtime_ns, doubt) in [(zero, DateDoubt::CameraDefault), (future, DateDoubt::Future)] {
+            let stamp = FileStamp { size: plain.len() as u64, mtime_ns, ctime_ns: 0 };
+            let date = found_date(&Metadata::default(), b"a.jpg", &stamp, NOW);
+            assert_eq!((date.source, date.doubt), (DateSource::ModifiedTime, Some(doubt)));
+        }
         let xmp = b"<x:xmpmeta><rdf:Description exif:DateTimeOriginal='2011-01-02T03:04:05'/>";
         assert_eq!(captured_told(&facts("a.xmp", xmp)).0, "2011-01-02T03:04:05Z");
     }
@@ -253,10 +240,10 @@ mod tests {
         let seconds = 2_082_844_800 + 1_557_692_130;
         let bytes = movie(seconds, &[]);
         let facts_of = |name| captured_told(&facts(name, &bytes));
-        assert_eq!(facts_of("a.mov"), ("2019-05-12T20:15:30Z".to_owned(), Some(0), Provenance::Metadata));
+        assert_eq!(facts_of("a.mov"), ("2019-05-12T20:15:30Z".to_owned(), Some(0), DateSource::Metadata));
         assert_eq!(
             facts_of("VID_20190513_011200.mov"),
-            ("2019-05-13T01:12:00Z".to_owned(), Some(300), Provenance::Metadata)
+            ("2019-05-13T01:12:00Z".to_owned(), Some(300), DateSource::Metadata)
         );
         assert_eq!(facts_of("VID_20190612_221500.mov").0, "2019-05-12T20:15:30Z");
         assert_eq!(facts_of("VID-20190513-WA0001.mov").0, "2019-05-12T20:15:30Z");

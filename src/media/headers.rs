@@ -1,9 +1,10 @@
-//! The beginnings of PNG, WebP, GIF and BMP files.
+//! The beginnings of WebP, GIF and BMP files.
 
 use super::bytes::{ReadAt, array, block};
+use super::capture::Dates;
 
 /// The most chunks that are visited.
-const CHUNKS_MAX: usize = 512;
+const CHUNKS_MAX: usize = 2048;
 /// The longest EXIF or XMP block that is read.
 const BLOCK_BYTES_MAX: usize = 256 * 1024;
 
@@ -14,33 +15,11 @@ pub(crate) struct Header {
     /// The EXIF block, a TIFF.
     pub(crate) exif: Option<Vec<u8>>,
     pub(crate) xmp: Option<Vec<u8>>,
-}
-
-pub(crate) fn png(source: &mut dyn ReadAt) -> Header {
-    let mut header = Header::default();
-    let mut at = 8;
-    for _chunk in 0..CHUNKS_MAX {
-        let Some([a, b, c, d, kind @ ..]) = array::<8>(source, at) else { break };
-        let (body, len) = (at + 8, u64::from(u32::from_be_bytes([a, b, c, d])));
-        match &kind {
-            b"IHDR" => {
-                let number = |source: &mut dyn ReadAt, at| array(source, at).map(u32::from_be_bytes);
-                header.size = number(source, body).zip(number(source, body + 4));
-            }
-            b"eXIf" => header.exif = block(source, body, len, BLOCK_BYTES_MAX),
-            b"iTXt" => header.xmp = header.xmp.take().or_else(|| png_xmp(source, body, len)),
-            b"IEND" => break,
-            _ => {}
-        }
-        at = body + len + 4;
-    }
-    header
-}
-
-/// An uncompressed international text under XMP's keyword.
-fn png_xmp(source: &mut dyn ReadAt, body: u64, len: u64) -> Option<Vec<u8>> {
-    let keyword = b"XML:com.adobe.xmp\0\0";
-    (array(source, body) == Some(*keyword)).then(|| block(source, body, len, BLOCK_BYTES_MAX)).flatten()
+    pub(crate) iptc: Option<Vec<u8>>,
+    /// Photoshop's image resources.
+    pub(crate) photoshop: Option<Vec<u8>>,
+    /// What it states in words of its own.
+    pub(crate) dates: Dates,
 }
 
 pub(crate) fn webp(source: &mut dyn ReadAt) -> Header {
@@ -61,7 +40,7 @@ pub(crate) fn webp(source: &mut dyn ReadAt) -> Header {
                     .map(u32::from_le_bytes)
                     .map(|bits| ((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1));
             }
-            b"EXIF" => header.exif = block(source, body, len, BLOCK_BYTES_MAX).map(without_jpeg_name),
+            b"EXIF" => header.exif = block(source, body, len, BLOCK_BYTES_MAX),
             b"XMP " => header.xmp = block(source, body, len, BLOCK_BYTES_MAX),
             _ => {}
         }
@@ -76,19 +55,58 @@ fn lossy_webp_size(source: &mut dyn ReadAt, body: u64) -> Option<(u32, u32)> {
     (mark == [0x9d, 0x01, 0x2a]).then(|| (number(w0, w1), number(h0, h1)))
 }
 
-/// Some writers leave JPEG's name before the block.
-fn without_jpeg_name(block: Vec<u8>) -> Vec<u8> {
-    match block.strip_prefix(b"Exif\0\0") {
-        Some(tiff) => tiff.to_vec(),
-        None => block,
-    }
-}
+/// The most blocks of a GIF that are visited.
+const BLOCKS_MAX: usize = 256;
+/// The most parts of a block that are passed over; a part has at most 255 bytes.
+const PARTS_MAX: usize = 1024;
 
 pub(crate) fn gif(source: &mut dyn ReadAt) -> Header {
     let size = array(source, 6).map(|[w0, w1, h0, h1]: [u8; 4]| {
         (u32::from(u16::from_le_bytes([w0, w1])), u32::from(u16::from_le_bytes([h0, h1])))
     });
-    Header { size, ..Header::default() }
+    Header { size, xmp: gif_xmp(source), ..Header::default() }
+}
+
+/// The packet that Adobe's application extension holds. It stands there as one text, and only what
+/// follows it makes parts of it.
+fn gif_xmp(source: &mut dyn ReadAt) -> Option<Vec<u8>> {
+    let [flags] = array::<1>(source, 10)?;
+    let mut at = 13 + palette_bytes(flags);
+    for _block in 0..BLOCKS_MAX {
+        match array::<1>(source, at)? {
+            [0x21] => {
+                if array(source, at + 1) == Some(*b"\xff\x0bXMP DataXMP") {
+                    let start = at + 14;
+                    let len = source.size().saturating_sub(start).min(BLOCK_BYTES_MAX as u64);
+                    let rest = block(source, start, len, BLOCK_BYTES_MAX)?;
+                    let end = rest.windows(3).position(|w| w == [0x01, 0xff, 0xfe]).unwrap_or(rest.len());
+                    return Some(rest[..end].to_vec());
+                }
+                at = after_parts(source, at + 2)?;
+            }
+            [0x2c] => {
+                let [flags] = array::<1>(source, at + 9)?;
+                at = after_parts(source, at + 11 + palette_bytes(flags))?;
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn palette_bytes(flags: u8) -> u64 {
+    if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
+}
+
+fn after_parts(source: &mut dyn ReadAt, mut at: u64) -> Option<u64> {
+    for _part in 0..PARTS_MAX {
+        let [len] = array::<1>(source, at)?;
+        at += 1 + u64::from(len);
+        if len == 0 {
+            return Some(at);
+        }
+    }
+    None
 }
 
 pub(crate) fn bmp(source: &mut dyn ReadAt) -> Header {
@@ -120,7 +138,7 @@ mod tests {
             let bytes = photo.encoded(format);
             assert_eq!(read(&mut bytes.as_slice()).size, Some((70, 31)), "{format:?}");
         };
-        check(ImageFormat::Png, png);
+        check(ImageFormat::Png, crate::media::png::read);
         check(ImageFormat::WebP, webp);
         check(ImageFormat::Gif, gif);
         check(ImageFormat::Bmp, bmp);
@@ -128,24 +146,35 @@ mod tests {
 
     #[test]
     fn chunks_are_read() {
-        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
-        bytes.extend(b"\0\0\0\x04eXIfII*\0....");
-        let xmp = b"XML:com.adobe.xmp\0\0\0\0\0xmp:CreateDate=\"2001-02-03\"";
-        bytes.extend(u32::try_from(xmp.len()).expect("short").to_be_bytes());
-        bytes.extend(b"iTXt");
-        bytes.extend(xmp);
-        let header = png(&mut bytes.as_slice());
-        assert_eq!(header.exif.as_deref(), Some(&b"II*\0"[..]));
-        assert!(header.xmp.is_some_and(|xmp| xmp.ends_with(b"03\"")));
-        let webp_bytes = b"RIFF\0\0\0\0WEBPEXIF\x0a\0\0\0Exif\0\0MM\0*";
-        assert_eq!(webp(&mut &webp_bytes[..]).exif.as_deref(), Some(&b"MM\0*"[..]));
+        let webp_bytes = b"RIFF\0\0\0\0WEBPEXIF\x0a\0\0\0Exif\0\0MM\0*XMP \x04\0\0\0<x/>";
+        let header = webp(&mut &webp_bytes[..]);
+        assert_eq!(header.exif.as_deref(), Some(&b"Exif\0\0MM\0*"[..]));
+        assert_eq!(header.xmp.as_deref(), Some(&b"<x/>"[..]));
+    }
+
+    #[test]
+    fn a_gifs_packet_is_found() {
+        let mut bytes = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff".to_vec();
+        // A comment, an animation's extension, then the packet with the trailer of Adobe's specification.
+        bytes.extend(b"!\xfe\x04text\0!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0");
+        bytes.extend(b"!\xff\x0bXMP DataXMP<x:xmpmeta exif:DateTimeOriginal='2019-05-12'/>\x01");
+        bytes.extend((0..=255_u8).rev());
+        bytes.extend(b"\0;");
+        let xmp = gif(&mut bytes.as_slice()).xmp.expect("a packet");
+        assert!(xmp.starts_with(b"<x:xmpmeta") && xmp.ends_with(b"'/>"), "{xmp:?}");
+        // Behind a picture too.
+        let image = b"!\xf9\x04\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0";
+        let moved = [&bytes[..19], image, &bytes[19..]].concat();
+        assert_eq!(gif(&mut moved.as_slice()).xmp, Some(xmp));
+        assert_eq!(gif(&mut &bytes[..30]).xmp, None);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-            for read in [png, webp, gif, bmp] {
+            for read in [webp, gif, bmp] {
                 read(&mut bytes.as_slice());
+                read(&mut [b"GIF89a", bytes.as_slice()].concat().as_slice());
             }
         }
     }

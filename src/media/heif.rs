@@ -5,6 +5,8 @@ use super::bytes::{ReadAt, array, block};
 
 /// The most items that are looked at.
 const ITEMS_MAX: usize = 4096;
+/// The most pieces of one item.
+const EXTENTS_MAX: u64 = 16;
 /// The longest EXIF or XMP item that is read.
 const ITEM_BYTES_MAX: usize = 256 * 1024;
 
@@ -13,7 +15,7 @@ const ITEM_BYTES_MAX: usize = 256 * 1024;
 pub(crate) struct Heif {
     /// Of the largest picture in it: the whole of a tiled one.
     pub(crate) size: Option<(u32, u32)>,
-    /// The EXIF block, a TIFF.
+    /// The EXIF block with what comes before its TIFF.
     pub(crate) exif: Option<Vec<u8>>,
     pub(crate) xmp: Option<Vec<u8>>,
 }
@@ -26,10 +28,10 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Heif> {
     let mut heif = Heif { size: largest_size(source, inside), ..Heif::default() };
     for (id, kind) in item_kinds(source, inside) {
         match &kind {
-            b"Exif" => heif.exif = item(source, inside, id).and_then(|block| exif_of(&block)),
+            b"Exif" => heif.exif = heif.exif.take().or_else(|| item(source, inside, id)),
             b"mime" => {
-                heif.xmp =
-                    item(source, inside, id).filter(|block| block.windows(9).any(|w| w == b"x:xmpmeta"));
+                let packet = || item(source, inside, id).filter(|block| is_xmp(block));
+                heif.xmp = heif.xmp.take().or_else(packet);
             }
             _ => {}
         }
@@ -37,10 +39,8 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Heif> {
     Some(heif)
 }
 
-/// The item begins with how far behind its first four bytes the TIFF is.
-fn exif_of(item: &[u8]) -> Option<Vec<u8>> {
-    let skip = usize::try_from(u32::from_be_bytes(*item.first_chunk()?)).ok()?;
-    item.get(4_usize.checked_add(skip)?..).map(<[u8]>::to_vec)
+fn is_xmp(item: &[u8]) -> bool {
+    item.windows(9).any(|w| w == b"x:xmpmeta" || w == b"<rdf:RDF ")
 }
 
 fn largest_size(source: &mut dyn ReadAt, meta: Found) -> Option<(u32, u32)> {
@@ -77,21 +77,26 @@ fn item_kinds(source: &mut dyn ReadAt, meta: Found) -> Vec<(u32, [u8; 4])> {
         .collect()
 }
 
-/// The bytes of an item that lies in one piece in the file or in the description's own data.
+/// The bytes of an item that lies in the file or in the description's own data, in one piece or a few.
 fn item(source: &mut dyn ReadAt, meta: Found, id: u32) -> Option<Vec<u8>> {
     let place = locate(source, meta, id)?;
-    let start = match place.method {
-        0 => place.offset,
-        1 => find(source, meta.start, meta.end, b"idat")?.start.checked_add(place.offset)?,
+    let base = match place.method {
+        0 => 0,
+        1 => find(source, meta.start, meta.end, b"idat")?.start,
         _ => return None,
     };
-    block(source, start, place.len, ITEM_BYTES_MAX)
+    let mut bytes = Vec::new();
+    for (offset, len) in place.extents {
+        let room = ITEM_BYTES_MAX.saturating_sub(bytes.len());
+        bytes.extend(block(source, base.checked_add(offset)?, len, room)?);
+    }
+    Some(bytes)
 }
 
 struct Place {
     method: u8,
-    offset: u64,
-    len: u64,
+    /// Start and length of each piece.
+    extents: Vec<(u64, u64)>,
 }
 
 /// Reads `iloc`, whose fields have the widths that its head says.
@@ -110,10 +115,16 @@ fn locate(source: &mut dyn ReadAt, meta: Found, wanted: u32) -> Option<Place> {
         let base = cursor.number(base_size)?;
         let extents = cursor.number(2)?;
         if id == u64::from(wanted) {
-            cursor.number(index_size)?;
-            let offset = base.checked_add(cursor.number(offset_size)?)?;
-            let len = cursor.number(len_size)?;
-            return (extents == 1).then_some(Place { method: u8::try_from(method).ok()?, offset, len });
+            if extents > EXTENTS_MAX {
+                return None;
+            }
+            let mut place = Place { method: u8::try_from(method).ok()?, extents: Vec::new() };
+            for _extent in 0..extents {
+                cursor.number(index_size)?;
+                let offset = base.checked_add(cursor.number(offset_size)?)?;
+                place.extents.push((offset, cursor.number(len_size)?));
+            }
+            return Some(place);
         }
         cursor.at += extents * (u64::from(index_size) + u64::from(offset_size) + u64::from(len_size));
     }
@@ -158,7 +169,7 @@ mod tests {
         };
         let heif = read(&mut photo.heic().as_slice()).expect("a container");
         assert_eq!(heif.size, Some((96, 64)));
-        assert!(heif.exif.is_some_and(|exif| exif.starts_with(b"II*\0")));
+        assert!(heif.exif.is_some_and(|exif| exif[4..].starts_with(b"II*\0")));
     }
 
     proptest! {

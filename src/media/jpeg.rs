@@ -4,6 +4,10 @@ use super::bytes::{ReadAt, array, block};
 
 /// The most segments that are visited.
 const SEGMENTS_MAX: usize = 512;
+/// The most bytes of Photoshop's resources that are kept.
+const PHOTOSHOP_BYTES_MAX: usize = 512 * 1024;
+/// The most continuations of an XMP packet that are noted.
+const EXTENSIONS_MAX: usize = 4;
 
 /// What the segments say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,11 +17,26 @@ pub(crate) struct JpegHead {
     /// Where the EXIF block begins in the file.
     pub(crate) exif_at: u64,
     pub(crate) xmp: Option<Vec<u8>>,
+    /// Where continuations of the packet are: start and length.
+    pub(crate) more_xmp: Vec<(u64, u64)>,
+    /// Photoshop's image resources, of all their segments.
+    pub(crate) photoshop: Vec<u8>,
+    /// What cameras wrote before there was EXIF.
+    pub(crate) early: Early,
     pub(crate) frame: Option<Frame>,
     /// Written by Adobe's software, which stores CMYK inverted.
     pub(crate) is_adobe: bool,
     /// The pixels come in several passes, so a decoder must hold all coefficients.
     pub(crate) has_passes: bool,
+}
+
+/// What cameras wrote before there was EXIF, or instead of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Early {
+    /// Agfa, Epson, Olympus, Polaroid, Sanyo: lines of `Name=value`.
+    pub(crate) picture_info: Option<Vec<u8>>,
+    /// Canon: a heap of its own.
+    pub(crate) canon_heap: Option<Vec<u8>>,
 }
 
 /// The picture's measures.
@@ -47,7 +66,15 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<JpegHead> {
         let Some(len) = array::<2>(source, at).map(u16::from_be_bytes).filter(|len| *len >= 2) else { break };
         let (body, body_len) = (at + 2, u64::from(len) - 2);
         match code {
+            0xe0 if head.early.canon_heap.is_none() && array(source, body + 6) == Some(*b"HEAPJPGM") => {
+                head.early.canon_heap = block(source, body, body_len, usize::from(u16::MAX));
+            }
             0xe1 => read_app1(source, body, body_len, &mut head),
+            0xec if head.early.picture_info.is_none() => {
+                let text = block(source, body, body_len, usize::from(u16::MAX));
+                head.early.picture_info = text.filter(|text| text.windows(4).any(|w| w == b"info"));
+            }
+            0xed => read_photoshop(source, body, body_len, &mut head),
             0xee => head.is_adobe |= array(source, body) == Some(*b"Adobe"),
             // All start-of-frame markers; C4, C8 and CC are other things.
             0xc0..=0xcf if !matches!(code, 0xc4 | 0xc8 | 0xcc) => {
@@ -93,6 +120,24 @@ fn read_app1(source: &mut dyn ReadAt, body: u64, len: u64, head: &mut JpegHead) 
     let name_len = xmp_name.len() as u64;
     if head.xmp.is_none() && len > name_len && array(source, body) == Some(*xmp_name) {
         head.xmp = block(source, body + name_len, len - name_len, limit);
+    }
+    // Behind the name: the packet's digest in 32 digits, its length, and where this part begins.
+    let more_name = b"http://ns.adobe.com/xmp/extension/\0";
+    let before = more_name.len() as u64 + 40;
+    if head.more_xmp.len() < EXTENSIONS_MAX && len > before && array(source, body) == Some(*more_name) {
+        head.more_xmp.push((body + before, len - before));
+    }
+}
+
+fn read_photoshop(source: &mut dyn ReadAt, body: u64, len: u64, head: &mut JpegHead) {
+    let name = b"Photoshop 3.0\0";
+    let name_len = name.len() as u64;
+    if len <= name_len || array(source, body) != Some(*name) {
+        return;
+    }
+    let resources = block(source, body + name_len, len - name_len, usize::from(u16::MAX)).unwrap_or_default();
+    if head.photoshop.len() + resources.len() <= PHOTOSHOP_BYTES_MAX {
+        head.photoshop.extend(resources);
     }
 }
 
@@ -143,6 +188,29 @@ mod tests {
         assert!(head.exif.is_some_and(|exif| exif.starts_with(b"II*\0")));
         assert!(!head.has_passes && !head.is_adobe);
         assert_eq!(read(&mut &b"\x89PNG"[..]), None);
+    }
+
+    #[test]
+    fn segments_of_resources_are_joined() {
+        let segment = |code: u8, body: &[u8]| {
+            let len = u16::try_from(body.len() + 2).expect("short").to_be_bytes();
+            [&[0xff, code], &len[..], body].concat()
+        };
+        let bytes = [
+            vec![0xff, 0xd8],
+            segment(0xed, b"Photoshop 3.0\0first "),
+            segment(0xed, b"Photoshop 3.0\0second"),
+            segment(0xed, b"Adobe_CM"),
+            segment(0xe0, b"II\x1a\0\0\0HEAPJPGM...."),
+            segment(0xec, b"[picture info]\r\nTimeDate=959170800\r\n"),
+            segment(0xe1, &[b"http://ns.adobe.com/xmp/extension/\0", &[b'0'; 40][..], b"<x/>"].concat()),
+            vec![0xff, 0xd9],
+        ]
+        .concat();
+        let head = read(&mut bytes.as_slice()).expect("a JPEG");
+        assert_eq!(head.photoshop, b"first second");
+        assert!(head.early.canon_heap.is_some() && head.early.picture_info.is_some());
+        assert_eq!(head.more_xmp, [(u64::try_from(bytes.len()).expect("short") - 6, 4)]);
     }
 
     proptest! {

@@ -2,27 +2,28 @@
 
 use std::ops::Range;
 
-use super::boxes::find;
-use super::bytes::{Part, ReadAt, array, block};
+use super::bytes::{ReadAt, block};
+use super::capture::Dates;
 use super::dates::{self, WallTime};
 use super::tiff::{Moment, Tags};
-use super::{boxes, headers, heif, jpeg, movie, tiff, xmp};
+use super::{
+    asf, headers, heif, iptc, jp2, jpeg, jxl, matroska, movie, photoshop, png, raw, riff, takeout, tiff,
+    transport, xmp,
+};
 use crate::domain::media_type::MediaType;
 
 /// The longest XMP sidecar that is read.
 const SIDECAR_BYTES_MAX: u64 = 512 * 1024;
-/// Canon's box of metadata blocks in a CR3.
-const CR3_METADATA: [u8; 16] = *b"\x85\xc0\xb6\x87\x82\x0f\x11\xe0\x81\x11\xf4\xce\x46\x2b\x6a\x48";
-/// Canon's box with a CR3's preview.
-const CR3_PREVIEW: [u8; 16] = *b"\xea\xf4\x2b\x5e\x1c\x98\x4b\x88\xb9\xfb\xb7\xdc\x40\x6e\x4d\x16";
+/// The longest JSON of Google Takeout that is read.
+const JSON_BYTES_MAX: u64 = 512 * 1024;
+/// How far into a block of EXIF its TIFF may begin.
+const EXIF_SKIP_MAX: usize = 64;
 
 /// What a file says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Metadata {
-    /// The local time of capture, as written.
-    pub(crate) taken: Option<WallTime>,
-    /// A movie header's time in UTC.
-    pub(crate) created_utc: Option<WallTime>,
+    /// When it was captured and changed, by all that it holds.
+    pub(crate) dates: Dates,
     /// Width and height as stored.
     pub(crate) size: Option<(u32, u32)>,
     /// 1–8.
@@ -36,40 +37,60 @@ pub(crate) struct Metadata {
     pub(crate) previews: Vec<Range<u64>>,
 }
 
+/// The blocks of metadata that a container holds, each of which may be missing.
+#[derive(Debug, Default)]
+struct Blocks {
+    exif: Option<Vec<u8>>,
+    iptc: Option<Vec<u8>>,
+    /// Photoshop's image resources.
+    photoshop: Option<Vec<u8>>,
+    xmp: Option<Vec<u8>>,
+}
+
 /// Reads what a file of this type says of itself. Whatever is missing or damaged stays empty.
 pub(crate) fn read(source: &mut dyn ReadAt, media_type: MediaType) -> Metadata {
     match media_type {
         MediaType::Jpeg => of_jpeg(source),
-        MediaType::Png => of_header(headers::png(source)),
+        MediaType::Png => of_header(png::read(source)),
         MediaType::Webp => of_header(headers::webp(source)),
         MediaType::Gif => of_header(headers::gif(source)),
         MediaType::Bmp => of_header(headers::bmp(source)),
+        MediaType::Jxl => of_header(jxl::read(source)),
         MediaType::Tiff => tiff::read(source).map_or_else(Metadata::default, |tags| {
             let size = tags.first_size;
             Metadata { size, ..of_tags(tags) }
         }),
-        MediaType::Raw => of_raw(source),
+        MediaType::Raw => raw::read(source),
         MediaType::Heic | MediaType::Avif => of_heif(source),
         MediaType::Mp4 | MediaType::Mov | MediaType::ThreeGp => of_movie(source),
-        MediaType::Psd => Metadata { size: psd_size(source), ..Metadata::default() },
+        MediaType::Psd => of_document(source),
+        MediaType::Avi => riff::read(source),
+        MediaType::Mkv => matroska::read(source),
+        MediaType::Wmv => Metadata { dates: asf::read(source), ..Metadata::default() },
+        MediaType::Mpeg => {
+            let original = transport::captured(source).into_iter().collect();
+            Metadata { dates: Dates { original, ..Dates::default() }, ..Metadata::default() }
+        }
         MediaType::Xmp => {
             let len = source.size().min(SIDECAR_BYTES_MAX);
             let packet = block(source, 0, len, usize::try_from(SIDECAR_BYTES_MAX).unwrap_or(0));
-            Metadata { taken: packet.and_then(|packet| xmp::captured(&packet)), ..Metadata::default() }
+            let dates = packet.map(|packet| xmp::read(&packet)).unwrap_or_default();
+            Metadata { dates, ..Metadata::default() }
         }
-        MediaType::Jxl
-        | MediaType::Jp2
-        | MediaType::Jxr
-        | MediaType::Xcf
+        MediaType::Json => {
+            let len = source.size().min(JSON_BYTES_MAX);
+            let json = block(source, 0, len, usize::try_from(JSON_BYTES_MAX).unwrap_or(0));
+            let dates = json.map(|json| takeout::read(&json)).unwrap_or_default();
+            Metadata { dates, ..Metadata::default() }
+        }
+        MediaType::Jp2 => of_header(jp2::read(source)),
+        MediaType::Jxr => tiff::read(source).map_or_else(Metadata::default, of_tags),
+        MediaType::Xcf
         | MediaType::Exr
         | MediaType::Hdr
         | MediaType::Pnm
         | MediaType::Tga
         | MediaType::Pcd
-        | MediaType::Avi
-        | MediaType::Mkv
-        | MediaType::Mpeg
-        | MediaType::Wmv
         | MediaType::Dv
         | MediaType::Flv
         | MediaType::Mxf
@@ -77,7 +98,6 @@ pub(crate) fn read(source: &mut dyn ReadAt, media_type: MediaType) -> Metadata {
         | MediaType::Rm
         | MediaType::RawVideo
         | MediaType::Aae
-        | MediaType::Json
         | MediaType::Develop => Metadata::default(),
     }
 }
@@ -86,14 +106,27 @@ fn moment(moment: &Moment) -> Option<WallTime> {
     dates::parse_exif(moment.date.as_deref()?, moment.fraction.as_deref(), moment.offset.as_deref())
 }
 
-fn of_tags(tags: Tags) -> Metadata {
-    let taken = moment(&tags.original)
-        .or_else(|| moment(&tags.digitized))
-        .or_else(|| tags.xmp.as_deref().and_then(xmp::captured))
-        .or_else(|| moment(&tags.modified));
+pub(crate) fn of_tags(tags: Tags) -> Metadata {
+    let mut dates = Dates {
+        original: moment(&tags.original).into_iter().collect(),
+        digitized: moment(&tags.digitized).into_iter().collect(),
+        created_utc: Vec::new(),
+        modified: moment(&tags.modified).into_iter().collect(),
+    };
+    let inner = tags.photoshop.map(|bytes| photoshop::read(&mut bytes.as_slice(), 0, u64::MAX));
+    let inner = inner.unwrap_or_default();
+    // EXIF before IPTC before XMP.
+    if let Some(exif) = inner.exif.and_then(|exif| tiff::read(&mut exif.as_slice())) {
+        dates.append(of_tags(Tags { photoshop: None, ..exif }).dates);
+    }
+    for records in tags.iptc.iter().chain(&inner.iptc) {
+        dates.append(iptc::read(records));
+    }
+    for packet in tags.xmp.iter().chain(&inner.xmp) {
+        dates.append(xmp::read(packet));
+    }
     Metadata {
-        taken,
-        created_utc: None,
+        dates,
         size: tags.largest_size,
         orientation: tags.orientation,
         make: tags.make,
@@ -104,37 +137,87 @@ fn of_tags(tags: Tags) -> Metadata {
     }
 }
 
-/// From an EXIF block and an XMP packet, either of which may be missing.
-fn of_blocks(exif: Option<Vec<u8>>, xmp: Option<Vec<u8>>) -> Metadata {
-    let mut tags = exif.and_then(|exif| tiff::read(&mut exif.as_slice())).unwrap_or_default();
-    tags.xmp = tags.xmp.or(xmp);
+/// The TIFF in a block of EXIF. Containers and programs put JPEG's name before it, or how far behind it
+/// begins, or nothing.
+fn tiff_in(exif: &[u8]) -> Option<&[u8]> {
+    let begins = |bytes: &[u8]| bytes.starts_with(b"II*\0") || bytes.starts_with(b"MM\0*");
+    (0..EXIF_SKIP_MAX).filter_map(|skip| exif.get(skip..)).find(|rest| begins(rest))
+}
+
+fn of_blocks(blocks: Blocks) -> Metadata {
+    let exif = blocks.exif.as_deref().and_then(tiff_in);
+    let mut tags = exif.and_then(|mut exif| tiff::read(&mut exif)).unwrap_or_default();
+    tags.xmp = tags.xmp.or(blocks.xmp);
+    tags.iptc = tags.iptc.or(blocks.iptc);
+    tags.photoshop = tags.photoshop.or(blocks.photoshop);
     of_tags(tags)
 }
 
 fn of_header(header: headers::Header) -> Metadata {
-    Metadata { size: header.size, previews: Vec::new(), ..of_blocks(header.exif, header.xmp) }
+    let blocks =
+        Blocks { exif: header.exif, iptc: header.iptc, photoshop: header.photoshop, xmp: header.xmp };
+    let mut metadata = Metadata { size: header.size, previews: Vec::new(), ..of_blocks(blocks) };
+    metadata.dates.append(header.dates);
+    metadata
 }
 
-fn of_jpeg(source: &mut dyn ReadAt) -> Metadata {
+pub(crate) fn of_jpeg(source: &mut dyn ReadAt) -> Metadata {
     let Some(head) = jpeg::read(source) else { return Metadata::default() };
-    let mut metadata = of_blocks(head.exif, head.xmp);
+    let photoshop = Some(head.photoshop).filter(|resources| !resources.is_empty());
+    let blocks = Blocks { exif: head.exif, iptc: None, photoshop, xmp: head.xmp };
+    let mut metadata = of_blocks(blocks);
     metadata.size = head.frame.map(|frame| (frame.width, frame.height));
     for preview in &mut metadata.previews {
         *preview = preview.start.saturating_add(head.exif_at)..preview.end.saturating_add(head.exif_at);
     }
+    if metadata.dates.is_undated() {
+        metadata.dates.append(early_dates(&head.early));
+    }
+    if !metadata.dates.has_original() {
+        for (start, len) in head.more_xmp {
+            let packet = block(source, start, len, usize::from(u16::MAX));
+            metadata.dates.append(packet.map(|packet| xmp::read(&packet)).unwrap_or_default());
+        }
+    }
     metadata
+}
+
+/// What cameras wrote before there was EXIF.
+fn early_dates(early: &jpeg::Early) -> Dates {
+    let mut dates = Dates::default();
+    if let Some(heap) = &early.canon_heap {
+        dates.append(raw::canon_heap(&mut heap.as_slice()).unwrap_or_default().dates);
+    }
+    let info = early.picture_info.as_deref().unwrap_or_default();
+    let lines = info.split(|byte| matches!(byte, b'\r' | b'\n' | 0));
+    for value in lines.filter_map(|line| line.trim_ascii().strip_prefix(b"TimeDate=")) {
+        let text = std::str::from_utf8(value).unwrap_or_default().trim();
+        // Seconds since 1970 of the camera's local clock, or a text.
+        let time = match text.parse() {
+            Ok(seconds) if text.len() > 4 => WallTime::from_local_seconds(seconds),
+            _ => dates::parse(value),
+        };
+        dates.original.extend(time);
+    }
+    dates
 }
 
 fn of_heif(source: &mut dyn ReadAt) -> Metadata {
     let Some(heif) = heif::read(source) else { return Metadata::default() };
-    Metadata { size: heif.size, previews: Vec::new(), ..of_blocks(heif.exif, heif.xmp) }
+    let blocks = Blocks { exif: heif.exif, xmp: heif.xmp, ..Blocks::default() };
+    Metadata { size: heif.size, previews: Vec::new(), ..of_blocks(blocks) }
+}
+
+fn of_document(source: &mut dyn ReadAt) -> Metadata {
+    let Some((size, inner)) = photoshop::document(source) else { return Metadata::default() };
+    let blocks = Blocks { exif: inner.exif, iptc: inner.iptc, photoshop: None, xmp: inner.xmp };
+    Metadata { size: Some(size), previews: Vec::new(), ..of_blocks(blocks) }
 }
 
 fn of_movie(source: &mut dyn ReadAt) -> Metadata {
     let Some(movie) = movie::read(source) else { return Metadata::default() };
     Metadata {
-        taken: movie.taken,
-        created_utc: movie.created_utc,
+        dates: movie.dates,
         size: movie.size,
         orientation: movie.orientation,
         make: movie.make,
@@ -145,63 +228,65 @@ fn of_movie(source: &mut dyn ReadAt) -> Metadata {
     }
 }
 
-fn of_raw(source: &mut dyn ReadAt) -> Metadata {
-    if let Some(tags) = tiff::read(source) {
-        return of_tags(tags);
-    }
-    if array(source, 0) == Some(*b"FUJIFILMCCD-RAW") {
-        return of_fuji(source).unwrap_or_default();
-    }
-    of_cr3(source).unwrap_or_default()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::fixture::exif::ExifWriter;
+    use crate::media::photoshop::tests::{psd, resource};
 
-/// A RAF says where its JPEG is, and that carries the EXIF block.
-fn of_fuji(source: &mut dyn ReadAt) -> Option<Metadata> {
-    let start = u64::from(boxes::u32_at(source, 84)?);
-    let len = u64::from(boxes::u32_at(source, 88)?);
-    let inner = of_jpeg(&mut Part { source, start, len });
-    Some(Metadata { previews: std::iter::once(start..start.saturating_add(len)).collect(), ..inner })
-}
+    fn exif(taken: &str) -> Vec<u8> {
+        ExifWriter { taken: Some(taken.to_owned()), ..ExifWriter::default() }.tiff()
+    }
 
-fn of_cr3(source: &mut dyn ReadAt) -> Option<Metadata> {
-    let end = source.size();
-    let moov = find(source, 0, end, b"moov")?;
-    let canon = boxes::list(source, moov.start, moov.end);
-    let canon =
-        canon.into_iter().find(|b| &b.kind == b"uuid" && array(source, b.start) == Some(CR3_METADATA))?;
-    let mut tags = Tags::default();
-    for part in boxes::list(source, canon.start + 16, canon.end) {
-        let mut block = Part { source, start: part.start, len: part.len() };
-        match &part.kind {
-            b"CMT1" => {
-                let image = tiff::read(&mut block).unwrap_or_default();
-                tags = Tags {
-                    original: tags.original,
-                    digitized: tags.digitized,
-                    previews: Vec::new(),
-                    ..image
-                };
-            }
-            b"CMT2" => {
-                let exif = tiff::read(&mut block).unwrap_or_default();
-                (tags.original, tags.digitized) = (exif.original, exif.digitized);
-            }
-            _ => {}
+    fn originals(metadata: &Metadata) -> Vec<String> {
+        metadata.dates.original.iter().map(|time| time.local.date().to_string()).collect()
+    }
+
+    #[test]
+    fn exif_comes_before_iptc_before_xmp() {
+        let iptc = b"\x1c\x02\x37\0\x0820120101";
+        let packet = b"<a exif:DateTimeOriginal='2013-01-01'/>";
+        let resources = [
+            resource(0x0404, iptc),
+            resource(0x0424, packet),
+            resource(0x0422, &exif("2011:01:01 10:00:00")),
+        ];
+        let document = psd(&resources.concat());
+        let metadata = read(&mut document.as_slice(), MediaType::Psd);
+        assert_eq!(originals(&metadata), ["2011-01-01", "2012-01-01", "2013-01-01"]);
+        assert_eq!(metadata.size, Some((1, 1)));
+    }
+
+    #[test]
+    fn a_block_of_exif_may_have_any_head() {
+        for head in [&b""[..], b"Exif\0\0", b"\0\0\0\0", b"\0\0\0\x06Exif\0\0", b"\0\0\0\0Exif\0\0"] {
+            let block = [head, &exif("2011:01:01 10:00:00")].concat();
+            let metadata = of_blocks(Blocks { exif: Some(block), ..Blocks::default() });
+            assert_eq!(originals(&metadata), ["2011-01-01"], "{head:?}");
         }
+        assert_eq!(tiff_in(b"Exif\0\0nothing"), None);
     }
-    let mut metadata = of_tags(tags);
-    for part in boxes::list(source, 0, end) {
-        if &part.kind == b"uuid" && array(source, part.start) == Some(CR3_PREVIEW) {
-            // Eight bytes of version and count, then the preview's box: six fields, then its JPEG.
-            if let Some(preview) = find(source, part.start + 24, part.end, b"PRVW") {
-                metadata.previews.push((preview.start + 16).min(preview.end)..preview.end);
-            }
-        }
-    }
-    Some(metadata)
-}
 
-fn psd_size(source: &mut dyn ReadAt) -> Option<(u32, u32)> {
-    let height = boxes::u32_at(source, 14)?;
-    boxes::u32_at(source, 18).map(|width| (width, height))
+    #[test]
+    fn what_cameras_wrote_before_exif_is_read() {
+        let info = |text: &str| {
+            let early = jpeg::Early { picture_info: Some(text.as_bytes().to_vec()), canon_heap: None };
+            early_dates(&early).original.first().map(|time| time.local.to_string())
+        };
+        assert_eq!(
+            info("[picture info]\r\nTimeDate=959170800\r\nFNo=4").as_deref(),
+            Some("2000-05-24T12:20:00")
+        );
+        assert_eq!(
+            info("[picture info]\nTimeDate=1999:05:24 12:20:00").as_deref(),
+            Some("1999-05-24T12:20:00")
+        );
+        assert_eq!(info("[picture info]\nTimeDate=0"), None);
+        let heap = Some(crate::media::ciff::tests::heap(b"HEAPJPGM", 1_049_522_828));
+        let dates = early_dates(&jpeg::Early { picture_info: None, canon_heap: heap });
+        assert_eq!(
+            dates.original.first().map(|t| t.local.to_string()).as_deref(),
+            Some("2003-04-05T06:07:08")
+        );
+    }
 }

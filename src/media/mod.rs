@@ -4,8 +4,11 @@
 //! are checked before memory is taken, and decoders that are not ours run where a panic costs one
 //! picture. This floor must never write to a source, open a database or a socket, or know of jobs.
 
+mod asf;
 mod boxes;
 mod bytes;
+mod capture;
+mod ciff;
 mod dates;
 pub mod facts;
 pub mod fixture;
@@ -13,13 +16,25 @@ mod guard;
 pub mod hash;
 mod headers;
 mod heif;
+mod inflate;
+mod iptc;
+mod jp2;
 mod jpeg;
+mod jxl;
+mod matroska;
 mod metadata;
 mod movie;
 mod name_date;
 pub mod names;
+mod photoshop;
 pub mod picture;
+mod png;
+mod raw;
+mod riff;
 pub mod sniff;
+mod takeout;
 pub mod thumb_cache;
 mod tiff;
+mod tiff_entry;
+mod transport;
 mod xmp;

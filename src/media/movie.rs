@@ -1,9 +1,12 @@
 //! What an MP4, QuickTime or 3GP file says of itself, without touching its frames.
 
-use super::boxes::{Found, find, list, u32_at, u64_at};
-use super::bytes::{ReadAt, array, block};
+use super::boxes::{self, Found, find, list, u32_at, u64_at};
+use super::bytes::{Part, ReadAt, array, block};
+use super::capture::Dates;
 use super::dates::{self, WallTime};
+use super::metadata;
 use super::tiff::clean_text;
+use super::xmp;
 
 /// Seconds from 1904, where QuickTime's time begins, to 1970.
 const EPOCH_1904_SECONDS: i64 = 2_082_844_800;
@@ -11,14 +14,16 @@ const EPOCH_1904_SECONDS: i64 = 2_082_844_800;
 const TEXT_BYTES_MAX: usize = 1024;
 /// The most tracks that are visited.
 const TRACKS_MAX: usize = 64;
+/// The most boxes beside the movie's own that are visited.
+const TOP_BOXES_MAX: usize = 32;
+/// The longest block of a camera's own tags or XML that is read.
+const TAGS_BYTES_MAX: usize = 64 * 1024;
 
 /// What a movie says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Movie {
-    /// The local time of capture, as the camera's own text says it.
-    pub(crate) taken: Option<WallTime>,
-    /// The header's time, which is in UTC.
-    pub(crate) created_utc: Option<WallTime>,
+    /// What it states in texts and tags, and in the headers of the movie, its media and its tracks.
+    pub(crate) dates: Dates,
     /// Of the largest track, before turning.
     pub(crate) size: Option<(u32, u32)>,
     /// As EXIF would say it: 1, 3, 6 or 8.
@@ -39,7 +44,9 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Movie> {
     for part in list(source, moov.start, moov.end) {
         match &part.kind {
             b"mvhd" => {
-                movie.created_utc = header_time(source, part);
+                if let Some(time) = header_time(source, part) {
+                    movie.dates.created_utc.insert(0, time);
+                }
                 movie.duration_ms = header_duration(source, part);
             }
             b"trak" if tracks < TRACKS_MAX => {
@@ -53,6 +60,18 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Movie> {
         }
     }
     movie.duration_ms = movie.duration_ms.or(longest_track);
+    let top = boxes::list_at_most(source, 0, end, TOP_BOXES_MAX);
+    let inner = list(source, moov.start, moov.end);
+    for part in top.into_iter().chain(inner) {
+        match &part.kind {
+            b"uuid" if array(source, part.start) == Some(boxes::XMP_UUID) => {
+                let start = part.start + 16;
+                read_packet(source, Found { start: start.min(part.end), ..part }, &mut movie);
+            }
+            b"meta" => movie.dates.original.extend(sony_date(source, part)),
+            _ => {}
+        }
+    }
     Some(movie)
 }
 
@@ -78,20 +97,40 @@ fn track_duration(source: &mut dyn ReadAt, trak: Found) -> Option<u64> {
     header_duration(source, mdhd)
 }
 
-fn header_time(source: &mut dyn ReadAt, mvhd: Found) -> Option<WallTime> {
-    let [version] = array::<1>(source, mvhd.start)?;
+/// The time in the header of a movie, a medium or a track; `None` where it was never set. Before 1970
+/// nobody filmed with such files: there the seconds were counted from 1970.
+fn header_time(source: &mut dyn ReadAt, header: Found) -> Option<WallTime> {
+    let [version] = array::<1>(source, header.start)?;
     let seconds = match version {
-        1 => u64_at(source, mvhd.start + 4)?,
-        _ => u64::from(u32_at(source, mvhd.start + 4)?),
+        1 => u64_at(source, header.start + 4)?,
+        _ => u64::from(u32_at(source, header.start + 4)?),
     };
-    if seconds == 0 {
-        return None;
-    }
-    WallTime::from_utc(i64::try_from(seconds).ok()?.checked_sub(EPOCH_1904_SECONDS)?, 0)
+    let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds > 0)?;
+    WallTime::from_utc(if seconds < EPOCH_1904_SECONDS { seconds } else { seconds - EPOCH_1904_SECONDS }, 0)
+}
+
+fn read_packet(source: &mut dyn ReadAt, packet: Found, movie: &mut Movie) {
+    let packet = block(source, packet.start, packet.len(), xmp::PACKET_BYTES_MAX);
+    movie.dates.append(packet.map(|packet| xmp::read(&packet)).unwrap_or_default());
+}
+
+/// Sony's cameras describe a movie in XML of their own, with the time of their clock.
+fn sony_date(source: &mut dyn ReadAt, meta: Found) -> Option<WallTime> {
+    let start = (meta.start + 4).min(meta.end);
+    let xml = find(source, start, meta.end, b"xml ")?;
+    let xml = block(source, xml.start, xml.len(), TAGS_BYTES_MAX)?;
+    let name = b"<CreationDate value=\"";
+    let at = xml.windows(name.len()).position(|window| window == name)? + name.len();
+    let value = xml.get(at..)?.split(|byte| *byte == b'"').next()?;
+    dates::parse(value)
 }
 
 fn read_track(source: &mut dyn ReadAt, trak: Found, movie: &mut Movie) -> Option<()> {
     let tkhd = find(source, trak.start, trak.end, b"tkhd")?;
+    let mdia = find(source, trak.start, trak.end, b"mdia");
+    let mdhd = mdia.and_then(|mdia| find(source, mdia.start, mdia.end, b"mdhd"));
+    let times = [mdhd.and_then(|mdhd| header_time(source, mdhd)), header_time(source, tkhd)];
+    movie.dates.append(Dates { created_utc: times.into_iter().flatten().collect(), ..Dates::default() });
     let [version] = array::<1>(source, tkhd.start)?;
     let matrix = tkhd.start + if version == 1 { 52 } else { 40 };
     // Sixteen bits before and after the point.
@@ -129,7 +168,11 @@ fn read_meta(source: &mut dyn ReadAt, meta: Found, movie: &mut Movie) {
         let Some(name) = block(source, name.start, name.len(), TEXT_BYTES_MAX) else { continue };
         let Some(text) = item_text(source, value) else { continue };
         match name.as_slice() {
-            b"com.apple.quicktime.creationdate" => movie.taken = dates::parse(&text),
+            b"com.apple.quicktime.creationdate" | b"creationdate" => {
+                movie.dates.original.extend(dates::parse(&text));
+            }
+            // What a copy by FFmpeg keeps of the header it came from.
+            b"creation_time" => movie.dates.created_utc.extend(dates::parse(&text)),
             b"com.apple.quicktime.make" | b"com.android.manufacturer" => movie.make = clean_text(&text),
             b"com.apple.quicktime.model" | b"com.android.model" => movie.model = clean_text(&text),
             b"com.apple.quicktime.content.identifier" => movie.content_identifier = clean_text(&text),
@@ -143,12 +186,13 @@ fn item_text(source: &mut dyn ReadAt, item: Found) -> Option<Vec<u8>> {
     block(source, data.start + 8, data.len().checked_sub(8)?, TEXT_BYTES_MAX)
 }
 
-/// Classic user data: `©day`, `©mak`, `©mod`, and a nested `meta` in iTunes' manner.
+/// Classic user data: `©day`, `©mak`, `©mod`, what cameras add of their own, an XMP packet, and a nested
+/// `meta` in iTunes' manner.
 fn read_user_data(source: &mut dyn ReadAt, udta: Found, movie: &mut Movie) {
     for item in list(source, udta.start, udta.end) {
         match &item.kind {
             b"\xa9day" => {
-                movie.taken = movie.taken.or(classic_text(source, item).and_then(|t| dates::parse(&t)));
+                movie.dates.original.extend(classic_text(source, item).and_then(|text| dates::parse(&text)));
             }
             b"\xa9mak" => {
                 movie.make = movie.make.take().or(classic_text(source, item).and_then(|t| clean_text(&t)));
@@ -156,10 +200,54 @@ fn read_user_data(source: &mut dyn ReadAt, udta: Found, movie: &mut Movie) {
             b"\xa9mod" => {
                 movie.model = movie.model.take().or(classic_text(source, item).and_then(|t| clean_text(&t)));
             }
+            b"date" | b"IDIT" => {
+                let text = block(source, item.start, item.len(), TEXT_BYTES_MAX);
+                movie.dates.original.extend(text.and_then(|text| dates::parse(&text)));
+            }
+            b"XMP_" => read_packet(source, item, movie),
+            b"CNTH" => {
+                // Canon's picture of the movie, with its EXIF block.
+                if let Some(jpeg) = find(source, item.start, item.end, b"CNDA") {
+                    let thumbnail =
+                        metadata::of_jpeg(&mut Part { source, start: jpeg.start, len: jpeg.len() });
+                    movie.dates.append(thumbnail.dates);
+                    movie.make = movie.make.take().or(thumbnail.make);
+                    movie.model = movie.model.take().or(thumbnail.model);
+                }
+            }
+            b"NCDT" => {
+                if let Some(tags) = find(source, item.start, item.end, b"NCTG") {
+                    let tags = block(source, tags.start, tags.len(), TAGS_BYTES_MAX).unwrap_or_default();
+                    movie.dates.append(nikon(&tags));
+                }
+            }
             b"meta" => read_itunes(source, item, movie),
             _ => {}
         }
     }
+}
+
+/// Nikon's tags: number, type, count and value of each.
+fn nikon(tags: &[u8]) -> Dates {
+    let mut found = Dates::default();
+    let mut rest = tags;
+    while let [n0, n1, n2, n3, t0, t1, c0, c1, after @ ..] = rest {
+        let unit = match u16::from_be_bytes([*t0, *t1]) {
+            3 | 8 => 2,
+            4 | 9 | 11 => 4,
+            5 | 10 | 12 => 8,
+            _ => 1,
+        };
+        let len = usize::from(u16::from_be_bytes([*c0, *c1])) * unit;
+        let Some((value, next)) = after.split_at_checked(len) else { break };
+        match u32::from_be_bytes([*n0, *n1, *n2, *n3]) {
+            0x12 => found.original.extend(dates::parse(value)),
+            0x11 => found.digitized.extend(dates::parse(value)),
+            _ => {}
+        }
+        rest = next;
+    }
+    found
 }
 
 fn classic_text(source: &mut dyn ReadAt, item: Found) -> Option<Vec<u8>> {
@@ -172,8 +260,8 @@ fn read_itunes(source: &mut dyn ReadAt, meta: Found, movie: &mut Movie) {
     read_meta(source, meta, movie);
     let Some(values) = find(source, meta.start + 4, meta.end, b"ilst") else { return };
     for item in list(source, values.start, values.end) {
-        if &item.kind == b"\xa9day" && movie.taken.is_none() {
-            movie.taken = item_text(source, item).and_then(|text| dates::parse(&text));
+        if &item.kind == b"\xa9day" {
+            movie.dates.original.extend(item_text(source, item).and_then(|text| dates::parse(&text)));
         }
     }
 }
@@ -262,10 +350,11 @@ pub(crate) mod tests {
         );
         let movie = read(&mut bytes.as_slice()).expect("a movie");
         assert_eq!(
-            movie.taken.map(|t| (t.local.to_string(), t.offset_minutes)),
+            movie.dates.original.first().map(|t| (t.local.to_string(), t.offset_minutes)),
             Some(("2019-05-12T10:15:00".to_owned(), Some(120)))
         );
-        assert_eq!(movie.created_utc.map(|t| t.local.date().to_string()).as_deref(), Some("2019-05-06"));
+        let created = movie.dates.created_utc.first().map(|t| t.local.date().to_string());
+        assert_eq!(created.as_deref(), Some("2019-05-06"));
         assert_eq!((movie.size, movie.orientation), (Some((1920, 1080)), Some(6)));
         assert_eq!(
             (movie.make.as_deref(), movie.content_identifier.as_deref()),
@@ -275,8 +364,62 @@ pub(crate) mod tests {
 
     #[test]
     fn a_clock_never_set_is_no_date() {
-        assert_eq!(read(&mut movie(0, &[]).as_slice()).expect("a movie").created_utc, None);
-        assert_eq!(read(&mut movie(2_082_844_800, &[]).as_slice()).expect("a movie").created_utc, None);
+        assert_eq!(read(&mut movie(0, &[]).as_slice()).expect("a movie").dates, Dates::default());
+        assert_eq!(read(&mut movie(2_082_844_800, &[]).as_slice()).expect("a movie").dates, Dates::default());
+    }
+
+    #[test]
+    fn seconds_may_be_counted_from_1970() {
+        let bytes = movie(1_338_281_706, &[]);
+        let created = read(&mut bytes.as_slice()).expect("a movie").dates.created_utc;
+        assert_eq!(created.first().map(|t| t.local.to_string()).as_deref(), Some("2012-05-29T08:55:06"));
+    }
+
+    /// The header of a movie that was never set, with these parts beside it.
+    fn unset(parts: &[Vec<u8>]) -> Vec<u8> {
+        let mvhd = boxed(b"mvhd", &[0; 100]);
+        boxed(b"moov", &[vec![mvhd], parts.to_vec()].concat().concat())
+    }
+
+    #[test]
+    fn a_track_or_medium_may_know_more_than_the_movie() {
+        let time = |seconds: u32| [&[0; 4][..], &seconds.to_be_bytes(), &[0; 90]].concat();
+        let seconds = 2_082_844_800 + 1_367_824_089;
+        for (media, track) in [(seconds, 0), (0, seconds)] {
+            let mdia = boxed(b"mdia", &boxed(b"mdhd", &time(media)));
+            let bytes = unset(&[boxed(b"trak", &[boxed(b"tkhd", &time(track)), mdia].concat())]);
+            let created = read(&mut bytes.as_slice()).expect("a movie").dates.created_utc;
+            assert_eq!(created.first().map(|t| t.local.to_string()).as_deref(), Some("2013-05-06T07:08:09"));
+        }
+    }
+
+    #[test]
+    fn cameras_write_dates_in_places_of_their_own() {
+        let udta = |kind: &[u8; 4], body: &[u8]| unset(&[boxed(b"udta", &boxed(kind, body))]);
+        let packet = b"<a exif:DateTimeOriginal='2013-05-06T07:08:09'/>";
+        let uuid = [&boxes::XMP_UUID[..], packet].concat();
+        let photo = crate::media::fixture::Photo {
+            taken: Some("2013:05:06 07:08:09"),
+            ..crate::media::fixture::Photo::new(1)
+        };
+        let nikon =
+            [&[0, 0, 0, 1, 0, 2, 0, 2][..], b"N\0", &[0, 0, 0, 0x12, 0, 2, 0, 20], b"2013:05:06 07:08:09\0"]
+                .concat();
+        let sony = b"\0\0\0\0<NonRealTimeMeta><CreationDate value=\"2013-05-06T07:08:09+02:00\"/>";
+        let sony = boxed(b"meta", &[&[0; 4][..], &boxed(b"xml ", sony)].concat());
+        for (what, bytes) in [
+            ("date", udta(b"date", b"2013-05-06T07:08:09+0200")),
+            ("IDIT", udta(b"IDIT", b"2013-05-06T07:08:09+0000\0")),
+            ("XMP_", udta(b"XMP_", packet)),
+            ("Canon", udta(b"CNTH", &boxed(b"CNDA", &photo.jpeg()))),
+            ("Nikon", udta(b"NCDT", &boxed(b"NCTG", &nikon))),
+            ("XMP beside the movie", [unset(&[]), boxed(b"uuid", &uuid)].concat()),
+            ("Sony", [unset(&[]), sony].concat()),
+        ] {
+            let movie = read(&mut bytes.as_slice()).expect("a movie");
+            let original = movie.dates.original.first().map(|t| t.local.to_string());
+            assert_eq!(original.as_deref(), Some("2013-05-06T07:08:09"), "{what}");
+        }
     }
 
     #[test]
@@ -284,7 +427,8 @@ pub(crate) mod tests {
         let day = [&[0, 10, 0x15, 0xc7][..], b"2008-02-03"].concat();
         let moov = boxed(b"moov", &boxed(b"udta", &boxed(b"\xa9day", &day)));
         let movie = read(&mut moov.as_slice()).expect("a movie");
-        assert_eq!(movie.taken.map(|t| t.local.date().to_string()).as_deref(), Some("2008-02-03"));
+        let original = movie.dates.original.first().map(|t| t.local.date().to_string());
+        assert_eq!(original.as_deref(), Some("2008-02-03"));
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Dates that cameras, phones and messengers write into file names.
 
-use super::dates::{Scan, WallTime};
+use super::dates::{Precision, Scan, WallTime};
 
 /// Names with a date in digits alone are only believed from this year on: earlier runs of eight
 /// digits are far more often numbers than days.
@@ -12,14 +12,45 @@ const NAME_BYTES_MAX: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NameDate {
     pub(crate) time: WallTime,
-    /// The name also says what time it was.
-    pub(crate) has_time: bool,
 }
+
+impl NameDate {
+    /// Whether the name also says what time it was.
+    pub(crate) fn has_time(self) -> bool {
+        self.time.precision == Precision::Time
+    }
+}
+
+/// What comes before a number that is no date: identifiers of LINE, Snapchat and Messenger.
+const NUMBERED: [&[u8]; 3] = [b"s__", b"snapchat-", b"received_"];
+/// What apps put before milliseconds since 1970. Compared without case.
+const EPOCH_PREFIXES: [&[u8]; 14] = [
+    b"",
+    b"fb_img_",
+    b"fb_vid_",
+    b"mmexport",
+    b"wx_camera_",
+    b"micromsg.",
+    b"img_",
+    b"img-",
+    b"vid_",
+    b"image_",
+    b"video_",
+    b"photo_",
+    b"line_",
+    b"screenshot_",
+];
+/// Seconds since 1970 are believed from 2010 on: ten digits before are more often month, day, year, hour
+/// and minute, as American phones wrote them.
+const EPOCH_SECONDS_MIN: i64 = 1_262_304_000;
 
 /// The capture date that a file's name tells, such as `IMG_20190512_101500.jpg`,
 /// `2019-05-12 10.15.00.jpg`, `Screenshot_2019-05-12-10-15-00.png` or `IMG-20190512-WA0001.jpg`.
 pub(crate) fn find(name: &[u8]) -> Option<NameDate> {
     let name = name.get(..NAME_BYTES_MAX).unwrap_or(name);
+    if NUMBERED.iter().any(|prefix| starts_with(name, prefix)) {
+        return None;
+    }
     let starts = (0..name.len()).filter(|at| {
         let is_digit = name[*at].is_ascii_digit();
         is_digit && (*at == 0 || !name[at - 1].is_ascii_digit())
@@ -44,7 +75,12 @@ fn time_of(hour: u32, minute: u32, second: u32) -> Option<(i8, i8, i8)> {
 
 fn built(date: (i16, i8, i8), time: Option<(i8, i8, i8)>) -> Option<NameDate> {
     let wall = WallTime::new(date, time.unwrap_or((0, 0, 0)), 0)?;
-    Some(NameDate { time: wall, has_time: time.is_some() })
+    let precision = if time.is_some() { Precision::Time } else { Precision::Day };
+    Some(NameDate { time: WallTime { precision, ..wall } })
+}
+
+fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// `20190512`, `20190512_101500`, `20190512101500`, `20190512_101500123`.
@@ -97,9 +133,9 @@ fn at_separated(text: &[u8]) -> Option<NameDate> {
 /// `10.15.00`, `10-15-00`, `10h15m00`, `1.05.00 PM`.
 fn separated_time(scan: &mut Scan<'_>) -> Option<(i8, i8, i8)> {
     let hour = scan.number(1, 2)?;
-    scan.one_of(b".-_:h")?;
+    scan.one_of(b".-_:h ")?;
     let minute = scan.number(2, 2)?;
-    scan.one_of(b".-_:m")?;
+    scan.one_of(b".-_:m ")?;
     let second = scan.number(2, 2)?;
     // Some systems put a narrow no-break space before the half of the day.
     if let Some(rest) = scan.rest.strip_prefix("\u{202f}".as_bytes()) {
@@ -115,18 +151,22 @@ fn separated_time(scan: &mut Scan<'_>) -> Option<(i8, i8, i8)> {
     time_of(hour, minute, second)
 }
 
-/// Milliseconds since 1970, as some apps name what they save: `FB_IMG_1557656100000`.
+/// Milliseconds since 1970, as apps name what they save (`FB_IMG_1557656100000`, `mmexport1557656100000`),
+/// or seconds where the name is nothing else.
 fn epoch(name: &[u8]) -> Option<NameDate> {
-    let upper = name.to_ascii_uppercase();
-    let digits = upper.strip_prefix(b"FB_IMG_").unwrap_or(&upper);
+    let digits = EPOCH_PREFIXES.iter().filter(|prefix| starts_with(name, prefix)).map(|p| &name[p.len()..]);
+    let digits = digits.max_by_key(|rest| usize::from(rest.first().is_some_and(u8::is_ascii_digit)))?;
     let run = digits.iter().take_while(|b| b.is_ascii_digit()).count();
-    if run != 13 || !matches!(digits.get(13), None | Some(b'.' | b'_' | b'-')) {
+    if !matches!(digits.get(run), None | Some(b'.' | b'_' | b'-' | b'(' | b' ')) {
         return None;
     }
-    let millis = std::str::from_utf8(&digits[..13]).ok()?.parse::<i64>().ok()?;
-    let sub = i32::try_from(millis % 1000).ok()?;
-    let time = WallTime::from_utc(millis / 1000, sub).filter(|time| time.local.year() >= 2000)?;
-    Some(NameDate { time, has_time: true })
+    let number = std::str::from_utf8(&digits[..run]).ok()?.parse::<i64>().ok()?;
+    let time = match run {
+        13 => WallTime::from_utc(number / 1000, i32::try_from(number % 1000).ok()?),
+        10 if digits.len() == name.len() && number >= EPOCH_SECONDS_MIN => WallTime::from_utc(number, 0),
+        _ => None,
+    };
+    Some(NameDate { time: time.filter(|time| time.local.year() >= 2000)? })
 }
 
 #[cfg(test)]
@@ -136,7 +176,7 @@ mod tests {
     use super::*;
 
     fn told(name: &str) -> Option<String> {
-        find(name.as_bytes()).map(|found| match found.has_time {
+        find(name.as_bytes()).map(|found| match found.has_time() {
             true => found.time.local.to_string(),
             false => found.time.local.date().to_string(),
         })
@@ -167,6 +207,20 @@ mod tests {
             ("1985-07-04 Picnic.jpg", "1985-07-04"),
             ("FB_IMG_1557656100000.jpg", "2019-05-12T10:15:00"),
             ("1557656100000.jpg", "2019-05-12T10:15:00"),
+            ("1557656100.jpg", "2019-05-12T10:15:00"),
+            ("1557656100000(1).jpg", "2019-05-12T10:15:00"),
+            ("mmexport1557656100000.jpg", "2019-05-12T10:15:00"),
+            ("wx_camera_1557656100000.jpg", "2019-05-12T10:15:00"),
+            ("WP_20150706_12_13_14_Pro.jpg", "2015-07-06T12:13:14"),
+            ("WP_20150706_001.jpg", "2015-07-06"),
+            ("DJI_20210603101500_0001_D.JPG", "2021-06-03T10:15:00"),
+            ("MVIMG_20190512_101500.jpg", "2019-05-12T10:15:00"),
+            ("20190512_101500(0).jpg", "2019-05-12T10:15:00"),
+            ("00000IMG_00000_BURST20190512101500123_COVER.jpg", "2019-05-12T10:15:00"),
+            ("C360_2014-05-12-10-15-00-123.jpg", "2014-05-12T10:15:00"),
+            ("viber_image_2019-05-12_10-15-00.jpg", "2019-05-12T10:15:00"),
+            ("2019-05-12 10 15 00.jpg", "2019-05-12T10:15:00"),
+            ("2019-05-12 3 friends.jpg", "2019-05-12"),
             ("photo_2019-05-12_10-15-00.jpg", "2019-05-12T10:15:00"),
         ] {
             assert_eq!(told(name).as_deref(), Some(expected), "{name}");
@@ -187,6 +241,13 @@ mod tests {
             "2019.jpg",
             "1234567890123456.jpg",
             "1920x1080.jpg",
+            "S__20190512.jpg",
+            "Snapchat-1557656100.jpg",
+            "received_20190512101500.jpeg",
+            "1012191015.jpg",
+            "9781234567897.jpg",
+            "mmexport15576561000001.jpg",
+            "scan1557656100.jpg",
         ] {
             assert_eq!(told(name), None, "{name}");
         }

@@ -1,4 +1,5 @@
-//! A bounded walk over the tags of a TIFF: EXIF blocks, TIFF files and the RAW files made like them.
+//! A bounded walk over the tags of a TIFF: EXIF blocks, TIFF and BigTIFF files, JPEG XR, and the RAW files
+//! made like them.
 //!
 //! It looks for a dozen tags, forgives everything else, and visits a bounded number of directories
 //! however they are linked.
@@ -6,6 +7,8 @@
 use std::ops::Range;
 
 use super::bytes::{ReadAt, array, block};
+pub(crate) use super::tiff_entry::Order;
+use super::tiff_entry::{Entry, Width};
 
 /// The most directories that are visited in one file.
 const DIRECTORIES_MAX: usize = 32;
@@ -15,6 +18,8 @@ const ENTRIES_MAX: u16 = 1024;
 const TEXT_BYTES_MAX: u64 = 256;
 /// The longest XMP packet that is read.
 const XMP_BYTES_MAX: u64 = 256 * 1024;
+/// The longest block of IPTC records or of Photoshop's resources that is read.
+const RESOURCES_BYTES_MAX: u64 = 256 * 1024;
 /// The longest maker note that is read.
 const MAKER_NOTE_BYTES_MAX: u64 = 64 * 1024;
 /// The most embedded pictures that are remembered.
@@ -36,6 +41,9 @@ pub(crate) struct Tags {
     pub(crate) modified: Moment,
     pub(crate) content_identifier: Option<String>,
     pub(crate) xmp: Option<Vec<u8>>,
+    pub(crate) iptc: Option<Vec<u8>>,
+    /// Photoshop's image resources.
+    pub(crate) photoshop: Option<Vec<u8>>,
     /// Where embedded JPEGs may be, from the start of the TIFF.
     pub(crate) previews: Vec<Range<u64>>,
 }
@@ -51,83 +59,25 @@ pub(crate) struct Moment {
 /// Reads the tags; `None` where the bytes do not begin like a TIFF.
 pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Tags> {
     let head = array::<8>(source, 0)?;
-    let order = Order::of(&head)?;
-    let mut walk = Walk { source, order, is_panasonic: &head[..4] == b"IIU\0", tags: Tags::default() };
-    let mut queue = vec![(u64::from(order.u32(&head[4..])?), Role::Image)];
-    let mut visited = Vec::new();
-    while let Some((at, role)) = queue.pop() {
-        if at < 8 || visited.contains(&at) || visited.len() >= DIRECTORIES_MAX {
-            continue;
-        }
-        visited.push(at);
-        let is_first = visited.len() == 1;
-        let further = walk.directory(at, role, is_first);
-        // Popped from the back: the directory's own children come before its neighbour.
-        queue.extend(further.into_iter().rev());
-    }
-    Some(walk.tags)
+    let (order, width) = (Order::of(&head)?, Width::of(&head)?);
+    let first = match width {
+        Width::Narrow => u64::from(order.u32(&head[4..])?),
+        Width::Wide => order.u64(&array::<8>(source, 8)?)?,
+    };
+    let is_panasonic = &head[..4] == b"IIU\0";
+    Some(Walk { source, order, width, is_panasonic, tags: Tags::default() }.all_from(first))
+}
+
+/// Reads the directory at `at` and those it leads to, in bytes that have no head: some cameras write
+/// one into a movie.
+pub(crate) fn read_directory(source: &mut dyn ReadAt, order: Order, at: u64) -> Tags {
+    Walk { source, order, width: Width::Narrow, is_panasonic: false, tags: Tags::default() }.all_from(at)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Image,
     Exif,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Little,
-    Big,
-}
-
-impl Order {
-    fn of(head: &[u8; 8]) -> Option<Self> {
-        match &head[..4] {
-            b"II*\0" | b"IIU\0" | b"IIRO" | b"IIRS" => Some(Self::Little),
-            b"MM\0*" | b"MMOR" => Some(Self::Big),
-            _ => None,
-        }
-    }
-
-    fn u16(self, bytes: &[u8]) -> Option<u16> {
-        let bytes = *bytes.first_chunk()?;
-        Some(if self == Self::Little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) })
-    }
-
-    fn u32(self, bytes: &[u8]) -> Option<u32> {
-        let bytes = *bytes.first_chunk()?;
-        Some(if self == Self::Little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
-    }
-}
-
-/// One entry of a directory.
-struct Entry {
-    tag: u16,
-    kind: u16,
-    count: u32,
-    /// The value itself where it fits, else where it is.
-    field: [u8; 4],
-}
-
-impl Entry {
-    fn parse(bytes: &[u8], order: Order) -> Option<Self> {
-        Some(Self {
-            tag: order.u16(bytes)?,
-            kind: order.u16(bytes.get(2..)?)?,
-            count: order.u32(bytes.get(4..)?)?,
-            field: *bytes.get(8..)?.first_chunk()?,
-        })
-    }
-
-    fn byte_len(&self) -> u64 {
-        let unit = match self.kind {
-            3 | 8 => 2,
-            4 | 9 | 11 | 13 => 4,
-            5 | 10 | 12 => 8,
-            _ => 1,
-        };
-        u64::from(self.count) * unit
-    }
 }
 
 /// What one image directory says of itself.
@@ -145,21 +95,38 @@ struct Image {
 struct Walk<'s> {
     source: &'s mut dyn ReadAt,
     order: Order,
+    width: Width,
     is_panasonic: bool,
     tags: Tags,
 }
 
 impl Walk<'_> {
+    /// Reads the directory at `first` and those it leads to.
+    fn all_from(mut self, first: u64) -> Tags {
+        let mut queue = vec![(first, Role::Image)];
+        let mut visited = Vec::new();
+        while let Some((at, role)) = queue.pop() {
+            if at < 8 || visited.contains(&at) || visited.len() >= DIRECTORIES_MAX {
+                continue;
+            }
+            visited.push(at);
+            let is_first = visited.len() == 1;
+            let further = self.directory(at, role, is_first);
+            // Popped from the back: the directory's own children come before its neighbour.
+            queue.extend(further.into_iter().rev());
+        }
+        self.tags
+    }
+
     /// Reads one directory; the directories it leads to.
     fn directory(&mut self, at: u64, role: Role, is_first: bool) -> Vec<(u64, Role)> {
         let mut further = Vec::new();
-        let Some(count) = array::<2>(self.source, at).and_then(|b| self.order.u16(&b)) else {
-            return further;
-        };
+        let Some((count, entries)) = self.entry_count(at) else { return further };
+        let entry_len = 4 + 2 * self.width.bytes();
         let mut image = Image::default();
-        for index in 0..count.min(ENTRIES_MAX) {
-            let Some(bytes) = array::<12>(self.source, at + 2 + u64::from(index) * 12) else { break };
-            let Some(entry) = Entry::parse(&bytes, self.order) else { break };
+        for index in 0..count.min(u64::from(ENTRIES_MAX)) {
+            let Some(bytes) = block(self.source, entries + index * entry_len, entry_len, 20) else { break };
+            let Some(entry) = Entry::parse(&bytes, self.order, self.width) else { break };
             match role {
                 Role::Image => self.image_entry(&entry, &mut image, &mut further),
                 Role::Exif => self.exif_entry(&entry),
@@ -167,29 +134,48 @@ impl Walk<'_> {
         }
         if role == Role::Image {
             self.finish_image(&image, is_first);
-            let next = array::<4>(self.source, at + 2 + u64::from(count) * 12);
-            further.extend(next.and_then(|b| self.order.u32(&b)).map(|next| (u64::from(next), Role::Image)));
+            let next_at = count.checked_mul(entry_len).and_then(|len| entries.checked_add(len));
+            further.extend(next_at.and_then(|at| self.place_at(at)).map(|next| (next, Role::Image)));
         }
         further
+    }
+
+    /// How many entries the directory at `at` has, and where they begin.
+    fn entry_count(&mut self, at: u64) -> Option<(u64, u64)> {
+        match self.width {
+            Width::Narrow => {
+                let count = array::<2>(self.source, at).and_then(|b| self.order.u16(&b))?;
+                Some((u64::from(count), at.checked_add(2)?))
+            }
+            Width::Wide => {
+                let count = array::<8>(self.source, at).and_then(|b| self.order.u64(&b))?;
+                Some((count, at.checked_add(8)?))
+            }
+        }
+    }
+
+    fn place_at(&mut self, at: u64) -> Option<u64> {
+        let bytes = block(self.source, at, self.width.bytes(), 8)?;
+        self.order.wide(self.width, &bytes)
     }
 
     fn image_entry(&mut self, entry: &Entry, image: &mut Image, further: &mut Vec<(u64, Role)>) {
         let number = self.number(entry);
         match entry.tag {
-            0x0100 => image.width = number,
-            0x0101 => image.height = number,
+            0x0100 => image.width = small(number),
+            0x0101 => image.height = small(number),
             // Panasonic writes its own tags where others have none.
-            0x0002 if self.is_panasonic => image.width = number,
-            0x0003 if self.is_panasonic => image.height = number,
+            0x0002 if self.is_panasonic => image.width = small(number),
+            0x0003 if self.is_panasonic => image.height = small(number),
             0x002e if self.is_panasonic => {
-                image.jpeg = self.order.u32(&entry.field).map(u64::from);
+                image.jpeg = self.order.wide(self.width, &entry.field);
                 image.jpeg_len = Some(entry.byte_len());
             }
-            0x0103 => image.compression = number,
+            0x0103 => image.compression = small(number),
             0x010f => self.tags.make = self.tags.make.take().or_else(|| self.text(entry)),
             0x0110 => self.tags.model = self.tags.model.take().or_else(|| self.text(entry)),
-            0x0111 if entry.count == 1 => image.strip = Some(u64::from(number)),
-            0x0117 if entry.count == 1 => image.strip_len = Some(u64::from(number)),
+            0x0111 if entry.count == 1 => image.strip = Some(number),
+            0x0117 if entry.count == 1 => image.strip_len = Some(number),
             0x0112 if self.tags.orientation.is_none() => {
                 self.tags.orientation = u8::try_from(number).ok().filter(|o| (1..=8).contains(o));
             }
@@ -199,12 +185,19 @@ impl Walk<'_> {
             }
             0x014a => {
                 let places = self.numbers(entry, DIRECTORIES_MAX);
-                further.extend(places.into_iter().map(|at| (u64::from(at), Role::Image)));
+                further.extend(places.into_iter().map(|at| (at, Role::Image)));
             }
-            0x0201 => image.jpeg = Some(u64::from(number)),
-            0x0202 => image.jpeg_len = Some(u64::from(number)),
+            0x0201 => image.jpeg = Some(number),
+            0x0202 => image.jpeg_len = Some(number),
             0x02bc => self.tags.xmp = self.tags.xmp.take().or_else(|| self.bytes(entry, XMP_BYTES_MAX)),
-            0x8769 => further.push((u64::from(number), Role::Exif)),
+            0x83bb => {
+                self.tags.iptc = self.tags.iptc.take().or_else(|| self.bytes(entry, RESOURCES_BYTES_MAX));
+            }
+            0x8649 => {
+                self.tags.photoshop =
+                    self.tags.photoshop.take().or_else(|| self.bytes(entry, RESOURCES_BYTES_MAX));
+            }
+            0x8769 => further.push((number, Role::Exif)),
             // Some RAW files keep these beside the picture, and CR3 gives them a block of their own.
             0x9003..=0x9292 => self.exif_entry(entry),
             _ => {}
@@ -214,8 +207,8 @@ impl Walk<'_> {
     fn exif_entry(&mut self, entry: &Entry) {
         let text = |walk: &mut Self| walk.bytes(entry, TEXT_BYTES_MAX);
         match entry.tag {
-            0x9003 => self.tags.original.date = text(self),
-            0x9004 => self.tags.digitized.date = text(self),
+            0x9003 => self.tags.original.date = self.tags.original.date.take().or_else(|| text(self)),
+            0x9004 => self.tags.digitized.date = self.tags.digitized.date.take().or_else(|| text(self)),
             0x9010 => self.tags.modified.offset = text(self),
             0x9011 => self.tags.original.offset = text(self),
             0x9012 => self.tags.digitized.offset = text(self),
@@ -255,33 +248,35 @@ impl Walk<'_> {
     }
 
     /// The first number of an entry; 0 where it has none.
-    fn number(&self, entry: &Entry) -> u32 {
+    fn number(&self, entry: &Entry) -> u64 {
         let number = match entry.kind {
-            1 | 6 | 7 => Some(u32::from(entry.field[0])),
-            3 | 8 => self.order.u16(&entry.field).map(u32::from),
-            4 | 9 | 13 => self.order.u32(&entry.field),
+            1 | 6 | 7 => Some(u64::from(entry.field[0])),
+            3 | 8 => self.order.u16(&entry.field).map(u64::from),
+            4 | 9 | 13 => self.order.u32(&entry.field).map(u64::from),
+            16..=18 if self.width == Width::Wide => self.order.u64(&entry.field),
             _ => None,
         };
         number.unwrap_or(0)
     }
 
-    fn numbers(&mut self, entry: &Entry, most: usize) -> Vec<u32> {
+    fn numbers(&mut self, entry: &Entry, most: usize) -> Vec<u64> {
         if entry.count <= 1 {
             return vec![self.number(entry)];
         }
-        let Some(start) = self.order.u32(&entry.field).map(u64::from) else { return Vec::new() };
-        let places = (0..u64::from(entry.count)).take(most);
-        places
-            .filter_map(|n| array::<4>(self.source, start + n * 4).and_then(|b| self.order.u32(&b)))
-            .collect()
+        let wide = matches!(entry.kind, 16..=18);
+        let Some(bytes) = self.bytes(entry, (most * 8) as u64) else { return Vec::new() };
+        let unit = if wide { 8 } else { 4 };
+        let numbers = bytes.chunks_exact(unit).take(most);
+        let width = if wide { Width::Wide } else { Width::Narrow };
+        numbers.filter_map(|bytes| self.order.wide(width, bytes)).collect()
     }
 
     fn bytes(&mut self, entry: &Entry, most: u64) -> Option<Vec<u8>> {
         let len = entry.byte_len();
-        if len <= 4 {
+        if len <= self.width.bytes() {
             return Some(entry.field[..usize::try_from(len).ok()?].to_vec());
         }
-        let start = u64::from(self.order.u32(&entry.field)?);
+        let start = self.order.wide(self.width, &entry.field)?;
         let len = len.min(most).min(self.source.size().checked_sub(start)?);
         block(self.source, start, len, usize::try_from(most).ok()?)
     }
@@ -289,6 +284,11 @@ impl Walk<'_> {
     fn text(&mut self, entry: &Entry) -> Option<String> {
         self.bytes(entry, TEXT_BYTES_MAX).and_then(|bytes| clean_text(&bytes))
     }
+}
+
+/// The number of an image; 0 where it is beyond all images.
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(0)
 }
 
 /// A tag's text up to its end mark, without control characters and blanks around it; `None` where
@@ -311,7 +311,8 @@ fn apple_identifier(note: &[u8]) -> Option<String> {
     let entries = body.get(4..)?;
     let count = order.u16(entries)?.min(ENTRIES_MAX);
     let entry = entries.get(2..)?.chunks_exact(12).take(usize::from(count));
-    let entry = entry.filter_map(|bytes| Entry::parse(bytes, order)).find(|entry| entry.tag == 0x0011)?;
+    let parsed = entry.filter_map(|bytes| Entry::parse(bytes, order, Width::Narrow));
+    let entry = parsed.into_iter().find(|entry| entry.tag == 0x0011)?;
     let start = usize::try_from(order.u32(&entry.field)?).ok()?;
     let len = usize::try_from(entry.byte_len().min(TEXT_BYTES_MAX)).ok()?;
     clean_text(note.get(start..start.checked_add(len)?)?)
@@ -362,7 +363,49 @@ mod tests {
         assert_eq!(read(&mut &b"GIF89a..."[..]), None);
     }
 
+    /// A BigTIFF with one EXIF directory that has a date.
+    fn big_tiff(date: &[u8; 19]) -> Vec<u8> {
+        let entry = |tag: u16, kind: u16, count: u64, value: u64| {
+            [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value.to_le_bytes()].concat()
+        };
+        let mut bytes = b"II+\0\x08\0\0\0".to_vec();
+        bytes.extend(16_u64.to_le_bytes());
+        bytes.extend(3_u64.to_le_bytes());
+        bytes
+            .extend([entry(0x0100, 4, 1, 640), entry(0x0101, 16, 1, 480), entry(0x8769, 13, 1, 92)].concat());
+        bytes.extend(0_u64.to_le_bytes());
+        assert_eq!(bytes.len(), 92);
+        bytes.extend(1_u64.to_le_bytes());
+        bytes.extend(entry(0x9003, 2, 20, 128));
+        bytes.extend(0_u64.to_le_bytes());
+        bytes.extend(date);
+        bytes.push(0);
+        bytes
+    }
+
+    #[test]
+    fn a_big_tiff_is_read() {
+        let tags = read(&mut big_tiff(b"2018:04:05 06:07:08").as_slice()).expect("a TIFF");
+        assert_eq!(tags.first_size, Some((640, 480)));
+        assert_eq!(tags.original.date.as_deref(), Some(&b"2018:04:05 06:07:08\0"[..]));
+        let mut odd = big_tiff(b"2018:04:05 06:07:08");
+        odd[4] = 16;
+        assert_eq!(read(&mut odd.as_slice()), None);
+    }
+
     proptest! {
+        #[test]
+        fn damage_to_a_big_tiff_is_survived(
+            flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
+        ) {
+            let mut bytes = big_tiff(b"2018:04:05 06:07:08");
+            for (index, byte) in flips {
+                let at = index.index(bytes.len());
+                bytes[at] = byte;
+            }
+            read(&mut bytes.as_slice());
+        }
+
         #[test]
         fn damage_is_survived(
             cut in 0_usize..600,

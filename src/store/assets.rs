@@ -8,108 +8,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
+use super::dates::{asset_date, found_date};
+use super::file_look::{FileLook, Found};
+use super::group_key::{GroupKey, group_key};
 use super::rows::{StoreError, named, named_or_null, signed};
 use super::writer::Write;
 use crate::base::mutant::{self, Mutant};
-use crate::domain::asset::{CapturedAt, FACTS_VERSION, Facts, Provenance, ResourceKind};
-use crate::domain::file::{ExcludeReason, FileStamp, FileStatus, Problem};
+use crate::domain::asset::{DateDoubt, DateSource, FACTS_VERSION, Facts, FoundDate, ResourceKind};
+use crate::domain::file::{ExcludeReason, FileStamp, FileStatus};
 use crate::domain::grouping::{self, Group, Member};
 use crate::domain::hash::Hashed;
 use crate::domain::ids::{AssetId, FileId, SourceId};
 use crate::domain::media_type::{MediaClass, MediaType};
 use crate::domain::time::UnixMillis;
 
-/// What a look at a file came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// It belongs, and this is what its head tells.
-    Facts(Box<Facts>),
-    /// All of its bytes.
-    Content(Hashed),
-    /// It is left out.
-    Excluded(ExcludeReason),
-    /// It is left out for its name, as nobody could look into it, with what the system said.
-    Unseen(String),
-    /// It cannot be backed up as it is, with what the system said.
-    Problem(Problem, String),
-    /// It is another version by now, or is changing: it is looked at again at this time.
-    Changed(FileStamp, UnixMillis),
-    /// It was settling and has not changed since.
-    Settled,
-}
-
-/// A look at one version of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileLook {
-    /// The file.
-    pub file: FileId,
-    /// The version that was looked at; if it is no longer the known one, the look counts for
-    /// nothing.
-    pub stamp: FileStamp,
-    /// What it came to.
-    pub found: Found,
-}
-
-/// Files that can share an asset have equal keys.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct GroupKey {
-    source: i64,
-    dir: Vec<u8>,
-    key: Vec<u8>,
-}
-
-impl GroupKey {
-    fn of(source: i64, dir: &[u8], name: &[u8]) -> Self {
-        Self { source, dir: grouping::home_folder(dir, name).to_vec(), key: grouping::group_key(name) }
-    }
-
-    fn hash(&self) -> i64 {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.source.to_le_bytes());
-        hasher.update(&self.dir);
-        hasher.update(&[0]);
-        hasher.update(&self.key);
-        let mut bytes = [0; 8];
-        hasher.finalize_xof().fill(&mut bytes);
-        i64::from_le_bytes(bytes)
-    }
-}
-
-/// From source, folder and name.
-fn group_key(row: &Row<'_>) -> rusqlite::Result<GroupKey> {
-    let (dir, name): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
-    Ok(GroupKey::of(row.get(0)?, &dir, &name))
-}
-
-/// Brings the hashes of all group keys up to how names are compared now.
-pub(super) fn rehash_groups(conn: &rusqlite::Connection) -> Result<(), StoreError> {
-    let sql = "SELECT f.source_id, f.dir, f.name, r.file_id, r.group_hash
-        FROM resource r JOIN file f ON f.id = r.file_id";
-    let mut query = conn.prepare(sql)?;
-    let rows = query.query_map([], |row| Ok((group_key(row)?.hash(), row.get(3)?, row.get(4)?)))?;
-    let mut changed: Vec<(i64, i64)> = Vec::new();
-    for row in rows {
-        let (now, file, was): (i64, i64, i64) = row?;
-        if now != was {
-            changed.push((file, now));
-        }
-    }
-    let mut update = conn.prepare("UPDATE resource SET group_hash = ?2 WHERE file_id = ?1")?;
-    for (file, hash) in changed {
-        update.execute(params![file, hash])?;
-    }
-    Ok(())
-}
-
-/// The hash under which a file's row is found.
-#[cfg(test)]
-pub(super) fn group_hash(source: i64, dir: &[u8], name: &[u8]) -> i64 {
-    GroupKey::of(source, dir, name).hash()
-}
-
 /// A file of a key, with the part it plays until now.
-struct Part {
-    id: FileId,
+pub(super) struct Part {
+    pub(super) id: FileId,
     source: i64,
     dir: Vec<u8>,
     name: Vec<u8>,
@@ -117,7 +32,8 @@ struct Part {
     is_sound: bool,
     media_type: MediaType,
     content_identifier: Option<String>,
-    captured_at: CapturedAt,
+    /// What its own file says.
+    pub(super) date: FoundDate,
     kind: Option<ResourceKind>,
     asset: Option<AssetId>,
     primary: Option<FileId>,
@@ -129,12 +45,14 @@ struct Part {
 
 impl Part {
     fn member(&self) -> Member<'_> {
+        // A time of change confirms and never denies.
+        let is_stated = matches!(self.date.source, DateSource::Metadata | DateSource::FileName);
         Member {
             id: self.id,
             name: &self.name,
             media_type: self.media_type,
             content_identifier: self.content_identifier.as_deref(),
-            stated: Some(self.captured_at).filter(|date| date.provenance != Provenance::ModifiedTime),
+            stated: is_stated.then_some(self.date.captured_at),
             changed_at: self.changed_at,
             duration_ms: self.duration_ms,
             asset: self.asset,
@@ -158,20 +76,16 @@ fn part(row: &Row<'_>) -> rusqlite::Result<Part> {
         },
         media_type: named(row, 4, MediaType::parse)?,
         content_identifier: row.get(5)?,
-        captured_at: CapturedAt {
-            wall_ms: UnixMillis(row.get(6)?),
-            offset_minutes: row.get(7)?,
-            provenance: named(row, 8, Provenance::parse)?,
-        },
-        kind: named_or_null(row, 9, ResourceKind::parse)?,
-        asset: row.get::<_, Option<i64>>(10)?.map(AssetId),
-        primary: row.get::<_, Option<i64>>(11)?.map(FileId),
-        source: row.get(12)?,
-        dir: row.get(13)?,
-        changed_at: UnixMillis(row.get::<_, i64>(14)?.div_euclid(1_000_000)),
-        duration_ms: row.get::<_, Option<i64>>(15)?.map(i64::unsigned_abs),
-        is_outdated: row.get::<_, u32>(16)? < FACTS_VERSION,
-        about: row.get::<_, Option<i64>>(17)?.map(FileId),
+        date: found_date(row, 6)?,
+        kind: named_or_null(row, 10, ResourceKind::parse)?,
+        asset: row.get::<_, Option<i64>>(11)?.map(AssetId),
+        primary: row.get::<_, Option<i64>>(12)?.map(FileId),
+        source: row.get(13)?,
+        dir: row.get(14)?,
+        changed_at: UnixMillis(row.get::<_, i64>(15)?.div_euclid(1_000_000)),
+        duration_ms: row.get::<_, Option<i64>>(16)?.map(i64::unsigned_abs),
+        is_outdated: row.get::<_, u32>(17)? < FACTS_VERSION,
+        about: row.get::<_, Option<i64>>(18)?.map(FileId),
     })
 }
 
@@ -203,6 +117,7 @@ impl Write<'_> {
             let FileLook { file, stamp, found } = look;
             let is_kept = match found {
                 Found::Facts(facts) => self.set_described(*file, *stamp, facts, &mut keys)?,
+                Found::Refreshed(facts) => self.set_refreshed(*file, *stamp, facts.as_deref(), &mut keys)?,
                 Found::Content(hashed) => self.set_ready(*file, *stamp, *hashed)?,
                 Found::Excluded(reason) => self.leave_out(look, *reason, None, &mut keys)?,
                 Found::Unseen(details) => {
@@ -252,25 +167,37 @@ impl Write<'_> {
             WHERE id = ?1 AND size = ?2 AND mtime_ns = ?3 AND ctime_ns = ?4
               AND (status = 'found' OR status = 'problem'
                 OR status = 'excluded' AND reason = 'not_media' AND details IS NOT NULL)";
-        let captured = facts.captured_at;
-        let values = params![file.0, signed(stamp.size), stamp.mtime_ns, stamp.ctime_ns, captured.wall_ms.0];
+        let captured_ms = facts.date.captured_at.wall_ms.0;
+        let values = params![file.0, signed(stamp.size), stamp.mtime_ns, stamp.ctime_ns, captured_ms];
         // Asked for apart: RETURNING would set up a table of its own for each row.
         if self.conn.prepare_cached(sql)?.execute(values)? == 0 {
             return Ok(false);
         }
+        self.keep_facts(file, facts, keys)?;
+        Ok(true)
+    }
+
+    pub(super) fn keep_facts(
+        &self,
+        file: FileId,
+        facts: &Facts,
+        keys: &mut BTreeSet<GroupKey>,
+    ) -> Result<(), StoreError> {
+        let FoundDate { captured_at: captured, source, doubt } = facts.date;
         let sql = "SELECT source_id, dir, name FROM file WHERE id = ?1";
         let key = self.conn.prepare_cached(sql)?.query_row([file.0], group_key)?;
         let sql = "INSERT INTO resource (file_id, media_type, is_mismatch, captured_ms, offset_minutes,
               provenance, width, height, orientation, camera, content_identifier, group_hash, duration_ms,
-              facts_version)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+              facts_version, date_source, date_doubt)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
             ON CONFLICT (file_id) DO UPDATE SET media_type = excluded.media_type,
               is_mismatch = excluded.is_mismatch, captured_ms = excluded.captured_ms,
               offset_minutes = excluded.offset_minutes, provenance = excluded.provenance,
               width = excluded.width, height = excluded.height, orientation = excluded.orientation,
               camera = excluded.camera, content_identifier = excluded.content_identifier,
               group_hash = excluded.group_hash, duration_ms = excluded.duration_ms,
-              facts_version = excluded.facts_version";
+              facts_version = excluded.facts_version, date_source = excluded.date_source,
+              date_doubt = excluded.date_doubt";
         let shown = facts.dimensions.filter(|(width, height)| *width > 0 && *height > 0);
         self.conn.prepare_cached(sql)?.execute(params![
             file.0,
@@ -287,9 +214,11 @@ impl Write<'_> {
             key.hash(),
             facts.duration_ms.map(signed),
             FACTS_VERSION,
+            source.as_str(),
+            doubt.map(DateDoubt::as_str),
         ])?;
         keys.insert(key);
-        Ok(true)
+        Ok(())
     }
 
     fn set_ready(&self, file: FileId, stamp: FileStamp, hashed: Hashed) -> Result<bool, StoreError> {
@@ -433,8 +362,8 @@ impl Write<'_> {
     fn parts_of(&self, key: &GroupKey) -> Result<Vec<Part>, StoreError> {
         // CROSS, so that the search begins with the hash and not with the whole folder.
         let sql = "SELECT f.id, f.name, f.status, f.reason, r.media_type, r.content_identifier,
-              r.captured_ms, r.offset_minutes, r.provenance, r.kind, r.asset_id, a.primary_file_id, f.source_id,
-              f.dir, f.mtime_ns, r.duration_ms, r.facts_version,
+              r.captured_ms, r.offset_minutes, coalesce(r.date_source, r.provenance), r.date_doubt, r.kind,
+              r.asset_id, a.primary_file_id, f.source_id, f.dir, f.mtime_ns, r.duration_ms, r.facts_version,
               r.about_file_id
             FROM resource r CROSS JOIN file f ON f.id = r.file_id LEFT JOIN asset a ON a.id = r.asset_id
             WHERE r.group_hash = ?1 AND f.source_id = ?2 ORDER BY f.id";
@@ -459,24 +388,37 @@ impl Write<'_> {
             MediaClass::Raw => "raw",
             MediaClass::Video => "video",
         };
-        let captured = primary.captured_at;
-        let asset = match asset {
+        let date = asset_date(group, primary, by_id);
+        let FoundDate { captured_at: captured, source, doubt } = date;
+        let values = params![
+            asset.map_or(primary.source, |asset| asset.0),
+            primary.id.0,
+            class,
+            captured.wall_ms.0,
+            captured.day().0,
+            captured.offset_minutes,
+            source.as_str(),
+            doubt.map(DateDoubt::as_str),
+        ];
+        let (asset, is_dated) = match asset {
             Some(asset) => {
-                let sql = "UPDATE asset SET primary_file_id = ?2, class = ?3, captured_ms = ?4, day = ?5
-                    WHERE id = ?1 AND (primary_file_id <> ?2 OR class <> ?3 OR captured_ms <> ?4)";
-                let values = params![asset.0, primary.id.0, class, captured.wall_ms.0, captured.day().0];
-                self.conn.prepare_cached(sql)?.execute(values)?;
-                asset
+                let sql = "UPDATE asset SET primary_file_id = ?2, class = ?3, captured_ms = ?4, day = ?5,
+                      offset_minutes = ?6, date_source = ?7, date_doubt = ?8
+                    WHERE id = ?1 AND (primary_file_id <> ?2 OR class <> ?3 OR captured_ms <> ?4
+                      OR offset_minutes IS NOT ?6 OR date_source <> ?7 OR date_doubt IS NOT ?8)";
+                (asset, self.conn.prepare_cached(sql)?.execute(values)? > 0)
             }
             None => {
-                let sql = "INSERT INTO asset (source_id, primary_file_id, class, captured_ms, day)
-                    VALUES (?1, ?2, ?3, ?4, ?5)";
-                let values =
-                    params![primary.source, primary.id.0, class, captured.wall_ms.0, captured.day().0];
+                let sql = "INSERT INTO asset (source_id, primary_file_id, class, captured_ms, day,
+                      offset_minutes, date_source, date_doubt)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
                 self.conn.prepare_cached(sql)?.execute(values)?;
-                AssetId(self.conn.last_insert_rowid())
+                (AssetId(self.conn.last_insert_rowid()), false)
             }
         };
+        if source == DateSource::Sidecar || is_dated {
+            self.pass_date_on(group, primary, date)?;
+        }
         for grouping::Part { file: id, kind, of } in &group.parts {
             let Some(part) = by_id.get(id) else { continue };
             let about = Some(*of).filter(|of| *kind == ResourceKind::Sidecar && *of != primary.id);

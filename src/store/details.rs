@@ -228,11 +228,11 @@ impl Read<'_> {
         let Some(row) = self.asset_row(id, &self.meant()?)? else {
             return Ok(None);
         };
-        let sql = "SELECT r.provenance, r.offset_minutes, r.camera
+        let sql = "SELECT a.date_source, a.date_doubt, a.offset_minutes, r.camera
             FROM asset a JOIN resource r ON r.file_id = a.primary_file_id WHERE a.id = ?1";
         let mut query = self.conn.prepare_cached(sql)?;
-        let (captured_from, offset_minutes, camera) =
-            query.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let (captured_from, date_doubt, offset_minutes, camera) =
+            query.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
         let sql = "SELECT r.file_id, r.kind, r.media_type, r.is_mismatch, c.blake3
             FROM asset a JOIN resource r ON r.asset_id = a.id JOIN file f ON f.id = r.file_id
             LEFT JOIN content c ON c.id = f.content_id
@@ -258,7 +258,7 @@ impl Read<'_> {
                 copies,
             });
         }
-        Ok(Some(AssetDetails { row, captured_from, offset_minutes, camera, resources }))
+        Ok(Some(AssetDetails { row, captured_from, date_doubt, offset_minutes, camera, resources }))
     }
 
     fn copy_details(

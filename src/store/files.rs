@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{CachedStatement, OptionalExtension as _, Row, params};
 
-use super::assets::GroupKey;
+use super::group_key::GroupKey;
 use super::rows::{StoreError, signed, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::file::{ExcludeReason, FileStamp, FileStatus, Problem};
@@ -171,7 +171,7 @@ pub struct FileToRead {
     pub stamp: FileStamp,
 }
 
-const TO_READ: &str = "f.id, f.source_id, s.path, f.dir, f.name, f.size, f.mtime_ns, f.ctime_ns
+pub(super) const TO_READ: &str = "f.id, f.source_id, s.path, f.dir, f.name, f.size, f.mtime_ns, f.ctime_ns
     FROM file f JOIN source s ON s.id = f.source_id AND s.condition = 'present'";
 
 fn to_describe_sql() -> String {
@@ -202,7 +202,7 @@ pub(super) fn every_sql() -> [String; 3] {
     [to_describe_sql(), to_hash_sql(), unread_sql()]
 }
 
-fn file_to_read(row: &Row<'_>) -> rusqlite::Result<FileToRead> {
+pub(super) fn file_to_read(row: &Row<'_>) -> rusqlite::Result<FileToRead> {
     Ok(FileToRead {
         id: FileId(row.get(0)?),
         source: SourceId(row.get(1)?),
@@ -348,7 +348,7 @@ impl Read<'_> {
         Ok(query.query_row([], row)?)
     }
 
-    fn files_to_read(&self, sql: &str, limit: u32) -> Result<Vec<FileToRead>, StoreError> {
+    pub(super) fn files_to_read(&self, sql: &str, limit: u32) -> Result<Vec<FileToRead>, StoreError> {
         let mut query = self.conn.prepare_cached(sql)?;
         let rows = query.query_map([limit], file_to_read)?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -7,7 +7,7 @@ use super::keys::NewTries;
 use super::rows::{DIGESTS, StoreError, digest, digests, named, unsigned};
 use super::writer::{Read, Write};
 use crate::base::mutant::{self, Mutant};
-use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
+use crate::domain::asset::{CapturedAt, FACTS_VERSION, Provenance, ResourceKind};
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::file::FileStamp;
@@ -68,13 +68,17 @@ pub struct Started {
     pub receipt: Option<String>,
 }
 
-/// The record can be sent now: no job of it is live, some file of it can be read, and it waits for
-/// no other part of its asset.
+/// The record can be sent now: no job of it is live, some file of it can be read, it waits for no other
+/// part of its asset, and its date, which its key is to tell, is not one that an earlier release read.
 fn free() -> String {
     format!(
         "NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)
          AND EXISTS (SELECT 1 FROM attachment a JOIN source s ON s.id = a.source_id
-           WHERE a.record_id = r.id AND s.condition = 'present') AND {}",
+           WHERE a.record_id = r.id AND s.condition = 'present')
+         AND (r.key IS NOT NULL OR NOT EXISTS (SELECT 1 FROM attachment a
+           JOIN resource x ON x.file_id = a.file_id AND x.facts_version < {FACTS_VERSION}
+           JOIN source s ON s.id = a.source_id AND s.condition = 'present'
+           WHERE a.record_id = r.id)) AND {}",
         companions::is_its_turn()
     )
 }

@@ -77,9 +77,11 @@ impl Read<'_> {
                  WHERE r.asset_id IS NOT a.id",
             ),
             (
-                "an asset dated otherwise than its primary",
-                "SELECT a.id FROM asset a JOIN resource r ON r.file_id = a.primary_file_id
-                 WHERE a.captured_ms <> r.captured_ms",
+                "an asset dated otherwise than its primary or a sidecar of it",
+                "SELECT a.id FROM asset a WHERE NOT EXISTS (
+                   SELECT 1 FROM resource r WHERE r.asset_id = a.id AND r.captured_ms = a.captured_ms
+                     AND CASE a.date_source WHEN 'sidecar' THEN r.kind = 'sidecar'
+                       ELSE r.file_id = a.primary_file_id END)",
             ),
             (
                 "a file on its way to a backup without an asset",
@@ -92,8 +94,9 @@ impl Read<'_> {
             ),
             (
                 "a described file without its place in the order",
-                "SELECT f.id FROM file f JOIN resource r ON r.file_id = f.id
-                 WHERE f.status = 'described' AND f.captured_ms IS NOT r.captured_ms",
+                "SELECT f.id FROM file f LEFT JOIN asset a ON a.primary_file_id = f.id
+                 WHERE f.status = 'described'
+                   AND (f.captured_ms IS NULL OR f.captured_ms <> a.captured_ms)",
             ),
         ];
         let mut wrong = Vec::new();

@@ -7,7 +7,7 @@ use crate::base::clock::SystemClock;
 use crate::base::executor::Executor;
 use crate::base::rng::SeededRng;
 use crate::domain::accounting::Bin;
-use crate::domain::asset::{CapturedAt, Facts, Provenance};
+use crate::domain::asset::{CapturedAt, DateSource, Facts, FoundDate, Provenance};
 use crate::domain::file::{ExcludeReason, FileStamp, Problem};
 use crate::domain::hash::{Blake3, ContentHash, Digests, Hashed};
 use crate::domain::ids::{DestinationId, FileId, SourceId};
@@ -41,10 +41,14 @@ pub(super) fn facts(name: &str, day: i64) -> Found {
     Found::Facts(Box::new(Facts {
         media_type,
         is_mismatch: false,
-        captured_at: CapturedAt {
-            wall_ms: UnixMillis(day * 86_400_000 + 1_000),
-            offset_minutes: Some(120),
-            provenance: Provenance::Metadata,
+        date: FoundDate {
+            captured_at: CapturedAt {
+                wall_ms: UnixMillis(day * 86_400_000 + 1_000),
+                offset_minutes: Some(120),
+                provenance: Provenance::Metadata,
+            },
+            source: DateSource::Metadata,
+            doubt: None,
         },
         dimensions: Some((400, 300)),
         orientation: 6,

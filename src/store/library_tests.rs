@@ -318,6 +318,7 @@ async fn lists_are_read_in_the_order_of_an_index() {
     let check = |r: &Read<'_>| {
         let mut read: Vec<String> = queue::every_sql();
         read.extend(files::every_sql());
+        read.extend(dates::every_sql());
         read.extend(jobs::every_sql());
         read.extend(records::every_sql());
         read.extend(copies::every_sql());

@@ -26,6 +26,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/013.sql"),
     include_str!("schema/014.sql"),
     include_str!("schema/015.sql"),
+    include_str!("schema/016.sql"),
 ];
 
 /// The step whose table is filled from the keys that there are.
@@ -72,7 +73,7 @@ pub(super) fn migrate(conn: &mut Connection, database: &Path) -> Result<(), Stor
         let tx = conn.transaction()?;
         tx.execute_batch(step)?;
         if number == KEYED_ANEW_AT && version > 0 {
-            super::assets::rehash_groups(&tx)?;
+            super::group_key::rehash_groups(&tx)?;
         }
         if number == NAME_GROUPS_AT {
             super::name_groups::fill(&tx)?;
@@ -81,6 +82,16 @@ pub(super) fn migrate(conn: &mut Connection, database: &Path) -> Result<(), Stor
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.commit()?;
     }
+    Ok(())
+}
+
+/// Brings an empty database to an earlier format.
+#[cfg(test)]
+pub(super) fn to_format(conn: &mut Connection, version: i64) -> Result<(), StoreError> {
+    for step in &STEPS[..usize::try_from(version).unwrap_or(0)] {
+        conn.execute_batch(step)?;
+    }
+    conn.pragma_update(None, "user_version", version)?;
     Ok(())
 }
 
@@ -129,13 +140,13 @@ mod tests {
         assert_eq!(conn.query_row(counted, [], |row| row.get::<_, i64>(0)).expect("counted"), 3);
         let hash = "SELECT group_hash FROM resource WHERE file_id = 6";
         let hash: i64 = conn.query_row(hash, [], |row| row.get(0)).expect("hash");
-        assert_eq!(hash, crate::store::assets::group_hash(1, b"d", "e\u{301}t\u{e9}.xmp".as_bytes()));
+        assert_eq!(hash, crate::store::group_key::group_hash(1, b"d", "e\u{301}t\u{e9}.xmp".as_bytes()));
     }
 
     #[test]
     fn enum_checks_list_what_the_code_lists() {
         use crate::domain::accounting::Bin;
-        use crate::domain::asset::{Provenance, ResourceKind};
+        use crate::domain::asset::{DateDoubt, DateSource, Provenance, ResourceKind};
         use crate::domain::file::{ExcludeReason, FileStatus, Problem};
         use crate::domain::job::JobState;
         use crate::domain::record::RecordState;
@@ -156,6 +167,8 @@ mod tests {
             list("reason", reasons),
             list("kind", ResourceKind::ALL.map(ResourceKind::as_str).to_vec()),
             list("provenance", Provenance::ALL.map(Provenance::as_str).to_vec()),
+            list("date_source", DateSource::ALL.map(DateSource::as_str).to_vec()),
+            list("date_doubt", DateDoubt::ALL.map(DateDoubt::as_str).to_vec()),
             list("state", RecordState::ALL.map(RecordState::as_str).to_vec()),
             list("state", live),
             list("bin", Bin::ALL.map(Bin::as_str).to_vec()),

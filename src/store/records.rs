@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{StoreError, digest, digests, named, named_or_null, signed, unsigned};
 use super::writer::{Read, Write};
-use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
+use crate::domain::asset::{CapturedAt, DateSource, Provenance, ResourceKind};
 use crate::domain::hash::{Blake3, ContentHash, Digests};
 use crate::domain::ids::{ContentId, DestinationId, FileId, RecordId};
 use crate::domain::key;
@@ -135,14 +135,13 @@ impl RecordFacts {
 
 impl Read<'_> {
     fn need(&self, file: FileId) -> Result<Option<Need>, StoreError> {
-        // A picture's whole asset is foldered by its primary's date.
-        let sql = "SELECT f.content_id, f.size, r.kind, p.captured_ms, p.offset_minutes, p.provenance,
+        // A picture's whole asset is foldered by its date, which is its primary's or a sidecar's.
+        let sql = "SELECT f.content_id, f.size, r.kind, a.captured_ms, a.offset_minutes, a.date_source,
               s.path, f.dir, f.name, f.mtime_ns, a.primary_file_id, pf.content_id
             FROM file f JOIN source s ON s.id = f.source_id
             JOIN resource r ON r.file_id = f.id
             JOIN asset a ON a.id = r.asset_id
             JOIN file pf ON pf.id = a.primary_file_id
-            JOIN resource p ON p.file_id = a.primary_file_id
             WHERE f.id = ?1 AND f.status = 'ready'";
         let need = self.conn.prepare_cached(sql)?.query_row([file.0], |row| {
             let kind = named_or_null(row, 2, ResourceKind::parse)?.unwrap_or(ResourceKind::Photo);
@@ -159,7 +158,11 @@ impl Read<'_> {
                 size: unsigned(row, 1)?,
                 beside,
                 kind,
-                captured_at: captured(row, 3)?,
+                captured_at: CapturedAt {
+                    wall_ms: UnixMillis(row.get(3)?),
+                    offset_minutes: row.get(4)?,
+                    provenance: named(row, 5, DateSource::parse)?.provenance(),
+                },
                 origin_source: String::from_utf8_lossy(label).into_owned(),
                 origin_path: crate::domain::path::join(&dir, &name),
                 mtime_ns: row.get(9)?,

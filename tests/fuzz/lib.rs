@@ -21,10 +21,16 @@ pub mod domain;
 #[path = "."]
 pub mod media {
     //! Readers of pictures and clips; each module open, so that it can be called by itself.
+    #[path = "../../src/media/asf.rs"]
+    pub mod asf;
     #[path = "../../src/media/boxes.rs"]
     pub mod boxes;
     #[path = "../../src/media/bytes.rs"]
     pub mod bytes;
+    #[path = "../../src/media/capture.rs"]
+    pub mod capture;
+    #[path = "../../src/media/ciff.rs"]
+    pub mod ciff;
     #[path = "../../src/media/dates.rs"]
     pub mod dates;
     #[path = "../../src/media/facts.rs"]
@@ -39,8 +45,18 @@ pub mod media {
     pub mod headers;
     #[path = "../../src/media/heif.rs"]
     pub mod heif;
+    #[path = "../../src/media/inflate.rs"]
+    pub mod inflate;
+    #[path = "../../src/media/iptc.rs"]
+    pub mod iptc;
+    #[path = "../../src/media/jp2.rs"]
+    pub mod jp2;
     #[path = "../../src/media/jpeg.rs"]
     pub mod jpeg;
+    #[path = "../../src/media/jxl.rs"]
+    pub mod jxl;
+    #[path = "../../src/media/matroska.rs"]
+    pub mod matroska;
     #[path = "../../src/media/metadata.rs"]
     pub mod metadata;
     #[path = "../../src/media/movie.rs"]
@@ -49,14 +65,28 @@ pub mod media {
     pub mod name_date;
     #[path = "../../src/media/names.rs"]
     pub mod names;
+    #[path = "../../src/media/photoshop.rs"]
+    pub mod photoshop;
     #[path = "../../src/media/picture/mod.rs"]
     pub mod picture;
+    #[path = "../../src/media/png.rs"]
+    pub mod png;
+    #[path = "../../src/media/raw.rs"]
+    pub mod raw;
+    #[path = "../../src/media/riff.rs"]
+    pub mod riff;
     #[path = "../../src/media/sniff.rs"]
     pub mod sniff;
+    #[path = "../../src/media/takeout.rs"]
+    pub mod takeout;
     #[path = "../../src/media/thumb_cache.rs"]
     pub mod thumb_cache;
     #[path = "../../src/media/tiff.rs"]
     pub mod tiff;
+    #[path = "../../src/media/tiff_entry.rs"]
+    pub mod tiff_entry;
+    #[path = "../../src/media/transport.rs"]
+    pub mod transport;
     #[path = "../../src/media/xmp.rs"]
     pub mod xmp;
 }

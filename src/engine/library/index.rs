@@ -29,6 +29,8 @@ const MISSED_FILES_MAX: usize = 4_096;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pass {
     Describe,
+    /// Look again at a head that an earlier release read.
+    Refresh,
     Hash,
     Settle,
 }
@@ -144,6 +146,10 @@ impl Index {
         if self.describing > 0 {
             return Ok(None);
         }
+        // Before they are hashed, as the date decides on the order and on what is backed up first.
+        if let Some(piece) = self.cut(store.read(move |r| r.next_to_refresh(limit)).await?, u64::MAX) {
+            return Ok(Some((Pass::Refresh, piece)));
+        }
         let piece = self.cut(store.read(move |r| r.next_to_hash(limit)).await?, CHUNK_BYTES_MAX);
         Ok(piece.map(|piece| (Pass::Hash, piece)))
     }
@@ -171,10 +177,13 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
     let (source_files, reader) = (Arc::clone(&shared.deps.files), Arc::clone(&shared.deps.reader));
     let stop = Arc::clone(&shared.stop_reading);
     let digests = shared.digests();
+    let now = shared.deps.clock.now();
     let read = move || {
         let look = |file: FileToRead| {
             let looked = match pass {
-                Pass::Describe => reader::describe(source_files.as_ref(), reader.as_ref(), &file),
+                Pass::Describe | Pass::Refresh => {
+                    reader::describe(source_files.as_ref(), reader.as_ref(), &file, now)
+                }
                 Pass::Hash => {
                     let set = digests.of_size(file.stamp.size);
                     reader::digest(source_files.as_ref(), reader.as_ref(), &file, set, &stop)
@@ -193,7 +202,11 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
     let mut looks = Vec::with_capacity(read.len());
     let mut missed = Vec::new();
     for (file, looked) in read {
-        match found(looked, until) {
+        let found = match pass {
+            Pass::Refresh => refreshed(looked),
+            Pass::Describe | Pass::Hash | Pass::Settle => found(looked, until),
+        };
+        match found {
             Some(found) => looks.push(FileLook { file: file.id, stamp: file.stamp, found }),
             None => {
                 missed.push(file.id);
@@ -205,6 +218,21 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
     }
     let outcome = shared.commit(move |tx| tx.record_looks(&looks)).await.map(|_counted| ());
     Done { pass, files: ids, missed, outcome }
+}
+
+/// What another look at a head means for the store. Whatever is wrong now, or has changed, is for the
+/// usual looks to find: what is known stays.
+fn refreshed(looked: Looked) -> Option<Found> {
+    match looked {
+        Looked::Facts(facts) => Some(Found::Refreshed(Some(facts))),
+        Looked::Gone | Looked::Stopped => None,
+        Looked::Content(_)
+        | Looked::Excluded(_)
+        | Looked::Problem(..)
+        | Looked::Unseen(..)
+        | Looked::Changed(_)
+        | Looked::Same => Some(Found::Refreshed(None)),
+    }
 }
 
 /// What a look means for the store; none where the file was missed.

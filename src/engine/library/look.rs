@@ -257,9 +257,11 @@ impl Ground {
             after = last.id;
             let (source_files, reader) =
                 (Arc::clone(&self.shared.deps.files), Arc::clone(&self.shared.deps.reader));
-            let until = self.shared.deps.clock.now().plus(SETTLE);
+            let now = self.shared.deps.clock.now();
+            let until = now.plus(SETTLE);
             let look = move || {
-                let describe = |file| (file, reader::describe(source_files.as_ref(), reader.as_ref(), file));
+                let describe =
+                    |file| (file, reader::describe(source_files.as_ref(), reader.as_ref(), file, now));
                 let news = files.iter().map(describe).filter_map(|(file, looked)| {
                     let found = match looked {
                         Looked::Facts(facts) => Found::Facts(facts),

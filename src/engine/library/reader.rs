@@ -9,6 +9,7 @@ use crate::domain::file::{ExcludeReason, FileStamp, Problem};
 use crate::domain::hash::{DigestSet, Hashed};
 use crate::domain::media_type::MediaType;
 use crate::domain::path::{RelPath, join};
+use crate::domain::time::UnixMillis;
 use crate::media::facts::{self, Described};
 use crate::media::hash::{self, HashError};
 use crate::media::names::excluded_by_name;
@@ -25,12 +26,17 @@ pub trait Reader: Send + Sync {
     /// Whether a file's path alone leaves it out, and why.
     fn excluded_by_name(&self, path: &RelPath) -> Option<ExcludeReason>;
 
-    /// One bounded look at a file's head.
+    /// One bounded look at a file's head. `now` is this computer's time: a date after it is doubtful.
     ///
     /// # Errors
     /// Only when the disk cannot be read.
-    fn describe(&self, file: &mut dyn SourceFile, path: &RelPath, stamp: &FileStamp)
-    -> io::Result<Described>;
+    fn describe(
+        &self,
+        file: &mut dyn SourceFile,
+        path: &RelPath,
+        stamp: &FileStamp,
+        now: UnixMillis,
+    ) -> io::Result<Described>;
 
     /// The digests of all bytes: BLAKE3, and what `set` asks for.
     ///
@@ -58,8 +64,9 @@ impl Reader for MediaReader {
         file: &mut dyn SourceFile,
         path: &RelPath,
         stamp: &FileStamp,
+        now: UnixMillis,
     ) -> io::Result<Described> {
-        facts::describe(file, path, stamp)
+        facts::describe(file, path, stamp, now)
     }
 
     fn hash(
@@ -92,8 +99,13 @@ pub(super) enum Looked {
 }
 
 /// Looks at a file's head.
-pub(super) fn describe(files: &dyn SourceFiles, reader: &dyn Reader, file: &FileToRead) -> Looked {
-    guarded(files, file, |open| match reader.describe(open, &file.path, &file.stamp) {
+pub(super) fn describe(
+    files: &dyn SourceFiles,
+    reader: &dyn Reader,
+    file: &FileToRead,
+    now: UnixMillis,
+) -> Looked {
+    guarded(files, file, |open| match reader.describe(open, &file.path, &file.stamp, now) {
         Ok(Described::Facts(facts)) => Looked::Facts(Box::new(facts)),
         Ok(Described::Problem(problem)) => Looked::Problem(problem, String::new()),
         Ok(Described::Exclude(reason)) => Looked::Excluded(reason),

@@ -142,6 +142,36 @@ async fn a_kill_before_a_new_database_is_filled_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_release_that_reads_more_looks_again_and_sends_nothing_again() {
+    let mut world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    world.put("/photos/b.jpg", "b");
+    world.set_up().await;
+    world.settled().await;
+    let copies = world.copies();
+    world.stop().await;
+    let open = |path: std::path::PathBuf| {
+        let (clock, rng) = (Arc::new(SystemClock), Arc::new(SeededRng::new(1)));
+        Store::open(StoreOptions { path, clock, rng, executor: Executor::inline() }).expect("open").store
+    };
+    let path = world.dir.path().join("safelight.db");
+    let store = open(path.clone());
+    store.write(|tx| tx.set_all_outdated()).await.expect("outdated");
+    store.close().await;
+    world.put("/photos/c.jpg", "c");
+    world.start().await;
+    let snapshot = world.until("all safe", |s| s.destinations[0].safe == 3).await;
+    assert_eq!(snapshot.destinations[0].found, 3);
+    world.settled().await;
+    world.check_identity().await;
+    assert!(copies.iter().all(|copy| world.copies().contains(copy)));
+    assert_eq!(world.copies().len(), 3, "nothing was sent again");
+    world.stop().await;
+    let store = open(path);
+    assert!(!store.read(|r| r.has_outdated()).await.expect("read"), "all heads were read again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_understood_of_the_settings_is_kept() {
     let mut world = World::new().await;
     world.stop().await;

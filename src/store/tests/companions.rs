@@ -50,8 +50,8 @@ fn part(
         }
     };
     tx.conn.execute(
-        "INSERT INTO resource (file_id, asset_id, kind, media_type, is_mismatch, captured_ms, provenance, orientation, group_hash)
-         VALUES (?1, ?2, ?3, 'jpeg', 0, 5, 'metadata', 1, 0)",
+        "INSERT INTO resource (file_id, asset_id, kind, media_type, is_mismatch, captured_ms, provenance, orientation, group_hash, facts_version)
+         VALUES (?1, ?2, ?3, 'jpeg', 0, 5, 'metadata', 1, 0, 9)",
         params![file, asset, kind],
     )?;
     Ok((FileId(file), asset))

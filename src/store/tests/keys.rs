@@ -78,8 +78,8 @@ fn add_photo(tx: &Write<'_>, source: i64, number: u8, name: &[u8], captured_ms: 
     );
     let asset = tx.conn.last_insert_rowid();
     run(
-        "INSERT INTO resource (file_id, asset_id, kind, media_type, is_mismatch, captured_ms, provenance, orientation, group_hash)
-         VALUES (?1, ?2, 'photo', 'jpeg', 0, ?3, 'metadata', 1, 0)",
+        "INSERT INTO resource (file_id, asset_id, kind, media_type, is_mismatch, captured_ms, provenance, orientation, group_hash, facts_version)
+         VALUES (?1, ?2, 'photo', 'jpeg', 0, ?3, 'metadata', 1, 0, 9)",
         params![file, asset, captured_ms],
     );
     FileId(file)

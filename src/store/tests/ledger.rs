@@ -79,8 +79,8 @@ fn add_ready(tx: &Write<'_>, source: SourceId, name: u8, content: u8) -> Result<
         params![source.0, file, i64::from(name)],
     )?;
     tx.conn.execute(
-        "INSERT INTO resource (file_id, asset_id, kind, media_type, is_mismatch, captured_ms, provenance, orientation, group_hash)
-         VALUES (?1, ?2, 'photo', 'jpeg', 0, ?3, 'metadata', 1, 0)",
+        "INSERT INTO resource (file_id, asset_id, kind, media_type, is_mismatch, captured_ms, provenance, orientation, group_hash, facts_version)
+         VALUES (?1, ?2, 'photo', 'jpeg', 0, ?3, 'metadata', 1, 0, 9)",
         params![file, tx.conn.last_insert_rowid(), i64::from(name)],
     )?;
     Ok(FileId(file))

@@ -2,6 +2,7 @@
 
 mod audits;
 mod companions;
+mod dates;
 mod decisions;
 mod grouping;
 mod keys;

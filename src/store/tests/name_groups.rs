@@ -60,15 +60,15 @@ impl<'a> Scene<'a> {
         )?;
         conn.execute(
             "INSERT INTO resource (file_id, asset_id, kind, media_type, is_mismatch, captured_ms, provenance,
-               orientation, group_hash)
-             VALUES (?1, last_insert_rowid(), ?2, 'jpeg', 0, ?3, 'metadata', 1, 0)",
+               orientation, group_hash, facts_version)
+             VALUES (?1, last_insert_rowid(), ?2, 'jpeg', 0, ?3, 'metadata', 1, 0, 9)",
             params![file, kind, JANUARY_MS],
         )?;
         Ok(FileId(file))
     }
 
     fn set_captured(&self, file: FileId, captured_ms: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE resource SET captured_ms = ?2 WHERE file_id = ?1";
+        let sql = "UPDATE asset SET captured_ms = ?2 WHERE primary_file_id = ?1";
         self.tx.conn.execute(sql, params![file.0, captured_ms])?;
         Ok(())
     }

@@ -206,6 +206,7 @@ impl World {
         Some(Box::new(AssetDetails {
             row,
             captured_from: "metadata".to_owned(),
+            date_doubt: None,
             offset_minutes: Some(120),
             camera: Some("Fujifilm X-T5".to_owned()),
             resources,

@@ -6,7 +6,7 @@ use eframe::egui::{Label, RichText, ScrollArea, TextStyle, Ui};
 
 use crate::api::{AssetDetails, CopyDetails, ResourceDetails};
 use crate::domain::accounting::Bin;
-use crate::domain::asset::{Provenance, ResourceKind};
+use crate::domain::asset::{DateDoubt, DateSource, ResourceKind};
 use crate::ui::app::Env;
 use crate::ui::commands::{Command, Verb};
 use crate::ui::icons::Icon;
@@ -53,6 +53,11 @@ fn about(ui: &mut Ui, details: &AssetDetails) {
         when += &format!(" {}", words::utc_offset(offset));
     }
     fact(ui, "Taken", &when, date_source(&details.captured_from));
+    if let Some(doubt) = details.date_doubt.as_deref().map(date_doubt).filter(|doubt| !doubt.is_empty()) {
+        let note = widgets::note(ui, doubt);
+        ui.add(Label::new(note).wrap());
+        ui.add_space(space::S);
+    }
     if let Some(camera) = &details.camera {
         fact(ui, "Camera", camera, "");
     }
@@ -70,10 +75,21 @@ fn about(ui: &mut Ui, details: &AssetDetails) {
 
 /// Where a date comes from, as a person says it.
 fn date_source(name: &str) -> &'static str {
-    match Provenance::parse(name) {
-        Some(Provenance::Metadata) => "as the camera wrote it",
-        Some(Provenance::FileName) => "read from the file's name",
-        Some(Provenance::ModifiedTime) => "from when the file was last changed",
+    match DateSource::parse(name) {
+        Some(DateSource::Metadata) => "as the camera wrote it",
+        Some(DateSource::Sidecar) => "from the file beside it",
+        Some(DateSource::FileName) => "read from the file's name",
+        Some(DateSource::ModifiedTag) => "from when the picture was last edited",
+        Some(DateSource::ModifiedTime) => "from when the file was last changed",
+        None => "",
+    }
+}
+
+/// Why a date is not to be trusted, as a person says it.
+fn date_doubt(name: &str) -> &'static str {
+    match DateDoubt::parse(name) {
+        Some(DateDoubt::CameraDefault) => "Date is doubtful: the clock was probably never set",
+        Some(DateDoubt::Future) => "Date is doubtful: it is in the future",
         None => "",
     }
 }

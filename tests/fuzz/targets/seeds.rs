@@ -135,7 +135,71 @@ fn metadata() -> Vec<Vec<u8>> {
         with(13, psd),
         with(14, XMP.to_vec()),
         with(15, movie()),
+        with(0, resources()),
+        with(13, document()),
+        with(16, [b"\0\0\0\x0cJXL \r\n\x87\n".to_vec(), boxed(b"Exif", &[&[0; 4][..], &small.tiff()].concat())].concat()),
+        with(16, [b"\0\0\0\x0cJXL \r\n\x87\n".to_vec(), boxed(b"brob", b"xml \x8b\x01\x80text\x03")].concat()),
+        with(17, [boxed(b"jP  ", b"\r\n\x87\n"), boxed(b"uuid", &[b"JpgTiffExif->JP2", small.tiff().as_slice()].concat())].concat()),
+        with(19, canon_heap()),
+        with(20, minolta()),
+        with(22, avi()),
+        with(23, matroska()),
+        with(25, stream()),
+        with(26, br#"{"photoTakenTime":{"timestamp":"1060699034"}}"#.to_vec()),
     ]
+}
+
+/// A JPEG with IPTC records.
+fn resources() -> Vec<u8> {
+    let records = b"\x1c\x02\x37\0\x0819870304\x1c\x02\x3c\0\x0b101500+0200";
+    let resource = [&b"8BIM\x04\x04\0\0\0\0\0\x1d"[..], records, &[0]].concat();
+    let body = [&b"Photoshop 3.0\0"[..], &resource].concat();
+    let len = u16::try_from(body.len() + 2).unwrap_or(0).to_be_bytes();
+    [&b"\xff\xd8\xff\xed"[..], &len, &body, b"\xff\xd9"].concat()
+}
+
+fn document() -> Vec<u8> {
+    let resource = [&b"8BIM\x04\x24\0\0\0\0\0"[..], &[u8::try_from(XMP.len()).unwrap_or(0)], XMP].concat();
+    let len = u32::try_from(resource.len()).unwrap_or(0).to_be_bytes();
+    let head = b"8BPS\0\x01\0\0\0\0\0\0\0\x03\0\0\0\x20\0\0\0\x30\0\x08\0\x03\0\0\0\0";
+    [&head[..], &len, &resource].concat()
+}
+
+/// A CRW: a heap with one entry, the time.
+fn canon_heap() -> Vec<u8> {
+    let mut bytes = b"II\x1a\0\0\0HEAPCCDR".to_vec();
+    bytes.resize(26, 0);
+    bytes.extend(1_049_522_828_u32.to_le_bytes());
+    bytes.extend(b"\x01\0\x0e\x18\x04\0\0\0\0\0\0\0\x04\0\0\0");
+    bytes
+}
+
+fn minolta() -> Vec<u8> {
+    let tiff = Photo { width: 2, height: 2, has_preview: false, ..photo() }.tiff();
+    let len = u32::try_from(tiff.len()).unwrap_or(0);
+    [&b"\0MRM"[..], &(len + 8).to_be_bytes(), b"\0TTW", &len.to_be_bytes(), &tiff].concat()
+}
+
+fn avi() -> Vec<u8> {
+    let idit = b"IDIT\x1a\0\0\0MON SEP 10 20:52:00 2012\n\0";
+    let list = [&b"LIST\x26\0\0\0hdrl"[..], idit].concat();
+    [&b"RIFF\x32\0\0\0AVI "[..], &list].concat()
+}
+
+fn matroska() -> Vec<u8> {
+    let info = [&b"\x15\x49\xa9\x66\x8b\x44\x61\x88"[..], &450_000_000_000_000_000_i64.to_be_bytes()].concat();
+    [&b"\x1a\x45\xdf\xa3\x8b\x42\x82\x88matroska\x18\x53\x80\x67\x90"[..], &info].concat()
+}
+
+/// A transport stream with a camera's note.
+fn stream() -> Vec<u8> {
+    let note = b"\x17\xee\x8c\x60\xf8\x4d\x11\xd9\x8c\xd6\x08\0\x20\x0c\x9a\x66MDPM\x02\x18\x02\x20\x14\x07\x19\x05\x16\x03\x02";
+    let mut bytes = [&b"\x47\x50\x11\x10"[..], note].concat();
+    for packet in 1..5 {
+        bytes.resize(packet * 188, 0xff);
+        bytes.extend(b"\x47\0\0\x10");
+    }
+    bytes
 }
 
 fn pictures() -> Vec<Vec<u8>> {
