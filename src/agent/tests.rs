@@ -191,8 +191,9 @@ async fn a_waiting_request_holds_up_no_other() {
     let quick = end.calls.recv().await.expect("resume");
     quick.reply.send(Ok(Reply::Done)).expect("answer");
     assert_eq!(client.hear().await, Some(Frame::Reply { id: 2, outcome: Ok(Reply::Done) }));
-    slow.reply.send(Ok(Reply::Verified { checked: 3, failed: 0 })).expect("answer");
-    assert_eq!(client.answer(1).await, Ok(Reply::Verified { checked: 3, failed: 0 }));
+    let verified = Reply::Verified { checked: 3, failed: 0, unproven: 0, reasons: Vec::new() };
+    slow.reply.send(Ok(verified.clone())).expect("answer");
+    assert_eq!(client.answer(1).await, Ok(verified));
 }
 
 #[tokio::test(start_paused = true)]

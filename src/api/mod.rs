@@ -232,6 +232,12 @@ pub enum Request {
         /// Every copy, not those not proved lately.
         deep: bool,
     },
+    /// Unmounts a destination's removable disk and mounts it again, so that copies which only that proves
+    /// are verified. Done when it is mounted again; the verification goes on by itself.
+    Reconnect {
+        /// The destination.
+        id: i64,
+    },
     /// Copies files from a destination into a folder. Replies [`Reply::Restored`] when done.
     Restore {
         /// From here.
@@ -332,6 +338,12 @@ pub enum Reply {
         checked: u64,
         /// Copies that were not as they should be.
         failed: u64,
+        /// Copies that could not be proved now.
+        #[serde(default)]
+        unproven: u64,
+        /// Why not, and what would help: a sentence without a full stop for each destination.
+        #[serde(default)]
+        reasons: Vec<String>,
     },
     /// The restore's outcome.
     Restored {

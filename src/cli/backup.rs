@@ -10,13 +10,12 @@ use super::places::note_same_disk;
 use super::progress::Teller;
 use super::resolve::{Dest, destination, refuse_overlap, source_folder};
 use super::tally::{Outlook, Tally};
-use super::words::{path_text, unreadable_lines};
+use super::words::{lower_first, path_text, unreadable_lines};
 use crate::api::{
     BackupSwitch, DestinationState, ErrorKind, Reply, Request, Selection, Snapshot, SourceCondition,
     SourceState,
 };
 use crate::client::conversation::unexpected;
-use crate::domain::messages::lower_first;
 
 /// How long a destination may be unreachable before the command gives up.
 pub const UNREACHABLE_MAX: Duration = Duration::from_secs(60);
@@ -297,13 +296,6 @@ impl<'a> Watch<'a> {
         let Some(failure) = &saved.failure else {
             return Trouble::new(Exit::Destination, message).advise(advice);
         };
-        let is_unanswered = ["dns", "connect", "timeout", "tls"].contains(&failure.kind.as_str());
-        let message = match kind {
-            Some("credentials" | "forbidden" | "no_space") => message,
-            _ if is_unanswered => message,
-            // It answers, or its disk is there: only its own words say what is wrong.
-            _ => format!("{name} cannot be used now"),
-        };
         let message = format!("{message}: {}", lower_first(&failure.summary));
         let advice = format!("{}. Then run this again; what is copied stays", failure.advice);
         Trouble::new(Exit::Destination, message).advise(advice).explain([failure.details.as_str()])
@@ -342,6 +334,9 @@ impl<'a> Watch<'a> {
             out.json(&super::json::Finished::of(std::iter::once(saved), own()));
         } else {
             out.line(&tally.summary(&saved.name));
+        }
+        if tally.unproven > 0 {
+            out.lines_beside(saved.proof_advice.iter().map(|advice| format!("{advice}.")));
         }
         for source in own() {
             out.lines_beside(unreadable_lines(source));

@@ -20,26 +20,33 @@ pub fn verify(desk: &mut Desk, args: &VerifyArgs) -> Result<Exit, Trouble> {
     };
     let request = Request::Verify { destination, deep: args.deep };
     let reply = ask_telling(desk, ReadingKind::Verify, request)?;
-    let Reply::Verified { checked, failed } = reply else { return Err(unexpected(&reply).into()) };
+    let Reply::Verified { checked, failed, unproven, reasons } = reply else {
+        return Err(unexpected(&reply).into());
+    };
     if desk.out.style.is_json {
-        desk.out.json(&serde_json::json!({ "checked": checked, "failed": failed }));
-    } else if checked == 0 {
+        desk.out.json(&serde_json::json!({
+            "checked": checked, "failed": failed, "unproven": unproven, "reasons": reasons,
+        }));
+    } else if checked + unproven == 0 {
         desk.out.line("No copy is due to be compared; --deep compares all");
-    } else {
+    } else if checked > 0 {
         desk.out.line(&format!(
             "{} compared, {} as they should be",
             files(checked),
             count(checked - failed.min(checked))
         ));
     }
-    if failed == 0 {
-        return Ok(Exit::Fine);
+    if failed > 0 {
+        desk.out.trouble(
+            &Trouble::new(Exit::Attention, format!("{} not as they should be", files(failed)))
+                .advise("They are no longer counted as safe and are copied again; check the destination"),
+        );
     }
-    desk.out.trouble(
-        &Trouble::new(Exit::Attention, format!("{} not as they should be", files(failed)))
-            .advise("They are no longer counted as safe and are copied again; check the destination"),
-    );
-    Ok(Exit::Attention)
+    if unproven > 0 {
+        let message = format!("{} could not be verified", files(unproven));
+        desk.out.trouble(&Trouble::new(Exit::Attention, message).explain(reasons));
+    }
+    Ok(if failed + unproven == 0 { Exit::Fine } else { Exit::Attention })
 }
 
 /// Asks, and tells how far it is until the answer comes.

@@ -57,6 +57,8 @@ pub struct Destination<'a> {
     wait_reason: Option<&'a WaitText>,
     failure: Option<Failure<'a>>,
     same_disk: bool,
+    proof_need: Option<&'a str>,
+    proof_advice: Option<&'a str>,
 }
 
 impl<'a> Status<'a> {
@@ -113,6 +115,8 @@ impl<'a> Destination<'a> {
             wait_reason: d.wait_reason.as_ref(),
             failure: d.failure.as_ref().map(Failure::of),
             same_disk: d.same_disk,
+            proof_need: d.proof_need.as_deref(),
+            proof_advice: d.proof_advice.as_deref(),
         }
     }
 }

@@ -101,6 +101,7 @@ pub fn destination_lines(destination: &DestinationState) -> Vec<String> {
     ];
     let others = others.into_iter().filter(|(number, _)| *number > 0);
     lines.extend(others.map(|(number, what)| format!("    {} {what}", count(number))));
+    lines.extend(d.proof_advice.iter().map(|advice| format!("    {advice}")));
     if let Some(reason) = &d.wait_reason {
         let until = reason.until.as_ref().map(|until| format!(" (until {until})")).unwrap_or_default();
         lines.push(format!("    {}{until}", reason.summary));

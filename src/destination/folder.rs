@@ -32,7 +32,7 @@ pub use real::RealFs;
 use super::manifest::Collected;
 use super::marker::Marker;
 use super::turns::{DirSyncs, Turns};
-use super::{Abilities, BoxFuture, Destination, Item, ReadBack, Sent, Transfer};
+use super::{Abilities, Attachment, BoxFuture, Destination, Item, ReadBack, Sent, Transfer};
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
 use crate::base::rng::SharedRng;
@@ -291,6 +291,10 @@ impl Destination for Folder {
         transfer: &'a Transfer,
     ) -> BoxFuture<'a, Result<Evidence, Failure>> {
         Box::pin(prove::prove(&self.0, item, receipt, transfer))
+    }
+
+    fn attachment(&self) -> BoxFuture<'_, Result<Option<Attachment>, Failure>> {
+        Box::pin(prove::attachment(&self.0))
     }
 
     fn read<'a>(&'a self, key: &'a str, _receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {

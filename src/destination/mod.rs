@@ -38,7 +38,7 @@ use crate::domain::file::FileStamp;
 use crate::domain::hash::{ContentHash, Digests};
 use crate::domain::ids::RecordId;
 use crate::domain::record::Evidence;
-pub use crate::domain::transfer::{Abilities, Checkpoint, NamedCopy, Phase};
+pub use crate::domain::transfer::{Abilities, Attachment, Checkpoint, NamedCopy, Phase};
 
 /// A boxed future, which keeps the trait object-safe.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -236,6 +236,15 @@ pub trait Destination: Send + Sync {
         receipt: &'a str,
         transfer: &'a Transfer,
     ) -> BoxFuture<'a, Result<Evidence, Failure>>;
+
+    /// How it is attached now, where copies can be proved only after it was attached anew; `None` where
+    /// they can be proved at any time, or never.
+    ///
+    /// # Errors
+    /// A failure whose reach is the destination.
+    fn attachment(&self) -> BoxFuture<'_, Result<Option<Attachment>, Failure>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// Opens the copy under `key` for reading. `receipt` is what the send gave for it, empty where
     /// that is not known any more; kinds whose server names the copies find them by it.

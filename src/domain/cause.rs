@@ -56,6 +56,8 @@ pub enum Cause {
     PasswordMissing,
     /// The disk or folder can be read, but not written.
     ReadOnly,
+    /// The disk's file system takes no file of this size, as FAT32 with 4 GB.
+    FileSizeLimit,
     /// The folder's permissions keep this user from writing there.
     FolderPermission,
     /// The destination keeps no files of this kind beside a picture.
@@ -66,7 +68,7 @@ pub enum Cause {
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Trashed,
         Self::SignInPage,
         Self::WebPage,
@@ -91,6 +93,7 @@ impl Cause {
         Self::KeyringMissing,
         Self::PasswordMissing,
         Self::ReadOnly,
+        Self::FileSizeLimit,
         Self::FolderPermission,
         Self::SidecarKind,
         Self::SidecarLate,
@@ -123,6 +126,7 @@ impl Cause {
             Self::KeyringMissing => "keyring_missing",
             Self::PasswordMissing => "password_missing",
             Self::ReadOnly => "read_only",
+            Self::FileSizeLimit => "file_size_limit",
             Self::FolderPermission => "folder_permission",
             Self::SidecarKind => "sidecar_kind",
             Self::SidecarLate => "sidecar_late",
@@ -260,6 +264,11 @@ impl Cause {
                 "The disk that holds the backup is read-only",
                 "Check its lock switch, or have it checked for errors and connect it again",
                 ConnectDisk,
+            ),
+            Self::FileSizeLimit => message(
+                "The file is too large for the way the backup disk is formatted",
+                "FAT32 takes files up to 4 GB; back it up to another disk, format this one as exFAT, or leave the file out",
+                OpenDestination,
             ),
             Self::FolderPermission => message(
                 "You do not have permission to write to this folder",

@@ -127,6 +127,48 @@ impl ProofMethod {
     }
 }
 
+/// What must happen before copies can be proved at a destination that cannot prove them at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProofNeed {
+    /// Its disk must be detached and attached again: a program between the file system and the disk reads
+    /// through the disk's page cache, which nothing else empties for certain.
+    Reconnect,
+    /// The computer must start anew: what is cached lies where a remount does not empty it.
+    Restart,
+    /// Nothing helps: the program behind the mount keeps copies of its own on this computer.
+    Never,
+}
+
+impl ProofNeed {
+    /// All needs.
+    pub const ALL: [Self; 3] = [Self::Reconnect, Self::Restart, Self::Never];
+
+    /// The need's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reconnect => "reconnect",
+            Self::Restart => "restart",
+            Self::Never => "never",
+        }
+    }
+
+    /// The need with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|need| need.as_str() == text)
+    }
+
+    /// What the person is told to do: a sentence without a full stop.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Reconnect => "Unplug the disk and plug it in again, so that the copies can be verified",
+            Self::Restart => "Restart the computer, so that the copies can be verified",
+            Self::Never => {
+                "Copies on this drive cannot be verified, because its program keeps a cache; back up to another place as well"
+            }
+        }
+    }
+}
+
 /// What a destination has shown of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {

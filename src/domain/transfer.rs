@@ -6,6 +6,7 @@
 
 use super::asset::CapturedAt;
 use super::hash::{ContentHash, DigestKind, DigestSet};
+use super::record::ProofNeed;
 use super::target::DestinationKind;
 use super::time::UnixMillis;
 
@@ -25,6 +26,8 @@ pub struct Abilities {
     pub case_sensitive: bool,
     /// How a copy is proved: a [`super::record::ProofMethod`]'s stable name, or `none`.
     pub proof: String,
+    /// What must happen before copies can be proved, where that cannot be done at once.
+    pub proof_need: Option<ProofNeed>,
     /// The modification time of the original is kept.
     pub keeps_mtime: bool,
     /// The most transfers that help at once.
@@ -80,6 +83,7 @@ impl Default for Abilities {
             no_replace: false,
             case_sensitive: false,
             proof: "none".to_owned(),
+            proof_need: None,
             keeps_mtime: false,
             concurrent_max: 1,
             name_len_max: 255,
@@ -89,6 +93,15 @@ impl Default for Abilities {
             findings: String::new(),
         }
     }
+}
+
+/// How a destination is attached now, where copies can be proved only after it was attached anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// What a copy that is written now gets as its receipt: it can be proved once this is another.
+    pub session: String,
+    /// What must happen until then.
+    pub need: ProofNeed,
 }
 
 /// How far a transfer has come, committed before the effect it names.

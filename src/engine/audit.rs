@@ -11,12 +11,12 @@ use super::reading::Reading;
 use super::transfer::patience;
 use crate::base::mutant::{self, Mutant};
 use crate::destination::{
-    BoxFuture, Checkpoint, Item, NamedCopy, SaveCheckpoint, SharedDestination, Transfer,
+    Attachment, BoxFuture, Checkpoint, Item, NamedCopy, SaveCheckpoint, SharedDestination, Transfer,
 };
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::file::FileStamp;
 use crate::domain::ids::{DestinationId, RecordId};
-use crate::domain::record::{Evidence, ProofMethod};
+use crate::domain::record::{Evidence, ProofMethod, ProofNeed};
 use crate::store::{AuditPlace, AuditedCopy, RecordFacts, Store, StoreError};
 
 /// Copies read from the ledger at once.
@@ -33,6 +33,19 @@ pub(super) struct Audit {
     pub checked: u64,
     /// Copies that were missing or different, and are sent again.
     pub failed: u64,
+    /// Copies that could not be proved.
+    pub unproven: u64,
+}
+
+/// What is known of a copy after it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compared {
+    /// It is what it should be.
+    Proved,
+    /// It is missing or different, and is sent again.
+    Bad,
+    /// Nothing could be proved now.
+    Unproven,
 }
 
 /// An audit leaves no checkpoint: it can begin anew at any time.
@@ -70,7 +83,6 @@ fn is_bad_copy(failure: &Failure) -> bool {
 
 /// Compares one copy and writes what it found into the ledger, unless the record's copy is another by
 /// then: two audits may read one copy at once, and what the first finds makes the second's news stale.
-/// Says whether the copy is good.
 ///
 /// # Errors
 /// A failure that says nothing about the copy: the destination cannot be used, or the store, or it was
@@ -82,9 +94,9 @@ pub(super) async fn compare(
     copy: &RecordFacts,
     is_deep: bool,
     cancel: &CancellationToken,
-) -> Result<bool, Failure> {
+) -> Result<Compared, Failure> {
     let Some(key) = copy.key.clone() else {
-        return Ok(true);
+        return Ok(Compared::Proved);
     };
     let receipt = copy.receipt.clone().unwrap_or_default();
     let item = item_of(copy, key.clone());
@@ -97,7 +109,7 @@ pub(super) async fn compare(
         let read = AuditedCopy { record: copy.id, key, receipt };
         let evidence = Evidence::Verified { method: ProofMethod::ReadBack, at: deps.clock.now() };
         store.write(move |tx| tx.set_audit_evidence(&read, evidence)).await.ok();
-        return Ok(true);
+        return Ok(Compared::Proved);
     }
     let proved = timeout(patience(copy.content.size), destination.prove(&item, &receipt, &transfer)).await;
     let proved = proved.unwrap_or_else(|_late| {
@@ -109,14 +121,18 @@ pub(super) async fn compare(
         Ok(evidence) => {
             // A copy that was proved once is not demoted because today's reading proves less.
             if matches!(evidence, Evidence::Accepted) {
-                return Ok(true);
+                return Ok(Compared::Unproven);
             }
-            store.write(move |tx| tx.set_audit_evidence(&read, evidence)).await.map(|_is_same| true)
+            store
+                .write(move |tx| tx.set_audit_evidence(&read, evidence))
+                .await
+                .map(|_is_same| Compared::Proved)
         }
         Err(failure) if failure.reach != Reach::Resource => return Err(failure),
         Err(failure) if is_bad_copy(&failure) => {
             tracing::warn!(%record, kind = failure.kind.as_str(), "a copy is not as it should be");
-            store.write(move |tx| tx.set_copy_bad(&read)).await.map(|is_same| !is_same)
+            let written = store.write(move |tx| tx.set_copy_bad(&read)).await;
+            written.map(|is_same| if is_same { Compared::Bad } else { Compared::Proved })
         }
         Err(failure) => return Err(failure),
     };
@@ -133,6 +149,12 @@ pub(super) async fn prove_unproven(
     cancel: &CancellationToken,
 ) -> bool {
     let (mut after, mut is_done) = (RecordId(0), true);
+    let Ok(attachment) = destination.attachment().await else {
+        return false;
+    };
+    if attachment.as_ref().is_some_and(|attachment| attachment.need == ProofNeed::Never) {
+        return true;
+    }
     while !cancel.is_cancelled() {
         let Ok(page) = store.read(move |r| r.unproven_copies(id, after, PAGE_COPIES_MAX)).await else {
             return false;
@@ -145,6 +167,11 @@ pub(super) async fn prove_unproven(
             if cancel.is_cancelled() {
                 return false;
             }
+            if let Some(attachment) = &attachment
+                && waits_for_another(store, copy, attachment).await
+            {
+                continue;
+            }
             match compare(deps, store, destination, copy, false, cancel).await {
                 Ok(_known) => {}
                 // One copy that cannot be read keeps nobody else from being proved.
@@ -154,6 +181,23 @@ pub(super) async fn prove_unproven(
         }
     }
     false
+}
+
+/// Whether a copy can only be proved once the destination is attached anew. One that nobody knows the
+/// writing of, as after a lost ledger, was written by now.
+async fn waits_for_another(store: &Store, copy: &RecordFacts, attachment: &Attachment) -> bool {
+    match (&copy.receipt, &copy.key) {
+        (Some(receipt), _) if !receipt.is_empty() => *receipt == attachment.session,
+        (receipt, Some(key)) => {
+            let (receipt, session) = (receipt.clone().unwrap_or_default(), attachment.session.clone());
+            let seen = AuditedCopy { record: copy.id, key: key.clone(), receipt };
+            if let Err(error) = store.write(move |tx| tx.set_receipt(&seen, &session)).await {
+                tracing::debug!(%error, "when a copy was seen first is not known");
+            }
+            true
+        }
+        (_, None) => true,
+    }
 }
 
 /// What is to be audited, and who is told how far that is.
@@ -185,7 +229,7 @@ pub(super) async fn verify(
     reading.begin(id, total.min(share), (share >= total).then_some(bytes));
     let (mut audit, mut unread) = (Audit::default(), None);
     let mut after = AuditPlace::START;
-    while audit.checked < share && !cancel.is_cancelled() {
+    while audit.checked + audit.unproven < share && !cancel.is_cancelled() {
         let now = deps.clock.now();
         let page = store
             .read(move |r| r.copies_by_proof(id, (began, now), after, PAGE_COPIES_MAX))
@@ -195,7 +239,7 @@ pub(super) async fn verify(
             break;
         };
         after = *place;
-        let due = usize::try_from(share - audit.checked).unwrap_or(usize::MAX);
+        let due = usize::try_from(share - audit.checked - audit.unproven).unwrap_or(usize::MAX);
         let mut compared = stream::iter(page.into_iter().take(due))
             .take_until(Box::pin(cancel.cancelled()))
             .map(|(_, copy)| async move {
@@ -206,12 +250,16 @@ pub(super) async fn verify(
             })
             .buffer_unordered(width as usize);
         while let Some(outcome) = compared.next().await {
-            audit.checked += 1;
             match outcome {
-                Ok(is_good) => audit.failed += u64::from(!is_good),
+                Ok(Compared::Unproven) => {
+                    audit.unproven += 1;
+                    continue;
+                }
+                Ok(compared) => audit.failed += u64::from(compared == Compared::Bad),
                 Err(failure) if failure.reach == Reach::Resource => unread = Some(failure),
                 Err(failure) => return Err(failure),
             }
+            audit.checked += 1;
         }
     }
     if let Some(failure) = unread {

@@ -9,6 +9,7 @@ use super::handle::Call;
 use super::places::{Resolved, Wanted};
 use super::reclaim;
 use super::removals::Turn;
+use super::report::report;
 use super::runner::Runner;
 use super::secrets::Entered;
 use super::setup;
@@ -98,6 +99,7 @@ impl Supervisor {
             }
             Request::RestoreFromTrash(selection) => return self.spawn_reclaim(selection, reply),
             Request::Verify { destination, deep } => return self.spawn_verify(destination, deep, reply),
+            Request::Reconnect { id } => return self.spawn_reconnect(DestinationId(id), reply),
             Request::Restore { destination, into, layout, only } => {
                 let layout = match layout {
                     api::RestoreLayout::Dates => RestoreLayout::Dates,
@@ -165,6 +167,7 @@ impl Supervisor {
             | Request::AddDestination { .. }
             | Request::RestoreFromTrash(_)
             | Request::Verify { .. }
+            | Request::Reconnect { .. }
             | Request::Restore { .. } => {
                 Err(ApiError::new(ErrorKind::Internal, "this request is answered elsewhere"))
             }
@@ -345,7 +348,7 @@ impl Supervisor {
                 Ok(()) => deps.connect.test(&address).await,
                 Err(failure) => Err(failure),
             };
-            reply.send(Ok(Reply::Tested(setup::report(tested)))).ok();
+            reply.send(Ok(Reply::Tested(report(tested)))).ok();
             TaskEnd::Answered
         });
     }

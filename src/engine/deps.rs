@@ -12,12 +12,14 @@ use crate::base::executor::Executor;
 use crate::base::files::{RealFiles, SharedFiles};
 use crate::base::rng::{SharedRng, SystemRng};
 use crate::base::waker::Waker;
+use crate::destination::BoxFuture;
 use crate::destination::connect::{Connect, Connector};
 use crate::destination::credentials::Vault;
 use crate::destination::http::{Bucket, Client, Settings};
 use crate::domain::gate::Conditions;
 use crate::extension::{BuiltIns, MakeExtension};
 use crate::platform::keyring::Keyring;
+use crate::platform::udisks::{self, Bus, RemountError};
 use crate::platform::{conditions, disks, mounts, resume};
 
 /// Finds the mount that a path is on.
@@ -25,6 +27,9 @@ pub type MountOf = Arc<dyn Fn(&Path) -> Option<String> + Send + Sync>;
 
 /// Finds the physical disk that a path is on; see [`disks::disk_of`].
 pub type DiskOf = Arc<dyn Fn(&Path) -> Option<String> + Send + Sync>;
+
+/// Unmounts and mounts the disk that a path is on; see [`udisks::remount`].
+pub type Remount = Arc<dyn Fn(PathBuf) -> BoxFuture<'static, Result<(), RemountError>> + Send + Sync>;
 
 /// The engine's dependencies.
 #[derive(Clone)]
@@ -55,6 +60,8 @@ pub struct Deps {
     pub mount_of: MountOf,
     /// The one disk that a path is on; none where that is not known. Blocks.
     pub disk_of: DiskOf,
+    /// Unmounts and mounts the removable disk that a path is on.
+    pub remount: Remount,
     /// What the computer is like; heard whenever it changes.
     pub conditions: watch::Receiver<Conditions>,
     /// Makes the policies of destinations.
@@ -117,6 +124,7 @@ impl Deps {
             mounts_changed,
             mount_of: Arc::new(mounts::mount_of),
             disk_of: Arc::new(disks::disk_of),
+            remount: Arc::new(|path| Box::pin(async move { udisks::remount(&Bus::default(), &path).await })),
             conditions: conditions::watch(Waker::new(move || tell.notify_one())),
             sleeping,
             extensions: Arc::new(BuiltIns),

@@ -197,7 +197,7 @@ impl Supervisor {
         let gate = self.gates.closed(is_local(&runner.row), now).cloned();
         self.is_dirty |= gate != runner.gate;
         runner.gate = gate;
-        let may = is_working && runner.row.is_enabled && runner.gate.is_none();
+        let may = is_working && runner.row.is_enabled && runner.gate.is_none() && !runner.is_reconnecting;
         if may && runner.is_held {
             runner.checked_until = None;
             runner.may_start = true;

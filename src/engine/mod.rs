@@ -5,6 +5,7 @@
 
 mod audit;
 mod calls;
+mod checks;
 mod deps;
 mod digests;
 mod gates;
@@ -22,7 +23,9 @@ mod publish;
 mod queries;
 mod reading;
 mod reclaim;
+mod reconnect;
 mod removals;
+mod report;
 mod restore;
 mod runner;
 mod secrets;
@@ -32,7 +35,7 @@ mod supervisor;
 mod tasks;
 mod transfer;
 
-pub use deps::{Deps, DiskOf, MountOf};
+pub use deps::{Deps, DiskOf, MountOf, Remount};
 pub use handle::{Call, EngineEnd, Handle, channel};
 pub use start::{DATABASE_NAME, StartError, start};
 

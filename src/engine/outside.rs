@@ -34,6 +34,7 @@ impl Supervisor {
             if mount != runner.mount {
                 runner.mount = mount;
                 (runner.must_check, runner.checked_until) = (true, None);
+                runner.may_prove |= runner.attachment.is_some();
                 moved.push(runner.id());
             }
         }

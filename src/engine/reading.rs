@@ -19,6 +19,7 @@ use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::DestinationId;
 use crate::domain::restore_plan::RestoreLayout;
+use crate::store::DestinationRow;
 
 /// Checks and restores at once; more are refused.
 pub(super) const READINGS_MAX: usize = 8;
@@ -124,34 +125,44 @@ type Waiting = oneshot::Sender<Outcome>;
 
 impl Supervisor {
     pub(super) fn spawn_verify(&mut self, only: Option<i64>, is_deep: bool, reply: Waiting) {
-        let chosen: Vec<(DestinationId, u32, Result<SharedDestination, Failure>)> = self
+        let chosen: Vec<Arc<DestinationRow>> = self
             .runners
             .values()
             .filter(|runner| only.is_none_or(|id| runner.id().0 == id))
-            .map(|runner| (runner.id(), runner.width(), runner.destination.clone()))
+            .map(|runner| Arc::clone(&runner.row))
+            .collect();
+        let open: Vec<(u32, Result<SharedDestination, Failure>)> = chosen
+            .iter()
+            .filter_map(|row| self.runners.get(&row.id))
+            .map(|runner| (runner.width(), runner.destination.clone()))
             .collect();
         let (deps, store) = (self.deps.clone(), self.store.clone());
         self.spawn_reading(ReadingKind::Verify, reply, |reading, cancel| async move {
-            let mut all = audit::Audit::default();
+            let (mut all, mut reasons) = (audit::Audit::default(), Vec::new());
             let mut outcome = Ok(());
-            for (id, width, destination) in chosen {
-                let audited = audit::Audited { id, is_deep, width, reading: &reading };
-                let checked = match destination {
-                    Ok(destination) => audit::verify(&deps, &store, &destination, &audited, &cancel).await,
-                    Err(failure) => Err(failure),
+            for (row, (width, destination)) in chosen.into_iter().zip(open) {
+                let audited = audit::Audited { id: row.id, is_deep, width, reading: &reading };
+                let checked = match &destination {
+                    Ok(destination) => audit::verify(&deps, &store, destination, &audited, &cancel).await,
+                    Err(failure) => Err(failure.clone()),
                 };
-                match checked {
-                    Ok(found) => {
+                match (checked, destination) {
+                    (Ok(found), destination) => {
                         all.checked += found.checked;
                         all.failed += found.failed;
+                        all.unproven += found.unproven;
+                        if let (true, Ok(destination)) = (found.unproven > 0, destination) {
+                            reasons.push(why_unproven(&row.name, &destination).await);
+                        }
                     }
-                    Err(failure) => outcome = Err(refused(&failure)),
+                    (Err(failure), _) => outcome = Err(refused(&failure)),
                 }
             }
             if cancel.is_cancelled() {
                 return Err(ApiError::new(ErrorKind::Unavailable, "Safelight is stopping"));
             }
-            outcome.map(|()| Reply::Verified { checked: all.checked, failed: all.failed })
+            let audit::Audit { checked, failed, unproven } = all;
+            outcome.map(|()| Reply::Verified { checked, failed, unproven, reasons })
         });
     }
 
@@ -213,6 +224,14 @@ impl Supervisor {
             reply.send(outcome).ok();
             TaskEnd::WantedAgain
         });
+    }
+}
+
+/// Why copies at a destination could not be proved, and what would help.
+async fn why_unproven(name: &str, destination: &SharedDestination) -> String {
+    match destination.attachment().await {
+        Ok(Some(attachment)) => format!("{name}: {}", attachment.need.advice()),
+        _ => format!("{name} offers no way to prove what it holds"),
     }
 }
 

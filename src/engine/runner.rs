@@ -10,12 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Stillness;
 use super::transfer::Watch;
-use crate::api::{FailureText, WaitText};
+use crate::api::FailureText;
 use crate::base::mutant::{self, Mutant};
-use crate::destination::SharedDestination;
+use crate::destination::{Attachment, SharedDestination};
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 use crate::domain::ids::{DestinationId, JobId, RecordId};
+use crate::domain::record::ProofNeed;
+use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
 use crate::domain::wait::WaitReason;
 use crate::extension::Extension;
@@ -90,6 +92,11 @@ pub(super) struct Runner {
     pub checked_until: Option<Instant>,
     /// It is to be checked even where nothing waits for it.
     pub must_check: bool,
+    /// How it was attached when it was checked last, where copies can be proved only after it was attached
+    /// anew.
+    pub attachment: Option<Attachment>,
+    /// Its disk is being unmounted and mounted again; nothing is done there until that is over.
+    pub is_reconnecting: bool,
     /// The mount that its folder was seen on last.
     pub mount: Option<String>,
     /// Registered jobs may be waiting for a start.
@@ -122,6 +129,9 @@ pub(super) struct Runner {
 
 impl Runner {
     pub fn new(row: DestinationRow, destination: Result<SharedDestination, Failure>, now: Instant) -> Self {
+        let is_unsaid = row.kind == DestinationKind::Folder
+            && row.abilities.proof == "none"
+            && row.abilities.proof_need.is_none();
         let needs_adoption = !row.is_adopted && !mutant::is(Mutant::SkipsAdoption);
         Self {
             row: Arc::new(row),
@@ -137,7 +147,10 @@ impl Runner {
             not_before: None,
             is_checking: false,
             checked_until: None,
-            must_check: false,
+            // What an earlier release noted does not say what would help.
+            must_check: is_unsaid,
+            attachment: None,
+            is_reconnecting: false,
             mount: None,
             may_start: true,
             ended: 0,
@@ -219,19 +232,25 @@ impl Runner {
         self.process_by(now);
     }
 
+    /// What must happen before copies can be proved; none where that can be done at any time.
+    pub fn proof_need(&self) -> Option<ProofNeed> {
+        self.attachment.as_ref().map(|attachment| attachment.need).or(self.row.abilities.proof_need)
+    }
+
     /// Whether there is nothing more urgent than looking at copies that are there.
     pub fn may_audit(&self) -> bool {
-        let is_usable = self.row.lost.is_none() && self.row.abilities.proof != "none";
-        is_usable && !self.is_auditing && self.is_idle()
+        self.can_prove() && self.row.lost.is_none() && !self.is_auditing && self.is_idle()
+    }
+
+    /// Whether copies can be proved here at all, at least those of another time.
+    fn can_prove(&self) -> bool {
+        self.row.abilities.proof != "none" || self.row.kind == DestinationKind::Folder
     }
 
     /// Whether copies without proof are being read back, or will be as soon as nothing more urgent is to
     /// be done.
     pub fn is_verifying(&self) -> bool {
-        let may_be_read = self.row.lost.is_none()
-            && !self.is_held
-            && self.row.is_enabled
-            && self.row.abilities.proof != "none";
+        let may_be_read = self.row.lost.is_none() && !self.is_held && self.row.is_enabled && self.can_prove();
         may_be_read && (self.is_auditing || self.may_prove)
     }
 
@@ -286,16 +305,6 @@ impl Runner {
         let idle = || self.not_before.filter(|_| self.running.is_empty());
         lost.or_else(|| idle().map(|(_, until)| WaitReason::BackOff { until }))
             .or_else(|| self.stillness.is_silent().then_some(WaitReason::Silent))
-    }
-
-    /// A reason to wait in words: those of the failure that it comes from, where it comes from one.
-    pub fn wait_text(&self, reason: &WaitReason) -> WaitText {
-        let lost = self.row.lost.as_ref();
-        match (&self.destination, lost) {
-            (Err(failure), _) => WaitText::because(reason, failure.kind, failure.cause),
-            (Ok(_), Some(lost)) => WaitText::because(reason, lost.kind, lost.cause),
-            (Ok(_), None) => WaitText::from(reason),
-        }
     }
 
     /// Bytes sent by each transfer under way.

@@ -10,20 +10,18 @@ use super::calls::{Outcome, Prepared, bytes_of, internal, refused, usage};
 use super::outside::mount_of;
 use super::places::{Resolved, trimmed};
 use super::queries::Context;
+use super::report::report;
 use super::runner::{Runner, job_limit};
 use super::secrets::Entered;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
-use crate::api::{ApiError, ErrorKind, PathText, Reply, TestReport};
+use crate::api::{ApiError, ErrorKind, PathText, Reply};
 use crate::base::files::path_bytes;
 use crate::base::mutant::{self, Mutant};
-use crate::destination::Abilities;
 use crate::destination::address::canonical;
 use crate::destination::connect::Address;
-use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::messages::SAME_DISK;
-use crate::domain::record::ProofMethod;
 use crate::domain::target::{DestinationKind, NAME_LEN_MAX, Target, is_valid_name};
 use crate::store::{DestinationRow, NewDestination, QueueContext};
 
@@ -41,51 +39,6 @@ pub(super) fn address_of(row: &DestinationRow) -> Address {
         abilities: Some(row.abilities.clone()),
         ..Address::new(row.kind, row.address.clone())
     }
-}
-
-/// A test's outcome in a person's words.
-pub(super) fn report(tested: Result<(Abilities, Option<u64>), Failure>) -> TestReport {
-    match tested {
-        Ok((abilities, free_bytes)) => TestReport {
-            is_usable: true,
-            summary: "This place can be used".to_owned(),
-            details: describe(&abilities),
-            free_bytes,
-            warnings: Vec::new(),
-        },
-        Err(failure) => {
-            let message = crate::domain::messages::describe_failure(&failure);
-            TestReport {
-                is_usable: false,
-                summary: message.summary.to_owned(),
-                details: vec![message.advice.to_owned(), failure.details],
-                free_bytes: None,
-                warnings: Vec::new(),
-            }
-        }
-    }
-}
-
-fn describe(abilities: &Abilities) -> Vec<String> {
-    let proof = match ProofMethod::parse(&abilities.proof) {
-        Some(method) => format!("Copies are {}", method.sentence()),
-        None => "Copies cannot be proved here: they stay unproven until they can be read back".to_owned(),
-    };
-    let resume = if abilities.can_resume {
-        "An interrupted copy goes on where it was"
-    } else {
-        "An interrupted copy starts again"
-    };
-    let replace = if abilities.no_replace {
-        "Nothing there is ever replaced"
-    } else {
-        "Names carry a part of the checksum, so that nothing is replaced"
-    };
-    let mut lines = vec![proof, resume.to_owned(), replace.to_owned()];
-    if !abilities.note.is_empty() {
-        lines.push(abilities.note.clone());
-    }
-    lines
 }
 
 /// Whether one path is the other or below it.

@@ -17,7 +17,7 @@ use super::policy::Processed;
 use super::supervisor::Supervisor;
 use super::transfer::Ended;
 use crate::base::rng::SharedRng;
-use crate::destination::{SharedDestination, manifest};
+use crate::destination::{Attachment, SharedDestination, manifest};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
 use crate::domain::key;
@@ -51,13 +51,15 @@ pub(super) enum TaskEnd {
     /// A call of an extension.
     Processed(Processed),
     /// A check of a destination.
-    Checked { destination: DestinationId, outcome: Result<(), Failure> },
+    Checked { destination: DestinationId, outcome: Result<Option<Attachment>, Failure> },
     /// A check was stopped and says nothing.
     CheckStopped { destination: DestinationId },
     /// Copies were listed in a manifest, or could not be for now.
     Listed { destination: DestinationId, is_done: bool },
     /// Unproven copies were looked at, or could not be for now.
     Audited { destination: DestinationId, is_done: bool },
+    /// A disk was unmounted and mounted again, or could not be.
+    Reconnected { destination: DestinationId },
     /// Where the places of a request lead was found out.
     Found(Box<Found>),
     /// The disks that folders are on were looked up.
@@ -109,7 +111,10 @@ impl Supervisor {
                 if outcome.is_ok() && needs_clean {
                     outcome = clean(&store, id, &destination, was_unclean).await;
                 }
-                outcome
+                match outcome {
+                    Ok(()) => destination.attachment().await,
+                    Err(failure) => Err(failure),
+                }
             };
             match cancel.run_until_cancelled(check).await {
                 Some(outcome) => TaskEnd::Checked { destination: id, outcome },

@@ -18,3 +18,4 @@ pub mod restored_file;
 pub mod resume;
 pub mod show;
 pub mod socket;
+pub mod udisks;

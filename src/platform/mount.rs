@@ -87,6 +87,11 @@ pub(super) fn line_of(path: &Path, mounts: &[u8]) -> Option<String> {
     best.map(|(_depth, line)| line)
 }
 
+/// The folder that a line of `mountinfo` is about.
+pub(super) fn mount_point_of(line: &str) -> Option<String> {
+    line.split(' ').nth(4).map(unescape)
+}
+
 /// Spaces and the like are written as three octal digits there.
 fn unescape(text: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::StoreError;
 use crate::domain::hash::DigestKind;
+use crate::domain::record::ProofNeed;
 use crate::domain::transfer::Abilities;
 
 /// The kept form. Written by another release it may lack fields; those read as not able.
@@ -15,6 +16,7 @@ struct Kept {
     no_replace: bool,
     case_sensitive: bool,
     proof: String,
+    proof_need: Option<String>,
     keeps_mtime: bool,
     concurrent_max: u32,
     name_len_max: u32,
@@ -38,6 +40,7 @@ impl From<Abilities> for Kept {
             no_replace,
             case_sensitive,
             proof,
+            proof_need,
             keeps_mtime,
             concurrent_max,
             name_len_max,
@@ -52,6 +55,7 @@ impl From<Abilities> for Kept {
             no_replace,
             case_sensitive,
             proof,
+            proof_need: proof_need.map(|need| need.as_str().to_owned()),
             keeps_mtime,
             concurrent_max,
             name_len_max,
@@ -71,6 +75,7 @@ impl From<Kept> for Abilities {
             no_replace: kept.no_replace,
             case_sensitive: kept.case_sensitive,
             proof: kept.proof,
+            proof_need: kept.proof_need.as_deref().and_then(ProofNeed::parse),
             keeps_mtime: kept.keeps_mtime,
             concurrent_max: kept.concurrent_max,
             name_len_max: kept.name_len_max,
@@ -104,6 +109,7 @@ mod tests {
             no_replace: true,
             case_sensitive: true,
             proof: "direct_read".to_owned(),
+            proof_need: Some(ProofNeed::Reconnect),
             keeps_mtime: true,
             concurrent_max: 4,
             name_len_max: 143,

@@ -164,10 +164,7 @@ pub(super) fn wait_reason(
             })
             .unwrap_or(WaitReason::Queued),
     };
-    Some(match &destination.lost {
-        Some(lost) => WaitText::because(&reason, lost.kind, lost.cause),
-        None => WaitText::from(&reason),
-    })
+    Some(WaitText::from(&reason))
 }
 
 fn destination_wait(destination: &DestinationRow, context: &QueueContext) -> Option<WaitReason> {

@@ -222,6 +222,15 @@ impl Write<'_> {
         Ok(rescued)
     }
 
+    /// A copy that nobody knew the writing of was seen: it gets the receipt of what is written now. Says
+    /// whether the record's copy still was that one.
+    pub fn set_receipt(&self, copy: &AuditedCopy, receipt: &str) -> Result<bool, StoreError> {
+        let sql = "UPDATE backup_record SET receipt = ?4
+            WHERE id = ?1 AND key = ?2 AND coalesce(receipt, '') = ?3 AND state = 'accepted'";
+        let AuditedCopy { record, key, receipt: old } = copy;
+        Ok(self.conn.prepare_cached(sql)?.execute(params![record.0, key, old, receipt])? > 0)
+    }
+
     /// A copy that an audit found missing or different: it is sent again. Its key is given up, for
     /// what is there now is not touched. Says whether the record's copy still was that one.
     pub fn set_copy_bad(&self, copy: &AuditedCopy) -> Result<bool, StoreError> {

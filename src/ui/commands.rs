@@ -163,6 +163,11 @@ pub(super) enum Purpose {
         /// Its name.
         name: String,
     },
+    /// A destination's disk is unmounted and mounted again.
+    Reconnect {
+        /// The destination's name.
+        name: String,
+    },
     /// Files are to come back.
     Restore(super::restore::Order),
     /// How servers are reached was changed.

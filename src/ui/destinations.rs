@@ -160,6 +160,7 @@ fn card(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Opt
         let text = eframe::egui::RichText::new(SAME_DISK).color(t.accent);
         ui.add(Label::new(text).wrap());
     }
+    unproven(ui, env, d);
     ui.add_space(space::M);
     bar(ui, t, d);
     ui.add_space(space::S);
@@ -227,6 +228,29 @@ fn trouble(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
         ui.add(Label::new(details).wrap().selectable(true));
     }
     ui.data_mut(|data| data.insert_temp(id, open));
+}
+
+/// What would have unproven copies verified, and the button that does it where that can be done.
+fn unproven(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+    let Some(advice) = d.proof_advice.as_ref().filter(|_| d.enabled) else { return };
+    if d.is_reconnecting {
+        ui.label(widgets::weak(ui, "Reconnecting the disk"));
+        return;
+    }
+    if d.verifying {
+        ui.label(widgets::weak(ui, format!("Verifying {}", words::files(d.unproven))));
+        return;
+    }
+    let text = eframe::egui::RichText::new(advice).color(tokens(ui).accent);
+    ui.add(Label::new(text).wrap());
+    if d.proof_need.as_deref() == Some("reconnect") {
+        ui.add_space(space::XS);
+        let name = format!("Verify {} after reconnecting", d.name);
+        if widgets::named_button(ui, Kind::Normal, "Verify after reconnecting", &name).clicked() {
+            let purpose = Purpose::Reconnect { name: d.name.clone() };
+            env.out.push(Command::Send(Box::new(Request::Reconnect { id: d.id }), purpose));
+        }
+    }
 }
 
 /// Checks and restores that read copies here now, and how far each is.
@@ -321,10 +345,11 @@ fn legend(ui: &mut Ui, env: &mut Env<'_>, t: &Tokens, d: &DestinationState) {
 }
 
 fn proof(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
-    let how = if d.proof.is_empty() {
-        "Copies here cannot be proved, so none counts as safe".to_owned()
-    } else {
-        format!("Proof: {}", d.proof)
+    let how = match d.proof_need.as_deref() {
+        Some("reconnect") => "Proof: read back after the disk was reconnected".to_owned(),
+        Some("restart") => "Proof: read back after the computer was restarted".to_owned(),
+        _ if d.proof.is_empty() => "Copies here cannot be proved, so none counts as safe".to_owned(),
+        _ => format!("Proof: {}", d.proof),
     };
     let how = widgets::note(ui, how);
     ui.add(Label::new(how).wrap());

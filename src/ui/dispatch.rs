@@ -245,8 +245,18 @@ impl App {
             (Purpose::Restore(order), answer) => {
                 self.open_dialog(Dialog::Restored(Box::new(Outcome::of(order, answer))));
             }
-            (Purpose::Verify { name }, Ok(Reply::Verified { checked, failed })) => {
-                self.model.toast(checked_copies(&name, checked, failed));
+            (Purpose::Verify { name }, Ok(Reply::Verified { checked, failed, unproven, reasons })) => {
+                if checked > 0 || unproven == 0 {
+                    self.model.toast(checked_copies(&name, checked, failed));
+                }
+                if unproven > 0 {
+                    let text = format!("{} in {name} could not be verified", words::files(unproven));
+                    self.model.toast(std::iter::once(text).chain(reasons).collect::<Vec<_>>().join(". "));
+                }
+            }
+            (Purpose::Reconnect { name }, Ok(Reply::Done)) => {
+                self.model
+                    .toast(format!("The disk of {name} was reconnected. Its copies are being verified"));
             }
             (Purpose::AddSource, Ok(Reply::Source { is_new: false, .. })) => {
                 self.model.toast("This folder was there already");

@@ -26,6 +26,7 @@ mod secrets;
 mod support;
 mod support_file;
 mod tidy;
+mod udisks;
 mod uploads;
 mod way;
 mod webdav;

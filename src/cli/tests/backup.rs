@@ -181,6 +181,15 @@ fn copies_that_are_being_read_back_are_waited_for_as_long_as_that_gets_on() {
 }
 
 #[test]
+fn copies_that_cannot_be_verified_now_are_explained() {
+    let mut stays = snapshot([0, 5, 0, 0, 0, 0]);
+    stays.destinations[0].proof_advice = Some("Reconnect it".into());
+    let (outcome, scene) = watch(LOG, stays, Vec::new());
+    assert_eq!(outcome, Ok(Exit::Attention));
+    assert_eq!(scene.stderr.take(), "Reconnect it.\n");
+}
+
+#[test]
 fn an_unreachable_destination_is_given_a_minute() {
     let waiting = || snapshot([1, 0, 4, 0, 0, 0]);
     let lost = || blocked(waiting(), "unreachable", "Waiting: the backup place cannot be reached");

@@ -277,6 +277,24 @@ fn destinations_are_meant_by_name_or_place() {
 }
 
 #[test]
+fn copies_that_cannot_be_verified_now_are_told_with_what_would_help() {
+    let reply =
+        Reply::Verified { checked: 4, failed: 0, unproven: 3, reasons: vec!["disk: Reconnect it".into()] };
+    let verify = |style| {
+        let reply = reply.clone();
+        let mut scene = Scene::new(style, full(), Vec::new(), Box::new(move |_| Some(Ok(reply.clone()))));
+        let outcome = copies::verify(&mut scene.desk, &VerifyArgs { deep: true, to: None });
+        (outcome, scene.stdout.take(), scene.stderr.take())
+    };
+    let (outcome, stdout, stderr) = verify(LOG);
+    assert_eq!(outcome, Ok(Exit::Attention));
+    assert_eq!(stdout, "4 files compared, 4 as they should be\n");
+    assert_eq!(stderr, "safelight: 3 files could not be verified.\ndisk: Reconnect it\n");
+    let json = "{\"checked\":4,\"failed\":0,\"reasons\":[\"disk: Reconnect it\"],\"unproven\":3}\n";
+    assert_eq!(verify(JSON).1, json);
+}
+
+#[test]
 fn a_new_destination_on_the_photos_disk_is_said_to_be_one() {
     let add = |same_disk| {
         let mut now = full();
@@ -300,7 +318,12 @@ fn a_new_destination_on_the_photos_disk_is_said_to_be_one() {
 fn copies_that_are_wrong_need_attention() {
     let answer: fn(Reply) -> Answer = |reply| Box::new(move |_| Some(Ok(reply.clone())));
     let verify = |checked, failed| {
-        let mut scene = Scene::new(LOG, full(), Vec::new(), answer(Reply::Verified { checked, failed }));
+        let mut scene = Scene::new(
+            LOG,
+            full(),
+            Vec::new(),
+            answer(Reply::Verified { checked, failed, unproven: 0, reasons: Vec::new() }),
+        );
         let args = VerifyArgs { deep: true, to: Some("disk".into()) };
         let outcome = copies::verify(&mut scene.desk, &args);
         assert_eq!(scene.asked(), [Request::Verify { destination: Some(7), deep: true }]);

@@ -4,9 +4,13 @@ use std::io;
 
 use rustix::io::Errno;
 
+use super::fs::FolderDir;
 use crate::destination::source::is_detached;
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
+
+/// Files up to this size in bytes are taken by every file system.
+const SIZE_ALWAYS_TAKEN: u64 = if cfg!(test) { 1 } else { 1 << 30 };
 
 /// What an error at the destination means, while `what` was being done.
 pub(super) fn at_destination(error: &io::Error, what: &str) -> Failure {
@@ -22,7 +26,9 @@ pub(super) fn at_destination(error: &io::Error, what: &str) -> Failure {
         }
         code if is_detached(code) => Failure::destination(FailureKind::Gone, details),
         Errno::IO | Errno::UCLEAN | Errno::BADMSG => Failure::destination(FailureKind::Unreadable, details),
-        Errno::FBIG | Errno::OVERFLOW => Failure::permanent(FailureKind::TooLarge, details),
+        Errno::FBIG | Errno::OVERFLOW => {
+            Failure::permanent(FailureKind::TooLarge, details).because(Cause::FileSizeLimit)
+        }
         Errno::NAMETOOLONG | Errno::ILSEQ | Errno::INVAL => {
             Failure::permanent(FailureKind::Unsupported, details)
         }
@@ -34,6 +40,24 @@ pub(super) fn at_destination(error: &io::Error, what: &str) -> Failure {
             Failure::destination(FailureKind::Server, details)
         }
         _ => Failure::transient(FailureKind::Server, details),
+    }
+}
+
+/// Refuses a file of `size` bytes where the file system says that it cannot hold one.
+///
+/// # Errors
+/// `too_large`; what the file system says.
+pub(super) fn check_size(root: &dyn FolderDir, size: u64) -> Result<(), Failure> {
+    if size <= SIZE_ALWAYS_TAKEN {
+        return Ok(());
+    }
+    let facts = root.facts().map_err(|error| at_destination(&error, "asking what the disk takes"))?;
+    match facts.size_max.filter(|most| size > *most) {
+        Some(most) => {
+            let why = format!("{size} bytes; {} takes at most {most}", facts.kind);
+            Err(Failure::permanent(FailureKind::TooLarge, why).because(Cause::FileSizeLimit))
+        }
+        None => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::base::files::EntryKind;
-use crate::domain::record::ProofMethod;
+use crate::domain::record::{ProofMethod, ProofNeed};
 
 /// Opens folders.
 pub trait FolderFs: Send + Sync {
@@ -68,6 +68,10 @@ pub trait FolderDir: Send + Sync {
     /// Changes whenever everything that this computer cached of the file system has been lost:
     /// another boot, or the disk attached anew.
     fn session(&self) -> String;
+    /// Whether the session that a copy was written in is over for certain.
+    fn is_over(&self, session: &str) -> bool;
+    /// What must happen before copies can be proved here, where [`Self::find_proof`] finds no way.
+    fn proof_need(&self) -> ProofNeed;
 }
 
 /// A file that is being written. Reading and writing share one position, which starts at 0.

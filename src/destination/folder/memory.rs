@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use super::fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts};
 use crate::base::files::EntryKind;
 use crate::domain::key;
-use crate::domain::record::ProofMethod;
+use crate::domain::record::{ProofMethod, ProofNeed};
 use world::{Names, Node, ROOT, World, errno, lock};
 
 /// How the file system behaves; may be changed at any time.
@@ -45,6 +45,12 @@ pub struct Rules {
     pub mtime_step_ns: i64,
     /// See [`FolderDir::session`].
     pub session: String,
+    /// See [`FolderDir::proof_need`].
+    pub proof_need: ProofNeed,
+    /// The largest file in bytes.
+    pub size_max: Option<u64>,
+    /// It does not say how large files may be.
+    pub hides_size_max: bool,
 }
 
 /// What reading back shows instead of the truth.
@@ -56,6 +62,13 @@ pub enum Lie {
     ShortByOne,
     /// The disk says that it cannot read.
     CannotRead,
+}
+
+impl Rules {
+    /// The largest file: what was set, or FAT's.
+    fn size_limit(&self) -> Option<u64> {
+        self.size_max.or_else(|| self.has_fat_names.then_some(u64::from(u32::MAX)))
+    }
 }
 
 impl Default for Rules {
@@ -75,6 +88,9 @@ impl Default for Rules {
             name_len_max: key::NAME_BYTES_MAX,
             mtime_step_ns: 1,
             session: "first".to_owned(),
+            proof_need: ProofNeed::Reconnect,
+            size_max: None,
+            hides_size_max: false,
         }
     }
 }
@@ -336,7 +352,7 @@ impl FolderDir for MemoryDir {
         Ok(FsFacts {
             kind: "memory".to_owned(),
             name_len_max: u32::try_from(world.rules.name_len_max).unwrap_or(u32::MAX),
-            size_max: world.rules.has_fat_names.then_some(u64::from(u32::MAX)),
+            size_max: world.rules.size_limit().filter(|_| !world.rules.hides_size_max),
         })
     }
 
@@ -349,6 +365,14 @@ impl FolderDir for MemoryDir {
 
     fn session(&self) -> String {
         lock(&self.world).rules.session.clone()
+    }
+
+    fn is_over(&self, session: &str) -> bool {
+        lock(&self.world).rules.session != session
+    }
+
+    fn proof_need(&self) -> ProofNeed {
+        lock(&self.world).rules.proof_need
     }
 }
 

@@ -6,6 +6,8 @@ use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::{AtFlags, StatxFlags};
 
+use crate::domain::record::ProofNeed;
+
 /// How far a plain read can be trusted to reach the place where the bytes are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Medium {
@@ -15,9 +17,37 @@ pub(super) enum Medium {
     Memory,
     /// Another computer behind this one's page cache.
     Network,
+    /// A disk behind a program that reads it through the disk's own page cache, which only taking the
+    /// disk away empties: ntfs-3g, exfat-fuse and their like.
+    DiskBehindProgram,
     /// Something with a cache of its own that nothing here can pass.
     Opaque,
+    /// A program that keeps what it has fetched or is to send on this computer's disk.
+    Stored,
 }
+
+/// File systems of programs that keep a cache on this computer's disk, where a restart does not empty it.
+const STORED: [&str; 12] = [
+    "fuse.rclone",
+    "fuse.s3fs",
+    "fuse.goofys",
+    "fuse.mount-s3",
+    "fuse.gcsfuse",
+    "fuse.blobfuse2",
+    "fuse.davfs2",
+    "fuse.davfs",
+    "fuse.juicefs",
+    "fuse.onedriver",
+    "fuse.google-drive-ocamlfuse",
+    "fuse.dropbox",
+];
+/// Where the kernel lists the mounted FUSE file systems (`fusectl`).
+const FUSE_CONNECTIONS: &str = "/sys/fs/fuse/connections";
+/// `STATX_MNT_ID_UNIQUE`: a mount's number that is never given twice; since Linux 6.8.
+const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
+
+/// `FUSE_SUPER_MAGIC`.
+const FUSE_MAGIC: rustix::fs::FsWord = 0x6573_5546;
 
 /// The largest file that FAT takes.
 const FAT_SIZE_MAX: u64 = u32::MAX as u64;
@@ -38,9 +68,11 @@ pub(super) fn medium(kind: &str) -> Medium {
         "nfs" | "nfs4" | "cifs" | "smb3" | "ceph" | "9p" | "virtiofs" | "afs" | "fuse.sshfs" => {
             Medium::Network
         }
-        // ZFS keeps its own cache; a program behind FUSE may, and `fuseblk` reads the disk through
-        // the disk's page cache.
-        "zfs" | "fuse" | "fuseblk" | "unknown" => Medium::Opaque,
+        // The kernel's name for a FUSE file system on a block device.
+        "fuseblk" => Medium::DiskBehindProgram,
+        other if STORED.contains(&other) => Medium::Stored,
+        // ZFS keeps its own cache; a program behind FUSE may.
+        "zfs" | "fuse" | "unknown" => Medium::Opaque,
         other if other.starts_with("fuse.") => Medium::Opaque,
         _ => Medium::Disk,
     }
@@ -51,12 +83,70 @@ pub(super) fn size_max(kind: &str) -> Option<u64> {
     matches!(kind, "vfat" | "msdos").then_some(FAT_SIZE_MAX)
 }
 
-/// Changes when the computer starts anew or the disk is attached anew: only then is everything
-/// gone that was cached of it, also below this system's view.
+/// What must happen before copies can be proved by reading, where no method is there.
+pub(super) fn proof_need(kind: &str) -> ProofNeed {
+    match medium(kind) {
+        Medium::Disk | Medium::DiskBehindProgram => ProofNeed::Reconnect,
+        Medium::Memory | Medium::Network | Medium::Opaque => ProofNeed::Restart,
+        Medium::Stored => ProofNeed::Never,
+    }
+}
+
+/// Changes when the computer starts anew or the disk is attached anew: only then is everything gone that
+/// was cached of it, also below this system's view. For a disk behind a program, mounting it anew counts
+/// too: with the last user of the device its page cache goes (`blkdev_put`), and the program's own memory
+/// goes with the program. The parts are divided by slashes; one that is not known is empty.
 pub(super) fn session(dir: &File) -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let attached = dir.metadata().ok().and_then(|meta| disk_sequence(meta.dev()));
-    format!("{}/{}", boot.trim(), attached.unwrap_or_default())
+    let device = dir.metadata().ok().map(|meta| meta.dev());
+    let attached = device.and_then(disk_sequence).unwrap_or_default();
+    // FUSE on a block device: its other mounts have anonymous numbers.
+    let is_fuse = rustix::fs::fstatfs(dir).is_ok_and(|facts| facts.f_type == FUSE_MAGIC);
+    let connection = device.filter(|dev| is_fuse && rustix::fs::major(*dev) != 0).and_then(fuse_connection);
+    match connection {
+        Some(connection) => format!("{}/{attached}/{connection}", boot.trim()),
+        None => format!("{}/{attached}", boot.trim()),
+    }
+}
+
+/// Whether the session `then` is over for certain, now that this is `now`: a part that is not known in
+/// both tells nothing.
+pub(super) fn is_over(then: &str, now: &str) -> bool {
+    let (mut then, mut now) = (then.split('/'), now.split('/'));
+    let mut differs = || match (then.next(), now.next()) {
+        (Some(then), Some(now)) => !then.is_empty() && !now.is_empty() && then != now,
+        _ => false,
+    };
+    let (is_other_boot, is_attached_anew) = (differs(), differs());
+    if is_other_boot || is_attached_anew {
+        return true;
+    }
+    // Connections are told apart by the list they are in: that must be the same one.
+    match (
+        then.next().and_then(|text| text.split_once('.')),
+        now.next().and_then(|text| text.split_once('.')),
+    ) {
+        (Some((list_then, then)), Some((list_now, now))) => list_then == list_now && then != now,
+        _ => false,
+    }
+}
+
+/// The running program behind a FUSE mount: the list's own mount, and the inode and birth of the
+/// connection's entry in it. A bind mount or another name space has the same one.
+fn fuse_connection(dev: u64) -> Option<String> {
+    let list = File::open(FUSE_CONNECTIONS).ok()?;
+    // The kernel's own spelling of a device number: 12 bits and 20 bits.
+    let number = u64::from(rustix::fs::major(dev)) << 20 | u64::from(rustix::fs::minor(dev));
+    let entry = std::fs::metadata(format!("{FUSE_CONNECTIONS}/{number}")).ok()?;
+    let list = unique_mount_id(&list).or_else(|| mount_id(&list))?;
+    Some(format!("{list}.{}.{}.{}", entry.ino(), entry.ctime(), entry.ctime_nsec()))
+}
+
+fn unique_mount_id(dir: &File) -> Option<u64> {
+    let stat =
+        rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, StatxFlags::from_bits_retain(STATX_MNT_ID_UNIQUE))
+            .ok()?;
+    (stat.stx_mask & STATX_MNT_ID_UNIQUE != 0).then_some(stat.stx_mnt_id)
 }
 
 fn mount_id(dir: &File) -> Option<u64> {
@@ -102,12 +192,36 @@ mod tests {
             ("tmpfs", Medium::Memory),
             ("nfs4", Medium::Network),
             ("fuse.sshfs", Medium::Network),
-            ("fuse.rclone", Medium::Opaque),
-            ("fuseblk", Medium::Opaque),
+            ("fuse.rclone", Medium::Stored),
+            ("fuse.mergerfs", Medium::Opaque),
+            ("fuse", Medium::Opaque),
+            ("fuseblk", Medium::DiskBehindProgram),
             ("zfs", Medium::Opaque),
             ("unknown", Medium::Opaque),
         ] {
             assert_eq!(medium(kind), expected, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_over_only_where_that_is_known() {
+        for (then, now, over) in [
+            ("a/1", "b/1", true),
+            ("a/1", "a/2", true),
+            ("a/1", "a/1", false),
+            ("a/", "a/1", false),
+            ("a/1", "a/", false),
+            // Written by a release that knew nothing of connections.
+            ("a/1", "a/1/7.3.9", false),
+            ("a/1/7.3.9", "a/1", false),
+            ("a/1/7.3.9", "a/1/7.3.9", false),
+            ("a/1/7.3.9", "a/1/7.4.10", true),
+            // The list of connections was mounted anew.
+            ("a/1/7.3.9", "a/1/8.4.10", false),
+            ("a//7.3.9", "a//7.4.10", true),
+            ("", "a/1", false),
+        ] {
+            assert_eq!(is_over(then, now), over, "{then} {now}");
         }
     }
 

@@ -190,6 +190,7 @@ fn try_all(scratch: &dyn FolderDir, facts: &FsFacts, uuid: String) -> io::Result
         no_replace,
         case_sensitive,
         proof: proof.map_or("none", ProofMethod::as_str).to_owned(),
+        proof_need: proof.is_none().then(|| scratch.proof_need()),
         keeps_mtime: drift <= MTIME_SLACK_NS,
         concurrent_max: CONCURRENT_MAX,
         name_len_max: try_names(scratch, facts.name_len_max)?,

@@ -9,10 +9,10 @@ use super::errors::at_destination;
 use super::fs::{Chunks, FolderDir};
 use super::{Inner, Proof, check_key, open_dirs, probe, split_key};
 use crate::base::files::EntryKind;
-use crate::destination::{Item, ReadBack, Transfer};
+use crate::destination::{Attachment, Item, ReadBack, Transfer};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{Blake3, ContentHash};
-use crate::domain::record::{Evidence, ProofMethod};
+use crate::domain::record::{Evidence, ProofMethod, ProofNeed};
 
 /// How many methods are tried on one copy: the recorded one and one found anew.
 const METHODS_TRIED_MAX: usize = 2;
@@ -32,13 +32,15 @@ pub(super) async fn prove(
     let stop = transfer.cancel.child_token();
     let _stops_when_dropped = stop.clone().drop_guard();
     let (item, receipt) = (item.clone(), receipt.to_owned());
-    inner.run(move |inner| prove_now(inner, &item, &receipt, &stop)).await
+    let must_read = transfer.must_read;
+    inner.run(move |inner| prove_now(inner, &item, &receipt, must_read, &stop)).await
 }
 
 fn prove_now(
     inner: &Inner,
     item: &Item,
     receipt: &str,
+    must_read: bool,
     stop: &CancellationToken,
 ) -> Result<Evidence, Failure> {
     let root = inner.open()?;
@@ -47,9 +49,10 @@ fn prove_now(
         return Err(mismatch(&format!("it has {size} bytes, not {}", item.content.size)));
     }
     let (_folder, name) = split_key(&item.key);
-    let is_cold = !receipt.is_empty() && receipt != dir.session();
+    let is_cold = !receipt.is_empty() && dir.is_over(receipt) && dir.proof_need() != ProofNeed::Never;
     Ok(match prove_file(inner, dir.as_ref(), name, item.content, is_cold, stop)? {
         Some(method) => Evidence::Verified { method, at: inner.parts.clock.now() },
+        None if must_read => compare_plainly(inner, dir.as_ref(), item, stop)?,
         None => Evidence::Accepted,
     })
 }
@@ -76,9 +79,7 @@ pub(super) fn prove_file(
         // that was written through.
         let Some(by) = method.or(is_cold.then_some(ProofMethod::RemountRead)) else { break };
         match dir.read_back(name, by).and_then(|chunks| digest_of(chunks, stop)) {
-            Ok(None) => {
-                return Err(Failure::transient(FailureKind::Timeout, "stopped before the copy was read"));
-            }
+            Ok(None) => return Err(stopped()),
             Ok(Some(digest)) if digest == content => return Ok(Some(by)),
             Ok(Some(_other)) => return Err(mismatch("its bytes are not those of the original")),
             // The folder may be mounted in another way than when it was probed.
@@ -87,6 +88,42 @@ pub(super) fn prove_file(
         }
     }
     Ok(None)
+}
+
+/// Reads a copy through whatever caches there are: equal bytes prove nothing, others are news.
+fn compare_plainly(
+    inner: &Inner,
+    dir: &dyn FolderDir,
+    item: &Item,
+    stop: &CancellationToken,
+) -> Result<Evidence, Failure> {
+    let (_folder, name) = split_key(&item.key);
+    let chunks = dir.read_back(name, ProofMethod::RemountRead);
+    match chunks.and_then(|chunks| digest_of(chunks, stop)) {
+        Ok(None) => Err(stopped()),
+        Ok(Some(digest)) if digest == item.content => Ok(Evidence::Accepted),
+        Ok(Some(_other)) => Err(mismatch("its bytes are not those of the original")),
+        Err(error) => Err(unread(inner, &error)),
+    }
+}
+
+fn stopped() -> Failure {
+    Failure::transient(FailureKind::Timeout, "stopped before the copy was read")
+}
+
+/// How the folder is attached, where copies cannot be proved at once.
+pub(super) async fn attachment(inner: &Arc<Inner>) -> Result<Option<Attachment>, Failure> {
+    let _housekeeping = Arc::clone(&inner.housekeeping).lock_owned().await;
+    let look = |inner: &Inner| {
+        let root = inner.open()?;
+        let method = match inner.known_proof() {
+            Proof::Known(method) => method,
+            Proof::Unknown => learn(inner, root.as_ref())?,
+        };
+        let attached = || Attachment { session: root.session(), need: root.proof_need() };
+        Ok(method.is_none().then(attached))
+    };
+    inner.run(look).await
 }
 
 /// Finds out how copies are proved here, for the rest of this run.

@@ -12,7 +12,7 @@ use super::fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts, chec
 use super::mount::{self, Medium};
 use super::residency::resident_pages;
 use crate::base::files::EntryKind;
-use crate::domain::record::ProofMethod;
+use crate::domain::record::{ProofMethod, ProofNeed};
 
 /// How often the page cache is asked to let go of a file before it is taken to refuse.
 const EVICT_TRIES_MAX: usize = 4;
@@ -197,7 +197,7 @@ impl FolderDir for RealDir {
         let medium = mount::medium(&mount::kind(&self.file));
         match medium {
             Medium::Memory => return Ok(Some(ProofMethod::MemoryBacked)),
-            Medium::Opaque => return Ok(None),
+            Medium::DiskBehindProgram | Medium::Opaque | Medium::Stored => return Ok(None),
             Medium::Disk | Medium::Network => {}
         }
         let (file, size) = self.open_regular(name, OFlags::RDONLY)?;
@@ -269,6 +269,14 @@ impl FolderDir for RealDir {
 
     fn session(&self) -> String {
         mount::session(&self.file)
+    }
+
+    fn is_over(&self, session: &str) -> bool {
+        mount::is_over(session, &mount::session(&self.file))
+    }
+
+    fn proof_need(&self) -> ProofNeed {
+        mount::proof_need(&mount::kind(&self.file))
     }
 }
 

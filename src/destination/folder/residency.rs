@@ -41,7 +41,9 @@ fn resident_in_window(file: &File, offset: u64, length: usize) -> io::Result<usi
             offset,
         );
         if address == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
+            let error = io::Error::last_os_error();
+            // What cannot be mapped is not read through the page cache (FUSE with direct I/O).
+            return if error.raw_os_error() == Some(libc::ENODEV) { Ok(0) } else { Err(error) };
         }
         let outcome = if libc::mincore(address, length, pages.as_mut_ptr()) == 0 {
             Ok(())

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
+use super::errors::check_size;
 use super::fs::{CopyFile, EntryFacts, FolderDir};
 use super::prove::prove_file;
 use super::{Inner, Proof, check_key, open_dirs, split_key};
@@ -246,6 +247,7 @@ impl Job {
         // First the source: for one that is gone nothing should be made at the destination.
         let mut source = self.open_source()?;
         let root = inner.open()?;
+        check_size(root.as_ref(), self.item.content.size)?;
         let dir = self.make_dirs(inner, root)?;
         let outcome = match self.attempt(inner, dir.as_ref(), source.as_mut()) {
             Ok(Attempt::BadStart) => {

@@ -1,6 +1,8 @@
 //! What only a folder has to get right: its marker, its file system's moods, and power cuts. What
 //! every destination must do is in the conformance suite.
 
+mod proof;
+
 use std::io::Read as _;
 use std::path::Path;
 
@@ -301,24 +303,6 @@ async fn without_a_way_past_the_cache_a_copy_is_proved_after_a_remount() {
         Ok(Evidence::Verified { method, .. }) => assert_eq!(method, ProofMethod::RemountRead),
         other => panic!("{other:?}"),
     }
-}
-
-#[tokio::test]
-async fn a_method_that_no_longer_works_gives_way_to_one_that_does() {
-    let (folder, memory) = folder(|rules| rules.proof = Some(ProofMethod::EvictedRead)).await;
-    let source = source(KEY, 1000);
-    assert!(matches!(folder.send(&source.item, &transfer()).await, Ok(Sent::Stored { .. })));
-    let method = async || match folder.prove(&source.item, "", &transfer()).await {
-        Ok(Evidence::Verified { method, .. }) => Some(method),
-        Ok(Evidence::Accepted) => None,
-        Err(failure) => panic!("{failure}"),
-    };
-    assert_eq!(method().await, Some(ProofMethod::EvictedRead));
-    memory.rules(|rules| rules.proof = Some(ProofMethod::DirectRead));
-    assert_eq!(method().await, Some(ProofMethod::DirectRead));
-    memory.rules(|rules| rules.proof = None);
-    assert_eq!(method().await, None);
-    assert_eq!(memory.files(), [MARKER, KEY]);
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use std::time::Duration;
 use crate::base::files::{Entry, SharedFiles, SourceFile, SourceFiles, Stat};
 use crate::destination::manifest::Collected;
 use crate::destination::{
-    Abilities, BoxFuture, Checkpoint, Destination, Item, ReadBack, Sent, SharedDestination, Transfer,
+    Abilities, Attachment, BoxFuture, Checkpoint, Destination, Item, ReadBack, Sent, SharedDestination,
+    Transfer,
 };
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::record::Evidence;
@@ -196,6 +197,10 @@ impl Destination for Faulty {
         transfer: &'a Transfer,
     ) -> BoxFuture<'a, Result<Evidence, Failure>> {
         Box::pin(self.prove_with(self.take(Call::Prove), item, receipt, transfer))
+    }
+
+    fn attachment(&self) -> BoxFuture<'_, Result<Option<Attachment>, Failure>> {
+        self.inner.attachment()
     }
 
     fn read<'a>(&'a self, key: &'a str, receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {

@@ -162,6 +162,7 @@ impl Trial<'_> {
             can_resume: takes_parts,
             no_replace: findings.if_none_match,
             case_sensitive,
+            proof_need: None,
             proof: proof.as_str().to_owned(),
             keeps_mtime,
             concurrent_max: CONCURRENT_MAX,

@@ -197,6 +197,7 @@ impl Trial<'_> {
             no_replace,
             case_sensitive,
             proof: proof.as_str().to_owned(),
+            proof_need: None,
             keeps_mtime,
             concurrent_max: CONCURRENT_MAX,
             name_len_max,

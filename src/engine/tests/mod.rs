@@ -6,6 +6,7 @@ mod hostile;
 mod independence;
 mod outage;
 mod places;
+mod reconnect;
 mod restore;
 mod same_disk;
 mod silent;
@@ -30,8 +31,9 @@ use crate::destination::http::{Client, Settings};
 use crate::domain::gate::Conditions;
 use crate::domain::time::UnixMillis;
 use crate::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
-use crate::engine::{Deps, DiskOf, Handle, MountOf, start};
+use crate::engine::{Deps, DiskOf, Handle, MountOf, Remount, start};
 use crate::extension::{BuiltIns, MakeExtension};
+use crate::platform::udisks::RemountError;
 
 const START: UnixMillis = UnixMillis(1_700_000_000_000);
 /// Longer than anything in these tests takes on the engine's clock.
@@ -60,12 +62,19 @@ struct World {
     mount: Arc<std::sync::Mutex<Option<String>>>,
     /// Which disk each folder is on.
     disks: Arc<std::sync::Mutex<Vec<(&'static str, String)>>>,
+    /// What comes of the next remounts; those after it work.
+    remounts: Arc<std::sync::Mutex<std::collections::VecDeque<RemountError>>>,
     sleeping: Arc<tokio::sync::Notify>,
     conditions: tokio::sync::watch::Sender<Conditions>,
     /// Where a destination that is no folder keeps its copies.
     cloud: MemoryFs,
     places: Option<places::Places>,
     extensions: Arc<dyn MakeExtension>,
+}
+
+/// A computer without removable disks.
+pub fn no_remount() -> Remount {
+    Arc::new(|_path| Box::pin(std::future::ready(Err(RemountError::Unsupported))))
 }
 
 impl World {
@@ -86,6 +95,7 @@ impl World {
             mounts_changed: Arc::default(),
             mount: Arc::default(),
             disks: Arc::default(),
+            remounts: Arc::default(),
             sleeping: Arc::default(),
             conditions: tokio::sync::watch::Sender::default(),
             cloud: MemoryFs::new(places::CLOUD),
@@ -122,6 +132,7 @@ impl World {
             mounts_changed: Arc::clone(&self.mounts_changed),
             mount_of: self.mount_of(),
             disk_of: self.disk_of(),
+            remount: self.remount(),
             sleeping: Arc::clone(&self.sleeping),
             conditions: self.conditions.subscribe(),
             extensions: Arc::clone(&self.extensions),
@@ -140,6 +151,18 @@ impl World {
         Arc::new(move |path| {
             let disks = disks.lock().expect("unpoisoned");
             disks.iter().find(|(root, _)| path.starts_with(root)).map(|(_, disk)| disk.clone())
+        })
+    }
+
+    /// Takes the disk away and puts it back, or does as it was told.
+    fn remount(&self) -> Remount {
+        let (disk, told) = (self.disk.clone(), Arc::clone(&self.remounts));
+        Arc::new(move |_path| {
+            let told = told.lock().expect("unpoisoned").pop_front();
+            if told.is_none() {
+                disk.rules(|rules| rules.session.push('+'));
+            }
+            Box::pin(std::future::ready(told.map_or(Ok(()), Err)))
         })
     }
 

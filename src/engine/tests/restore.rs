@@ -138,7 +138,7 @@ async fn a_check_is_dated_when_it_has_seen_all() {
     assert_eq!(world.destination().await.last_audit_at, None);
     tokio::time::sleep(Duration::from_secs(3600)).await;
     let reply = world.ask(Request::Verify { destination: None, deep: true }).await;
-    assert_eq!(reply, Reply::Verified { checked: 6, failed: 0 });
+    assert_eq!(reply, Reply::Verified { checked: 6, failed: 0, unproven: 0, reasons: Vec::new() });
     let now = world.clock.now().rfc3339();
     let seen = world.destination().await;
     assert_eq!((seen.last_audit_at, seen.oldest_proof_at), (Some(now.clone()), Some(now)));

@@ -86,7 +86,7 @@ impl World {
                 free_bytes: Some(1_400_000_000_000),
                 warnings: Vec::new(),
             }),
-            verified: Reply::Verified { checked: 0, failed: 0 },
+            verified: Reply::Verified { checked: 0, failed: 0, unproven: 0, reasons: Vec::new() },
             restored: Reply::Done,
             shown_in_folder: Vec::new(),
             attention: BTreeSet::new(),

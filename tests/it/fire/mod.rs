@@ -8,6 +8,7 @@
 mod clock;
 mod disks;
 mod exits;
+mod file_systems;
 mod full;
 mod mounts;
 mod poison;

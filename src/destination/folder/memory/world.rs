@@ -130,6 +130,9 @@ impl World {
     pub(super) fn write(&mut self, file: u64, position: usize, buf: &[u8]) -> io::Result<usize> {
         self.writable()?;
         let mut room = buf.len() as u64;
+        if self.rules.size_limit().is_some_and(|most| position as u64 + room > most) {
+            return errno(libc::EFBIG);
+        }
         if let Some(capacity) = self.rules.capacity {
             room = room.min(capacity.saturating_sub(self.used(ROOT)));
             if room == 0 && !buf.is_empty() {

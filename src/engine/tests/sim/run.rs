@@ -7,17 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connect::{SimConnect, SimWatch, number_of};
-use super::coverage;
 use super::dice::Dice;
-use super::finale;
-use super::loss;
 use super::person::Person;
-use super::photos;
 use super::policy::SimExtensions;
 use super::remote::Remote;
 use super::watcher::Watcher;
-use super::weather;
 use super::world::{Doom, PLANTED, Tally, World, count};
+use super::{coverage, finale, loss, photos, weather};
 use crate::api::Request;
 use crate::base::executor::Executor;
 use crate::base::rng::SeededRng;
@@ -226,6 +222,7 @@ impl Sim {
             mounts_changed: Arc::default(),
             mount_of: Arc::new(|_path| None),
             disk_of: Arc::new(|_path| None),
+            remount: super::super::no_remount(),
             sleeping: Arc::default(),
             conditions: self.world.conditions.subscribe(),
             extensions: Arc::new(SimExtensions(Arc::clone(&self.world))),

@@ -1,0 +1,76 @@
+//! What follows from a check of a destination: it is lost, or it is there and may have come back.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::supervisor::Supervisor;
+use crate::destination::Attachment;
+use crate::domain::backoff;
+use crate::domain::failure::{Failure, FailureKind, Reach};
+use crate::domain::ids::DestinationId;
+use crate::store::Outage;
+
+impl Supervisor {
+    /// The destination cannot be used: one wait reason for all, nothing spent, probed again later.
+    pub(super) async fn destination_lost(&mut self, id: DestinationId, failure: &Failure) {
+        let Some(runner) = self.runners.get_mut(&id) else {
+            return;
+        };
+        runner.checked_until = None;
+        // Transfers that run side by side fail side by side: only the first of them counts.
+        let now = self.deps.clock.now();
+        if runner.row.lost.as_ref().is_some_and(|lost| !backoff::is_due(lost.until, now)) {
+            return;
+        }
+        runner.stop_transfers();
+        let lost = runner.lost(failure, now);
+        let mut row = (*runner.row).clone();
+        row.lost = Some(lost.clone());
+        let name = row.name.clone();
+        runner.row = Arc::new(row);
+        let is_first = lost.failures == 1;
+        let sentence = crate::domain::messages::describe_failure(failure).summary;
+        let written = self.store.write(move |tx| {
+            if is_first {
+                tx.add_event("destination_lost", &format!("{name}: {sentence}"))?;
+            }
+            tx.set_lost(id, &lost)
+        });
+        self.noted(written.await);
+    }
+
+    pub(super) async fn checked(&mut self, id: DestinationId, outcome: Result<Option<Attachment>, Failure>) {
+        let Some(runner) = self.runners.get_mut(&id) else {
+            return;
+        };
+        runner.is_checking = false;
+        match outcome {
+            Ok(attachment) => {
+                runner.checked(Instant::now());
+                // Copies that were written before it was attached anew can be proved now.
+                runner.may_prove |= attachment.is_some() && runner.attachment != attachment;
+                runner.attachment = attachment;
+                runner.needs_clean = false;
+                runner.needs_adoption = false;
+                if runner.row.lost.is_some() {
+                    let mut row = (*runner.row).clone();
+                    row.lost = None;
+                    let name = row.name.clone();
+                    runner.row = Arc::new(row);
+                    let written = self.store.write(move |tx| {
+                        tx.add_event("destination_found", &format!("{name} can be used again"))?;
+                        tx.clear_lost(id)
+                    });
+                    self.noted(written.await);
+                }
+            }
+            // It is there; what it told could not be written down.
+            Err(failure) if failure.reach == Reach::Run => self.data_disk_failed(match failure.kind {
+                FailureKind::Full => Outage::Full,
+                _ => Outage::Unwritable,
+            }),
+            Err(failure) => self.destination_lost(id, &failure).await,
+        }
+    }
+}

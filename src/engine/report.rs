@@ -1,0 +1,61 @@
+//! What a test of a destination found, in a person's words.
+
+use crate::api::TestReport;
+use crate::destination::Abilities;
+use crate::domain::failure::Failure;
+use crate::domain::record::{ProofMethod, ProofNeed};
+
+/// A test's outcome in a person's words.
+pub(super) fn report(tested: Result<(Abilities, Option<u64>), Failure>) -> TestReport {
+    match tested {
+        Ok((abilities, free_bytes)) => TestReport {
+            is_usable: true,
+            summary: "This place can be used".to_owned(),
+            details: describe(&abilities),
+            free_bytes,
+            warnings: Vec::new(),
+        },
+        Err(failure) => {
+            let message = crate::domain::messages::describe_failure(&failure);
+            TestReport {
+                is_usable: false,
+                summary: message.summary.to_owned(),
+                details: vec![message.advice.to_owned(), failure.details],
+                free_bytes: None,
+                warnings: Vec::new(),
+            }
+        }
+    }
+}
+
+fn describe(abilities: &Abilities) -> Vec<String> {
+    let proof = match ProofMethod::parse(&abilities.proof) {
+        Some(method) => format!("Copies are {}", method.sentence()),
+        None => match abilities.proof_need {
+            Some(ProofNeed::Reconnect) => {
+                "Copies can be verified once the disk was unplugged and plugged in again"
+            }
+            Some(ProofNeed::Restart) => "Copies can be verified once the computer was restarted",
+            Some(ProofNeed::Never) => {
+                "Copies cannot be verified here, because the drive's program keeps a cache"
+            }
+            None => "Copies cannot be proved here: they stay unproven until they can be read back",
+        }
+        .to_owned(),
+    };
+    let resume = if abilities.can_resume {
+        "An interrupted copy goes on where it was"
+    } else {
+        "An interrupted copy starts again"
+    };
+    let replace = if abilities.no_replace {
+        "Nothing there is ever replaced"
+    } else {
+        "Names carry a part of the checksum, so that nothing is replaced"
+    };
+    let mut lines = vec![proof, resume.to_owned(), replace.to_owned()];
+    if !abilities.note.is_empty() {
+        lines.push(abilities.note.clone());
+    }
+    lines
+}
