@@ -234,10 +234,11 @@ impl Write<'_> {
         let sql = "SELECT source_id FROM file WHERE id = ?1";
         let source: i64 = self.conn.prepare_cached(sql)?.query_row([file.0], |row| row.get(0))?;
         self.note_ready(file, SourceId(source))?;
-        // Companions are recorded beside their primary's bytes, so they are news as well.
-        let sql = "SELECT r.file_id FROM asset a JOIN resource r ON r.asset_id = a.id
-              JOIN file f ON f.id = r.file_id
-            WHERE a.primary_file_id = ?1 AND r.file_id <> ?1 AND f.status = 'ready'";
+        // Companions are recorded beside the bytes that they go with, so they are news as well.
+        let sql = "SELECT r.file_id FROM resource own JOIN asset a ON a.id = own.asset_id
+              JOIN resource r ON r.asset_id = a.id JOIN file f ON f.id = r.file_id
+            WHERE own.file_id = ?1 AND coalesce(r.about_file_id, a.primary_file_id) = ?1
+              AND r.file_id <> ?1 AND f.status = 'ready'";
         let mut query = self.conn.prepare_cached(sql)?;
         let beside = query.query_map([file.0], |row| row.get(0).map(FileId))?;
         let beside = beside.filter(|_| !mutant::is(Mutant::ForgetsCompanions));
@@ -428,7 +429,7 @@ impl Write<'_> {
                 let values = params![id.0, asset.0, kind.as_str(), about.map(|file| file.0)];
                 self.conn.prepare_cached(sql)?.execute(values)?;
             }
-            let is_news = part.kind != Some(*kind) || part.primary != Some(primary.id);
+            let is_news = part.kind != Some(*kind) || part.primary != Some(primary.id) || part.about != about;
             if is_news && part.status == FileStatus::Ready {
                 self.note_ready(*id, SourceId(part.source))?;
             }
@@ -448,7 +449,8 @@ impl Write<'_> {
 
     /// A sidecar without its picture, or one that cannot be read.
     fn place_nowhere(&self, part: &Part) -> Result<(), StoreError> {
-        let sql = "UPDATE resource SET asset_id = NULL, kind = NULL WHERE file_id = ?1 AND kind IS NOT NULL";
+        let sql = "UPDATE resource SET asset_id = NULL, kind = NULL, about_file_id = NULL
+            WHERE file_id = ?1 AND kind IS NOT NULL";
         self.conn.prepare_cached(sql)?.execute([part.id.0])?;
         // A new version that nobody has looked at yet may be empty or unreadable, which is to be said.
         let is_known = matches!(part.status, FileStatus::Described | FileStatus::Ready);

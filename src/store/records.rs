@@ -95,7 +95,8 @@ fn beside() -> String {
     let kinds = kinds.join(", ");
     format!(
         "(SELECT CASE WHEN own.kind IN ({kinds}) AND o.primary_file_id <> f.id THEN p.content_id ELSE 0 END
-          FROM resource own JOIN asset o ON o.id = own.asset_id JOIN file p ON p.id = o.primary_file_id
+          FROM resource own JOIN asset o ON o.id = own.asset_id
+            JOIN file p ON p.id = coalesce(own.about_file_id, o.primary_file_id)
           WHERE own.file_id = f.id)"
     )
 }
@@ -137,11 +138,11 @@ impl Read<'_> {
     fn need(&self, file: FileId) -> Result<Option<Need>, StoreError> {
         // A picture's whole asset is foldered by its date, which is its primary's or a sidecar's.
         let sql = "SELECT f.content_id, f.size, r.kind, a.captured_ms, a.offset_minutes, a.date_source,
-              s.path, f.dir, f.name, f.mtime_ns, a.primary_file_id, pf.content_id
+              s.path, f.dir, f.name, f.mtime_ns, a.primary_file_id, sf.content_id
             FROM file f JOIN source s ON s.id = f.source_id
             JOIN resource r ON r.file_id = f.id
             JOIN asset a ON a.id = r.asset_id
-            JOIN file pf ON pf.id = a.primary_file_id
+            JOIN file sf ON sf.id = coalesce(r.about_file_id, a.primary_file_id)
             WHERE f.id = ?1 AND f.status = 'ready'";
         let need = self.conn.prepare_cached(sql)?.query_row([file.0], |row| {
             let kind = named_or_null(row, 2, ResourceKind::parse)?.unwrap_or(ResourceKind::Photo);

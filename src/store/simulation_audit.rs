@@ -219,7 +219,7 @@ impl Read<'_> {
             LEFT JOIN attachment a ON a.file_id = f.id AND a.destination_id = c.destination_id
             LEFT JOIN backup_record b ON b.id = a.record_id
             LEFT JOIN resource p ON p.file_id = f.id LEFT JOIN asset o ON o.id = p.asset_id
-            LEFT JOIN file pf ON pf.id = o.primary_file_id
+            LEFT JOIN file pf ON pf.id = coalesce(p.about_file_id, o.primary_file_id)
             ORDER BY s.path, f.dir, f.name, c.destination_id";
         let mut query = self.conn.prepare_cached(sql)?;
         let rows = query.query_map([], |row| {
@@ -238,13 +238,13 @@ impl Read<'_> {
     }
 }
 
-/// From the part that a file plays, whether it stands for its asset, what does, and what its record
-/// is beside.
+/// From the part that a file plays, whether it stands for its asset, what it goes with, and what its
+/// record is beside.
 fn is_beside(row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
     let (kind, is_primary) = (named_or_null(row, 7, ResourceKind::parse)?, row.get::<_, Option<bool>>(8)?);
-    let (primary, beside) = (row.get::<_, Option<i64>>(9)?, row.get::<_, Option<i64>>(10)?);
+    let (subject, beside) = (row.get::<_, Option<i64>>(9)?, row.get::<_, Option<i64>>(10)?);
     let goes_beside = kind.is_some_and(ResourceKind::is_companion) && is_primary == Some(false);
-    let wanted = if goes_beside { primary } else { Some(0) };
+    let wanted = if goes_beside { subject } else { Some(0) };
     Ok(wanted.is_none() || beside.is_none() || wanted == beside)
 }
 

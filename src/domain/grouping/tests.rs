@@ -371,6 +371,22 @@ proptest! {
     }
 
     #[test]
+    fn a_suffix_keeps_sets_together_whatever_the_name(
+        name in prop_oneof![
+            ".{1,60}".prop_map(String::into_bytes),
+            prop::collection::vec(1_u8..=255, 1..60),
+        ],
+        ending in prop::sample::select(vec!["", ".jpg", ".json", ".jpg.json", ".cr2.xmp", ".jpg(2).json"]),
+    ) {
+        let name = [&name[..], ending.as_bytes()].concat();
+        // A tilde of the name's own may begin what looks like a suffix.
+        prop_assume!(!name.contains(&b'/') && !name.contains(&b'~') && !name.ends_with(b"."));
+        let end = stem_end(&name);
+        let suffixed = [&name[..end], b"~0a1b2c3d", &name[end..]].concat();
+        prop_assert_eq!(group_key(&suffixed), [&group_key(&name)[..], b"~0a1b2c3d"].concat());
+    }
+
+    #[test]
     fn every_file_is_in_one_place_in_any_order_and_key_by_key(
         names in prop::collection::vec(
             (any_name(), prop::option::of(0_u8..2), prop::option::of(0_i64..3), any::<bool>()), 0..14),

@@ -1,6 +1,6 @@
 //! What files of one name come to as they are described, one after another.
 
-use super::super::library_fixture::{add, destination, facts, look, make_ready, open, put};
+use super::super::library_fixture::{add, content, destination, facts, look, make_ready, open, put};
 use super::*;
 use crate::domain::accounting::Bin;
 use crate::domain::file::FileStamp;
@@ -167,6 +167,37 @@ async fn what_is_backed_up_stays_when_its_pair_is_parted_and_made_again() {
         }
         let count = "SELECT count(*) FROM backup_record";
         assert_eq!(tx.conn.query_row(count, [], |row| row.get::<_, i64>(0))?, 2);
+        Ok(())
+    };
+    store.write(run).await.expect("ran");
+}
+
+#[tokio::test]
+async fn equal_sidecars_of_two_pictures_are_two_copies() {
+    let (_dir, store) = open();
+    let run = move |tx: &Write<'_>| {
+        let source = tx.add_source(b"/photos", "fs")?;
+        let there = destination(tx, "there")?;
+        tx.add_consent(source, there)?;
+        let names = ["c.jpg", "c.arw", "c.jpg.xmp", "c.arw.xmp"];
+        let files = add(tx, source, &names)?;
+        tx.conn.execute("UPDATE file SET size = 7", [])?;
+        // The RAW last: its sidecar waits for it.
+        for (at, number) in [(0, 1), (2, 3), (3, 3)] {
+            make_ready(tx, files[at], names[at], 3, number)?;
+        }
+        look(tx, files[1], facts("c.arw", 3))?;
+        assert!(matches!(tx.want(there, files[3], 4)?, Wanted::NotReady));
+        look(tx, files[1], content(2, 7))?;
+        let mut records = std::collections::BTreeSet::new();
+        for file in &files {
+            let (Wanted::Recorded(record) | Wanted::Known(record)) = tx.want(there, *file, 5)? else {
+                panic!("{file} is ready");
+            };
+            records.insert(record);
+        }
+        assert_eq!(records.len(), 4);
+        assert_eq!(tx.unattached(there, FileId(0), 10)?, []);
         Ok(())
     };
     store.write(run).await.expect("ran");
