@@ -45,8 +45,9 @@ pub(super) struct Part {
 
 impl Part {
     fn member(&self) -> Member<'_> {
-        // A time of change confirms and never denies.
-        let is_stated = matches!(self.date.source, DateSource::Metadata | DateSource::FileName);
+        // A time of change confirms and never denies; a clock that was never set says nothing.
+        let is_stated = matches!(self.date.source, DateSource::Metadata | DateSource::FileName)
+            && self.date.doubt.is_none();
         Member {
             id: self.id,
             name: &self.name,
