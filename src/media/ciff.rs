@@ -130,7 +130,7 @@ pub(crate) mod tests {
         assert_eq!((found.make.as_deref(), found.model.as_deref()), (Some("Canon"), Some("Canon EOS D60")));
         assert_eq!(found.size, Some((64, 48)));
         assert_eq!(read(&mut heap(b"HEAPCCDR", 0).as_slice()).and_then(|heap| heap.taken), None);
-        assert_eq!(read(&mut heap(b"HEAPXXXX", 1).as_slice()), None);
+        assert_eq!(read(&mut heap(b"HEAPNONE", 1).as_slice()), None);
     }
 
     #[test]
