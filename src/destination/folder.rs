@@ -6,6 +6,7 @@
 //! nothing is ever written beside it. It must never recreate a missing marker, follow a link inside
 //! the destination, or remove anything but its own temp files.
 
+mod check;
 mod chunks;
 mod clean;
 mod errors;

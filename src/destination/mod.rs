@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::files::SharedFiles;
 use crate::domain::asset::{CapturedAt, ResourceKind};
-use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::file::FileStamp;
 use crate::domain::hash::{ContentHash, Digests};
 use crate::domain::ids::RecordId;
@@ -197,6 +197,16 @@ pub enum Sent {
     KeyTaken,
     /// It was told to stop, and can go on later.
     Cancelled,
+}
+
+/// With less room than this, in bytes, a destination counts as full for all files.
+const ROOM_FOR_OTHERS: u64 = 16 << 20;
+
+/// What it means that a file is larger than the `free` bytes of room that are left: it waits, and
+/// smaller ones go on, as long as there is room for those.
+fn no_room(free: u64, details: String) -> Failure {
+    let reach = if free < ROOM_FOR_OTHERS { Reach::Destination } else { Reach::Resource };
+    Failure { reach, ..Failure::transient(FailureKind::Full, details) }
 }
 
 /// A file read out of a destination, for restore and audit.

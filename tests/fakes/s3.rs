@@ -31,6 +31,8 @@ pub struct BucketMoods {
     pub lists_parts: bool,
     /// An upload that was put together is not known any more; else it is done again.
     pub forgets_finished: bool,
+    /// What it answers for an upload that it does not know; s3s-fs says 403.
+    pub unknown_upload: (u16, &'static str),
 }
 
 impl BucketMoods {
@@ -44,7 +46,12 @@ impl BucketMoods {
             knows_md5: true,
             lists_parts: true,
             forgets_finished: true,
+            unknown_upload: (404, "NoSuchUpload"),
         }
+    }
+
+    fn unknown(&self) -> Answer {
+        error(self.unknown_upload.0, self.unknown_upload.1, "")
     }
 
     /// One that believes whatever it is told.
@@ -149,6 +156,11 @@ impl Bucket {
         open.map(|upload| upload.object.clone()).collect()
     }
 
+    /// Loses all unfinished uploads, as a server that was killed.
+    pub fn forget_uploads(&self) {
+        self.lock().uploads.clear();
+    }
+
     fn moods(&self) -> BucketMoods {
         self.moods.lock().expect("unpoisoned").clone()
     }
@@ -199,7 +211,7 @@ impl Bucket {
             ("POST", _, Some(id)) => self.assemble(id, object, asked, &moods),
             ("DELETE", _, Some(id)) => match self.lock().uploads.remove(id) {
                 Some(upload) if !upload.is_finished => answer(204, ""),
-                _ => error(404, "NoSuchUpload", ""),
+                _ => moods.unknown(),
             },
             _ => error(405, "MethodNotAllowed", ""),
         }
@@ -280,7 +292,7 @@ impl Bucket {
         let mut state = self.lock();
         let upload =
             state.uploads.get_mut(id).filter(|upload| !upload.is_finished && upload.object == object);
-        let (Some(upload), Some(number)) = (upload, number) else { return error(404, "NoSuchUpload", "") };
+        let (Some(upload), Some(number)) = (upload, number) else { return moods.unknown() };
         let tag = Self::object(moods, asked.body.clone(), None).tag;
         upload.parts.insert(number, (asked.body.clone(), tag.clone()));
         answer_with(200, &[("etag", &tag)], "")
@@ -292,7 +304,7 @@ impl Bucket {
         }
         let state = self.lock();
         let Some(upload) = state.uploads.get(id).filter(|upload| !upload.is_finished) else {
-            return error(404, "NoSuchUpload", "");
+            return moods.unknown();
         };
         let part = |(number, (bytes, tag)): (&u32, &(Bytes, String))| {
             let (size, tag) = (bytes.len(), tag.replace('"', "&quot;"));
@@ -309,7 +321,7 @@ impl Bucket {
         let mut state = self.lock();
         let known = state.uploads.get_mut(id).filter(|upload| upload.object == object);
         let Some(upload) = known.filter(|upload| !(upload.is_finished && moods.forgets_finished)) else {
-            return error(404, "NoSuchUpload", "");
+            return moods.unknown();
         };
         let text = String::from_utf8_lossy(&asked.body).replace("&quot;", "\"");
         let (mut bytes, mut count) = (Vec::new(), 0);

@@ -180,3 +180,31 @@ async fn an_own_cloud_that_compares_checksums_is_no_worse_for_it() {
         assert!(matches!(site.open().send(&item, &site.transfer()).await, Ok(Sent::Stored { .. })));
     }
 }
+
+/// An upload that the server has lost, or cannot put together any more, is begun again, whatever it says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_upload_is_begun_again_whatever_is_said_of_it() {
+    let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;
+    let good = bytes(5, SIZE);
+    for (record, status) in (1..).zip([400, 403, 404, 409]) {
+        let item = site.item(record, &format!("{record}.mov"), &good);
+        let saver = Saver::default();
+        server.order(Order::new(Fault::DropBefore).method("MOVE").path("/uploads/").times(3));
+        site.open().send(&item, &site.transfer_with(saver.clone())).await.expect_err("no answer");
+        server.heal();
+        // The next run's first question about it is refused.
+        server.order(Order::new(Fault::Status(status)).method("PROPFIND").path("/uploads/"));
+        let sent = site.open().send(&item, &site.transfer_with(saver.clone())).await;
+        assert!(matches!(sent, Ok(Sent::Stored { .. })), "{status}: {sent:?}");
+        assert!(server.is_served(), "{status}");
+
+        // And so is putting it together: once it fails, and then all is sent again.
+        let item = site.item(record + 10, &format!("{}.mov", record + 10), &good);
+        let saver = Saver::default();
+        server.order(Order::new(Fault::Status(status)).method("MOVE").path("/uploads/"));
+        site.open().send(&item, &site.transfer_with(saver.clone())).await.expect_err("refused");
+        let sent = site.open().send(&item, &site.transfer_with(saver)).await;
+        assert!(matches!(sent, Ok(Sent::Stored { .. })), "{status}: {sent:?}");
+        assert_eq!(server.cloud().expect("a Nextcloud").uploads(), []);
+    }
+}

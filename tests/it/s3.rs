@@ -94,6 +94,71 @@ async fn when_the_answer_to_the_last_step_is_lost_its_effect_is_found() {
     }
 }
 
+/// A server that was killed in the middle knows the upload no more, and says so in its own way: another
+/// one is begun, whatever was answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_the_server_has_lost_is_begun_again() {
+    let answers =
+        [(404, "NoSuchUpload"), (403, "AccessDenied"), (400, "InvalidArgument"), (500, "InternalError")];
+    for moods in [strict(), careless()] {
+        for unknown_upload in answers {
+            let (site, server) = fake_with(BucketMoods { unknown_upload, ..moods.clone() }).await;
+            let good = bytes(1, LARGE);
+            let item = site.item(1, "a.mov", &good);
+            let saver = Saver::default();
+            server.order(assembly(Fault::DropBefore).times(EVERY_TRY));
+            site.open().send(&item, &site.transfer_with(saver.clone())).await.expect_err("no answer");
+            server.heal();
+            server.bucket().forget_uploads();
+            // A server's own error may pass, so it is waited for a few times.
+            let mut tries = 0;
+            let sent = loop {
+                tries += 1;
+                match site.open().send(&item, &site.transfer_with(saver.clone())).await {
+                    Err(failure) if failure.kind == FailureKind::Server && tries < 3 => {}
+                    sent => break sent,
+                }
+            };
+            assert!(matches!(sent, Ok(Sent::Stored { .. })), "{unknown_upload:?}: {sent:?}");
+            assert_eq!(tries, if unknown_upload.0 == 500 { 3 } else { 1 }, "{unknown_upload:?}");
+            is_there_once(&site, &server, &item, &good).await;
+            assert!(server.bucket().unfinished().is_empty());
+        }
+    }
+}
+
+/// Bytes that a server spoiled on their way and took all the same: the copy is ours, was never verified, and
+/// goes before it is sent again, while somebody else's in its place stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_spoiled_copy_makes_room_for_the_next_try() {
+    let believing = BucketMoods { keeps_from_replacing: true, ..careless() };
+    for (is_replaced, size) in [(false, SMALL), (true, SMALL), (false, LARGE)] {
+        let (site, server) = fake_with(believing.clone()).await;
+        let (good, other) = (bytes(1, size), bytes(2, size + 1));
+        let item = site.item(1, "a.mov", &good);
+        let saver = Saver::default();
+        let query = if size == LARGE { "partNumber=1" } else { "" };
+        server.order(Order::new(Fault::WrongBody).method("PUT").path("a").query(query));
+        let to = site.open();
+        let transfer = site.transfer_with(saver.clone());
+        let sent = to.send(&item, &transfer).await;
+        assert!(matches!(sent, Ok(Sent::Stored { evidence: None, .. })) && server.is_served(), "{sent:?}");
+        let failure = to.prove(&item, "", &transfer).await.expect_err("other bytes");
+        assert_eq!(failure.kind, FailureKind::DigestMismatch);
+        if is_replaced {
+            site.put(&item.key, &other);
+        }
+        let sent = to.send(&item, &site.transfer_with(saver)).await;
+        if is_replaced {
+            assert_eq!(sent, Ok(Sent::KeyTaken));
+            assert_eq!(site.contents(&item.key), Some(other));
+        } else {
+            assert!(matches!(sent, Ok(Sent::Stored { .. })), "{sent:?}");
+            assert!(site.contents(&item.key) == Some(good));
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_to_a_small_file_is_looked_for_too() {
     for moods in [strict(), careless()] {
@@ -212,7 +277,8 @@ fn meanings() -> Vec<Meaning> {
             &["set this computer's clock"],
         ),
         row("no bucket", refusal(404, "NoSuchBucket"), K::NotFound, Destination, &["no bucket of this name"]),
-        row("quota", refusal(403, "QuotaExceeded"), K::Full, Destination, &["QuotaExceeded"]),
+        // A small file is taken: there is no room for this one.
+        row("quota", refusal(403, "QuotaExceeded"), K::Full, Resource, &["QuotaExceeded"]),
         row("moved", region(301, "PermanentRedirect"), K::BadRequest, Destination, &["region=eu-west-3"]),
         row(
             "region",

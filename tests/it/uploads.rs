@@ -2,6 +2,7 @@
 //! again, what is begun anew, and what is said of it.
 
 mod killed;
+mod lost;
 
 use std::time::Duration;
 

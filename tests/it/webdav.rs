@@ -1,7 +1,7 @@
 //! The order of proof on WebDAV servers: proved under the temp name, named, looked at once more.
 
 use safelight::destination::Sent;
-use safelight::domain::failure::FailureKind;
+use safelight::domain::failure::{FailureKind, Reach};
 use safelight::domain::record::{Evidence, ProofMethod};
 
 use crate::conformance::servers::dav_with;
@@ -154,4 +154,27 @@ async fn what_somebody_else_put_in_its_place_stays() {
     site.put(&item.key, &other);
     assert_eq!(to.send(&item, &site.transfer_with(saver)).await, Ok(Sent::KeyTaken));
     assert_eq!(site.contents(&item.key), Some(other));
+}
+
+/// Go's WebDAV answers 405 to any write that fails. Whether that is one file's trouble or all of the
+/// place's is found out by a small write and a read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_odd_code_is_one_files_until_nothing_can_be_written() {
+    let (site, server) = dav_with(Moods::default()).await;
+    let to = warm_up(&site, &server).await;
+    for status in [405, 501, 507, 403, 500] {
+        let item = site.item(1, "a.jpg", &bytes(1, 5000));
+        server.order(Order::new(Fault::Status(status)).method("PUT").path("/2019-05/"));
+        let failure = to.send(&item, &site.transfer()).await.expect_err("refused");
+        assert_eq!(failure.reach, Reach::Resource, "{status}: {failure}");
+        assert!(!failure.is_permanent() && server.is_served(), "{status}: {failure}");
+
+        server.order(Order::new(Fault::Status(status)).method("PUT").always());
+        let failure = to.send(&item, &site.transfer()).await.expect_err("refused");
+        assert_eq!(failure.reach, Reach::Destination, "{status}: {failure}");
+        server.heal();
+    }
+    assert_eq!(site.own_files(), [".safelight/destination.json"], "nothing of it stays");
+    let item = site.item(1, "a.jpg", &bytes(1, 5000));
+    assert!(is_stored(&to.send(&item, &site.transfer()).await, ProofMethod::ReadBack));
 }

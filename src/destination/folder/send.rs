@@ -8,18 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
+use super::check::{Checked, copy_and_check};
 use super::errors::check_size;
-use super::fs::{CopyFile, EntryFacts, FolderDir};
-use super::prove::prove_file;
-use super::{Inner, Proof, check_key, open_dirs, split_key};
+use super::fs::{CopyFile, FolderDir};
+use super::{Inner, check_key, open_dirs, split_key};
 use crate::base::files::{EntryKind, SharedFiles, SourceFile};
-use crate::base::mutant::{self, Mutant};
 use crate::destination::source::{at_source, changed};
-use crate::destination::{Item, Phase, Sent, Transfer};
+use crate::destination::{Item, Phase, Sent, Transfer, no_room};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::Blake3;
 use crate::domain::key;
-use crate::domain::record::{Evidence, ProofMethod};
+use crate::domain::record::Evidence;
 
 /// How much is copied between two looks at the stop sign, in bytes.
 pub(super) const CHUNK_BYTES: usize = 1024 * 1024;
@@ -29,10 +28,10 @@ const DURABLE_KEPT_MAX: usize = 4096;
 const HASH_IN_KEY: usize = 16;
 
 /// Everything the blocking parts of one send need. The turn ends when the last of them has.
-struct Job {
-    item: Item,
+pub(super) struct Job {
+    pub item: Item,
     files: SharedFiles,
-    stop: CancellationToken,
+    pub stop: CancellationToken,
     bytes_sent: Arc<AtomicU64>,
     _turn: OwnedMutexGuard<()>,
 }
@@ -51,18 +50,9 @@ enum Place {
     Stopped,
 }
 
-enum Copied {
+pub(super) enum Copied {
     Ready(Box<dyn FolderDir>),
     Stopped,
-}
-
-/// What was found out of a whole temp file before it gets its name.
-struct Checked {
-    dir: Box<dyn FolderDir>,
-    /// What it is by then; a rename changes none of it.
-    facts: EntryFacts,
-    /// How it was proved; `None` where nothing can be proved here now.
-    method: Option<ProofMethod>,
 }
 
 enum Attempt {
@@ -115,37 +105,6 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     }
 }
 
-/// Brings all bytes under the temp name and reads them back there. A bad copy is removed and made once
-/// more. `None` when told to stop.
-async fn copy_and_check(
-    inner: &Arc<Inner>,
-    job: &Arc<Job>,
-    transfer: &Transfer,
-) -> Result<Option<Checked>, Failure> {
-    let mut is_last = false;
-    loop {
-        transfer.save(Phase::Sending, String::new()).await?;
-        let copy = Arc::clone(job);
-        let dir = match inner.run(move |inner| copy.copy(inner)).await? {
-            Copied::Ready(dir) => dir,
-            Copied::Stopped => return Ok(None),
-        };
-        transfer.save(Phase::Proving, String::new()).await?;
-        let _housekeeping = match inner.known_proof() {
-            // Finding the method out makes scratch files, which cleaning must not meet.
-            Proof::Unknown => Some(Arc::clone(&inner.housekeeping).lock_owned().await),
-            Proof::Known(_) => None,
-        };
-        let check = Arc::clone(job);
-        match inner.run(move |inner| check.check(inner, dir)).await {
-            Ok(checked) => return Ok(Some(checked)),
-            Err(_stopped) if job.stop.is_cancelled() => return Ok(None),
-            Err(failure) if failure.kind == FailureKind::DigestMismatch && !is_last => is_last = true,
-            Err(failure) => return Err(failure),
-        }
-    }
-}
-
 async fn conclude(inner: &Arc<Inner>, job: &Arc<Job>, place: Place) -> Result<Sent, Failure> {
     match place {
         Place::Equal { dir, receipt } => {
@@ -174,7 +133,7 @@ async fn make_durable(inner: &Arc<Inner>, job: &Arc<Job>, dir: Arc<dyn FolderDir
 }
 
 impl Job {
-    fn temp(&self) -> String {
+    pub(super) fn temp(&self) -> String {
         key::temp_name(self.item.token)
     }
 
@@ -240,7 +199,7 @@ impl Job {
     }
 
     /// Brings all bytes into the temp file and makes them durable.
-    fn copy(&self, inner: &Inner) -> Result<Copied, Failure> {
+    pub(super) fn copy(&self, inner: &Inner) -> Result<Copied, Failure> {
         if self.stop.is_cancelled() {
             return Ok(Copied::Stopped);
         }
@@ -287,8 +246,9 @@ impl Job {
         };
         let size = self.item.content.size;
         let free = dir.free_bytes().map_err(|error| at_dest(error, "asking for free space"))?;
-        if free.is_some_and(|free| free < size - start) {
-            return Err(Failure::destination(FailureKind::Full, "less space is left than the file needs"));
+        if let Some(free) = free.filter(|free| *free < size - start) {
+            let why = format!("{free} bytes are free, and the file needs {}", size - start);
+            return Err(no_room(free, why));
         }
         let from_source = |error: io::Error| at_source(&error, &self.item.path);
         source.seek(SeekFrom::Start(start)).map_err(from_source)?;
@@ -384,43 +344,6 @@ impl Job {
         Ok(dir)
     }
 
-    /// Reads the whole temp file back, past the cache where that can be done. A bad one is removed.
-    fn check(&self, inner: &Inner, dir: Box<dyn FolderDir>) -> Result<Checked, Failure> {
-        let temp = self.temp();
-        let facts = dir.entry(&temp).map_err(|error| inner.explain(&error, "looking at the temp file"))?;
-        if mutant::is(Mutant::NamesFirst) {
-            return Ok(Checked { dir, facts, method: None });
-        }
-        match prove_file(inner, dir.as_ref(), &temp, self.item.content, false, &self.stop) {
-            Ok(method) => Ok(Checked { dir, facts, method }),
-            Err(failure) => {
-                if failure.kind == FailureKind::DigestMismatch {
-                    remove_temp(inner, dir.as_ref(), &temp)?;
-                }
-                Err(failure)
-            }
-        }
-    }
-
-    /// Looks at the copy once more, under its final name. On a disk of this computer a rename keeps the
-    /// file's number, length and time, so that it is the file that was read. Elsewhere, and where the
-    /// rename could have replaced something, it is read again.
-    fn look_again(
-        &self,
-        inner: &Inner,
-        dir: &dyn FolderDir,
-        before: EntryFacts,
-        method: ProofMethod,
-        is_exclusive: bool,
-    ) -> Result<Option<ProofMethod>, Failure> {
-        let (_folder, name) = split_key(&self.item.key);
-        let now = dir.entry(name).map_err(|error| inner.explain(&error, "looking at the copy"))?;
-        if is_exclusive && now == before && method != ProofMethod::ReadBack {
-            return Ok(Some(method));
-        }
-        prove_file(inner, dir, name, self.item.content, false, &self.stop)
-    }
-
     /// Gives the temp file its name, unless something has it.
     fn commit(&self, inner: &Inner, dir: Box<dyn FolderDir>) -> Result<Place, Failure> {
         if self.stop.is_cancelled() {
@@ -496,7 +419,7 @@ fn step(inner: &Inner, parent: &dyn FolderDir, name: &str, path: &str) -> io::Re
     Ok(dir)
 }
 
-fn remove_temp(inner: &Inner, dir: &dyn FolderDir, temp: &str) -> Result<(), Failure> {
+pub(super) fn remove_temp(inner: &Inner, dir: &dyn FolderDir, temp: &str) -> Result<(), Failure> {
     match dir.remove_file(temp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(inner.explain(&error, "removing the temp file"))

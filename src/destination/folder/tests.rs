@@ -1,6 +1,7 @@
 //! What only a folder has to get right: its marker, its file system's moods, and power cuts. What
 //! every destination must do is in the conformance suite.
 
+mod order;
 mod proof;
 
 use std::io::Read as _;
@@ -465,27 +466,4 @@ async fn coarse_times_and_short_names_are_noticed() {
     assert_eq!(abilities.name_len_max, 143);
     memory.rules(|rules| rules.mtime_step_ns = 86_400_000_000_000);
     assert!(!folder.probe().await.expect("probed").keeps_mtime);
-}
-
-/// While what is read back is wrong, nothing gets a real name and no bad temp file stays; afterwards the
-/// file gets the name that it was to have.
-#[tokio::test]
-async fn nothing_gets_its_name_before_it_was_read_back() {
-    for lie in [Lie::FlippedByte, Lie::ShortByOne, Lie::CannotRead] {
-        let (folder, memory) = folder(|rules| rules.lie = Some(lie)).await;
-        let source = source(KEY, 1000);
-        for _try in 0..3 {
-            let failure = folder.send(&source.item, &transfer()).await.expect_err("it reads otherwise");
-            assert_eq!(kind_and_reach(&failure), (FailureKind::DigestMismatch, Reach::Resource), "{lie:?}");
-            assert_eq!(memory.files(), [MARKER]);
-        }
-        memory.rules(|rules| rules.lie = None);
-        let sent = folder.send(&source.item, &transfer()).await;
-        let Ok(Sent::Stored { evidence: Some(Evidence::Verified { method, .. }), .. }) = sent else {
-            panic!("{sent:?}")
-        };
-        assert_eq!(method, ProofMethod::DirectRead);
-        assert_eq!(memory.contents(KEY), Some(source.bytes));
-        assert!(memory.named_unread().is_empty());
-    }
 }

@@ -14,6 +14,7 @@ mod headers;
 mod pace;
 mod reader;
 pub mod status;
+mod status_table;
 mod trust;
 mod watch;
 

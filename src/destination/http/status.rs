@@ -1,12 +1,11 @@
 //! What status codes mean where a protocol has nothing better to say.
 
-use std::time::Duration;
-
 use super::date::parse_retry_after;
+pub use super::status_table::{STATUSES, StatusMeaning, meaning};
 use super::{Answer, Headers, Url};
 use crate::base::clock::Clock;
 use crate::domain::cause::Cause;
-use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
+use crate::domain::failure::{Failure, FailureKind, Retry};
 
 /// Beyond this difference a server's and our clock are told of, in seconds.
 const SKEW_TOLD_FROM: i64 = 300;
@@ -61,7 +60,7 @@ pub fn shown(url: &Url) -> String {
 /// The failure that an answer which is no success stands for. `what` was being done; `said` is what
 /// the protocol found in the body, if anything.
 pub fn failure(answer: &Answer, clock: &dyn Clock, what: &str, said: Option<&str>) -> Failure {
-    let (kind, reach, retry) = meaning(answer.status);
+    let StatusMeaning { kind, reach, retry, .. } = meaning(answer.status);
     let wait = answer.header("retry-after").and_then(|text| parse_retry_after(text, clock.now()));
     let retry = match (retry, wait) {
         (Retry::After(_), Some(wait)) => Retry::After(wait),
@@ -99,30 +98,6 @@ fn cause(answer: &Answer) -> Option<Cause> {
     }
 }
 
-/// What a status means by itself: kind, reach, and whether to try again.
-pub fn meaning(status: u16) -> (FailureKind, Reach, Retry) {
-    use FailureKind as K;
-    use Reach::{Destination, Resource};
-    let again = Retry::After(Duration::ZERO);
-    match status {
-        401 | 407 => (K::Credentials, Destination, again),
-        // Which of the two reaches further, only a look at the destination tells.
-        403 | 451 => (K::Forbidden, Resource, again),
-        404 | 410 => (K::NotFound, Resource, again),
-        408 => (K::Timeout, Resource, again),
-        409 | 412 | 423 => (K::Conflict, Resource, again),
-        413 => (K::TooLarge, Resource, Retry::Never),
-        414 | 415 | 422 | 431 => (K::Unsupported, Resource, Retry::Never),
-        425 | 429 => (K::RateLimited, Destination, again),
-        405 | 501 => (K::Unsupported, Destination, again),
-        502..=504 => (K::Server, Destination, again),
-        507 => (K::Full, Destination, again),
-        500..=599 => (K::Server, Resource, again),
-        400..=499 => (K::BadRequest, Resource, Retry::Never),
-        _ => (K::Protocol, Resource, again),
-    }
-}
-
 /// A server's text on one line, cut.
 pub fn plain(text: &str) -> String {
     let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
@@ -132,8 +107,11 @@ pub fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::base::clock::SystemClock;
+    use crate::domain::failure::Reach;
 
     fn answer(status: u16, headers: Headers) -> Answer {
         Answer { status, headers, ..Answer::default() }
@@ -146,7 +124,7 @@ mod tests {
             400, 401, 403, 404, 405, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423,
             424, 425, 429, 431, 451, 500, 501, 502, 503, 504, 505, 507, 508, 999,
         ] {
-            let (kind, reach, retry) = meaning(status);
+            let StatusMeaning { kind, reach, retry, .. } = meaning(status);
             table += &format!("{status} {} {} {retry:?}\n", kind.as_str(), reach.as_str());
         }
         insta::assert_snapshot!(table);

@@ -34,9 +34,9 @@ pub use place::Place;
 
 use super::connect::ServerParts;
 use super::manifest::Collected;
-use super::{Abilities, BoxFuture, Destination, Item, ReadBack, Sent, Transfer};
+use super::{Abilities, BoxFuture, Destination, Item, ReadBack, Sent, Transfer, no_room};
 use crate::domain::cause::Cause;
-use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::failure::Failure;
 use crate::domain::record::Evidence;
 use checks::Checks;
 use known::Known;
@@ -83,7 +83,7 @@ impl Inner {
         match room {
             Some(room) if size > room => {
                 let why = format!("the account's quota leaves {room} bytes, the file has {size}");
-                Err(Failure::destination(FailureKind::Full, why).because(Cause::Quota))
+                Err(no_room(room, why).because(Cause::Quota))
             }
             _ => Ok(()),
         }

@@ -12,6 +12,7 @@ mod address;
 mod errors;
 mod findings;
 mod listing;
+mod named;
 mod own;
 mod parts;
 mod probe;
@@ -160,6 +161,11 @@ impl Inner {
             fresh.clear();
         }
         fresh.insert(item.record, (item.key.clone(), item.content));
+    }
+
+    /// Whether the answer to the send itself was proof of the item's copy.
+    fn is_proved(&self, item: &Item) -> bool {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&item.record)
     }
 
     /// Whether the answer to sending this item has just proved its copy. Asked once.

@@ -11,7 +11,7 @@ use crate::destination::BoxFuture;
 use crate::destination::http::{HttpError, Method};
 use crate::destination::marker::{HOME, Marker};
 use crate::destination::shelf::{self, Listed, Shelf};
-use crate::domain::failure::{Failure, Reach};
+use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::key;
 
 const READ_OWN: Task =
@@ -19,6 +19,7 @@ const READ_OWN: Task =
 const REMOVE: Task = Task { what: "removing test objects", permission: "s3:DeleteObject" };
 /// The object that is written to find out whether anything may be.
 const WRITE_TEST: &str = "write-test";
+const WRITE_TEST_BYTES: &[u8] = b"a test";
 /// Scratch objects that one cleaning removes.
 const SCRATCH_MAX: usize = 1_000;
 
@@ -104,16 +105,23 @@ pub(super) async fn look(inner: &Inner) -> Result<Option<Marker>, Failure> {
     Ok(marker)
 }
 
-/// Whether anything may be written here at all.
+/// Whether anything may be written here at all, and read again.
 ///
 /// # Errors
-/// `forbidden` when not.
+/// `forbidden` when not; whatever else the server says.
 pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
     let object = inner.wire.place.object(&format!("{HOME}/{WRITE_TEST}"));
-    let call = Call::new(WRITE, Method::PUT, Some(object.clone())).body(Bytes::from_static(b"a test"));
+    let call = Call::new(WRITE, Method::PUT, Some(object.clone())).body(Bytes::from_static(WRITE_TEST_BYTES));
     inner.wire.done(&call, &unstopped()).await.map_err(HttpError::into_failure)?;
+    let kept = inner.get_own(&format!("{HOME}/{WRITE_TEST}"), WRITE_TEST_BYTES.len()).await;
     remove(inner, object).await.ok();
-    Ok(())
+    match kept {
+        Ok(Some(bytes)) if bytes != WRITE_TEST_BYTES => {
+            Err(Failure::destination(FailureKind::Server, "the server keeps other bytes than it was sent"))
+        }
+        // Who may write and not read is told so elsewhere.
+        _ => Ok(()),
+    }
 }
 
 /// Removes an object of our own.

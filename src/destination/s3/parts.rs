@@ -17,7 +17,7 @@ use super::read::{Parted, Piece};
 use super::send::{WRITE, hidden_error, mtime_text, receipt, settled, taken, unless_there};
 use super::state::Upload;
 use super::wire::{ASSEMBLY_MAX, Call, base64};
-use super::{Inner, unless_stopped, unstopped, xml};
+use super::{Inner, named, unless_stopped, unstopped, xml};
 use crate::base::digester::combine_crc64nvme;
 use crate::destination::http::{Answer, Method};
 use crate::destination::{Checkpoint, Item, Phase, Sent, Transfer};
@@ -26,6 +26,9 @@ use crate::domain::hash::{DigestKind, DigestSet};
 
 /// Parts of one file that are under way at once.
 const PARTS_AT_ONCE: usize = 4;
+/// How often in a row an upload that was gone on with may be answered with a server's error before
+/// another is begun.
+const REFUSALS_MAX: u32 = 3;
 pub(super) const ABORT: Task =
     Task { what: "ending an unfinished upload", permission: "s3:AbortMultipartUpload" };
 
@@ -36,6 +39,10 @@ struct Part {
     tag: String,
     crc64nvme: Option<u64>,
 }
+
+/// How sending one part ended: the part, none where the server does not know the upload, and its length;
+/// nothing when told to stop.
+type PartSent = Result<Option<(Option<Part>, u64)>, Failure>;
 
 /// How sending the parts ended.
 enum Parts {
@@ -48,35 +55,112 @@ enum Parts {
     Stopped,
 }
 
+/// What became of an upload.
+enum Brought {
+    Sent(Sent),
+    /// The server does not know it any more.
+    Lost,
+}
+
 pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
     let object = inner.wire.place.object(&item.key);
-    let known = Upload::of(transfer.checkpoint.as_ref(), item.content.size);
-    let (mut upload, there) = match known {
-        Some(upload) if upload.object == object => match there(inner, &upload, transfer).await? {
-            Some(there) => (upload, there),
-            None => (begin(inner, item, transfer).await?, BTreeMap::new()),
-        },
+    match Upload::of(transfer.checkpoint.as_ref(), item.content.size) {
+        Some(upload) if upload.object == object => {
+            if let Some(sent) = go_on(inner, item, transfer, upload).await? {
+                return Ok(sent);
+            }
+        }
         // The key that it belonged to was taken.
         Some(upload) => {
-            abort(inner, &upload).await?;
-            (begin(inner, item, transfer).await?, BTreeMap::new())
+            abort(inner, &upload).await.ok();
         }
-        None => (begin(inner, item, transfer).await?, BTreeMap::new()),
+        None => {}
+    }
+    let mut upload = begin(inner, item, transfer).await?;
+    match bring(inner, item, transfer, &mut upload, BTreeMap::new()).await? {
+        Brought::Sent(sent) => Ok(sent),
+        Brought::Lost => {
+            transfer.save(Phase::Creating, String::new()).await?;
+            Err(Failure::transient(
+                FailureKind::Server,
+                "the server has ended the unfinished upload; it is begun again",
+            ))
+        }
+    }
+}
+
+/// Goes on with an upload that an earlier run began. `None` where it has ended, and another is to be
+/// begun: the server says that it does not know it, or refuses in a way that may mean that. s3s-fs
+/// answers 403 for an id that it lost in a kill.
+async fn go_on(
+    inner: &Arc<Inner>,
+    item: &Item,
+    transfer: &Transfer,
+    mut upload: Upload,
+) -> Result<Option<Sent>, Failure> {
+    let outcome = match there(inner, &upload, transfer).await {
+        Ok(Some(there)) => bring(inner, item, transfer, &mut upload, there).await,
+        Ok(None) => Ok(Brought::Lost),
+        Err(failure) => Err(failure),
     };
-    match all_parts(inner, item, transfer, &mut upload, there).await {
+    match outcome {
+        Ok(Brought::Sent(sent)) => return Ok(Some(sent)),
+        Ok(Brought::Lost) => {}
+        Err(failure) if may_mean_unknown(&failure) => {}
+        Err(failure) if failure.kind == FailureKind::Server && failure.reach == Reach::Resource => {
+            upload.refusals += 1;
+            if upload.refusals < REFUSALS_MAX {
+                transfer.save(Phase::Sending, upload.to_text()).await?;
+                return Err(failure);
+            }
+        }
+        Err(failure) => return Err(failure),
+    }
+    // It may have been put together, and the answer lost.
+    match compare(inner, item, &transfer.cancel).await? {
+        None => return Ok(Some(Sent::Cancelled)),
+        Some(Under::Nothing) => {}
+        Some(under) => {
+            abort(inner, &upload).await.ok();
+            return Ok(Some(settled(item, transfer, &under)));
+        }
+    }
+    tracing::info!("an unfinished upload is not known any more and is begun again");
+    abort(inner, &upload).await.ok();
+    transfer.set_bytes_sent(0);
+    Ok(None)
+}
+
+/// Whether a refusal may mean that the server does not know the upload. A key that may not write at all
+/// is refused again when another upload is begun.
+fn may_mean_unknown(failure: &Failure) -> bool {
+    use FailureKind as K;
+    match failure.kind {
+        K::Forbidden | K::Unsupported => true,
+        K::NotFound | K::BadRequest | K::Conflict => failure.reach == Reach::Resource,
+        _ => false,
+    }
+}
+
+/// Sends the parts that the server does not have, and has it put them together.
+async fn bring(
+    inner: &Arc<Inner>,
+    item: &Item,
+    transfer: &Transfer,
+    upload: &mut Upload,
+    there: BTreeMap<u64, ListedPart>,
+) -> Result<Brought, Failure> {
+    match all_parts(inner, item, transfer, upload, there).await {
         Ok(Parts::All { parts, crc64nvme }) => {
             transfer.save(Phase::Committing, upload.to_text()).await?;
-            assemble(inner, item, transfer, &upload, &parts, crc64nvme).await
+            assemble(inner, item, transfer, upload, &parts, crc64nvme).await
         }
-        Ok(Parts::Lost) => Err(Failure::transient(
-            FailureKind::Conflict,
-            "the server has ended the unfinished upload; it begins anew",
-        )),
-        Ok(Parts::Stopped) => Ok(Sent::Cancelled),
+        Ok(Parts::Lost) => Ok(Brought::Lost),
+        Ok(Parts::Stopped) => Ok(Brought::Sent(Sent::Cancelled)),
         Err(failure) => {
             // A changed file's parts are of no use to anyone.
             if failure.kind == FailureKind::Changed {
-                abort(inner, &upload).await.ok();
+                abort(inner, upload).await.ok();
             }
             Err(failure)
         }
@@ -155,7 +239,7 @@ async fn all_parts(
     let set = DigestSet::NONE.with(DigestKind::Md5).with(DigestKind::Crc64Nvme);
     let (mut parts, mut crc, mut done_bytes) = (BTreeMap::new(), None, 0);
     let mut file = Parted::open(inner, item, transfer).await?;
-    let mut sending: JoinSet<Result<Option<(Part, u64)>, Failure>> = JoinSet::new();
+    let mut sending: JoinSet<PartSent> = JoinSet::new();
     let mut next = 1;
     loop {
         if transfer.cancel.is_cancelled() {
@@ -189,7 +273,7 @@ async fn all_parts(
                     drop(call);
                     let Some(answer) = answer else { return Ok(None) };
                     let part = taken_part(&inner, &answer, number)?;
-                    Ok(Some((Part { crc64nvme, ..part }, len)))
+                    Ok(Some((part.map(|part| Part { crc64nvme, ..part }), len)))
                 });
             }
             next += 1;
@@ -199,8 +283,10 @@ async fn all_parts(
         let lost = |lost: tokio::task::JoinError| Failure::transient(FailureKind::Server, lost.to_string());
         match ended.map_err(lost)? {
             Ok(None) => return Ok(Parts::Stopped),
-            Ok(Some((part, len))) => {
+            Ok(Some((None, _len))) => return Ok(Parts::Lost),
+            Ok(Some((Some(part), len))) => {
                 done_bytes += len;
+                upload.refusals = 0;
                 transfer.set_bytes_sent(done_bytes);
                 if !trust.findings.list_parts {
                     upload.remember(part.number, &part.tag);
@@ -208,7 +294,6 @@ async fn all_parts(
                 }
                 parts.insert(part.number, part);
             }
-            Err(failure) if failure.kind == FailureKind::Conflict => return Ok(Parts::Lost),
             Err(failure) => return Err(failure),
         }
     }
@@ -257,13 +342,17 @@ fn part_call(
         .body(bytes)
 }
 
-fn taken_part(inner: &Inner, answer: &Answer, number: u64) -> Result<Part, Failure> {
+/// `None` when the server does not know the upload.
+fn taken_part(inner: &Inner, answer: &Answer, number: u64) -> Result<Option<Part>, Failure> {
+    if Said::of(answer).code == "NoSuchUpload" {
+        return Ok(None);
+    }
     if !answer.is_success() {
         return Err(inner.wire.failure(answer, WRITE));
     }
     let tag = answer.header("etag").map(str::to_owned);
     let strange = || Failure::transient(FailureKind::Protocol, "the server took a part and gave it no tag");
-    Ok(Part { number, tag: tag.ok_or_else(strange)?, crc64nvme: None })
+    Ok(Some(Part { number, tag: tag.ok_or_else(strange)?, crc64nvme: None }))
 }
 
 /// Makes the object of its parts, which must not replace anything.
@@ -274,7 +363,7 @@ async fn assemble(
     upload: &Upload,
     parts: &BTreeMap<u64, Part>,
     crc64nvme: Option<u64>,
-) -> Result<Sent, Failure> {
+) -> Result<Brought, Failure> {
     let with_crc = inner.trust().findings.whole_crc;
     let mut call = Call::new(WRITE, Method::POST, Some(upload.object.clone()))
         .query("uploadId", upload.id.clone())
@@ -289,7 +378,7 @@ async fn assemble(
     }
     let call = unless_there(inner, call);
     let Some(answer) = unless_stopped(inner.wire.answer(&call, &transfer.cancel).await)? else {
-        return Ok(Sent::Cancelled);
+        return Ok(Brought::Sent(Sent::Cancelled));
     };
     let item = &Item {
         digests: item.digests.or(crate::domain::hash::Digests { crc64nvme, ..Default::default() }),
@@ -297,7 +386,11 @@ async fn assemble(
     };
     if answer.is_success() && !hidden_error(&answer) {
         transfer.set_bytes_sent(item.content.size);
-        return stored(inner, item, &answer);
+        let sent = stored(inner, item, &answer);
+        if !inner.is_proved(item) {
+            named::remember(inner, item, transfer).await?;
+        }
+        return sent.map(Brought::Sent);
     }
     match (answer.status, Said::of(&answer).code.as_str()) {
         (412, _) | (_, "PreconditionFailed") => {
@@ -305,19 +398,20 @@ async fn assemble(
             if !matches!(sent, Sent::Cancelled) {
                 abort(inner, upload).await.ok();
             }
-            Ok(sent)
+            Ok(Brought::Sent(sent))
         }
         // An earlier answer was lost, or the server ended the upload.
         (404, _) | (_, "NoSuchUpload") => match compare(inner, item, &transfer.cancel).await? {
-            None => Ok(Sent::Cancelled),
-            Some(Under::Equal) => Ok(settled(item, transfer, &Under::Equal)),
-            Some(_other) => Err(inner.wire.failure(&answer, WRITE)),
+            None => Ok(Brought::Sent(Sent::Cancelled)),
+            Some(Under::Nothing) => Ok(Brought::Lost),
+            Some(under) => Ok(Brought::Sent(settled(item, transfer, &under))),
         },
         (_, code) => {
             let failure = inner.wire.failure(&answer, WRITE);
             if matches!(code, "InvalidPart" | "InvalidPartOrder" | "BadDigest" | "InvalidRequest") {
                 // The parts there are not those that were sent: they are of no use.
                 abort(inner, upload).await.ok();
+                transfer.save(Phase::Creating, String::new()).await?;
             }
             match failure.reach {
                 // The next try begins anew where this one's parts are of no use.

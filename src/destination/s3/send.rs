@@ -6,7 +6,7 @@ use super::address::check_key;
 use super::errors::{Said, Task};
 use super::prove::{Under, compare};
 use super::wire::{Call, is_cut};
-use super::{Inner, own, parts, read, unless_stopped};
+use super::{Inner, named, own, parts, read, unless_stopped};
 use crate::destination::http::{Answer, Method};
 use crate::destination::{Item, Phase, Sent, Transfer};
 use crate::domain::failure::{Failure, FailureKind, Reach};
@@ -24,7 +24,11 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     }
     own::known(inner).await?;
     // The effect of an earlier run, or equal bytes from anywhere.
-    match compare(inner, item, &transfer.cancel).await? {
+    let under = match compare(inner, item, &transfer.cancel).await? {
+        Some(Under::Other) if named::remove_if_ours(inner, item, transfer).await? => Some(Under::Nothing),
+        under => under,
+    };
+    match under {
         None => Ok(Sent::Cancelled),
         Some(Under::Nothing) => {
             let sent = if item.content.size <= S3_WHOLE_MAX {
@@ -33,7 +37,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
                 parts::send(inner, item, transfer).await
             };
             match sent {
-                Err(failure) if failure.kind == FailureKind::Forbidden => Err(placed(inner, failure).await),
+                Err(failure) if is_odd(&failure) => Err(explain_write(inner, failure).await),
                 other => other,
             }
         }
@@ -130,7 +134,11 @@ async fn whole(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<S
         Put::Taken => taken(inner, item, transfer).await,
         Put::Done(answer) => {
             transfer.set_bytes_sent(item.content.size);
-            match trust.judge(&answer.headers, item) {
+            let judged = trust.judge(&answer.headers, item);
+            if judged != Some(true) {
+                named::remember(inner, item, transfer).await?;
+            }
+            match judged {
                 Some(false) => {
                     Err(Failure::transient(FailureKind::DigestMismatch, "the server names another digest"))
                 }
@@ -166,14 +174,22 @@ pub(super) fn receipt(answer: &Answer) -> String {
     }
 }
 
-/// Whether a refusal is this file's alone: what may not be written at all concerns all files.
-async fn placed(inner: &Inner, failure: Failure) -> Failure {
-    let reach = match own::try_write(inner).await {
-        Ok(()) => Reach::Resource,
-        Err(other) if other.kind == FailureKind::Forbidden => Reach::Destination,
-        Err(other) => return other,
-    };
-    Failure { reach, ..failure }
+/// Whether a refusal may be about this file or about all of the place.
+fn is_odd(failure: &Failure) -> bool {
+    match failure.kind {
+        FailureKind::Forbidden => true,
+        FailureKind::Unsupported | FailureKind::Full => failure.reach == Reach::Destination,
+        _ => false,
+    }
+}
+
+/// Whether a refusal is this file's alone: one small write and one read of our own decide.
+async fn explain_write(inner: &Inner, failure: Failure) -> Failure {
+    match own::try_write(inner).await {
+        Ok(()) => Failure { reach: Reach::Resource, ..failure },
+        Err(other) if other.kind == failure.kind => Failure { reach: Reach::Destination, ..failure },
+        Err(other) => Failure { reach: Reach::Destination, ..other },
+    }
 }
 
 /// Whether a body that came with success is an error all the same.

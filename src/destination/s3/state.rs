@@ -29,12 +29,20 @@ pub(super) struct Upload {
     /// Entity tags of parts that were taken, where the server cannot list them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<u64, String>,
+    /// How often in a row the server has answered with an error when it was gone on with.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub refusals: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Upload {
     /// A new upload of `size` bytes.
     pub fn new(object: String, id: String, size: u64) -> Self {
-        Self { object, id, part_bytes: part_bytes(size), tags: BTreeMap::new() }
+        Self { object, id, part_bytes: part_bytes(size), tags: BTreeMap::new(), refusals: 0 }
     }
 
     /// What a checkpoint says; nothing where it is of no upload, or makes no sense.

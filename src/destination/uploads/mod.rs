@@ -22,6 +22,7 @@ mod calls;
 mod location;
 mod probe;
 mod prove;
+mod resume;
 mod send;
 mod state;
 mod whole;

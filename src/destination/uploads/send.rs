@@ -23,8 +23,10 @@ const STARTS_MAX: u32 = 3;
 const STANDSTILLS_MAX: u32 = 2;
 /// How long another request is given to let go of the upload, try by try.
 const BUSY_WAITS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5)];
-/// Appends are cut to these when something in front of the server refuses longer ones, in bytes.
-const SHORTER_APPENDS: [u64; 4] = [64 << 20, 16 << 20, 4 << 20, 1 << 20];
+/// When a longer append is refused, this is tried first, and then always half, in bytes.
+const APPEND_FIRST_CUT: u64 = 64 << 20;
+/// No append is cut to less than this, in bytes: what is refused then is refused for its file's length.
+const APPEND_CUT_MIN: u64 = 64 << 10;
 /// An append that is compared by its digest is lost whole when it is cut, so it is no longer than
 /// this, in bytes.
 const COMPARED_APPEND_MAX: u64 = 8 << 20;
@@ -82,13 +84,13 @@ fn finished(inner: &Inner, transfer: &Transfer) -> Option<Receipt> {
     Receipt::parse(&checkpoint.state, &inner.base)
 }
 
-struct Sending<'a> {
-    inner: &'a Inner,
-    item: &'a Item,
-    transfer: &'a Transfer,
+pub(super) struct Sending<'a> {
+    pub inner: &'a Inner,
+    pub item: &'a Item,
+    pub transfer: &'a Transfer,
     findings: Findings,
-    state: State,
-    url: Option<Url>,
+    pub state: State,
+    pub url: Option<Url>,
     whole: Whole,
     /// The highest offset that the server has confirmed in this send.
     confirmed: u64,
@@ -127,26 +129,6 @@ impl Sending<'_> {
         let why = last.map(|failure| failure.details).unwrap_or_default();
         let details = format!("the server lost the upload {STARTS_MAX} times: {why}");
         Err(Failure::transient(FailureKind::Server, details).into())
-    }
-
-    /// Finds the upload that an earlier run began. The server says how far it has come.
-    async fn resume(&mut self) -> Result<Option<Standing>, HttpError> {
-        let kept = self.transfer.checkpoint.as_ref().and_then(|checkpoint| State::parse(&checkpoint.state));
-        let Some(state) = kept else { return Ok(None) };
-        let Some(url) = state.url_at(&self.inner.base) else { return Ok(None) };
-        if !state.is_of(self.item) {
-            self.inner.end(&url, state.form).await;
-            return Ok(None);
-        }
-        (self.state, self.url) = (state, Some(url));
-        match self.ask().await? {
-            Ok(standing) => Ok(Some(standing)),
-            Err(Trouble::Gone(_failure)) => {
-                (self.state, self.url) = (State::new(self.item), None);
-                Ok(None)
-            }
-            Err(trouble) => Err(failure_of(trouble).into()),
-        }
     }
 
     /// Creates an upload and saves where it is before anything is sent to it.
@@ -242,11 +224,16 @@ impl Sending<'_> {
                 }
                 Err(trouble) => trouble,
             };
+            let is_cut = matches!(trouble, Trouble::TooMuch(_));
             let failure;
             (at, failure) = match self.after(trouble, len).await? {
                 Next::At(at, failure) => (at, failure),
                 Next::Lost(failure) => return Ok(Brought::Lost(failure)),
             };
+            if is_cut {
+                // The next append is shorter: that ends by itself.
+                continue;
+            }
             standstills = if at.offset > before { 0 } else { standstills + 1 };
             if standstills > STANDSTILLS_MAX {
                 return Err(failure.into());
@@ -336,7 +323,7 @@ impl Sending<'_> {
                 self.wait(BUSY_WAITS[0]).await?;
                 self.ask_again(failure).await
             }
-            Trouble::TooMuch(failure) => match SHORTER_APPENDS.into_iter().find(|shorter| *shorter < len) {
+            Trouble::TooMuch(failure) => match shorter_than(len) {
                 Some(shorter) => {
                     tracing::info!(len, shorter, "appends are refused as too long, and cut");
                     self.limit(Some(shorter));
@@ -363,7 +350,7 @@ impl Sending<'_> {
 
     /// Asks where the upload stands, until no other request holds it. A connection that breaks is
     /// tried once more.
-    async fn ask(&self) -> Outcome<Standing> {
+    pub(super) async fn ask(&self) -> Outcome<Standing> {
         let Some(url) = &self.url else {
             return Err(unclear("there is no upload").into());
         };
@@ -392,7 +379,7 @@ impl Sending<'_> {
     }
 
     /// Ends the upload as far as the server lets us, and forgets it.
-    async fn give_up(&mut self) -> Result<(), HttpError> {
+    pub(super) async fn give_up(&mut self) -> Result<(), HttpError> {
         if let Some(url) = self.url.take() {
             self.inner.end(&url, self.state.form).await;
         }
@@ -421,6 +408,13 @@ impl Sending<'_> {
             self.inner.append_max.fetch_min(max.max(APPEND_MIN), Ordering::Relaxed);
         }
     }
+}
+
+/// The next shorter append after one of `len` bytes was refused as too long: whole multiples of the
+/// least, as servers set their limits.
+fn shorter_than(len: u64) -> Option<u64> {
+    let half = len.min(APPEND_FIRST_CUT * 2).div_ceil(2).next_multiple_of(APPEND_CUT_MIN);
+    if half < len { Some(half) } else { (len > APPEND_CUT_MIN).then_some(APPEND_CUT_MIN) }
 }
 
 /// What an append carried.
@@ -472,4 +466,26 @@ pub(super) fn not_understood(inner: &Inner) -> Failure {
         inner.dialect.kind().as_str()
     );
     Failure::destination(FailureKind::Unsupported, details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appends_are_halved_down_to_the_least() {
+        let mut len = 5 << 30;
+        let mut tried = Vec::new();
+        while let Some(shorter) = shorter_than(len) {
+            assert!(shorter < len);
+            tried.push(shorter);
+            len = shorter;
+        }
+        assert_eq!(tried.first(), Some(&APPEND_FIRST_CUT));
+        assert_eq!(tried.last(), Some(&APPEND_CUT_MIN));
+        assert_eq!(tried.len(), 11);
+        assert_eq!(shorter_than(APPEND_CUT_MIN + 1), Some(APPEND_CUT_MIN));
+        assert_eq!(shorter_than(APPEND_CUT_MIN), None);
+        assert_eq!(shorter_than(300_000), Some(192 << 10));
+    }
 }

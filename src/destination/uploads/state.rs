@@ -31,6 +31,9 @@ pub(super) struct State {
     /// The digest that goes with every append.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<String>,
+    /// How often in a row the server has answered with an error when it was gone on with.
+    #[serde(default)]
+    pub refusals: u32,
 }
 
 impl State {
@@ -43,6 +46,7 @@ impl State {
             form: 0,
             whole: None,
             parts: None,
+            refusals: 0,
         }
     }
 

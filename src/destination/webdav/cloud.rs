@@ -19,9 +19,9 @@ use crate::destination::connect::ServerParts;
 use crate::destination::http::{
     ANSWER_BYTES_MAX, HttpError, Method, Request, SharedTap, SourceRange, Tap, Url, feed,
 };
-use crate::destination::{Item, Phase, Transfer, source};
+use crate::destination::{Item, Phase, Transfer, no_room, source};
 use crate::domain::cause::Cause;
-use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::failure::{Failure, FailureKind, Retry};
 use crate::domain::hash::{Blake3, DigestKind};
 use crate::domain::key;
 
@@ -150,11 +150,10 @@ impl Cloud {
             }
         };
         match free {
-            Some(free) if free < size => Err(Failure::destination(
-                FailureKind::Full,
-                format!("Nextcloud has {free} bytes left for this person; the file has {size}"),
-            )
-            .because(Cause::Quota)),
+            Some(free) if free < size => {
+                let why = format!("Nextcloud has {free} bytes left for this person; the file has {size}");
+                Err(no_room(free, why).because(Cause::Quota))
+            }
             _ => Ok(()),
         }
     }
@@ -183,23 +182,40 @@ impl Cloud {
         let target = below(inner.calls.base(), temp).to_string();
         let is_same_size =
             transfer.checkpoint.as_ref().is_none_or(|known| known.state == state || known.state.is_empty());
-        let there = if is_same_size { self.chunks(&folder).await? } else { None };
+        let there = match if is_same_size { self.chunks(&folder).await } else { Ok(None) } {
+            Ok(there) => there,
+            // Whatever it says of an upload that it does not know: there is none to go on with.
+            Err(failure) if is_refusal(&failure) => None,
+            Err(failure) => return Err(failure.into()),
+        };
         let there = match there {
             Some(there) => there,
             None => {
-                self.uploads.remove(&format!("{folder}/")).await?;
+                self.uploads.remove(&format!("{folder}/")).await.ok();
                 self.make_upload(&folder, &target).await?;
                 Vec::new()
             }
         };
         transfer.save(Phase::Sending, state.clone()).await?;
-        self.send_chunks(inner, item, transfer, &Upload { folder: &folder, target: &target, chunk, there })
-            .await?;
-        transfer.save(Phase::Proving, state).await?;
-        if transfer.cancel.is_cancelled() {
-            return Err(HttpError::Cancelled);
+        let upload = Upload { folder: &folder, target: &target, chunk, there };
+        let sent = match self.send_chunks(inner, item, transfer, &upload).await {
+            Ok(()) => {
+                transfer.save(Phase::Proving, state).await?;
+                if transfer.cancel.is_cancelled() {
+                    return Err(HttpError::Cancelled);
+                }
+                self.assemble(inner, item, &folder, temp).await
+            }
+            Err(error) => Err(error),
+        };
+        match sent {
+            Err(HttpError::Failed(failure)) if is_refusal(&failure) => {
+                // Its chunks may be of no use, or the server may have lost them: the next try begins again.
+                self.uploads.remove(&format!("{folder}/")).await.ok();
+                Err(Failure { retry: Retry::After(Duration::ZERO), ..failure }.into())
+            }
+            sent => sent,
         }
-        self.assemble(inner, item, &folder, temp).await
     }
 
     async fn make_upload(&self, folder: &str, target: &str) -> Result<(), HttpError> {
@@ -410,6 +426,19 @@ impl Tap for Whole {
     fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
+}
+
+/// Whether the server refuses what it is asked about an upload, and is neither busy nor in trouble.
+fn is_refusal(failure: &Failure) -> bool {
+    matches!(
+        failure.kind,
+        FailureKind::NotFound
+            | FailureKind::Forbidden
+            | FailureKind::BadRequest
+            | FailureKind::Conflict
+            | FailureKind::Unsupported
+            | FailureKind::DigestMismatch
+    )
 }
 
 fn upload_folder(token: u64) -> String {

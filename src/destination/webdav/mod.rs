@@ -28,6 +28,7 @@ use super::address::ServerAddress;
 use super::connect::ServerParts;
 use super::http::{HttpError, into_read_back};
 use super::manifest::Collected;
+use super::marker::HOME;
 use super::shelf::{self, Listed, Shelf};
 use super::turns::Turns;
 use super::{Abilities, BoxFuture, Destination, Item, ReadBack, Sent, Transfer};
@@ -42,6 +43,9 @@ use folders::Folders;
 
 /// For how long the marker, once seen, is taken to be there still.
 const MARKER_FRESH: Duration = Duration::from_secs(60);
+
+/// What is written to find out whether anything can be.
+const WRITE_TEST: &[u8] = b"a test";
 
 /// A folder on a WebDAV or Nextcloud server.
 #[derive(Clone)]
@@ -166,6 +170,51 @@ impl Inner {
         match self.identify().await {
             Err(lost) => lost,
             Ok(()) => failure,
+        }
+    }
+
+    /// What it means that a file was not taken. A code that one server uses for a file and another for
+    /// all of the place is decided by one small write and one read of our own.
+    async fn explain_write(&self, failure: Failure) -> Failure {
+        let failure = self.explain(failure).await;
+        let is_odd = match failure.kind {
+            FailureKind::Unsupported | FailureKind::Full => failure.reach == Reach::Destination,
+            FailureKind::Forbidden | FailureKind::Server => failure.reach == Reach::Resource,
+            _ => false,
+        };
+        // What comes from a quota that was asked for is known already.
+        if !is_odd || failure.cause.is_some() {
+            return failure;
+        }
+        match self.try_write().await {
+            Ok(()) => {
+                // Whatever the code says elsewhere: others are taken, so this is about the file.
+                let is_misnamed = failure.kind == FailureKind::Unsupported && !failure.is_permanent();
+                let kind = if is_misnamed { FailureKind::Server } else { failure.kind };
+                let details = format!("{}; a small file of our own was taken", failure.details);
+                Failure { kind, reach: Reach::Resource, details, ..failure }
+            }
+            Err(other) => whole(other),
+        }
+    }
+
+    /// Whether anything may be written here and read again.
+    async fn try_write(&self) -> Result<(), Failure> {
+        let _housekeeping = self.housekeeping.lock().await;
+        let path = format!("{HOME}/{}", key::temp_name(self.scratch_token()));
+        let stop = CancellationToken::new();
+        let put = self.calls.put(&path, Bytes::from_static(WRITE_TEST), &Told::default(), &stop).await;
+        let kept = match put {
+            Ok(_taken) => self.calls.read_small(&path, 2 * WRITE_TEST.len()).await,
+            Err(error) => Err(error.into_failure()),
+        };
+        self.calls.remove(&path).await.ok();
+        match kept? {
+            Some(bytes) if bytes == WRITE_TEST => Ok(()),
+            _ => Err(Failure::destination(
+                FailureKind::Server,
+                "the server keeps other bytes than it was sent",
+            )),
         }
     }
 

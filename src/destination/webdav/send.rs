@@ -33,7 +33,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
         Err(HttpError::Cancelled) => Ok(Sent::Cancelled),
         Err(HttpError::Failed(failure)) => {
             inner.folders.forget(split(&item.key).0);
-            Err(inner.explain(failure).await)
+            Err(inner.explain_write(failure).await)
         }
     }
 }

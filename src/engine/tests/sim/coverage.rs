@@ -7,7 +7,7 @@ use super::world::{Doom, Tally};
 
 /// Every kind of commit, as the trace names it: the innermost function of the engine that writes, and
 /// what its block does to a job.
-pub const COMMITS: [&str; 44] = [
+pub const COMMITS: [&str; 45] = [
     "add_source",
     "adopt",
     "apply",
@@ -45,6 +45,7 @@ pub const COMMITS: [&str; 44] = [
     "run Stepped(Succeed)",
     "save",
     "save_destination",
+    "save_named",
     "set_backup",
     "set_condition",
     "set_paused",
@@ -62,7 +63,7 @@ pub const EFFECTS: [&str; 10] =
 const IDLE: &str = "run";
 
 /// Commits that come again and again: which of them is the last is left to chance.
-const FREQUENT: [&str; 12] = [
+const FREQUENT: [&str; 13] = [
     "apply",
     "compare",
     "conclude",
@@ -74,6 +75,7 @@ const FREQUENT: [&str; 12] = [
     "read_piece",
     "run Stepped(Succeed)",
     "save",
+    "save_named",
     "start_transfers",
 ];
 

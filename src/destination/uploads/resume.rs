@@ -1,0 +1,65 @@
+//! Going on with an upload that an earlier run began, and finding out that there is none any more.
+
+use super::send::{Sending, failure_of};
+use super::state::State;
+use super::{Standing, Trouble};
+use crate::destination::Phase;
+use crate::destination::http::HttpError;
+use crate::domain::failure::{Failure, FailureKind, Reach};
+
+/// How often in a row an upload that is gone on with may be answered with a server's error before another
+/// is begun.
+const REFUSALS_MAX: u32 = 3;
+impl Sending<'_> {
+    /// Finds the upload that an earlier run began. The server says how far it has come.
+    pub(super) async fn resume(&mut self) -> Result<Option<Standing>, HttpError> {
+        let kept = self.transfer.checkpoint.as_ref().and_then(|checkpoint| State::parse(&checkpoint.state));
+        let Some(state) = kept else { return Ok(None) };
+        let Some(url) = state.url_at(&self.inner.base) else { return Ok(None) };
+        if !state.is_of(self.item) {
+            self.inner.end(&url, state.form).await;
+            return Ok(None);
+        }
+        (self.state, self.url) = (state, Some(url));
+        let failure = match self.ask().await? {
+            Ok(standing) => return Ok(Some(standing)),
+            Err(Trouble::Gone(failure)) => failure,
+            Err(trouble) => {
+                let failure = failure_of(trouble);
+                if !may_mean_unknown(&failure) && !self.is_refused_too_often(&failure).await? {
+                    return Err(failure.into());
+                }
+                failure
+            }
+        };
+        tracing::info!(details = %failure.details, "an unfinished upload is not known any more");
+        self.give_up().await?;
+        Ok(None)
+    }
+
+    /// Counts an error of the server's own, and says whether there were so many in a row that the upload
+    /// is taken to be lost.
+    async fn is_refused_too_often(&mut self, failure: &Failure) -> Result<bool, Failure> {
+        if failure.kind != FailureKind::Server || failure.reach != Reach::Resource {
+            return Ok(false);
+        }
+        self.state.refusals += 1;
+        if self.state.refusals >= REFUSALS_MAX {
+            return Ok(true);
+        }
+        self.transfer.save(Phase::Sending, self.state.text()).await?;
+        Ok(false)
+    }
+}
+
+/// Whether a refusal may mean that the server does not know the upload, whatever its code says elsewhere.
+fn may_mean_unknown(failure: &Failure) -> bool {
+    matches!(
+        failure.kind,
+        FailureKind::NotFound
+            | FailureKind::Forbidden
+            | FailureKind::BadRequest
+            | FailureKind::Conflict
+            | FailureKind::Unsupported
+    )
+}
