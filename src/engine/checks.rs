@@ -49,7 +49,10 @@ impl Supervisor {
             Ok(attachment) => {
                 runner.checked(Instant::now());
                 // Copies that were written before it was attached anew can be proved now.
-                runner.may_prove |= attachment.is_some() && runner.attachment != attachment;
+                let is_attached_anew = runner.attachment != attachment || runner.row.lost.is_some();
+                if attachment.is_some() && is_attached_anew {
+                    (runner.may_prove, runner.prove_at) = (true, None);
+                }
                 runner.attachment = attachment;
                 runner.needs_clean = false;
                 runner.needs_adoption = false;

@@ -239,7 +239,8 @@ impl Runner {
 
     /// Whether there is nothing more urgent than looking at copies that are there.
     pub fn may_audit(&self) -> bool {
-        self.can_prove() && self.row.lost.is_none() && !self.is_auditing && self.is_idle()
+        let is_known_to_be_there = self.row.lost.is_none() && !self.must_check && !self.is_checking;
+        self.can_prove() && is_known_to_be_there && !self.is_auditing && self.is_idle()
     }
 
     /// Whether copies can be proved here at all, at least those of another time.

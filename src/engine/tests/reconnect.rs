@@ -55,6 +55,18 @@ async fn copies_are_verified_by_themselves_when_the_disk_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_disk_that_was_away_for_a_while_is_verified_as_soon_as_it_is_back() {
+    let world = world(ProofNeed::Reconnect).await;
+    world.mount(None);
+    world.until("away", |s| s.destinations[0].wait_reason.is_some()).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let began = tokio::time::Instant::now();
+    plug_in_again(&world);
+    world.until("safe", |s| s.destinations[0].safe == 3).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_after_the_disk_was_reconnected_verifies_too_but_not_while_paused() {
     let mut world = world(ProofNeed::Restart).await;
     world.ask(Request::Pause { for_secs: None }).await;
