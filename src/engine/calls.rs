@@ -333,10 +333,12 @@ impl Supervisor {
     }
 
     fn spawn_retest(&mut self, id: DestinationId, reply: oneshot::Sender<Outcome>) {
-        let Some(runner) = self.runners.get(&id) else {
+        let Some(runner) = self.runners.get_mut(&id) else {
             reply.send(Err(usage("there is no such destination"))).ok();
             return;
         };
+        // What it can do by now is kept too.
+        (runner.must_check, runner.must_probe, runner.checked_until) = (true, true, None);
         let address = setup::address_of(&runner.row);
         let (deps, destination) = (self.deps.clone(), runner.destination.clone());
         self.tasks.spawn(async move {

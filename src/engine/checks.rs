@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::supervisor::Supervisor;
-use crate::destination::Attachment;
+use super::tasks::Checked;
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::ids::DestinationId;
@@ -40,13 +40,14 @@ impl Supervisor {
         self.noted(written.await);
     }
 
-    pub(super) async fn checked(&mut self, id: DestinationId, outcome: Result<Option<Attachment>, Failure>) {
+    /// A check of a destination has ended, and with it perhaps a probe.
+    pub(super) async fn checked(&mut self, id: DestinationId, outcome: Result<Checked, Failure>) {
         let Some(runner) = self.runners.get_mut(&id) else {
             return;
         };
         runner.is_checking = false;
         match outcome {
-            Ok(attachment) => {
+            Ok(Checked { attachment, abilities }) => {
                 runner.checked(Instant::now());
                 // Copies that were written before it was attached anew can be proved now.
                 let is_attached_anew = runner.attachment != attachment || runner.row.lost.is_some();
@@ -56,16 +57,31 @@ impl Supervisor {
                 runner.attachment = attachment;
                 runner.needs_clean = false;
                 runner.needs_adoption = false;
-                if runner.row.lost.is_some() {
+                let is_back = runner.row.lost.is_some();
+                if is_back {
                     let mut row = (*runner.row).clone();
                     row.lost = None;
-                    let name = row.name.clone();
                     runner.row = Arc::new(row);
+                }
+                let name = runner.row.name.clone();
+                let probed = abilities.and_then(|abilities| self.take_abilities(id, *abilities));
+                let is_changed = probed.as_ref().is_some_and(|(_, change)| change.is_some());
+                if is_back || probed.is_some() {
                     let written = self.store.write(move |tx| {
-                        tx.add_event("destination_found", &format!("{name} can be used again"))?;
-                        tx.clear_lost(id)
+                        if is_back {
+                            tx.add_event("destination_found", &format!("{name} can be used again"))?;
+                            tx.clear_lost(id)?;
+                        }
+                        let Some((abilities, change)) = &probed else { return Ok(()) };
+                        if let Some(change) = change {
+                            tx.add_event("destination_changed", change)?;
+                        }
+                        tx.set_abilities(id, abilities)
                     });
                     self.noted(written.await);
+                }
+                if is_changed {
+                    self.mirror().await;
                 }
             }
             // It is there; what it told could not be written down.

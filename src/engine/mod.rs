@@ -5,6 +5,7 @@
 
 mod audit;
 mod calls;
+mod capabilities;
 mod checks;
 mod deps;
 mod digests;

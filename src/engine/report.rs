@@ -28,7 +28,7 @@ pub(super) fn report(tested: Result<(Abilities, Option<u64>), Failure>) -> TestR
     }
 }
 
-fn describe(abilities: &Abilities) -> Vec<String> {
+pub(super) fn describe(abilities: &Abilities) -> Vec<String> {
     let proof = match ProofMethod::parse(&abilities.proof) {
         Some(method) => format!("Copies are {}", method.sentence()),
         None => match abilities.proof_need {

@@ -12,7 +12,7 @@ use super::progress::Stillness;
 use super::transfer::Watch;
 use crate::api::FailureText;
 use crate::base::mutant::{self, Mutant};
-use crate::destination::{Attachment, SharedDestination};
+use crate::destination::{Abilities, Attachment, SharedDestination};
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 use crate::domain::ids::{DestinationId, JobId, RecordId};
@@ -25,6 +25,10 @@ use crate::store::{DestinationRow, Lost, Started};
 
 /// How long a passed check is good for while transfers go on.
 const CHECK_HOLDS: Duration = Duration::from_secs(10);
+/// How long what a probe found holds.
+const PROBE_HOLDS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Probes that nobody asked for are at least this far apart.
+const PROBES_APART: Duration = Duration::from_secs(60 * 60);
 /// A job's end waits at most this long for others before the extension is called.
 const ENDS_COALESCED: Duration = Duration::from_secs(5);
 /// A library change waits this long for others while there is something to do meanwhile,
@@ -97,6 +101,12 @@ pub(super) struct Runner {
     pub attachment: Option<Attachment>,
     /// Its disk is being unmounted and mounted again; nothing is done there until that is over.
     pub is_reconnecting: bool,
+    /// What it can do is to be found out again, whatever is known.
+    pub must_probe: bool,
+    /// The check under way does so.
+    pub is_probing: bool,
+    /// When that was tried last in this run.
+    pub probe_tried_at: Option<Instant>,
     /// The mount that its folder was seen on last.
     pub mount: Option<String>,
     /// Registered jobs may be waiting for a start.
@@ -151,6 +161,9 @@ impl Runner {
             must_check: is_unsaid,
             attachment: None,
             is_reconnecting: false,
+            must_probe: false,
+            is_probing: false,
+            probe_tried_at: None,
             mount: None,
             may_start: true,
             ended: 0,
@@ -260,9 +273,35 @@ impl Runner {
         self.running.is_empty() && self.process_at.is_none() && !self.is_processing
     }
 
+    /// Whether the next check finds out again what the destination can do: on the person's wish, weekly,
+    /// and when it comes back after an absence, in which a server may have become another. Never beside
+    /// transfers, and not again and again.
+    pub fn needs_probe(&self, wall: UnixMillis, now: Instant) -> bool {
+        if !self.running.is_empty() {
+            return false;
+        }
+        let age = Duration::from_millis(wall.0.abs_diff(self.row.probed_at.0));
+        let is_back = self.row.lost.as_ref().is_some_and(|lost| is_absence(lost.kind));
+        let is_due = age >= PROBE_HOLDS || is_back && age >= PROBES_APART;
+        let is_tried = self.probe_tried_at.is_some_and(|at| now.duration_since(at) < PROBES_APART);
+        self.must_probe || is_due && !is_tried
+    }
+
+    /// Takes what a probe found. Says whether anything is another than it was.
+    pub fn take_abilities(&mut self, abilities: Abilities, wall: UnixMillis) -> bool {
+        let is_changed = self.row.abilities != abilities;
+        let mut row = (*self.row).clone();
+        (row.abilities, row.probed_at) = (abilities, wall);
+        self.row = Arc::new(row);
+        is_changed
+    }
+
     /// A check passed.
     pub fn checked(&mut self, now: Instant) {
         self.is_checking = false;
+        if self.is_probing {
+            (self.must_probe, self.probe_tried_at) = (false, Some(now));
+        }
         self.checked_until = Some(now + CHECK_HOLDS);
         self.may_start = true;
     }
@@ -340,6 +379,11 @@ impl Runner {
     pub fn idle_wait(&self) -> Duration {
         backoff::destination(self.idle_calls.max(1), Retry::Never)
     }
+}
+
+/// Whether a destination that could not be used for this reason was away.
+fn is_absence(kind: FailureKind) -> bool {
+    !matches!(kind, FailureKind::Credentials | FailureKind::Full | FailureKind::RateLimited)
 }
 
 fn reason_of(kind: FailureKind, until: UnixMillis) -> WaitReason {

@@ -17,7 +17,7 @@ use super::policy::Processed;
 use super::supervisor::Supervisor;
 use super::transfer::Ended;
 use crate::base::rng::SharedRng;
-use crate::destination::{Attachment, SharedDestination, manifest};
+use crate::destination::{Abilities, Attachment, SharedDestination, manifest};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
 use crate::domain::key;
@@ -35,6 +35,9 @@ const ABANDONED_MAX: u32 = 500;
 /// How long a destination may take to say that it is there. One that says nothing is not there.
 const CHECK_BUDGET: Duration = Duration::from_secs(60);
 
+/// How long finding out what a destination can do may take.
+const PROBE_BUDGET: Duration = Duration::from_secs(300);
+
 fn silent() -> Failure {
     let why = format!("no answer within {} seconds", CHECK_BUDGET.as_secs());
     Failure::destination(FailureKind::Timeout, why)
@@ -44,6 +47,14 @@ fn panicked() -> Failure {
     Failure::destination(FailureKind::Protocol, "the check ended before its time")
 }
 
+/// What a check found that passed.
+pub(super) struct Checked {
+    /// How the destination is attached, where that decides what can be proved.
+    pub attachment: Option<Attachment>,
+    /// What the destination can do, where that was found out again.
+    pub abilities: Option<Box<Abilities>>,
+}
+
 /// How a piece of work ended.
 pub(super) enum TaskEnd {
     /// A transfer.
@@ -51,7 +62,7 @@ pub(super) enum TaskEnd {
     /// A call of an extension.
     Processed(Processed),
     /// A check of a destination.
-    Checked { destination: DestinationId, outcome: Result<Option<Attachment>, Failure> },
+    Checked { destination: DestinationId, outcome: Result<Checked, Failure> },
     /// A check was stopped and says nothing.
     CheckStopped { destination: DestinationId },
     /// Copies were listed in a manifest, or could not be for now.
@@ -91,11 +102,13 @@ impl Supervisor {
     /// Asks whether the destination is there and itself; once a run, also removes temp files that
     /// nothing will ever finish, before any transfer could make new ones.
     pub(super) fn spawn_check(&mut self, id: DestinationId, destination: SharedDestination) {
-        let Some(runner) = self.runners.get(&id) else {
+        let Some(runner) = self.runners.get_mut(&id) else {
             return;
         };
         let needs_clean = runner.needs_clean && runner.running.is_empty();
         let (was_unclean, needs_adoption) = (runner.was_unclean, runner.needs_adoption);
+        let needs_probe = runner.needs_probe(self.deps.clock.now(), Instant::now());
+        runner.is_probing = needs_probe;
         let cancel = runner.cancel.clone();
         let (store, rng) = (self.store.clone(), Arc::clone(&self.deps.rng));
         let installation = self.installation.uuid.clone();
@@ -111,10 +124,10 @@ impl Supervisor {
                 if outcome.is_ok() && needs_clean {
                     outcome = clean(&store, id, &destination, was_unclean).await;
                 }
-                match outcome {
-                    Ok(()) => destination.attachment().await,
-                    Err(failure) => Err(failure),
-                }
+                outcome?;
+                let attachment = destination.attachment().await?;
+                let abilities = if needs_probe { probe(&destination).await } else { None };
+                Ok(Checked { attachment, abilities })
             };
             match cancel.run_until_cancelled(check).await {
                 Some(outcome) => TaskEnd::Checked { destination: id, outcome },
@@ -174,6 +187,19 @@ impl Supervisor {
                 TaskEnd::Audited { destination: id, is_done }
             });
         }
+    }
+}
+
+/// Finds out what the destination can do by now. What cannot be found out condemns nobody: it stays as it
+/// was found before, and is tried another time.
+async fn probe(destination: &SharedDestination) -> Option<Box<Abilities>> {
+    match tokio::time::timeout(PROBE_BUDGET, destination.probe()).await {
+        Ok(Ok(abilities)) => Some(Box::new(abilities)),
+        Ok(Err(failure)) => {
+            tracing::warn!(kind = failure.kind.as_str(), details = %failure.details, "a probe failed");
+            None
+        }
+        Err(_late) => None,
     }
 }
 

@@ -45,8 +45,10 @@ pub struct DestinationRow {
     pub address: Vec<u8>,
     /// Switched on.
     pub is_enabled: bool,
-    /// What the probe found.
+    /// What the last probe found.
     pub abilities: Abilities,
+    /// When that was.
+    pub probed_at: UnixMillis,
     /// The most unacknowledged jobs.
     pub job_limit: u32,
     /// The extension's place in the change history; none before its first full look.
@@ -76,7 +78,7 @@ pub struct NewDestination {
 
 const COLUMNS: &str =
     "id, uuid, name, kind, address, enabled, abilities, job_limit, change_token, manifest_next,
-    lost_failures, lost_until_ms, lost_kind, lost_details, adopted, lost_cause";
+    lost_failures, lost_until_ms, lost_kind, lost_details, adopted, lost_cause, probed_ms";
 
 fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> {
     let lost = match row.get::<_, u32>(10)? {
@@ -102,6 +104,7 @@ fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> 
         manifest_next: unsigned(row, 9)?,
         lost,
         is_adopted: row.get(14)?,
+        probed_at: UnixMillis(row.get(16)?),
     })
 }
 
@@ -144,8 +147,8 @@ impl Write<'_> {
         };
         let abilities = abilities::text(&new.abilities)?;
         self.conn.execute(
-            "INSERT INTO destination (slot, uuid, name, kind, address, enabled, created_ms, abilities, job_limit)
-             VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8)",
+            "INSERT INTO destination (slot, uuid, name, kind, address, enabled, created_ms, abilities, job_limit, probed_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?6)",
             params![
                 slot,
                 new.abilities.uuid,
@@ -163,7 +166,8 @@ impl Write<'_> {
     /// Remembers what a new probe found.
     pub fn set_abilities(&self, id: DestinationId, abilities: &Abilities) -> Result<(), StoreError> {
         let text = abilities::text(abilities)?;
-        self.conn.execute("UPDATE destination SET abilities = ?2 WHERE id = ?1", params![id.0, text])?;
+        let sql = "UPDATE destination SET abilities = ?2, probed_ms = ?3 WHERE id = ?1";
+        self.conn.execute(sql, params![id.0, text, self.now.0])?;
         Ok(())
     }
 

@@ -27,6 +27,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/014.sql"),
     include_str!("schema/015.sql"),
     include_str!("schema/016.sql"),
+    include_str!("schema/017.sql"),
 ];
 
 /// The step whose table is filled from the keys that there are.

@@ -1,6 +1,7 @@
 //! What goes wrong must be seen, explained and survived.
 
 use super::*;
+use crate::domain::record::ProofMethod;
 
 #[tokio::test(start_paused = true)]
 async fn files_that_cannot_be_read_need_attention_and_hold_up_nobody() {
@@ -304,4 +305,43 @@ async fn a_source_is_never_shown_as_looked_through_before_it_was() {
     let is_looked_through = source.state == crate::api::SourceCondition::Watching && source.found == 1;
     assert!(source.state == crate::api::SourceCondition::Scanning || is_looked_through, "{source:?}");
     world.until("looked through", |s| s.library.found == 1).await;
+}
+
+/// What a disk can do may be another when it was away, and after a week of use it is looked at anyway.
+#[tokio::test(start_paused = true)]
+async fn what_a_destination_can_do_is_found_out_again() {
+    let world = World::new().await;
+    world.mount(Some("the disk"));
+    world.put("/photos/1.jpg", "one");
+    world.set_up().await;
+    world.settled().await;
+    let proof = async || world.destination().await.proof;
+    let first = proof().await;
+    world.mount(None);
+    world.until("away", |s| s.destinations[0].wait_reason.is_some()).await;
+    tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+    world.disk.rules(|rules| rules.proof = Some(ProofMethod::EvictedRead));
+    world.mount(Some("the disk"));
+    world.until("back", |s| s.destinations[0].wait_reason.is_none()).await;
+    let second = proof().await;
+    assert_ne!(first, second);
+    world.put("/photos/2.jpg", "two");
+    world.ask(Request::Rescan { id: None }).await;
+    world.until("two safe", |s| s.destinations[0].safe == 2).await;
+
+    // It never goes away, and another week has passed when there is something to do.
+    world.disk.rules(|rules| rules.proof = Some(ProofMethod::DirectRead));
+    tokio::time::sleep(Duration::from_secs(8 * 24 * 3600)).await;
+    assert_eq!(proof().await, second, "nothing is asked of it while nothing is to be done");
+    world.put("/photos/3.jpg", "three");
+    world.ask(Request::Rescan { id: None }).await;
+    world.until("three safe", |s| s.destinations[0].safe == 3).await;
+    assert_eq!(proof().await, first);
+    let id = world.destination().await.id;
+    // A test by the person finds it out at once.
+    world.disk.rules(|rules| rules.proof = Some(ProofMethod::EvictedRead));
+    world.ask(Request::TestDestination { id }).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(proof().await, second);
+    assert!(world.copies().len() == 3 && world.disk.files().len() < 10, "{:?}", world.disk.files());
 }

@@ -329,6 +329,10 @@ impl Destination for Client {
 
     fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
         Box::pin(async move {
+            if let Some(inner) = &self.inner {
+                let probed = self.around(Op::Probe, None, None, inner.probe()).await?;
+                return probed.ok_or_else(|| Failure::destination(FailureKind::Timeout, "told to stop"));
+            }
             let rules = self.remote(|r| r.rules.clone());
             let abilities = Abilities {
                 uuid: format!("sim-{}", self.number),
