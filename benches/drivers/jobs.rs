@@ -26,7 +26,7 @@ const LIMIT: u32 = 64;
 /// Files wanted in one block, as the app pages them.
 const PAGE: u32 = 500;
 /// The tables that a job's life writes to and that keep their rows.
-const TABLES: [&str; 3] = ["backup_record", "attachment", "upload_job"];
+const TABLES: [&str; 4] = ["backup_record", "attachment", "upload_job", "name_group"];
 
 /// Takes `count` jobs through their life `turns` times, in turn with plain inserts; prints the
 /// seconds of each turn.
@@ -208,6 +208,7 @@ fn insert(from: &Path, to: &Path, count: u32) -> Fallible<f64> {
         &from,
         "SELECT id, id, destination_id, 'registered', 0, 0, 0, NULL, verified_ms FROM backup_record",
     )?;
+    let groups = rows(&from, "SELECT * FROM name_group ORDER BY id")?;
     if records.len() != count as usize {
         return Err("there are other rows than were wanted".into());
     }
@@ -215,7 +216,7 @@ fn insert(from: &Path, to: &Path, count: u32) -> Fallible<f64> {
     let block = LIMIT as usize;
     for at in (0..records.len()).step_by(block) {
         to.execute_batch("BEGIN IMMEDIATE")?;
-        for (table, rows) in TABLES.iter().zip([&records, &attachments, &jobs]) {
+        for (table, rows) in TABLES.iter().zip([&records, &attachments, &jobs, &groups]) {
             for row in rows.iter().skip(at).take(block) {
                 let marks = vec!["?"; row.len()].join(",");
                 to.prepare_cached(&format!("INSERT INTO {table} VALUES ({marks})"))?

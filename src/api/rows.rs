@@ -22,6 +22,8 @@ pub enum LibraryFilter {
     NotSafe,
     /// With a file that needs attention.
     Attention,
+    /// With a capture date that is a camera's default or in the future.
+    DoubtfulDate,
 }
 
 /// One day of the library.

@@ -51,6 +51,7 @@ fn condition(filter: LibraryFilter) -> String {
                JOIN backup_record b ON b.id = t.record_id WHERE t.destination_id = d.id
                AND t.file_id = f.id AND b.bin = 'needs_attention')))"
         ),
+        LibraryFilter::DoubtfulDate => "a.date_doubt IS NOT NULL".to_owned(),
     }
 }
 
@@ -58,7 +59,10 @@ impl Read<'_> {
     /// Days with assets, newest first.
     pub fn sections(&self, filter: LibraryFilter) -> Result<Vec<Section>, StoreError> {
         let sql = match filter {
-            LibraryFilter::All | LibraryFilter::Photos | LibraryFilter::Videos => format!(
+            LibraryFilter::All
+            | LibraryFilter::Photos
+            | LibraryFilter::Videos
+            | LibraryFilter::DoubtfulDate => format!(
                 "SELECT a.day, count(*) FROM asset a WHERE {} GROUP BY a.day ORDER BY a.day DESC",
                 condition(filter)
             ),

@@ -183,6 +183,7 @@ async fn sections_pages_and_badges_agree() {
             LibraryFilter::Videos,
             LibraryFilter::NotSafe,
             LibraryFilter::Attention,
+            LibraryFilter::DoubtfulDate,
         ] {
             let sections = r.sections(filter)?;
             assert!(sections.is_sorted_by(|a, b| a.day > b.day));

@@ -28,6 +28,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/015.sql"),
     include_str!("schema/016.sql"),
     include_str!("schema/017.sql"),
+    include_str!("schema/018.sql"),
 ];
 
 /// The step whose table is filled from the keys that there are.

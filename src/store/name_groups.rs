@@ -30,6 +30,14 @@ pub(super) struct NameGroup {
     pub suffix: String,
 }
 
+/// Where a record's file is.
+struct Home {
+    /// What stands for the source folder that it belongs to; `None` for a file that has gone.
+    owner: Option<Vec<u8>>,
+    /// No file of the record shares its asset with another.
+    is_alone: bool,
+}
+
 /// A file to be named.
 pub(super) struct NewMember<'a> {
     pub destination: DestinationId,
@@ -53,6 +61,12 @@ const MEMBER_SQL: &str = "SELECT g.id, g.folder, g.base, g.suffix, other.file_id
     JOIN name_group g ON g.id = o.name_group_id
     WHERE own.record_id = ?2 AND o.id <> ?2 AND o.key IS NOT NULL
     LIMIT 64";
+const HOME_SQL: &str = "SELECT s.path, f.dir, f.name, NOT EXISTS (
+      SELECT 1 FROM attachment x JOIN resource mine ON mine.file_id = x.file_id
+      JOIN resource other ON other.asset_id = mine.asset_id AND other.file_id <> mine.file_id
+      WHERE x.record_id = ?1)
+    FROM attachment a JOIN file f ON f.id = a.file_id JOIN source s ON s.id = f.source_id
+    WHERE a.record_id = ?1 ORDER BY f.dir <> ?2 LIMIT 1";
 const STEM_SQL: &str = "SELECT id, folder, base, suffix, owner FROM name_group
     WHERE destination_id = ?1 AND folder = ?2 AND stem = ?3";
 const OWNER_SQL: &str = "SELECT id, folder, base, suffix, owner FROM name_group
@@ -112,8 +126,10 @@ impl Write<'_> {
     /// [`StoreError::Refused`] when every stem is taken.
     pub(super) fn name_group_for(&self, member: &NewMember<'_>) -> Result<NameGroup, StoreError> {
         let (dir, name) = split_path(member.path);
-        let home = grouping::home_folder(dir, name);
-        let set = self.group_of_set(member.destination, member.record)?;
+        let label = owner_by_label(member.source_label, grouping::home_folder(dir, name));
+        let Home { owner, is_alone } = self.home_of(member.record, dir)?;
+        let owners = [owner.unwrap_or_else(|| label.clone()), label];
+        let set = if is_alone { None } else { self.group_of_set(member.destination, member.record)? };
         let folder = set.as_ref().map_or(member.folder.as_str(), |set| set.folder.as_str());
         let plain = SetName { folder: "", suffix: "", original: name };
         let never_hashed = key::Layout { always_hash: false, ..member.layout };
@@ -122,16 +138,18 @@ impl Write<'_> {
         if let Some(set) = set.as_ref().filter(|set| set.base == base) {
             return Ok(set.clone());
         }
-        let owners = [self.owner_of(member, dir)?, owner_by_label(member.source_label, home)];
         if let Some(own) = self.group_of_owner(member.destination, folder, &base, &owners)? {
             return Ok(own);
         }
         let mut attempt = 0;
         while let Some(suffix) = key::set_suffix(member.hash, attempt) {
-            let named = SetName { folder: "", suffix: &suffix, original: name };
-            let stem = named.key(member.hash, 0, never_hashed).map(|name| key::group_stem(&name));
-            let values =
-                params![member.destination.0, folder, base, suffix, stem.unwrap_or_default(), owners[0]];
+            let stem = if suffix.is_empty() {
+                base.clone()
+            } else {
+                let named = SetName { folder: "", suffix: &suffix, original: name };
+                named.key(member.hash, 0, never_hashed).map(|name| key::group_stem(&name)).unwrap_or_default()
+            };
+            let values = params![member.destination.0, folder, base, suffix, stem, owners[0]];
             if self.conn.prepare_cached(ADD_SQL)?.execute(values)? > 0 {
                 let id = self.conn.last_insert_rowid();
                 return Ok(NameGroup { id, folder: folder.to_owned(), base, suffix });
@@ -160,19 +178,15 @@ impl Write<'_> {
         Ok(found)
     }
 
-    /// The absolute path of the folder that a record's file belongs to.
-    fn owner_of(&self, member: &NewMember<'_>, dir: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let sql = "SELECT s.path, f.dir, f.name FROM attachment a JOIN file f ON f.id = a.file_id
-            JOIN source s ON s.id = f.source_id WHERE a.record_id = ?1 ORDER BY f.dir <> ?2, f.id LIMIT 1";
-        let mut query = self.conn.prepare_cached(sql)?;
-        let path = |row: &Row<'_>| {
+    /// Where a record's file is, one in `dir` before others.
+    fn home_of(&self, record: RecordId, dir: &[u8]) -> Result<Home, StoreError> {
+        let mut query = self.conn.prepare_cached(HOME_SQL)?;
+        let home = |row: &Row<'_>| {
             let (dir, name): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
-            Ok(owner_by_path(row.get(0)?, &dir, &name))
+            Ok(Home { owner: Some(owner_by_path(row.get(0)?, &dir, &name)), is_alone: row.get(3)? })
         };
-        let path = query.query_row(params![member.record.0, dir], path).optional()?;
-        Ok(path.unwrap_or_else(|| {
-            owner_by_label(member.source_label, grouping::home_folder(dir, split_path(member.path).1))
-        }))
+        let home = query.query_row(params![record.0, dir], home).optional()?;
+        Ok(home.unwrap_or(Home { owner: None, is_alone: false }))
     }
 
     /// The group that a source folder has for a stem. One that was known by a label alone is that of

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::super::library_fixture::{add, content, destination, facts, look, open, stamp};
+use crate::api::LibraryFilter;
 use crate::domain::asset::{DateDoubt, DateSource, FoundDate};
 use crate::domain::ids::{DestinationId, FileId, SourceId};
 use crate::domain::transfer::Abilities;
@@ -87,6 +88,9 @@ async fn a_sidecar_dates_its_picture_where_the_picture_has_no_better_date() {
             assert_eq!(asset_date(tx, ids[0])?, (10, own.as_str().to_owned(), doubt));
             assert_eq!(order_day(tx, ids[0])?, 10);
         }
+        // The one that has a camera's default again is listed, and no other.
+        let doubtful = tx.sections(LibraryFilter::DoubtfulDate)?;
+        assert_eq!(doubtful.iter().map(|section| section.assets).sum::<u32>(), 1);
         // What only the sidecar's own name or times tell is not its picture's.
         let ids = add(tx, source, &["z.jpg", "z.xmp"])?;
         look(tx, ids[0], dated("z.jpg", 10, DateSource::ModifiedTime, None))?;

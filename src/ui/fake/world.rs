@@ -360,6 +360,7 @@ impl World {
             LibraryFilter::Videos => is_video(),
             LibraryFilter::NotSafe => !matches!(self.badge(index), Badge::Safe | Badge::Excluded),
             LibraryFilter::Attention => self.badge(index) == Badge::Attention,
+            LibraryFilter::DoubtfulDate => index.is_multiple_of(211),
         }
     }
 

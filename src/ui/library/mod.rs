@@ -183,6 +183,9 @@ impl Library {
                 (Icon::Safe, "Everything is safe", "Every photo here has been proved at every backup place")
             }
             LibraryFilter::Attention => (Icon::Safe, "Nothing needs you", "No photo needs your attention"),
+            LibraryFilter::DoubtfulDate => {
+                (Icon::Safe, "No doubtful dates", "No photo has a camera's default date or one in the future")
+            }
         };
         widgets::empty(ui, icon, text, more);
         if self.pages.filter == LibraryFilter::All && env.model.snapshot.sources.is_empty() {

@@ -15,12 +15,13 @@ use crate::ui::theme::{radius, size, space, tokens};
 use crate::ui::widgets::{self, Kind};
 use crate::ui::words;
 
-const FILTERS: [(LibraryFilter, &str); 5] = [
+const FILTERS: [(LibraryFilter, &str); 6] = [
     (LibraryFilter::All, "All"),
     (LibraryFilter::Photos, "Photos"),
     (LibraryFilter::Videos, "Videos"),
     (LibraryFilter::NotSafe, "Not safe"),
     (LibraryFilter::Attention, "Attention"),
+    (LibraryFilter::DoubtfulDate, "Doubtful dates"),
 ];
 
 impl Library {
