@@ -190,21 +190,26 @@ impl Read<'_> {
     }
 
     /// Keys of different name groups that share a stem in one folder of a destination. A file that took
-    /// its own hash stands for itself.
+    /// its own hash stands for itself, and so do equal bytes where every key carries the hash.
     pub fn shared_stems(&self) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT destination_id, key, name_group_id FROM backup_record
+        let sql = "SELECT destination_id, key, name_group_id, content_id FROM backup_record
             WHERE key IS NOT NULL AND key_attempt = 0 AND name_group_id IS NOT NULL ORDER BY id";
         let mut query = self.conn.prepare_cached(sql)?;
         let rows = query.query_map([], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, i64>(2)?,
+                row.get::<_, i64>(3)?,
+            ))
         })?;
         let (mut owners, mut shared) = (std::collections::BTreeMap::new(), Vec::new());
         for row in rows {
-            let (destination, key, group) = row?;
+            let (destination, key, group, content) = row?;
             let (folder, name) = key.rsplit_once('/').unwrap_or(("", &key));
             let stem = (destination, folder.to_owned(), crate::domain::key::group_stem(name));
-            let (owner, other) = owners.entry(stem).or_insert_with(|| (group, key.clone()));
-            if *owner != group {
+            let (owner, bytes, other) = owners.entry(stem).or_insert_with(|| (group, content, key.clone()));
+            if *owner != group && *bytes != content {
                 shared.push(format!("{key} and {other} share a stem"));
             }
         }
