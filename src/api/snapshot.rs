@@ -197,11 +197,11 @@ pub struct DestinationState {
     pub failure: Option<FailureText>,
     /// How it proves copies, in a person's words; empty where it cannot.
     pub proof: String,
-    /// What must happen before copies can be proved (`reconnect`, `restart`, `never`); none where that can
+    /// What must happen before copies can be proved (`reconnect`, `restart`, `never`); `None` if that can
     /// be done at any time.
     #[serde(default)]
     pub proof_need: Option<String>,
-    /// What the person can do to have unproven copies verified: a sentence without a full stop; none where
+    /// What the person can do to have unproven copies verified: a sentence without a full stop; `None` if
     /// there are none, or nothing is known to help.
     #[serde(default)]
     pub proof_advice: Option<String>,

@@ -46,7 +46,7 @@ pub enum Mutant {
     NamesFirst,
     /// The id of an upload that its server no longer knows is used for ever.
     KeepsUploadId,
-    /// A copy is said to have been compared although nobody read it.
+    /// A copy is said to have been compared although it was not read.
     ComparesUnread,
     /// The names of a set do not carry its suffix.
     DropsSuffix,

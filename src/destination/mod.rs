@@ -247,7 +247,7 @@ pub trait Destination: Send + Sync {
         transfer: &'a Transfer,
     ) -> BoxFuture<'a, Result<Evidence, Failure>>;
 
-    /// How it is attached now, where copies can be proved only after it was attached anew; `None` where
+    /// How it is attached now, where copies can be proved only after it was attached again; `None` where
     /// they can be proved at any time, or never.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ impl Default for Abilities {
     }
 }
 
-/// How a destination is attached now, where copies can be proved only after it was attached anew.
+/// How a destination is attached now, where copies can be proved only after it was attached again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
     /// What a copy that is written now gets as its receipt: it can be proved once this is another.

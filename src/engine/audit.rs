@@ -183,7 +183,7 @@ pub(super) async fn prove_unproven(
     false
 }
 
-/// Whether a copy can only be proved once the destination is attached anew. One that nobody knows the
+/// Whether a copy can only be proved once the destination is attached again. One that nobody knows the
 /// writing of, as after a lost ledger, was written by now.
 async fn waits_for_another(store: &Store, copy: &RecordFacts, attachment: &Attachment) -> bool {
     match (&copy.receipt, &copy.key) {

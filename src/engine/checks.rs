@@ -49,7 +49,7 @@ impl Supervisor {
         match outcome {
             Ok(Checked { attachment, abilities }) => {
                 runner.checked(Instant::now());
-                // Copies that were written before it was attached anew can be proved now.
+                // Copies that were written before it was attached again can be proved now.
                 let is_attached_anew = runner.attachment != attachment || runner.row.lost.is_some();
                 if attachment.is_some() && is_attached_anew {
                     (runner.may_prove, runner.prove_at) = (true, None);

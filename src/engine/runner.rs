@@ -245,7 +245,7 @@ impl Runner {
         self.process_by(now);
     }
 
-    /// What must happen before copies can be proved; none where that can be done at any time.
+    /// What must happen before copies can be proved; `None` if that can be done at any time.
     pub fn proof_need(&self) -> Option<ProofNeed> {
         self.attachment.as_ref().map(|attachment| attachment.need).or(self.row.abilities.proof_need)
     }

@@ -66,7 +66,7 @@ pub trait FolderDir: Send + Sync {
     /// Bytes that may still be written; `None` where the file system does not know.
     fn free_bytes(&self) -> io::Result<Option<u64>>;
     /// Changes whenever everything that this computer cached of the file system has been lost:
-    /// another boot, or the disk attached anew.
+    /// another boot, or the disk attached again.
     fn session(&self) -> String;
     /// Whether the session that a copy was written in is over for certain.
     fn is_over(&self, session: &str) -> bool;

@@ -164,7 +164,7 @@ impl MemoryFs {
         files
     }
 
-    /// Names that files got by a rename although nobody had read them back since they were written, the
+    /// Names that files got by a rename without having been read back since they were written, the
     /// first 64 of them.
     pub fn named_unread(&self) -> Vec<String> {
         lock(&self.world).named_unread.clone()

@@ -92,8 +92,8 @@ pub(super) fn proof_need(kind: &str) -> ProofNeed {
     }
 }
 
-/// Changes when the computer starts anew or the disk is attached anew: only then is everything gone that
-/// was cached of it, also below this system's view. For a disk behind a program, mounting it anew counts
+/// Changes when the computer restarts or the disk is attached again: only then is everything gone that
+/// was cached of it, also below this system's view. For a disk behind a program, mounting it again counts
 /// too: with the last user of the device its page cache goes (`blkdev_put`), and the program's own memory
 /// goes with the program. The parts are divided by slashes; one that is not known is empty.
 pub(super) fn session(dir: &File) -> String {

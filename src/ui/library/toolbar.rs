@@ -15,6 +15,9 @@ use crate::ui::theme::{radius, size, space, tokens};
 use crate::ui::widgets::{self, Kind};
 use crate::ui::words;
 
+/// From this width on, in points, the toolbar has room for the count and the size of the thumbnails.
+const ROOMY_WIDTH: f32 = 780.0;
+
 const FILTERS: [(LibraryFilter, &str); 6] = [
     (LibraryFilter::All, "All"),
     (LibraryFilter::Photos, "Photos"),
@@ -37,10 +40,14 @@ impl Library {
         let mut right = ui.new_child(
             UiBuilder::new().max_rect(inner).layout(UiLayout::right_to_left(eframe::egui::Align::Center)),
         );
+        // In a narrow window the filters need the room; the keyboard zooms all the same.
+        if inner.width() < ROOMY_WIDTH {
+            return;
+        }
         self.size_slider(&mut right, env);
         right.add_space(space::M);
         let total = u64::try_from(self.total()).unwrap_or(u64::MAX);
-        if self.pages.is_known() && inner.width() > 640.0 {
+        if self.pages.is_known() {
             let text = widgets::note(&right, words::counted(total, "item", "items"));
             right.label(text);
         }

@@ -27,7 +27,7 @@ pub(super) struct World {
     pub(super) rules: Rules,
     pub(super) nodes: HashMap<u64, Node>,
     pub(super) next: u64,
-    /// Files that nobody has read back since they were written.
+    /// Files that were not read back since they were written.
     pub(super) unread: HashSet<u64>,
     pub(super) named_unread: Vec<String>,
 }
