@@ -16,7 +16,7 @@ use crate::ui::widgets::{self, Kind};
 use crate::ui::words;
 
 /// From this width on, in points, the toolbar has room for the count and the size of the thumbnails.
-const ROOMY_WIDTH: f32 = 780.0;
+const ROOMY_WIDTH: f32 = 740.0;
 
 const FILTERS: [(LibraryFilter, &str); 6] = [
     (LibraryFilter::All, "All"),
