@@ -119,7 +119,7 @@ pub const STATUSES: [StatusMeaning; 47] = [
     row(525, K::Tls, PLACE, AGAIN, "Cloudflare"),
 ];
 
-/// What a status means by itself. One that nobody has given a meaning means what its class does.
+/// What a status means by itself. A status that is not listed means what its class means.
 pub fn meaning(status: u16) -> StatusMeaning {
     let known = STATUSES.iter().find(|row| row.status == status).copied();
     known.unwrap_or(match status {

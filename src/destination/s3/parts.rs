@@ -40,7 +40,7 @@ struct Part {
     crc64nvme: Option<u64>,
 }
 
-/// How sending one part ended: the part, none where the server does not know the upload, and its length;
+/// How sending one part ended: the part (`None` if the server does not know the upload) and its length;
 /// nothing when told to stop.
 type PartSent = Result<Option<(Option<Part>, u64)>, Failure>;
 
@@ -56,7 +56,7 @@ enum Parts {
 }
 
 /// What became of an upload.
-enum Brought {
+enum UploadOutcome {
     Sent(Sent),
     /// The server does not know it any more.
     Lost,
@@ -78,8 +78,8 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     }
     let mut upload = begin(inner, item, transfer).await?;
     match bring(inner, item, transfer, &mut upload, BTreeMap::new()).await? {
-        Brought::Sent(sent) => Ok(sent),
-        Brought::Lost => {
+        UploadOutcome::Sent(sent) => Ok(sent),
+        UploadOutcome::Lost => {
             transfer.save(Phase::Creating, String::new()).await?;
             Err(Failure::transient(
                 FailureKind::Server,
@@ -100,12 +100,12 @@ async fn go_on(
 ) -> Result<Option<Sent>, Failure> {
     let outcome = match there(inner, &upload, transfer).await {
         Ok(Some(there)) => bring(inner, item, transfer, &mut upload, there).await,
-        Ok(None) => Ok(Brought::Lost),
+        Ok(None) => Ok(UploadOutcome::Lost),
         Err(failure) => Err(failure),
     };
     match outcome {
-        Ok(Brought::Sent(sent)) => return Ok(Some(sent)),
-        Ok(Brought::Lost) => {}
+        Ok(UploadOutcome::Sent(sent)) => return Ok(Some(sent)),
+        Ok(UploadOutcome::Lost) => {}
         Err(failure) if may_mean_unknown(&failure) => {}
         Err(failure) if failure.kind == FailureKind::Server && failure.reach == Reach::Resource => {
             upload.refusals += 1;
@@ -149,14 +149,14 @@ async fn bring(
     transfer: &Transfer,
     upload: &mut Upload,
     there: BTreeMap<u64, ListedPart>,
-) -> Result<Brought, Failure> {
+) -> Result<UploadOutcome, Failure> {
     match all_parts(inner, item, transfer, upload, there).await {
         Ok(Parts::All { parts, crc64nvme }) => {
             transfer.save(Phase::Committing, upload.to_text()).await?;
             assemble(inner, item, transfer, upload, &parts, crc64nvme).await
         }
-        Ok(Parts::Lost) => Ok(Brought::Lost),
-        Ok(Parts::Stopped) => Ok(Brought::Sent(Sent::Cancelled)),
+        Ok(Parts::Lost) => Ok(UploadOutcome::Lost),
+        Ok(Parts::Stopped) => Ok(UploadOutcome::Sent(Sent::Cancelled)),
         Err(failure) => {
             // A changed file's parts are of no use to anyone.
             if failure.kind == FailureKind::Changed {
@@ -363,7 +363,7 @@ async fn assemble(
     upload: &Upload,
     parts: &BTreeMap<u64, Part>,
     crc64nvme: Option<u64>,
-) -> Result<Brought, Failure> {
+) -> Result<UploadOutcome, Failure> {
     let with_crc = inner.trust().findings.whole_crc;
     let mut call = Call::new(WRITE, Method::POST, Some(upload.object.clone()))
         .query("uploadId", upload.id.clone())
@@ -378,7 +378,7 @@ async fn assemble(
     }
     let call = unless_there(inner, call);
     let Some(answer) = unless_stopped(inner.wire.answer(&call, &transfer.cancel).await)? else {
-        return Ok(Brought::Sent(Sent::Cancelled));
+        return Ok(UploadOutcome::Sent(Sent::Cancelled));
     };
     let item = &Item {
         digests: item.digests.or(crate::domain::hash::Digests { crc64nvme, ..Default::default() }),
@@ -390,7 +390,7 @@ async fn assemble(
         if !inner.is_proved(item) {
             named::remember(inner, item, transfer).await?;
         }
-        return sent.map(Brought::Sent);
+        return sent.map(UploadOutcome::Sent);
     }
     match (answer.status, Said::of(&answer).code.as_str()) {
         (412, _) | (_, "PreconditionFailed") => {
@@ -398,13 +398,13 @@ async fn assemble(
             if !matches!(sent, Sent::Cancelled) {
                 abort(inner, upload).await.ok();
             }
-            Ok(Brought::Sent(sent))
+            Ok(UploadOutcome::Sent(sent))
         }
         // An earlier answer was lost, or the server ended the upload.
         (404, _) | (_, "NoSuchUpload") => match compare(inner, item, &transfer.cancel).await? {
-            None => Ok(Brought::Sent(Sent::Cancelled)),
-            Some(Under::Nothing) => Ok(Brought::Lost),
-            Some(under) => Ok(Brought::Sent(settled(item, transfer, &under))),
+            None => Ok(UploadOutcome::Sent(Sent::Cancelled)),
+            Some(Under::Nothing) => Ok(UploadOutcome::Lost),
+            Some(under) => Ok(UploadOutcome::Sent(settled(item, transfer, &under))),
         },
         (_, code) => {
             let failure = inner.wire.failure(&answer, WRITE);

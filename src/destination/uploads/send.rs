@@ -97,7 +97,7 @@ pub(super) struct Sending<'a> {
 }
 
 /// What became of an upload that was begun.
-enum Brought {
+enum UploadOutcome {
     Done(Receipt),
     /// It cannot be continued: another one must be begun.
     Lost(Failure),
@@ -117,10 +117,10 @@ impl Sending<'_> {
                 None => self.begin().await?,
             };
             match self.bring(at).await? {
-                Brought::Done(receipt) => {
+                UploadOutcome::Done(receipt) => {
                     return Ok(Sent::Stored { receipt: receipt.text(), evidence: None });
                 }
-                Brought::Lost(failure) => {
+                UploadOutcome::Lost(failure) => {
                     self.give_up().await?;
                     last = Some(failure);
                 }
@@ -189,18 +189,18 @@ impl Sending<'_> {
     }
 
     /// Appends until the upload is finished.
-    async fn bring(&mut self, mut at: Standing) -> Result<Brought, HttpError> {
+    async fn bring(&mut self, mut at: Standing) -> Result<UploadOutcome, HttpError> {
         let size = self.item.content.size;
         let mut standstills = 0;
         loop {
             if let Some(why) = self.mismatch(&at) {
-                return Ok(Brought::Lost(Failure::transient(FailureKind::Protocol, why)));
+                return Ok(UploadOutcome::Lost(Failure::transient(FailureKind::Protocol, why)));
             }
             self.confirmed = at.offset;
             self.limit(at.append_max);
             if at.is_complete || (at.offset == size && !self.inner.dialect.needs_closing()) {
                 self.transfer.set_bytes_sent(size);
-                return Ok(Brought::Done(self.receipt(None, false)?));
+                return Ok(UploadOutcome::Done(self.receipt(None, false)?));
             }
             let before = at.offset;
             let (outcome, carried) = self.append(before).await?;
@@ -208,7 +208,7 @@ impl Sending<'_> {
             let trouble = match outcome {
                 Ok(Appended { is_complete: true, file, .. }) if before + len == size => {
                     self.transfer.set_bytes_sent(size);
-                    return Ok(Brought::Done(self.receipt(file, true)?));
+                    return Ok(UploadOutcome::Done(self.receipt(file, true)?));
                 }
                 Ok(Appended { is_complete: false, offset: Some(offset), .. }) => {
                     at = standing_at(offset);
@@ -228,7 +228,7 @@ impl Sending<'_> {
             let failure;
             (at, failure) = match self.after(trouble, len).await? {
                 Next::At(at, failure) => (at, failure),
-                Next::Lost(failure) => return Ok(Brought::Lost(failure)),
+                Next::Lost(failure) => return Ok(UploadOutcome::Lost(failure)),
             };
             if is_cut {
                 // The next append is shorter: that ends by itself.
