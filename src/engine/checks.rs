@@ -47,7 +47,7 @@ impl Supervisor {
         };
         runner.is_checking = false;
         match outcome {
-            Ok(Checked { attachment, abilities }) => {
+            Ok(Checked { attachment, abilities, is_cleaned }) => {
                 runner.checked(Instant::now());
                 // Copies that were written before it was attached again can be proved now.
                 let is_attached_anew = runner.attachment != attachment || runner.row.lost.is_some();
@@ -55,7 +55,9 @@ impl Supervisor {
                     (runner.may_prove, runner.prove_at) = (true, None);
                 }
                 runner.attachment = attachment;
-                runner.needs_clean = false;
+                if is_cleaned {
+                    (runner.needs_clean, runner.has_leftovers) = (false, false);
+                }
                 runner.needs_adoption = false;
                 let is_back = runner.row.lost.is_some();
                 if is_back {

@@ -122,9 +122,10 @@ pub(super) struct Runner {
     pub may_prove: bool,
     /// When they are looked at again after that did not work.
     pub prove_at: Option<Instant>,
+    /// Its next check with nothing under way also removes temp files that nothing will finish.
     pub needs_clean: bool,
-    /// The last run was killed: temp files may be left that no checkpoint knows of.
-    pub was_unclean: bool,
+    /// Temp files may be left from an earlier run that no checkpoint knows of.
+    pub has_leftovers: bool,
     /// The ledger is new: what the destination's manifests say is taken into it first.
     pub needs_adoption: bool,
     /// When the next failed record may be tried again.
@@ -142,6 +143,7 @@ impl Runner {
         let is_unsaid = row.kind == DestinationKind::Folder
             && row.abilities.proof == "none"
             && row.abilities.proof_need.is_none();
+        let has_leftovers = row.needs_clean;
         let needs_adoption = !row.is_adopted && !mutant::is(Mutant::SkipsAdoption);
         Self {
             row: Arc::new(row),
@@ -174,7 +176,7 @@ impl Runner {
             may_prove: true,
             prove_at: None,
             needs_clean: true,
-            was_unclean: false,
+            has_leftovers,
             needs_adoption,
             next_due: None,
             gate: None,
@@ -233,6 +235,7 @@ impl Runner {
     pub fn listed(&mut self, is_done: bool, now: Instant) {
         (self.is_listing, self.has_list_failed) = (false, !is_done);
         if !is_done {
+            self.needs_clean = true;
             self.list_by(now + FLOOR);
         }
     }

@@ -74,7 +74,6 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     for row in rows {
         let destination = deps.connect.open(&address_of(&row), &installation.uuid);
         let mut runner = Runner::new(row, destination, now);
-        runner.was_unclean = was_unclean;
         runner.mount = mount_of(&deps, &runner);
         runners.insert(runner.id(), runner);
     }

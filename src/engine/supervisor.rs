@@ -285,8 +285,7 @@ impl Supervisor {
         }
         let is_lost = runner.row.lost.is_some();
         let may_start = runner.may_start && runner.room() > 0;
-        let needs_check =
-            is_lost || runner.must_check || runner.needs_adoption || runner.needs_clean && runner.was_unclean;
+        let needs_check = is_lost || runner.must_check || runner.needs_adoption || runner.has_leftovers;
         if (needs_check || may_start) && !runner.is_checked(now) && !runner.is_checking {
             // Nothing to start needs no check, unless it is to find out whether the place is back.
             let waits = needs_check || self.store.read(move |r| r.has_registered(id)).await.unwrap_or(true);

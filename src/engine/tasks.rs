@@ -21,7 +21,7 @@ use crate::destination::{Abilities, Attachment, SharedDestination, manifest};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
 use crate::domain::key;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Write};
 
 /// Segment numbers tried when the next one is taken, before it waits for another time.
 const NUMBERS_TRIED_MAX: u64 = 1_000;
@@ -53,6 +53,8 @@ pub(super) struct Checked {
     pub attachment: Option<Attachment>,
     /// What the destination can do, where that was found out again.
     pub abilities: Option<Box<Abilities>>,
+    /// Temp files that nothing will finish were removed, if there were any.
+    pub is_cleaned: bool,
 }
 
 /// How a piece of work ended.
@@ -106,7 +108,7 @@ impl Supervisor {
             return;
         };
         let needs_clean = runner.needs_clean && runner.running.is_empty();
-        let (was_unclean, needs_adoption) = (runner.was_unclean, runner.needs_adoption);
+        let needs_adoption = runner.needs_adoption;
         let needs_probe = runner.needs_probe(self.deps.clock.now(), Instant::now());
         runner.is_probing = needs_probe;
         let cancel = runner.cancel.clone();
@@ -122,12 +124,12 @@ impl Supervisor {
                     outcome = adopt(&store, id, &destination, &rng, &installation).await;
                 }
                 if outcome.is_ok() && needs_clean {
-                    outcome = clean(&store, id, &destination, was_unclean).await;
+                    outcome = clean(&store, id, &destination).await;
                 }
                 outcome?;
                 let attachment = destination.attachment().await?;
                 let abilities = if needs_probe { probe(&destination).await } else { None };
-                Ok(Checked { attachment, abilities })
+                Ok(Checked { attachment, abilities, is_cleaned: needs_clean })
             };
             match cancel.run_until_cancelled(check).await {
                 Some(outcome) => TaskEnd::Checked { destination: id, outcome },
@@ -233,14 +235,12 @@ pub(super) async fn adopt(
     done.await.map_err(|error| outage::failure_of(&error))
 }
 
-async fn clean(
-    store: &Store,
-    id: DestinationId,
-    destination: &SharedDestination,
-    was_unclean: bool,
-) -> Result<(), Failure> {
-    let stale = store.read(move |r| r.has_stale_checkpoints(id)).await.unwrap_or(false);
-    if !stale && !was_unclean {
+async fn clean(store: &Store, id: DestinationId, destination: &SharedDestination) -> Result<(), Failure> {
+    let needs_clean = store.read(move |r| {
+        let is_marked = r.destination(id)?.is_some_and(|row| row.needs_clean);
+        Ok(is_marked || r.has_stale_checkpoints(id)?)
+    });
+    if !needs_clean.await.unwrap_or(false) {
         return Ok(());
     }
     let Ok(keep) = store.read(move |r| r.tokens_in_use(id)).await else {
@@ -251,7 +251,11 @@ async fn clean(
         return Ok(());
     };
     destination.abandon(&abandoned).await;
-    store.write(move |tx| tx.forget_stale_checkpoints(id)).await.ok();
+    let forget = move |tx: &Write<'_>| {
+        tx.set_needs_clean(id, false)?;
+        tx.forget_stale_checkpoints(id)
+    };
+    store.write(forget).await.ok();
     Ok(())
 }
 
@@ -276,6 +280,11 @@ async fn list_copies(
         let Some(row) = row else {
             return Ok(());
         };
+        // A kill, a lost connection or the end of the run may leave a temp file, until this is taken back.
+        let mut may_leave_temp = row.needs_clean;
+        if !may_leave_temp {
+            store.write(move |tx| tx.set_needs_clean(id, true)).await.map_err(store_failed)?;
+        }
         let mut number = row.manifest_next;
         // A segment that a killed run wrote and did not note has its number; the next one is free.
         while let Err(failure) = destination.write_manifest(installation, number, &segment).await {
@@ -284,9 +293,13 @@ async fn list_copies(
             if !is_taken {
                 return Err(failure);
             }
-            number += 1;
+            (number, may_leave_temp) = (number + 1, true);
         }
         let records: Vec<_> = copies.iter().map(|copy| copy.id).collect();
-        store.write(move |tx| tx.set_listed(id, &records, number + 1)).await.map_err(store_failed)?;
+        let list = move |tx: &Write<'_>| {
+            tx.set_needs_clean(id, may_leave_temp)?;
+            tx.set_listed(id, &records, number + 1)
+        };
+        store.write(list).await.map_err(store_failed)?;
     }
 }

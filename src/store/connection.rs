@@ -202,11 +202,16 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-/// Raises the run's number and marks it as running. Says whether the last run ended uncleanly.
+/// Raises the run's number and marks it as running. Says whether the last run ended uncleanly; each
+/// destination remembers that until it is cleaned, however many runs end before.
 fn begin_run(conn: &Connection, fresh_uuid: &str) -> Result<bool, StoreError> {
     let created =
         conn.execute("INSERT OR IGNORE INTO installation (id, uuid) VALUES (1, ?1)", [fresh_uuid])?;
     let clean: bool = conn.query_row("SELECT clean_exit FROM installation", [], |row| row.get(0))?;
     conn.execute("UPDATE installation SET run_epoch = run_epoch + 1, clean_exit = 0", [])?;
-    Ok(created == 0 && !clean)
+    let was_unclean = created == 0 && !clean;
+    if was_unclean {
+        conn.execute("UPDATE destination SET needs_clean = 1", [])?;
+    }
+    Ok(was_unclean)
 }

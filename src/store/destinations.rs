@@ -59,6 +59,8 @@ pub struct DestinationRow {
     pub lost: Option<Lost>,
     /// What its manifests list was taken into the ledger.
     pub is_adopted: bool,
+    /// Temp files may be left there that no checkpoint knows of.
+    pub needs_clean: bool,
 }
 
 /// What a new destination is made of.
@@ -78,7 +80,7 @@ pub struct NewDestination {
 
 const COLUMNS: &str =
     "id, uuid, name, kind, address, enabled, abilities, job_limit, change_token, manifest_next,
-    lost_failures, lost_until_ms, lost_kind, lost_details, adopted, lost_cause, probed_ms";
+    lost_failures, lost_until_ms, lost_kind, lost_details, adopted, lost_cause, probed_ms, needs_clean";
 
 fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> {
     let lost = match row.get::<_, u32>(10)? {
@@ -105,6 +107,7 @@ fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> 
         lost,
         is_adopted: row.get(14)?,
         probed_at: UnixMillis(row.get(16)?),
+        needs_clean: row.get(17)?,
     })
 }
 
@@ -260,6 +263,13 @@ impl Write<'_> {
     /// Notes that all that the manifests list is in the ledger.
     pub fn set_adopted(&self, id: DestinationId) -> Result<(), StoreError> {
         self.conn.execute("UPDATE destination SET adopted = 1 WHERE id = ?1", [id.0])?;
+        Ok(())
+    }
+
+    /// Notes whether temp files may be left there that no checkpoint knows of.
+    pub fn set_needs_clean(&self, id: DestinationId, needs_clean: bool) -> Result<(), StoreError> {
+        let sql = "UPDATE destination SET needs_clean = ?2 WHERE id = ?1";
+        self.conn.prepare_cached(sql)?.execute(params![id.0, needs_clean])?;
         Ok(())
     }
 

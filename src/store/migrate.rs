@@ -29,6 +29,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/016.sql"),
     include_str!("schema/017.sql"),
     include_str!("schema/018.sql"),
+    include_str!("schema/019.sql"),
 ];
 
 /// The step whose table is filled from the keys that there are.

@@ -5,6 +5,7 @@ use crate::api::RestoreLayout;
 use crate::base::clock::SystemClock;
 use crate::base::executor::Executor;
 use crate::base::rng::SeededRng;
+use crate::domain::key;
 use crate::store::{Store, StoreOptions};
 
 #[tokio::test(start_paused = true)]
@@ -256,4 +257,37 @@ async fn a_second_computer_verifies_the_copies_that_it_learns_of() {
         })
         .await;
     assert_eq!(world.copies(), copies, "nothing was sent again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_killed_run_left_is_removed_whatever_run_is_the_first_to_reach_the_place() {
+    let mut world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    world.set_up().await;
+    world.settled().await;
+    world.stop().await;
+    let path = world.dir.path().join("safelight.db");
+    let (clock, rng) = (Arc::new(SystemClock), Arc::new(SeededRng::new(1)));
+    let killed =
+        Store::open(StoreOptions { path, clock, rng, executor: Executor::inline() }).expect("open").store;
+    let installation = killed.read(|r| r.installation()).await.expect("read").uuid;
+    drop(killed);
+    let temp = key::temp_name(key::temp_token(&installation, 7));
+    let temp = format!(".safelight/{temp}");
+    world.disk.put(&temp, b"half a mani");
+    // The next run cannot reach the place, and ends as it should.
+    world.disk.rules(|rules| rules.is_unmounted = true);
+    world.start().await;
+    world.until("lost", |s| s.destinations[0].wait_reason.is_some()).await;
+    world.stop().await;
+    world.disk.rules(|rules| rules.is_unmounted = false);
+    assert!(world.disk.contents(&temp).is_some());
+    world.start().await;
+    let gone = async {
+        while world.disk.contents(&temp).is_some() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3600), gone).await.expect("removed");
+    assert_eq!(world.copies().len(), 1);
 }
