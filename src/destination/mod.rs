@@ -13,6 +13,7 @@ pub mod immich;
 pub mod layer;
 pub mod manifest;
 pub mod marker;
+mod name_probe;
 pub mod resumable;
 pub mod s3;
 pub mod shelf;

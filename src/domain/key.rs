@@ -9,9 +9,11 @@
 
 mod fold;
 mod name;
+mod refused;
 
 pub use fold::fold;
 pub use name::safe_name;
+pub use refused::{ASCII_TRIED, RefusedChars};
 
 use super::asset::CapturedAt;
 use super::grouping;
@@ -47,17 +49,24 @@ pub struct Layout {
     pub always_hash: bool,
     /// The longest file name there, in bytes.
     pub name_len_max: usize,
+    /// Characters that it does not take in a name: they are escaped.
+    pub refused: RefusedChars,
 }
 
 impl Default for Layout {
     fn default() -> Self {
-        Self { always_hash: false, name_len_max: NAME_BYTES_MAX }
+        Self { always_hash: false, name_len_max: NAME_BYTES_MAX, refused: RefusedChars::NONE }
     }
 }
 
 impl Layout {
     fn limit(self) -> usize {
         self.name_len_max.clamp(NAME_BYTES_MIN, NAME_BYTES_MAX)
+    }
+
+    /// Whether the destination takes every character of a key.
+    pub fn takes(self, key: &str) -> bool {
+        !key.contains(|c| self.refused.contains(c))
     }
 }
 
@@ -94,7 +103,7 @@ impl SetName<'_> {
             own = hash_suffix(hash, attempt, layout.always_hash)?;
             &own
         };
-        let name = assemble(&safe_name(self.original), suffix, layout.limit());
+        let name = assemble(&safe_name(self.original), suffix, layout);
         let slash = if self.folder.is_empty() { "" } else { "/" };
         Some(format!("{}{slash}{name}", self.folder))
     }
@@ -165,11 +174,21 @@ fn installation_bits(installation: &str) -> u64 {
 }
 
 /// A set is cut alike: whether and where depends on the stem and the suffix alone, as long as the
-/// extensions fit into what is reserved for them.
-fn assemble(name: &str, suffix: &str, limit: usize) -> String {
+/// extensions fit into what is reserved for them. What is refused is escaped after the name was parted,
+/// so that it is parted where its set is.
+fn assemble(name: &str, suffix: &str, layout: Layout) -> String {
+    let (limit, refused) = (layout.limit(), layout.refused);
     let (stem, tail) = split_name(name, TAIL_BYTES_RESERVED);
+    let (mut stem, mut tail) = (refused.escape(stem), refused.escape(tail));
+    if tail.len() > TAIL_BYTES_RESERVED {
+        let whole = format!("{stem}{tail}");
+        let (start, end) = split_name(&whole, TAIL_BYTES_RESERVED);
+        (stem, tail) = (start.to_owned().into(), end.to_owned().into());
+    }
+    let suffix = refused.suffix(suffix);
     let is_long = stem.len() + suffix.len() + TAIL_BYTES_RESERVED > limit;
-    let stem = if is_long { name::cut(stem, limit - SUFFIX_BYTES_MAX - TAIL_BYTES_RESERVED) } else { stem };
+    let cut_at = limit - SUFFIX_BYTES_MAX - TAIL_BYTES_RESERVED;
+    let stem = if is_long { name::cut(&stem, cut_at, refused.mark()) } else { &stem };
     // Cutting can make a name that it was not.
     let guard = if is_long && name::is_device_name(stem) { "_" } else { "" };
     format!("{guard}{stem}{suffix}{tail}")

@@ -6,6 +6,7 @@
 
 use super::asset::CapturedAt;
 use super::hash::{ContentHash, DigestKind, DigestSet};
+use super::key::{Layout, RefusedChars};
 use super::record::ProofNeed;
 use super::target::DestinationKind;
 use super::time::UnixMillis;
@@ -34,6 +35,9 @@ pub struct Abilities {
     pub concurrent_max: u32,
     /// The longest file name in bytes.
     pub name_len_max: u32,
+    /// Characters that it was seen not to take in a name: a copy was refused, landed under another name
+    /// or could not be read again.
+    pub refused_chars: RefusedChars,
     /// The largest file, where there is a limit.
     pub size_max: Option<u64>,
     /// What a person may want to know: the file system, a server's version.
@@ -45,6 +49,15 @@ pub struct Abilities {
 }
 
 impl Abilities {
+    /// How names are made there.
+    pub fn layout(&self) -> Layout {
+        Layout {
+            always_hash: !self.no_replace,
+            name_len_max: usize::try_from(self.name_len_max).unwrap_or(usize::MAX),
+            refused: self.refused_chars,
+        }
+    }
+
     /// The digests beside BLAKE3 that a destination of this kind wants of a file of `size` bytes
     /// before it is sent.
     pub fn digests_wanted(&self, kind: DestinationKind, size: u64) -> DigestSet {
@@ -87,6 +100,7 @@ impl Default for Abilities {
             keeps_mtime: false,
             concurrent_max: 1,
             name_len_max: 255,
+            refused_chars: RefusedChars::NONE,
             size_max: None,
             note: String::new(),
             trusted_digests: DigestSet::NONE,

@@ -54,6 +54,12 @@ pub(super) fn describe(abilities: &Abilities) -> Vec<String> {
         "Names carry a part of the checksum, so that nothing is replaced"
     };
     let mut lines = vec![proof, resume.to_owned(), replace.to_owned()];
+    if !abilities.refused_chars.is_empty() {
+        lines.push(
+            "Some characters in names are written as codes there; restored files have their own names"
+                .to_owned(),
+        );
+    }
     if !abilities.note.is_empty() {
         lines.push(abilities.note.clone());
     }

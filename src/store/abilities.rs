@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::StoreError;
 use crate::domain::hash::DigestKind;
+use crate::domain::key::RefusedChars;
 use crate::domain::record::ProofNeed;
 use crate::domain::transfer::Abilities;
 
@@ -20,6 +21,10 @@ struct Kept {
     keeps_mtime: bool,
     concurrent_max: u32,
     name_len_max: u32,
+    /// ASCII characters.
+    refused_chars: String,
+    /// Where later ones are refused.
+    last_char_taken: Option<char>,
     size_max: Option<u64>,
     note: String,
     trusted_digests: Vec<String>,
@@ -44,6 +49,7 @@ impl From<Abilities> for Kept {
             keeps_mtime,
             concurrent_max,
             name_len_max,
+            refused_chars,
             size_max,
             note,
             trusted_digests,
@@ -59,6 +65,8 @@ impl From<Abilities> for Kept {
             keeps_mtime,
             concurrent_max,
             name_len_max,
+            refused_chars: refused_chars.ascii(),
+            last_char_taken: Some(refused_chars.last_taken()).filter(|last| *last < char::MAX),
             size_max,
             note,
             trusted_digests: trusted_digests.kinds().map(|kind| kind.as_str().to_owned()).collect(),
@@ -79,6 +87,11 @@ impl From<Kept> for Abilities {
             keeps_mtime: kept.keeps_mtime,
             concurrent_max: kept.concurrent_max,
             name_len_max: kept.name_len_max,
+            refused_chars: kept
+                .refused_chars
+                .chars()
+                .fold(RefusedChars::NONE, RefusedChars::with)
+                .with_last_taken(kept.last_char_taken.unwrap_or(char::MAX)),
             size_max: kept.size_max,
             note: kept.note,
             trusted_digests: kept.trusted_digests.iter().filter_map(|name| DigestKind::parse(name)).collect(),
@@ -113,6 +126,7 @@ mod tests {
             keeps_mtime: true,
             concurrent_max: 4,
             name_len_max: 143,
+            refused_chars: RefusedChars::NONE.with(';').with('%').with_last_taken('\u{ff}'),
             size_max: Some(1 << 32),
             note: "vfat".to_owned(),
             trusted_digests: [DigestKind::Md5, DigestKind::Crc64Nvme].into_iter().collect(),

@@ -13,6 +13,9 @@ use crate::domain::key::{self, SetName};
 use crate::domain::time::UnixMillis;
 use crate::domain::transfer::Abilities;
 
+/// How many jobs may fail with a key that the destination does not take.
+const REFUSED_TRIES: u32 = 3;
+
 /// What decides a record's key and whether it may have a job.
 pub(super) struct KeyFacts {
     pub destination: DestinationId,
@@ -73,15 +76,16 @@ impl Write<'_> {
         abilities: &Abilities,
         tries: NewTries,
     ) -> Result<String, StoreError> {
-        if let Some(key) = facts.key {
+        let layout = abilities.layout();
+        if let Some(key) = facts.key
+            && (layout.takes(&key) || !self.drop_refused_key(record)?)
+        {
             if tries.0 > 0 {
                 let sql = "UPDATE backup_record SET jobs_tried = jobs_tried + ?2 WHERE id = ?1";
                 self.conn.prepare_cached(sql)?.execute(params![record.0, tries.0])?;
             }
             return Ok(key);
         }
-        let layout =
-            key::Layout { always_hash: !abilities.no_replace, name_len_max: abilities.name_len_max as usize };
         let group = match facts.group {
             Some(group) => group,
             None => self.name_group_for(&NewMember {
@@ -109,6 +113,21 @@ impl Write<'_> {
             attempt += 1;
         }
         Err(StoreError::Refused("every name for this file is taken at the destination".to_owned()))
+    }
+
+    /// Gives up a key that the destination was seen not to take, given before that was known. Whether it is
+    /// given up: not before a job has failed with it, and while something may be there under it not before
+    /// [`REFUSED_TRIES`] have.
+    fn drop_refused_key(&self, record: RecordId) -> Result<bool, StoreError> {
+        let sql = "UPDATE backup_record SET key = NULL, key_fold = NULL
+            WHERE id = ?1 AND state NOT IN ('verified', 'accepted') AND jobs_tried > 0
+              AND (jobs_tried >= ?2 OR NOT EXISTS (SELECT 1 FROM transfer_checkpoint WHERE record_id = ?1)
+                AND NOT EXISTS (SELECT 1 FROM named_copy WHERE record_id = ?1))";
+        let is_dropped = self.conn.prepare_cached(sql)?.execute(params![record.0, REFUSED_TRIES])? > 0;
+        if is_dropped {
+            self.conn.execute("DELETE FROM transfer_checkpoint WHERE record_id = ?1", [record.0])?;
+        }
+        Ok(is_dropped)
     }
 
     /// Gives up the key that someone else's bytes have at the destination, and allocates the next

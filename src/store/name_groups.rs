@@ -5,8 +5,12 @@
 //! stem in that source folder are in it, so they keep the names that they have beside each other;
 //! files of other source folders get another group, whose suffix keeps the stems apart.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::abilities;
 use super::rows::StoreError;
 use super::writer::Write;
 use crate::domain::grouping;
@@ -133,9 +137,15 @@ impl Write<'_> {
         let folder = set.as_ref().map_or(member.folder.as_str(), |set| set.folder.as_str());
         let plain = SetName { folder: "", suffix: "", original: name };
         let never_hashed = key::Layout { always_hash: false, ..member.layout };
-        let base = plain.key(member.hash, 0, never_hashed).map(|name| key::group_stem(&name));
-        let base = base.unwrap_or_default();
-        if let Some(set) = set.as_ref().filter(|set| set.base == base) {
+        let base_in =
+            |layout| plain.key(member.hash, 0, layout).map(|name| key::group_stem(&name)).unwrap_or_default();
+        let base = base_in(never_hashed);
+        // A set that was named before the probe knew what the destination refuses stays one set.
+        let is_of = |set: &&NameGroup| {
+            let unescaped = key::Layout { refused: key::RefusedChars::NONE, ..never_hashed };
+            set.base == base || !never_hashed.refused.is_empty() && set.base == base_in(unescaped)
+        };
+        if let Some(set) = set.as_ref().filter(is_of) {
             return Ok(set.clone());
         }
         if let Some(own) = self.group_of_owner(member.destination, folder, &base, &owners)? {
@@ -235,6 +245,36 @@ pub(super) fn fill(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// How names are made at a destination, but for the hash.
+fn layout_of(conn: &Connection, destination: i64) -> Result<key::Layout, StoreError> {
+    let sql = "SELECT abilities FROM destination WHERE id = ?1";
+    let text: Option<String> =
+        conn.prepare_cached(sql)?.query_row([destination], |row| row.get(0)).optional()?;
+    let layout = abilities::parse(&text.unwrap_or_default()).layout();
+    Ok(key::Layout { always_hash: false, ..layout })
+}
+
+/// The stem of a key as what its file's own name makes of it and the suffix behind that; where it was made
+/// from another name, all of it and no suffix.
+fn base_and_suffix(stem: &str, name: &[u8], layout: key::Layout) -> (String, String) {
+    let own = key::group_stem(&key::safe_name(name));
+    let suffix = stem.strip_prefix(own.as_str());
+    if let Some(suffix) = suffix.filter(|suffix| suffix.is_empty() || suffix.starts_with('~')) {
+        return (own, suffix.to_owned());
+    }
+    let plain = SetName { folder: "", suffix: "", original: name };
+    let own = plain.key(Blake3([0; 32]), 0, layout).map(|name| key::group_stem(&name)).unwrap_or_default();
+    match stem.strip_prefix(own.as_str()) {
+        Some("") => (own, String::new()),
+        Some(suffix) if suffix.starts_with('~') => (own, suffix.to_owned()),
+        // Where `~` is refused, a hash stands behind `-`.
+        Some(suffix) if layout.refused.contains('~') && suffix.starts_with('-') => {
+            (own, suffix.replacen('-', "~", 1))
+        }
+        _ => (stem.to_owned(), String::new()),
+    }
+}
+
 /// A key that has no group yet.
 struct KeyOnly {
     record: i64,
@@ -270,15 +310,16 @@ fn add_groups(conn: &Connection, which: &str, value: i64) -> Result<Option<i64>,
     })?;
     let page: Vec<KeyOnly> = page.collect::<Result<_, _>>()?;
     let last = page.last().map(|row| row.record);
+    let mut layouts = HashMap::new();
     for row in page {
         let folder = row.key.rsplit_once('/').map_or("", |(folder, _)| folder);
         let stem = key::group_stem(last_component(&row.key));
         let (dir, name) = split_path(&row.path);
-        let own = key::group_stem(&key::safe_name(name));
-        let (base, suffix) = match stem.strip_prefix(own.as_str()) {
-            Some(suffix) if suffix.is_empty() || suffix.starts_with('~') => (own.as_str(), suffix),
-            _ => (stem.as_str(), ""),
+        let refused = match layouts.entry(row.destination) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => *unknown.insert(layout_of(conn, row.destination)?),
         };
+        let (base, suffix) = base_and_suffix(&stem, name, refused);
         let owner = match row.file {
             Some((source, dir, name)) => owner_by_path(source, &dir, &name),
             None => owner_by_label(&row.label, grouping::home_folder(dir, name)),

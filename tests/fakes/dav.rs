@@ -49,6 +49,25 @@ pub struct Moods {
     pub moves_change_tags: bool,
     /// A file that gets another name loses a bit of itself.
     pub moves_change_bytes: bool,
+    /// The target of a MOVE ends at this character, as at WsgiDAV.
+    pub cuts_names_at: Option<char>,
+    /// Names with one of these are refused.
+    pub refuses_in_names: &'static str,
+    /// So are names with a character after this one, with an error of the server's own.
+    pub last_in_names: char,
+    /// It decodes paths twice.
+    pub decodes_twice: bool,
+}
+
+impl Moods {
+    /// What it says of a name that it does not take.
+    fn refused(&self, path: &str) -> Option<Answer> {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if name.contains(|c| self.refuses_in_names.contains(c)) {
+            return Some(answer(422, "not such a name"));
+        }
+        name.contains(|c| c > self.last_in_names).then(|| answer(500, "UnicodeEncodeError"))
+    }
 }
 
 impl Default for Moods {
@@ -64,6 +83,10 @@ impl Default for Moods {
             folds_case: false,
             moves_change_tags: false,
             moves_change_bytes: false,
+            cuts_names_at: None,
+            refuses_in_names: "",
+            last_in_names: char::MAX,
+            decodes_twice: false,
         }
     }
 }
@@ -195,7 +218,10 @@ impl Dav {
         if !below.is_empty() && !below.starts_with('/') && !self.base.ends_with('/') {
             return None;
         }
-        let decoded = percent_decode_str(below).decode_utf8().ok()?.into_owned();
+        let mut decoded = percent_decode_str(below).decode_utf8().ok()?.into_owned();
+        if self.moods().decodes_twice {
+            decoded = percent_decode_str(&decoded).decode_utf8().ok()?.into_owned();
+        }
         let path = decoded.trim_matches('/');
         let is_inside = path.split('/').all(|part| !matches!(part, "." | ".."));
         is_inside.then(|| self.canonical(path))
@@ -325,8 +351,12 @@ impl Dav {
             Some((_scheme, rest)) => rest.find('/').map_or("/", |slash| &rest[slash..]),
             None => to,
         };
-        let Some(to) = self.path_of(to) else { return answer(502, "elsewhere") };
+        let Some(mut to) = self.path_of(to) else { return answer(502, "elsewhere") };
         let moods = self.moods();
+        to.truncate(moods.cuts_names_at.and_then(|cut| to.find(cut)).unwrap_or(to.len()));
+        if let Some(refused) = moods.refused(&to) {
+            return refused;
+        }
         let may_replace = field(asked.headers, "overwrite") != Some("F") || moods.replaces;
         let mut state = self.lock();
         if path == to {

@@ -33,6 +33,8 @@ pub struct BucketMoods {
     pub forgets_finished: bool,
     /// What it answers for an upload that it does not know; s3s-fs says 403.
     pub unknown_upload: (u16, &'static str),
+    /// Names with one of these are refused.
+    pub refuses_in_names: &'static str,
 }
 
 impl BucketMoods {
@@ -47,6 +49,7 @@ impl BucketMoods {
             lists_parts: true,
             forgets_finished: true,
             unknown_upload: (404, "NoSuchUpload"),
+            refuses_in_names: "",
         }
     }
 
@@ -254,6 +257,9 @@ impl Bucket {
         }
         if object.rsplit('/').next().unwrap_or_default().len() > 255 {
             return error(400, "KeyTooLongError", "");
+        }
+        if object.contains(|c| moods.refuses_in_names.contains(c)) {
+            return error(400, "XMinioInvalidObjectName", "");
         }
         let mtime = field(asked.headers, "x-amz-meta-mtime").map(str::to_owned);
         let made = Self::object(moods, asked.body.clone(), mtime);

@@ -68,6 +68,8 @@ pub struct Moods {
     pub answers_options: bool,
     /// Bodies are read at most this fast, in bytes a second.
     pub rate: Option<u64>,
+    /// Fails to give back what has a name outside Latin-1, as @tus/server: its own header field breaks.
+    pub gives_only_latin1: bool,
 }
 
 impl Default for Moods {
@@ -86,6 +88,7 @@ impl Default for Moods {
             refuses_other_versions: false,
             answers_options: true,
             rate: None,
+            gives_only_latin1: false,
         }
     }
 }

@@ -27,6 +27,9 @@ fn get(state: &State, call: &Call<'_>) -> Answer {
     };
     let gives = if is_file { Gives::AtTheFile } else { Gives::AtTheUpload };
     match state.uploads.get(id) {
+        Some(upload) if call.moods.gives_only_latin1 && upload.name.contains(|c| c > '\u{ff}') => {
+            answer(500, "Invalid character in header content")
+        }
         Some(upload) if upload.is_complete && call.moods.gives == gives => {
             answer_with(200, &[("content-type", "application/octet-stream")], upload.bytes.clone())
         }

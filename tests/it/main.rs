@@ -19,6 +19,7 @@ mod keyring;
 mod kill;
 mod layers;
 mod memory;
+mod names;
 mod nextcloud;
 mod restore;
 mod s3;

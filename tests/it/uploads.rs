@@ -42,7 +42,7 @@ fn kind_of(speech: Speech) -> DestinationKind {
     if speech == Speech::Tus { DestinationKind::Tus } else { DestinationKind::Resumable }
 }
 
-async fn add(
+pub async fn add(
     server: &UploadServer,
     speech: Speech,
     secret: Option<&str>,

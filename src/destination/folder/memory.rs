@@ -25,6 +25,8 @@ pub struct Rules {
     pub ignores_case: bool,
     /// FAT's rules: reserved characters refused, files below 4 GiB.
     pub has_fat_names: bool,
+    /// Characters that no name may have.
+    pub refused_chars: &'static str,
     /// Nothing can be changed.
     pub is_read_only: bool,
     /// A rename can leave existing names alone.
@@ -78,6 +80,7 @@ impl Default for Rules {
             is_unmounted: false,
             ignores_case: false,
             has_fat_names: false,
+            refused_chars: "",
             is_read_only: false,
             no_replace: true,
             capacity: None,

@@ -11,8 +11,9 @@ use super::fs::{FolderDir, FsFacts};
 use super::marker::{self, HOME};
 use crate::base::files::EntryKind;
 use crate::destination::Abilities;
+use crate::destination::name_probe::{NameProbe, lists_name};
 use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
-use crate::domain::key;
+use crate::domain::key::{self, RefusedChars};
 use crate::domain::record::ProofMethod;
 
 /// Scratch folders are named this and 16 hexadecimal characters.
@@ -194,6 +195,7 @@ fn try_all(scratch: &dyn FolderDir, facts: &FsFacts, uuid: String) -> io::Result
         keeps_mtime: drift <= MTIME_SLACK_NS,
         concurrent_max: CONCURRENT_MAX,
         name_len_max: try_names(scratch, facts.name_len_max)?,
+        refused_chars: refused_chars(scratch)?,
         size_max: facts.size_max,
         note: note.join(", "),
         ..Abilities::default()
@@ -239,6 +241,39 @@ fn try_names(scratch: &dyn FolderDir, said: u32) -> io::Result<u32> {
         }
     }
     Err(last)
+}
+
+/// The characters that no name may have: each name is given as a copy gets its own, read again and looked
+/// for in the listing.
+fn refused_chars(scratch: &dyn FolderDir) -> io::Result<RefusedChars> {
+    let mut probe = NameProbe::new();
+    while let Some(name) = probe.next_name() {
+        let kept = keeps_name(scratch, &name).map_err(|error| failed(&error));
+        probe.take_result(kept).map_err(|failure| io::Error::other(failure.details))?;
+    }
+    Ok(probe.found())
+}
+
+fn keeps_name(scratch: &dyn FolderDir, name: &str) -> io::Result<bool> {
+    scratch.create("named")?.write_all(name.as_bytes())?;
+    if let Err(error) = give_name(scratch, name) {
+        scratch.remove_file("named").ok();
+        return Err(error);
+    }
+    let mut kept = Vec::new();
+    scratch.read(name)?.take(2 * name.len() as u64).read_to_end(&mut kept)?;
+    let listed = scratch.list(SCRATCH_FILES_MAX)?;
+    let listed: Vec<_> = listed.iter().map(|(name, _kind)| String::from_utf8_lossy(name)).collect();
+    scratch.remove_file(name)?;
+    Ok(kept == name.as_bytes() && lists_name(listed.iter().map(|name| &**name), name))
+}
+
+/// As a copy gets its name.
+fn give_name(scratch: &dyn FolderDir, name: &str) -> io::Result<()> {
+    match scratch.rename_new("named", name) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => scratch.rename_over("named", name),
+        named => named,
+    }
 }
 
 fn write_file(scratch: &dyn FolderDir, name: &str, byte: u8) -> io::Result<()> {

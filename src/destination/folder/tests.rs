@@ -467,3 +467,14 @@ async fn coarse_times_and_short_names_are_noticed() {
     memory.rules(|rules| rules.mtime_step_ns = 86_400_000_000_000);
     assert!(!folder.probe().await.expect("probed").keeps_mtime);
 }
+
+#[tokio::test]
+async fn characters_that_a_file_system_refuses_are_found() {
+    let (folder, memory) = folder(|rules| rules.refused_chars = ";#\u{1f600}").await;
+    let refused = folder.probe().await.expect("probed").refused_chars;
+    assert_eq!(refused.ascii(), "#;");
+    assert_eq!(refused.last_taken(), '\u{ffff}');
+    assert_eq!(memory.files(), [MARKER], "nothing of it stays");
+    memory.rules(|rules| rules.refused_chars = "");
+    assert!(folder.probe().await.expect("probed").refused_chars.is_empty());
+}

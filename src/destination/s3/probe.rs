@@ -18,9 +18,10 @@ use crate::base::digester::Digester;
 use crate::destination::Abilities;
 use crate::destination::http::{Answer, HttpError, Method};
 use crate::destination::marker::HOME;
+use crate::destination::name_probe::{NameProbe, lists_name};
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::hash::{DigestKind, DigestSet, Digests};
-use crate::domain::key;
+use crate::domain::key::{self, RefusedChars};
 use crate::domain::record::ProofMethod;
 use crate::domain::transfer::S3_WHOLE_MAX;
 
@@ -32,6 +33,8 @@ const TRIAL_PREFIX: &str = ".safelight-try-";
 const CONCURRENT_MAX: u32 = 8;
 /// Names of these lengths are tried, longest first: what most take, and what encrypted ones do.
 const NAME_LENGTHS: [usize; 3] = [255, 143, 110];
+/// The most scratch objects of one probe: three for each character that is tried, and a few.
+const SCRATCH_OBJECTS_MAX: usize = 200;
 /// 2001-02-03T04:05:07Z.
 const MTIME_NS: i64 = 981_173_107_000_000_000;
 const BYTES: &[u8] = b"Safelight tries what this place can do. This object is removed again.";
@@ -154,6 +157,7 @@ impl Trial<'_> {
         findings.if_none_match = self.keeps_from_replacing(md5).await?;
         let takes_parts = self.parts(right, trusted, &mut findings).await?;
         let name_len_max = self.longest_name(md5).await?;
+        let refused_chars = self.refused_chars().await?;
         let has_digest = trusted.kinds().any(|kind| kind != DigestKind::Md5);
         let is_told = has_digest || trusted.contains(DigestKind::Md5) && findings.md5_etag;
         let proof = if is_told { ProofMethod::ServerDigest } else { ProofMethod::ReadBack };
@@ -167,6 +171,7 @@ impl Trial<'_> {
             keeps_mtime,
             concurrent_max: CONCURRENT_MAX,
             name_len_max,
+            refused_chars,
             size_max: (!takes_parts).then_some(S3_WHOLE_MAX),
             note: note(&first, trusted, findings, takes_parts),
             trusted_digests: trusted,
@@ -349,6 +354,34 @@ impl Trial<'_> {
         Ok(is_refused)
     }
 
+    /// The characters that no name may have: each name is given, read again and looked for in the listing.
+    async fn refused_chars(&mut self) -> Result<RefusedChars, Failure> {
+        let mut probe = NameProbe::new();
+        while let Some(name) = probe.next_name() {
+            probe.take_result(self.keeps_name(&name).await)?;
+        }
+        Ok(probe.found())
+    }
+
+    async fn keeps_name(&mut self, name: &str) -> Result<bool, Failure> {
+        let object = self.name(name);
+        let digests = digests_of(name.as_bytes()).only(DigestSet::NONE.with(DigestKind::Md5));
+        let put = Call::new(TRY, Method::PUT, Some(object.clone()))
+            .digests(digests)
+            .body(Bytes::copy_from_slice(name.as_bytes()));
+        if !self.answer(&put).await?.is_success() {
+            self.made.remove(&object);
+            return Ok(false);
+        }
+        let kept = self.answer(&Call::new(TRY, Method::GET, Some(object.clone()))).await?;
+        if !kept.is_success() || kept.body != name.as_bytes() {
+            return Ok(false);
+        }
+        // Who may not list says nothing of the name.
+        let listed = listing::objects(self.inner, &self.scratch, SCRATCH_OBJECTS_MAX, &unstopped()).await;
+        Ok(listed.map_or(true, |listed| lists_name(listed.iter().map(String::as_str), &object)))
+    }
+
     async fn longest_name(&mut self, md5: Digests) -> Result<u32, Failure> {
         for length in NAME_LENGTHS {
             let call = self.put(&"n".repeat(length), md5);
@@ -362,9 +395,11 @@ impl Trial<'_> {
         Err(Failure::destination(FailureKind::Unsupported, "the server takes only short names"))
     }
 
-    /// Removes all scratch objects.
+    /// Removes all scratch objects, and what a server has made of their names.
     async fn remove(&mut self) -> Result<(), Failure> {
         let mut outcome = Ok(());
+        let listed = listing::objects(self.inner, &self.scratch, SCRATCH_OBJECTS_MAX, &unstopped()).await;
+        self.made.extend(listed.unwrap_or_default());
         for object in std::mem::take(&mut self.made) {
             let removed = own::remove(self.inner, object).await;
             outcome = outcome.and(removed);

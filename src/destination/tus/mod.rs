@@ -88,6 +88,13 @@ fn kind_of(name: &str) -> Option<DigestKind> {
         .find(|kind| kind.as_str().eq_ignore_ascii_case(name))
 }
 
+/// The file's own name where its key has another: percent-encoded, so that no server stumbles over it.
+fn original_name(new: &NewUpload<'_>) -> Option<String> {
+    let is_same = new.original.is_empty() || new.original == name_of(new.key).as_bytes();
+    let encoded = || percent_encoding::percent_encode(new.original, percent_encoding::NON_ALPHANUMERIC);
+    (!is_same).then(|| encoded().to_string())
+}
+
 fn digest_bytes(kind: DigestKind, digests: &Digests) -> Option<Vec<u8>> {
     match kind {
         DigestKind::Sha1 => digests.sha1.map(|digest| digest.to_vec()),
@@ -160,6 +167,10 @@ impl Dialect for Tus {
             ("relativePath", new.key),
             ("mtime", &mtime),
         ];
+        let original = original_name(new);
+        if let Some(original) = &original {
+            pairs.push(("originalName", original));
+        }
         if !new.blake3.is_empty() {
             pairs.push(("blake3", new.blake3));
         }

@@ -66,8 +66,10 @@ pub(super) struct Offer {
 /// What is to be created.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NewUpload<'a> {
-    /// The key, whose last part is the file's name.
+    /// The key, whose last part is the file's name as the server takes it.
     pub key: &'a str,
+    /// The file's own name.
+    pub original: &'a [u8],
     /// How long it is in bytes.
     pub size: u64,
     /// The original's modification time, in seconds since 1970.

@@ -15,8 +15,10 @@ use super::{Append, Appended, Inner, NewUpload, Offer, Trouble};
 use crate::base::digester::Digester;
 use crate::destination::Abilities;
 use crate::destination::http::{HttpError, Method};
+use crate::destination::name_probe::NameProbe;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::hash::{DigestKind, DigestSet, Digests};
+use crate::domain::key::RefusedChars;
 use crate::domain::record::ProofMethod;
 
 /// What is uploaded for a probe.
@@ -48,9 +50,9 @@ pub(super) async fn probe(inner: &Inner) -> Result<Abilities, Failure> {
     let form = inner.dialect.forms().first().copied().unwrap_or_default();
     let offer = inner.options(form).await.map_err(whole)?;
     let found = find(inner, &offer).await.map_err(|error| whole(error.into_failure()));
-    let findings = found?;
+    let (findings, refused_chars) = found?;
     inner.learn(&findings);
-    Ok(abilities(inner, &offer, &findings))
+    Ok(Abilities { refused_chars, ..abilities(inner, &offer, &findings) })
 }
 
 fn abilities(inner: &Inner, offer: &Offer, findings: &Findings) -> Abilities {
@@ -94,7 +96,7 @@ fn uuid_of(base: &Url) -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-async fn find(inner: &Inner, offer: &Offer) -> Result<Findings, HttpError> {
+async fn find(inner: &Inner, offer: &Offer) -> Result<(Findings, RefusedChars), HttpError> {
     let mut findings = Findings {
         answers_options: offer.is_known,
         can_end: offer.can_end,
@@ -103,7 +105,7 @@ async fn find(inner: &Inner, offer: &Offer) -> Result<Findings, HttpError> {
         ..Findings::default()
     };
     inner.learn(&findings);
-    let (trial, append_max) = begin_any(inner, None).await?;
+    let (trial, append_max) = begin_any(inner).await?;
     findings.form = trial.form;
     findings.append_max = [findings.append_max, append_max].into_iter().flatten().min();
     inner.learn(&findings);
@@ -112,6 +114,7 @@ async fn find(inner: &Inner, offer: &Offer) -> Result<Findings, HttpError> {
     looked?;
     findings.can_end = ended?;
     inner.learn(&findings);
+    let refused_chars = refused_chars(inner, &findings).await?;
     if findings.can_end || findings.gives_back == GivesBack::Nowhere {
         for kind in &offer.part_kinds {
             if findings.parts.is_none() && compares_parts(inner, &findings, *kind).await? {
@@ -124,7 +127,7 @@ async fn find(inner: &Inner, offer: &Offer) -> Result<Findings, HttpError> {
             }
         }
     }
-    Ok(findings)
+    Ok((findings, refused_chars))
 }
 
 /// One small upload.
@@ -135,13 +138,10 @@ struct Trial<'a> {
     stop: CancellationToken,
 }
 
-async fn begin_any<'a>(
-    inner: &'a Inner,
-    whole: Option<(DigestKind, &Digests)>,
-) -> Result<(Trial<'a>, Option<u64>), HttpError> {
+async fn begin_any(inner: &Inner) -> Result<(Trial<'_>, Option<u64>), HttpError> {
     let mut refused = None;
     for form in inner.dialect.forms() {
-        match begin(inner, *form, whole).await {
+        match begin(inner, *form, None).await {
             Ok(Some(begun)) => return Ok(begun),
             Ok(None) => {}
             // Another version's creation may look wrong to a server.
@@ -158,10 +158,20 @@ async fn begin<'a>(
     form: u8,
     whole: Option<(DigestKind, &Digests)>,
 ) -> Result<Option<(Trial<'a>, Option<u64>)>, HttpError> {
+    begin_named(inner, form, KEY, whole).await
+}
+
+/// The same under a name of its own.
+async fn begin_named<'a>(
+    inner: &'a Inner,
+    form: u8,
+    key: &str,
+    whole: Option<(DigestKind, &Digests)>,
+) -> Result<Option<(Trial<'a>, Option<u64>)>, HttpError> {
     let stop = CancellationToken::new();
     let mtime = inner.clock().now().0.div_euclid(1000);
     let size = TEXT.len() as u64;
-    let new = NewUpload { key: KEY, size, mtime, blake3: "", whole, has_bytes: false };
+    let new = NewUpload { key, size, mtime, blake3: "", whole, original: key.as_bytes(), has_bytes: false };
     let created = inner.create(form, &new, None, &stop).await?;
     let Some(location) = created.location else { return Ok(None) };
     let url = normalised(&inner.base, &location)?;
@@ -213,6 +223,18 @@ impl Trial<'_> {
         self.inner.append(self.form, &self.url, &append, body.into(), &self.stop).await
     }
 
+    /// Whether the whole text arrives and is given back where [`Self::look`] saw that.
+    async fn is_given_back(&self, findings: &Findings) -> Result<bool, HttpError> {
+        let Ok(taken) = self.append(0, TEXT.len(), None).await? else { return Ok(false) };
+        let file = taken.file.and_then(|file| normalised(&self.inner.base, &file).ok());
+        match (findings.gives_back, file) {
+            (GivesBack::Nowhere, _) => Ok(taken.is_complete),
+            (GivesBack::Upload, _) => self.gives(&self.url).await,
+            (GivesBack::File, Some(file)) => self.gives(&file).await,
+            (GivesBack::File, None) => Ok(false),
+        }
+    }
+
     async fn gives(&self, url: &Url) -> Result<bool, HttpError> {
         let response = match self.inner.get(url, &self.stop).await {
             Ok(response) => response,
@@ -249,6 +271,32 @@ fn digests_of(text: &str, kind: DigestKind) -> Digests {
     let mut digester = Digester::new(DigestSet::NONE.with(kind));
     digester.update(text.as_bytes());
     digester.finish().digests
+}
+
+/// The characters that no name may have. Each name is a small upload, so a server that does not let
+/// uploads be ended is tried with one alone.
+async fn refused_chars(inner: &Inner, findings: &Findings) -> Result<RefusedChars, HttpError> {
+    let mut probe = NameProbe::new();
+    while let Some(name) = probe.next_name() {
+        let is_kept = match keeps_name(inner, findings, &name).await {
+            Err(HttpError::Cancelled) => return Err(HttpError::Cancelled),
+            Err(HttpError::Failed(failure)) => Err(failure),
+            Ok(is_kept) => Ok(is_kept),
+        };
+        if !findings.can_end {
+            return Ok(if is_kept == Ok(true) { RefusedChars::NONE } else { RefusedChars::all() });
+        }
+        probe.take_result(is_kept)?;
+    }
+    Ok(probe.found())
+}
+
+/// Whether an upload of this name is taken, and given back as others are.
+async fn keeps_name(inner: &Inner, findings: &Findings, name: &str) -> Result<bool, HttpError> {
+    let Some((trial, _max)) = begin_named(inner, findings.form, name, None).await? else { return Ok(false) };
+    let outcome = trial.is_given_back(findings).await;
+    trial.end().await?;
+    outcome
 }
 
 /// A wrong digest of an append is refused, and the right one is not.

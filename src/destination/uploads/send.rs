@@ -1,5 +1,6 @@
 //! One file becomes one upload: created, its URL saved, its bytes appended where the server is.
 
+use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -143,6 +144,7 @@ impl Sending<'_> {
             && size <= AT_ONCE_MAX.min(self.append_max());
         let new = NewUpload {
             key: &self.item.key,
+            original: self.item.path.file_name().map(OsStrExt::as_bytes).unwrap_or_default(),
             size,
             mtime: self.item.stamp.mtime_ns.div_euclid(1_000_000_000),
             blake3: &blake3,

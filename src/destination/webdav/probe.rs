@@ -9,6 +9,7 @@ use super::calls::{Calls, Moved, Told};
 use super::clean::clean_home;
 use super::cloud::Cloud;
 use super::findings::{CHECKSUM_KINDS, Findings, digits_of};
+use super::folders::list;
 use super::prove::{is_same_tag, md5_in};
 use super::{Inner, whole};
 use crate::base::digester::Digester;
@@ -16,9 +17,11 @@ use crate::destination::Abilities;
 use crate::destination::address::below;
 use crate::destination::http::{HttpError, Method, Request, parse_http_date};
 use crate::destination::marker::HOME;
+use crate::destination::name_probe::{NameProbe, lists_name};
 use crate::destination::shelf;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::hash::{DigestKind, Digests};
+use crate::domain::key::RefusedChars;
 use crate::domain::record::ProofMethod;
 
 /// Scratch folders are named this and 16 hexadecimal characters.
@@ -181,6 +184,7 @@ impl Trial<'_> {
         let names_once = no_replace && !is_known && self.names_once().await.unwrap_or(false);
         let case_sensitive = self.inner.calls.head(&self.at("B")).await?.is_none();
         let name_len_max = self.longest_name().await?;
+        let refused_chars = self.refused_chars().await?;
         let proof = if shown.is_some() { ProofMethod::ServerDigest } else { ProofMethod::ReadBack };
         let name = |kind: DigestKind| kind.as_str().to_owned();
         let findings = Findings {
@@ -201,6 +205,7 @@ impl Trial<'_> {
             keeps_mtime,
             concurrent_max: CONCURRENT_MAX,
             name_len_max,
+            refused_chars,
             size_max: None,
             note,
             trusted_digests: [checksum, shown].into_iter().flatten().collect(),
@@ -344,6 +349,31 @@ impl Trial<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// The characters that no name may have: each name is given as a copy gets its own, read again and
+    /// looked for in the listing.
+    async fn refused_chars(&self) -> Result<RefusedChars, Failure> {
+        let mut probe = NameProbe::new();
+        while let Some(name) = probe.next_name() {
+            probe.take_result(self.keeps_name(&name).await)?;
+        }
+        Ok(probe.found())
+    }
+
+    async fn keeps_name(&self, name: &str) -> Result<bool, Failure> {
+        let calls = &self.inner.calls;
+        self.put("named", name.as_bytes()).await?;
+        if calls.rename(&self.at("named"), &self.at(name)).await? == Moved::Taken {
+            return Ok(false);
+        }
+        let kept = calls.read_small(&self.at(name), 2 * name.len()).await?;
+        if kept.as_deref() != Some(name.as_bytes()) {
+            return Ok(false);
+        }
+        // A server that lists nothing that anybody understands says nothing of the name.
+        let Ok(Some(listed)) = list(calls, self.scratch).await else { return Ok(true) };
+        Ok(lists_name(listed.iter().map(|entry| entry.name.as_str()), name))
     }
 
     async fn longest_name(&self) -> Result<u32, Failure> {

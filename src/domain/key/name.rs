@@ -58,18 +58,18 @@ pub(super) fn is_safe_component(part: &str) -> bool {
         && !is_device_name(part)
 }
 
-/// At most `limit` bytes of `stem`, cut between characters and never inside an escape. At least one
-/// character stays.
-pub(super) fn cut(stem: &str, limit: usize) -> &str {
+/// At most `limit` bytes of `stem`, cut between characters and never inside an escape, which `mark`
+/// begins. At least one character stays.
+pub(super) fn cut(stem: &str, limit: usize, mark: char) -> &str {
     let mut end = stem.floor_char_boundary(limit);
     if end == 0 {
         end = stem.chars().next().map_or(0, char::len_utf8);
     }
-    let escape = stem.get(..end).and_then(|kept| kept.rfind('%'));
+    let escape = stem.get(..end).and_then(|kept| kept.rfind(mark));
     if let Some(at) = escape
         && at > 0
         && end - at < 3
-        && reads_as_escape(&stem[at..])
+        && is_escape_at(stem, at)
     {
         end = at;
     }
@@ -78,8 +78,13 @@ pub(super) fn cut(stem: &str, limit: usize) -> &str {
 }
 
 fn reads_as_escape(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() >= 3 && bytes[0] == b'%' && bytes[1].is_ascii_hexdigit() && bytes[2].is_ascii_hexdigit()
+    text.starts_with('%') && is_escape_at(text, 0)
+}
+
+/// Whether what follows the character at `at`, which takes one byte, makes an escape of it.
+pub(super) fn is_escape_at(text: &str, at: usize) -> bool {
+    let digits = text.as_bytes().get(at + 1..at + 3);
+    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 fn escape_first(name: &str) -> String {
@@ -93,15 +98,24 @@ fn escape_first(name: &str) -> String {
 }
 
 fn escape_char(out: &mut String, c: char) {
+    escape_char_with(out, c, '%');
+}
+
+/// Writes a character as an escape of each of its bytes, which `mark` begins.
+pub(super) fn escape_char_with(out: &mut String, c: char, mark: char) {
     let mut bytes = [0; 4];
     for byte in c.encode_utf8(&mut bytes).bytes() {
-        escape_byte(out, byte);
+        escape_byte_with(out, byte, mark);
     }
 }
 
 fn escape_byte(out: &mut String, byte: u8) {
+    escape_byte_with(out, byte, '%');
+}
+
+fn escape_byte_with(out: &mut String, byte: u8, mark: char) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    out.push('%');
+    out.push(mark);
     out.push(char::from(HEX[usize::from(byte >> 4)]));
     out.push(char::from(HEX[usize::from(byte & 15)]));
 }

@@ -32,6 +32,10 @@ fn first(name: &[u8]) -> String {
 
 /// The name that [`safe_name`] was given, up to composition.
 fn unescape(name: &str) -> Vec<u8> {
+    unescape_with(name, '%')
+}
+
+fn unescape_with(name: &str, mark: char) -> Vec<u8> {
     let bytes = name.as_bytes();
     let mut out = Vec::new();
     let mut at = 0;
@@ -39,7 +43,7 @@ fn unescape(name: &str) -> Vec<u8> {
         let pair = bytes.get(at + 1..at + 3).and_then(|pair| std::str::from_utf8(pair).ok());
         let escaped = pair.filter(|p| p.bytes().all(|b| b.is_ascii_hexdigit()));
         match escaped.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(byte) if bytes[at] == b'%' => {
+            Some(byte) if char::from(bytes[at]) == mark => {
                 out.push(byte);
                 at += 3;
             }
@@ -257,10 +261,64 @@ fn any_name() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+fn any_refused() -> impl Strategy<Value = RefusedChars> {
+    let last = prop::sample::select(vec!['\x7f', '\u{ff}', '\u{ffff}', char::MAX]);
+    let some = proptest::sample::subsequence(ASCII_TRIED.chars().collect::<Vec<_>>(), 0..ASCII_TRIED.len());
+    prop_oneof![
+        Just(RefusedChars::NONE),
+        Just(RefusedChars::all()),
+        (some, last).prop_map(|(some, last)| {
+            some.into_iter().fold(RefusedChars::NONE, RefusedChars::with).with_last_taken(last)
+        }),
+    ]
+}
+
+#[test]
+fn what_a_destination_refuses_is_escaped() {
+    let refused = |chars: &str, last| {
+        let refused = chars.chars().fold(RefusedChars::NONE, RefusedChars::with).with_last_taken(last);
+        Layout { refused, ..Layout::default() }
+    };
+    let latin = refused("", '\u{ff}');
+    for (name, layout, expected) in [
+        ("a;b 1.jpg", refused(";", char::MAX), "a%3Bb 1.jpg"),
+        ("Z\u{fc}rich \u{65e5}.jpg", latin, "Z\u{fc}rich %E6%97%A5.jpg"),
+        ("a%3Bb;.jpg", refused(";", char::MAX), "a%253Bb%3B.jpg"),
+        ("100% a:=41.jpg", refused("%", char::MAX), "100=25 a=3A=3D41.jpg"),
+        ("%a=_20_x.jpg", refused("%=", char::MAX), "_25a_3D_5F20_x.jpg"),
+        ("IMG_1(2).jpg", refused("(", char::MAX), "IMG_1%282).jpg"),
+    ] {
+        assert_eq!(keys(name.as_bytes(), "", layout, 1), [format!("2019/2019-05/{expected}")], "{name}");
+        assert!(layout.takes(expected) && !layout.takes(name));
+    }
+    // A set is parted where it would be without escapes, and its suffix does without `~`.
+    let without = refused("~(", char::MAX);
+    assert_eq!(keys(b"a(1).cr2.xmp", "~deadbeef", without, 1), ["2019/2019-05/a%281)-deadbeef.cr2.xmp"]);
+}
+
 proptest! {
     #[test]
-    fn any_bytes_make_valid_keys(name in any_name(), millis in any::<i64>(), always: bool, max in 0_usize..400) {
-        let layout = Layout { always_hash: always, name_len_max: max };
+    fn escapes_keep_names_apart_and_can_be_read_back(
+        names in prop::collection::vec("[ -~\u{e9}\u{65e5}\u{1f600}]{1,12}", 2..40), refused in any_refused(),
+    ) {
+        let layout = Layout { refused, ..Layout::default() };
+        let mut seen = std::collections::BTreeMap::new();
+        for name in names {
+            let set = SetName { folder: "", suffix: "", original: name.as_bytes() };
+            let key = set.key(hash(1), 0, layout).expect("a name");
+            prop_assert!(layout.takes(&key), "{key:?}");
+            prop_assert_eq!(unescape_with(&key, refused.mark()), name.as_bytes());
+            if let Some(other) = seen.insert(key, name.clone()) {
+                prop_assert_eq!(other, name);
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_make_valid_keys(
+        name in any_name(), millis in any::<i64>(), always: bool, max in 0_usize..400, refused in any_refused(),
+    ) {
+        let layout = Layout { always_hash: always, name_len_max: max, refused };
         let folder = folder(at(millis));
         for suffix in ["", "~0a1b2c3d"] {
             let set = SetName { folder: &folder, suffix, original: &name };
@@ -270,6 +328,7 @@ proptest! {
                 prop_assert!(key.rsplit('/').next().is_some_and(|n| n.len() <= layout.limit()), "{key:?}");
                 let is_whole = attempt >= if always { 1 } else { 2 };
                 prop_assert_eq!(is_whole, key.contains(&hash(1).to_hex()), "{}", key);
+                prop_assert!(layout.takes(&key), "{key:?} {refused:?}");
             }
         }
     }

@@ -8,7 +8,7 @@ use rusqlite::params;
 use super::options;
 use crate::base::executor::Executor;
 use crate::domain::ids::{FileId, RecordId};
-use crate::domain::key::{fold, is_valid};
+use crate::domain::key::{RefusedChars, fold, is_valid};
 use crate::domain::target::DestinationKind;
 use crate::domain::transfer::Abilities;
 use crate::store::{NewDestination, NewJob, Store, Write};
@@ -128,8 +128,11 @@ proptest! {
         no_replace in any::<bool>(),
         name_len_max in prop::sample::select(vec![110_u32, 143, 255]),
         taken in 0_u8..8,
+        is_picky in any::<bool>(),
     ) {
-        let able = Abilities { uuid: "u".to_owned(), no_replace, name_len_max, ..Abilities::default() };
+        let refused_chars = if is_picky { RefusedChars::all() } else { RefusedChars::NONE };
+        let able =
+            Abilities { uuid: "u".to_owned(), no_replace, name_len_max, refused_chars, ..Abilities::default() };
         let wanted = names.len();
         let dated: Vec<(Vec<u8>, i64)> = names.into_iter().zip(days).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
@@ -140,7 +143,7 @@ proptest! {
             prop_assert!(is_valid(key), "{key:?}");
             let longest = usize::try_from(name_len_max).expect("small");
             prop_assert!(key.split('/').all(|part| part.len() <= longest && !part.starts_with('.')), "{key:?}");
-            prop_assert!(no_replace || key.contains('~'), "{key:?} could be replaced");
+            prop_assert!(no_replace || key.contains(if is_picky { '-' } else { '~' }), "{key:?} could be replaced");
         }
     }
 }

@@ -6,6 +6,7 @@ use super::options;
 use crate::base::executor::Executor;
 use crate::domain::hash::{Blake3, ContentHash};
 use crate::domain::ids::{DestinationId, FileId, RecordId, SourceId};
+use crate::domain::key::RefusedChars;
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
 use crate::domain::transfer::{Abilities, ManifestEntry};
@@ -90,9 +91,13 @@ impl<'a> Scene<'a> {
 
     /// Wants a file and gives it a job, and so its key.
     fn back_up(&self, file: FileId) -> Result<String, StoreError> {
+        self.back_up_to(file, &able())
+    }
+
+    fn back_up_to(&self, file: FileId, abilities: &Abilities) -> Result<String, StoreError> {
         let record = self.want(file)?;
         if self.key(record)?.is_none() {
-            self.tx.create_job(NewJob { record, abilities: &able(), limit: LIMIT })?;
+            self.tx.create_job(NewJob { record, abilities, limit: LIMIT })?;
         }
         self.key(record)?.ok_or_else(|| StoreError::Refused("no key".to_owned()))
     }
@@ -261,6 +266,85 @@ async fn manifests_say_whose_a_stem_is_by_the_sources_name() {
         }
         let clip = scene.file("c", "IMG_0001.MOV", "video", "clip")?;
         assert_eq!(scene.back_up(clip)?, format!("2020/2020-01/IMG_0001{}.MOV", short("clip")));
+        Ok(())
+    })
+    .await;
+}
+
+/// A destination that takes neither `;` nor `~` in a name.
+fn picky() -> Abilities {
+    Abilities { refused_chars: RefusedChars::NONE.with(';').with('~'), ..able() }
+}
+
+#[tokio::test]
+async fn what_is_refused_in_names_keeps_sets_together() {
+    try_on(|scene| {
+        let entry = |key: &str, path: &str| ManifestEntry {
+            key: key.to_owned(),
+            content: ContentHash { blake3: Blake3(*blake3::hash(path.as_bytes()).as_bytes()), size: 7 },
+            captured_at: None,
+            source: "Photos".to_owned(),
+            path: path.as_bytes().to_vec(),
+            mtime: UnixMillis(0),
+        };
+        scene.tx.set_abilities(scene.disk, &picky())?;
+        // What another installation has named there, without and with a hash.
+        for (key, path) in
+            [("2020/2020-01/x%3By.JPG", "a/x;y.JPG"), ("2020/2020-01/x%3By-0a1b2c3d.JPG", "b/x;y.JPG")]
+        {
+            scene.tx.adopt(scene.disk, &entry(key, path), 1)?;
+        }
+        for (dir, key) in [("b", "2020/2020-01/x%3By-0a1b2c3d.xmp"), ("a", "2020/2020-01/x%3By.xmp")] {
+            let still = scene.file(dir, "x;y.JPG", "photo", &format!("{dir}/x;y.JPG"))?;
+            let sidecar = scene.file(dir, "x;y.xmp", "sidecar", dir)?;
+            scene.join(sidecar, still, "sidecar")?;
+            assert_eq!(scene.back_up_to(sidecar, &picky())?, key);
+            scene.want(still)?;
+        }
+        // A picture that was named before anything was known of `;`, and its later companion.
+        let still = scene.file("c", "u;v.JPG", "photo", "u;v")?;
+        assert_eq!(scene.back_up(still)?, "2020/2020-01/u;v.JPG");
+        let clip = scene.file("c", "u;v.MOV", "paired_video", "clip")?;
+        scene.join(clip, still, "paired_video")?;
+        assert_eq!(scene.back_up_to(clip, &picky())?, "2020/2020-01/u%3Bv.MOV");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_is_given_up_only_when_nothing_can_be_under_it() {
+    try_on(|scene| {
+        let conn = scene.tx.conn;
+        let keys = [
+            ("never tried", 0, false),
+            ("saved", 2, true),
+            ("verified", 3, false),
+            ("failed", 1, false),
+            ("failed thrice", 3, true),
+        ];
+        for (name, tried, has_checkpoint) in keys {
+            let file = scene.file(name, &format!("{name};.JPG"), "photo", name)?;
+            let key = scene.back_up(file)?;
+            assert_eq!(key, format!("2020/2020-01/{name};.JPG"));
+            let record = scene.want(file)?;
+            conn.execute("DELETE FROM upload_job", [])?;
+            conn.execute("UPDATE backup_record SET jobs_tried = ?2 WHERE id = ?1", params![record.0, tried])?;
+            if name == "verified" {
+                let sql = "UPDATE backup_record SET state = 'accepted', bin = 'unproven', receipt = 'r' WHERE id = ?1";
+                conn.execute(sql, [record.0])?;
+            }
+            if has_checkpoint {
+                let sql = "INSERT INTO transfer_checkpoint SELECT id, content_id, key, 'sending', '', 0
+                    FROM backup_record WHERE id = ?1";
+                conn.execute(sql, [record.0])?;
+            }
+            if name != "verified" {
+                scene.tx.create_job(NewJob { record, abilities: &picky(), limit: LIMIT })?;
+            }
+            let expected = if name.starts_with("failed") { key.replace(';', "%3B") } else { key };
+            assert_eq!(scene.key(record)?, Some(expected));
+        }
         Ok(())
     })
     .await;

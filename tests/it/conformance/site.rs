@@ -180,10 +180,7 @@ impl Site {
 
     /// A place that has been set up.
     pub fn of(behind: Box<dyn Behind>, opener: Opener, abilities: Abilities) -> Self {
-        let layout = Layout {
-            always_hash: !abilities.no_replace,
-            name_len_max: usize::try_from(abilities.name_len_max).expect("small"),
-        };
+        let layout = abilities.layout();
         Self {
             behind,
             opener,

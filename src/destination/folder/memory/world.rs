@@ -74,7 +74,8 @@ impl World {
         if name.len() > self.rules.name_len_max {
             return errno(libc::ENAMETOOLONG);
         }
-        if self.rules.has_fat_names && name.contains(is_refused) {
+        let is_refused_here = |c| self.rules.refused_chars.contains(c);
+        if name.contains(is_refused_here) || self.rules.has_fat_names && name.contains(is_refused) {
             return errno(libc::EINVAL);
         }
         Ok(())
