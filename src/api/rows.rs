@@ -284,8 +284,11 @@ pub struct QueueRow {
 pub struct FailureGroup {
     /// The cause; its details are one example's.
     pub failure: FailureText,
-    /// How many files.
+    /// How many files, each counted once.
     pub files: u64,
+    /// How many of their copies: one for each file and destination.
+    #[serde(default)]
+    pub copies: u64,
     /// The destinations concerned, by name.
     pub destinations: Vec<String>,
 }

@@ -94,6 +94,28 @@ pub struct LibraryCounts {
     pub safe_everywhere: u64,
     /// Files safe at one at least.
     pub safe_somewhere: u64,
+    /// The files that go to an enabled destination, each counted once; `None` if too many are left out,
+    /// unproven or in need of attention to be looked at for every snapshot.
+    #[serde(default)]
+    pub files: Option<FileCounts>,
+}
+
+/// The present files that go to at least one enabled destination, each counted once, by the worst of
+/// its copies: `found = safe + unproven + left + needs_attention + excluded`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct FileCounts {
+    /// All of them.
+    pub found: u64,
+    /// Verified at every enabled destination that does not leave them out, and at one at least.
+    pub safe: u64,
+    /// Copied everywhere, somewhere without proof.
+    pub unproven: u64,
+    /// Waiting or uploading somewhere.
+    pub left: u64,
+    /// In need of attention somewhere.
+    pub needs_attention: u64,
+    /// Left out everywhere.
+    pub excluded: u64,
 }
 
 /// A source's state.

@@ -10,6 +10,8 @@ use crate::domain::ids::JobId;
 
 /// How far back the speed looks.
 const WINDOW: Duration = Duration::from_secs(10);
+/// A pause between two samples that is longer than this counts as time in which nothing moved.
+const STILL_AFTER: Duration = Duration::from_secs(2);
 /// Samples kept: the window at the fastest sampling, and a few.
 const SAMPLES_MAX: usize = 64;
 /// No estimate is shown before a run has lasted this long.
@@ -66,7 +68,7 @@ impl Meter {
         if files_left == 0 {
             return None;
         }
-        let bytes_per_sec = self.bytes_per_sec();
+        let bytes_per_sec = self.bytes_per_sec(now);
         let bytes_left = bytes_left.saturating_sub(in_flight);
         let is_settled = self.began.is_some_and(|began| now - began >= ESTIMATE_AFTER);
         Some(Progress {
@@ -79,11 +81,18 @@ impl Meter {
         })
     }
 
-    fn bytes_per_sec(&self) -> u64 {
+    /// Bytes a second over the last [`WINDOW`]: 0 once nothing has been noted for so long, as while a
+    /// server is away.
+    fn bytes_per_sec(&self, now: Instant) -> u64 {
         let (Some((first, start)), Some((last, end))) = (self.samples.front(), self.samples.back()) else {
             return 0;
         };
-        let millis = u64::try_from((*last - *first).as_millis()).unwrap_or(u64::MAX);
+        if now - *last > WINDOW {
+            return 0;
+        }
+        // Where nothing moves, nothing is noted: the time since counts too.
+        let still = if now - *last > STILL_AFTER { now - *last } else { Duration::ZERO };
+        let millis = u64::try_from((*last - *first + still).as_millis()).unwrap_or(u64::MAX);
         // A job that was put back takes its bytes with it: the sum may fall.
         end.saturating_sub(*start).saturating_mul(1000).checked_div(millis).unwrap_or(0)
     }
@@ -148,6 +157,12 @@ mod tests {
         assert_eq!(progress.bytes_per_sec, 1000);
         assert_eq!(progress.secs_left, Some(31));
         assert_eq!(progress.bytes_total, 50_000);
+        tokio::time::advance(Duration::from_secs(9)).await;
+        let progress = meter.progress(Instant::now(), 5, 50_000, 19_000).expect("work left");
+        assert!(progress.bytes_per_sec < 600, "{} while nothing moves", progress.bytes_per_sec);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let progress = meter.progress(Instant::now(), 5, 50_000, 19_000).expect("work left");
+        assert_eq!((progress.bytes_per_sec, progress.secs_left), (0, None), "nothing has moved for long");
         meter.done(19_000);
         meter.sample(Instant::now(), 0);
         assert!(meter.samples.len() <= SAMPLES_MAX);

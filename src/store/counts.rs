@@ -6,11 +6,15 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{StoreError, named, unsigned};
 use super::writer::Read;
-use crate::api::LibraryCounts;
+use crate::api::{FileCounts, LibraryCounts};
 use crate::domain::accounting::{Bin, Bins};
 use crate::domain::file::FileStatus;
 use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::time::UnixMillis;
+
+/// The most copies that are left out, unproven or in need of attention whose files are told apart for
+/// one snapshot.
+const UNUSUAL_COPIES_MAX: u64 = 20_000;
 
 /// One destination's side of the accounting identity.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -129,7 +133,108 @@ impl Read<'_> {
                 .prepare_cached("SELECT count(*) FROM asset")?
                 .query_row([], |row| unsigned(row, 0))?,
         };
+        counts.files = self.file_counts()?;
         Ok(counts)
+    }
+
+    /// The files that go to an enabled destination, each counted once by the worst of its copies.
+    fn file_counts(&self) -> Result<Option<FileCounts>, StoreError> {
+        let mut counts = self.file_counts_by_status()?;
+        let sql = "SELECT bin, sum(files) FROM bin_count
+            JOIN destination d ON d.id = destination_id AND d.enabled = 1
+            WHERE bin IN ('needs_attention', 'excluded', 'unproven') AND files > 0 GROUP BY bin";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let copies: Vec<(Bin, u64)> = query
+            .query_map([], |row| Ok((named(row, 0, Bin::parse)?, unsigned(row, 1)?)))?
+            .collect::<Result<_, _>>()?;
+        let unusual: u64 = copies.iter().map(|(_, copies)| copies).sum();
+        let sql = "SELECT count(*) FROM destination d WHERE d.enabled = 1
+            AND EXISTS (SELECT 1 FROM consent c WHERE c.destination_id = d.id)";
+        let destinations = self.conn.prepare_cached(sql)?.query_row([], |row| unsigned(row, 0))?;
+        if destinations <= 1 {
+            // Every file has one copy.
+            for (bin, copies) in copies {
+                counts.left = counts.left.saturating_sub(copies);
+                match bin {
+                    Bin::NeedsAttention => counts.needs_attention += copies,
+                    Bin::Unproven => counts.unproven += copies,
+                    _ => counts.excluded += copies,
+                }
+            }
+        } else if unusual > UNUSUAL_COPIES_MAX {
+            return Ok(None);
+        } else if unusual > 0 {
+            self.tell_unusual_files_apart(&mut counts)?;
+        }
+        Ok(Some(counts))
+    }
+
+    /// As far as the files' own rows tell: a file that is ready is safe everywhere, or left to do.
+    fn file_counts_by_status(&self) -> Result<FileCounts, StoreError> {
+        let mut counts = FileCounts::default();
+        let sql = "SELECT status, files, safe_mask, (SELECT coalesce(sum(1 << slot), 0) FROM destination d
+              JOIN consent c ON c.destination_id = d.id
+              WHERE c.source_id = file_count.source_id AND d.enabled = 1)
+            FROM file_count";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let (status, files) = (named(row, 0, FileStatus::parse)?, unsigned(row, 1)?);
+            let (safe, meant) = (row.get::<_, i64>(2)?, row.get::<_, i64>(3)?);
+            if meant == 0 {
+                continue;
+            }
+            counts.found += files;
+            match status {
+                FileStatus::Problem => counts.needs_attention += files,
+                FileStatus::Excluded => counts.excluded += files,
+                FileStatus::Ready if safe & meant == meant => counts.safe += files,
+                FileStatus::Ready | FileStatus::Found | FileStatus::Settling | FileStatus::Described => {
+                    counts.left += files;
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    fn tell_unusual_files_apart(&self, counts: &mut FileCounts) -> Result<(), StoreError> {
+        let sql = "SELECT u.attention, u.excluded, u.unproven, f.safe_mask,
+              (SELECT coalesce(sum(1 << slot), 0) FROM destination d
+                JOIN consent c ON c.destination_id = d.id
+                WHERE c.source_id = f.source_id AND d.enabled = 1), count(*)
+            FROM (SELECT a.file_id,
+                sum(CASE WHEN r.bin = 'needs_attention' THEN 1 << d.slot ELSE 0 END) AS attention,
+                sum(CASE WHEN r.bin = 'excluded' THEN 1 << d.slot ELSE 0 END) AS excluded,
+                sum(CASE WHEN r.bin = 'unproven' THEN 1 << d.slot ELSE 0 END) AS unproven
+              FROM destination d
+              JOIN backup_record r ON r.destination_id = d.id
+                AND r.bin IN ('needs_attention', 'excluded', 'unproven') AND r.bin <> 'safe' AND r.file_count > 0
+              JOIN attachment a ON a.record_id = r.id
+              WHERE d.enabled = 1 GROUP BY a.file_id) u
+            JOIN file f ON f.id = u.file_id AND f.status = 'ready'
+            GROUP BY 1, 2, 3, 4, 5";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let mask = |at| row.get::<_, i64>(at);
+            let (attention, excluded, unproven, safe, meant) =
+                (mask(0)?, mask(1)?, mask(2)?, mask(3)?, mask(4)?);
+            let files = unsigned(row, 5)?;
+            counts.left = counts.left.saturating_sub(files);
+            let bin = if attention & meant != 0 {
+                &mut counts.needs_attention
+            } else if meant & !(safe | excluded | unproven) != 0 {
+                &mut counts.left
+            } else if unproven & meant != 0 {
+                &mut counts.unproven
+            } else if safe & meant != 0 {
+                &mut counts.safe
+            } else {
+                &mut counts.excluded
+            };
+            *bin += files;
+        }
+        Ok(())
     }
 
     /// Every bin of one destination counted anew from the files themselves, bin by bin and never by

@@ -334,9 +334,10 @@ impl Read<'_> {
             let group = groups.entry((kind, reach, cause)).or_insert_with(|| FailureGroup {
                 failure: FailureText::because(kind, reach, cause, details),
                 files: 0,
+                copies: 0,
                 destinations: Vec::new(),
             });
-            group.files += files;
+            group.copies += files;
             if !group.destinations.contains(&destination) {
                 group.destinations.push(destination);
             }
@@ -363,9 +364,34 @@ impl Read<'_> {
                 add(row)?;
             }
         }
+        for ((kind, reach, cause), group) in &mut groups {
+            group.files = match group.destinations.len() {
+                0 | 1 => group.copies,
+                _ => self.files_of_group(*kind, *reach, *cause)?,
+            };
+        }
         let mut groups: Vec<FailureGroup> = groups.into_values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.files));
         Ok(groups)
+    }
+
+    /// The files that need attention for one reason at any destination, each counted once.
+    fn files_of_group(
+        &self,
+        kind: FailureKind,
+        reach: Reach,
+        cause: Option<Cause>,
+    ) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM (
+            SELECT a.file_id FROM backup_record r JOIN attachment a ON a.record_id = r.id
+              WHERE r.bin = 'needs_attention' AND r.file_count > 0 AND r.failure_kind = ?1
+                AND r.failure_reach = ?2 AND r.failure_cause IS ?3
+            UNION
+            SELECT f.id FROM file f JOIN consent c ON c.source_id = f.source_id
+              WHERE f.status = 'problem' AND f.reason = ?1 AND ?2 = 'resource' AND ?3 IS NULL)";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let named = (kind.as_str(), reach.as_str(), cause.map(Cause::as_str));
+        Ok(query.query_row(named, |row| unsigned(row, 0))?)
     }
 }
 

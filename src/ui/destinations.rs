@@ -4,6 +4,7 @@ use eframe::egui::{Label, Rect, Sense, Ui, vec2};
 
 use super::app::Env;
 use super::commands::{Command, Dialog, PickFor, Purpose};
+use super::counts::Counts;
 use super::draft::Draft;
 use super::icons::Icon;
 use super::numbers::ratio;
@@ -191,19 +192,28 @@ fn state(env: &Env<'_>, d: &DestinationState) -> (String, bool) {
         let what = d.failure.as_ref().filter(|_| needs).map_or(&wait.summary, |failure| &failure.summary);
         return (what.clone() + until.as_deref().unwrap_or(""), needs);
     }
-    let left = d.waiting + d.uploading;
+    if d.sources.is_empty() {
+        return ("No folder is backed up here".to_owned(), true);
+    }
+    let counts = Counts::at(d);
+    let left = counts.left();
     let text = match env.model.snapshot.backup {
-        BackupSwitch::Off if left > 0 => format!("Backup is off, {} waiting", words::files(left)),
+        BackupSwitch::Off if !left.is_zero() => format!("Backup is off, {} waiting", left.short()),
         BackupSwitch::Off => "Backup is off".to_owned(),
         BackupSwitch::Paused => "Paused by you".to_owned(),
-        BackupSwitch::On if left > 0 => {
+        BackupSwitch::On if !left.is_zero() => {
             let bytes = match d.bytes_waiting {
                 0 => String::new(),
                 n => format!(", {}", words::bytes(n)),
             };
-            format!("Backing up, {} left{bytes}", words::files(left))
+            format!("Backing up, {} left{bytes}", left.short())
         }
-        BackupSwitch::On => "Up to date".to_owned(),
+        BackupSwitch::On => match (counts.attention_text(), counts.unproven()) {
+            (Some(attention), _) => return (format!("{attention}. Everything else is backed up"), true),
+            (None, unproven) if !unproven.is_zero() => format!("{} not verified", unproven.short()),
+            (None, _) if counts.meant().is_zero() => "Nothing to back up yet".to_owned(),
+            (None, _) => "Up to date".to_owned(),
+        },
     };
     (text, false)
 }
@@ -287,19 +297,21 @@ struct BinLine {
 
 fn bins(t: &Tokens, d: &DestinationState) -> [BinLine; 6] {
     let line = |count, color, word, list| BinLine { count, color, word, list };
+    let attention = if d.needs_attention == 1 { "needs attention" } else { "need attention" };
     [
         line(d.safe, t.bin_safe, "safe", QueueList::Done),
         line(d.unproven, t.bin_unproven, "unproven", QueueList::Unproven),
         line(d.uploading, t.bin_uploading, "uploading", QueueList::Uploading),
         line(d.waiting, t.bin_waiting, "waiting", QueueList::Waiting),
-        line(d.needs_attention, t.accent, "need attention", QueueList::NeedsAttention),
+        line(d.needs_attention, t.accent, attention, QueueList::NeedsAttention),
         line(d.excluded, t.bin_excluded, "left out", QueueList::Excluded),
     ]
 }
 
 fn bar(ui: &mut Ui, t: &Tokens, d: &DestinationState) {
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 10.0), Sense::hover());
-    let said = format!("{} of {} safe in {}", words::number(d.safe), words::number(d.found), d.name);
+    let said = Counts::at(d).safe_text().unwrap_or_else(|| "Nothing to back up".to_owned());
+    let said = format!("{said} in {}", d.name);
     response.widget_info(|| {
         let mut info = eframe::egui::WidgetInfo::labeled(eframe::egui::Role::ProgressIndicator, true, &said);
         info.value = Some(f64::from((ratio(d.safe, d.found) * 100.0).floor()));

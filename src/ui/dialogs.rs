@@ -7,6 +7,7 @@ use eframe::egui::{
 
 use super::app::Env;
 use super::commands::{Command, Dialog, Purpose, SHEET, Verb};
+use super::counts::Counts;
 use super::icons::Icon;
 use super::theme::{radius, size, space, tokens, tokens_of};
 use super::widgets::{self, Kind};
@@ -78,12 +79,13 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
             say(ui, "Safelight keeps backing up when this window is closed. To stop it, choose Quit.");
         }
         Dialog::QuitWithWorkLeft => {
-            let left = super::sentence::Totals::of(&env.model.snapshot, None).left();
+            let left = Counts::of(&env.model.snapshot).left();
+            let verb = if left.is_one() { "is" } else { "are" };
             say(
                 ui,
                 format!(
-                    "{} to be made. Backup goes on where it stopped when you open Safelight again",
-                    still(left)
+                    "{} {verb} not backed up yet. Backup resumes when you open Safelight again",
+                    left.text()
                 ),
             );
         }
@@ -143,11 +145,6 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
         Dialog::Restored(outcome) => outcome.ui(ui),
         Dialog::Shortcuts => sheet(ui),
     }
-}
-
-fn still(left: u64) -> String {
-    let copies = words::counted(left, "copy", "copies");
-    format!("{copies} {} still", if left == 1 { "is" } else { "are" })
 }
 
 fn sheet(ui: &mut Ui) {

@@ -6,8 +6,8 @@ use eframe::egui::{Context, ViewportCommand};
 
 use super::app::{App, raise, set_theme};
 use super::commands::{Command, Dialog, PickFor, Purpose, Screen, Verb};
+use super::counts::Counts;
 use super::restore::Outcome;
-use super::sentence::Totals;
 use super::viewer::Viewer;
 use super::words;
 use crate::api::{ApiError, BackupSwitch, ErrorKind, Event, Reply, Request};
@@ -95,7 +95,7 @@ impl App {
         }
         let snapshot = &self.model.snapshot;
         let works = snapshot.backup == BackupSwitch::On && self.model.connection == Connection::Connected;
-        if works && Totals::of(snapshot, None).left() > 0 {
+        if works && !Counts::of(snapshot).left().is_zero() {
             self.open_dialog(Dialog::QuitWithWorkLeft);
         } else {
             self.quit_now();
@@ -171,8 +171,10 @@ impl App {
         match event {
             Event::RaiseWindow => raise(ctx),
             Event::Finished { files } => {
-                let verb = if files == 1 { "is" } else { "are" };
-                self.model.toast(format!("{} {verb} safe now", words::files(files)));
+                let new = words::counted(files, "new copy", "new copies");
+                let counts = Counts::of(&self.model.snapshot);
+                let rest = counts.attention_text().map(|text| format!(". {text}"));
+                self.model.toast(format!("Backup finished, {new}{}", rest.unwrap_or_default()));
             }
             Event::Stopping => {}
             Event::Notice { text } => self.model.toast(text),

@@ -5,6 +5,7 @@
 
 mod app;
 mod commands;
+mod counts;
 mod destinations;
 mod dialogs;
 mod dispatch;

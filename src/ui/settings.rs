@@ -130,7 +130,7 @@ pub(super) fn source_state(source: &SourceState) -> (String, bool) {
         return (format!("{found}, {folders} in it cannot be read"), true);
     }
     match source.state {
-        SourceCondition::Watching => (format!("{found}, up to date"), false),
+        SourceCondition::Watching => (format!("{found}, watched for changes"), false),
         SourceCondition::Scanning => {
             (format!("Looking through it, {} seen so far", words::files(source.scanned)), false)
         }

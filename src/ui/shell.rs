@@ -10,14 +10,15 @@ use eframe::egui::{
 
 use super::app::Env;
 use super::commands::{Command, Screen};
+use super::counts::{self, Counts};
 use super::icons::{self, Icon};
 use super::model::Model;
 use super::numbers::ratio;
-use super::sentence::{self, Mood, Totals};
+use super::sentence::{self, Mood};
 use super::theme::{radius, size, space, tokens};
 use super::widgets::{self, Kind};
 use super::words;
-use crate::api::{BackupSwitch, QueueList, Request};
+use crate::api::{BackupSwitch, QueueList, Request, Snapshot};
 use crate::client::Connection;
 
 /// The widest a sentence is that is shown for a moment, in points.
@@ -44,9 +45,9 @@ pub(super) fn sidebar(ui: &mut Ui, env: &mut Env<'_>, shown: Screen) {
             ui.spacing_mut().item_spacing.y = space::XS;
             brand(ui);
             for screen in Screen::ALL {
-                let totals = Totals::of(&env.model.snapshot, None);
-                let count = if screen == Screen::Queue { totals.needs_attention } else { 0 };
-                if item(ui, screen, shown == screen, count).clicked() {
+                let counts = Counts::of(&env.model.snapshot);
+                let attention = if screen == Screen::Queue { Some(counts) } else { None };
+                if item(ui, screen, shown == screen, attention.as_ref()).clicked() {
                     env.out.push(Command::Go(screen));
                 }
             }
@@ -67,7 +68,8 @@ fn brand(ui: &mut Ui) {
     ui.painter().text(at, Align2::LEFT_CENTER, "Safelight", font, t.text);
 }
 
-fn item(ui: &mut Ui, screen: Screen, is_shown: bool, attention: u64) -> eframe::egui::Response {
+fn item(ui: &mut Ui, screen: Screen, is_shown: bool, counts: Option<&Counts>) -> eframe::egui::Response {
+    let attention = counts.map_or(0, |counts| counts.needs_attention().number());
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 36.0), Sense::click());
     let t = tokens(ui);
     let fill = match (is_shown, response.hovered()) {
@@ -96,9 +98,8 @@ fn item(ui: &mut Ui, screen: Screen, is_shown: bool, attention: u64) -> eframe::
     widgets::focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
     response.widget_info(|| {
         let mut name = screen.label().to_owned();
-        if attention > 0 {
-            let verb = if attention == 1 { "needs" } else { "need" };
-            name += &format!(", {} {verb} attention", words::number(attention));
+        if let Some(attention) = counts.and_then(Counts::attention_text) {
+            name += &format!(", {attention}");
         }
         WidgetInfo::selected(Role::Tab, true, is_shown, name)
     });
@@ -158,7 +159,7 @@ fn said(ui: &mut Ui, env: &mut Env<'_>) {
     label.widget_info(|| WidgetInfo::labeled(Role::Status, true, &said.text));
     if said.mood == Mood::Attention
         && env.model.connection == Connection::Connected
-        && Totals::of(&env.model.snapshot, None).needs_attention > 0
+        && !Counts::of(&env.model.snapshot).needs_attention().is_zero()
         && ui.available_width() > 80.0
         && widgets::button(ui, Kind::Quiet, "Review").clicked()
     {
@@ -171,7 +172,7 @@ fn toggle(ui: &mut Ui, env: &mut Env<'_>) {
     let is_on = snapshot.backup != BackupSwitch::Off;
     let may = env.model.connection == Connection::Connected && (is_on || !snapshot.destinations.is_empty());
     let response = ui.add_enabled_ui(may, |ui| widgets::switch(ui, is_on, "Backup")).inner;
-    let response = response.on_disabled_hover_text("Choose a backup place first");
+    let response = response.on_disabled_hover_text("Choose a destination first");
     if response.clicked() {
         env.out.push(Command::plain(Request::SetBackup { on: !is_on }));
     }
@@ -214,14 +215,10 @@ pub(super) fn bottom_bar(ui: &mut Ui, env: &mut Env<'_>) {
                     env.out.push(Command::plain(request));
                 }
                 ui.add_space(space::S);
-                let right = widgets::weak(ui, speed_and_time(progress, is_paused));
+                let right = widgets::weak(ui, speed_and_time(&snapshot, progress));
                 ui.label(right);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    let done = format!(
-                        "{} of {}",
-                        words::number(progress.files_done),
-                        words::files(progress.files_total)
-                    );
+                    let done = counts::progress_text(&snapshot, progress);
                     ui.label(&done);
                     ui.add_space(space::M);
                     let part = if progress.bytes_total > 0 {
@@ -237,9 +234,13 @@ pub(super) fn bottom_bar(ui: &mut Ui, env: &mut Env<'_>) {
     );
 }
 
-fn speed_and_time(progress: &crate::api::Progress, is_paused: bool) -> String {
-    if is_paused {
+/// How fast it is and how long it takes, only while something moves.
+fn speed_and_time(snapshot: &Snapshot, progress: &crate::api::Progress) -> String {
+    if snapshot.backup == BackupSwitch::Paused {
         return "Paused".to_owned();
+    }
+    if !sentence::is_moving(snapshot) {
+        return "Waiting".to_owned();
     }
     let speed = (progress.bytes_per_sec > 0).then(|| words::speed(progress.bytes_per_sec));
     let left = progress.secs_left.map(words::time_left);

@@ -49,6 +49,11 @@ pub(super) fn files(n: u64) -> String {
     counted(n, "file", "files")
 }
 
+/// `copy` or `copies` with their number.
+pub(super) fn copies(n: u64) -> String {
+    counted(n, "copy", "copies")
+}
+
 /// Bytes in decimal units, as file managers show them: `3.8 MB`.
 pub(super) fn bytes(n: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];

@@ -26,7 +26,13 @@ fn full() -> Snapshot {
     (odd.unreadable_folders, odd.unreadable) = (1, vec![super::unreadable("/caf/closed")]);
     Snapshot {
         backup: BackupSwitch::On,
-        library: LibraryCounts { found: 26, assets: 20, safe_everywhere: 15, safe_somewhere: 15 },
+        library: LibraryCounts {
+            found: 26,
+            assets: 20,
+            safe_everywhere: 15,
+            safe_somewhere: 15,
+            files: None,
+        },
         sources: vec![source(1, "/photos", SourceCondition::Watching, 21), odd],
         destinations: vec![disk, nas],
         ..Snapshot::default()

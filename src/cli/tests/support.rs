@@ -95,6 +95,7 @@ fn scene() -> Scene {
                     Reply::Queue(QueuePage { revision: 1, rows: vec![row()], next: None, total: 3 })
                 }
                 Request::FailureGroups => Reply::FailureGroups(vec![FailureGroup {
+                    copies: 1,
                     failure: failure("10.1.2.3 said no to Eve at sea (1).jpg"),
                     files: 3,
                     destinations: vec!["annas-nas".into()],

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use rusqlite::params;
 
+use crate::api::FileCounts;
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::executor::Executor;
 use crate::base::rng::{Rng as _, SeededRng};
@@ -16,7 +17,7 @@ use crate::domain::record::{Evidence, ProofMethod};
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
 use crate::domain::transfer::{Abilities, NamedCopy};
-use crate::store::{NewDestination, NewJob, Outcome, Store, StoreError, StoreOptions, Write};
+use crate::store::{NewDestination, NewJob, Outcome, Read, Store, StoreError, StoreOptions, Write};
 
 const LIMIT: u32 = 3;
 
@@ -319,6 +320,50 @@ async fn check(bench: &Bench) {
         .await
         .expect("read");
     assert_eq!((library.found, library.safe_somewhere, library.safe_everywhere), slow);
+    let recounted = bench.store.read(|r| recount_files(r)).await.expect("read");
+    let files = library.files.expect("few enough");
+    assert_eq!(files, recounted);
+    let FileCounts { found, safe, unproven, left, needs_attention, excluded } = files;
+    assert_eq!(found, safe + unproven + left + needs_attention + excluded, "every file once");
+}
+
+/// Every file that goes to an enabled destination, looked at one by one.
+fn recount_files(r: &Read<'_>) -> Result<FileCounts, StoreError> {
+    let mut counts = FileCounts::default();
+    let sql = "SELECT f.id, f.status, coalesce(r.bin, 'waiting') FROM file f
+        JOIN consent c ON c.source_id = f.source_id
+        JOIN destination d ON d.id = c.destination_id AND d.enabled = 1
+        LEFT JOIN attachment a ON a.file_id = f.id AND a.destination_id = d.id
+        LEFT JOIN backup_record r ON r.id = a.record_id ORDER BY f.id";
+    let mut query = r.conn.prepare(sql)?;
+    let mut files: std::collections::BTreeMap<i64, Vec<String>> = std::collections::BTreeMap::new();
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, status, bin): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let bin = match status.as_str() {
+            "problem" => "needs_attention".to_owned(),
+            "excluded" => "excluded".to_owned(),
+            "ready" => bin,
+            _ => "waiting".to_owned(),
+        };
+        files.entry(id).or_default().push(bin);
+    }
+    for bins in files.values() {
+        let is_any = |name: &str| bins.iter().any(|bin| bin == name);
+        counts.found += 1;
+        if is_any("needs_attention") {
+            counts.needs_attention += 1;
+        } else if is_any("waiting") || is_any("uploading") {
+            counts.left += 1;
+        } else if is_any("unproven") {
+            counts.unproven += 1;
+        } else if is_any("safe") {
+            counts.safe += 1;
+        } else {
+            counts.excluded += 1;
+        }
+    }
+    Ok(counts)
 }
 
 proptest! {

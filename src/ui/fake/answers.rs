@@ -2,10 +2,11 @@
 
 use super::world::{FILE_BYTES, World, count};
 use crate::api::{
-    ApiError, AssetDetails, BackupSwitch, CopyDetails, DecisionRow, ErrorKind, FailureGroup, FailureText,
-    PathText, QueueList, QueuePage, QueueQuery, QueueRow, Reply, Request, ResourceDetails, Section,
-    Selection, SourceCondition, SourceState, WaitText,
+    ApiError, AssetDetails, BackupSwitch, CopyDetails, DecisionRow, DestinationState, ErrorKind,
+    FailureGroup, FailureText, PathText, QueueList, QueuePage, QueueQuery, QueueRow, Reply, Request,
+    ResourceDetails, Section, Selection, SourceCondition, SourceState, WaitText,
 };
+use crate::domain::accounting::Bin;
 use crate::domain::failure::{FailureKind, Reach};
 use crate::domain::file::ExcludeReason;
 use crate::domain::time::UnixMillis;
@@ -169,7 +170,7 @@ impl World {
         let index = usize::try_from(id - 1).ok().filter(|&index| index < self.assets())?;
         let row = self.row(index);
         let copies = self.snapshot.destinations.iter().map(|d| {
-            let bin = self.bin(index);
+            let bin = self.bin_at(d, index).as_str();
             let proved = (bin == "safe").then(|| UnixMillis(self.now.0 - 3 * 86_400_000).rfc3339());
             CopyDetails {
                 id: format!("r{index}"),
@@ -213,62 +214,53 @@ impl World {
         }))
     }
 
-    fn bin(&self, index: usize) -> &'static str {
-        use crate::api::Badge;
-        match self.badge(index) {
-            Badge::Safe => "safe",
-            Badge::Attention => "needs_attention",
-            Badge::Excluded => "excluded",
-            Badge::Uploading => "uploading",
-            Badge::Unproven => "unproven",
-            Badge::Waiting | Badge::None => "waiting",
-        }
-    }
-
-    fn listed(&self, query: &QueueQuery) -> Vec<usize> {
-        let of_kind = |&index: &usize| {
+    fn listed(&self, query: &QueueQuery) -> Vec<(usize, i64)> {
+        let of_kind = |index: usize| {
             query
                 .failure_kind
                 .as_ref()
                 .is_none_or(|k| [failure(index).kind, failure(index).class].contains(k))
         };
-        let list = match query.list {
-            QueueList::NeedsAttention => return self.attention.iter().copied().filter(of_kind).collect(),
-            QueueList::Excluded => return self.excluded.iter().copied().collect(),
-            QueueList::Unproven => return Vec::new(),
-            QueueList::Done => 0..self.safe,
-            QueueList::Uploading => self.safe..(self.safe + self.snapshot.uploading.len()).min(self.assets()),
-            QueueList::Waiting => {
-                (self.safe + self.snapshot.uploading.len()).min(self.assets())..self.assets()
-            }
+        let bin = match query.list {
+            QueueList::NeedsAttention => Bin::NeedsAttention,
+            QueueList::Excluded => Bin::Excluded,
+            QueueList::Unproven => Bin::Unproven,
+            QueueList::Done => Bin::Safe,
+            QueueList::Uploading => Bin::Uploading,
+            QueueList::Waiting => Bin::Waiting,
         };
-        list.filter(|i| !self.attention.contains(i) && !self.excluded.contains(i)).collect()
+        let here = |d: &&DestinationState| {
+            d.enabled && !d.sources.is_empty() && query.destination.is_none_or(|id| id == d.id)
+        };
+        let at: Vec<&DestinationState> = self.snapshot.destinations.iter().filter(here).collect();
+        let all = (0..self.assets()).flat_map(|index| at.iter().map(move |d| (index, *d)));
+        all.filter(|(index, d)| self.bin_at(d, *index) == bin && of_kind(*index))
+            .map(|(index, d)| (index, d.id))
+            .collect()
     }
 
     fn page(&self, query: &QueueQuery) -> QueuePage {
         let listed = self.listed(query);
-        let after = query.after.as_deref().and_then(|text| text.parse::<usize>().ok());
-        let from = after.map_or(0, |after| listed.partition_point(|&index| index <= after));
+        let from = query.after.as_deref().and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
         let limit = usize::try_from(query.limit).unwrap_or(0);
-        let shown: Vec<usize> = listed.iter().skip(from).take(limit).copied().collect();
-        let next = (from + shown.len() < listed.len()).then(|| shown.last().map(usize::to_string)).flatten();
-        let destination = query.destination.or(self.snapshot.destinations.first().map(|d| d.id));
-        let name = self.snapshot.destinations.iter().find(|d| Some(d.id) == destination);
-        let name = name.map_or("", |d| &d.name);
+        let shown: Vec<(usize, i64)> = listed.iter().skip(from).take(limit).copied().collect();
+        let end = from + shown.len();
+        let next = (end < listed.len()).then(|| end.to_string());
         QueuePage {
             revision: self.snapshot.queue_revision,
-            rows: shown.into_iter().map(|index| self.queue_row(index, name)).collect(),
+            rows: shown.into_iter().filter_map(|(index, id)| self.queue_row(index, id)).collect(),
             next,
             total: count(listed.len()),
         }
     }
 
-    fn queue_row(&self, index: usize, destination: &str) -> QueueRow {
-        let state = self.bin(index).to_owned();
-        QueueRow {
+    fn queue_row(&self, index: usize, destination: i64) -> Option<QueueRow> {
+        let d = self.snapshot.destinations.iter().find(|d| d.id == destination)?;
+        let state = self.bin_at(d, index).as_str().to_owned();
+        Some(QueueRow {
             id: format!("r{index}"),
             path: self.path(index),
-            destination: destination.to_owned(),
+            destination: d.name.clone(),
             job_state: None,
             attempt: if state == "needs_attention" { 3 } else { 0 },
             bytes_sent: 0,
@@ -280,7 +272,7 @@ impl World {
             proved_at: (state == "safe").then(|| UnixMillis(self.now.0 - 86_400_000).rfc3339()),
             decisions: self.decisions(&state),
             state,
-        }
+        })
     }
 
     fn decisions(&self, bin: &str) -> Vec<DecisionRow> {
@@ -292,16 +284,21 @@ impl World {
         tried.into_iter().collect()
     }
 
-    fn groups(&self) -> Vec<FailureGroup> {
+    pub(in crate::ui) fn groups(&self) -> Vec<FailureGroup> {
         let mut groups: Vec<FailureGroup> = Vec::new();
         for &index in &self.attention {
             let failure = failure(index);
             if let Some(group) = groups.iter_mut().find(|g| g.failure.class == failure.class) {
                 group.files += 1;
             } else {
-                let destinations = self.snapshot.destinations.iter().map(|d| d.name.clone()).collect();
-                groups.push(FailureGroup { failure, files: 1, destinations });
+                let counted =
+                    self.snapshot.destinations.iter().filter(|d| d.enabled && !d.sources.is_empty());
+                let destinations = counted.map(|d| d.name.clone()).collect();
+                groups.push(FailureGroup { failure, files: 1, copies: 0, destinations });
             }
+        }
+        for group in &mut groups {
+            group.copies = group.files * count(group.destinations.len());
         }
         groups.sort_by_key(|group| std::cmp::Reverse(group.files));
         groups

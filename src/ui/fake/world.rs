@@ -1,13 +1,14 @@
 //! The made-up world: its library, its snapshot, and how time moves it.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::api::{
-    ApiError, AssetRow, BackupSwitch, Badge, DestinationState, Event, LibraryCounts, LibraryFilter, PathText,
-    Progress, Reply, Request, Section, Snapshot, SourceCondition, SourceState, TestReport, TransferStep,
-    Transferring,
+    ApiError, AssetRow, BackupSwitch, Badge, DestinationState, Event, FileCounts, LibraryCounts,
+    LibraryFilter, PathText, Progress, Reply, Request, Section, Snapshot, SourceCondition, SourceState,
+    TestReport, TransferStep, Transferring,
 };
 use crate::client::{Connection, Picture, PictureRequest};
+use crate::domain::accounting::{Bin, Bins};
 use crate::domain::media_type::MediaType;
 use crate::domain::time::UnixMillis;
 
@@ -46,6 +47,10 @@ pub struct World {
     pub excluded: BTreeSet<usize>,
     /// Assets from the newest on that are safe.
     pub safe: usize,
+    /// Destinations where fewer are safe: so many from the newest on.
+    pub behind: BTreeMap<i64, usize>,
+    /// Destinations that cannot verify what they hold.
+    pub unproving: BTreeSet<i64>,
     /// Pictures are painted no larger than this.
     pub picture_side_max: u32,
     /// Requests that look are refused with this sentence.
@@ -92,6 +97,8 @@ impl World {
             attention: BTreeSet::new(),
             excluded: BTreeSet::new(),
             safe: 0,
+            behind: BTreeMap::new(),
+            unproving: BTreeSet::new(),
             picture_side_max: u32::MAX,
             refuses: None,
             is_mute: false,
@@ -190,46 +197,98 @@ impl World {
         });
     }
 
+    /// The bin of an asset at a destination that its source goes to.
+    pub(super) fn bin_at(&self, d: &DestinationState, index: usize) -> Bin {
+        let safe = self.behind.get(&d.id).copied().unwrap_or(self.safe);
+        let is_on = self.snapshot.backup == BackupSwitch::On;
+        // Transfers are made to the first; at the others the same files wait.
+        let uploading = if is_on && d.id == 1 { self.snapshot.uploading.len() } else { 0 };
+        if self.attention.contains(&index) {
+            Bin::NeedsAttention
+        } else if self.excluded.contains(&index) {
+            Bin::Excluded
+        } else if index < safe {
+            if self.unproving.contains(&d.id) { Bin::Unproven } else { Bin::Safe }
+        } else if index < safe + uploading {
+            Bin::Uploading
+        } else {
+            Bin::Waiting
+        }
+    }
+
+    /// The worst bin of an asset over the enabled destinations that its source goes to.
+    fn worst(&self, index: usize) -> Option<Bin> {
+        let worst_first = [Bin::NeedsAttention, Bin::Uploading, Bin::Waiting, Bin::Unproven, Bin::Safe];
+        let counted = self.snapshot.destinations.iter().filter(|d| d.enabled && !d.sources.is_empty());
+        let bins: Vec<Bin> = counted.map(|d| self.bin_at(d, index)).collect();
+        let first = *bins.first()?;
+        Some(worst_first.into_iter().find(|bin| bins.contains(bin)).unwrap_or(first))
+    }
+
+    fn bins_at(&self, d: &DestinationState) -> Bins {
+        let mut bins = Bins::default();
+        if !d.sources.is_empty() {
+            (0..self.assets()).for_each(|index| *bins.get_mut(self.bin_at(d, index)) += 1);
+        }
+        bins
+    }
+
     /// Brings the snapshot's numbers into line with the library.
     pub fn recount(&mut self) {
-        let total = self.assets();
-        let attention = self.attention.len();
-        let excluded = self.excluded.len();
-        let out = |limit: usize| self.attention.union(&self.excluded).filter(|&&i| i < limit).count();
-        let safe = self.safe - out(self.safe);
+        let total = count(self.assets());
         let is_on = self.snapshot.backup == BackupSwitch::On;
-        let uploading = if is_on { self.snapshot.uploading.len().min(total - self.safe) } else { 0 };
-        let waiting = total - safe - attention - excluded - uploading;
         let oldest = UnixMillis(self.now.0 - 3 * DAY_MS).rfc3339();
-        for d in &mut self.snapshot.destinations {
-            // Transfers are made to the first; at the others the same files wait.
-            let uploading = if d.id == 1 { uploading } else { 0 };
-            let waiting = total - safe - attention - excluded - uploading;
-            (d.found, d.safe) = (count(total), count(safe));
-            (d.uploading, d.waiting) = (count(uploading), count(waiting));
-            (d.needs_attention, d.excluded) = (count(attention), count(excluded));
+        let all: Vec<Bins> = self.snapshot.destinations.iter().map(|d| self.bins_at(d)).collect();
+        for (d, bins) in self.snapshot.destinations.iter_mut().zip(&all) {
+            (d.found, d.safe, d.unproven) = (bins.found(), bins.safe, bins.unproven);
+            (d.uploading, d.waiting) = (bins.uploading, bins.waiting);
+            (d.needs_attention, d.excluded) = (bins.needs_attention, bins.excluded);
             d.bytes_safe = d.safe * FILE_BYTES;
             d.bytes_waiting = (d.waiting + d.uploading) * FILE_BYTES;
-            d.oldest_proof_at = (safe > 0).then(|| oldest.clone());
+            d.oldest_proof_at = (d.safe > 0).then(|| oldest.clone());
         }
+        let files = self.file_counts();
+        let safe_at =
+            |index: usize| self.snapshot.destinations.iter().any(|d| self.bin_at(d, index) == Bin::Safe);
+        let somewhere = count((0..self.assets()).filter(|&index| safe_at(index)).count());
         self.snapshot.library = LibraryCounts {
-            found: count(total),
-            assets: count(total),
-            safe_everywhere: count(safe),
-            safe_somewhere: count(safe),
+            found: total,
+            assets: total,
+            safe_everywhere: files.safe,
+            safe_somewhere: somewhere,
+            files: Some(files),
         };
-        self.snapshot.progress = (waiting + uploading > 0 && is_on).then(|| Progress {
-            files_done: count(self.safe),
-            files_total: count(total),
-            bytes_done: count(self.safe) * FILE_BYTES,
-            bytes_total: count(total) * FILE_BYTES,
+        let enabled = self.snapshot.destinations.iter().filter(|d| d.enabled);
+        let (done, left) =
+            enabled.fold((0, 0), |(done, left), d| (done + d.safe, left + d.waiting + d.uploading));
+        self.snapshot.progress = (left > 0 && is_on).then(|| Progress {
+            files_done: done,
+            files_total: done + left,
+            bytes_done: done * FILE_BYTES,
+            bytes_total: (done + left) * FILE_BYTES,
             bytes_per_sec: 38_400_000,
-            secs_left: Some(count(waiting) / 10),
+            secs_left: Some(left / 10),
         });
         self.filtered.clear();
         self.snapshot.revision += 1;
         self.snapshot.library_revision += 1;
         self.snapshot.queue_revision += 1;
+    }
+
+    fn file_counts(&self) -> FileCounts {
+        let mut files = FileCounts::default();
+        for index in 0..self.assets() {
+            let Some(worst) = self.worst(index) else { continue };
+            files.found += 1;
+            *match worst {
+                Bin::Safe => &mut files.safe,
+                Bin::Unproven => &mut files.unproven,
+                Bin::Waiting | Bin::Uploading => &mut files.left,
+                Bin::NeedsAttention => &mut files.needs_attention,
+                Bin::Excluded => &mut files.excluded,
+            } += 1;
+        }
+        files
     }
 
     fn start_transfers(&mut self) {
@@ -268,18 +327,14 @@ impl World {
 
     /// How an asset stands.
     pub(super) fn badge(&self, index: usize) -> Badge {
-        if self.excluded.contains(&index) {
-            Badge::Excluded
-        } else if self.attention.contains(&index) {
-            Badge::Attention
-        } else if self.snapshot.destinations.is_empty() {
-            Badge::None
-        } else if index < self.safe {
-            Badge::Safe
-        } else if index < self.safe + self.snapshot.uploading.len() {
-            Badge::Uploading
-        } else {
-            Badge::Waiting
+        match self.worst(index) {
+            Some(Bin::Safe) => Badge::Safe,
+            Some(Bin::Unproven) => Badge::Unproven,
+            Some(Bin::Uploading) => Badge::Uploading,
+            Some(Bin::Waiting) => Badge::Waiting,
+            Some(Bin::NeedsAttention) => Badge::Attention,
+            Some(Bin::Excluded) => Badge::Excluded,
+            None => Badge::None,
         }
     }
 

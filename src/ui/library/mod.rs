@@ -20,10 +20,12 @@ use self::pages::Pages;
 use self::selection::Selection;
 use self::textures::Atlas;
 use super::app::Env;
+use super::commands::Command;
+use super::counts::Counts;
 use super::icons::Icon;
 use super::preferences::{CELL_MAX, CELL_MIN};
 use super::widgets;
-use crate::api::{AssetRow, LibraryFilter};
+use crate::api::{AssetRow, LibraryFilter, QueueList};
 use crate::client::{Picture, PictureRequest};
 
 pub(super) use self::pages::PageKey;
@@ -170,6 +172,7 @@ impl Library {
     }
 
     fn empty(&self, ui: &mut Ui, env: &mut Env<'_>) {
+        let attention = Counts::of(&env.model.snapshot).needs_attention();
         let (icon, text, more) = match self.pages.filter {
             LibraryFilter::All if env.model.snapshot.sources.is_empty() => {
                 (Icon::Folder, "No folders yet", "Add the folders that hold your photos, or drop them here")
@@ -180,14 +183,28 @@ impl Library {
             LibraryFilter::Photos => (Icon::Library, "No photos", "Your folders hold no photos yet"),
             LibraryFilter::Videos => (Icon::Video, "No videos", "Your folders hold no videos yet"),
             LibraryFilter::NotSafe => {
-                (Icon::Safe, "Everything is safe", "Every photo here has been proved at every backup place")
+                (Icon::Safe, "Everything is safe", "Every photo is verified at every destination")
             }
-            LibraryFilter::Attention => (Icon::Safe, "Nothing needs you", "No photo needs your attention"),
+            LibraryFilter::Attention if !attention.is_zero() => (
+                Icon::Attention,
+                "No photo here needs attention",
+                "The files that do could not be read as photos. The queue lists them",
+            ),
+            LibraryFilter::Attention => (Icon::Safe, "All good", "No photo needs your attention"),
             LibraryFilter::DoubtfulDate => {
                 (Icon::Safe, "No doubtful dates", "No photo has a camera's default date or one in the future")
             }
         };
         widgets::empty(ui, icon, text, more);
+        if self.pages.filter == LibraryFilter::Attention && !attention.is_zero() {
+            ui.vertical_centered(|ui| {
+                ui.add_space(super::theme::space::L);
+                let text = format!("Show {} in the queue", attention.short());
+                if widgets::button(ui, widgets::Kind::Normal, &text).clicked() {
+                    env.out.push(Command::ShowQueue(QueueList::NeedsAttention, None));
+                }
+            });
+        }
         if self.pages.filter == LibraryFilter::All && env.model.snapshot.sources.is_empty() {
             ui.vertical_centered(|ui| {
                 ui.add_space(super::theme::space::L);

@@ -46,8 +46,8 @@ impl Library {
         }
         self.size_slider(&mut right, env);
         right.add_space(space::M);
-        let total = u64::try_from(self.total()).unwrap_or(u64::MAX);
-        if self.pages.is_known() {
+        if self.is_current() {
+            let total = self.pages.sections().iter().map(|day| u64::from(day.assets)).sum();
             let text = widgets::note(&right, words::counted(total, "item", "items"));
             right.label(text);
         }

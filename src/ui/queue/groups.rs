@@ -6,6 +6,7 @@ use super::{Queue, inset, rows};
 use crate::api::{FailureGroup, QueueList, Selection};
 use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, Screen, Verb};
+use crate::ui::counts::Amount;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets::{self, Kind};
@@ -51,6 +52,11 @@ impl Queue {
         })
     }
 
+    /// How many files a group is about, and how many copies.
+    fn amount(&self, group: &FailureGroup) -> Amount {
+        Amount { files: Some(group.files), copies: group.copies }
+    }
+
     fn group(&mut self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup) {
         let failure = &group.failure;
         let was_open = self.open_group.as_deref() == Some(failure.class.as_str());
@@ -64,7 +70,7 @@ impl Queue {
                 let advice = widgets::weak(ui, &failure.advice);
                 ui.add(Label::new(advice).wrap());
                 let places = group.destinations.join(", ");
-                let count = format!("{}, {places}", words::files(group.files));
+                let count = format!("{}, {places}", self.amount(group).text());
                 let count = widgets::note(ui, count);
                 ui.label(count);
                 ui.add_space(space::S);

@@ -14,8 +14,9 @@ use eframe::egui::{ScrollArea, Ui};
 
 use super::app::Env;
 use super::commands::{Command, Purpose};
+use super::counts::Counts;
 use super::icons::Icon;
-use super::sentence::{self, Totals};
+use super::sentence;
 use super::theme::{space, tokens};
 use super::widgets;
 use super::words;
@@ -29,6 +30,16 @@ const PAGE: u32 = 100;
 const LISTS_MAX: usize = 32;
 /// A list's rows this far from its end ask for the next page.
 const NEAR_THE_END: usize = 30;
+
+/// The lists in the order in which they are shown.
+const TABS: [(QueueList, &str); 6] = [
+    (QueueList::Uploading, "Uploading"),
+    (QueueList::Waiting, "Waiting"),
+    (QueueList::NeedsAttention, "Needs attention"),
+    (QueueList::Unproven, "Unproven"),
+    (QueueList::Excluded, "Left out"),
+    (QueueList::Done, "Done"),
+];
 
 /// Names a list, or the next page of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -232,30 +243,28 @@ impl Queue {
             ui.label(working);
         }
         ui.add_space(space::M);
-        let totals = Totals::of(snapshot, self.destination);
-        let tabs = [
-            (QueueList::Uploading, "Uploading", totals.uploading),
-            (QueueList::Waiting, "Waiting", totals.waiting),
-            (QueueList::NeedsAttention, "Needs attention", totals.needs_attention),
-            (QueueList::Unproven, "Unproven", totals.unproven),
-            (QueueList::Excluded, "Left out", totals.excluded),
-            (QueueList::Done, "Done", totals.safe),
-        ];
+        let counts = Counts::at_or_of(snapshot, self.destination);
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
-            for (tab, label, count) in tabs {
-                let text =
-                    if count > 0 { format!("{label}  {}", words::number(count)) } else { label.to_owned() };
-                let name = format!("{label}, {}", words::files(count));
+            for (tab, label) in TABS {
+                let amount = counts.listed(tab);
+                let number = words::number(amount.number());
+                let text = if amount.is_zero() { label.to_owned() } else { format!("{label}  {number}") };
+                let name = format!("{label}, {}", amount.text());
                 if widgets::chip(ui, self.tab == tab, &text, &name).clicked() {
                     self.tab = tab;
                 }
             }
         });
+        if counts.destinations > 1 {
+            let text = "Here each copy counts: one for each file and destination";
+            ui.label(widgets::note(ui, text));
+        }
         if snapshot.destinations.len() > 1 {
             ui.horizontal_wrapped(|ui| {
                 ui.spacing_mut().item_spacing.x = space::XS;
-                if widgets::chip(ui, self.destination.is_none(), "All places", "All backup places").clicked()
+                if widgets::chip(ui, self.destination.is_none(), "All destinations", "All destinations")
+                    .clicked()
                 {
                     self.destination = None;
                 }
@@ -339,7 +348,12 @@ fn query(key: &ListKey, after: Option<String>, limit: u32) -> Request {
 
 fn working_line(snapshot: &Snapshot) -> String {
     let count = u64::try_from(snapshot.uploading.len()).unwrap_or(u64::MAX);
-    let mut text = format!("Copying {} now", words::files(count.max(1)));
+    let count = if Counts::of(snapshot).destinations > 1 {
+        words::copies(count.max(1))
+    } else {
+        words::files(count.max(1))
+    };
+    let mut text = format!("Uploading {count} now");
     if let Some(progress) = &snapshot.progress {
         if progress.bytes_per_sec > 0 {
             text += &format!(", {}", words::speed(progress.bytes_per_sec));

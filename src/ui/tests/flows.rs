@@ -91,7 +91,7 @@ fn first_run_goes_on_where_it_was_left() {
     world.snapshot.backup = BackupSwitch::Off;
     let window = Window::open(world);
     assert!(window.sees("Keep your photos safe"));
-    assert!(window.sees("10 files, up to date"));
+    assert!(window.sees("10 files, watched for changes"));
     let mut world = World::with_library(10);
     world.snapshot.backup = BackupSwitch::Off;
     assert!(!Window::open(world).sees("Keep your photos safe"), "all was chosen and switched off again");
@@ -110,7 +110,7 @@ fn the_toggle_switches_off_and_on() {
     let mut window = Window::open(World::with_library(100));
     window.toggle();
     assert_eq!(window.world.borrow().snapshot.backup, BackupSwitch::Off);
-    assert!(window.sees("Backup is off. New photos will not be copied"));
+    assert!(window.sees("Backup is off. New photos are not backed up"));
     window.toggle();
     assert_eq!(window.world.borrow().snapshot.backup, BackupSwitch::On);
 }
@@ -381,7 +381,7 @@ fn a_line_that_comes_back_is_asked_anew() {
     assert_eq!(window.asked(|_| true), 0);
     window.world.borrow_mut().connection = Connection::Connected;
     window.run();
-    assert!(window.sees("300 of 300 safe"));
+    assert!(window.sees("300 of 300 files safe"));
     window.world.borrow_mut().connection = Connection::Lost("It stopped".into());
     window.run();
     assert!(window.sees("It stopped"));
@@ -397,10 +397,10 @@ fn what_happened_is_said_for_a_moment() {
     let mut window = Window::open(World::with_library(10));
     window.world.borrow_mut().events.push_back(AgentEvent::Finished { files: 12 });
     window.run();
-    assert!(window.sees("12 files are safe now"));
+    assert!(window.sees("Backup finished, 12 new copies"));
     window.world.borrow_mut().now.0 += 10_000;
     window.run();
-    assert!(!window.sees("12 files are safe now"));
+    assert!(!window.sees("Backup finished, 12 new copies"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod grid;
 mod idle;
 mod names;
 mod network;
+mod numbers;
 mod rules;
 mod servers;
 
