@@ -5,6 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
+use zeroize::Zeroize as _;
+
 /// A secret text. It is not printed, and its memory is cleared when it goes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -28,10 +30,7 @@ impl Secret {
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.0).into_bytes();
-        bytes.fill(0);
-        // Keeps the compiler from leaving out writes that nobody reads.
-        std::hint::black_box(&bytes);
+        self.0.zeroize();
     }
 }
 

@@ -234,7 +234,8 @@ impl Writer {
     pub fn send(&mut self, call: &Call) -> Result<(), ApiError> {
         let frame = framing::encode(call, FRAME_LEN_MAX)
             .map_err(|error| ApiError::new(ErrorKind::Usage, error.to_string()))?;
-        self.0.write_all(&frame).map_err(lost)
+        // A request may hold a secret.
+        self.0.write_all(&zeroize::Zeroizing::new(frame)).map_err(lost)
     }
 }
 

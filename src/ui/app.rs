@@ -6,17 +6,17 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use eframe::egui::{self, CentralPanel, Context, Frame, Ui, ViewportCommand};
+use eframe::egui::{self, CentralPanel, Context, Frame, Ui, UiBuilder, ViewportCommand};
 
 use super::commands::{Command, Dialog, GLOBAL_KEYS, PickFor, Purpose, Screen};
 use super::destinations::Destinations;
 use super::draft::Draft;
+use super::focus;
 use super::gather::Gather;
 use super::library::{Library, PageKey};
 use super::model::Model;
 use super::preferences::{Appearance, Preferences};
 use super::queue::Queue;
-use super::restore::Order;
 use super::settings::{About, Settings};
 use super::theme::tokens;
 use super::viewer::Viewer;
@@ -30,6 +30,9 @@ const DRAIN_BUDGET: Duration = Duration::from_millis(4);
 const DRAIN_MAX: usize = 256;
 /// Pictures taken in one frame even when the budget is spent.
 const PICTURES_AT_LEAST: usize = 4;
+/// For so many frames a new page's own widget may take the keyboard: egui notices only in the second that
+/// a widget has gone.
+const FOCUS_FRAMES: u8 = 4;
 /// Lists are asked for again at most this often, in milliseconds.
 const REFRESH_MS: i64 = 400;
 
@@ -47,6 +50,8 @@ pub(super) struct Env<'a> {
     pub cell_side_changed: bool,
     /// More could not be asked for in this frame.
     pub repaint_soon: bool,
+    /// What the page offers is to have the keyboard again.
+    pub focus_page: bool,
 }
 
 impl Env<'_> {
@@ -63,8 +68,8 @@ impl Env<'_> {
 
 fn add_source(model: &Model, path: PathText) -> Command {
     if model.snapshot.destinations.is_empty() {
-        let request = Request::AddSource { path, consent_all: true };
-        Command::Send(Box::new(request), Purpose::AddSource)
+        let request = Request::AddSource { path: path.clone(), consent_all: true };
+        Command::Send(Box::new(request), Purpose::AddSource(path))
     } else {
         Command::Ask(Dialog::ConsentToSource { path })
     }
@@ -90,6 +95,14 @@ pub struct App {
     /// Quitting, and when the window closes at the latest.
     pub(super) quitting: Option<crate::domain::time::UnixMillis>,
     pub(super) may_close: bool,
+    /// What had the keyboard when the viewer was opened.
+    pub(super) focus_under_viewer: Option<egui::Id>,
+    /// The same for a question.
+    pub(super) focus_under_dialog: Option<Option<egui::Id>>,
+    /// Frames in which what the page offers takes the keyboard, if nothing has it.
+    focus_frames: u8,
+    /// What had the keyboard in the last frame.
+    last_focus: Option<egui::Id>,
     dialog_is_new: bool,
     refreshed_at: Option<crate::domain::time::UnixMillis>,
     refresh_library: bool,
@@ -105,6 +118,7 @@ impl App {
         super::theme::apply(ctx);
         options.preferences = options.preferences.clamped();
         set_theme(ctx, options.preferences.appearance);
+        ctx.set_zoom_factor(options.preferences.text_scale);
         let model = Model {
             snapshot: backend.snapshot(),
             connection: backend.connection(),
@@ -128,6 +142,10 @@ impl App {
             first_run: None,
             quitting: None,
             may_close: false,
+            focus_under_viewer: None,
+            focus_under_dialog: None,
+            focus_frames: FOCUS_FRAMES,
+            last_focus: None,
             dialog_is_new: false,
             refreshed_at: None,
             refresh_library: false,
@@ -263,6 +281,7 @@ impl App {
             refresh_library: false,
             cell_side_changed: false,
             repaint_soon: false,
+            focus_page: false,
         };
         let first_run = self.first_run == Some(true);
         if self.viewer.is_none() || first_run {
@@ -281,21 +300,36 @@ impl App {
             viewer.ui(ui, &mut env, &mut self.library);
         } else {
             shell::top_bar(ui, &mut env);
-            shell::bottom_bar(ui, &mut env);
-            let about =
-                About { appearance: self.options.preferences.appearance, version: &self.options.version };
-            CentralPanel::default().frame(frame).show(ui, |ui| match self.screen {
-                Screen::Library => self.library.ui(ui, &mut env),
-                Screen::Queue => self.queue.ui(ui, &mut env),
-                Screen::Destinations => self.destinations.ui(ui, &mut env, &mut self.draft),
-                Screen::Settings => self.settings.ui(ui, &mut env, &about),
+            let about = About {
+                appearance: self.options.preferences.appearance,
+                text_scale: self.options.preferences.text_scale,
+                version: &self.options.version,
+            };
+            CentralPanel::default().frame(frame).show(ui, |ui| {
+                // The bar at the bottom comes last for Tab too, so it is not a panel.
+                let area = ui.max_rect();
+                let bottom = shell::bottom_height(&env);
+                let page = area.with_max_y(area.bottom() - bottom);
+                ui.scope_builder(UiBuilder::new().max_rect(page), |ui| match self.screen {
+                    Screen::Library => self.library.ui(ui, &mut env),
+                    Screen::Queue => self.queue.ui(ui, &mut env),
+                    Screen::Destinations => self.destinations.ui(ui, &mut env, &mut self.draft),
+                    Screen::Settings => self.settings.ui(ui, &mut env, &about),
+                });
+                if bottom > 0.0 {
+                    let bar = area.with_min_y(area.bottom() - bottom);
+                    ui.scope_builder(UiBuilder::new().max_rect(bar), |ui| shell::bottom_bar(ui, &mut env));
+                }
             });
         }
         if self.screen != Screen::Library || first_run {
             self.library.want_nothing();
         }
         self.refresh_library |= env.refresh_library;
-        let (side_changed, soon) = (env.cell_side_changed, env.repaint_soon);
+        let (side_changed, soon, focus_page) = (env.cell_side_changed, env.repaint_soon, env.focus_page);
+        if focus_page {
+            self.focus_page();
+        }
         if self.refresh_library || soon {
             ui.ctx().request_repaint_after(Duration::from_millis(16));
         }
@@ -307,8 +341,11 @@ impl App {
 
     fn overlays(&mut self, ui: &Ui, out: &mut Vec<Command>) {
         let ctx = ui.ctx().clone();
-        if let Some(dialog) = self.dialog.clone() {
-            let is_new = std::mem::take(&mut self.dialog_is_new);
+        let is_new = std::mem::take(&mut self.dialog_is_new);
+        if is_new && self.focus_under_dialog.is_none() {
+            self.focus_under_dialog = Some(ctx.memory(|memory| memory.focused()));
+        }
+        if let Some(dialog) = &mut self.dialog {
             let mut env = Env {
                 model: &self.model,
                 out,
@@ -316,10 +353,11 @@ impl App {
                 refresh_library: false,
                 cell_side_changed: false,
                 repaint_soon: false,
+                focus_page: false,
             };
-            super::dialogs::show(&ctx, &mut env, &dialog, is_new);
+            super::dialogs::show(&ctx, &mut env, dialog, is_new);
         }
-        shell::toasts(&ctx, ui, &self.model);
+        shell::toasts(&ctx, ui, &self.model, out);
         if ctx.input(|input| !input.raw.hovered_files.is_empty()) {
             let text = match self.drop_goes_to() {
                 PickFor::Source => "Drop folders to add them",
@@ -356,10 +394,10 @@ impl App {
         match goes_to {
             PickFor::Source => out.push(add_source(&self.model, path)),
             PickFor::Destination => self.draft.set(path, out),
-            PickFor::Restore(id) => {
-                let destination = self.model.snapshot.destinations.iter().find(|d| d.id == id);
-                let name = destination.map(|d| d.name.clone());
-                out.extend(name.map(|name| Order { id, name, into: path }.command()));
+            PickFor::Restore(_) => {
+                if let Some(Dialog::RestoreInto(form)) = &mut self.dialog {
+                    form.set(path);
+                }
             }
         }
     }
@@ -368,11 +406,56 @@ impl App {
         if self.dialog.is_some() {
             return;
         }
+        let undo = egui::KeyboardShortcut::new(egui::Modifiers::COMMAND, egui::Key::Z);
+        let can_undo = self.model.toasts.iter().any(|toast| !toast.undo.is_empty());
+        if can_undo
+            && !ctx.egui_wants_keyboard_input()
+            && ctx.input_mut(|input| input.consume_shortcut(&undo))
+        {
+            out.push(Command::Undo);
+        }
         for (shortcut, key) in GLOBAL_KEYS {
             if ctx.input_mut(|input| input.consume_shortcut(&shortcut)) {
                 out.push(key.command());
             }
         }
+    }
+
+    /// What the page offers takes the keyboard, if nothing has it.
+    pub(super) fn focus_page(&mut self) {
+        self.focus_frames = FOCUS_FRAMES;
+    }
+
+    /// Gives the keyboard back to what had it, or else to what the page offers.
+    pub(super) fn return_focus(&mut self, ctx: &Context, to: Option<egui::Id>) {
+        if let Some(id) = to {
+            ctx.memory_mut(|memory| memory.request_focus(id));
+        }
+        self.focus_page();
+    }
+
+    /// The keyboard is never nowhere, but where the person puts it with the pointer.
+    fn settle_focus(&mut self, ctx: &Context) {
+        let focused = ctx.memory(|memory| memory.focused());
+        let is_lost = focused.is_none() && self.last_focus.is_some() && self.dialog.is_none();
+        let by_pointer = ctx.input(|input| input.pointer.any_down() || input.pointer.any_released());
+        if is_lost && !by_pointer {
+            // Esc in a field ends no more than the typing.
+            let by_escape = ctx.input(|input| input.key_pressed(egui::Key::Escape));
+            self.return_focus(ctx, self.last_focus.filter(|_| by_escape));
+        }
+        if self.focus_frames > 0 && self.dialog.is_none() {
+            self.focus_frames -= 1;
+            let has_none = ctx.memory(|memory| memory.focused().is_none());
+            match focus::offered(ctx).filter(|_| has_none) {
+                Some(id) => {
+                    ctx.memory_mut(|memory| memory.request_focus(id));
+                    self.focus_frames = 0;
+                }
+                None => ctx.request_repaint_after(Duration::from_millis(1)),
+            }
+        }
+        self.last_focus = ctx.memory(|memory| memory.focused());
     }
 
     fn say_which_pictures(&mut self) {
@@ -395,6 +478,11 @@ impl App {
             ctx.request_repaint_after(after);
         }
     }
+}
+
+/// The frame has a name for assistive technology too.
+fn name_window(ctx: &Context) {
+    ctx.accesskit_node_builder(egui::accesskit_root_id(), |node| node.set_label("Safelight"));
 }
 
 /// Follows the system's theme, or not.
@@ -434,6 +522,8 @@ impl App {
         self.dropped(&ctx, &mut out);
         self.paint(ui, &mut out);
         self.overlays(ui, &mut out);
+        self.settle_focus(&ctx);
+        name_window(&ctx);
         for command in out {
             self.carry_out(&ctx, command);
         }

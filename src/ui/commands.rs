@@ -90,7 +90,7 @@ pub(super) enum Dialog {
         /// The source.
         id: i64,
         /// Its folder.
-        path: String,
+        path: PathText,
     },
     /// Forget a destination.
     RemoveDestination {
@@ -101,14 +101,16 @@ pub(super) enum Dialog {
         /// Files safe there.
         safe: u64,
     },
-    /// Leave files out for good.
+    /// Leave files out.
     Exclude {
         /// Which.
         selection: Selection,
         /// How many, for the question.
         files: u64,
+        /// The same as it is said afterwards: `48 files`, or one file's name.
+        what: String,
     },
-    /// Leave photos out for good.
+    /// Leave photos out.
     ExcludeAssets {
         /// Which.
         assets: Vec<i64>,
@@ -125,6 +127,8 @@ pub(super) enum Dialog {
         /// Quitting.
         quits: bool,
     },
+    /// Where files are to come back to.
+    RestoreInto(super::restore::Form),
     /// What came of a restore.
     Restored(Box<super::restore::Outcome>),
     /// The keys.
@@ -146,8 +150,8 @@ pub(super) enum Purpose {
     Queue(super::queue::ListKey),
     /// The groups of failures.
     Groups,
-    /// The draft of a new destination was tried.
-    TestDraft,
+    /// The draft of a new destination was tried: the test with this number.
+    TestDraft(u64),
     /// The draft was saved; switch backup on when it is.
     AddDestination {
         /// Switch on afterwards.
@@ -155,6 +159,8 @@ pub(super) enum Purpose {
     },
     /// A saved destination was tried.
     TestSaved {
+        /// The destination.
+        id: i64,
         /// Its name.
         name: String,
     },
@@ -173,15 +179,37 @@ pub(super) enum Purpose {
     /// How servers are reached was changed.
     SetNetwork,
     /// A folder was added.
-    AddSource,
+    AddSource(PathText),
+    /// A folder was removed; these destinations had it.
+    RemoveSource {
+        /// The folder.
+        path: PathText,
+        /// Where it went.
+        destinations: Vec<i64>,
+    },
+    /// A folder that had been removed was added again, to go to these destinations.
+    ReturnSource(Vec<i64>),
     /// Files were changed.
-    Changed(Verb),
+    Changed(Change),
+    /// The files of one class, to act on them.
+    GatherClass,
     /// The folder dialog.
     Picked(PickFor),
     /// The agent was asked to stop.
     Shutdown,
     /// Nothing follows but an error.
     Plain,
+}
+
+/// What was asked to be done to files.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Change {
+    /// What.
+    pub verb: Verb,
+    /// To what: `48 files`, or one file's name.
+    pub what: String,
+    /// The files, where they are known one by one: then it can be undone.
+    pub ids: Vec<String>,
 }
 
 /// What a screen asks for.
@@ -208,6 +236,12 @@ pub(super) enum Command {
     CloseViewer,
     /// Does something to all files of assets.
     OnAssets(Verb, Vec<i64>),
+    /// Does something to all files that need attention for one reason; the last is what is said of them.
+    OnClass(Verb, String, String),
+    /// Undoes the last change that can be undone.
+    Undo,
+    /// Larger or smaller text, in steps; 0 is the size it had at first.
+    ScaleText(i8),
     /// Shows a question.
     Ask(Dialog),
     /// Puts the question away.
@@ -239,8 +273,13 @@ impl Command {
     }
 
     /// Something done to files.
-    pub fn change(verb: Verb, selection: Selection) -> Self {
-        Self::Send(Box::new(verb.request(selection)), Purpose::Changed(verb))
+    pub fn change(verb: Verb, selection: Selection, what: &str) -> Self {
+        let ids = match &selection {
+            Selection::Items(ids) => ids.clone(),
+            Selection::All | Selection::Kind(_) => Vec::new(),
+        };
+        let change = Change { verb, what: what.to_owned(), ids };
+        Self::Send(Box::new(verb.request(selection)), Purpose::Changed(change))
     }
 }
 
@@ -253,16 +292,17 @@ const fn bare(key: Key) -> KeyboardShortcut {
 }
 
 /// Keys that work on every screen.
-pub(super) const GLOBAL_KEYS: [(KeyboardShortcut, GlobalKey); 11] = [
+pub(super) const GLOBAL_KEYS: [(KeyboardShortcut, GlobalKey); 12] = [
     (ctrl(Key::Num1), GlobalKey::Go(Screen::Library)),
     (ctrl(Key::Num2), GlobalKey::Go(Screen::Queue)),
     (ctrl(Key::Num3), GlobalKey::Go(Screen::Destinations)),
     (ctrl(Key::Num4), GlobalKey::Go(Screen::Settings)),
     (ctrl(Key::Q), GlobalKey::Quit),
     (ctrl(Key::W), GlobalKey::Close),
-    (ctrl(Key::Plus), GlobalKey::Zoom(1)),
-    (ctrl(Key::Equals), GlobalKey::Zoom(1)),
-    (ctrl(Key::Minus), GlobalKey::Zoom(-1)),
+    (ctrl(Key::Plus), GlobalKey::ScaleText(1)),
+    (ctrl(Key::Equals), GlobalKey::ScaleText(1)),
+    (ctrl(Key::Minus), GlobalKey::ScaleText(-1)),
+    (ctrl(Key::Num0), GlobalKey::ScaleText(0)),
     (bare(Key::F5), GlobalKey::Rescan),
     (bare(Key::F1), GlobalKey::Shortcuts),
 ];
@@ -276,9 +316,9 @@ pub(super) enum GlobalKey {
     Quit,
     /// Closes the window.
     Close,
-    /// Changes the size of the cells.
-    Zoom(i8),
-    /// Looks at all folders again.
+    /// Changes the size of all text.
+    ScaleText(i8),
+    /// Rescans all folders.
     Rescan,
     /// Shows the keys.
     Shortcuts,
@@ -291,7 +331,7 @@ impl GlobalKey {
             Self::Go(screen) => Command::Go(screen),
             Self::Quit => Command::Quit,
             Self::Close => Command::CloseWindow,
-            Self::Zoom(step) => Command::Zoom(step),
+            Self::ScaleText(step) => Command::ScaleText(step),
             Self::Rescan => Command::plain(Request::Rescan { id: None }),
             Self::Shortcuts => Command::Ask(Dialog::Shortcuts),
         }
@@ -299,7 +339,7 @@ impl GlobalKey {
 }
 
 /// The sheet of keys: what, and which.
-pub(super) const SHEET: [(&str, &str); 16] = [
+pub(super) const SHEET: [(&str, &str); 18] = [
     ("Library, Queue, Destinations, Settings", "Ctrl+1 to Ctrl+4"),
     ("Move between photos", "Arrow keys"),
     ("First and last photo", "Home, End"),
@@ -311,9 +351,11 @@ pub(super) const SHEET: [(&str, &str); 16] = [
     ("Previous and next photo", "Left, Right"),
     ("Zoom in and out of a photo", "+ and -, 0 to fit"),
     ("Details of a photo", "I"),
-    ("Larger and smaller thumbnails", "Ctrl+Plus, Ctrl+Minus"),
-    ("Look at all folders again", "F5"),
-    ("Close the window, backup goes on", "Ctrl+W"),
+    ("Larger and smaller thumbnails", "+ and -"),
+    ("Larger, smaller and normal text", "Ctrl+Plus, Ctrl+Minus, Ctrl+0"),
+    ("Undo what a message offers to undo", "Ctrl+Z"),
+    ("Rescan all folders", "F5"),
+    ("Close the window, backup continues", "Ctrl+W"),
     ("Quit, backup stops", "Ctrl+Q"),
-    ("This sheet", "F1"),
+    ("Keyboard shortcuts", "F1"),
 ];

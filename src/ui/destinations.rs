@@ -3,21 +3,24 @@
 use eframe::egui::{Label, Rect, Sense, Ui, vec2};
 
 use super::app::Env;
-use super::commands::{Command, Dialog, PickFor, Purpose};
+use super::commands::{Command, Dialog, Purpose};
 use super::counts::Counts;
 use super::draft::Draft;
+use super::focus;
 use super::icons::Icon;
 use super::numbers::ratio;
+use super::restore;
+use super::secret_input::SecretInput;
 use super::theme::{Tokens, space, tokens};
 use super::widgets::{self, Kind};
 use super::words;
 use crate::api::{
-    BackupSwitch, DestinationState, QueueList, Reading, ReadingKind, Request, SecretText, Selection, Snapshot,
+    BackupSwitch, DestinationState, QueueList, Reading, ReadingKind, Request, Selection, Snapshot,
 };
 use crate::domain::messages::SAME_DISK;
 
 /// The narrowest a bin that is not empty is drawn, in points.
-const SEGMENT_MIN: f32 = 3.0;
+const SEGMENT_MIN: f32 = 5.0;
 
 /// The screen's state.
 #[derive(Default)]
@@ -31,29 +34,31 @@ pub(super) struct Destinations {
 /// A password that is being entered.
 struct Password {
     id: i64,
-    text: String,
-}
-
-impl Drop for Password {
-    fn drop(&mut self) {
-        drop(SecretText::new(std::mem::take(&mut self.text)));
-    }
+    input: SecretInput,
+    /// The field has not been painted yet.
+    is_new: bool,
 }
 
 impl Destinations {
+    /// Wipes a password that is being entered: the screen is left.
+    pub fn forget_secrets(&mut self) {
+        self.password = None;
+    }
+
     /// Paints the screen.
     pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>, draft: &mut Draft) {
         let snapshot = env.model.snapshot.clone();
         let is_first = snapshot.destinations.is_empty();
         widgets::page(ui, "destinations", |ui| {
             ui.horizontal(|ui| {
-                ui.label(widgets::title("Destinations"));
+                widgets::page_title(ui, "Destinations");
                 if !self.is_adding && !is_first {
-                    widgets::at_right(ui, |ui| {
+                    focus::at_right(ui, |ui| {
                         if widgets::icon_text_button(ui, Kind::Normal, Icon::Plus, "Add destination")
                             .clicked()
                         {
                             self.is_adding = true;
+                            focus::next_field(ui);
                         }
                     });
                 }
@@ -75,7 +80,7 @@ impl Destinations {
 
     fn form(&mut self, ui: &mut Ui, env: &mut Env<'_>, draft: &mut Draft, is_first: bool) {
         widgets::card(ui, |ui| {
-            ui.label(widgets::heading("Add a destination"));
+            widgets::section_title(ui, "Add a destination");
             ui.add_space(space::S);
             draft.ui(ui, env);
             if draft.is_usable() {
@@ -93,6 +98,7 @@ impl Destinations {
                 if !is_first && widgets::button(ui, Kind::Quiet, "Cancel").clicked() {
                     self.is_adding = false;
                     draft.clear();
+                    env.focus_page = true;
                 }
             });
         });
@@ -100,7 +106,7 @@ impl Destinations {
 }
 
 /// The request that saves a draft, with the person's consent for every folder that is there.
-pub(super) fn add_destination(draft: &Draft, then_on: bool) -> Command {
+pub(super) fn add_destination(draft: &mut Draft, then_on: bool) -> Command {
     let request = draft.add_request();
     Command::Send(Box::new(request), Purpose::AddDestination { then_on })
 }
@@ -137,8 +143,8 @@ fn card(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Opt
     ui.horizontal(|ui| {
         widgets::mark(ui, Icon::Disk, 22.0, if d.enabled { t.text } else { t.faint });
         ui.add_space(space::XS);
-        ui.label(widgets::heading(&d.name));
-        widgets::at_right(ui, |ui| {
+        widgets::section_title(ui, d.name.as_str());
+        focus::at_right(ui, |ui| {
             let name = format!("Back up to {}", d.name);
             if widgets::switch(ui, d.enabled, &name).clicked() {
                 let request = Request::EnableDestination { id: d.id, enabled: !d.enabled };
@@ -267,7 +273,7 @@ fn unproven(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
 fn readings(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
     for reading in env.model.snapshot.reading.iter().filter(|reading| reading.destination == d.id) {
         let what = match reading.kind {
-            ReadingKind::Verify => "Checking copies",
+            ReadingKind::Verify => "Verifying copies",
             ReadingKind::Restore => "Restoring",
         };
         let progress = &reading.progress;
@@ -282,7 +288,7 @@ fn readings(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
         } else {
             ratio(progress.files_done, progress.files_total)
         };
-        ui.add(Label::new(widgets::weak(ui, &text)).wrap());
+        widgets::status(ui, widgets::weak(ui, &text));
         ui.add_space(space::XS);
         widgets::progress(ui, part, width, &format!("{what} in {}", d.name));
     }
@@ -317,7 +323,8 @@ fn bar(ui: &mut Ui, t: &Tokens, d: &DestinationState) {
         info.value = Some(f64::from((ratio(d.safe, d.found) * 100.0).floor()));
         info
     });
-    ui.painter().rect_filled(rect, 5.0, t.pressed);
+    let outline = eframe::egui::Stroke::new(1.0, t.outline);
+    ui.painter().rect_stroke(rect.expand(1.0), 6.0, outline, eframe::egui::StrokeKind::Middle);
     let lines = bins(t, d);
     let filled = lines.iter().filter(|line| line.count > 0);
     let at_least = SEGMENT_MIN * filled.clone().map(|_| 1.0).sum::<f32>();
@@ -334,7 +341,7 @@ fn bar(ui: &mut Ui, t: &Tokens, d: &DestinationState) {
         if i + 1 == count {
             (corner.ne, corner.se) = (5, 5);
         }
-        let gap = if i + 1 == count { 0.0 } else { 1.0 };
+        let gap = if i + 1 == count { 0.0 } else { 2.0 };
         ui.painter().rect_filled(segment.with_max_x(segment.max.x - gap), corner, line.color);
         x += width;
     }
@@ -403,13 +410,15 @@ fn enter_password(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password
     widgets::caption(ui, what);
     let mut is_over = false;
     ui.horizontal(|ui| {
-        let width = widgets::field_beside(ui, "Cancel", "Keep");
+        let width = widgets::field_beside(ui, "Cancel", "Save");
         let name = format!("{what} for {}", d.name);
-        let entered = widgets::secret_field(ui, &mut entry.text, &name, width);
-        let may_keep = !entry.text.is_empty();
-        let keep = ui.add_enabled_ui(may_keep, |ui| widgets::button(ui, Kind::Primary, "Keep")).inner;
-        if may_keep && (keep.clicked() || entered) {
-            let secret = SecretText::new(std::mem::take(&mut entry.text));
+        if std::mem::take(&mut entry.is_new) {
+            focus::next_field(ui);
+        }
+        let (_, entered) = entry.input.ui(ui, &name, width, &d.url);
+        let may_save = !entry.input.is_empty();
+        let save = ui.add_enabled_ui(may_save, |ui| widgets::button(ui, Kind::Primary, "Save")).inner;
+        if let Some(secret) = entry.input.take_if(may_save && (save.clicked() || entered)) {
             env.out.push(Command::plain(Request::SetSecret { id: d.id, secret }));
             // Nothing is tried again by this but the destination itself.
             env.out.push(Command::plain(Request::Retry(Selection::Items(Vec::new()))));
@@ -424,39 +433,34 @@ fn enter_password(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password
 }
 
 fn buttons(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Option<Password>) {
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let has_password = d.kind != "folder";
         let name = format!("Change the password of {}", d.name);
         if has_password && widgets::named_button(ui, Kind::Normal, "Password", &name).clicked() {
-            *password = Some(Password { id: d.id, text: String::new() });
+            *password = Some(Password { id: d.id, input: SecretInput::default(), is_new: true });
         }
         if widgets::named_button(ui, Kind::Normal, "Test", &format!("Test {}", d.name)).clicked() {
-            let purpose = Purpose::TestSaved { name: d.name.clone() };
+            let purpose = Purpose::TestSaved { id: d.id, name: d.name.clone() };
             env.out.push(Command::Send(Box::new(Request::TestDestination { id: d.id }), purpose));
         }
         let is_under_way = |kind: ReadingKind| {
             let here = |r: &Reading| r.kind == kind && r.destination == d.id;
             env.model.snapshot.reading.iter().any(here)
         };
-        let may_check = d.enabled && !is_under_way(ReadingKind::Verify);
+        let may_verify = d.enabled && !is_under_way(ReadingKind::Verify);
         let may_restore = !is_under_way(ReadingKind::Restore);
-        let check = ui.add_enabled_ui(may_check, |ui| {
-            widgets::named_button(
-                ui,
-                Kind::Normal,
-                "Check copies",
-                &format!("Check the copies in {}", d.name),
-            )
-        });
-        if check.inner.clicked() {
+        let name = format!("Verify the copies in {}", d.name);
+        let verify = ui
+            .add_enabled_ui(may_verify, |ui| widgets::named_button(ui, Kind::Normal, "Verify copies", &name));
+        if verify.inner.clicked() {
             let request = Request::Verify { destination: Some(d.id), deep: false };
             env.out.push(Command::Send(Box::new(request), Purpose::Verify { name: d.name.clone() }));
         }
-        let restore = ui.add_enabled_ui(may_restore, |ui| {
-            widgets::named_button(ui, Kind::Normal, "Restore", &format!("Restore files from {}", d.name))
-        });
+        let name = format!("Restore files from {}", d.name);
+        let restore =
+            ui.add_enabled_ui(may_restore, |ui| widgets::named_button(ui, Kind::Normal, "Restore", &name));
         if restore.inner.clicked() {
-            env.out.push(Command::PickFolder(PickFor::Restore(d.id)));
+            env.out.push(Command::Ask(Dialog::RestoreInto(restore::Form::new(d.id, &d.name))));
         }
         if widgets::named_button(ui, Kind::Quiet, "Remove", &format!("Remove {}", d.name)).clicked() {
             let dialog = Dialog::RemoveDestination { id: d.id, name: d.name.clone(), safe: d.safe };

@@ -1,8 +1,8 @@
 //! The questions: what will happen, in one or two sentences, and buttons that say what they do.
 
 use eframe::egui::{
-    Align, Context, Frame, Grid, Id, Label, Layout, Margin, Modal, Response, RichText, Role, TextStyle, Ui,
-    vec2,
+    Align, Context, Frame, Grid, Id, Label, Layout, Margin, Modal, Response, RichText, Role, ScrollArea,
+    Stroke, TextStyle, Ui, UiKind, Vec2, vec2,
 };
 
 use super::app::Env;
@@ -11,14 +11,18 @@ use super::counts::Counts;
 use super::icons::Icon;
 use super::theme::{radius, size, space, tokens, tokens_of};
 use super::widgets::{self, Kind};
-use super::{draft, words};
-use crate::api::Request;
+use super::{draft, focus, restore, words};
+use crate::api::{DestinationState, Request, Selection};
 
-/// A dialog's width in points.
+/// A dialog's width in points, where the window has the room.
 const WIDTH: f32 = 440.0;
+/// What a dialog has beside its body, in points: margins, title and buttons.
+const AROUND_BODY: f32 = 180.0;
+/// The margin inside a dialog, in points.
+const MARGIN: i8 = 24;
 
-/// Shows a question. `is_new` on its first frame, when its first button is given the keyboard.
-pub(super) fn show(ctx: &Context, env: &mut Env<'_>, dialog: &Dialog, is_new: bool) {
+/// Shows a question. `is_new` on its first frame, when its safe choice is given the keyboard.
+pub(super) fn show(ctx: &Context, env: &mut Env<'_>, dialog: &mut Dialog, is_new: bool) {
     let t = tokens_of(ctx.theme());
     let title = title(dialog);
     // An area keeps its size under its id, and questions differ in size.
@@ -26,30 +30,49 @@ pub(super) fn show(ctx: &Context, env: &mut Env<'_>, dialog: &Dialog, is_new: bo
     let area = Modal::default_area(id).role(Role::Dialog).accessible_name(title.clone());
     let frame = Frame::popup(&ctx.global_style())
         .fill(t.surface)
+        .stroke(Stroke::new(1.0, t.outline))
         .corner_radius(radius::CARD)
-        .inner_margin(Margin::same(24));
+        .inner_margin(Margin::same(MARGIN));
+    let room = ctx.content_rect().size() - Vec2::splat(2.0 * (f32::from(MARGIN) + space::S));
+    let width = WIDTH.min(room.x);
     let modal = Modal::new(id).area(area).frame(frame).backdrop_color(t.veil).show(ctx, |ui| {
-        ui.set_width(WIDTH);
-        ui.label(widgets::heading(title));
+        say_modal(ui);
+        ui.set_width(width);
+        widgets::section_title(ui, title);
         ui.add_space(space::XS);
-        body(ui, env, dialog);
+        if is_new && matches!(dialog, Dialog::RestoreInto(_)) {
+            focus::next_field(ui);
+        }
+        let height = (room.y - AROUND_BODY + 2.0 * f32::from(MARGIN)).max(80.0);
+        let scroll = ScrollArea::vertical().id_salt(id).max_height(height).auto_shrink([false, true]);
+        let entered = scroll.show(ui, |ui| body(ui, env, dialog)).inner;
         ui.add_space(space::L);
-        let row = vec2(WIDTH, size::CONTROL);
-        ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
-            let first = buttons(ui, env, dialog);
-            if is_new {
-                first.request_focus();
-            }
-        });
+        let row = vec2(width, size::CONTROL);
+        let safe = ui
+            .allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
+                focus::at_right(ui, |ui| buttons(ui, env, dialog, entered))
+            })
+            .inner;
+        if let Some(safe) = safe.filter(|_| is_new) {
+            safe.request_focus();
+        }
     });
     if modal.should_close() {
         env.out.push(Command::CloseDialog);
     }
 }
 
+/// Tells assistive technology that nothing else can be used meanwhile.
+fn say_modal(ui: &Ui) {
+    let around = ui.stack().iter().find(|around| around.kind() == Some(UiKind::Modal));
+    if let Some(around) = around {
+        ui.ctx().accesskit_node_builder(around.unique_id, |node| node.set_modal());
+    }
+}
+
 fn title(dialog: &Dialog) -> String {
     match dialog {
-        Dialog::ClosingNotice => "Backup goes on".to_owned(),
+        Dialog::ClosingNotice => "Backup continues".to_owned(),
         Dialog::QuitWithWorkLeft => "Quit before everything is safe?".to_owned(),
         Dialog::ConsentToSource { .. } => "Back up this folder?".to_owned(),
         Dialog::RemoveSource { .. } => "Stop backing up this folder?".to_owned(),
@@ -63,6 +86,7 @@ fn title(dialog: &Dialog) -> String {
         }
         Dialog::Tested { name, .. } => format!("Test of {name}"),
         Dialog::EndsRestore { .. } => "Stop restoring?".to_owned(),
+        Dialog::RestoreInto(form) => format!("Restore files from {}", form.name),
         Dialog::Restored(outcome) => outcome.title(),
         Dialog::Shortcuts => "Keyboard shortcuts".to_owned(),
     }
@@ -73,10 +97,12 @@ fn say(ui: &mut Ui, text: impl Into<String>) {
     ui.add(Label::new(text).wrap());
 }
 
-fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
+/// The body. True when Enter was pressed in a field of it.
+fn body(ui: &mut Ui, env: &mut Env<'_>, dialog: &mut Dialog) -> bool {
     match dialog {
+        Dialog::RestoreInto(form) => return form.ui(ui, env.out),
         Dialog::ClosingNotice => {
-            say(ui, "Safelight keeps backing up when this window is closed. To stop it, choose Quit.");
+            say(ui, "Safelight keeps backing up when this window is closed. To stop it, choose Quit");
         }
         Dialog::QuitWithWorkLeft => {
             let left = Counts::of(&env.model.snapshot).left();
@@ -104,27 +130,24 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
             say(
                 ui,
                 format!(
-                    "New photos in {path} will not be copied any more. The folder itself and all copies already made stay as they are"
+                    "New photos in {} will no longer be backed up. The folder and all copies stay as they are",
+                    path.path
                 ),
             );
         }
         Dialog::RemoveDestination { safe, .. } => {
             let stay = if *safe > 0 {
                 format!(
-                    "The {} safe there stay there, and you can open them with any file manager. ",
+                    "{} safe there will stay, and you can open them without Safelight. ",
                     words::files(*safe)
                 )
             } else {
                 String::new()
             };
-            say(ui, format!("{stay}Nothing at the destination is deleted. Nothing new is copied to it"));
+            say(ui, format!("{stay}Nothing at the destination is deleted. Nothing new is backed up to it"));
         }
-        Dialog::Exclude { .. } | Dialog::ExcludeAssets { .. } => {
-            say(
-                ui,
-                "It will not be backed up, and not counted as missing. You can take it back in at any time",
-            );
-        }
+        Dialog::Exclude { files, .. } => leave_out(ui, *files == 1),
+        Dialog::ExcludeAssets { assets } => leave_out(ui, assets.len() == 1),
         Dialog::Tested { outcome: Ok(report), .. } => {
             let t = tokens(ui);
             let (icon, color) =
@@ -135,16 +158,29 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
             }
             draft::report(ui, icon, &report.summary, color, &details);
         }
-        Dialog::Tested { outcome: Err(why), .. } => say(ui, why),
+        Dialog::Tested { outcome: Err(why), .. } => say(ui, why.as_str()),
         Dialog::EndsRestore { .. } => {
             say(
                 ui,
-                "Files are still coming back, and that ends with this window. What came back stays, and the next restore into the same folder goes on with the rest",
+                "Restoring stops when this window closes. Files already restored stay, and restoring into the same folder again resumes",
             );
         }
         Dialog::Restored(outcome) => outcome.ui(ui),
         Dialog::Shortcuts => sheet(ui),
     }
+    false
+}
+
+fn leave_out(ui: &mut Ui, is_one: bool) {
+    let it = if is_one { "It" } else { "They" };
+    let them = if is_one { "it" } else { "them" };
+    say(
+        ui,
+        format!(
+            "{it} will not be backed up or counted as missing. You can include {them} again at any time, \
+             under Left out in the queue"
+        ),
+    );
 }
 
 fn sheet(ui: &mut Ui) {
@@ -158,75 +194,91 @@ fn sheet(ui: &mut Ui) {
     });
 }
 
-/// The buttons, from the right. Returns the one that is given the keyboard.
-fn buttons(ui: &mut Ui, env: &mut Env<'_>, dialog: &Dialog) -> Response {
+/// The buttons in the order in which they are read, the last at the right. Returns the safe one, which is
+/// given the keyboard; `None` where a field is.
+fn buttons(ui: &mut Ui, env: &mut Env<'_>, dialog: &mut Dialog, entered: bool) -> Option<Response> {
+    let dangerous = danger(env, dialog);
+    let out = &mut *env.out;
     let mut choice = |ui: &mut Ui, kind: Kind, text: &str, commands: Vec<Command>| {
         let response = widgets::button(ui, kind, text);
         if response.clicked() {
-            env.out.push(Command::CloseDialog);
-            env.out.extend(commands);
+            out.push(Command::CloseDialog);
+            out.extend(commands);
         }
         response
     };
-    match dialog {
+    if let Some((text, command)) = dangerous {
+        let safe = choice(ui, Kind::Normal, "Cancel", vec![]);
+        choice(ui, Kind::Danger, text, vec![command]);
+        return Some(safe);
+    }
+    let safe = match dialog {
         Dialog::ClosingNotice => {
-            let first = choice(ui, Kind::Primary, "Close window", vec![Command::ClosingNoticeRead]);
-            choice(ui, Kind::Normal, "Quit", vec![Command::QuitNow]);
             choice(ui, Kind::Quiet, "Cancel", vec![]);
-            first
+            choice(ui, Kind::Danger, "Quit", vec![Command::QuitNow]);
+            choice(ui, Kind::Primary, "Close window", vec![Command::ClosingNoticeRead])
         }
         Dialog::QuitWithWorkLeft => {
-            let first = choice(ui, Kind::Primary, "Keep backing up", vec![]);
-            choice(ui, Kind::Normal, "Quit Safelight", vec![Command::QuitNow]);
-            first
+            choice(ui, Kind::Danger, "Quit Safelight", vec![Command::QuitNow]);
+            choice(ui, Kind::Primary, "Keep backing up", vec![])
         }
         Dialog::ConsentToSource { path } => {
             let request = Request::AddSource { path: path.clone(), consent_all: true };
-            let add = Command::Send(Box::new(request), Purpose::AddSource);
-            let first = choice(ui, Kind::Primary, "Agree and add", vec![add]);
+            let add = Command::Send(Box::new(request), Purpose::AddSource(path.clone()));
             choice(ui, Kind::Quiet, "Cancel", vec![]);
-            first
-        }
-        Dialog::RemoveSource { id, .. } => {
-            let remove = Command::plain(Request::RemoveSource { id: *id });
-            let first = choice(ui, Kind::Normal, "Stop backing up", vec![remove]);
-            choice(ui, Kind::Quiet, "Cancel", vec![]);
-            first
-        }
-        Dialog::RemoveDestination { id, .. } => {
-            let remove = Command::plain(Request::RemoveDestination { id: *id });
-            let first = choice(ui, Kind::Normal, "Remove destination", vec![remove]);
-            choice(ui, Kind::Quiet, "Cancel", vec![]);
-            first
-        }
-        Dialog::Exclude { selection, .. } => {
-            let out = Command::change(Verb::Exclude, selection.clone());
-            let first = choice(ui, Kind::Normal, "Leave out for good", vec![out]);
-            choice(ui, Kind::Quiet, "Cancel", vec![]);
-            first
-        }
-        Dialog::ExcludeAssets { assets } => {
-            let out = Command::OnAssets(Verb::Exclude, assets.clone());
-            let first = choice(ui, Kind::Normal, "Leave out for good", vec![out]);
-            choice(ui, Kind::Quiet, "Cancel", vec![]);
-            first
+            choice(ui, Kind::Primary, "Agree and add", vec![add])
         }
         Dialog::EndsRestore { quits } => {
-            let first = choice(ui, Kind::Primary, "Keep restoring", vec![]);
             let (text, end) =
                 if *quits { ("Quit", Command::QuitNow) } else { ("Close window", Command::CloseAnyway) };
-            choice(ui, Kind::Normal, text, vec![end]);
-            first
+            choice(ui, Kind::Danger, text, vec![end]);
+            choice(ui, Kind::Primary, "Keep restoring", vec![])
+        }
+        Dialog::RestoreInto(form) => {
+            choice(ui, Kind::Quiet, "Cancel", vec![]);
+            let restores = widgets::button(ui, Kind::Primary, "Restore").clicked() || entered;
+            if let Some(order) = Some(form).filter(|_| restores).and_then(restore::Form::order) {
+                out.push(Command::CloseDialog);
+                out.push(order.command());
+            }
+            return None;
         }
         Dialog::Restored(outcome) => {
-            let first = choice(ui, Kind::Primary, "Done", vec![]);
+            if !outcome.is_whole() {
+                choice(ui, Kind::Normal, "Retry", vec![outcome.order.clone().command()]);
+            }
             let show = Command::ShowInFolder(outcome.order.into.clone());
             choice(ui, Kind::Normal, "Show folder", vec![show]);
-            if !outcome.is_whole() {
-                choice(ui, Kind::Normal, "Try again", vec![outcome.order.clone().command()]);
-            }
-            first
+            choice(ui, Kind::Primary, "Done", vec![])
         }
-        Dialog::Tested { .. } | Dialog::Shortcuts => choice(ui, Kind::Normal, "Done", vec![]),
+        _ => choice(ui, Kind::Normal, "Done", vec![]),
+    };
+    Some(safe)
+}
+
+/// What takes something away, with its button; `None` for a question that takes nothing away.
+fn danger(env: &Env<'_>, dialog: &Dialog) -> Option<(&'static str, Command)> {
+    match dialog {
+        Dialog::RemoveSource { id, path } => {
+            let with = |d: &&DestinationState| d.sources.contains(id);
+            let destinations = env.model.snapshot.destinations.iter().filter(with).map(|d| d.id).collect();
+            let purpose = Purpose::RemoveSource { path: path.clone(), destinations };
+            let remove = Request::RemoveSource { id: *id };
+            Some(("Stop backing up", Command::Send(Box::new(remove), purpose)))
+        }
+        Dialog::RemoveDestination { id, .. } => {
+            let remove = Request::RemoveDestination { id: *id };
+            Some(("Remove destination", Command::plain(remove)))
+        }
+        Dialog::Exclude { selection: Selection::Kind(class), what, .. } => {
+            Some(("Leave out", Command::OnClass(Verb::Exclude, class.clone(), what.clone())))
+        }
+        Dialog::Exclude { selection, what, .. } => {
+            Some(("Leave out", Command::change(Verb::Exclude, selection.clone(), what)))
+        }
+        Dialog::ExcludeAssets { assets } => {
+            Some(("Leave out", Command::OnAssets(Verb::Exclude, assets.clone())))
+        }
+        _ => None,
     }
 }

@@ -5,12 +5,16 @@ use std::time::Duration;
 use eframe::egui::{Context, ViewportCommand};
 
 use super::app::{App, raise, set_theme};
-use super::commands::{Command, Dialog, PickFor, Purpose, Screen, Verb};
+use super::commands::{Change, Command, Dialog, PickFor, Purpose, Screen, Verb};
 use super::counts::Counts;
+use super::gather::nothing_to_do;
+use super::preferences::TEXT_SCALES;
 use super::restore::Outcome;
 use super::viewer::Viewer;
 use super::words;
-use crate::api::{ApiError, BackupSwitch, ErrorKind, Event, Reply, Request};
+use crate::api::{
+    ApiError, BackupSwitch, DestinationState, ErrorKind, Event, PathText, Reply, Request, Selection,
+};
 use crate::client::{Connection, Incoming};
 use crate::domain::time::UnixMillis;
 
@@ -20,20 +24,34 @@ const QUIT_MS: i64 = 5_000;
 impl App {
     pub(super) fn carry_out(&mut self, ctx: &Context, command: Command) {
         match command {
-            Command::Go(screen) => self.go(screen),
+            Command::Go(screen) => self.go(ctx, screen),
             Command::ShowQueue(list, destination) => {
                 self.queue.tab = list;
                 self.queue.destination = destination;
-                self.go(Screen::Queue);
+                self.go(ctx, Screen::Queue);
             }
             Command::Send(request, purpose) => self.send(*request, purpose),
             Command::PickFolder(what) => self.pick_folder(what),
             Command::ShowInFolder(path) => self.backend.show_in_folder(&path),
-            Command::OpenAsset { asset, index } => self.viewer = Some(Viewer::new(asset, index)),
-            Command::CloseViewer => self.close_viewer(),
+            Command::OpenAsset { asset, index } => {
+                self.focus_under_viewer = ctx.memory(|memory| memory.focused());
+                self.viewer = Some(Viewer::new(asset, index));
+            }
+            Command::CloseViewer => self.close_viewer(ctx),
             Command::OnAssets(verb, assets) => self.gather(verb, assets),
+            Command::OnClass(verb, class, what) => self.gather_class(verb, class, what),
+            Command::Undo => {
+                for command in self.model.take_undo() {
+                    self.carry_out(ctx, command);
+                }
+            }
+            Command::ScaleText(steps) => {
+                let scale = next_text_scale(self.options.preferences.text_scale, steps);
+                ctx.set_zoom_factor(scale);
+                self.change_preferences(|p| p.text_scale = scale);
+            }
             Command::Ask(dialog) => self.open_dialog(dialog),
-            Command::CloseDialog => self.dialog = None,
+            Command::CloseDialog => self.close_dialog(ctx),
             Command::Toast(text) => self.model.toast(text),
             Command::SetAppearance(appearance) => {
                 set_theme(ctx, appearance);
@@ -57,21 +75,37 @@ impl App {
         ctx.request_repaint_after(Duration::from_millis(1));
     }
 
-    fn go(&mut self, screen: Screen) {
+    fn go(&mut self, ctx: &Context, screen: Screen) {
         if self.viewer.is_some() {
-            self.close_viewer();
+            self.close_viewer(ctx);
         }
         if self.screen != screen {
             self.screen = screen;
-            self.library.on_shown();
+            self.forget_secrets();
+            self.focus_page();
         }
     }
 
-    fn close_viewer(&mut self) {
+    /// A page with a form is left: what was typed as a secret is wiped.
+    fn forget_secrets(&mut self) {
+        self.draft.forget_secrets();
+        self.destinations.forget_secrets();
+        self.settings.network.forget_secrets();
+    }
+
+    fn close_viewer(&mut self, ctx: &Context) {
         if let Some(index) = self.viewer.take().and_then(|viewer| viewer.index) {
             self.library.reveal(index);
         }
-        self.library.on_shown();
+        let under = self.focus_under_viewer.take();
+        self.return_focus(ctx, under);
+    }
+
+    fn close_dialog(&mut self, ctx: &Context) {
+        self.dialog = None;
+        if let Some(under) = self.focus_under_dialog.take() {
+            self.return_focus(ctx, under);
+        }
     }
 
     fn pick_folder(&mut self, what: PickFor) {
@@ -161,9 +195,19 @@ impl App {
                         }
                     }
                     Ok(None) => {}
-                    Err(why) => self.model.toast(why),
+                    Err(why) => self.on_no_folder_dialog(what, why),
                 }
             }
+        }
+    }
+
+    /// No folder dialog can be shown: that is said where the path can be typed instead.
+    fn on_no_folder_dialog(&mut self, what: PickFor, why: String) {
+        match (what, &mut self.dialog) {
+            (PickFor::Restore(_), Some(Dialog::RestoreInto(form))) => form.error = Some(why),
+            (PickFor::Source, _) => self.settings.folder_error = Some(why),
+            (PickFor::Destination, _) => self.draft.refuse(why),
+            (PickFor::Restore(_), _) => self.model.toast(why),
         }
     }
 
@@ -216,6 +260,7 @@ impl App {
                 }
             }
             (Purpose::Gather, outcome) => self.on_gathered(outcome),
+            (Purpose::GatherClass, outcome) => self.on_class_gathered(outcome),
             (Purpose::Queue(key), Ok(Reply::Queue(page))) => self.queue.on_page(&key, page),
             (Purpose::Queue(key), outcome) => self.queue.on_page_failed(&key, why(outcome)),
             (Purpose::Groups, Ok(Reply::FailureGroups(groups))) => self.queue.on_groups(Ok(groups)),
@@ -228,9 +273,15 @@ impl App {
     fn on_done(&mut self, purpose: Purpose, outcome: Result<Reply, ApiError>) {
         match (purpose, outcome) {
             (Purpose::SetNetwork, outcome) => self.settings.network.on_set(outcome.map(|_done| ())),
-            (Purpose::TestDraft, outcome) => self.draft.on_tested(tested(outcome)),
-            (Purpose::TestSaved { name }, outcome) => {
+            (Purpose::TestDraft(number), outcome) => self.draft.on_tested(number, tested(outcome)),
+            (Purpose::TestSaved { id, name }, outcome) => {
                 let outcome = tested(outcome).map_err(|error| error.message);
+                let is_well = outcome.as_ref().is_ok_and(|report| report.is_usable);
+                let waits = |d: &DestinationState| d.id == id && d.enabled && d.wait_reason.is_some();
+                if is_well && self.model.snapshot.destinations.iter().any(waits) {
+                    // Nothing is retried by this but the destinations themselves.
+                    self.send(Request::Retry(Selection::Items(Vec::new())), Purpose::Plain);
+                }
                 self.open_dialog(Dialog::Tested { name, outcome });
             }
             (Purpose::AddDestination { then_on }, Ok(Reply::Destination { name, is_new, .. })) => {
@@ -260,19 +311,68 @@ impl App {
                 self.model
                     .toast(format!("The disk of {name} was reconnected. Its copies are being verified"));
             }
-            (Purpose::AddSource, Ok(Reply::Source { is_new: false, .. })) => {
-                self.model.toast("This folder was there already");
+            (Purpose::AddSource(path), outcome) => self.on_source_added(&path, outcome),
+            (Purpose::RemoveSource { path, destinations }, Ok(_)) => {
+                let text = format!("{} is no longer backed up. All copies stay", path.path);
+                let request = Request::AddSource { path, consent_all: false };
+                let again = Command::Send(Box::new(request), Purpose::ReturnSource(destinations));
+                self.model.toast_with_undo(text, vec![again]);
             }
-            (Purpose::Changed(verb), Ok(Reply::Changed { items })) => self.model.toast(changed(verb, items)),
+            (Purpose::ReturnSource(destinations), Ok(Reply::Source { id, .. })) => {
+                for destination in destinations {
+                    self.send(Request::Consent { sources: vec![id], destination }, Purpose::Plain);
+                }
+            }
+            (Purpose::Changed(change), Ok(Reply::Changed { items })) => self.on_changed(&change, items),
             (_, Err(error)) => self.model.toast(error.message),
             (_, Ok(_)) => {}
         }
     }
 }
 
+impl App {
+    /// What became of a folder is said where it was typed, or for a moment where it was picked.
+    fn on_source_added(&mut self, path: &PathText, outcome: Result<Reply, ApiError>) {
+        let why = match outcome {
+            Ok(Reply::Source { is_new: false, .. }) => "This folder is already backed up".to_owned(),
+            Ok(_) => return self.settings.on_folder_added(path),
+            Err(error) => error.message,
+        };
+        if !self.settings.refuse_folder(path, &why) {
+            self.model.toast(why);
+        }
+    }
+
+    fn on_changed(&mut self, change: &Change, items: u64) {
+        let Change { verb, what, ids } = change;
+        if items == 0 {
+            return self.model.toast(nothing_to_do(*verb));
+        }
+        let (text, back) = match verb {
+            Verb::Retry => (format!("Retrying {what}"), None),
+            Verb::Exclude => (format!("Left out {what}"), Some(Verb::Include)),
+            Verb::Include => (format!("Included {what} again"), Some(Verb::Exclude)),
+            Verb::Reclaim => (format!("Took {what} out of the trash"), None),
+        };
+        let undo = back.filter(|_| !ids.is_empty());
+        let undo = undo.map(|back| Command::change(back, Selection::Items(ids.clone()), what));
+        self.model.toast_with_undo(text, undo.into_iter().collect());
+    }
+}
+
+/// The size of text so many steps further: 0 is the normal one.
+fn next_text_scale(now: f32, steps: i8) -> f32 {
+    if steps == 0 {
+        return 1.0;
+    }
+    let larger = TEXT_SCALES.into_iter().find(|scale| *scale > now + 0.01);
+    let smaller = TEXT_SCALES.into_iter().rev().find(|scale| *scale < now - 0.01);
+    if steps > 0 { larger.unwrap_or(now) } else { smaller.unwrap_or(now) }
+}
+
 /// The sentence of a refusal.
 fn why(outcome: Result<Reply, ApiError>) -> String {
-    outcome.err().map_or_else(|| "The answer makes no sense".to_owned(), |error| error.message)
+    outcome.err().map_or_else(|| "Internal error: unexpected reply".to_owned(), |error| error.message)
 }
 
 fn tested(outcome: Result<Reply, ApiError>) -> Result<crate::api::TestReport, ApiError> {
@@ -284,26 +384,12 @@ fn tested(outcome: Result<Reply, ApiError>) -> Result<crate::api::TestReport, Ap
 
 fn checked_copies(name: &str, checked: u64, failed: u64) -> String {
     match (checked, failed) {
-        (0, _) => format!("No copy in {name} is due to be checked"),
-        (_, 0) => format!("{} in {name} checked, all as they should be", words::files(checked)),
+        (0, _) => format!("No copy in {name} is due to be verified"),
+        (_, 0) => format!("{} in {name} verified, no problems", words::files(checked)),
         (_, bad) => format!(
-            "{} of {} in {name} not as they should be, copying again",
+            "{} of {} in {name} damaged or missing, backing up again",
             words::number(bad),
             words::files(checked)
         ),
-    }
-}
-
-fn changed(verb: Verb, items: u64) -> String {
-    let files = words::files(items);
-    match (verb, items) {
-        (Verb::Retry, 0) => "There was nothing to try again".to_owned(),
-        (Verb::Exclude, 0) => "There was nothing to leave out".to_owned(),
-        (Verb::Include, 0) => "There was nothing to take back in".to_owned(),
-        (Verb::Reclaim, 0) => "There was nothing in the trash".to_owned(),
-        (Verb::Reclaim, _) => format!("Took {files} out of the trash"),
-        (Verb::Retry, _) => format!("Trying {files} again"),
-        (Verb::Exclude, _) => format!("Left {files} out"),
-        (Verb::Include, _) => format!("Took {files} back in"),
     }
 }

@@ -2,59 +2,109 @@
 //!
 //! Nothing is saved here; a draft that was not tested as it stands cannot be.
 
-use eframe::egui::{Label, Ui};
+use eframe::egui::{Label, Rect, Role, Ui, vec2};
 
 use super::app::Env;
 use super::commands::{Command, PickFor, Purpose};
 use super::icons::Icon;
 use super::server_form::{KINDS, ServerForm};
 use super::theme::{space, tokens};
-use super::widgets::{self, Kind};
+use super::widgets::{self, Group, Kind};
 use super::words;
-use crate::api::{ApiError, PathText, Request, TestReport};
+use crate::api::{ApiError, PathText, Request, SecretText, TestReport};
 use crate::domain::target::DestinationKind;
 
-/// How far the draft is.
+/// What is said of a path that does not begin at the root.
+pub(super) const WHOLE_PATH: &str = "Enter the full path, starting with /";
+/// How much below a test's answer comes into view with it, in points: the consent and its button.
+const NEWS_BELOW: f32 = 220.0;
+
+/// How far the draft of a kind is.
 #[derive(Debug, Clone, PartialEq, Default)]
 enum State {
     /// Being written.
     #[default]
     Written,
-    /// The test is under way.
-    Testing,
+    /// The test under way that has this number.
+    Testing(u64),
     /// The test has an answer for exactly this text.
     Tested(TestReport),
     /// The test was refused, with a sentence.
     Refused(String),
 }
 
-/// A destination that is being added.
+/// What was entered for one kind, and how far it is.
+#[derive(Debug, Default)]
+struct KindDraft {
+    form: ServerForm,
+    state: State,
+}
+
+/// A destination that is being added: each kind has a draft of its own.
 #[derive(Debug)]
 pub(super) struct Draft {
     kind: DestinationKind,
-    form: ServerForm,
+    kinds: [KindDraft; KINDS.len()],
     text: String,
     /// The exact bytes, where the text is not.
     exact: Option<PathText>,
-    state: State,
+    /// The number of the last test.
+    tests: u64,
+    /// A test has just been answered: its answer must be seen.
+    has_news: bool,
 }
 
 impl Default for Draft {
     fn default() -> Self {
         Self {
             kind: DestinationKind::Folder,
-            form: ServerForm::default(),
+            kinds: Default::default(),
             text: String::new(),
             exact: None,
-            state: State::default(),
+            tests: 0,
+            has_news: false,
         }
     }
 }
 
 impl Draft {
+    fn at(kind: DestinationKind) -> usize {
+        KINDS.iter().position(|(known, _)| *known == kind).unwrap_or(0)
+    }
+
+    fn of_kind(&mut self, kind: DestinationKind) -> &mut KindDraft {
+        &mut self.kinds[Self::at(kind)]
+    }
+
+    fn current(&self) -> &KindDraft {
+        &self.kinds[Self::at(self.kind)]
+    }
+
+    fn set_state(&mut self, state: State) {
+        self.of_kind(self.kind).state = state;
+    }
+
+    /// Another kind is chosen. The secret that was typed for the one before is wiped.
+    fn choose(&mut self, kind: DestinationKind) {
+        if self.kind != kind {
+            self.forget_secrets();
+            self.kind = kind;
+        }
+    }
+
+    /// Wipes every secret: the form is left. What was tested with one must be tested again.
+    pub fn forget_secrets(&mut self) {
+        for (draft, (kind, _)) in self.kinds.iter_mut().zip(KINDS) {
+            draft.form.forget_secret();
+            if kind != DestinationKind::Folder {
+                draft.state = State::Written;
+            }
+        }
+    }
+
     /// A folder was picked or dropped: it is tested at once.
     pub fn set(&mut self, path: PathText, out: &mut Vec<Command>) {
-        self.kind = DestinationKind::Folder;
+        self.choose(DestinationKind::Folder);
         self.text.clone_from(&path.path);
         self.exact = Some(path);
         self.test(out);
@@ -62,44 +112,53 @@ impl Draft {
 
     /// Empties the draft.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { tests: self.tests, ..Self::default() };
     }
 
     /// What is to be added.
     pub fn target(&self) -> PathText {
         match &self.exact {
             _ if self.kind != DestinationKind::Folder => {
-                PathText { path: self.form.address(self.kind), path_b64: None }
+                PathText { path: self.current().form.address(self.kind), path_b64: None }
             }
             Some(exact) if exact.path == self.text => exact.clone(),
             _ => PathText { path: self.text.trim().to_owned(), path_b64: None },
         }
     }
 
+    /// The secret for what is to be added, and whether a connection without encryption was agreed to.
+    fn access(&mut self) -> (Option<SecretText>, bool) {
+        let kind = self.kind;
+        let form = &mut self.of_kind(kind).form;
+        (form.secret(kind), form.allows_http)
+    }
+
     /// The request that saves it, with the person's consent for every folder that is there.
-    pub fn add_request(&self) -> Request {
-        Request::AddDestination {
-            target: self.target(),
-            name: None,
-            allow_http: self.form.allows_http,
-            consent_all: true,
-            secret: self.form.secret(self.kind),
-        }
+    pub fn add_request(&mut self) -> Request {
+        let (secret, allow_http) = self.access();
+        Request::AddDestination { target: self.target(), name: None, allow_http, consent_all: true, secret }
     }
 
     /// It was tested as it stands and can be used.
     pub fn is_usable(&self) -> bool {
-        matches!(&self.state, State::Tested(report) if report.is_usable)
+        matches!(&self.current().state, State::Tested(report) if report.is_usable)
     }
 
-    /// Takes the test's answer in.
-    pub fn on_tested(&mut self, outcome: Result<TestReport, ApiError>) {
-        if self.state == State::Testing {
-            self.state = match outcome {
-                Ok(report) => State::Tested(report),
-                Err(error) => State::Refused(error.message),
-            };
-        }
+    /// Takes the answer to the test with this number in. One that is no longer awaited is passed over.
+    pub fn on_tested(&mut self, number: u64, outcome: Result<TestReport, ApiError>) {
+        let Some(draft) = self.kinds.iter_mut().find(|draft| draft.state == State::Testing(number)) else {
+            return;
+        };
+        draft.state = match outcome {
+            Ok(report) => State::Tested(report),
+            Err(error) => State::Refused(error.message),
+        };
+        self.has_news = true;
+    }
+
+    /// No folder dialog can be shown: says so under the field.
+    pub fn refuse(&mut self, why: String) {
+        self.set_state(State::Refused(why));
     }
 
     fn test(&mut self, out: &mut Vec<Command>) {
@@ -108,34 +167,35 @@ impl Draft {
             return;
         }
         if self.kind == DestinationKind::Folder && !target.path.starts_with('/') {
-            self.state = State::Refused("Type the whole path, from the first / on".to_owned());
+            self.set_state(State::Refused(WHOLE_PATH.to_owned()));
             return;
         }
-        self.state = State::Testing;
-        let (allow_http, secret) = (self.form.allows_http, self.form.secret(self.kind));
+        self.tests += 1;
+        self.set_state(State::Testing(self.tests));
+        let (secret, allow_http) = self.access();
         let request = Request::TestTarget { target, allow_http, secret };
-        out.push(Command::Send(Box::new(request), Purpose::TestDraft));
+        out.push(Command::Send(Box::new(request), Purpose::TestDraft(self.tests)));
     }
 
     /// Whether a test can tell anything new: a server that did not answer may do so now.
     fn may_check(&self) -> bool {
-        match &self.state {
+        match &self.current().state {
             State::Written | State::Refused(_) => true,
-            State::Testing => false,
+            State::Testing(_) => false,
             State::Tested(test) => !test.is_usable,
         }
     }
 
     /// The kinds, what the chosen one needs, and what the test found.
     pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
-        ui.horizontal_wrapped(|ui| {
-            for (kind, name) in KINDS {
-                if widgets::chip(ui, self.kind == kind, name, name).clicked() && self.kind != kind {
-                    self.kind = kind;
-                    self.state = State::Written;
-                }
-            }
-        });
+        let chosen = Self::at(self.kind);
+        let names = KINDS.map(|(_, name)| (name.to_owned(), name.to_owned()));
+        let group = Group { name: "Kind of destination", role: Role::RadioButton };
+        if let Some((kind, _)) =
+            widgets::choices(ui, group, Some(chosen), &names).and_then(|at| KINDS.get(at))
+        {
+            self.choose(*kind);
+        }
         ui.add_space(space::S);
         if self.kind == DestinationKind::Folder {
             self.folder(ui, env);
@@ -147,12 +207,13 @@ impl Draft {
     }
 
     fn server(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
-        let (changed, entered) = self.form.ui(ui, self.kind);
+        let kind = self.kind;
+        let (changed, entered) = self.of_kind(kind).form.ui(ui, kind);
         if changed {
-            self.state = State::Written;
+            self.set_state(State::Written);
         }
         ui.add_space(space::XS);
-        let may_check = self.may_check() && self.form.is_filled(self.kind);
+        let may_check = self.may_check() && self.current().form.is_filled(self.kind);
         let check = ui.add_enabled_ui(may_check, |ui| widgets::button(ui, Kind::Normal, "Check")).inner;
         if may_check && (check.clicked() || entered) {
             self.test(env.out);
@@ -168,7 +229,7 @@ impl Draft {
             let hint = "for example /media/ann/Backup";
             let entered = widgets::field(ui, &mut self.text, "Backup folder", hint, width);
             if self.text != before {
-                self.state = State::Written;
+                self.set_state(State::Written);
             }
             if widgets::icon_text_button(ui, Kind::Normal, Icon::Folder, "Choose").clicked() {
                 env.out.push(Command::PickFolder(PickFor::Destination));
@@ -181,14 +242,21 @@ impl Draft {
         });
     }
 
-    fn outcome(&self, ui: &mut Ui) {
+    /// What the test found. An answer that has just come is brought into view, with what follows it.
+    fn outcome(&mut self, ui: &mut Ui) {
+        let top = ui.next_widget_position();
+        self.answer(ui);
+        if std::mem::take(&mut self.has_news) {
+            let below = ui.next_widget_position() + vec2(ui.available_width(), NEWS_BELOW);
+            ui.scroll_to_rect(Rect::from_min_max(top, below), None);
+        }
+    }
+
+    fn answer(&self, ui: &mut Ui) {
         let t = tokens(ui);
-        match &self.state {
+        match &self.current().state {
             State::Written => {}
-            State::Testing => {
-                let text = widgets::weak(ui, "Checking");
-                ui.label(text);
-            }
+            State::Testing(_) => drop(widgets::status(ui, widgets::weak(ui, "Checking"))),
             State::Refused(why) => report(ui, Icon::Attention, why, t.accent, &[]),
             State::Tested(test) if test.is_usable => {
                 let mut details = test.details.clone();
@@ -218,7 +286,7 @@ pub(super) fn report(
         widgets::mark(ui, icon, 18.0, color);
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = space::XS;
-            ui.add(Label::new(eframe::egui::RichText::new(summary).color(color)).wrap());
+            widgets::status(ui, eframe::egui::RichText::new(summary).color(color));
             for line in details {
                 let line = widgets::note(ui, line);
                 ui.add(Label::new(line).wrap());

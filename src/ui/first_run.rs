@@ -43,10 +43,8 @@ pub(super) fn ui(ui: &mut Ui, env: &mut Env<'_>, folders: &mut Settings, draft: 
                 || draft.target().path,
                 |d| d.url.strip_prefix("file://").unwrap_or(&d.url).to_owned(),
             );
-            if has_sources && has_place {
-                destinations::consent(ui, &snapshot, &to);
-                ui.add_space(space::S);
-            }
+            destinations::consent(ui, &snapshot, &to);
+            ui.add_space(space::S);
             if widgets::button(ui, Kind::Primary, "Agree and switch on backup").clicked() {
                 if snapshot.destinations.is_empty() {
                     env.out.push(destinations::add_destination(draft, true));
@@ -78,8 +76,8 @@ fn head(ui: &mut Ui) {
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(56.0), Sense::hover());
     icons::paint_mark(ui.painter(), rect.translate(vec2(-5.0, 0.0)), t.accent, t.text);
     ui.add_space(space::M);
-    ui.label(widgets::title("Keep your photos safe"));
-    let lead = "Safelight copies your photos to a place you own, reads every copy back, and tells you when all are safe";
+    widgets::page_title(ui, "Keep your photos safe");
+    let lead = "Safelight backs up your photos to a destination you own, verifies every copy, and tells you when all are safe";
     let lead = widgets::weak(ui, lead);
     ui.add(Label::new(lead).wrap());
     ui.add_space(space::XL);
@@ -93,7 +91,7 @@ fn step(ui: &mut Ui, n: u8, text: &str, done: bool, open: bool, add: impl FnOnce
             number(ui, rect, n, done, open);
             ui.add_space(space::XS);
             let color = if open { t.text } else { t.faint };
-            ui.label(widgets::heading(text).color(color));
+            widgets::heading_of(ui, widgets::heading(text).color(color), 2);
         });
         if open {
             ui.add_space(space::S);

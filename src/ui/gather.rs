@@ -4,17 +4,27 @@
 use std::collections::VecDeque;
 
 use super::app::App;
-use super::commands::{Purpose, Verb};
+use super::commands::{Change, Purpose, Verb};
 use super::library::SELECTION_MAX;
-use crate::api::{ApiError, IDS_MAX, Reply, Request, Selection};
+use super::queue::can_retry;
+use super::words;
+use crate::api::{
+    ApiError, CopyDetails, IDS_MAX, PAGE_ROWS_MAX, QueueList, QueueQuery, Reply, Request, Selection,
+};
 use crate::domain::accounting::Bin;
 
+/// What is said while a change is being prepared.
+const STILL_BUSY: &str = "The last change is still being made";
 /// Lookups under way at once.
 const UNDER_WAY_MAX: usize = 16;
 
 /// A change that is being prepared.
 pub(super) struct Gather {
     verb: Verb,
+    /// What is said of the files.
+    what: String,
+    /// The class whose files are gathered, and not an asset's.
+    class: Option<String>,
     left: VecDeque<i64>,
     under_way: usize,
     ids: Vec<String>,
@@ -23,12 +33,64 @@ pub(super) struct Gather {
 impl App {
     pub(super) fn gather(&mut self, verb: Verb, mut assets: Vec<i64>) {
         if self.gather.is_some() {
-            self.model.toast("The last change is still being made");
+            self.model.toast(STILL_BUSY);
             return;
         }
         assets.truncate(SELECTION_MAX);
-        self.gather = Some(Gather { verb, left: assets.into(), under_way: 0, ids: Vec::new() });
+        let n = u64::try_from(assets.len()).unwrap_or(u64::MAX);
+        let what = words::counted(n, "photo", "photos");
+        let left = assets.into();
+        self.gather = Some(Gather { verb, what, class: None, left, under_way: 0, ids: Vec::new() });
         self.go_on_gathering();
+    }
+
+    /// Looks up the files that need attention for one reason, so that what is done to them can be undone.
+    pub(super) fn gather_class(&mut self, verb: Verb, class: String, what: String) {
+        if self.gather.is_some() {
+            self.model.toast(STILL_BUSY);
+            return;
+        }
+        let left = VecDeque::new();
+        self.gather = Some(Gather { verb, what, class: Some(class), left, under_way: 0, ids: Vec::new() });
+        self.ask_class(None);
+    }
+
+    fn ask_class(&mut self, after: Option<String>) {
+        let Some(gather) = &mut self.gather else { return };
+        let Some(class) = gather.class.clone() else { return };
+        gather.under_way += 1;
+        let query = QueueQuery {
+            list: QueueList::NeedsAttention,
+            destination: None,
+            failure_kind: Some(class),
+            after,
+            limit: PAGE_ROWS_MAX,
+        };
+        self.send(Request::Queue(query), Purpose::GatherClass);
+    }
+
+    pub(super) fn on_class_gathered(&mut self, outcome: Result<Reply, ApiError>) {
+        let Some(gather) = &mut self.gather else { return };
+        gather.under_way = gather.under_way.saturating_sub(1);
+        let page = match outcome {
+            Ok(Reply::Queue(page)) => page,
+            Ok(_) => return,
+            Err(error) => {
+                self.gather = None;
+                return self.model.toast(error.message);
+            }
+        };
+        gather.ids.extend(page.rows.into_iter().map(|row| row.id));
+        if gather.ids.len() > IDS_MAX {
+            // Too many to name: all of the class at once, which then cannot be undone at once.
+            let Some(Gather { verb, what, class, .. }) = self.gather.take() else { return };
+            let selection = Selection::Kind(class.unwrap_or_default());
+            let change = Change { verb, what, ids: Vec::new() };
+            return self.send(verb.request(selection), Purpose::Changed(change));
+        }
+        if page.next.is_some() {
+            self.ask_class(page.next);
+        }
     }
 
     /// Asks for the next assets, and sends the change when all are known.
@@ -47,12 +109,15 @@ impl App {
         if !is_done {
             return;
         }
-        let Some(Gather { verb, ids, .. }) = self.gather.take() else { return };
+        let Some(Gather { verb, what, mut ids, .. }) = self.gather.take() else { return };
+        ids.sort();
+        ids.dedup();
         if ids.is_empty() {
-            self.model.toast("None of these files is meant for a backup place in a way that this changes");
+            self.model.toast(nothing_to_do(verb));
         }
         for part in ids.chunks(IDS_MAX) {
-            self.send(verb.request(Selection::Items(part.to_vec())), Purpose::Changed(verb));
+            let change = Change { verb, what: what.clone(), ids: part.to_vec() };
+            self.send(verb.request(Selection::Items(part.to_vec())), Purpose::Changed(change));
         }
     }
 
@@ -61,17 +126,30 @@ impl App {
         gather.under_way = gather.under_way.saturating_sub(1);
         let Ok(Reply::AssetDetails(Some(details))) = outcome else { return };
         let copies = details.resources.into_iter().flat_map(|resource| resource.copies);
-        let fitting = copies.filter(|copy| fits(gather.verb, Bin::parse(&copy.bin)));
+        let fitting = copies.filter(|copy| fits(gather.verb, copy));
         gather.ids.extend(fitting.map(|copy| copy.id));
     }
 }
 
-/// Whether a copy in this bin can be changed so.
-fn fits(verb: Verb, bin: Option<Bin>) -> bool {
+/// Whether a copy can be changed so, and that does something.
+fn fits(verb: Verb, copy: &CopyDetails) -> bool {
+    let bin = Bin::parse(&copy.bin);
     match verb {
-        Verb::Retry => matches!(bin, Some(Bin::NeedsAttention | Bin::Waiting | Bin::Unproven)),
-        Verb::Exclude => !matches!(bin, Some(Bin::Excluded)),
-        Verb::Include => matches!(bin, Some(Bin::Excluded)),
-        Verb::Reclaim => matches!(bin, Some(Bin::NeedsAttention)),
+        Verb::Retry => bin == Some(Bin::NeedsAttention) && copy.failure.as_ref().is_none_or(can_retry),
+        Verb::Exclude => {
+            matches!(bin, Some(Bin::NeedsAttention | Bin::Waiting | Bin::Uploading | Bin::Unproven))
+        }
+        Verb::Include => bin == Some(Bin::Excluded),
+        Verb::Reclaim => bin == Some(Bin::NeedsAttention),
+    }
+}
+
+/// What is said where no file was changed.
+pub(super) fn nothing_to_do(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Retry => "Retrying cannot help here. The details say what can",
+        Verb::Exclude => "There was nothing to leave out",
+        Verb::Include => "There was nothing to include again",
+        Verb::Reclaim => "There was nothing in the trash",
     }
 }

@@ -12,6 +12,7 @@ mod dispatch;
 mod draft;
 pub mod fake;
 mod first_run;
+mod focus;
 mod gather;
 mod icons;
 mod library;
@@ -22,6 +23,7 @@ mod preferences;
 mod queue;
 mod restore;
 mod rules;
+mod secret_input;
 mod sentence;
 mod server_form;
 mod settings;
@@ -86,7 +88,7 @@ pub fn run(factory: BackendFactory, options: Options) -> Result<(), String> {
         .with_title("Safelight")
         .with_app_id(APP_ID)
         .with_inner_size([1200.0, 800.0])
-        .with_min_inner_size([760.0, 520.0])
+        .with_min_inner_size([480.0, 400.0])
         .with_drag_and_drop(true);
     if let Some(icon) = icon() {
         viewport = viewport.with_icon(Arc::new(icon));

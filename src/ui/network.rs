@@ -4,10 +4,12 @@ use eframe::egui::{Label, Ui};
 
 use super::app::Env;
 use super::commands::{Command, Purpose};
-use super::rules::{LABEL_WIDTH, labelled, row};
-use super::theme::{space, tokens};
+use super::focus;
+use super::rules::{below_field, indent, labelled, row};
+use super::secret_input::SecretInput;
+use super::theme::space;
 use super::widgets::{self, Kind};
-use crate::api::{ApiError, NetworkText, PathText, ProxyText, Request, SecretText};
+use crate::api::{ApiError, NetworkText, PathText, ProxyText, Request};
 
 /// The limit of a person who has chosen none yet, in bytes a second.
 const LIMIT_FIRST: u64 = 2_000_000;
@@ -29,30 +31,42 @@ enum Via {
     Address,
 }
 
+/// The fields of the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Limit,
+    Proxy,
+    Password,
+    Authority,
+}
+
 /// What the card remembers: what is typed, and why the last change was refused.
 #[derive(Default)]
 pub(super) struct Network {
     limit: String,
     proxy: String,
     ca_file: String,
-    secret: String,
+    secret: SecretInput,
     /// The person wants a proxy's address, and has not entered one yet.
     wants_address: bool,
     /// What the fields were filled from.
     shown: Option<NetworkText>,
-    refused: Option<String>,
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        drop(SecretText::new(std::mem::take(&mut self.secret)));
-    }
+    /// The field whose text was sent last.
+    sent: Option<Field>,
+    /// Why a field's text cannot be kept.
+    refused: Option<(Field, String)>,
 }
 
 impl Network {
+    /// Wipes the proxy's password: the screen is left.
+    pub fn forget_secrets(&mut self) {
+        self.secret.wipe();
+    }
+
     /// Takes the answer to a change in.
     pub fn on_set(&mut self, outcome: Result<(), ApiError>) {
-        self.refused = outcome.err().map(|error| error.message);
+        let field = self.sent.take().unwrap_or(Field::Authority);
+        self.refused = outcome.err().map(|error| (field, error.message));
         if self.refused.is_none() {
             self.wants_address = false;
         }
@@ -65,20 +79,34 @@ impl Network {
             self.fill(&now);
         }
         widgets::card(ui, |ui| {
-            ui.label(widgets::heading("Network"));
-            let text = widgets::weak(ui, "How servers are reached. Folders and disks are not concerned");
+            widgets::section_title(ui, "Network");
+            let text = widgets::weak(ui, "How servers are reached. This doesn't affect folders and disks");
             ui.add(Label::new(text).wrap());
             ui.add_space(space::XS);
             self.limit(ui, env, &now);
             self.proxy(ui, env, &now);
             self.authority(ui, env, &now);
-            let note = env.model.snapshot.network_note.clone();
-            if let Some(why) = self.refused.clone().or(note) {
+            if let Some(why) = &env.model.snapshot.network_note {
                 ui.add_space(space::XS);
-                let color = tokens(ui).accent;
-                ui.add(Label::new(eframe::egui::RichText::new(why).color(color)).wrap());
+                widgets::field_error(ui, Some(why));
             }
         });
+    }
+
+    /// What is wrong with a field stands below it until its text is changed.
+    fn error(&mut self, ui: &mut Ui, field: Field, is_edited: bool) {
+        if is_edited {
+            self.refused = self.refused.take().filter(|(of, _)| *of != field);
+        }
+        let why = self.refused.as_ref().filter(|(of, _)| *of == field).map(|(_, why)| why.as_str());
+        if why.is_some() {
+            below_field(ui, |ui| widgets::field_error(ui, why));
+        }
+    }
+
+    fn set(&mut self, env: &mut Env<'_>, field: Field, network: NetworkText) {
+        self.sent = Some(field);
+        set(env, network);
     }
 
     fn fill(&mut self, now: &NetworkText) {
@@ -97,8 +125,9 @@ impl Network {
             set(env, NetworkText { upload_limit: limited.then_some(LIMIT_FIRST), ..now.clone() });
         }
         let Some(limit) = now.upload_limit else { return };
+        let before = self.limit.clone();
         ui.horizontal(|ui| {
-            ui.add_space(LABEL_WIDTH + ui.spacing().item_spacing.x);
+            indent(ui);
             let name = "Upload limit in MB a second";
             let entered = widgets::field(ui, &mut self.limit, name, "", LIMIT_WIDTH);
             self.limit.truncate(self.limit.floor_char_boundary(16));
@@ -106,11 +135,19 @@ impl Network {
             let is_changed = self.limit.trim() != megabytes(limit);
             if saved(ui, is_changed, "Save limit", entered) {
                 match bytes(&self.limit) {
-                    Some(limit) => set(env, NetworkText { upload_limit: Some(limit), ..now.clone() }),
-                    None => self.refused = Some("Write the limit as a number, for example 2.5".to_owned()),
+                    Some(limit) => {
+                        let network = NetworkText { upload_limit: Some(limit), ..now.clone() };
+                        self.set(env, Field::Limit, network);
+                    }
+                    None => {
+                        let why = "Enter the limit as a number, such as 2.5".to_owned();
+                        self.refused = Some((Field::Limit, why));
+                    }
                 }
             }
         });
+        let is_edited = self.limit != before;
+        self.error(ui, Field::Limit, is_edited);
     }
 
     fn proxy(&mut self, ui: &mut Ui, env: &mut Env<'_>, now: &NetworkText) {
@@ -120,18 +157,22 @@ impl Network {
             ProxyText::None => Via::None,
             ProxyText::System | ProxyText::Address(_) => Via::System,
         };
-        let choices = [(Via::System, "As the system"), (Via::None, "None"), (Via::Address, "This one")];
+        let choices = [(Via::System, "System"), (Via::None, "None"), (Via::Address, "Custom")];
         match row(ui, "Proxy", via, &choices) {
             Some(Via::System) => self.set_proxy(env, now, ProxyText::System),
             Some(Via::None) => self.set_proxy(env, now, ProxyText::None),
-            Some(Via::Address) => self.wants_address = true,
+            Some(Via::Address) => {
+                self.wants_address = true;
+                focus::next_field(ui);
+            }
             None => {}
         }
         if via != Via::Address && !self.wants_address {
             return;
         }
+        let before = self.proxy.clone();
         ui.horizontal(|ui| {
-            ui.add_space(LABEL_WIDTH + ui.spacing().item_spacing.x);
+            indent(ui);
             let width = FIELD_WIDTH.min(ui.available_width() - BUTTONS_WIDTH).max(120.0);
             let hint = "for example http://proxy.example:3128";
             let entered = widgets::field(ui, &mut self.proxy, "Address of the proxy", hint, width);
@@ -143,11 +184,15 @@ impl Network {
             let is_changed = self.proxy.trim() != kept && !self.proxy.trim().is_empty();
             if saved(ui, is_changed, "Save proxy", entered) {
                 let address = ProxyText::Address(self.proxy.trim().to_owned());
-                set(env, NetworkText { proxy: address, ..now.clone() });
+                self.set(env, Field::Proxy, NetworkText { proxy: address, ..now.clone() });
             }
         });
-        if matches!(&now.proxy, ProxyText::Address(address) if address.contains('@')) {
-            self.password(ui, env);
+        let is_edited = self.proxy != before;
+        self.error(ui, Field::Proxy, is_edited);
+        if let ProxyText::Address(address) = &now.proxy
+            && address.contains('@')
+        {
+            self.password(ui, env, address);
         }
     }
 
@@ -158,21 +203,27 @@ impl Network {
         }
     }
 
-    fn password(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
-        ui.horizontal(|ui| {
+    fn password(&mut self, ui: &mut Ui, env: &mut Env<'_>, proxy: &str) {
+        self.secret.set_origin(proxy);
+        let mut is_edited = false;
+        ui.horizontal_wrapped(|ui| {
             labelled(ui, "Proxy password");
             let width = FIELD_WIDTH.min(ui.available_width() - BUTTONS_WIDTH).max(120.0);
-            let entered = widgets::secret_field(ui, &mut self.secret, "Password of the proxy", width);
-            if saved(ui, !self.secret.is_empty(), "Keep password", entered) {
-                let secret = SecretText::new(std::mem::take(&mut self.secret));
+            let (changed, entered) = self.secret.ui(ui, "Password of the proxy", width, proxy);
+            is_edited = changed;
+            let is_due = saved(ui, !self.secret.is_empty(), "Save password", entered);
+            if let Some(secret) = self.secret.take_if(is_due) {
                 let request = Request::SetProxySecret { secret };
+                self.sent = Some(Field::Password);
                 env.out.push(Command::Send(Box::new(request), Purpose::SetNetwork));
             }
         });
+        self.error(ui, Field::Password, is_edited);
     }
 
     fn authority(&mut self, ui: &mut Ui, env: &mut Env<'_>, now: &NetworkText) {
-        ui.horizontal(|ui| {
+        let before = self.ca_file.clone();
+        ui.horizontal_wrapped(|ui| {
             labelled(ui, "Certificate authority");
             let width = FIELD_WIDTH.min(ui.available_width() - BUTTONS_WIDTH).max(120.0);
             let hint = "for example /home/ann/my-ca.pem";
@@ -184,7 +235,7 @@ impl Network {
             let is_changed = typed != kept && !typed.is_empty();
             if saved(ui, is_changed, "Save file", entered) {
                 let ca_file = Some(PathText { path: typed.to_owned(), path_b64: None });
-                set(env, NetworkText { ca_file, ..now.clone() });
+                self.set(env, Field::Authority, NetworkText { ca_file, ..now.clone() });
             }
             if now.ca_file.is_some() {
                 let name = "Remove the certificate authority";
@@ -193,9 +244,10 @@ impl Network {
                 }
             }
         });
-        ui.horizontal(|ui| {
-            ui.add_space(LABEL_WIDTH + ui.spacing().item_spacing.x);
-            let text = "Only for a server of your own whose certificate no public authority has signed";
+        let is_edited = self.ca_file != before;
+        self.error(ui, Field::Authority, is_edited);
+        below_field(ui, |ui| {
+            let text = "Only for your own server, if no public authority has signed its certificate";
             let text = widgets::note(ui, text);
             ui.add(Label::new(text).wrap());
         });

@@ -9,6 +9,9 @@ pub const CELL_MIN: f32 = 88.0;
 /// The largest cell of the grid, in points.
 pub const CELL_MAX: f32 = 256.0;
 
+/// The sizes that text and controls can have, 1 being the normal one.
+pub(super) const TEXT_SCALES: [f32; 8] = [0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0];
+
 /// Which theme the window shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -31,13 +34,20 @@ pub struct Preferences {
     pub appearance: Appearance,
     /// The side of the grid's cells in points, between [`CELL_MIN`] and [`CELL_MAX`].
     pub cell_side: f32,
+    /// The size of all text and controls, one of [`TEXT_SCALES`].
+    pub text_scale: f32,
     /// The person has read that backup goes on when the window is closed.
     pub has_read_closing_notice: bool,
 }
 
 impl Default for Preferences {
     fn default() -> Self {
-        Self { appearance: Appearance::System, cell_side: 152.0, has_read_closing_notice: false }
+        Self {
+            appearance: Appearance::System,
+            cell_side: 152.0,
+            text_scale: 1.0,
+            has_read_closing_notice: false,
+        }
     }
 }
 
@@ -48,6 +58,10 @@ impl Preferences {
             self.cell_side = Self::default().cell_side;
         }
         self.cell_side = self.cell_side.clamp(CELL_MIN, CELL_MAX);
+        if !self.text_scale.is_finite() {
+            self.text_scale = 1.0;
+        }
+        self.text_scale = self.text_scale.clamp(TEXT_SCALES[0], TEXT_SCALES[TEXT_SCALES.len() - 1]);
         self
     }
 }
@@ -62,7 +76,8 @@ mod tests {
         assert_eq!(read("{}"), Preferences::default());
         let kept = read(r#"{"appearance":"dark","cell_side":9000.0,"later":1}"#);
         assert_eq!((kept.appearance, kept.cell_side), (Appearance::Dark, CELL_MAX));
-        let wild = Preferences { cell_side: f32::NAN, ..Preferences::default() }.clamped();
+        let wild = Preferences { cell_side: f32::NAN, text_scale: f32::INFINITY, ..Preferences::default() }
+            .clamped();
         assert_eq!(wild, Preferences::default());
     }
 }

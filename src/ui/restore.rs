@@ -2,9 +2,12 @@
 
 use eframe::egui::{Label, ScrollArea, Ui};
 
-use super::commands::{Command, Purpose};
+use super::commands::{Command, PickFor, Purpose};
+use super::draft::WHOLE_PATH;
+use super::icons::Icon;
 use super::theme::{space, tokens};
-use super::{widgets, words};
+use super::widgets::{self, Kind};
+use super::words;
 use crate::api::{ApiError, PathText, Reply, Request, RestoreLayout};
 
 /// The height that sentences about files may take, in points.
@@ -34,6 +37,71 @@ impl Order {
     }
 }
 
+/// What is asked before files come back: where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Form {
+    /// The destination.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Why the folder cannot be taken, or no folder dialog can be shown.
+    pub error: Option<String>,
+    text: String,
+    /// The exact bytes, where the text is not.
+    exact: Option<PathText>,
+}
+
+impl Form {
+    /// A form for one destination.
+    pub fn new(id: i64, name: &str) -> Self {
+        Self { id, name: name.to_owned(), error: None, text: String::new(), exact: None }
+    }
+
+    /// A folder was picked.
+    pub fn set(&mut self, path: PathText) {
+        self.error = None;
+        self.text.clone_from(&path.path);
+        self.exact = Some(path);
+    }
+
+    /// Paints the field and its button. True when Enter was pressed in the field.
+    pub fn ui(&mut self, ui: &mut Ui, out: &mut Vec<Command>) -> bool {
+        let about = "Every file is compared with its copy. Existing files are never overwritten";
+        ui.add(Label::new(widgets::weak(ui, about)).wrap());
+        ui.add_space(space::S);
+        widgets::caption(ui, "Folder for the restored files");
+        let before = self.text.clone();
+        let entered = ui.horizontal(|ui| {
+            let width = widgets::button_width(ui, true, "Choose") + ui.spacing().item_spacing.x;
+            let width = (ui.available_width() - width).max(120.0);
+            let hint = "for example /home/ann/Restored";
+            let entered = widgets::field(ui, &mut self.text, "Folder for the restored files", hint, width);
+            if widgets::icon_text_button(ui, Kind::Normal, Icon::Folder, "Choose").clicked() {
+                out.push(Command::PickFolder(PickFor::Restore(self.id)));
+            }
+            entered
+        });
+        if self.text != before {
+            self.error = None;
+        }
+        widgets::field_error(ui, self.error.as_deref());
+        entered.inner
+    }
+
+    /// What is to come back, if the folder is named as it must be; else says under the field why not.
+    pub fn order(&mut self) -> Option<Order> {
+        let into = match &self.exact {
+            Some(exact) if exact.path == self.text => exact.clone(),
+            _ => PathText { path: self.text.trim().to_owned(), path_b64: None },
+        };
+        if !into.path.starts_with('/') {
+            self.error = Some(WHOLE_PATH.to_owned());
+            return None;
+        }
+        Some(Order { id: self.id, name: self.name.clone(), into })
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
@@ -55,7 +123,7 @@ impl Outcome {
                 let stopped = stopped.map(|error| error.message);
                 Self { restored, present, failed, sentences, stopped, ..none }
             }
-            Ok(_) => Self { stopped: Some("The answer makes no sense".to_owned()), ..none },
+            Ok(_) => Self { stopped: Some("Internal error: unexpected reply".to_owned()), ..none },
             Err(error) => Self { stopped: Some(error.message), ..none },
         }
     }
@@ -77,22 +145,19 @@ impl Outcome {
     /// Paints what came of it.
     pub fn ui(&self, ui: &mut Ui) {
         ui.spacing_mut().item_spacing.y = space::XS;
-        let back = format!(
-            "{} restored into {}, each one compared",
-            words::files(self.restored),
-            self.order.into.path
-        );
-        ui.add(Label::new(widgets::weak(ui, back)).wrap());
+        let back =
+            format!("{} restored into {} and verified", words::files(self.restored), self.order.into.path);
+        widgets::status(ui, widgets::weak(ui, back));
         if self.present > 0 {
             let verb = if self.present == 1 { "was" } else { "were" };
-            let there = format!("{} {verb} there already", words::files(self.present));
+            let there = format!("{} {verb} already there", words::files(self.present));
             ui.label(widgets::weak(ui, there));
         }
         if let Some(why) = &self.stopped {
             ui.add_space(space::S);
             let why = eframe::egui::RichText::new(words::sentence(why)).color(tokens(ui).accent);
             ui.add(Label::new(why).wrap());
-            let on = "The next try goes on where this one ended";
+            let on = "Restoring again resumes where this ended";
             ui.add(Label::new(widgets::weak(ui, on)).wrap());
         }
         if self.failed == 0 {

@@ -14,7 +14,10 @@ const HOURS_FIRST: HoursRule = HoursRule { from: 22 * 60, to: 7 * 60 };
 /// How wide the field of a time is, in points.
 const TIME_WIDTH: f32 = 76.0;
 /// How wide the column of conditions is, in points.
-pub(super) const LABEL_WIDTH: f32 = 180.0;
+const LABEL_WIDTH: f32 = 180.0;
+
+/// A row that is narrower than this has its name above, in points.
+const ROW_MIN: f32 = 460.0;
 
 /// What the card remembers: the times as they are typed.
 #[derive(Default)]
@@ -23,6 +26,8 @@ pub(super) struct When {
     to: String,
     /// The hours that the fields were filled from.
     shown: Option<HoursRule>,
+    /// Why the hours that were typed cannot be kept.
+    error: Option<&'static str>,
 }
 
 impl When {
@@ -30,7 +35,7 @@ impl When {
     pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
         let (rules, now) = (env.model.snapshot.rules, env.model.snapshot.conditions);
         widgets::card(ui, |ui| {
-            ui.label(widgets::heading("When to back up"));
+            widgets::section_title(ui, "When to back up");
             if let Some(text) = describe(&now) {
                 let text = widgets::weak(ui, text);
                 ui.add(Label::new(text).wrap());
@@ -62,8 +67,7 @@ impl When {
                 self.hours(ui, env, rules, hours);
             }
             ui.add_space(space::XS);
-            let text = "Folders and disks on this computer need no network, so only battery and hours \
-                        concern them";
+            let text = "For folders and disks on this computer, only battery and hours matter";
             let text = widgets::note(ui, text);
             ui.add(Label::new(text).wrap());
         });
@@ -71,10 +75,11 @@ impl When {
 
     fn hours(&mut self, ui: &mut Ui, env: &mut Env<'_>, rules: Rules, hours: HoursRule) {
         if self.shown != Some(hours) {
-            *self = Self { from: clock(hours.from), to: clock(hours.to), shown: Some(hours) };
+            *self = Self { from: clock(hours.from), to: clock(hours.to), shown: Some(hours), error: None };
         }
-        ui.horizontal(|ui| {
-            ui.add_space(LABEL_WIDTH + ui.spacing().item_spacing.x);
+        let before = (self.from.clone(), self.to.clone());
+        ui.horizontal_wrapped(|ui| {
+            indent(ui);
             ui.label(widgets::weak(ui, "From"));
             let mut entered = widgets::field(ui, &mut self.from, "Back up from", "", TIME_WIDTH);
             ui.label(widgets::weak(ui, "until"));
@@ -89,15 +94,31 @@ impl When {
                 (Some(from), Some(to)) if from != to => {
                     set(env, Rules { hours: Some(HoursRule { from, to }), ..rules });
                 }
-                (Some(_), Some(_)) => toast(env, "The two times must differ"),
-                _ => toast(env, "Write times as 22:00"),
+                (Some(_), Some(_)) => self.error = Some("The two times must differ"),
+                _ => self.error = Some("Use 24-hour times, such as 22:00"),
             }
         });
+        if (&self.from, &self.to) != (&before.0, &before.1) {
+            self.error = None;
+        }
+        below_field(ui, |ui| widgets::field_error(ui, self.error));
     }
 }
 
-fn toast(env: &mut Env<'_>, text: &str) {
-    env.out.push(Command::Toast(text.to_owned()));
+/// Room as wide as the column of names, where the window has it.
+pub(super) fn indent(ui: &mut Ui) {
+    if ui.available_width() > ROW_MIN {
+        ui.add_space(LABEL_WIDTH + ui.spacing().item_spacing.x);
+    }
+}
+
+/// Lays out below a field, in its column.
+pub(super) fn below_field(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        indent(ui);
+        ui.vertical(add);
+    });
 }
 
 fn set(env: &mut Env<'_>, rules: Rules) {
@@ -111,11 +132,13 @@ pub(super) fn row<T: PartialEq + Copy>(
     chosen: T,
     choices: &[(T, &str)],
 ) -> Option<T> {
-    let picked = ui.horizontal(|ui| {
+    let add = |ui: &mut Ui| {
         labelled(ui, text);
         widgets::segmented(ui, text, chosen, choices)
-    });
-    picked.inner.filter(|picked| *picked != chosen)
+    };
+    let is_wide = ui.available_width() > ROW_MIN;
+    let picked = if is_wide { ui.horizontal(add).inner } else { ui.vertical(add).inner };
+    picked.filter(|picked| *picked != chosen)
 }
 
 /// The name of a row, in a column of its own.

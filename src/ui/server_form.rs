@@ -4,6 +4,7 @@
 
 use eframe::egui::{Label, Ui};
 
+use super::secret_input::SecretInput;
 use super::theme::space;
 use super::widgets;
 use crate::api::SecretText;
@@ -42,7 +43,7 @@ pub(super) struct ServerForm {
     bucket: String,
     region: String,
     user: String,
-    secret: String,
+    secret: SecretInput,
     /// The person has agreed to a connection that is not encrypted.
     pub allows_http: bool,
     /// Photos go into albums that have the names of their folders.
@@ -52,12 +53,6 @@ pub(super) struct ServerForm {
 impl std::fmt::Debug for ServerForm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServerForm").field("server", &self.server).finish_non_exhaustive()
-    }
-}
-
-impl Drop for ServerForm {
-    fn drop(&mut self) {
-        drop(SecretText::new(std::mem::take(&mut self.secret)));
     }
 }
 
@@ -130,15 +125,20 @@ impl ServerForm {
         for (field, name, hint) in fields(kind) {
             let width = ui.available_width().min(420.0);
             widgets::caption(ui, name);
-            let text = self.text(*field);
-            let before = text.clone();
-            entered |= match field {
-                Field::Secret => widgets::secret_field(ui, text, name, width),
-                _ => widgets::field(ui, text, name, hint, width),
+            let Some(text) = self.text(*field) else {
+                let origin = self.origin();
+                let (is_changed, is_entered) = self.secret.ui(ui, name, width, &origin);
+                changed |= is_changed;
+                entered |= is_entered;
+                continue;
             };
+            let before = text.clone();
+            entered |= widgets::field(ui, text, name, hint, width);
             text.truncate(text.floor_char_boundary(FIELD_BYTES_MAX));
             changed |= *text != before;
         }
+        let origin = self.origin();
+        self.secret.set_origin(&origin);
         if kind == DestinationKind::Immich {
             changed |= self.albums_switch(ui);
         }
@@ -172,6 +172,20 @@ impl ServerForm {
             ui.add(Label::new(text).wrap());
         });
         self.has_albums != before
+    }
+
+    /// Scheme, host and port: the server that a secret is typed for. Empty while there is no address.
+    fn origin(&self) -> String {
+        let server = self.server.trim();
+        let (scheme, rest) = server.split_once("://").unwrap_or(("https", server));
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        if host.is_empty() { String::new() } else { format!("{scheme}://{host}").to_lowercase() }
+    }
+
+    /// Wipes the secret: the form is left.
+    pub fn forget_secret(&mut self) {
+        self.secret.wipe();
     }
 
     /// The server's address begins with `http://`, and does not lead to this computer, where nobody
@@ -233,25 +247,28 @@ impl ServerForm {
         format!("{}+{scheme}://{user}{rest}{slash}{}{albums}", kind.as_str(), encoded_path(folder))
     }
 
-    /// The password, key or token, if one was entered.
-    pub fn secret(&self, kind: DestinationKind) -> Option<SecretText> {
-        match (self.secret.is_empty(), kind) {
-            (true, _) => None,
-            (false, DestinationKind::S3) => {
-                Some(SecretText::new(format!("{}:{}", self.user.trim(), self.secret)))
-            }
-            (false, _) => Some(SecretText::new(self.secret.clone())),
-        }
+    /// The password, key or token, if one was entered. From now on it belongs to the server that the
+    /// form names.
+    pub fn secret(&mut self, kind: DestinationKind) -> Option<SecretText> {
+        let origin = self.origin();
+        self.secret.set_origin(&origin);
+        self.secret.bind(&origin);
+        let before = match kind {
+            DestinationKind::S3 => format!("{}:", self.user.trim()),
+            _ => String::new(),
+        };
+        self.secret.copy(&before)
     }
 
-    fn text(&mut self, field: Field) -> &mut String {
+    /// The text of a field; `None` for the secret.
+    fn text(&mut self, field: Field) -> Option<&mut String> {
         match field {
-            Field::Server => &mut self.server,
-            Field::Folder => &mut self.folder,
-            Field::Bucket => &mut self.bucket,
-            Field::Region => &mut self.region,
-            Field::User => &mut self.user,
-            Field::Secret => &mut self.secret,
+            Field::Server => Some(&mut self.server),
+            Field::Folder => Some(&mut self.folder),
+            Field::Bucket => Some(&mut self.bucket),
+            Field::Region => Some(&mut self.region),
+            Field::User => Some(&mut self.user),
+            Field::Secret => None,
         }
     }
 }
@@ -282,7 +299,7 @@ mod tests {
         form.folder.push_str(folder);
         form.user.push_str(user);
         form.bucket.push_str("my photos");
-        form.secret.push_str("planted");
+        form.secret.set("planted");
         form
     }
 
@@ -333,5 +350,22 @@ mod tests {
         assert!(!ServerForm::default().is_filled(WebDav));
         assert_eq!(form("h", "", "ID").secret(S3), Some(SecretText::new("ID:planted".to_owned())));
         assert_eq!(ServerForm::default().secret(WebDav), None);
+    }
+
+    #[test]
+    fn a_secret_that_was_sent_to_one_server_is_not_sent_to_another() {
+        use DestinationKind::WebDav;
+        let mut form = form("https://nas.example/dav", "", "ann");
+        assert!(form.secret(WebDav).is_some());
+        form.server = "https://NAS.example/other".to_owned();
+        assert!(form.secret(WebDav).is_some(), "another folder of the same server");
+        for other in ["https://evil.example/dav", "https://nas.example:8443/dav", "http://nas.example/dav"] {
+            let mut form =
+                ServerForm { server: "https://nas.example/dav".to_owned(), ..ServerForm::default() };
+            form.secret.set("planted");
+            assert!(form.secret(WebDav).is_some());
+            form.server = other.to_owned();
+            assert_eq!(form.secret(WebDav), None, "{other}");
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! The folders that are backed up, when, how the window looks, and how to quit.
 
-use eframe::egui::{Label, Ui};
+use eframe::egui::{Label, RichText, Ui};
 
 use super::app::Env;
 use super::commands::{Command, Dialog, PickFor};
+use super::draft::WHOLE_PATH;
+use super::focus;
 use super::icons::Icon;
 use super::network::Network;
 use super::preferences::Appearance;
@@ -17,6 +19,8 @@ use crate::api::{PathText, Request, SourceCondition, SourceState};
 #[derive(Default)]
 pub(super) struct Settings {
     typed: String,
+    /// Why the folder that was typed was not added, or no folder dialog can be shown.
+    pub folder_error: Option<String>,
     when: When,
     /// How servers are reached.
     pub network: Network,
@@ -26,18 +30,20 @@ pub(super) struct Settings {
 pub(super) struct About<'a> {
     /// Which theme is chosen.
     pub appearance: Appearance,
+    /// The size of text.
+    pub text_scale: f32,
     /// The release.
     pub version: &'a str,
 }
 
 const APPEARANCES: [(Appearance, &str); 3] =
-    [(Appearance::System, "As the system"), (Appearance::Light, "Light"), (Appearance::Dark, "Dark")];
+    [(Appearance::System, "System"), (Appearance::Light, "Light"), (Appearance::Dark, "Dark")];
 
 impl Settings {
     /// Paints the screen.
     pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>, about: &About<'_>) {
         widgets::page(ui, "settings", |ui| {
-            ui.label(widgets::title("Settings"));
+            widgets::page_title(ui, "Settings");
             ui.add_space(space::L);
             self.folders(ui, env);
             ui.add_space(space::M);
@@ -46,19 +52,20 @@ impl Settings {
             self.network.ui(ui, env);
             ui.add_space(space::M);
             widgets::card(ui, |ui| {
-                ui.label(widgets::heading("Appearance"));
+                widgets::section_title(ui, "Appearance");
                 ui.add_space(space::XS);
                 if let Some(picked) = widgets::segmented(ui, "Appearance", about.appearance, &APPEARANCES) {
                     env.out.push(Command::SetAppearance(picked));
                 }
+                text_size(ui, env, about.text_scale);
             });
             ui.add_space(space::M);
             background(ui, env);
             ui.add_space(space::M);
             widgets::card(ui, |ui| {
-                ui.label(widgets::heading("About"));
+                widgets::section_title(ui, "About");
                 let text = format!(
-                    "Safelight {}. It backs up photo folders to places you own, and proves that every copy is there",
+                    "Safelight {}. It backs up photo folders to destinations you own and verifies every copy",
                     about.version
                 );
                 let text = widgets::weak(ui, text);
@@ -74,16 +81,16 @@ impl Settings {
     fn folders(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
         widgets::card(ui, |ui| {
             ui.horizontal(|ui| {
-                ui.label(widgets::heading("Photo folders"));
+                widgets::section_title(ui, "Photo folders");
                 if !env.model.snapshot.sources.is_empty() {
-                    widgets::at_right(ui, |ui| {
-                        if widgets::icon_text_button(ui, Kind::Quiet, Icon::Retry, "Look again").clicked() {
+                    focus::at_right(ui, |ui| {
+                        if widgets::icon_text_button(ui, Kind::Quiet, Icon::Retry, "Rescan").clicked() {
                             env.out.push(Command::plain(Request::Rescan { id: None }));
                         }
                     });
                 }
             });
-            let text = "Safelight only ever reads these folders. Drop a folder on the window to add it";
+            let text = "Safelight only reads these folders. Drop a folder on the window to add it";
             let text = widgets::weak(ui, text);
             ui.add(Label::new(text).wrap());
             ui.add_space(space::S);
@@ -97,6 +104,7 @@ impl Settings {
 
     /// The field and the button that add a folder.
     pub fn add_folder(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        let before = self.typed.clone();
         ui.horizontal(|ui| {
             let width = widgets::field_beside(ui, "Choose", "Add");
             let entered =
@@ -109,13 +117,34 @@ impl Settings {
                 ui.add_enabled_ui(!typed.is_empty(), |ui| widgets::button(ui, Kind::Normal, "Add")).inner;
             if !typed.is_empty() && (add.clicked() || entered) {
                 if typed.starts_with('/') {
+                    // The text stays until the folder is there: a question in between may be cancelled.
                     env.add_source(PathText { path: typed.to_owned(), path_b64: None });
-                    self.typed.clear();
                 } else {
-                    env.out.push(Command::Toast("Type the whole path, from the first / on".to_owned()));
+                    self.folder_error = Some(WHOLE_PATH.to_owned());
                 }
             }
         });
+        if self.typed != before {
+            self.folder_error = None;
+        }
+        widgets::field_error(ui, self.folder_error.as_deref());
+    }
+
+    /// A folder was added: its field is empty again.
+    pub fn on_folder_added(&mut self, path: &PathText) {
+        self.folder_error = None;
+        if self.typed.trim() == path.path {
+            self.typed.clear();
+        }
+    }
+
+    /// A folder was not added. False if it was not typed here, so that this is said elsewhere.
+    pub fn refuse_folder(&mut self, path: &PathText, why: &str) -> bool {
+        let is_typed = self.typed.trim() == path.path;
+        if is_typed {
+            self.folder_error = Some(why.to_owned());
+        }
+        is_typed
     }
 }
 
@@ -131,10 +160,8 @@ pub(super) fn source_state(source: &SourceState) -> (String, bool) {
     }
     match source.state {
         SourceCondition::Watching => (format!("{found}, watched for changes"), false),
-        SourceCondition::Scanning => {
-            (format!("Looking through it, {} seen so far", words::files(source.scanned)), false)
-        }
-        SourceCondition::Unavailable => (format!("Not connected now, {found} known"), true),
+        SourceCondition::Scanning => (format!("Scanning, {} so far", words::files(source.scanned)), false),
+        SourceCondition::Unavailable => (format!("Not connected, {found} known"), true),
         SourceCondition::Unreadable => ("This folder cannot be read".to_owned(), true),
     }
 }
@@ -164,24 +191,42 @@ pub(super) fn source_row(ui: &mut Ui, env: &mut Env<'_>, source: &SourceState) {
                 ui.add(Label::new(text).wrap());
             }
         });
-        widgets::at_right(ui, |ui| {
-            if widgets::icon_button(ui, Icon::Close, &format!("Remove {path}")).clicked() {
-                let dialog = Dialog::RemoveSource { id: source.id, path: path.clone() };
-                env.out.push(Command::Ask(dialog));
-            }
-            if widgets::icon_button(ui, Icon::Retry, &format!("Look through {path} again")).clicked() {
+        focus::at_right(ui, |ui| {
+            if widgets::icon_button(ui, Icon::Retry, &format!("Rescan {path}")).clicked() {
                 env.out.push(Command::plain(Request::Rescan { id: Some(source.id) }));
+            }
+            if widgets::icon_button(ui, Icon::Close, &format!("Remove {path}")).clicked() {
+                let dialog = Dialog::RemoveSource { id: source.id, path: source.path.clone() };
+                env.out.push(Command::Ask(dialog));
             }
         });
     });
     ui.add_space(space::XS);
 }
 
+/// The size of text and controls, in steps.
+fn text_size(ui: &mut Ui, env: &mut Env<'_>, scale: f32) {
+    ui.horizontal(|ui| {
+        ui.label("Text size");
+        ui.add_space(space::S);
+        if widgets::icon_button(ui, Icon::Minus, "Smaller text").clicked() {
+            env.out.push(Command::ScaleText(-1));
+        }
+        widgets::status(ui, RichText::new(format!("{} %", (scale * 100.0).round())));
+        if widgets::icon_button(ui, Icon::Plus, "Larger text").clicked() {
+            env.out.push(Command::ScaleText(1));
+        }
+        let is_changed = (scale - 1.0).abs() > f32::EPSILON;
+        if is_changed && widgets::button(ui, Kind::Quiet, "Normal").clicked() {
+            env.out.push(Command::ScaleText(0));
+        }
+    });
+}
+
 fn background(ui: &mut Ui, env: &mut Env<'_>) {
     widgets::card(ui, |ui| {
-        ui.label(widgets::heading("In the background"));
-        let text =
-            "Closing the window does not stop the backup. Quitting does, until Safelight is opened again";
+        widgets::section_title(ui, "In the background");
+        let text = "Backup continues when you close the window. It stops when you quit, until you open Safelight again";
         let text = widgets::weak(ui, text);
         ui.add(Label::new(text).wrap());
         ui.add_space(space::XS);

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use eframe::egui::{
     Align, Align2, Area, Color32, Context, Frame, Id, Label, Layout, Margin, Order, Panel, Rect, RichText,
-    Role, Sense, TextStyle, Ui, Vec2, WidgetInfo, pos2, vec2,
+    Role, Sense, TextStyle, Ui, UiBuilder, Vec2, pos2,
+    text::{LayoutJob, TextWrapping},
+    vec2,
 };
 
 use super::app::Env;
 use super::commands::{Command, Screen};
 use super::counts::{self, Counts};
+use super::focus;
 use super::icons::{self, Icon};
 use super::model::Model;
 use super::numbers::ratio;
@@ -23,6 +26,10 @@ use crate::client::Connection;
 
 /// The widest a sentence is that is shown for a moment, in points.
 const TOAST_WIDTH: f32 = 480.0;
+/// A window that is narrower than this has the narrow sidebar, in points.
+const NARROW_WIDTH: f32 = 860.0;
+/// A bar that is narrower than this has smaller text and no word beside the switch.
+const NARROW_BAR: f32 = 560.0;
 
 fn icon_of(screen: Screen) -> Icon {
     match screen {
@@ -33,44 +40,66 @@ fn icon_of(screen: Screen) -> Icon {
     }
 }
 
-/// The sidebar.
+/// The sidebar: one stop for Tab. In a narrow window it shows icons alone.
 pub(super) fn sidebar(ui: &mut Ui, env: &mut Env<'_>, shown: Screen) {
-    let frame = Frame::new().fill(tokens(ui).chrome).inner_margin(Margin::symmetric(12, 0));
-    Panel::left("sidebar")
-        .exact_size(size::SIDEBAR)
-        .resizable(false)
-        .frame(frame)
-        .show_separator_line(false)
-        .show(ui, |ui| {
+    let is_narrow = ui.ctx().content_rect().width() < NARROW_WIDTH;
+    let (width, margin) = if is_narrow { (size::SIDEBAR_NARROW, 8) } else { (size::SIDEBAR, 12) };
+    let frame = Frame::new().fill(tokens(ui).chrome).inner_margin(Margin::symmetric(margin, 0));
+    Panel::left("sidebar").exact_size(width).resizable(false).frame(frame).show_separator_line(false).show(
+        ui,
+        |ui| {
             ui.spacing_mut().item_spacing.y = space::XS;
-            brand(ui);
-            for screen in Screen::ALL {
-                let counts = Counts::of(&env.model.snapshot);
-                let attention = if screen == Screen::Queue { Some(counts) } else { None };
-                if item(ui, screen, shown == screen, attention.as_ref()).clicked() {
-                    env.out.push(Command::Go(screen));
-                }
+            brand(ui, is_narrow);
+            let builder = UiBuilder::new().accessibility_role(Role::TabList).accessibility_label("Screens");
+            let picked = ui.scope_builder(builder, |ui| screens(ui, env, shown, is_narrow)).inner;
+            if let Some(screen) = picked {
+                env.out.push(Command::Go(screen));
             }
-            ui.with_layout(Layout::bottom_up(Align::LEFT), |ui| {
-                ui.add_space(space::L);
-                summary(ui, env.model);
-            });
-        });
+            if !is_narrow {
+                ui.with_layout(Layout::bottom_up(Align::LEFT), |ui| {
+                    ui.add_space(space::L);
+                    summary(ui, env.model);
+                });
+            }
+        },
+    );
 }
 
-fn brand(ui: &mut Ui) {
+fn screens(ui: &mut Ui, env: &Env<'_>, shown: Screen, is_narrow: bool) -> Option<Screen> {
+    let counts = Counts::of(&env.model.snapshot);
+    let members = Screen::ALL.map(|screen| {
+        let attention = if screen == Screen::Queue { Some(&counts) } else { None };
+        item(ui, screen, shown == screen, attention, is_narrow)
+    });
+    let stop = Screen::ALL.iter().position(|screen| *screen == shown).unwrap_or(0);
+    let clicked = members.iter().position(eframe::egui::Response::clicked);
+    let picked = clicked.or_else(|| focus::arrows(ui, &members, stop))?;
+    Screen::ALL.get(picked).copied()
+}
+
+fn brand(ui: &mut Ui, is_narrow: bool) {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), size::TOP_BAR), Sense::hover());
     let t = tokens(ui);
     let mark = Rect::from_center_size(pos2(rect.left() + 20.0, rect.center().y), Vec2::splat(24.0));
     icons::paint_mark(ui.painter(), mark, t.accent, t.text);
+    if is_narrow {
+        return;
+    }
     let font = TextStyle::Name(super::theme::HEADING.into()).resolve(ui.style());
     let at = pos2(mark.right() + space::M, rect.center().y);
     ui.painter().text(at, Align2::LEFT_CENTER, "Safelight", font, t.text);
 }
 
-fn item(ui: &mut Ui, screen: Screen, is_shown: bool, counts: Option<&Counts>) -> eframe::egui::Response {
+fn item(
+    ui: &mut Ui,
+    screen: Screen,
+    is_shown: bool,
+    counts: Option<&Counts>,
+    is_narrow: bool,
+) -> eframe::egui::Response {
     let attention = counts.map_or(0, |counts| counts.needs_attention().number());
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 36.0), Sense::click());
+    let sense = if is_shown { Sense::click() } else { Sense::CLICK };
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 36.0), sense);
     let t = tokens(ui);
     let fill = match (is_shown, response.hovered()) {
         (true, _) => t.control,
@@ -83,8 +112,12 @@ fn item(ui: &mut Ui, screen: Screen, is_shown: bool, counts: Option<&Counts>) ->
     icons::paint(ui.painter(), icon_of(screen), icon, if is_shown { t.accent } else { ink });
     let font = TextStyle::Body.resolve(ui.style());
     let at = pos2(icon.right() + space::M, rect.center().y);
-    ui.painter().text(at, Align2::LEFT_CENTER, screen.label(), font, ink);
-    if attention > 0 {
+    if !is_narrow {
+        ui.painter().text(at, Align2::LEFT_CENTER, screen.label(), font, ink);
+    }
+    if attention > 0 && is_narrow {
+        ui.painter().circle_filled(icon.right_top(), 5.0, t.accent);
+    } else if attention > 0 {
         let font = TextStyle::Small.resolve(ui.style());
         let galley = ui.painter().layout_no_wrap(words::number(attention), font, t.on_accent);
         let width = (galley.size().x + 12.0).max(20.0);
@@ -96,14 +129,12 @@ fn item(ui: &mut Ui, screen: Screen, is_shown: bool, counts: Option<&Counts>) ->
         ui.painter().galley(pill.center() - galley.size() / 2.0, galley, t.on_accent);
     }
     widgets::focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
-    response.widget_info(|| {
-        let mut name = screen.label().to_owned();
-        if let Some(attention) = counts.and_then(Counts::attention_text) {
-            name += &format!(", {attention}");
-        }
-        WidgetInfo::selected(Role::Tab, true, is_shown, name)
-    });
-    response
+    let mut name = screen.label().to_owned();
+    if let Some(attention) = counts.and_then(Counts::attention_text) {
+        name += &format!(", {attention}");
+    }
+    widgets::describe_choice(ui, &response, Role::Tab, is_shown, &name);
+    if is_narrow { widgets::hint(ui, response, &name) } else { response }
 }
 
 fn summary(ui: &mut Ui, model: &Model) {
@@ -139,46 +170,59 @@ pub(super) fn top_bar(ui: &mut Ui, env: &mut Env<'_>) {
     let t = tokens(ui);
     let frame = Frame::new().fill(t.canvas).inner_margin(Margin::symmetric(16, 0));
     Panel::top("toggle").exact_size(size::TOP_BAR).frame(frame).show_separator_line(false).show(ui, |ui| {
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            toggle(ui, env);
-            ui.add_space(space::S);
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| said(ui, env));
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            let needs = needs_review(env);
+            let (model, is_narrow) = (env.model, ui.available_width() < NARROW_BAR);
+            focus::split_row(
+                ui,
+                |ui| said(ui, model, is_narrow),
+                |ui| {
+                    if needs && widgets::button(ui, Kind::Quiet, "Review").clicked() {
+                        env.out.push(Command::ShowQueue(QueueList::NeedsAttention, None));
+                    }
+                    toggle(ui, env, is_narrow);
+                },
+            );
         });
     });
 }
 
-fn said(ui: &mut Ui, env: &mut Env<'_>) {
-    let t = tokens(ui);
+/// Whether the sentence is about files that the queue lists for the person.
+fn needs_review(env: &Env<'_>) -> bool {
     let said = sentence::of(&env.model.snapshot, &env.model.connection, env.model.now);
+    said.mood == Mood::Attention
+        && env.model.connection == Connection::Connected
+        && !Counts::of(&env.model.snapshot).needs_attention().is_zero()
+}
+
+fn said(ui: &mut Ui, model: &Model, is_narrow: bool) {
+    let t = tokens(ui);
+    let said = sentence::of(&model.snapshot, &model.connection, model.now);
     let color = if said.mood == Mood::Attention { t.accent } else { t.text };
     widgets::mark(ui, mood_icon(said.mood), 22.0, color);
     ui.add_space(space::XS);
-    let font =
-        RichText::new(&said.text).text_style(TextStyle::Name(super::theme::HEADING.into())).color(t.text);
-    let label = ui.add(Label::new(font).truncate());
-    label.widget_info(|| WidgetInfo::labeled(Role::Status, true, &said.text));
-    if said.mood == Mood::Attention
-        && env.model.connection == Connection::Connected
-        && !Counts::of(&env.model.snapshot).needs_attention().is_zero()
-        && ui.available_width() > 80.0
-        && widgets::button(ui, Kind::Quiet, "Review").clicked()
-    {
-        env.out.push(Command::ShowQueue(QueueList::NeedsAttention, None));
-    }
+    let style = if is_narrow { TextStyle::Body } else { TextStyle::Name(super::theme::HEADING.into()) };
+    // Two rows at most, so that the end of a long sentence is seen in a narrow window too.
+    let mut job = LayoutJob::simple(said.text.clone(), style.resolve(ui.style()), t.text, 0.0);
+    job.wrap = TextWrapping { max_width: ui.available_width(), max_rows: 2, ..TextWrapping::default() };
+    let label = ui.add(Label::new(job).wrap());
+    widgets::announced(ui, &label, Role::Status, &said.text);
+    widgets::hint(ui, label, &said.text);
 }
 
-fn toggle(ui: &mut Ui, env: &mut Env<'_>) {
+fn toggle(ui: &mut Ui, env: &mut Env<'_>, is_narrow: bool) {
     let snapshot = &env.model.snapshot;
     let is_on = snapshot.backup != BackupSwitch::Off;
     let may = env.model.connection == Connection::Connected && (is_on || !snapshot.destinations.is_empty());
+    if !is_narrow {
+        let text = widgets::weak(ui, "Backup");
+        ui.label(text);
+    }
     let response = ui.add_enabled_ui(may, |ui| widgets::switch(ui, is_on, "Backup")).inner;
     let response = response.on_disabled_hover_text("Choose a destination first");
     if response.clicked() {
         env.out.push(Command::plain(Request::SetBackup { on: !is_on }));
     }
-    ui.add_space(space::XS);
-    let text = widgets::weak(ui, "Backup");
-    ui.label(text);
 }
 
 /// The line at the top when the agent is gone.
@@ -190,48 +234,62 @@ pub(super) fn connection_banner(ui: &mut Ui, env: &Env<'_>) {
         ui.horizontal(|ui| {
             widgets::mark(ui, Icon::Attention, 20.0, t.accent);
             let label = ui.add(Label::new(RichText::new(why).color(t.text)).wrap());
-            label.widget_info(|| WidgetInfo::labeled(Role::Alert, true, why));
+            widgets::announced(ui, &label, Role::Alert, why);
         });
     });
 }
 
-/// Progress, speed and time left, while there is something to do.
-pub(super) fn bottom_bar(ui: &mut Ui, env: &mut Env<'_>) {
-    let snapshot = env.model.snapshot.clone();
+/// The run's progress, while there is something to do.
+fn progress<'a>(env: &Env<'a>) -> Option<&'a crate::api::Progress> {
+    let snapshot = &env.model.snapshot;
     let is_shown = snapshot.backup != BackupSwitch::Off && env.model.connection == Connection::Connected;
-    let Some(progress) = snapshot.progress.as_ref().filter(|_| is_shown) else {
-        return;
-    };
+    snapshot.progress.as_ref().filter(|_| is_shown)
+}
+
+/// How high the bar at the bottom is; 0 while there is nothing to do.
+pub(super) fn bottom_height(env: &Env<'_>) -> f32 {
+    progress(env).map_or(0.0, |_| size::BOTTOM_BAR)
+}
+
+/// Progress, speed and time left.
+pub(super) fn bottom_bar(ui: &mut Ui, env: &mut Env<'_>) {
+    let Some(progress) = progress(env) else { return };
+    let snapshot = &env.model.snapshot;
     let is_paused = snapshot.backup == BackupSwitch::Paused;
-    let t = tokens(ui);
-    let frame = Frame::new().fill(t.chrome).inner_margin(Margin::symmetric(16, 0));
-    Panel::bottom("progress").exact_size(size::BOTTOM_BAR).frame(frame).show_separator_line(false).show(
-        ui,
-        |ui| {
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    let area = ui.max_rect();
+    let is_narrow = area.width() < NARROW_BAR;
+    ui.painter().rect_filled(area, 0.0, tokens(ui).chrome);
+    let inner = UiBuilder::new()
+        .max_rect(area.shrink2(vec2(space::L, 0.0)))
+        .layout(Layout::left_to_right(Align::Center));
+    let done = counts::progress_text(snapshot, progress);
+    ui.scope_builder(inner, |ui| {
+        focus::split_row(
+            ui,
+            |ui| {
+                ui.label(&done);
+                ui.add_space(space::S);
+                let part = if progress.bytes_total > 0 {
+                    ratio(progress.bytes_done, progress.bytes_total)
+                } else {
+                    ratio(progress.files_done, progress.files_total)
+                };
+                let width = ui.available_width().max(40.0);
+                widgets::progress(ui, part, width, &format!("Backup progress, {done}"));
+            },
+            |ui| {
+                if !is_narrow {
+                    let right = widgets::weak(ui, speed_and_time(snapshot, progress));
+                    ui.label(right);
+                }
                 let (icon, name) = if is_paused { (Icon::Play, "Resume") } else { (Icon::Pause, "Pause") };
                 if widgets::icon_button(ui, icon, name).clicked() {
                     let request = if is_paused { Request::Resume } else { Request::Pause { for_secs: None } };
                     env.out.push(Command::plain(request));
                 }
-                ui.add_space(space::S);
-                let right = widgets::weak(ui, speed_and_time(&snapshot, progress));
-                ui.label(right);
-                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    let done = counts::progress_text(&snapshot, progress);
-                    ui.label(&done);
-                    ui.add_space(space::M);
-                    let part = if progress.bytes_total > 0 {
-                        ratio(progress.bytes_done, progress.bytes_total)
-                    } else {
-                        ratio(progress.files_done, progress.files_total)
-                    };
-                    let width = (ui.available_width() - space::XL).max(40.0);
-                    widgets::progress(ui, part, width, &format!("Backup progress, {done}"));
-                });
-            });
-        },
-    );
+            },
+        );
+    });
 }
 
 /// How fast it is and how long it takes, only while something moves.
@@ -247,24 +305,33 @@ fn speed_and_time(snapshot: &Snapshot, progress: &crate::api::Progress) -> Strin
     speed.into_iter().chain(left).collect::<Vec<_>>().join(", ")
 }
 
-/// The sentences that are shown for a moment.
-pub(super) fn toasts(ctx: &Context, ui: &Ui, model: &Model) {
+/// The sentences that are shown for a moment, each with what undoes it.
+pub(super) fn toasts(ctx: &Context, ui: &Ui, model: &Model, out: &mut Vec<Command>) {
     let Some(first_ends) = model.toasts.iter().map(|toast| toast.until).min() else { return };
     ctx.request_repaint_after(first_ends.since(model.now) + Duration::from_millis(1));
     let t = tokens(ui);
     let at = ctx.content_rect().center_bottom() - vec2(0.0, size::BOTTOM_BAR + space::XL);
-    let area = Area::new(Id::unique("toasts")).order(Order::Tooltip).interactable(false);
+    let has_undo = model.toasts.iter().any(|toast| !toast.undo.is_empty());
+    let order = if has_undo { Order::Foreground } else { Order::Tooltip };
+    let area = Area::new(Id::unique("toasts")).order(order).interactable(has_undo);
+    let width = TOAST_WIDTH.min(ctx.content_rect().width() - 2.0 * space::L);
+    let newest_undo = model.toasts.iter().rposition(|toast| !toast.undo.is_empty());
     area.pivot(Align2::CENTER_BOTTOM).fixed_pos(at).show(ctx, |ui| {
-        ui.set_width(TOAST_WIDTH);
+        ui.set_width(width);
         ui.with_layout(Layout::top_down(Align::Center), |ui| {
-            for toast in &model.toasts {
+            for (index, toast) in model.toasts.iter().enumerate() {
                 let frame = Frame::popup(ui.style())
                     .fill(t.text)
                     .corner_radius(radius::CONTROL)
                     .inner_margin(Margin::symmetric(16, 10));
                 frame.show(ui, |ui| {
-                    let label = ui.add(Label::new(RichText::new(&toast.text).color(t.canvas)).wrap());
-                    label.widget_info(|| WidgetInfo::labeled(Role::Status, true, &toast.text));
+                    let text = RichText::new(&toast.text).color(t.canvas);
+                    let label = ui.add(Label::new(text).wrap());
+                    widgets::announced(ui, &label, Role::Status, &toast.text);
+                    // The newest alone: changes are undone from the last one on.
+                    if newest_undo == Some(index) && widgets::button(ui, Kind::Normal, "Undo").clicked() {
+                        out.push(Command::Undo);
+                    }
                 });
             }
         });

@@ -1,10 +1,12 @@
 //! The controls every screen is made of: each has a name, a keyboard path and a visible focus.
 
 use eframe::egui::{
-    Align, Align2, Color32, EventFilter, FontId, Frame, Key, Layout, Margin, Modifiers, Rect, Response,
-    RichText, Role, Sense, Shape, Stroke, StrokeKind, TextStyle, Ui, Vec2, WidgetInfo, pos2, vec2,
+    Align, Align2, Color32, EventFilter, FontId, Frame, Id, Key, Label, Layout, Margin, Modifiers, Rect,
+    Response, RichText, Role, Sense, Shape, Stroke, StrokeKind, TextStyle, Ui, UiBuilder, Vec2, WidgetInfo,
+    accesskit::Live, pos2, vec2,
 };
 
+use super::focus;
 use super::icons::{self, Icon};
 use super::theme::{HEADING, Tokens, radius, size, space, tokens};
 
@@ -17,11 +19,72 @@ pub(super) enum Kind {
     Normal,
     /// Something that can be done beside it.
     Quiet,
+    /// Something that takes away what is hard to have back.
+    Danger,
+}
+
+/// A group of choices that is one stop for Tab.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Group<'a> {
+    /// What is chosen.
+    pub name: &'a str,
+    /// What its members are: tabs or radio buttons.
+    pub role: Role,
 }
 
 /// A page's title.
-pub(super) fn title(text: impl Into<String>) -> RichText {
-    RichText::new(text).text_style(TextStyle::Heading)
+pub(super) fn page_title(ui: &mut Ui, text: &str) -> Response {
+    heading_of(ui, RichText::new(text).text_style(TextStyle::Heading), 1)
+}
+
+/// The title of a part of a page.
+pub(super) fn section_title(ui: &mut Ui, text: impl Into<String>) -> Response {
+    heading_of(ui, heading(text), 2)
+}
+
+/// A heading of this level, for assistive technology too.
+pub(super) fn heading_of(ui: &mut Ui, text: RichText, level: usize) -> Response {
+    let said = text.text().to_owned();
+    let response = ui.add(Label::new(text).wrap());
+    response.widget_info(|| WidgetInfo::labeled(Role::Heading, true, &said));
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_level(level));
+    response
+}
+
+/// A sentence that is read out when it appears or changes: a result, or how far something is.
+pub(super) fn status(ui: &mut Ui, text: impl Into<RichText>) -> Response {
+    let text: RichText = text.into();
+    let said = text.text().to_owned();
+    let response = ui.add(Label::new(text).wrap());
+    announced(ui, &response, Role::Status, &said);
+    response
+}
+
+/// Has a label read out when it appears or changes.
+pub(super) fn announced(ui: &Ui, response: &Response, role: Role, said: &str) {
+    response.widget_info(|| WidgetInfo::labeled(role, true, said));
+    let live = if role == Role::Alert { Live::Assertive } else { Live::Polite };
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_live(live));
+}
+
+/// What is wrong with the field above, where something is.
+pub(super) fn field_error(ui: &mut Ui, why: Option<&str>) {
+    let Some(why) = why else { return };
+    let text = RichText::new(why).color(tokens(ui).accent);
+    let response = ui.add(Label::new(text).wrap());
+    announced(ui, &response, Role::Alert, why);
+}
+
+/// What is to be known of the field above.
+pub(super) fn field_note(ui: &mut Ui, text: &str) {
+    let text = note(ui, text);
+    status(ui, text);
+}
+
+/// A tooltip, unless a question is shown over what it explains.
+pub(super) fn hint(ui: &Ui, response: Response, text: &str) -> Response {
+    let is_covered = !ui.memory(|memory| memory.allows_interaction(response.layer_id));
+    if is_covered { response } else { response.on_hover_text(text) }
 }
 
 /// A heading inside a page.
@@ -42,23 +105,26 @@ pub(super) fn note(ui: &Ui, text: impl Into<String>) -> RichText {
 struct Look {
     fill: Color32,
     text: Color32,
+    line: Color32,
 }
 
 fn look(t: &Tokens, kind: Kind, response: &Response) -> Look {
     let pressed = response.is_pointer_button_down_on();
     let hovered = response.hovered();
+    let look = |fill, text, line| Look { fill, text, line };
+    let none = Color32::TRANSPARENT;
     if !response.enabled() {
-        let fill = if kind == Kind::Quiet { Color32::TRANSPARENT } else { t.control };
-        return Look { fill: fill.gamma_multiply(0.5), text: t.faint.gamma_multiply(0.7) };
+        let fill = if kind == Kind::Quiet { none } else { t.control };
+        let line = if kind == Kind::Quiet { none } else { t.line };
+        return look(fill.gamma_multiply(0.5), t.faint.gamma_multiply(0.7), line);
     }
     match kind {
-        Kind::Primary => {
-            Look { fill: if hovered || pressed { t.accent_hover } else { t.accent }, text: t.on_accent }
-        }
-        Kind::Normal => Look { fill: if hovered || pressed { t.pressed } else { t.control }, text: t.text },
-        Kind::Quiet if pressed => Look { fill: t.pressed, text: t.text },
-        Kind::Quiet if hovered => Look { fill: t.hover, text: t.text },
-        Kind::Quiet => Look { fill: Color32::TRANSPARENT, text: t.weak },
+        Kind::Primary => look(if hovered || pressed { t.accent_hover } else { t.accent }, t.on_accent, none),
+        Kind::Normal => look(if hovered || pressed { t.pressed } else { t.control }, t.text, t.outline),
+        Kind::Danger => look(if hovered || pressed { t.accent_wash } else { none }, t.accent, t.accent),
+        Kind::Quiet if pressed => look(t.pressed, t.text, none),
+        Kind::Quiet if hovered => look(t.hover, t.text, none),
+        Kind::Quiet => look(none, t.weak, none),
     }
 }
 
@@ -105,8 +171,8 @@ fn text_button(ui: &mut Ui, kind: Kind, icon: Option<Icon>, text: &str, name: &s
     let icon_width = if icon.is_some() { size::ICON + space::S } else { 0.0 };
     let width = galley.size().x + icon_width + 2.0 * (space::M + 2.0);
     let (rect, response) = ui.allocate_exact_size(vec2(width, size::CONTROL), Sense::click());
-    let Look { fill, text: ink } = look(tokens(ui), kind, &response);
-    ui.painter().rect_filled(rect, radius::CONTROL, fill);
+    let Look { fill, text: ink, line } = look(tokens(ui), kind, &response);
+    ui.painter().rect(rect, radius::CONTROL, fill, Stroke::new(1.0, line), StrokeKind::Inside);
     let mut x = rect.left() + space::M + 2.0;
     if let Some(icon) = icon {
         let center = pos2(x + size::ICON / 2.0, rect.center().y);
@@ -129,7 +195,7 @@ pub(super) fn icon_button_on_photo(ui: &mut Ui, icon: Icon, name: &str) -> Respo
     icons::paint(ui.painter(), icon, rect.shrink(11.0), t.on_shade);
     focus_ring(ui, rect, rect.width() / 2.0, &response);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
-    response.on_hover_text(name)
+    hint(ui, response, name)
 }
 
 /// A square button with an icon. The name is also its tooltip.
@@ -143,14 +209,14 @@ pub(super) fn icon_toggle(ui: &mut Ui, icon: Icon, name: &str, on: bool) -> Resp
     let t = tokens(ui);
     let mut l = look(t, Kind::Quiet, &response);
     if on && response.enabled() {
-        l = Look { fill: t.control, text: t.text };
+        l = Look { fill: t.control, text: t.text, line: t.outline };
     }
-    ui.painter().rect_filled(rect, radius::CONTROL, l.fill);
+    ui.painter().rect(rect, radius::CONTROL, l.fill, Stroke::new(1.0, l.line), StrokeKind::Inside);
     icons::paint(ui.painter(), icon, rect.shrink((size::CONTROL - size::ICON) / 2.0), l.text);
     focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
     let enabled = response.enabled();
     response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
-    response.on_hover_text(name)
+    hint(ui, response, name)
 }
 
 /// A number of the accounting with its colour, which leads to the list behind it.
@@ -177,7 +243,7 @@ pub(super) fn switch(ui: &mut Ui, on: bool, name: &str) -> Response {
     let t = tokens(ui);
     let how_on = ui.ctx().animate_bool_responsive(response.id, on);
     let hovered = response.hovered() && response.enabled();
-    let off_fill = if hovered { t.faint } else { t.bin_waiting };
+    let off_fill = if hovered { t.faint } else { t.outline };
     let on_fill = if hovered { t.accent_hover } else { t.accent };
     let fill = off_fill.lerp_to_gamma(on_fill, how_on);
     let fill = if response.enabled() { fill } else { fill.gamma_multiply(0.5) };
@@ -197,36 +263,81 @@ pub(super) fn segmented<T: PartialEq + Copy>(
     chosen: T,
     choices: &[(T, &str)],
 ) -> Option<T> {
-    let mut picked = None;
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = space::XS;
-        for (value, text) in choices {
-            if chip(ui, *value == chosen, text, &format!("{group}: {text}")).clicked() {
-                picked = Some(*value);
-            }
-        }
-    });
-    picked
+    let names: Vec<_> =
+        choices.iter().map(|(_, text)| ((*text).to_owned(), format!("{group}: {text}"))).collect();
+    let at = choices.iter().position(|(value, _)| *value == chosen);
+    let group = Group { name: group, role: Role::RadioButton };
+    let picked = self::choices(ui, group, at, &names)?;
+    choices.get(picked).map(|(value, _)| *value)
 }
 
-/// One choice of a row.
-pub(super) fn chip(ui: &mut Ui, chosen: bool, text: &str, name: &str) -> Response {
+/// Choices, each with its text and its name, of which one is chosen: one stop for Tab, walked through
+/// with the arrow keys. Returns the one that the person picks.
+pub(super) fn choices(
+    ui: &mut Ui,
+    group: Group<'_>,
+    chosen: Option<usize>,
+    names: &[(String, String)],
+) -> Option<usize> {
+    let role = if group.role == Role::Tab { Role::TabList } else { Role::RadioGroup };
+    let builder = UiBuilder::new().accessibility_role(role).accessibility_label(group.name);
+    let stop = chosen.unwrap_or(0);
+    let wrapped = Layout::left_to_right(Align::Center).with_main_wrap(true);
+    let shown = ui.scope_builder(builder, |ui| {
+        let row = vec2(ui.available_width(), CHIP_HEIGHT);
+        ui.allocate_ui_with_layout(row, wrapped, |ui| {
+            ui.spacing_mut().item_spacing = Vec2::splat(space::XS);
+            ui.spacing_mut().interact_size.y = CHIP_HEIGHT;
+            let members: Vec<Response> = names
+                .iter()
+                .enumerate()
+                .map(|(at, (text, name))| chip(ui, group.role, chosen == Some(at), at == stop, text, name))
+                .collect();
+            if group.role == Role::Tab
+                && let Some(member) = members.get(stop)
+            {
+                focus::offer(ui, member.id);
+            }
+            let clicked = members.iter().position(Response::clicked);
+            clicked.or_else(|| focus::arrows(ui, &members, stop))
+        })
+        .inner
+    });
+    shown.inner
+}
+
+/// The height of a choice in points.
+const CHIP_HEIGHT: f32 = 30.0;
+
+/// One choice of a group. Tab stops only at one of them.
+fn chip(ui: &mut Ui, role: Role, chosen: bool, is_stop: bool, text: &str, name: &str) -> Response {
     let font = TextStyle::Button.resolve(ui.style());
     let galley = ui.painter().layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER);
-    let (rect, response) =
-        ui.allocate_exact_size(vec2(galley.size().x + 2.0 * space::M, 30.0), Sense::click());
+    let sense = if is_stop { Sense::click() } else { Sense::CLICK };
+    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 2.0 * space::M, CHIP_HEIGHT), sense);
     let t = tokens(ui);
-    let (fill, ink) = match (chosen, response.hovered()) {
-        (true, _) => (t.control, t.text),
-        (false, true) => (t.hover.gamma_multiply(0.6), t.text),
-        (false, false) => (Color32::TRANSPARENT, t.weak),
+    let (fill, ink, line) = match (chosen, response.hovered()) {
+        (true, _) => (t.control, t.text, t.outline),
+        (false, true) => (t.hover.gamma_multiply(0.6), t.text, Color32::TRANSPARENT),
+        (false, false) => (Color32::TRANSPARENT, t.weak, Color32::TRANSPARENT),
     };
-    ui.painter().rect_filled(rect, rect.height() / 2.0, fill);
+    let round = rect.height() / 2.0;
+    ui.painter().rect(rect, round, fill, Stroke::new(1.0, line), StrokeKind::Inside);
     let at = rect.center() - galley.size() / 2.0;
     ui.painter().galley(at, galley, ink);
-    focus_ring(ui, rect, rect.height() / 2.0, &response);
-    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, name));
+    focus_ring(ui, rect, round, &response);
+    describe_choice(ui, &response, role, chosen, name);
     response
+}
+
+/// What assistive technology is told of one choice of a group.
+pub(super) fn describe_choice(ui: &Ui, response: &Response, role: Role, chosen: bool, name: &str) {
+    if role == Role::Tab {
+        response.widget_info(|| WidgetInfo::labeled(role, true, name));
+        ui.ctx().accesskit_node_builder(response.id, |node| node.set_selected(chosen));
+    } else {
+        response.widget_info(|| WidgetInfo::selected(role, true, chosen, name));
+    }
 }
 
 /// A slider. Returns the new value when the person changes it.
@@ -250,8 +361,8 @@ pub(super) fn slider(ui: &mut Ui, value: f32, min: f32, max: f32, name: &str) ->
     let shown = changed.unwrap_or(value);
     let t = tokens(ui);
     let x = rail.left() + (shown - min) / (max - min) * rail.width();
-    ui.painter().rect_filled(rail, 2.0, t.pressed);
-    ui.painter().rect_filled(rail.with_max_x(x), 2.0, t.faint);
+    ui.painter().rect_filled(rail, 2.0, t.outline);
+    ui.painter().rect_filled(rail.with_max_x(x), 2.0, t.text);
     let lit = response.hovered() || response.dragged();
     ui.painter().circle_filled(pos2(x, rail.center().y), 8.0, if lit { t.text } else { t.weak });
     focus_ring(ui, rect, 8.0, &response);
@@ -263,7 +374,7 @@ pub(super) fn slider(ui: &mut Ui, value: f32, min: f32, max: f32, name: &str) ->
 pub(super) fn progress(ui: &mut Ui, part: f32, width: f32, name: &str) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(width, 6.0), Sense::hover());
     let t = tokens(ui);
-    ui.painter().rect_filled(rect, 3.0, t.pressed);
+    ui.painter().rect(rect, 3.0, t.pressed, Stroke::new(1.0, t.outline), StrokeKind::Inside);
     let part = part.clamp(0.0, 1.0);
     if part > 0.0 {
         let filled = Rect::from_min_size(rect.min, vec2((rect.width() * part).max(6.0), rect.height()));
@@ -285,6 +396,7 @@ pub(super) fn progress(ui: &mut Ui, part: f32, width: f32, name: &str) -> Respon
 pub(super) fn card<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     Frame::new()
         .fill(tokens(ui).surface)
+        .stroke(Stroke::new(1.0, tokens(ui).outline))
         .corner_radius(radius::CARD)
         .inner_margin(Margin::same(20))
         .show(ui, |ui| {
@@ -320,7 +432,7 @@ pub(super) fn empty(ui: &mut Ui, icon: Icon, text: &str, more: &str) {
         let (rect, _) = ui.allocate_exact_size(Vec2::splat(56.0), Sense::hover());
         icons::paint(ui.painter(), icon, rect, t.faint);
         ui.add_space(space::M);
-        ui.label(heading(text));
+        section_title(ui, text);
         ui.add_space(space::XS);
         ui.scope(|ui| {
             ui.set_max_width(420.0);
@@ -348,24 +460,36 @@ pub(super) fn fold(ui: &mut Ui, open: &mut bool, text: &str, name: &str) -> bool
     let y = rect.center().y - galley.size().y / 2.0;
     ui.painter().galley(pos2(rect.left() + 20.0, y), galley, ink);
     focus_ring(ui, rect, 4.0, &response);
-    let state = if *open { "shown" } else { "hidden" };
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{name}, {state}")));
     if response.clicked() {
         *open = !*open;
     }
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_expanded(*open));
     *open
 }
 
 /// A field for one line of text. True when the person pressed Enter in it.
 pub(super) fn field(ui: &mut Ui, text: &mut String, name: &str, hint: &str, width: f32) -> bool {
-    let t = tokens(ui);
-    let edit = eframe::egui::TextEdit::singleline(text)
-        .hint_text(RichText::new(hint).color(t.faint).italics())
+    let edit = line_edit(text, width).hint_text(RichText::new(hint).color(tokens(ui).faint).italics());
+    show_field(ui, edit, name).1
+}
+
+fn line_edit(text: &mut String, width: f32) -> eframe::egui::TextEdit<'_> {
+    eframe::egui::TextEdit::singleline(text)
         .desired_width(width)
         .margin(Margin::symmetric(12, 8))
-        .align(Align2::LEFT_CENTER);
+        .align(Align2::LEFT_CENTER)
+}
+
+/// The keyboard stays in a field in which Enter was pressed.
+fn show_field(ui: &mut Ui, edit: eframe::egui::TextEdit<'_>, name: &str) -> (Id, bool) {
     let response = ui.add(edit).accessible_name(name);
-    response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter))
+    focus::on_field(ui, &response);
+    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    if entered {
+        response.request_focus();
+    }
+    (response.id, entered)
 }
 
 /// The name above a field. It is only drawn: the field itself says it to a screen reader.
@@ -376,20 +500,17 @@ pub(super) fn caption(ui: &mut Ui, text: &str) {
     ui.painter().galley(rect.min, galley, tokens(ui).weak);
 }
 
-/// [`field`] for what nobody may read over a shoulder.
-pub(super) fn secret_field(ui: &mut Ui, text: &mut String, name: &str, width: f32) -> bool {
-    let edit = eframe::egui::TextEdit::singleline(text)
-        .password(true)
-        .desired_width(width)
-        .margin(Margin::symmetric(12, 8))
-        .align(Align2::LEFT_CENTER);
-    let response = ui.add(edit).accessible_name(name);
-    response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter))
-}
-
-/// Lays out from the right, for a row's buttons.
-pub(super) fn at_right<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
-    ui.with_layout(Layout::right_to_left(Align::Center), add).inner
+/// [`field`] for what nobody may read over a shoulder, of at most so many characters. Returns the field's
+/// id too.
+pub(super) fn secret_field(
+    ui: &mut Ui,
+    text: &mut String,
+    chars_max: usize,
+    name: &str,
+    width: f32,
+) -> (Id, bool) {
+    let edit = line_edit(text, width).password(true).char_limit(chars_max);
+    show_field(ui, edit, name)
 }
 
 /// Text painted in at most `width`, cut with an ellipsis.

@@ -320,7 +320,7 @@ async fn check(bench: &Bench) {
         .await
         .expect("read");
     assert_eq!((library.found, library.safe_somewhere, library.safe_everywhere), slow);
-    let recounted = bench.store.read(|r| recount_files(r)).await.expect("read");
+    let recounted = bench.store.read(recount_files).await.expect("read");
     let files = library.files.expect("few enough");
     assert_eq!(files, recounted);
     let FileCounts { found, safe, unproven, left, needs_attention, excluded } = files;

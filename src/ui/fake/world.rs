@@ -86,7 +86,7 @@ impl World {
             picks: VecDeque::new(),
             test: Ok(TestReport {
                 is_usable: true,
-                summary: "This folder can be used".to_owned(),
+                summary: "Ready to use".to_owned(),
                 details: vec!["Copies are read back from the disk itself (ext4, direct I/O)".to_owned()],
                 free_bytes: Some(1_400_000_000_000),
                 warnings: Vec::new(),

@@ -12,6 +12,7 @@ use crate::api::{AssetRow, Snapshot};
 use crate::client::{PICTURES_WANTED_MAX, PictureRequest, THUMBNAIL_SIDE_MAX};
 use crate::ui::app::Env;
 use crate::ui::commands::Command;
+use crate::ui::focus;
 use crate::ui::numbers::{near, ratio};
 use crate::ui::theme::{HEADING, Tokens, space, tokens};
 use crate::ui::widgets::paint_cut;
@@ -102,11 +103,7 @@ impl Library {
                 node.set_active_descendant(active.accesskit_id());
             }
         });
-        let nobody_has = ui.memory(|memory| memory.focused().is_none());
-        if !self.has_taken_focus && nobody_has {
-            response.request_focus();
-        }
-        self.has_taken_focus = true;
+        focus::offer(ui, response.id);
         // Not `clicked`: that is also true for Enter and Space, which have their own meaning here.
         if response.clicked_by(PointerButton::Primary) {
             response.request_focus();
@@ -143,7 +140,7 @@ impl Library {
             if let Some((key, request)) = pages.want(section, offset) {
                 env.page(key, request);
             }
-            pages.row(section, offset).map(|row| row.id)
+            pages.row(section, offset).map(|row| (row.id, row.badge))
         });
     }
 
@@ -237,6 +234,7 @@ impl Library {
             };
             if let Some(row) = row {
                 view.thumb = self.atlas.get(row.id, &row.cache_key).0;
+                self.selection.note(row.id, row.badge);
                 view.is_selected = self.selection.has(row.id);
                 view.sent = sent(&env.model.snapshot, row);
                 let response = ui.interact(cell.rect, Id::unique(("photo", row.id)), Sense::CLICK);
@@ -244,7 +242,7 @@ impl Library {
                 describe(ui, &response, row, view.is_selected, cell.index, total);
                 if response.clicked() || response.double_clicked() {
                     let on_tick = pointer.is_some_and(|p| cells::tick_center(cell.rect).distance(p) < 16.0);
-                    acts.push((cell.index, row.id, response.double_clicked() && !on_tick, on_tick));
+                    acts.push((cell.index, row.clone(), response.double_clicked() && !on_tick, on_tick));
                 }
             }
             views.push(view);
@@ -252,9 +250,9 @@ impl Library {
         cells::paint_pictures(ui.painter(), t, &views);
         cells::paint_marks(ui, t, &views);
         drop(views);
-        for (index, asset, opens, on_tick) in acts {
+        for (index, row, opens, on_tick) in acts {
             grid.request_focus();
-            self.on_click(ui, env, (index, asset), opens, on_tick);
+            self.on_click(ui, env, (index, &row), opens, on_tick);
         }
     }
 
@@ -262,22 +260,22 @@ impl Library {
         &mut self,
         ui: &Ui,
         env: &mut Env<'_>,
-        (index, asset): (usize, i64),
+        (index, row): (usize, &AssetRow),
         opens: bool,
         on_tick: bool,
     ) {
         self.shows_cursor = false;
         let modifiers = ui.input(|input| input.modifiers);
         if opens {
-            env.out.push(Command::OpenAsset { asset, index: Some(index) });
+            env.out.push(Command::OpenAsset { asset: row.id, index: Some(index) });
             return;
         }
         let fits = if modifiers.shift {
             self.selection.extend_to(index)
         } else if modifiers.command || on_tick {
-            self.selection.toggle(index, asset)
+            self.selection.toggle(index, row.id, row.badge)
         } else {
-            self.selection.only(index, asset);
+            self.selection.only(index, row.id, row.badge);
             true
         };
         if !fits {

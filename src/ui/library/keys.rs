@@ -44,9 +44,13 @@ impl Library {
         if ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
             if self.selection.ids().is_empty() {
                 self.shows_cursor = false;
-                response.surrender_focus();
             }
             self.selection.clear();
+        }
+        for (key, step) in [(Key::Plus, 1), (Key::Equals, 1), (Key::Minus, -1)] {
+            if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
+                env.out.push(Command::Zoom(step));
+            }
         }
         let opens = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
         let selects = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Space));
@@ -57,7 +61,7 @@ impl Library {
         let Some(row) = self.row_at(index, env) else { return };
         if opens {
             env.out.push(Command::OpenAsset { asset: row.id, index: Some(index) });
-        } else if !self.selection.toggle(index, row.id) {
+        } else if !self.selection.toggle(index, row.id, row.badge) {
             env.out.push(too_many());
         }
     }
@@ -66,6 +70,7 @@ impl Library {
         let total = self.layout.total();
         let Some(last) = total.checked_sub(1) else { return };
         let to = match self.selection.cursor {
+            None if matches!(key, Key::Home | Key::End) => self.target(key, 0, last),
             None => self.first_seen(),
             Some(at) => self.target(key, at, last),
         };

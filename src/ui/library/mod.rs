@@ -20,12 +20,12 @@ use self::pages::Pages;
 use self::selection::Selection;
 use self::textures::Atlas;
 use super::app::Env;
-use super::commands::Command;
+use super::commands::{Command, Verb};
 use super::counts::Counts;
 use super::icons::Icon;
 use super::preferences::{CELL_MAX, CELL_MIN};
 use super::widgets;
-use crate::api::{AssetRow, LibraryFilter, QueueList};
+use crate::api::{AssetRow, Badge, LibraryFilter, QueueList};
 use crate::client::{Picture, PictureRequest};
 
 pub(super) use self::pages::PageKey;
@@ -35,6 +35,17 @@ pub(super) use self::selection::SELECTION_MAX;
 const FIND_REACH: usize = 256;
 /// One step of the zoom, as a factor.
 const ZOOM_STEP: f32 = 1.2;
+
+/// Whether something does anything to a photo with this badge.
+pub(super) fn may_do(verb: Verb, badge: Badge) -> bool {
+    match verb {
+        Verb::Retry | Verb::Reclaim => badge == Badge::Attention,
+        Verb::Exclude => {
+            matches!(badge, Badge::Attention | Badge::Waiting | Badge::Uploading | Badge::Unproven)
+        }
+        Verb::Include => badge == Badge::Excluded,
+    }
+}
 
 /// The screen's state.
 pub(super) struct Library {
@@ -54,7 +65,6 @@ pub(super) struct Library {
     /// The keyboard's place must come into view.
     reveal: bool,
     wanted: Vec<PictureRequest>,
-    has_taken_focus: bool,
 }
 
 impl Library {
@@ -72,7 +82,6 @@ impl Library {
             shows_cursor: false,
             reveal: false,
             wanted: Vec::new(),
-            has_taken_focus: false,
         }
     }
 
@@ -138,9 +147,9 @@ impl Library {
         self.reveal = true;
     }
 
-    /// The grid has to be given the keyboard when it is shown next.
-    pub fn on_shown(&mut self) {
-        self.has_taken_focus = false;
+    /// The badges of the selected photos, as they were seen last.
+    fn selected_badges(&self) -> impl Iterator<Item = (i64, Badge)> {
+        self.selection.ids().iter().map(|(id, badge)| (*id, *badge))
     }
 
     /// Paints the screen.

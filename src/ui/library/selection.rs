@@ -2,8 +2,10 @@
 //!
 //! Selected are assets, not places: a photo that arrives above does not move the selection.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+
+use crate::api::Badge;
 
 /// The most photos that may be selected at once.
 pub(in crate::ui) const SELECTION_MAX: usize = 2_000;
@@ -11,7 +13,8 @@ pub(in crate::ui) const SELECTION_MAX: usize = 2_000;
 /// The selection of the grid.
 #[derive(Debug, Default)]
 pub(in crate::ui) struct Selection {
-    ids: BTreeSet<i64>,
+    /// The assets and how they stood when they were last seen.
+    ids: BTreeMap<i64, Badge>,
     /// Where the keyboard is.
     pub cursor: Option<usize>,
     /// Where a range begins.
@@ -22,13 +25,20 @@ pub(in crate::ui) struct Selection {
 
 impl Selection {
     /// The selected assets.
-    pub fn ids(&self) -> &BTreeSet<i64> {
+    pub fn ids(&self) -> &BTreeMap<i64, Badge> {
         &self.ids
     }
 
     /// Whether this asset is selected.
     pub fn has(&self, asset: i64) -> bool {
-        self.ids.contains(&asset)
+        self.ids.contains_key(&asset)
+    }
+
+    /// A photo was seen with this badge.
+    pub fn note(&mut self, asset: i64, badge: Badge) {
+        if let Some(known) = self.ids.get_mut(&asset) {
+            *known = badge;
+        }
     }
 
     /// Nothing is selected any more. The keyboard stays where it is.
@@ -38,25 +48,25 @@ impl Selection {
     }
 
     /// Only this one.
-    pub fn only(&mut self, index: usize, asset: i64) {
+    pub fn only(&mut self, index: usize, asset: i64, badge: Badge) {
         self.clear();
-        self.ids.insert(asset);
+        self.ids.insert(asset, badge);
         self.cursor = Some(index);
         self.anchor = Some(index);
     }
 
     /// This one as well, or no longer. False when no more may be selected.
-    pub fn toggle(&mut self, index: usize, asset: i64) -> bool {
+    pub fn toggle(&mut self, index: usize, asset: i64, badge: Badge) -> bool {
         self.cursor = Some(index);
         self.anchor = Some(index);
         self.open = None;
-        if self.ids.remove(&asset) {
+        if self.ids.remove(&asset).is_some() {
             return true;
         }
         if self.ids.len() >= SELECTION_MAX {
             return false;
         }
-        self.ids.insert(asset);
+        self.ids.insert(asset, badge);
         true
     }
 
@@ -88,13 +98,13 @@ impl Selection {
     }
 
     /// Fills an open range from the rows that are known. `row` gives an asset, or asks for it.
-    pub fn fill(&mut self, mut row: impl FnMut(usize) -> Option<i64>) {
+    pub fn fill(&mut self, mut row: impl FnMut(usize) -> Option<(i64, Badge)>) {
         let Some(range) = self.open.clone() else { return };
         let mut is_whole = true;
         for index in range {
             match row(index) {
-                Some(asset) => {
-                    self.ids.insert(asset);
+                Some((asset, badge)) => {
+                    self.ids.insert(asset, badge);
                 }
                 None => is_whole = false,
             }
@@ -119,21 +129,21 @@ impl Selection {
 mod tests {
     use super::*;
 
-    fn id(index: usize) -> Option<i64> {
-        i64::try_from(index).ok().map(|i| i + 100)
+    fn id(index: usize) -> Option<(i64, Badge)> {
+        i64::try_from(index).ok().map(|i| (i + 100, Badge::Safe))
     }
 
     #[test]
     fn click_control_click_and_shift_click() {
         let mut selection = Selection::default();
-        selection.only(5, 105);
+        selection.only(5, 105, Badge::Safe);
         assert!(selection.extend_to(8));
         selection.fill(id);
-        assert_eq!(selection.ids().iter().copied().collect::<Vec<_>>(), [105, 106, 107, 108]);
+        assert_eq!(selection.ids().keys().copied().collect::<Vec<_>>(), [105, 106, 107, 108]);
         assert!(selection.extend_to(3), "the anchor stays");
         selection.fill(id);
-        assert_eq!(selection.ids().iter().copied().collect::<Vec<_>>(), [103, 104, 105]);
-        selection.toggle(104, 104);
+        assert_eq!(selection.ids().keys().copied().collect::<Vec<_>>(), [103, 104, 105]);
+        selection.toggle(104, 104, Badge::Safe);
         assert!(!selection.has(104));
         selection.clear();
         assert!(selection.ids().is_empty());

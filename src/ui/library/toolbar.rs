@@ -1,14 +1,13 @@
 //! The bar above the grid, and the one that appears when photos are selected.
 
-use eframe::egui::{
-    Align2, Area, Frame, Id, Layout as UiLayout, Margin, Order, Rect, Role, Sense, Ui, UiBuilder, WidgetInfo,
-    vec2,
-};
+use eframe::egui::{Align2, Area, Frame, Id, Margin, Order, Rect, Role, Ui, vec2};
 
-use super::Library;
+use super::pages::Pages;
+use super::{Library, may_do};
 use crate::api::LibraryFilter;
 use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, Verb};
+use crate::ui::focus;
 use crate::ui::icons::Icon;
 use crate::ui::preferences::{CELL_MAX, CELL_MIN};
 use crate::ui::theme::{radius, size, space, tokens};
@@ -17,6 +16,8 @@ use crate::ui::words;
 
 /// From this width on, in points, the toolbar has room for the count and the size of the thumbnails.
 const ROOMY_WIDTH: f32 = 740.0;
+/// Below this width the filters take rows of their own.
+const FILTERS_WIDTH: f32 = 570.0;
 
 const FILTERS: [(LibraryFilter, &str); 6] = [
     (LibraryFilter::All, "All"),
@@ -29,27 +30,44 @@ const FILTERS: [(LibraryFilter, &str); 6] = [
 
 impl Library {
     pub(super) fn toolbar(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
-        let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), size::TOOLBAR), Sense::hover());
-        let inner = rect.shrink2(vec2(space::L, 0.0));
-        let mut left = ui.new_child(
-            UiBuilder::new().max_rect(inner).layout(UiLayout::left_to_right(eframe::egui::Align::Center)),
-        );
-        if let Some(filter) = widgets::segmented(&mut left, "Show", self.pages.filter, &FILTERS) {
-            self.set_filter(filter, env);
-        }
-        let mut right = ui.new_child(
-            UiBuilder::new().max_rect(inner).layout(UiLayout::right_to_left(eframe::egui::Align::Center)),
-        );
-        // In a narrow window the filters need the room; the keyboard zooms all the same.
-        if inner.width() < ROOMY_WIDTH {
-            return;
-        }
-        self.size_slider(&mut right, env);
-        right.add_space(space::M);
+        let margin = Margin::symmetric(16, 8);
+        Frame::new().inner_margin(margin).show(ui, |ui| {
+            let is_roomy = ui.available_width() >= ROOMY_WIDTH;
+            let mut picked = None;
+            // In a narrow window the filters wrap and the keyboard changes the size; the count stays.
+            if ui.available_width() < FILTERS_WIDTH {
+                picked = widgets::segmented(ui, "Show", self.pages.filter, &FILTERS);
+                self.count(ui);
+            } else {
+                ui.allocate_ui(vec2(ui.available_width(), size::CONTROL), |ui| {
+                    let Self { pages, cell_side, .. } = self;
+                    let is_current = pages.is_known() && pages.shown == pages.filter;
+                    let items = is_current.then(|| items(pages));
+                    let out = &mut *env;
+                    focus::split_row(
+                        ui,
+                        |ui| picked = widgets::segmented(ui, "Show", pages.filter, &FILTERS),
+                        |ui| {
+                            if let Some(items) = items {
+                                ui.label(widgets::note(ui, items));
+                            }
+                            if is_roomy {
+                                ui.add_space(space::M);
+                                size_slider(ui, out, cell_side);
+                            }
+                        },
+                    );
+                });
+            }
+            if let Some(filter) = picked {
+                self.set_filter(filter, env);
+            }
+        });
+    }
+
+    fn count(&self, ui: &mut Ui) {
         if self.is_current() {
-            let total = self.pages.sections().iter().map(|day| u64::from(day.assets)).sum();
-            let text = widgets::note(&right, words::counted(total, "item", "items"));
-            right.label(text);
+            ui.label(widgets::note(ui, items(&self.pages)));
         }
     }
 
@@ -58,25 +76,16 @@ impl Library {
         self.selection.clear();
         self.scroll = 0.0;
         env.refresh_library = true;
-    }
-
-    fn size_slider(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
-        if widgets::icon_button(ui, Icon::Plus, "Larger thumbnails").clicked() {
-            env.out.push(Command::Zoom(1));
-        }
-        if let Some(side) = widgets::slider(ui, self.cell_side, CELL_MIN, CELL_MAX, "Thumbnail size") {
-            self.cell_side = side;
-            env.cell_side_changed = true;
-        }
-        if widgets::icon_button(ui, Icon::Minus, "Smaller thumbnails").clicked() {
-            env.out.push(Command::Zoom(-1));
-        }
+        env.focus_page = true;
     }
 
     pub(super) fn selection_bar(&mut self, ui: &Ui, env: &mut Env<'_>) {
         let t = tokens(ui);
         let count = u64::try_from(self.selection.ids().len()).unwrap_or(u64::MAX);
-        let ids: Vec<i64> = self.selection.ids().iter().copied().collect();
+        let fitting = |verb| -> Vec<i64> {
+            self.selected_badges().filter(|(_, badge)| may_do(verb, *badge)).map(|(id, _)| id).collect()
+        };
+        let (retry, out, back) = (fitting(Verb::Retry), fitting(Verb::Exclude), fitting(Verb::Include));
         let area: Rect = ui.max_rect();
         let at = area.center_bottom() - vec2(super::scrubber::WIDTH / 2.0, space::XL);
         let frame = Frame::popup(ui.style())
@@ -93,19 +102,28 @@ impl Library {
                     ui.horizontal(|ui| {
                         let text = format!("{} selected", words::number(count));
                         let label = ui.label(text.clone());
-                        label.widget_info(|| WidgetInfo::labeled(Role::Status, true, &text));
+                        widgets::announced(ui, &label, Role::Status, &text);
                         ui.add_space(space::M);
-                        if widgets::icon_text_button(ui, Kind::Quiet, Icon::Retry, "Try again").clicked() {
-                            env.out.push(Command::OnAssets(Verb::Retry, ids.clone()));
+                        let act = |ui: &mut Ui, icon, text: &str, ids: &[i64]| {
+                            // Where it concerns only some of them, it says how many.
+                            let some = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+                            let text = if some == count {
+                                text.to_owned()
+                            } else {
+                                format!("{text} ({} of {})", words::number(some), words::number(count))
+                            };
+                            !ids.is_empty()
+                                && widgets::icon_text_button(ui, Kind::Quiet, icon, &text).clicked()
+                        };
+                        if act(ui, Icon::Retry, "Retry", &retry) {
+                            env.out.push(Command::OnAssets(Verb::Retry, retry.clone()));
                             clear = true;
                         }
-                        let out = widgets::icon_text_button(ui, Kind::Quiet, Icon::Excluded, "Leave out");
-                        if out.clicked() {
-                            env.out.push(Command::Ask(Dialog::ExcludeAssets { assets: ids.clone() }));
+                        if act(ui, Icon::Excluded, "Leave out", &out) {
+                            env.out.push(Command::Ask(Dialog::ExcludeAssets { assets: out.clone() }));
                         }
-                        let back = widgets::icon_text_button(ui, Kind::Quiet, Icon::Plus, "Take back in");
-                        if back.clicked() {
-                            env.out.push(Command::OnAssets(Verb::Include, ids.clone()));
+                        if act(ui, Icon::Plus, "Include again", &back) {
+                            env.out.push(Command::OnAssets(Verb::Include, back.clone()));
                             clear = true;
                         }
                         if widgets::icon_button(ui, Icon::Close, "Clear selection").clicked() {
@@ -116,6 +134,25 @@ impl Library {
             });
         if clear {
             self.selection.clear();
+            env.focus_page = true;
         }
+    }
+}
+
+fn items(pages: &Pages) -> String {
+    let total = pages.sections().iter().map(|day| u64::from(day.assets)).sum();
+    words::counted(total, "item", "items")
+}
+
+fn size_slider(ui: &mut Ui, env: &mut Env<'_>, cell_side: &mut f32) {
+    if widgets::icon_button(ui, Icon::Minus, "Smaller thumbnails").clicked() {
+        env.out.push(Command::Zoom(-1));
+    }
+    if let Some(side) = widgets::slider(ui, *cell_side, CELL_MIN, CELL_MAX, "Thumbnail size") {
+        *cell_side = side;
+        env.cell_side_changed = true;
+    }
+    if widgets::icon_button(ui, Icon::Plus, "Larger thumbnails").clicked() {
+        env.out.push(Command::Zoom(1));
     }
 }

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Label, ScrollArea, Ui};
 
-use super::{Queue, inset, rows};
+use super::{Queue, can_retry, inset, rows};
 use crate::api::{FailureGroup, QueueList, Selection};
 use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, Screen, Verb};
@@ -24,15 +24,18 @@ impl Queue {
         let groups: Vec<FailureGroup> =
             self.groups.iter().filter(|g| self.is_here(g, env)).cloned().collect();
         if groups.is_empty() {
-            widgets::empty(ui, Icon::Safe, "Nothing needs you", "What cannot be copied by itself shows here");
+            widgets::empty(ui, Icon::Safe, "All good", "Files that need you show here");
             return;
         }
         ScrollArea::vertical().id_salt("attention").auto_shrink(false).show(ui, |ui| {
             inset(ui, left, |ui| {
-                if groups.len() > 1 {
+                let helped = groups.iter().filter(|group| can_retry(&group.failure));
+                if groups.len() > 1 && helped.clone().count() > 0 {
+                    let what = words::files(helped.map(|group| group.files).sum());
                     ui.horizontal(|ui| {
-                        if widgets::icon_text_button(ui, Kind::Normal, Icon::Retry, "Retry all").clicked() {
-                            env.out.push(Command::change(Verb::Retry, Selection::All));
+                        let text = format!("Retry {what}");
+                        if widgets::icon_text_button(ui, Kind::Normal, Icon::Retry, &text).clicked() {
+                            env.out.push(Command::change(Verb::Retry, Selection::All, &what));
                         }
                     });
                     ui.add_space(space::S);
@@ -66,7 +69,7 @@ impl Queue {
             ui.add_space(space::XS);
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = space::XS;
-                ui.add(Label::new(widgets::heading(&failure.summary)).wrap());
+                widgets::section_title(ui, failure.summary.as_str());
                 let advice = widgets::weak(ui, &failure.advice);
                 ui.add(Label::new(advice).wrap());
                 let places = group.destinations.join(", ");
@@ -92,16 +95,17 @@ impl Queue {
     fn group_buttons(&self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup) {
         let failure = &group.failure;
         let selection = Selection::Kind(failure.class.clone());
-        ui.horizontal(|ui| {
-            let text = if group.files == 1 { "Try again" } else { "Try all again" };
+        let what = words::files(group.files);
+        ui.horizontal_wrapped(|ui| {
+            let text = if group.files == 1 { "Retry" } else { "Retry all" };
             let name = format!("{text}: {}", failure.summary);
-            if widgets::named_button(ui, Kind::Normal, text, &name).clicked() {
-                env.out.push(Command::change(Verb::Retry, selection.clone()));
+            if can_retry(failure) && widgets::named_button(ui, Kind::Normal, text, &name).clicked() {
+                env.out.push(Command::change(Verb::Retry, selection.clone(), &what));
             }
             if failure.action == "restore_from_trash" {
                 let name = format!("Restore from trash: {}", failure.summary);
                 if widgets::named_button(ui, Kind::Normal, "Restore from trash", &name).clicked() {
-                    env.out.push(Command::change(Verb::Reclaim, selection.clone()));
+                    env.out.push(Command::change(Verb::Reclaim, selection.clone(), &what));
                 }
             }
             if failure.action == "open_network" {
@@ -121,7 +125,7 @@ impl Queue {
             let text = if group.files == 1 { "Leave out" } else { "Leave all out" };
             let name = format!("{text}: {}", failure.summary);
             if widgets::named_button(ui, Kind::Quiet, text, &name).clicked() {
-                env.out.push(Command::Ask(Dialog::Exclude { selection, files: group.files }));
+                env.out.push(Command::Ask(Dialog::Exclude { selection, files: group.files, what }));
             }
         });
     }

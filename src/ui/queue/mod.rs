@@ -6,11 +6,11 @@
 mod groups;
 mod rows;
 
-pub(in crate::ui) use rows::decision_lines;
+pub(in crate::ui) use rows::{can_retry, decision_lines};
 
 use std::collections::{BTreeSet, HashMap};
 
-use eframe::egui::{ScrollArea, Ui};
+use eframe::egui::{Role, ScrollArea, Ui};
 
 use super::app::Env;
 use super::commands::{Command, Purpose};
@@ -18,7 +18,7 @@ use super::counts::Counts;
 use super::icons::Icon;
 use super::sentence;
 use super::theme::{space, tokens};
-use super::widgets;
+use super::widgets::{self, Group};
 use super::words;
 use crate::api::{
     FailureGroup, PAGE_ROWS_MAX, QueueList, QueuePage, QueueQuery, QueueRow, Request, Snapshot,
@@ -232,49 +232,46 @@ impl Queue {
 
     fn header(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
         let snapshot = &env.model.snapshot;
-        ui.label(widgets::title("Queue"));
+        widgets::page_title(ui, "Queue");
         ui.add_space(space::XS);
         if let Some(why) = sentence::why_idle(snapshot, &env.model.connection, env.model.now) {
-            let why = widgets::weak(ui, why);
-            ui.label(why);
+            widgets::status(ui, widgets::weak(ui, why));
         } else {
             let working = working_line(snapshot);
-            let working = widgets::weak(ui, working);
-            ui.label(working);
+            ui.label(widgets::weak(ui, working));
         }
         ui.add_space(space::M);
         let counts = Counts::at_or_of(snapshot, self.destination);
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = space::XS;
-            for (tab, label) in TABS {
-                let amount = counts.listed(tab);
-                let number = words::number(amount.number());
-                let text = if amount.is_zero() { label.to_owned() } else { format!("{label}  {number}") };
-                let name = format!("{label}, {}", amount.text());
-                if widgets::chip(ui, self.tab == tab, &text, &name).clicked() {
-                    self.tab = tab;
-                }
-            }
+        let names = TABS.map(|(list, label)| {
+            let amount = counts.listed(list);
+            let number = words::number(amount.number());
+            let text = if amount.is_zero() { label.to_owned() } else { format!("{label}  {number}") };
+            (text, format!("{label}, {}", amount.text()))
         });
+        let chosen = TABS.iter().position(|(list, _)| *list == self.tab);
+        let group = Group { name: "Lists", role: Role::Tab };
+        if let Some((list, _)) = widgets::choices(ui, group, chosen, &names).and_then(|at| TABS.get(at)) {
+            self.tab = *list;
+        }
         if counts.destinations > 1 {
             let text = "Here each copy counts: one for each file and destination";
             ui.label(widgets::note(ui, text));
         }
         if snapshot.destinations.len() > 1 {
-            ui.horizontal_wrapped(|ui| {
-                ui.spacing_mut().item_spacing.x = space::XS;
-                if widgets::chip(ui, self.destination.is_none(), "All destinations", "All destinations")
-                    .clicked()
-                {
-                    self.destination = None;
-                }
-                for d in &snapshot.destinations {
-                    let name = format!("Only {}", d.name);
-                    if widgets::chip(ui, self.destination == Some(d.id), &d.name, &name).clicked() {
-                        self.destination = Some(d.id);
-                    }
-                }
-            });
+            self.choose_destination(ui, snapshot);
+        }
+    }
+
+    fn choose_destination(&mut self, ui: &mut Ui, snapshot: &Snapshot) {
+        let all = ("All destinations".to_owned(), "All destinations".to_owned());
+        let each = snapshot.destinations.iter().map(|d| (d.name.clone(), format!("Only {}", d.name)));
+        let names: Vec<_> = std::iter::once(all).chain(each).collect();
+        let at = self.destination.and_then(|id| snapshot.destinations.iter().position(|d| d.id == id));
+        let chosen = at.map_or(0, |at| at + 1);
+        let group = Group { name: "Destination", role: Role::RadioButton };
+        if let Some(picked) = widgets::choices(ui, group, Some(chosen), &names) {
+            let picked = picked.checked_sub(1).and_then(|at| snapshot.destinations.get(at));
+            self.destination = picked.map(|d| d.id);
         }
     }
 

@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 use eframe::egui::{Align2, Rect, TextStyle, Ui, UiBuilder, Vec2, pos2, vec2};
 
 use super::hair_line;
-use crate::api::{DecisionRow, PathText, QueueList, QueueRow, Selection, TransferStep, Transferring};
+use crate::api::{
+    DecisionRow, FailureText, PathText, QueueList, QueueRow, Selection, TransferStep, Transferring,
+};
 use crate::domain::accounting::Bin;
+use crate::domain::failure::FailureKind;
 use crate::domain::time::UnixMillis;
 use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, Verb};
+use crate::ui::focus;
 use crate::ui::icons::{self, Icon};
 use crate::ui::numbers::ratio;
 use crate::ui::theme::{size, space, tokens};
@@ -20,6 +24,8 @@ use crate::ui::words;
 pub(super) const HEIGHT: f32 = 60.0;
 /// Room for the note at the right.
 const NOTE_WIDTH: f32 = 200.0;
+/// A row that is narrower than this has no room for the note.
+const NOTE_ROW_MIN: f32 = 520.0;
 
 struct Frame {
     text: Rect,
@@ -34,7 +40,8 @@ fn frame(ui: &mut Ui, icon: Icon, path: &PathText, below: &str, accent: bool) ->
     let at = Rect::from_center_size(pos2(rect.left() + 12.0, rect.center().y), Vec2::splat(20.0));
     icons::paint(ui.painter(), icon, at, if accent { t.accent } else { t.weak });
     let left = rect.left() + 24.0 + space::M;
-    let right = Rect::from_min_max(pos2(rect.right() - NOTE_WIDTH - 120.0, rect.top()), rect.max);
+    let note = if rect.width() < NOTE_ROW_MIN { 0.0 } else { NOTE_WIDTH };
+    let right = Rect::from_min_max(pos2(rect.right() - note - 120.0, rect.top()), rect.max);
     let width = (right.left() - left - space::M).max(80.0);
     let body = TextStyle::Body.resolve(ui.style());
     let small = TextStyle::Small.resolve(ui.style());
@@ -48,7 +55,7 @@ fn frame(ui: &mut Ui, icon: Icon, path: &PathText, below: &str, accent: bool) ->
     ui.skip_ahead_auto_ids(1);
     let said = format!("{}, {below}", path.file_name());
     label.widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Label, true, said.clone()));
-    label.on_hover_text(&path.path);
+    widgets::hint(ui, label, &path.path);
     Frame { text, right }
 }
 
@@ -102,12 +109,16 @@ pub(super) fn row(
     let mut child = ui.new_child(
         UiBuilder::new()
             .max_rect(right)
-            .layout(eframe::egui::Layout::right_to_left(eframe::egui::Align::Center)),
+            .layout(eframe::egui::Layout::left_to_right(eframe::egui::Align::Center)),
     );
     child.spacing_mut().item_spacing.x = 0.0;
-    buttons(&mut child, env, row, list);
+    let left = focus::at_right(&mut child, |ui| {
+        let left = ui.max_rect().left();
+        buttons(ui, env, row, list);
+        left
+    });
     let font = TextStyle::Small.resolve(ui.style());
-    let edge = pos2(child.min_rect().left() - space::S, right.center().y);
+    let edge = pos2(left - space::S, right.center().y);
     let room = edge.x - text.right() - space::M;
     paint_cut(ui, Align2::RIGHT_CENTER, edge, note, font, tokens(ui).weak, room);
     if let Some(failure) = row.failure.as_ref().filter(|_| list == QueueList::NeedsAttention) {
@@ -182,28 +193,6 @@ fn waiting(row: &QueueRow, env: &Env<'_>) -> Option<String> {
 fn buttons(ui: &mut Ui, env: &mut Env<'_>, row: &QueueRow, list: QueueList) {
     let file = row.path.file_name();
     let this = || Selection::Items(vec![row.id.clone()]);
-    if widgets::icon_button(ui, Icon::ShowInFolder, &format!("Show {file} in folder")).clicked() {
-        env.out.push(Command::ShowInFolder(row.path.clone()));
-    }
-    match list {
-        QueueList::Excluded => {
-            let by_person = row.excluded_because.as_deref()
-                == Some(crate::domain::file::ExcludeReason::ByPerson.sentence());
-            if by_person && widgets::icon_button(ui, Icon::Plus, &format!("Take {file} back in")).clicked() {
-                env.out.push(Command::change(Verb::Include, this()));
-            }
-        }
-        QueueList::Waiting | QueueList::NeedsAttention | QueueList::Unproven => {
-            if widgets::icon_button(ui, Icon::Excluded, &format!("Leave out {file}")).clicked() {
-                env.out.push(Command::Ask(Dialog::Exclude { selection: this(), files: 1 }));
-            }
-            let name = format!("Retry {file}");
-            if list == QueueList::NeedsAttention && widgets::icon_button(ui, Icon::Retry, &name).clicked() {
-                env.out.push(Command::change(Verb::Retry, this()));
-            }
-        }
-        QueueList::Done | QueueList::Uploading => {}
-    }
     if let Some(asset) = row.asset {
         if widgets::icon_button(ui, Icon::Info, &format!("Open {file}")).clicked() {
             env.out.push(Command::OpenAsset { asset, index: None });
@@ -211,4 +200,37 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, row: &QueueRow, list: QueueList) {
     } else if list != QueueList::Excluded {
         ui.add_space(size::CONTROL);
     }
+    match list {
+        QueueList::Excluded => {
+            let by_person = row.excluded_because.as_deref()
+                == Some(crate::domain::file::ExcludeReason::ByPerson.sentence());
+            if by_person && widgets::icon_button(ui, Icon::Plus, &format!("Include {file} again")).clicked() {
+                env.out.push(Command::change(Verb::Include, this(), file));
+            }
+        }
+        QueueList::Waiting | QueueList::NeedsAttention | QueueList::Unproven => {
+            let name = format!("Retry {file}");
+            let can_help = row.failure.as_ref().is_some_and(can_retry);
+            if list == QueueList::NeedsAttention
+                && can_help
+                && widgets::icon_button(ui, Icon::Retry, &name).clicked()
+            {
+                env.out.push(Command::change(Verb::Retry, this(), file));
+            }
+            if widgets::icon_button(ui, Icon::Excluded, &format!("Leave out {file}")).clicked() {
+                let what = file.to_owned();
+                env.out.push(Command::Ask(Dialog::Exclude { selection: this(), files: 1, what }));
+            }
+        }
+        QueueList::Done | QueueList::Uploading => {}
+    }
+    if widgets::icon_button(ui, Icon::ShowInFolder, &format!("Show {file} in folder")).clicked() {
+        env.out.push(Command::ShowInFolder(row.path.clone()));
+    }
+}
+
+/// Whether trying again can help: not for what lies in the file itself, or in what the destination takes.
+pub(in crate::ui) fn can_retry(failure: &FailureText) -> bool {
+    use FailureKind::{Empty, Gone, TooLarge, Unsupported};
+    !matches!(FailureKind::parse(&failure.kind), Some(Empty | Gone | TooLarge | Unsupported))
 }

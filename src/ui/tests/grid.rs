@@ -4,7 +4,7 @@ use eframe::egui::{Key, Modifiers, Role};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use super::Window;
-use crate::api::{LibraryFilter, Request};
+use crate::api::{LibraryFilter, Request, Selection};
 use crate::client::PICTURES_WANTED_MAX;
 use crate::ui::fake::World;
 
@@ -114,18 +114,50 @@ fn filters_ask_for_their_own_days() {
 fn selected_photos_are_left_out_by_their_records() {
     let mut window = Window::open(World::busy(900));
     click_photo(&mut window, 0, Modifiers::NONE);
+    assert!(!window.sees("Leave out") && !window.sees("Include again"), "a safe photo needs neither");
+    window.click("Show: Not safe");
+    click_photo(&mut window, 0, Modifiers::NONE);
     click_photo(&mut window, 1, Modifiers::COMMAND);
     window.click("Leave out");
     assert!(window.sees("Leave 2 photos out?"));
-    window.click("Leave out for good");
-    let out = |r: &Request| match r {
-        Request::Exclude(crate::api::Selection::Items(ids)) => {
-            ids.contains(&"r0".to_owned()) && ids.contains(&"r1".to_owned())
-        }
-        _ => false,
-    };
+    window.click_in_dialog("Leave out");
+    let named = |ids: &[String]| ["r30", "r31"].iter().all(|id| ids.iter().any(|named| named == id));
+    let out = |r: &Request| matches!(r, Request::Exclude(Selection::Items(ids)) if named(ids));
     assert_eq!(window.asked(out), 1);
-    assert!(photos(&window)[0].ends_with("left out"));
+    assert_eq!(window.world.borrow().excluded.len(), 4);
+    assert!(window.sees("Left out 2 photos"));
+    // What can be undone says so, and the key does the same as the button.
+    window.click("Undo");
+    let back = |r: &Request| matches!(r, Request::Include(Selection::Items(ids)) if named(ids));
+    assert_eq!(window.asked(back), 1);
+    assert_eq!(window.world.borrow().excluded.len(), 2);
+    window.press_with(Modifiers::COMMAND, Key::Z);
+    assert_eq!(window.world.borrow().excluded.len(), 4);
+}
+
+#[test]
+fn what_concerns_only_some_of_the_selected_says_how_many() {
+    let mut window = Window::open(World::busy(900));
+    // The photos 7 and 8 were left out, those around them are safe.
+    click_photo(&mut window, 6, Modifiers::NONE);
+    click_photo(&mut window, 7, Modifiers::SHIFT);
+    assert!(window.sees("Include again (1 of 2)") && !window.sees("Leave out"));
+    window.click("Include again (1 of 2)");
+    assert_eq!(window.world.borrow().excluded.len(), 1);
+    assert!(window.sees("Included 2 photos again") || window.sees("Included 1 photo again"));
+}
+
+#[test]
+fn home_and_end_go_to_the_first_and_last_photo_from_wherever() {
+    let mut window = Window::open(World::with_library(3_000));
+    window.press(Key::End);
+    window.press(Key::Enter);
+    assert!(window.sees("IMG_2999"), "the very first key goes there too");
+    assert!(!window.sees("Next photo"));
+    window.press(Key::Home);
+    assert!(window.sees("IMG_0000") && !window.sees("Previous photo"));
+    window.press(Key::End);
+    assert!(window.sees("IMG_2999"));
 }
 
 #[test]
@@ -160,8 +192,8 @@ fn a_new_state_reaches_the_grid() {
 fn zoom_changes_the_cells_and_is_kept() {
     let mut window = Window::open(World::with_library(2_000));
     let before = photos(&window).len();
-    window.press_with(Modifiers::COMMAND, Key::Minus);
-    window.press_with(Modifiers::COMMAND, Key::Minus);
+    window.press(Key::Minus);
+    window.press(Key::Minus);
     assert!(photos(&window).len() > before);
     assert!(window.saved.borrow().last().is_some_and(|p| p.cell_side < 120.0));
     assert!(window.harness.state().library.wanted().is_empty(), "the smaller thumbnails have come");

@@ -109,11 +109,12 @@ fn every_dialog_is_idle() {
         let dialogs = [
             Dialog::ClosingNotice,
             Dialog::QuitWithWorkLeft,
-            Dialog::RemoveSource { id: 1, path: "/p".into() },
+            Dialog::RemoveSource { id: 1, path: crate::api::PathText::from_bytes(b"/p") },
             Dialog::RemoveDestination { id: 1, name: "Backup disk".into(), safe: 12 },
             Dialog::ExcludeAssets { assets: vec![1, 2] },
             Dialog::Tested { name: "Backup disk".into(), outcome: Err("It is not there".into()) },
             Dialog::EndsRestore { quits: true },
+            Dialog::RestoreInto(crate::ui::restore::Form::new(1, "Backup disk")),
             Dialog::Shortcuts,
         ];
         for dialog in dialogs {

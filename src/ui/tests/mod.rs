@@ -1,7 +1,10 @@
 //! The window as a person meets it, over a made-up world.
 
+mod contrast;
 mod copies;
+mod errors;
 mod flows;
+mod focus;
 mod grid;
 mod idle;
 mod names;
@@ -15,7 +18,7 @@ use std::rc::Rc;
 
 use eframe::egui::{Role, Theme, vec2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use super::fake::{FakeBackend, Handle, World};
 use super::{App, Appearance, Options, Preferences};
@@ -38,6 +41,14 @@ impl Window {
 
     fn themed(world: World, theme: Theme) -> Self {
         let mut window = Self::unsettled(world, theme);
+        window.run();
+        window
+    }
+
+    /// A window of another size, in points.
+    fn sized(world: World, width: f32, height: f32) -> Self {
+        let mut window = Self::unsettled(world, Theme::Dark);
+        window.harness.set_size(vec2(width, height));
         window.run();
         window
     }
@@ -87,6 +98,20 @@ impl Window {
     fn toggle(&mut self) {
         self.harness.get_by_role_and_label(Role::Switch, "Backup").click();
         self.run();
+    }
+
+    /// Clicks what has this name in the question that is shown.
+    fn click_in_dialog(&mut self, label: &str) {
+        let dialog = self.harness.get_by(|node| node.role() == Role::Dialog);
+        dialog.get_by_label(label).click();
+        self.run();
+    }
+
+    /// The name of what has the keyboard; empty if nothing has.
+    fn focused(&self) -> String {
+        let node = self.harness.query_by(|node| node.is_focused());
+        let name = node.and_then(|node| node.accesskit_node().label());
+        name.unwrap_or_default().replace('\u{a0}', " ")
     }
 
     /// Clicks what has a name that begins so.

@@ -82,7 +82,7 @@ fn every_number_of_a_destination_is_a_link_to_its_list() {
         let chosen = window
             .harness
             .get_all_by(|n| {
-                let is_on = n.toggled() == Some(eframe::egui::accesskit::Toggled::True);
+                let is_on = n.role() == Role::Tab && n.is_selected() == Some(true);
                 is_on && n.label().is_some_and(|l| l.starts_with(list))
             })
             .count();
@@ -90,4 +90,57 @@ fn every_number_of_a_destination_is_a_link_to_its_list() {
         assert!(window.sees("Only nas"));
         window.click("Destinations");
     }
+}
+
+#[test]
+fn headings_are_headings_and_tabs_are_tabs() {
+    let mut window = Window::open(World::busy(900));
+    let levels = |window: &Window| -> Vec<(String, usize)> {
+        let headings = window.harness.query_all_by(|node| node.role() == Role::Heading);
+        let name = |node: &egui_kittest::Node<'_>| node.accesskit_node().label().unwrap_or_default();
+        headings.map(|node| (name(&node), node.accesskit_node().level().unwrap_or(0))).collect()
+    };
+    for (screen, heading) in [("Queue", "Queue"), ("Destinations", "Destinations"), ("Settings", "Settings")]
+    {
+        window.click_starting(screen);
+        assert!(levels(&window).contains(&(heading.to_owned(), 1)), "{screen}: {:?}", levels(&window));
+    }
+    assert!(levels(&window).contains(&("Photo folders".to_owned(), 2)));
+    let screens = window.harness.get_by(|node| node.role() == Role::TabList);
+    assert_eq!(screens.accesskit_node().label().as_deref(), Some("Screens"));
+    let tabs: Vec<_> = screens.query_all_by(|node| node.role() == Role::Tab).collect();
+    let shown: Vec<_> = tabs.iter().filter(|tab| tab.accesskit_node().is_selected() == Some(true)).collect();
+    assert_eq!((tabs.len(), shown.len()), (4, 1));
+    assert_eq!(shown[0].accesskit_node().label().as_deref(), Some("Settings"));
+}
+
+#[test]
+fn folds_say_whether_they_are_open_and_dialogs_that_nothing_else_can_be_used() {
+    let mut window = Window::open(World::busy(900));
+    window.click("Review");
+    let expanded = |window: &Window| {
+        let fold = window.harness.get_by_label("Files, The file is empty");
+        fold.accesskit_node().data().is_expanded()
+    };
+    assert_eq!(expanded(&window), Some(false));
+    window.click("Files, The file is empty");
+    assert_eq!(expanded(&window), Some(true));
+    window.press(eframe::egui::Key::F1);
+    let dialog = window.harness.get_by(|node| node.role() == Role::Dialog);
+    assert!(dialog.accesskit_node().is_modal(), "nothing behind it can be used");
+    assert_eq!(dialog.accesskit_node().label().as_deref(), Some("Keyboard shortcuts"));
+}
+
+#[test]
+fn the_window_has_a_name_and_what_happens_is_read_out() {
+    use eframe::egui::accesskit::Live;
+    let mut window = Window::open(World::busy(900));
+    let frame = window.harness.root().accesskit_node().label();
+    assert_eq!(frame.as_deref(), Some("Safelight"));
+    window.click("Review");
+    window.click("Retry 1 file");
+    assert!(window.sees("Retrying 1 file"));
+    let said = window.harness.query_all_by(|node| node.role() == Role::Status);
+    let live = said.filter(|node| node.accesskit_node().live() == Live::Polite).count();
+    assert!(live >= 2, "the message and the sentence beside the switch is read out when it changes");
 }

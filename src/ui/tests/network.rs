@@ -43,7 +43,7 @@ fn a_limit_is_switched_on_changed_and_off() {
     assert_eq!(network(&window).upload_limit, Some(500_000));
     write(&mut window, "Upload limit in MB a second", "fast");
     click(&mut window, "Save limit");
-    assert!(window.sees("Write the limit as a number"));
+    assert!(window.sees("Enter the limit as a number"));
     assert_eq!(network(&window).upload_limit, Some(500_000));
     click(&mut window, "Upload limit: Off");
     assert_eq!(network(&window).upload_limit, None);
@@ -52,13 +52,13 @@ fn a_limit_is_switched_on_changed_and_off() {
 #[test]
 fn a_proxy_has_an_address_and_its_password_goes_elsewhere() {
     let mut window = settings(NetworkText::default());
-    click(&mut window, "Proxy: This one");
+    click(&mut window, "Proxy: Custom");
     assert_eq!(network(&window).proxy, ProxyText::System, "not before there is an address");
     write(&mut window, "Address of the proxy", "http://ann@proxy.example:3128");
     click(&mut window, "Save proxy");
     assert_eq!(network(&window).proxy, ProxyText::Address("http://ann@proxy.example:3128".into()));
     write(&mut window, "Password of the proxy", "planted");
-    click(&mut window, "Keep password");
+    click(&mut window, "Save password");
     let kept = Request::SetProxySecret { secret: SecretText::new("planted".to_owned()) };
     assert_eq!(window.asked(|request| *request == kept), 1);
     assert!(!window.sees("planted"));

@@ -48,8 +48,8 @@ fn states() -> Vec<(&'static str, World)> {
                 w.snapshot.destinations[1].sources.clear();
             }),
         ),
-        ("one behind", with(|w| drop(w.behind.insert(2, 40)))),
-        ("one that cannot verify", with(|w| drop(w.unproving.insert(2)))),
+        ("one behind", with(|w| w.behind = [(2, 40)].into())),
+        ("one that cannot verify", with(|w| w.unproving = [2].into())),
         (
             "only attention left",
             with(|w| {

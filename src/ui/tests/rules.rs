@@ -58,7 +58,9 @@ fn hours_are_written_and_nonsense_is_explained() {
     assert_eq!(rules(&window).hours, Some(HoursRule { from: 1_320, to: 420 }), "not before it is saved");
     window.press(Key::Enter);
     assert_eq!(rules(&window).hours, Some(HoursRule { from: 90, to: 420 }));
-    for (text, said) in [("25:00", "Write times as 22:00"), ("01:30", "The two times must differ")] {
+    for (text, said) in
+        [("25:00", "Use 24-hour times, such as 22:00"), ("01:30", "The two times must differ")]
+    {
         write(&mut window, "Back up until", text);
         window.click("Save hours");
         assert!(window.sees(said), "{text}");

@@ -89,11 +89,93 @@ fn a_password_can_be_entered_anew() {
     window.scroll_to(&change);
     window.click(&change);
     type_into(&mut window, &format!("New password, key or token for {name}"), "planted");
-    window.scroll_to("Keep");
-    window.click("Keep");
+    window.scroll_to("Save");
+    window.click("Save");
     let kept = SecretText::new("planted".to_owned());
     let is_kept =
         |r: &Request| matches!(r, Request::SetSecret { id: to, secret } if *to == id && *secret == kept);
     assert_eq!(window.asked(is_kept), 1);
-    assert!(window.harness.query_by_label("Keep").is_none());
+    assert!(window.harness.query_by_label("Save").is_none());
+}
+
+fn secret_in(window: &Window, field: &str) -> String {
+    window.harness.get_by_label(field).value().unwrap_or_default()
+}
+
+#[test]
+fn a_secret_typed_for_one_kind_is_neither_in_another_nor_there_on_coming_back() {
+    let mut window = adding();
+    window.click("S3 storage");
+    for (field, text) in [
+        ("Server", "https://s3.example"),
+        ("Bucket", "photos"),
+        ("Access key ID", "ID"),
+        ("Secret access key", "planted"),
+    ] {
+        type_into(&mut window, field, text);
+    }
+    for (kind, field) in [("Immich", "API key"), ("WebDAV", "Password"), ("S3 storage", "Secret access key")]
+    {
+        window.click(kind);
+        assert!(secret_in(&window, field).is_empty(), "{kind}");
+        // Undoing brings nothing back either.
+        window.harness.get_by_label(field).focus();
+        window.run();
+        window.press_with(eframe::egui::Modifiers::COMMAND, eframe::egui::Key::Z);
+        assert!(secret_in(&window, field).is_empty(), "{kind}");
+    }
+    assert_eq!(secret_in(&window, "Server"), "https://s3.example", "all else is still there");
+    window.world.borrow_mut().picks.push_back(Ok(Some(super::flows::path("/mnt/disk"))));
+    window.click("Folder or disk");
+    window.click("Choose");
+    window.scroll_to("Agree and add");
+    window.click("Agree and add");
+    let is_added = |r: &Request| matches!(r, Request::AddDestination { target, secret: None, .. } if target.path == "/mnt/disk");
+    assert_eq!(window.asked(is_added), 1, "a folder is added without any secret");
+}
+
+#[test]
+fn a_secret_is_forgotten_when_its_page_is_left_or_its_server_changes() {
+    let mut window = adding();
+    window.click("WebDAV");
+    type_into(&mut window, "Address of the folder", "https://nas.example/dav");
+    type_into(&mut window, "Password", "planted");
+    window.click("Settings");
+    window.click("Destinations");
+    assert!(secret_in(&window, "Password").is_empty());
+    assert_eq!(secret_in(&window, "Address of the folder"), "https://nas.example/dav");
+    type_into(&mut window, "Password", "planted");
+    type_into(&mut window, "Address of the folder", "/more");
+    assert!(!secret_in(&window, "Password").is_empty(), "another folder of the same server");
+    window.harness.get_by_label("Address of the folder").focus();
+    window.run();
+    window.press_with(eframe::egui::Modifiers::COMMAND, eframe::egui::Key::A);
+    window.harness.event(eframe::egui::Event::Text("https://other.example".to_owned()));
+    window.run();
+    assert!(secret_in(&window, "Password").is_empty());
+    assert!(window.sees("Password was cleared, because it was typed for another server"));
+    window.scroll_to("Check");
+    window.click("Check");
+    let is_test = |r: &Request| matches!(r, Request::TestTarget { secret: None, .. });
+    assert_eq!(window.asked(is_test), 1);
+    assert_eq!(window.asked(|r| matches!(r, Request::TestTarget { secret: Some(_), .. })), 0);
+}
+
+#[test]
+fn an_answer_to_another_kinds_test_is_not_taken_for_this_ones() {
+    let mut window = adding();
+    window.click("tus");
+    type_into(&mut window, "Address", "https://uploads.example");
+    window.world.borrow_mut().is_mute = true;
+    window.click("Check");
+    window.click("Resumable HTTP");
+    window.harness.state_mut().draft.on_tested(1, window_test());
+    window.run();
+    assert!(!window.sees("Ready to use"));
+    window.click("Agree and add");
+    assert_eq!(window.asked(|r| matches!(r, Request::AddDestination { .. })), 0);
+}
+
+fn window_test() -> Result<crate::api::TestReport, crate::api::ApiError> {
+    World::new().test
 }

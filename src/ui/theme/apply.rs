@@ -113,8 +113,13 @@ fn widgets(t: &Tokens) -> Widgets {
             bg_stroke: Stroke::new(1.0, t.line),
             ..base
         },
-        inactive: base,
-        hovered: WidgetVisuals { bg_fill: t.pressed, weak_bg_fill: t.pressed, ..base },
+        inactive: WidgetVisuals { bg_stroke: Stroke::new(1.0, t.outline), ..base },
+        hovered: WidgetVisuals {
+            bg_fill: t.pressed,
+            weak_bg_fill: t.pressed,
+            bg_stroke: Stroke::new(1.0, t.text),
+            ..base
+        },
         active: WidgetVisuals {
             bg_fill: t.pressed,
             weak_bg_fill: t.pressed,

@@ -41,10 +41,10 @@ pub(super) mod size {
     pub const CONTROL: f32 = 32.0;
     /// The sidebar.
     pub const SIDEBAR: f32 = 208.0;
+    /// The sidebar in a narrow window.
+    pub const SIDEBAR_NARROW: f32 = 56.0;
     /// The bar with the toggle.
     pub const TOP_BAR: f32 = 64.0;
-    /// A screen's own bar.
-    pub const TOOLBAR: f32 = 48.0;
     /// The bar with the progress.
     pub const BOTTOM_BAR: f32 = 56.0;
     /// Icons beside text.

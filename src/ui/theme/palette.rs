@@ -24,7 +24,7 @@ pub(super) const LAMP_BRIGHT: Color32 = rgb(0xff8259);
 /// Text on the lamp.
 pub(super) const LAMP_INK: Color32 = rgb(0x1f0c04);
 /// The lamp seen from afar, on ink and on paper.
-pub(super) const LAMP_PALE: [Color32; 2] = [rgb(0xffb596), rgb(0xe39170)];
+pub(super) const LAMP_PALE: [Color32; 2] = [rgb(0xffb596), rgb(0xc8704a)];
 /// The lamp as a wash over ink.
 pub(super) const LAMP_EMBER: Color32 = rgb(0x3a1e14);
 /// The safelight, deepened for paper.
@@ -34,9 +34,11 @@ pub(super) const GLOW_BRIGHT: Color32 = rgb(0xa02c0a);
 /// The lamp as a wash over paper.
 pub(super) const GLOW_BLUSH: Color32 = rgb(0xf9e3d9);
 /// Middle tones of the accounting bar on ink: waiting, unproven, excluded.
-pub(super) const INK_TONES: [Color32; 3] = [rgb(0x6f655b), rgb(0x9a8d7d), rgb(0x4a423a)];
+pub(super) const INK_TONES: [Color32; 3] = [rgb(0x857a6f), rgb(0xb3a696), rgb(0x71675d)];
 /// The same on paper.
-pub(super) const PAPER_TONES: [Color32; 3] = [rgb(0xb8ab9b), rgb(0x8d7f70), rgb(0xcfc5b8)];
+pub(super) const PAPER_TONES: [Color32; 3] = [rgb(0x7d7164), rgb(0x665a4e), rgb(0x8e8273)];
+/// Around controls and cards, on ink and on paper.
+pub(super) const EDGE: [Color32; 2] = [rgb(0x766b61), rgb(0x857869)];
 /// Safe on the accounting bar: chalk on ink, sepia on paper.
 pub(super) const SAFE: [Color32; 2] = [rgb(0xe3d8c9), rgb(0x4a4037)];
 /// Over photos, so that marks are seen on any of them.

@@ -25,6 +25,8 @@ pub(in crate::ui) struct Tokens {
     pub field: Color32,
     /// Hair lines, where space will not do.
     pub line: Color32,
+    /// Around fields, buttons, switches and cards, so that they are told from what is behind them.
+    pub outline: Color32,
     /// Text that matters.
     pub text: Color32,
     /// Text beside it.
@@ -71,6 +73,7 @@ const DARK: Tokens = Tokens {
     pressed: p::INK[5],
     field: p::INK[0],
     line: p::INK[4],
+    outline: p::EDGE[0],
     text: p::CHALK[0],
     weak: p::CHALK[1],
     faint: p::CHALK[2],
@@ -100,6 +103,7 @@ const LIGHT: Tokens = Tokens {
     pressed: p::PAPER[5],
     field: p::PAPER[0],
     line: p::PAPER[5],
+    outline: p::EDGE[1],
     text: p::SEPIA[0],
     weak: p::SEPIA[1],
     faint: p::SEPIA[2],
@@ -207,12 +211,25 @@ mod tests {
                 ("focus on canvas", t.focus, t.canvas),
                 ("focus on chrome", t.focus, t.chrome),
                 ("focus on a control", t.focus, t.control),
+                ("an outline on canvas", t.outline, t.canvas),
+                ("an outline on a card", t.outline, t.surface),
+                ("an outline on chrome", t.outline, t.chrome),
+                ("a switch's knob", t.on_shade, t.outline),
                 ("safe on the card", t.bin_safe, t.surface),
-                ("safe beside uploading", t.bin_safe, t.accent),
+                ("uploading on the card", t.bin_uploading, t.surface),
+                ("unproven on the card", t.bin_unproven, t.surface),
+                ("waiting on the card", t.bin_waiting, t.surface),
+                ("left out on the card", t.bin_excluded, t.surface),
+                ("attention on the card", t.accent, t.surface),
+                ("the accent on a track", t.accent, t.pressed),
             ] {
                 let ratio = contrast(a, b);
-                let least = if what.contains("beside") { 1.5 } else { 3.0 };
-                assert!(ratio >= least, "{name}: {what} is {ratio:.2}");
+                assert!(ratio >= 3.0, "{name}: {what} is {ratio:.2}");
+            }
+            // Parts of the bar are told apart by what lies between them, and by more than their hue.
+            let bins = [t.bin_safe, t.bin_unproven, t.bin_uploading, t.bin_waiting, t.accent, t.bin_excluded];
+            for pair in bins.windows(2) {
+                assert!(contrast(pair[0], pair[1]) >= 1.2, "{name}: {pair:?}");
             }
             for photo in [Color32::BLACK, Color32::from_gray(128), Color32::WHITE] {
                 let shaded = over(t.shade, photo);

@@ -12,7 +12,7 @@ use crate::ui::commands::{Command, Verb};
 use crate::ui::icons::Icon;
 use crate::ui::library::cells::type_label;
 use crate::ui::numbers::ratio;
-use crate::ui::queue::decision_lines;
+use crate::ui::queue::{can_retry, decision_lines};
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets::{self, Kind};
 use crate::ui::words;
@@ -43,7 +43,7 @@ pub(super) fn ui(
 
 fn about(ui: &mut Ui, details: &AssetDetails) {
     let row = &details.row;
-    ui.add(Label::new(widgets::heading(row.path.file_name())).wrap());
+    widgets::section_title(ui, row.path.file_name());
     let folder = row.path.path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let folder = widgets::note(ui, folder);
     ui.add(Label::new(folder).wrap());
@@ -64,7 +64,8 @@ fn about(ui: &mut Ui, details: &AssetDetails) {
     if let Some((width, height)) = row.dimensions {
         let megapixels = ratio(u64::from(width) * u64::from(height), 100_000).round() / 10.0;
         let size = format!("{} × {}", words::number(width.into()), words::number(height.into()));
-        let megapixels = (megapixels > 0.0).then(|| format!("{megapixels} megapixels"));
+        let noun = if (megapixels - 1.0).abs() < 0.01 { "megapixel" } else { "megapixels" };
+        let megapixels = (megapixels > 0.0).then(|| format!("{megapixels} {noun}"));
         fact(ui, "Dimensions", &size, megapixels.as_deref().unwrap_or_default());
     }
     let all: u64 = details.resources.iter().map(|r| r.size).sum();
@@ -185,11 +186,12 @@ fn evidence(ui: &mut Ui, env: &mut Env<'_>, copy: &CopyDetails) {
             ui.add(Label::new(line).wrap());
         });
     }
-    if Bin::parse(&copy.bin) == Some(Bin::NeedsAttention) {
-        let name = format!("Try again in {}", copy.destination);
-        if widgets::named_button(ui, Kind::Normal, "Try again", &name).clicked() {
+    let can_help = copy.failure.as_ref().is_some_and(can_retry);
+    if Bin::parse(&copy.bin) == Some(Bin::NeedsAttention) && can_help {
+        let name = format!("Retry in {}", copy.destination);
+        if widgets::named_button(ui, Kind::Normal, "Retry", &name).clicked() {
             let these = crate::api::Selection::Items(vec![copy.id.clone()]);
-            env.out.push(Command::change(Verb::Retry, these));
+            env.out.push(Command::change(Verb::Retry, these, "the copy"));
         }
     }
 }

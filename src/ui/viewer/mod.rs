@@ -12,9 +12,12 @@ use eframe::egui::{
 use self::picture::{Full, Shown};
 use super::app::Env;
 use super::commands::{Command, Dialog, Verb};
+use super::focus;
 use super::icons::Icon;
 use super::library::Library;
 use super::library::cells::badge_words;
+use super::library::may_do;
+use super::queue::can_retry;
 use super::theme::{size, space, tokens};
 use super::widgets;
 use super::words;
@@ -164,7 +167,7 @@ impl Viewer {
                 let more = widgets::weak(ui, format!("{day}, {}", badge_words(row.badge)));
                 ui.label(more);
             }
-            widgets::at_right(ui, |ui| self.actions(ui, env));
+            focus::at_right(ui, |ui| self.actions(ui, env));
         });
     }
 
@@ -178,16 +181,14 @@ impl Viewer {
             env.out.push(Command::ShowInFolder(row.path.clone()));
         }
         let asset = self.asset;
-        if row.badge == crate::api::Badge::Excluded {
-            if widgets::icon_button(ui, Icon::Plus, "Take back in").clicked() {
-                env.out.push(Command::OnAssets(Verb::Include, vec![asset]));
-            }
-        } else if widgets::icon_button(ui, Icon::Excluded, "Leave out").clicked() {
+        let may = |verb| may_do(verb, row.badge);
+        if may(Verb::Include) && widgets::icon_button(ui, Icon::Plus, "Include again").clicked() {
+            env.out.push(Command::OnAssets(Verb::Include, vec![asset]));
+        }
+        if may(Verb::Exclude) && widgets::icon_button(ui, Icon::Excluded, "Leave out").clicked() {
             env.out.push(Command::Ask(Dialog::ExcludeAssets { assets: vec![asset] }));
         }
-        if row.badge == crate::api::Badge::Attention
-            && widgets::icon_button(ui, Icon::Retry, "Try again").clicked()
-        {
+        if may(Verb::Retry) && self.can_retry() && widgets::icon_button(ui, Icon::Retry, "Retry").clicked() {
             env.out.push(Command::OnAssets(Verb::Retry, vec![asset]));
         }
         ui.add_space(space::M);
@@ -200,6 +201,13 @@ impl Viewer {
         if widgets::icon_button(ui, Icon::Minus, "Zoom out").clicked() {
             self.zoom_by(1.0 / 1.5, Vec2::ZERO);
         }
+    }
+
+    /// Whether trying again can help any of its copies, as far as is known.
+    fn can_retry(&self) -> bool {
+        let Some(details) = &self.details else { return false };
+        let copies = details.resources.iter().flat_map(|resource| &resource.copies);
+        copies.filter_map(|copy| copy.failure.as_ref()).any(can_retry)
     }
 
     fn keys(&mut self, ui: &Ui, env: &mut Env<'_>, library: &mut Library) {
@@ -215,6 +223,12 @@ impl Viewer {
         }
         if pressed(Key::ArrowLeft) || pressed(Key::PageUp) {
             self.step(false, env, library);
+        }
+        if pressed(Key::Home) {
+            self.step_to(Some(0), env, library);
+        }
+        if pressed(Key::End) {
+            self.step_to(library.total().checked_sub(1), env, library);
         }
         if pressed(Key::I) {
             self.shows_details = !self.shows_details;
@@ -232,7 +246,14 @@ impl Viewer {
 
     fn step(&mut self, forward: bool, env: &mut Env<'_>, library: &mut Library) {
         let Some(index) = self.index else { return };
-        let to = if forward { index.checked_add(1) } else { index.checked_sub(1) };
+        self.step_to(if forward { index.checked_add(1) } else { index.checked_sub(1) }, env, library);
+    }
+
+    /// Shows the photo at a place in the grid, if it was opened from there and there is one.
+    fn step_to(&mut self, to: Option<usize>, env: &mut Env<'_>, library: &mut Library) {
+        if self.index.is_none() {
+            return;
+        }
         let Some(to) = to.filter(|&to| to < library.total()) else { return };
         if let Some(row) = library.row_at(to, env) {
             self.show(to, row);
