@@ -30,9 +30,6 @@ const DRAIN_BUDGET: Duration = Duration::from_millis(4);
 const DRAIN_MAX: usize = 256;
 /// Pictures taken in one frame even when the budget is spent.
 const PICTURES_AT_LEAST: usize = 4;
-/// For so many frames a new page's own widget may take the keyboard: egui notices only in the second that
-/// a widget has gone.
-const FOCUS_FRAMES: u8 = 4;
 /// Lists are asked for again at most this often, in milliseconds.
 const REFRESH_MS: i64 = 400;
 
@@ -66,7 +63,7 @@ impl Env<'_> {
     }
 }
 
-fn add_source(model: &Model, path: PathText) -> Command {
+pub(super) fn add_source(model: &Model, path: PathText) -> Command {
     if model.snapshot.destinations.is_empty() {
         let request = Request::AddSource { path: path.clone(), consent_all: true };
         Command::Send(Box::new(request), Purpose::AddSource(path))
@@ -100,9 +97,9 @@ pub struct App {
     /// The same for a question.
     pub(super) focus_under_dialog: Option<Option<egui::Id>>,
     /// Frames in which what the page offers takes the keyboard, if nothing has it.
-    focus_frames: u8,
+    pub(super) focus_frames: u8,
     /// What had the keyboard in the last frame.
-    last_focus: Option<egui::Id>,
+    pub(super) last_focus: Option<egui::Id>,
     dialog_is_new: bool,
     refreshed_at: Option<crate::domain::time::UnixMillis>,
     refresh_library: bool,
@@ -144,7 +141,7 @@ impl App {
             may_close: false,
             focus_under_viewer: None,
             focus_under_dialog: None,
-            focus_frames: FOCUS_FRAMES,
+            focus_frames: focus::FRAMES,
             last_focus: None,
             dialog_is_new: false,
             refreshed_at: None,
@@ -368,40 +365,6 @@ impl App {
         }
     }
 
-    fn drop_goes_to(&self) -> PickFor {
-        let first_run_waits_for_place = self.first_run == Some(true)
-            && !self.model.snapshot.sources.is_empty()
-            && self.model.snapshot.destinations.is_empty()
-            && !self.draft.is_usable();
-        let form_is_open = self.screen == Screen::Destinations
-            && (self.destinations.is_adding || self.model.snapshot.destinations.is_empty());
-        if first_run_waits_for_place || (form_is_open && self.first_run != Some(true)) {
-            PickFor::Destination
-        } else {
-            PickFor::Source
-        }
-    }
-
-    fn dropped(&mut self, ctx: &Context, out: &mut Vec<Command>) {
-        let dropped = ctx.input_mut(|input| std::mem::take(&mut input.raw.dropped_files));
-        for file in dropped {
-            let path = path_text(file.path());
-            self.take_path(self.drop_goes_to(), path, out);
-        }
-    }
-
-    pub(super) fn take_path(&mut self, goes_to: PickFor, path: PathText, out: &mut Vec<Command>) {
-        match goes_to {
-            PickFor::Source => out.push(add_source(&self.model, path)),
-            PickFor::Destination => self.draft.set(path, out),
-            PickFor::Restore(_) => {
-                if let Some(Dialog::RestoreInto(form)) = &mut self.dialog {
-                    form.set(path);
-                }
-            }
-        }
-    }
-
     fn keys(&mut self, ctx: &Context, out: &mut Vec<Command>) {
         if self.dialog.is_some() {
             return;
@@ -419,43 +382,6 @@ impl App {
                 out.push(key.command());
             }
         }
-    }
-
-    /// What the page offers takes the keyboard, if nothing has it.
-    pub(super) fn focus_page(&mut self) {
-        self.focus_frames = FOCUS_FRAMES;
-    }
-
-    /// Gives the keyboard back to what had it, or else to what the page offers.
-    pub(super) fn return_focus(&mut self, ctx: &Context, to: Option<egui::Id>) {
-        if let Some(id) = to {
-            ctx.memory_mut(|memory| memory.request_focus(id));
-        }
-        self.focus_page();
-    }
-
-    /// The keyboard is never nowhere, but where the person puts it with the pointer.
-    fn settle_focus(&mut self, ctx: &Context) {
-        let focused = ctx.memory(|memory| memory.focused());
-        let is_lost = focused.is_none() && self.last_focus.is_some() && self.dialog.is_none();
-        let by_pointer = ctx.input(|input| input.pointer.any_down() || input.pointer.any_released());
-        if is_lost && !by_pointer {
-            // Esc in a field ends no more than the typing.
-            let by_escape = ctx.input(|input| input.key_pressed(egui::Key::Escape));
-            self.return_focus(ctx, self.last_focus.filter(|_| by_escape));
-        }
-        if self.focus_frames > 0 && self.dialog.is_none() {
-            self.focus_frames -= 1;
-            let has_none = ctx.memory(|memory| memory.focused().is_none());
-            match focus::offered(ctx).filter(|_| has_none) {
-                Some(id) => {
-                    ctx.memory_mut(|memory| memory.request_focus(id));
-                    self.focus_frames = 0;
-                }
-                None => ctx.request_repaint_after(Duration::from_millis(1)),
-            }
-        }
-        self.last_focus = ctx.memory(|memory| memory.focused());
     }
 
     fn say_which_pictures(&mut self) {
@@ -480,11 +406,6 @@ impl App {
     }
 }
 
-/// The frame has a name for assistive technology too.
-fn name_window(ctx: &Context) {
-    ctx.accesskit_node_builder(egui::accesskit_root_id(), |node| node.set_label("Safelight"));
-}
-
 /// Follows the system's theme, or not.
 pub(super) fn set_theme(ctx: &Context, appearance: Appearance) {
     ctx.set_theme(match appearance {
@@ -492,12 +413,6 @@ pub(super) fn set_theme(ctx: &Context, appearance: Appearance) {
         Appearance::Light => egui::ThemePreference::Light,
         Appearance::Dark => egui::ThemePreference::Dark,
     });
-}
-
-#[cfg(unix)]
-fn path_text(path: &std::path::Path) -> PathText {
-    use std::os::unix::ffi::OsStrExt as _;
-    PathText::from_bytes(path.as_os_str().as_bytes())
 }
 
 impl App {
@@ -523,7 +438,7 @@ impl App {
         self.paint(ui, &mut out);
         self.overlays(ui, &mut out);
         self.settle_focus(&ctx);
-        name_window(&ctx);
+        focus::name_window(&ctx);
         for command in out {
             self.carry_out(&ctx, command);
         }

@@ -4,12 +4,14 @@
 //! a file, a database or the network, never block a frame, and never repaint while nothing changes.
 
 mod app;
+mod choices;
 mod commands;
 mod counts;
 mod destinations;
 mod dialogs;
 mod dispatch;
 mod draft;
+mod drops;
 pub mod fake;
 mod first_run;
 mod focus;
