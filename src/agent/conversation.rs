@@ -241,7 +241,7 @@ fn is_long(request: &Request) -> bool {
     matches!(
         request,
         Request::Verify { .. }
-            | Request::Restore { .. }
+            | Request::Restore(_)
             | Request::TestTarget { .. }
             | Request::TestDestination { .. }
     )

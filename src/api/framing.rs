@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use crate::api::{
         Call, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello, PathText, Reply, Request, RestoreLayout,
-        SecretText, Selection,
+        RestoreOrder, RestoreScope, RestoreTarget, SecretText, Selection,
     };
 
     fn any_request() -> impl Strategy<Value = Request> {
@@ -90,7 +90,11 @@ mod tests {
             (any::<i64>(), path(), any::<bool>(), any::<Option<String>>()).prop_map(
                 |(destination, into, is_dates, only)| {
                     let layout = if is_dates { RestoreLayout::Dates } else { RestoreLayout::Folders };
-                    Request::Restore { destination, into, layout, only }
+                    let (target, scope) = match only {
+                        Some(only) => (RestoreTarget::Folder(into), RestoreScope::Glob(only)),
+                        None => (RestoreTarget::Original, RestoreScope::All),
+                    };
+                    Request::Restore(RestoreOrder { destination, target, layout, scope })
                 }
             ),
         ]

@@ -7,6 +7,7 @@
 pub mod framing;
 pub mod gate;
 pub mod network;
+pub mod restore;
 pub mod rows;
 pub mod snapshot;
 pub mod wire;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use gate::*;
 pub use network::*;
+pub use restore::*;
 pub use rows::*;
 pub use snapshot::*;
 pub use wire::{PathText, SecretText};
@@ -238,32 +240,34 @@ pub enum Request {
         /// The destination.
         id: i64,
     },
-    /// Copies files from a destination into a folder. Replies [`Reply::Restored`] when done.
-    Restore {
-        /// From here.
+    /// Restores files while this client waits. Replies [`Reply::Restored`] when done.
+    Restore(RestoreOrder),
+    /// Starts a restore that goes on by itself, whoever leaves, and after a restart. Snapshots tell how far
+    /// it is.
+    StartRestore(RestoreOrder),
+    /// Stops, resumes or dismisses such a restore.
+    ChangeRestore {
+        /// The restore.
+        id: i64,
+        /// What is done with it.
+        action: RestoreAction,
+    },
+    /// What a destination has that can be restored. Replies [`Reply::RestoreOverview`].
+    RestoreOverview {
+        /// The destination.
         destination: i64,
-        /// Into this folder; nothing in it is replaced.
-        into: PathText,
-        /// How the restored files are laid out.
-        layout: RestoreLayout,
-        /// Only copies whose key, or source's name and path below it, match this glob.
-        only: Option<String>,
+    },
+    /// How much a restore of this scope would bring. Replies [`Reply::RestoreSize`].
+    MeasureRestore {
+        /// The destination.
+        destination: i64,
+        /// What.
+        scope: RestoreScope,
     },
     /// Asks the open window, if there is one, to come to the front. Replies [`Reply::Raised`].
     RaiseWindow,
     /// Stops the agent cleanly.
     Shutdown,
-}
-
-/// How restored files are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RestoreLayout {
-    /// Folders by capture date.
-    #[default]
-    Dates,
-    /// The folders that the files came from.
-    Folders,
 }
 
 /// Which items a retry or an exclusion is for.
@@ -347,17 +351,15 @@ pub enum Reply {
     },
     /// The restore's outcome.
     Restored {
-        /// Files written and compared.
-        restored: u64,
-        /// Files that were there already with the same bytes.
-        present: u64,
-        /// Files that could not be restored.
-        failed: u64,
-        /// Plain sentences, one for each of them; at most 1 000.
-        sentences: Vec<String>,
+        /// What came of it; at most 1 000 sentences.
+        result: RestoreResult,
         /// Why it ended before every file was looked at, where it did.
         stopped: Option<ApiError>,
     },
+    /// What can be restored.
+    RestoreOverview(Box<RestoreOverview>),
+    /// How much a restore would bring.
+    RestoreSize(FileTotals),
     /// Whether a window was there to raise.
     Raised {
         /// There was one.

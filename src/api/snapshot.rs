@@ -35,6 +35,9 @@ pub struct Snapshot {
     /// Checks and restores that somebody waits for.
     #[serde(default)]
     pub reading: Vec<Reading>,
+    /// Restores that go on by themselves, or how they ended.
+    #[serde(default)]
+    pub restores: Vec<super::RestoreState>,
     /// When backup may work.
     #[serde(default)]
     pub rules: Rules,
@@ -317,6 +320,9 @@ pub struct Reading {
     pub kind: ReadingKind,
     /// The destination that is read.
     pub destination: i64,
+    /// The restore that it is for, where it is one that goes on by itself.
+    #[serde(default)]
+    pub restore: Option<i64>,
     /// How far it is. No bytes in all where that is not known.
     pub progress: Progress,
 }

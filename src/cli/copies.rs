@@ -6,7 +6,9 @@ use super::exit::{Exit, Trouble};
 use super::progress::{self, Teller};
 use super::resolve::{absolute, saved_destination};
 use super::words::{count, files, path_text};
-use crate::api::{ReadingKind, Reply, Request, RestoreLayout};
+use crate::api::{
+    ReadingKind, Reply, Request, RestoreLayout, RestoreOrder, RestoreResult, RestoreScope, RestoreTarget,
+};
 use crate::client::conversation::unexpected;
 
 /// Reads copies back and compares them.
@@ -79,11 +81,14 @@ pub fn restore(desk: &mut Desk, args: &RestoreArgs) -> Result<Exit, Trouble> {
         RestoreLayoutArg::Dates => RestoreLayout::Dates,
         RestoreLayoutArg::Folders => RestoreLayout::Folders,
     };
-    let request = Request::Restore { destination, into: path_text(&into), layout, only: args.only.clone() };
+    let scope = args.only.clone().map_or(RestoreScope::All, RestoreScope::Glob);
+    let target = RestoreTarget::Folder(path_text(&into));
+    let request = Request::Restore(RestoreOrder { destination, scope, target, layout });
     let reply = ask_telling(desk, ReadingKind::Restore, request)?;
-    let Reply::Restored { restored, present, failed, sentences, stopped } = reply else {
+    let Reply::Restored { result, stopped } = reply else {
         return Err(unexpected(&reply).into());
     };
+    let RestoreResult { restored, present, failed, sentences } = result;
     let out = &mut desk.out;
     if out.style.is_json {
         out.json(&serde_json::json!({

@@ -26,6 +26,7 @@ pub mod path;
 pub mod record;
 pub mod redact;
 pub mod restore_plan;
+pub mod restore_scope;
 pub mod target;
 pub mod time;
 pub mod transfer;

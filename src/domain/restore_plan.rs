@@ -152,8 +152,7 @@ impl RestorePlan {
                 (original[..end].strip_suffix(b"/").unwrap_or_default(), name_of(copy.path))
             }
         };
-        let is_newest = self.newest.get(&entry.file).is_none_or(|newest| newest.hash == copy.hash);
-        let name = if is_newest {
+        let name = if self.is_newest(copy) {
             name.to_vec()
         } else {
             let suffix = format!("~{}", &copy.hash.to_hex()[..VERSION_DIGITS]);
@@ -164,6 +163,11 @@ impl RestorePlan {
             return key.to_vec();
         }
         super::path::join(folder, &name)
+    }
+
+    /// Whether a copy is the newest version of its file among all that are restored.
+    pub fn is_newest(&self, copy: &RestoreCopy<'_>) -> bool {
+        self.newest.get(&self.entry(copy).file).is_none_or(|newest| newest.hash == copy.hash)
     }
 
     fn entry(&self, copy: &RestoreCopy<'_>) -> Entry {

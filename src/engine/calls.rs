@@ -15,11 +15,10 @@ use super::secrets::Entered;
 use super::setup;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
-use crate::api::{self, ApiError, ErrorKind, Event, PathText, Reply, Request, SecretText, Selection};
+use crate::api::{ApiError, ErrorKind, Event, PathText, Reply, Request, SecretText, Selection};
 use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, ItemId, RecordId, SourceId};
-use crate::domain::restore_plan::RestoreLayout;
 use crate::domain::time::UnixMillis;
 use crate::store::{DecisionKind, NewDestination, StoreError, Write};
 
@@ -100,12 +99,12 @@ impl Supervisor {
             Request::RestoreFromTrash(selection) => return self.spawn_reclaim(selection, reply),
             Request::Verify { destination, deep } => return self.spawn_verify(destination, deep, reply),
             Request::Reconnect { id } => return self.spawn_reconnect(DestinationId(id), reply),
-            Request::Restore { destination, into, layout, only } => {
-                let layout = match layout {
-                    api::RestoreLayout::Dates => RestoreLayout::Dates,
-                    api::RestoreLayout::Folders => RestoreLayout::Folders,
-                };
-                return self.spawn_restore(DestinationId(destination), &into, (layout, only), reply);
+            Request::Restore(order) => return self.spawn_restore(&order, reply),
+            Request::RestoreOverview { destination } => {
+                return self.spawn_restore_overview(DestinationId(destination), reply);
+            }
+            Request::MeasureRestore { destination, scope } => {
+                return self.spawn_measure(DestinationId(destination), scope, reply);
             }
             other => self.answer(other).await,
         };
@@ -143,6 +142,8 @@ impl Supervisor {
             Request::Retry(selection) => self.retry(selection).await,
             Request::Exclude(selection) => self.exclude(selection).await,
             Request::Include(selection) => self.include(selection).await,
+            Request::StartRestore(order) => self.start_restore(order).await,
+            Request::ChangeRestore { id, action } => self.change_restore(id, action).await,
             Request::RaiseWindow => {
                 let listeners = self.end.events.send(Event::RaiseWindow).unwrap_or(0);
                 Ok(Reply::Raised { was_open: listeners > 0 })
@@ -168,7 +169,9 @@ impl Supervisor {
             | Request::RestoreFromTrash(_)
             | Request::Verify { .. }
             | Request::Reconnect { .. }
-            | Request::Restore { .. } => {
+            | Request::RestoreOverview { .. }
+            | Request::MeasureRestore { .. }
+            | Request::Restore(_) => {
                 Err(ApiError::new(ErrorKind::Internal, "this request is answered elsewhere"))
             }
         }

@@ -180,6 +180,7 @@ impl Supervisor {
                 to_hash: self.library_state.to_hash,
             },
             reading: self.readings.states(now),
+            restores: self.restores.states(),
             network: (&self.network.rules).into(),
             network_note: self.network.note.clone(),
             rules: self.gates.rules().into(),

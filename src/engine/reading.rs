@@ -8,17 +8,15 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::calls::{Outcome, bytes_of, refused, usage};
+use super::calls::{Outcome, refused};
 use super::progress::Meter;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
 use super::{audit, restore};
-use crate::api::{ApiError, ErrorKind, PathText, Progress, Reading as ReadingState, ReadingKind, Reply};
-use crate::base::files::path_from_bytes;
+use crate::api::{ApiError, ErrorKind, Progress, Reading as ReadingState, ReadingKind, Reply, RestoreOrder};
 use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::DestinationId;
-use crate::domain::restore_plan::RestoreLayout;
 use crate::store::DestinationRow;
 
 /// Checks and restores at once; more are refused.
@@ -28,6 +26,8 @@ pub(super) const READINGS_MAX: usize = 8;
 #[derive(Debug)]
 pub(super) struct Reading {
     kind: ReadingKind,
+    /// The restore that it is for, where it is one that goes on by itself.
+    restore: Option<i64>,
     numbers: Mutex<Numbers>,
 }
 
@@ -83,12 +83,22 @@ impl Readings {
     /// A new one; it is under way for as long as it is held. None when there are too many.
     pub fn begin(&mut self, kind: ReadingKind) -> Option<Arc<Reading>> {
         self.0.retain(|(reading, _)| reading.strong_count() > 0);
-        if self.0.len() >= READINGS_MAX {
+        let asked = self.0.iter().filter_map(|(reading, _)| reading.upgrade());
+        if asked.filter(|reading| reading.restore.is_none()).count() >= READINGS_MAX {
             return None;
         }
-        let reading = Arc::new(Reading { kind, numbers: Mutex::default() });
+        Some(self.add(Reading { kind, restore: None, numbers: Mutex::default() }))
+    }
+
+    /// One for a restore that goes on by itself; the store limits how many there are.
+    pub fn begin_restore(&mut self, id: i64) -> Arc<Reading> {
+        self.add(Reading { kind: ReadingKind::Restore, restore: Some(id), numbers: Mutex::default() })
+    }
+
+    fn add(&mut self, reading: Reading) -> Arc<Reading> {
+        let reading = Arc::new(reading);
         self.0.push((Arc::downgrade(&reading), Meter::default()));
-        Some(reading)
+        reading
     }
 
     /// Whether none is under way.
@@ -117,7 +127,7 @@ fn state(reading: &Reading, meter: &mut Meter, now: Instant) -> ReadingState {
         secs_left: measured.secs_left.filter(|_| bytes_total > 0),
         ..measured
     };
-    ReadingState { kind: reading.kind, destination, progress }
+    ReadingState { kind: reading.kind, destination, restore: reading.restore, progress }
 }
 
 /// Who waits for the outcome.
@@ -166,35 +176,13 @@ impl Supervisor {
         });
     }
 
-    pub(super) fn spawn_restore(
-        &mut self,
-        id: DestinationId,
-        into: &PathText,
-        which: (RestoreLayout, Option<String>),
-        reply: Waiting,
-    ) {
-        let (layout, only) = which;
-        let destination = match self.runners.get(&id) {
-            Some(runner) => match &runner.destination {
-                Ok(destination) => Ok((Arc::clone(destination), runner.width())),
-                Err(failure) => Err(refused(failure)),
-            },
-            None => Err(usage("there is no such destination")),
-        };
-        let ready = destination.and_then(|(at, width)| Ok((at, width, bytes_of(into)?)));
-        let (destination, width, into) = match ready {
-            Ok(ready) => ready,
-            Err(error) => {
-                reply.send(Err(error)).ok();
-                return;
-            }
-        };
+    /// Restores for as long as the client waits.
+    pub(super) fn spawn_restore(&mut self, order: &RestoreOrder, reply: Waiting) {
         let (deps, store) = (self.deps.clone(), self.store.clone());
-        let installation = self.installation.uuid.clone();
+        let prepared = self.prepare_restore(order);
         self.spawn_reading(ReadingKind::Restore, reply, |reading, cancel| async move {
-            let into = path_from_bytes(&into);
-            let order = restore::Order { id, destination, width, installation, into, layout, only };
-            restore::run(&deps, &store, order, reading, &cancel).await
+            let order = prepared?.resolve(&store).await?;
+            restore::run(&deps, &store, order, reading, &cancel).await.into_reply()
         });
     }
 
@@ -260,7 +248,10 @@ mod tests {
             bytes_per_sec: 800,
             secs_left: Some(5),
         };
-        assert_eq!(states, [ReadingState { kind: ReadingKind::Restore, destination: 3, progress }]);
+        assert_eq!(
+            states,
+            [ReadingState { kind: ReadingKind::Restore, destination: 3, restore: None, progress }]
+        );
         let rest: Vec<_> = std::iter::from_fn(|| readings.begin(ReadingKind::Verify)).collect();
         assert_eq!(rest.len(), READINGS_MAX - 1);
         drop((one, rest));

@@ -4,7 +4,7 @@
 //! destination that is lost on the way is asked for again for a while. The rest is told: each file
 //! that did not come back is counted, and why it ended before all were looked at.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::audit;
-use super::calls::{Outcome, internal, refused};
+use super::calls::{internal, refused};
 use super::deps::Deps;
 use super::reading::Reading;
 use super::tasks::adopt;
-use crate::api::{ApiError, ErrorKind, Reply};
+use crate::api::{ApiError, ErrorKind, Reply, RestoreResult};
 use crate::destination::{ReadBack, SharedDestination};
 use crate::domain::failure::{Failure, FailureKind, Reach};
-use crate::domain::glob::Glob;
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::messages::describe_failure;
-use crate::domain::restore_plan::{RestoreCopy, RestoreLayout, RestorePlan};
+use crate::domain::restore_plan::{RestoreCopy, RestoreLayout, RestorePlan, is_plain_path};
+use crate::domain::restore_scope::{RestoreScope, ScopedCopy};
 use crate::platform::restored_file::{self, Placed, RestoreTarget};
 use crate::store::{RecordFacts, Store};
 
@@ -45,16 +45,100 @@ const DAMAGED_TRIES_MAX: u32 = 2;
 /// back begins them anew.
 const LOST_WAITS_SECS: [u64; 5] = [2, 4, 8, 16, 30];
 
-/// What is to be restored, and from where.
+/// What is to be restored, from where and whereto.
+#[derive(Clone)]
 pub(super) struct Order {
     pub id: DestinationId,
     pub destination: SharedDestination,
     /// Copies that may be read from it side by side.
     pub width: u32,
     pub installation: String,
-    pub into: PathBuf,
-    pub layout: RestoreLayout,
-    pub only: Option<String>,
+    pub target: Target,
+    pub scope: RestoreScope,
+}
+
+/// Where files are restored to.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    /// Into a folder.
+    Folder(PathBuf, RestoreLayout),
+    /// Back to where they were: source folders by name. Of several with one name none is meant.
+    Original(HashMap<String, Option<PathBuf>>),
+}
+
+impl Target {
+    fn layout(&self) -> RestoreLayout {
+        match self {
+            Self::Folder(_, layout) => *layout,
+            Self::Original(_) => RestoreLayout::Folders,
+        }
+    }
+
+    /// Whether a copy is an older version of a file, which has no place where the file was.
+    fn leaves_out(&self, plan: &RestorePlan, copy: &RestoreCopy<'_>) -> bool {
+        matches!(self, Self::Original(_)) && !plan.is_newest(copy)
+    }
+
+    /// Where a copy is restored to, or a sentence that says why it cannot be.
+    fn of(&self, plan: &RestorePlan, copy: &RestoreCopy<'_>) -> Result<RestoreTarget, String> {
+        let sources = match self {
+            Self::Folder(into, _) => {
+                return Ok(RestoreTarget { folder: into.clone(), path: plan.target(copy) });
+            }
+            Self::Original(sources) => sources,
+        };
+        let label = copy.source_label;
+        let folder = match sources.get(label) {
+            Some(Some(folder)) => folder.clone(),
+            Some(None) => return Err(format!("Several photo folders are called {label}. Choose a folder")),
+            None => return Err(format!("No photo folder is called {label}. Add it, or choose a folder")),
+        };
+        if !is_plain_path(copy.path) {
+            return Err("The path that it had can't be used. Choose a folder".to_owned());
+        }
+        Ok(RestoreTarget { folder, path: copy.path.to_vec() })
+    }
+}
+
+/// How a restore ended.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub result: RestoreResult,
+    pub end: End,
+}
+
+/// Why a restore ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Every file was looked at.
+    Complete,
+    /// Nothing comes from the destination.
+    Lost(Failure),
+    /// Something else is in the way.
+    Refused(ApiError),
+    /// It was told to stop.
+    Stopped,
+}
+
+impl Report {
+    /// A restore that did not begin.
+    fn unbegun(end: End) -> Self {
+        Self { result: RestoreResult::default(), end }
+    }
+
+    /// As the answer to a client that waits.
+    pub fn into_reply(self) -> Result<Reply, ApiError> {
+        let stopped = match self.end {
+            End::Complete => None,
+            End::Lost(failure) => Some(refused(&failure)),
+            End::Refused(error) => Some(error),
+            End::Stopped => Some(ApiError::new(ErrorKind::Unavailable, "Safelight is stopping")),
+        };
+        match stopped {
+            Some(error) if self.result == RestoreResult::default() => Err(error),
+            stopped => Ok(Reply::Restored { result: self.result, stopped }),
+        }
+    }
 }
 
 /// What the work on one file needs.
@@ -62,7 +146,7 @@ struct Place {
     deps: Deps,
     store: Store,
     destination: SharedDestination,
-    into: PathBuf,
+    target: Target,
     reading: Arc<Reading>,
     cancel: CancellationToken,
 }
@@ -91,32 +175,40 @@ enum Unplaced {
     Unwritten(io::Error),
 }
 
-/// Restores every copy whose key or original path matches into a folder. Nothing there is replaced.
+/// Restores every copy in the order's scope. Nothing is replaced.
 pub(super) async fn run(
     deps: &Deps,
     store: &Store,
     order: Order,
     reading: Arc<Reading>,
     cancel: &CancellationToken,
-) -> Outcome {
-    let Order { id, destination, width, installation, into, layout, only } = order;
-    destination.check().await.map_err(|failure| refused(&failure))?;
+) -> Report {
+    let Order { id, destination, width, installation, target, scope } = order;
+    if let Err(failure) = destination.check().await {
+        return Report::unbegun(End::Lost(failure));
+    }
     // The ledger may be new: another computer's, or one that was lost.
-    adopt(store, id, &destination, &deps.rng, &installation).await.map_err(|failure| refused(&failure))?;
+    if let Err(failure) = adopt(store, id, &destination, &deps.rng, &installation).await {
+        return Report::unbegun(End::Lost(failure));
+    }
     let place = Place {
         deps: deps.clone(),
         store: store.clone(),
         destination,
-        into,
+        target,
         reading,
         cancel: cancel.clone(),
     };
-    place.folder(restored_file::prepare).await.map_err(|why| ApiError::new(ErrorKind::Usage, why))?;
+    if let Target::Folder(into, _) = &place.target
+        && let Err(why) = place.folder(into, restored_file::prepare).await
+    {
+        return Report::unbegun(End::Refused(ApiError::new(ErrorKind::Usage, why)));
+    }
     let mut restore = Restore {
         store,
         id,
-        glob: only.as_deref().map(Glob::new),
-        plan: RestorePlan::new(layout),
+        scope,
+        plan: RestorePlan::new(place.target.layout()),
         place: Arc::new(place),
         width: FILES_AT_ONCE.min(width as usize),
         after: RecordId(i64::MIN),
@@ -126,21 +218,19 @@ pub(super) async fn run(
         losses: 0,
         lost: None,
         blocked: None,
-        restored: 0,
-        present: 0,
-        failed: 0,
-        sentences: Vec::new(),
+        result: RestoreResult::default(),
     };
-    restore.prepare().await?;
-    let stopped = restore.all().await?;
-    let Restore { restored, present, failed, sentences, .. } = restore;
-    Ok(Reply::Restored { restored, present, failed, sentences, stopped })
+    let end = match restore.prepare().await {
+        Ok(()) => restore.all().await,
+        Err(error) => Err(error),
+    };
+    Report { end: end.unwrap_or_else(End::Refused), result: restore.result }
 }
 
 struct Restore<'a> {
     store: &'a Store,
     id: DestinationId,
-    glob: Option<Glob>,
+    scope: RestoreScope,
     /// What each file is called.
     plan: RestorePlan,
     place: Arc<Place>,
@@ -157,10 +247,7 @@ struct Restore<'a> {
     losses: usize,
     lost: Option<Failure>,
     blocked: Option<String>,
-    restored: u64,
-    present: u64,
-    failed: u64,
-    sentences: Vec<String>,
+    result: RestoreResult,
 }
 
 impl Restore<'_> {
@@ -191,29 +278,30 @@ impl Restore<'_> {
                 return Ok(self.again.pop_front());
             };
             self.after = last.id;
-            let is_wanted = |copy: &RecordFacts| match (&self.glob, &copy.key) {
-                (Some(glob), Some(key)) => glob.matches(key) || glob.matches(&original_path(copy)),
-                (_, key) => key.is_some(),
+            let is_wanted = |copy: &RecordFacts| {
+                copy.key.as_ref().is_some_and(|key| self.scope.contains(&scoped(copy, key)))
             };
             self.copies = page.into_iter().filter(is_wanted).collect();
         }
     }
 
     /// Works until nothing is left, or nothing more can be done: then it says why.
-    async fn all(&mut self) -> Result<Option<ApiError>, ApiError> {
+    async fn all(&mut self) -> Result<End, ApiError> {
         loop {
             while self.files.len() < self.width && !self.place.cancel.is_cancelled() {
                 let Some(copy) = self.next().await? else { break };
-                let path = self.plan.target(&names_of(&copy));
-                let target = RestoreTarget { folder: self.place.into.clone(), path };
+                if self.place.target.leaves_out(&self.plan, &names_of(&copy)) {
+                    self.place.reading.file_done();
+                    self.place.reading.moved(copy.content.size);
+                    continue;
+                }
+                let target = self.place.target.of(&self.plan, &names_of(&copy));
                 self.files.spawn(one(Arc::clone(&self.place), copy, target));
             }
             match self.files.join_next().await {
                 Some(came) => self.take(came),
-                None if self.place.cancel.is_cancelled() => {
-                    return Ok(Some(ApiError::new(ErrorKind::Unavailable, "Safelight is stopping")));
-                }
-                None => return Ok(None),
+                None if self.place.cancel.is_cancelled() => return Ok(End::Stopped),
+                None => return Ok(End::Complete),
             }
             if self.lost.is_none() && self.blocked.is_none() {
                 continue;
@@ -222,12 +310,12 @@ impl Restore<'_> {
                 self.take(came);
             }
             if let Some(why) = self.blocked.take() {
-                return Ok(Some(ApiError::new(ErrorKind::Destination, why)));
+                return Ok(End::Refused(ApiError::new(ErrorKind::Destination, why)));
             }
             if let Some(failure) = self.lost.take() {
                 self.losses += 1;
                 if failure.is_permanent() || !self.waited().await {
-                    return Ok(Some(refused(&failure)));
+                    return Ok(End::Lost(failure));
                 }
             }
         }
@@ -238,8 +326,8 @@ impl Restore<'_> {
             Ok(Came::Back(placed)) => {
                 self.losses = 0;
                 match placed {
-                    Placed::Written => self.restored += 1,
-                    Placed::Present => self.present += 1,
+                    Placed::Written => self.result.restored += 1,
+                    Placed::Present => self.result.present += 1,
                 }
             }
             Ok(Came::Failed(sentence)) => self.fail(sentence),
@@ -259,9 +347,9 @@ impl Restore<'_> {
     }
 
     fn fail(&mut self, sentence: String) {
-        self.failed += 1;
-        if self.sentences.len() < SENTENCES_MAX {
-            self.sentences.push(sentence);
+        self.result.failed += 1;
+        if self.result.sentences.len() < SENTENCES_MAX {
+            self.result.sentences.push(sentence);
         }
     }
 
@@ -289,15 +377,24 @@ fn names_of(copy: &RecordFacts) -> RestoreCopy<'_> {
     }
 }
 
-/// The source's name and the path below it, as text.
-fn original_path(copy: &RecordFacts) -> String {
-    format!("{}/{}", copy.origin_source, String::from_utf8_lossy(&copy.origin_path))
+/// What decides whether a copy is in a scope.
+fn scoped<'a>(copy: &'a RecordFacts, key: &'a str) -> ScopedCopy<'a> {
+    ScopedCopy {
+        id: copy.id,
+        key,
+        captured_at: copy.captured_at,
+        source_label: &copy.origin_source,
+        path: &copy.origin_path,
+    }
 }
 
 /// Brings one copy back.
-async fn one(place: Arc<Place>, copy: RecordFacts, target: RestoreTarget) -> Came {
+async fn one(place: Arc<Place>, copy: RecordFacts, target: Result<RestoreTarget, String>) -> Came {
     let key = copy.key.clone().unwrap_or_default();
-    let came = place.bring(&key, &copy, &target).await;
+    let came = match target {
+        Ok(target) => place.bring(&key, &copy, &target).await,
+        Err(why) => Came::Failed(why),
+    };
     if !matches!(came, Came::Lost(..)) {
         place.reading.file_done();
     }
@@ -318,14 +415,14 @@ impl Place {
                 return Came::Back(Placed::Present);
             }
             Ok(false) => {}
-            Err(error) => return self.unwritten(&error).await,
+            Err(error) => return self.unwritten(target, &error).await,
         }
         let (mut tries, mut damaged) = (0, 0);
         loop {
             tries += 1;
             let (why, failure) = match self.try_once(key, copy, target).await {
                 Ok(placed) => return Came::Back(placed),
-                Err(Unplaced::Unwritten(error)) => return self.unwritten(&error).await,
+                Err(Unplaced::Unwritten(error)) => return self.unwritten(target, &error).await,
                 Err(Unplaced::Unread { why, failure }) => (why, failure),
                 Err(Unplaced::Damaged(why)) => {
                     damaged += 1;
@@ -412,26 +509,32 @@ impl Place {
     }
 
     /// One file could not be placed, or none can.
-    async fn unwritten(&self, error: &io::Error) -> Came {
+    async fn unwritten(&self, target: &RestoreTarget, error: &io::Error) -> Came {
+        let folder = &target.folder;
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Came::Blocked(format!(
                 "There is no room left in {}. Make room and run this again; what came back stays",
-                self.into.display()
+                folder.display()
             )),
             io::ErrorKind::AlreadyExists => Came::Failed(error.to_string()),
-            _other => match self.folder(restored_file::probe).await {
-                Ok(()) => Came::Failed(format!("The file cannot be placed ({error})")),
-                Err(why) => Came::Blocked(why),
+            _other => match (self.folder(folder, restored_file::probe).await, &self.target) {
+                (Ok(()), _) => Came::Failed(format!("The file cannot be placed ({error})")),
+                (Err(why), Target::Folder(..)) => Came::Blocked(why),
+                // Other photo folders may be well.
+                (Err(why), Target::Original(_)) => Came::Failed(why),
             },
         }
     }
 
-    /// Does something with the folder that files come back to. Gives a sentence where that fails.
-    async fn folder(&self, work: fn(&Path, u64) -> io::Result<()>) -> Result<(), String> {
-        let (into, token) = (self.into.clone(), self.deps.rng.next_u64());
+    /// Does something with a folder that files are restored to.
+    ///
+    /// # Errors
+    /// A sentence where that fails.
+    async fn folder(&self, folder: &Path, work: fn(&Path, u64) -> io::Result<()>) -> Result<(), String> {
+        let (into, token) = (folder.to_owned(), self.deps.rng.next_u64());
         let done = self.deps.library_executor.run(move || work(&into, token)).await;
         let done = done.map_err(io::Error::other).flatten();
-        done.map_err(|error| format!("Nothing can be written to {} ({error})", self.into.display()))
+        done.map_err(|error| format!("Nothing can be written to {} ({error})", folder.display()))
     }
 }
 

@@ -81,7 +81,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     let (handle, end) = channel();
     let moment = Moment { now, wall: deps.clock.now(), zone: (deps.zone)() };
     let gates = Gates::new(rules, *deps.conditions.borrow(), &moment);
-    let supervisor = Supervisor {
+    let mut supervisor = Supervisor {
         network,
         places: Places::new(Arc::clone(&deps.files), &deps.library_executor, Arc::clone(&deps.disk_of)),
         disks: super::places::Disks::new(),
@@ -98,6 +98,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         background: CancellationToken::new(),
         meter: Meter::default(),
         readings: Readings::default(),
+        restores: super::restore_runs::RestoreRuns::default(),
         snapshot: Snapshot::default(),
         is_dirty: true,
         publish_at: now,
@@ -109,6 +110,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         is_stopping: false,
     };
     supervisor.tell_digests_wanted();
+    supervisor.resume_restores().await;
     tokio::spawn(supervisor.run());
     Ok(handle)
 }

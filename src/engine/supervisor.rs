@@ -74,6 +74,8 @@ pub(super) struct Supervisor {
     pub meter: Meter,
     /// Checks and restores that somebody waits for.
     pub readings: Readings,
+    /// Restores that go on by themselves.
+    pub restores: super::restore_runs::RestoreRuns,
     pub snapshot: Snapshot,
     pub is_dirty: bool,
     pub publish_at: Instant,
@@ -178,6 +180,7 @@ impl Supervisor {
             TaskEnd::Reconnected { destination } => self.reconnected(destination),
             TaskEnd::WayTaken(taken) => self.way_taken(*taken).await,
             TaskEnd::Prepared(prepared) => self.destination_prepared(*prepared).await,
+            TaskEnd::Restored { id, report } => self.restored(id, *report).await,
             TaskEnd::WantedAgain => self.process_all(),
             TaskEnd::DataProbed { outcome, count } => self.data_probed(outcome, count),
             TaskEnd::Answered => {}
@@ -249,6 +252,7 @@ impl Supervisor {
             self.floor_at = now + FLOOR;
             self.runners.values_mut().for_each(|runner| runner.process_by(now));
         }
+        self.step_restores(now);
         let ids: Vec<DestinationId> = self.runners.keys().copied().collect();
         for id in ids {
             self.step_destination(id, now).await;
@@ -371,6 +375,9 @@ impl Supervisor {
         }
         if let Some(due) = self.badges.due() {
             wake = wake.min(due.max(self.publish_at));
+        }
+        if let Some(at) = self.restores.next_try() {
+            wake = wake.min(at);
         }
         if !self.data_disk.is_well() {
             let wake = self.data_disk.next_probe().map_or(wake, |at| wake.min(at));

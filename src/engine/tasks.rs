@@ -14,6 +14,7 @@ use super::network::Taken;
 use super::outage;
 use super::places::{Disks, Found};
 use super::policy::Processed;
+use super::restore::Report;
 use super::supervisor::Supervisor;
 use super::transfer::Ended;
 use crate::base::rng::SharedRng;
@@ -81,6 +82,8 @@ pub(super) enum TaskEnd {
     WayTaken(Box<Taken>),
     /// A destination that the person is adding was tried.
     Prepared(Box<Prepared>),
+    /// A restore that goes on by itself has ended.
+    Restored { id: i64, report: Box<Report> },
     /// Files may be wanted again: taken out of a server's trash, or their copies were found wrong.
     WantedAgain,
     /// It was tried to write down what waits, the first `count` of it.

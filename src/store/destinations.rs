@@ -182,6 +182,7 @@ impl Write<'_> {
             "DELETE FROM backup_record WHERE destination_id = ?1",
             "DELETE FROM name_group WHERE destination_id = ?1",
             "DELETE FROM bin_count WHERE destination_id = ?1",
+            "DELETE FROM restore_run WHERE destination_id = ?1",
             "DELETE FROM destination WHERE id = ?1",
         ] {
             self.conn.execute(sql, [id.0])?;

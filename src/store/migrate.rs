@@ -30,6 +30,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/017.sql"),
     include_str!("schema/018.sql"),
     include_str!("schema/019.sql"),
+    include_str!("schema/020.sql"),
 ];
 
 /// The step whose table is filled from the keys that there are.

@@ -40,6 +40,7 @@ pub mod mirror;
 mod name_groups;
 mod queue;
 mod records;
+mod restores;
 mod rows;
 #[cfg(test)]
 pub mod simulation_audit;
@@ -67,6 +68,7 @@ pub use jobs::{JobRow, NewJob, Started};
 #[cfg(test)]
 pub use library_audit::AuditedFile;
 pub use records::{RecordFacts, Wanted};
+pub use restores::{RESTORES_KEPT_MAX, RestoreRow};
 pub use rows::{Outage, StoreError};
 pub use sources::{SourceCondition, SourceRow};
 pub use transitions::{AuditedCopy, Outcome};

@@ -17,6 +17,7 @@ use super::library::{Library, PageKey};
 use super::model::Model;
 use super::preferences::{Appearance, Preferences};
 use super::queue::Queue;
+use super::restore::Restore;
 use super::settings::{About, Settings};
 use super::theme::tokens;
 use super::viewer::Viewer;
@@ -82,6 +83,7 @@ pub struct App {
     pub(super) viewer: Option<Viewer>,
     pub(super) queue: Queue,
     pub(super) destinations: Destinations,
+    pub(super) restore: Restore,
     pub(super) settings: Settings,
     pub(super) draft: Draft,
     pub(super) dialog: Option<Dialog>,
@@ -131,6 +133,7 @@ impl App {
             viewer: None,
             queue: Queue::default(),
             destinations: Destinations::default(),
+            restore: Restore::default(),
             settings: Settings::default(),
             draft: Draft::default(),
             dialog: None,
@@ -222,6 +225,7 @@ impl App {
             self.forget_asked();
             self.library.pages.on_reconnected();
             self.queue.on_reconnected();
+            self.restore.on_reconnected();
             self.gather = None;
             self.refresh_library = true;
         }
@@ -311,6 +315,7 @@ impl App {
                     Screen::Library => self.library.ui(ui, &mut env),
                     Screen::Queue => self.queue.ui(ui, &mut env),
                     Screen::Destinations => self.destinations.ui(ui, &mut env, &mut self.draft),
+                    Screen::Restore => self.restore.ui(ui, &mut env),
                     Screen::Settings => self.settings.ui(ui, &mut env, &about),
                 });
                 if bottom > 0.0 {
@@ -359,7 +364,7 @@ impl App {
             let text = match self.drop_goes_to() {
                 PickFor::Source => "Drop folders to add them",
                 PickFor::Destination => "Drop a folder to back up to it",
-                PickFor::Restore(_) => "Drop a folder for the restored files",
+                PickFor::Restore => "Drop a folder for the restored files",
             };
             shell::drop_hint(&ctx, ui, text);
         }

@@ -18,13 +18,16 @@ pub(super) enum Screen {
     Queue,
     /// Where copies go.
     Destinations,
+    /// Bringing files back.
+    Restore,
     /// Folders, appearance, quitting.
     Settings,
 }
 
 impl Screen {
     /// In the order of the sidebar.
-    pub const ALL: [Self; 4] = [Self::Library, Self::Queue, Self::Destinations, Self::Settings];
+    pub const ALL: [Self; 5] =
+        [Self::Library, Self::Queue, Self::Destinations, Self::Restore, Self::Settings];
 
     /// As the sidebar says it.
     pub fn label(self) -> &'static str {
@@ -32,6 +35,7 @@ impl Screen {
             Self::Library => "Library",
             Self::Queue => "Queue",
             Self::Destinations => "Destinations",
+            Self::Restore => "Restore",
             Self::Settings => "Settings",
         }
     }
@@ -44,8 +48,8 @@ pub(super) enum PickFor {
     Source,
     /// A place for copies.
     Destination,
-    /// A place for the files that come back from a destination.
-    Restore(i64),
+    /// A folder for restored files.
+    Restore,
 }
 
 /// What is done to files.
@@ -122,17 +126,20 @@ pub(super) enum Dialog {
         /// What the test found, or why there was none.
         outcome: Result<TestReport, String>,
     },
-    /// Closing, or quitting, ends a restore that is under way.
-    EndsRestore {
-        /// Quitting.
-        quits: bool,
-    },
-    /// Where files are to come back to.
-    RestoreInto(super::restore::Form),
-    /// What came of a restore.
-    Restored(Box<super::restore::Outcome>),
     /// The keys.
     Shortcuts,
+}
+
+/// What follows when a destination was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum AfterAdding {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Backup is switched on.
+    SwitchOn,
+    /// Files are restored from it.
+    Restore,
 }
 
 /// What a request was for, so that its answer finds its way.
@@ -152,10 +159,10 @@ pub(super) enum Purpose {
     Groups,
     /// The draft of a new destination was tried: the test with this number.
     TestDraft(u64),
-    /// The draft was saved; switch backup on when it is.
+    /// The draft was saved.
     AddDestination {
-        /// Switch on afterwards.
-        then_on: bool,
+        /// What follows.
+        then: AfterAdding,
     },
     /// A saved destination was tried.
     TestSaved {
@@ -174,8 +181,12 @@ pub(super) enum Purpose {
         /// The destination's name.
         name: String,
     },
-    /// Files are to come back.
-    Restore(super::restore::Order),
+    /// What can be restored from a destination.
+    RestoreOverview(i64),
+    /// How much a restore from a destination would bring.
+    MeasureRestore(i64),
+    /// A restore was asked for.
+    StartRestore,
     /// How servers are reached was changed.
     SetNetwork,
     /// A folder was added.
@@ -258,12 +269,14 @@ pub(super) enum Command {
     QuitNow,
     /// Closes the window; backup goes on.
     CloseWindow,
-    /// Closes it whatever is under way.
-    CloseAnyway,
     /// The person has read that backup goes on; the window closes.
     ClosingNoticeRead,
     /// Leaves the first run.
     EndFirstRun,
+    /// Prepares a restore; the screen is shown by a command of its own.
+    BeginRestore(super::restore::RestoreStart),
+    /// Adds a destination to restore from.
+    AddDestinationToRestore,
 }
 
 impl Command {
@@ -292,11 +305,12 @@ const fn bare(key: Key) -> KeyboardShortcut {
 }
 
 /// Keys that work on every screen.
-pub(super) const GLOBAL_KEYS: [(KeyboardShortcut, GlobalKey); 12] = [
+pub(super) const GLOBAL_KEYS: [(KeyboardShortcut, GlobalKey); 13] = [
     (ctrl(Key::Num1), GlobalKey::Go(Screen::Library)),
     (ctrl(Key::Num2), GlobalKey::Go(Screen::Queue)),
     (ctrl(Key::Num3), GlobalKey::Go(Screen::Destinations)),
-    (ctrl(Key::Num4), GlobalKey::Go(Screen::Settings)),
+    (ctrl(Key::Num4), GlobalKey::Go(Screen::Restore)),
+    (ctrl(Key::Num5), GlobalKey::Go(Screen::Settings)),
     (ctrl(Key::Q), GlobalKey::Quit),
     (ctrl(Key::W), GlobalKey::Close),
     (ctrl(Key::Plus), GlobalKey::ScaleText(1)),
@@ -340,7 +354,7 @@ impl GlobalKey {
 
 /// The sheet of keys: what, and which.
 pub(super) const SHEET: [(&str, &str); 18] = [
-    ("Library, Queue, Destinations, Settings", "Ctrl+1 to Ctrl+4"),
+    ("Library, Queue, Destinations, Restore, Settings", "Ctrl+1 to Ctrl+5"),
     ("Move between photos", "Arrow keys"),
     ("First and last photo", "Home, End"),
     ("A screen up or down", "Page Up, Page Down"),

@@ -3,13 +3,13 @@
 use eframe::egui::{Label, Rect, Sense, Ui, vec2};
 
 use super::app::Env;
-use super::commands::{Command, Dialog, Purpose};
+use super::commands::{AfterAdding, Command, Dialog, Purpose};
 use super::counts::Counts;
 use super::draft::Draft;
 use super::focus;
 use super::icons::Icon;
 use super::numbers::ratio;
-use super::restore;
+use super::restore::{self, RestoreStart};
 use super::secret_input::SecretInput;
 use super::theme::{Tokens, space, tokens};
 use super::widgets::{self, Kind};
@@ -25,8 +25,8 @@ const SEGMENT_MIN: f32 = 5.0;
 /// The screen's state.
 #[derive(Default)]
 pub(super) struct Destinations {
-    /// A destination is being added.
-    pub is_adding: bool,
+    /// A destination is being added, and what follows.
+    adding: Option<AfterAdding>,
     /// The destination whose password is being entered anew, and what was typed.
     password: Option<Password>,
 }
@@ -40,6 +40,21 @@ struct Password {
 }
 
 impl Destinations {
+    /// Shows the form that adds a destination.
+    pub fn begin_adding(&mut self, then: AfterAdding) {
+        self.adding = Some(then);
+    }
+
+    /// Puts the form away.
+    pub fn end_adding(&mut self) {
+        self.adding = None;
+    }
+
+    /// Whether the form is shown.
+    pub fn is_adding(&self) -> bool {
+        self.adding.is_some()
+    }
+
     /// Wipes a password that is being entered: the screen is left.
     pub fn forget_secrets(&mut self) {
         self.password = None;
@@ -52,12 +67,12 @@ impl Destinations {
         widgets::page(ui, "destinations", |ui| {
             ui.horizontal(|ui| {
                 widgets::page_title(ui, "Destinations");
-                if !self.is_adding && !is_first {
+                if !self.is_adding() && !is_first {
                     focus::at_right(ui, |ui| {
                         if widgets::icon_text_button(ui, Kind::Normal, Icon::Plus, "Add destination")
                             .clicked()
                         {
-                            self.is_adding = true;
+                            self.begin_adding(AfterAdding::Nothing);
                             focus::next_field(ui);
                         }
                     });
@@ -67,7 +82,7 @@ impl Destinations {
                 widgets::weak(ui, "Copies go to every place that is switched on, and each is proved there");
             ui.label(lead);
             ui.add_space(space::L);
-            if self.is_adding || is_first {
+            if self.is_adding() || is_first {
                 self.form(ui, env, draft, is_first);
                 ui.add_space(space::M);
             }
@@ -79,24 +94,36 @@ impl Destinations {
     }
 
     fn form(&mut self, ui: &mut Ui, env: &mut Env<'_>, draft: &mut Draft, is_first: bool) {
+        let then = self.adding.unwrap_or_default();
+        let is_to_restore = then == AfterAdding::Restore;
+        let (title, agree) = match is_to_restore {
+            true => ("Where is your backup?", "Use this backup"),
+            false => ("Add a destination", "Agree and add"),
+        };
         widgets::card(ui, |ui| {
-            widgets::section_title(ui, "Add a destination");
+            widgets::section_title(ui, title);
+            if is_to_restore {
+                let text =
+                    "Safelight reads what is in it. Nothing is copied to it unless you choose that later";
+                let text = widgets::weak(ui, text);
+                ui.add(Label::new(text).wrap());
+            }
             ui.add_space(space::S);
             draft.ui(ui, env);
-            if draft.is_usable() {
+            if draft.is_usable() && !is_to_restore {
                 ui.add_space(space::S);
                 consent(ui, &env.model.snapshot, &draft.target().path);
             }
             ui.add_space(space::S);
             ui.horizontal(|ui| {
-                let add = ui.add_enabled_ui(draft.is_usable(), |ui| {
-                    widgets::button(ui, Kind::Primary, "Agree and add")
-                });
+                let add =
+                    ui.add_enabled_ui(draft.is_usable(), |ui| widgets::button(ui, Kind::Primary, agree));
                 if add.inner.clicked() {
-                    env.out.push(add_destination(draft, false));
+                    env.out.push(add_destination(draft, then));
                 }
-                if !is_first && widgets::button(ui, Kind::Quiet, "Cancel").clicked() {
-                    self.is_adding = false;
+                let may_cancel = !is_first || is_to_restore;
+                if may_cancel && widgets::button(ui, Kind::Quiet, "Cancel").clicked() {
+                    self.end_adding();
                     draft.clear();
                     env.focus_page = true;
                 }
@@ -105,10 +132,11 @@ impl Destinations {
     }
 }
 
-/// The request that saves a draft, with the person's consent for every folder that is there.
-pub(super) fn add_destination(draft: &mut Draft, then_on: bool) -> Command {
-    let request = draft.add_request();
-    Command::Send(Box::new(request), Purpose::AddDestination { then_on })
+/// The request that saves a draft, with the person's consent for every folder that is there, unless it
+/// is only to restore from.
+pub(super) fn add_destination(draft: &mut Draft, then: AfterAdding) -> Command {
+    let request = draft.add_request(then != AfterAdding::Restore);
+    Command::Send(Box::new(request), Purpose::AddDestination { then })
 }
 
 /// What the person agrees to.
@@ -448,7 +476,6 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut 
             env.model.snapshot.reading.iter().any(here)
         };
         let may_verify = d.enabled && !is_under_way(ReadingKind::Verify);
-        let may_restore = !is_under_way(ReadingKind::Restore);
         let name = format!("Verify the copies in {}", d.name);
         let verify = ui
             .add_enabled_ui(may_verify, |ui| widgets::named_button(ui, Kind::Normal, "Verify copies", &name));
@@ -457,10 +484,9 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut 
             env.out.push(Command::Send(Box::new(request), Purpose::Verify { name: d.name.clone() }));
         }
         let name = format!("Restore files from {}", d.name);
-        let restore =
-            ui.add_enabled_ui(may_restore, |ui| widgets::named_button(ui, Kind::Normal, "Restore", &name));
-        if restore.inner.clicked() {
-            env.out.push(Command::Ask(Dialog::RestoreInto(restore::Form::new(d.id, &d.name))));
+        if widgets::named_button(ui, Kind::Normal, "Restore", &name).clicked() {
+            let start = RestoreStart { destination: Some(d.id), assets: Vec::new() };
+            env.out.extend(restore::open(start));
         }
         if widgets::named_button(ui, Kind::Quiet, "Remove", &format!("Remove {}", d.name)).clicked() {
             let dialog = Dialog::RemoveDestination { id: d.id, name: d.name.clone(), safe: d.safe };

@@ -11,7 +11,7 @@ use super::counts::Counts;
 use super::icons::Icon;
 use super::theme::{radius, size, space, tokens, tokens_of};
 use super::widgets::{self, Kind};
-use super::{draft, focus, restore, words};
+use super::{draft, focus, words};
 use crate::api::{DestinationState, Request, Selection};
 
 /// A dialog's width in points, where the window has the room.
@@ -40,20 +40,17 @@ pub(super) fn show(ctx: &Context, env: &mut Env<'_>, dialog: &mut Dialog, is_new
         ui.set_width(width);
         widgets::section_title(ui, title);
         ui.add_space(space::XS);
-        if is_new && matches!(dialog, Dialog::RestoreInto(_)) {
-            focus::next_field(ui);
-        }
         let height = (room.y - AROUND_BODY + 2.0 * f32::from(MARGIN)).max(80.0);
         let scroll = ScrollArea::vertical().id_salt(id).max_height(height).auto_shrink([false, true]);
-        let entered = scroll.show(ui, |ui| body(ui, env, dialog)).inner;
+        scroll.show(ui, |ui| body(ui, env, dialog));
         ui.add_space(space::L);
         let row = vec2(width, size::CONTROL);
         let safe = ui
             .allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
-                focus::at_right(ui, |ui| buttons(ui, env, dialog, entered))
+                focus::at_right(ui, |ui| buttons(ui, env, dialog))
             })
             .inner;
-        if let Some(safe) = safe.filter(|_| is_new) {
+        if is_new {
             safe.request_focus();
         }
     });
@@ -85,9 +82,6 @@ fn title(dialog: &Dialog) -> String {
             format!("Leave {} out?", words::counted(n, "photo", "photos"))
         }
         Dialog::Tested { name, .. } => format!("Test of {name}"),
-        Dialog::EndsRestore { .. } => "Stop restoring?".to_owned(),
-        Dialog::RestoreInto(form) => format!("Restore files from {}", form.name),
-        Dialog::Restored(outcome) => outcome.title(),
         Dialog::Shortcuts => "Keyboard shortcuts".to_owned(),
     }
 }
@@ -97,10 +91,8 @@ fn say(ui: &mut Ui, text: impl Into<String>) {
     ui.add(Label::new(text).wrap());
 }
 
-/// The body. True when Enter was pressed in a field of it.
-fn body(ui: &mut Ui, env: &mut Env<'_>, dialog: &mut Dialog) -> bool {
+fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
     match dialog {
-        Dialog::RestoreInto(form) => return form.ui(ui, env.out),
         Dialog::ClosingNotice => {
             say(ui, "Safelight keeps backing up when this window is closed. To stop it, choose Quit");
         }
@@ -159,16 +151,8 @@ fn body(ui: &mut Ui, env: &mut Env<'_>, dialog: &mut Dialog) -> bool {
             draft::report(ui, icon, &report.summary, color, &details);
         }
         Dialog::Tested { outcome: Err(why), .. } => say(ui, why.as_str()),
-        Dialog::EndsRestore { .. } => {
-            say(
-                ui,
-                "Restoring stops when this window closes. Files already restored stay, and restoring into the same folder again resumes",
-            );
-        }
-        Dialog::Restored(outcome) => outcome.ui(ui),
         Dialog::Shortcuts => sheet(ui),
     }
-    false
 }
 
 fn leave_out(ui: &mut Ui, is_one: bool) {
@@ -195,8 +179,8 @@ fn sheet(ui: &mut Ui) {
 }
 
 /// The buttons in the order in which they are read, the last at the right. Returns the safe one, which is
-/// given the keyboard; `None` where a field is.
-fn buttons(ui: &mut Ui, env: &mut Env<'_>, dialog: &mut Dialog, entered: bool) -> Option<Response> {
+/// given the keyboard.
+fn buttons(ui: &mut Ui, env: &mut Env<'_>, dialog: &Dialog) -> Response {
     let dangerous = danger(env, dialog);
     let out = &mut *env.out;
     let mut choice = |ui: &mut Ui, kind: Kind, text: &str, commands: Vec<Command>| {
@@ -210,9 +194,9 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, dialog: &mut Dialog, entered: bool) -
     if let Some((text, command)) = dangerous {
         let safe = choice(ui, Kind::Normal, "Cancel", vec![]);
         choice(ui, Kind::Danger, text, vec![command]);
-        return Some(safe);
+        return safe;
     }
-    let safe = match dialog {
+    match dialog {
         Dialog::ClosingNotice => {
             choice(ui, Kind::Quiet, "Cancel", vec![]);
             choice(ui, Kind::Danger, "Quit", vec![Command::QuitNow]);
@@ -228,32 +212,8 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, dialog: &mut Dialog, entered: bool) -
             choice(ui, Kind::Quiet, "Cancel", vec![]);
             choice(ui, Kind::Primary, "Agree and add", vec![add])
         }
-        Dialog::EndsRestore { quits } => {
-            let (text, end) =
-                if *quits { ("Quit", Command::QuitNow) } else { ("Close window", Command::CloseAnyway) };
-            choice(ui, Kind::Danger, text, vec![end]);
-            choice(ui, Kind::Primary, "Keep restoring", vec![])
-        }
-        Dialog::RestoreInto(form) => {
-            choice(ui, Kind::Quiet, "Cancel", vec![]);
-            let restores = widgets::button(ui, Kind::Primary, "Restore").clicked() || entered;
-            if let Some(order) = Some(form).filter(|_| restores).and_then(restore::Form::order) {
-                out.push(Command::CloseDialog);
-                out.push(order.command());
-            }
-            return None;
-        }
-        Dialog::Restored(outcome) => {
-            if !outcome.is_whole() {
-                choice(ui, Kind::Normal, "Retry", vec![outcome.order.clone().command()]);
-            }
-            let show = Command::ShowInFolder(outcome.order.into.clone());
-            choice(ui, Kind::Normal, "Show folder", vec![show]);
-            choice(ui, Kind::Primary, "Done", vec![])
-        }
         _ => choice(ui, Kind::Normal, "Done", vec![]),
-    };
-    Some(safe)
+    }
 }
 
 /// What takes something away, with its button; `None` for a question that takes nothing away.

@@ -5,15 +5,16 @@ use std::time::Duration;
 use eframe::egui::{Context, ViewportCommand};
 
 use super::app::{App, raise, set_theme};
-use super::commands::{Change, Command, Dialog, PickFor, Purpose, Screen, Verb};
+use super::commands::{AfterAdding, Change, Command, Dialog, PickFor, Purpose, Screen, Verb};
 use super::counts::Counts;
 use super::gather::nothing_to_do;
 use super::preferences::TEXT_SCALES;
-use super::restore::Outcome;
+use super::restore::RestoreStart;
 use super::viewer::Viewer;
 use super::words;
 use crate::api::{
-    ApiError, BackupSwitch, DestinationState, ErrorKind, Event, PathText, Reply, Request, Selection,
+    ApiError, BackupSwitch, DestinationState, ErrorKind, Event, FileTotals, PathText, Reply, Request,
+    RestoreOverview, Selection,
 };
 use crate::client::{Connection, Incoming};
 use crate::domain::time::UnixMillis;
@@ -64,12 +65,17 @@ impl App {
             Command::Quit => self.quit(),
             Command::QuitNow => self.quit_now(),
             Command::CloseWindow => ctx.send_viewport_cmd(ViewportCommand::Close),
-            Command::CloseAnyway => self.close(ctx),
             Command::ClosingNoticeRead => {
                 self.change_preferences(|p| p.has_read_closing_notice = true);
                 ctx.send_viewport_cmd(ViewportCommand::Close);
             }
             Command::EndFirstRun => self.first_run = Some(false),
+            Command::BeginRestore(start) => self.restore.begin(start),
+            Command::AddDestinationToRestore => {
+                self.first_run = Some(false);
+                self.destinations.begin_adding(AfterAdding::Restore);
+                self.go(ctx, Screen::Destinations);
+            }
         }
         // What a command changed is seen in the next frame.
         ctx.request_repaint_after(Duration::from_millis(1));
@@ -112,21 +118,13 @@ impl App {
         let title = match what {
             PickFor::Source => "Choose a folder of photos",
             PickFor::Destination => "Choose where the copies go",
-            PickFor::Restore(_) => "Choose where the restored files go",
+            PickFor::Restore => "Choose where the restored files go",
         };
         let ticket = self.backend.pick_folder(title);
         self.pending.insert(ticket, Purpose::Picked(what));
     }
 
-    /// Whether this window waits for files that come back.
-    fn is_restoring(&self) -> bool {
-        self.pending.values().any(|purpose| matches!(purpose, Purpose::Restore(_)))
-    }
-
     fn quit(&mut self) {
-        if self.is_restoring() {
-            return self.open_dialog(Dialog::EndsRestore { quits: true });
-        }
         let snapshot = &self.model.snapshot;
         let works = snapshot.backup == BackupSwitch::On && self.model.connection == Connection::Connected;
         if works && !Counts::of(snapshot).left().is_zero() {
@@ -156,11 +154,6 @@ impl App {
         let asked = ctx.input(|input| input.viewport().close_requested());
         if !asked || self.may_close || self.quitting.is_some() {
             return;
-        }
-        if self.is_restoring() {
-            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-            raise(ctx);
-            return self.open_dialog(Dialog::EndsRestore { quits: false });
         }
         let goes_on = self.model.snapshot.backup == BackupSwitch::On;
         if goes_on && !self.options.preferences.has_read_closing_notice {
@@ -203,11 +196,10 @@ impl App {
 
     /// No folder dialog can be shown: that is said where the path can be typed instead.
     fn on_no_folder_dialog(&mut self, what: PickFor, why: String) {
-        match (what, &mut self.dialog) {
-            (PickFor::Restore(_), Some(Dialog::RestoreInto(form))) => form.error = Some(why),
-            (PickFor::Source, _) => self.settings.folder_error = Some(why),
-            (PickFor::Destination, _) => self.draft.refuse(why),
-            (PickFor::Restore(_), _) => self.model.toast(why),
+        match what {
+            PickFor::Restore => self.restore.refuse_folder(why),
+            PickFor::Source => self.settings.folder_error = Some(why),
+            PickFor::Destination => self.draft.refuse(why),
         }
     }
 
@@ -225,13 +217,13 @@ impl App {
         }
     }
 
-    /// Nobody answers any more what was asked. A person who waits for files is told.
+    /// Nobody answers any more what was asked. A person who waits for an answer is told.
     pub(super) fn forget_asked(&mut self) {
         let all = std::mem::take(&mut self.pending);
         for (ticket, purpose) in all {
             match purpose {
                 Purpose::Picked(_) => drop(self.pending.insert(ticket, purpose)),
-                Purpose::Restore(_) if self.quitting.is_none() => {
+                Purpose::StartRestore if self.quitting.is_none() => {
                     let why = "The connection to the backup in the background was lost";
                     self.on_done(purpose, Err(ApiError::new(ErrorKind::Unavailable, why)));
                 }
@@ -284,20 +276,16 @@ impl App {
                 }
                 self.open_dialog(Dialog::Tested { name, outcome });
             }
-            (Purpose::AddDestination { then_on }, Ok(Reply::Destination { name, is_new, .. })) => {
-                self.draft.clear();
-                self.destinations.is_adding = false;
-                if then_on {
-                    self.send(Request::SetBackup { on: true }, Purpose::Plain);
-                } else if is_new {
-                    self.model.toast(format!("{name} was added"));
-                } else {
-                    self.model.toast(format!("{name} was there already"));
-                }
+            (Purpose::AddDestination { then }, Ok(Reply::Destination { id, name, is_new })) => {
+                self.on_destination_added(then, id, &name, is_new);
             }
-            (Purpose::Restore(order), answer) => {
-                self.open_dialog(Dialog::Restored(Box::new(Outcome::of(order, answer))));
+            (Purpose::RestoreOverview(id), outcome) => {
+                self.restore.on_overview(id, outcome.and_then(overview_of));
             }
+            (Purpose::MeasureRestore(id), outcome) => {
+                self.restore.on_measured(id, outcome.and_then(|reply| size_of(&reply)));
+            }
+            (Purpose::StartRestore, outcome) => self.restore.on_started(outcome.map(|_done| ())),
             (Purpose::Verify { name }, Ok(Reply::Verified { checked, failed, unproven, reasons })) => {
                 if checked > 0 || unproven == 0 {
                     self.model.toast(checked_copies(&name, checked, failed));
@@ -332,6 +320,21 @@ impl App {
 
 impl App {
     /// What became of a folder is said where it was typed, or for a moment where it was picked.
+    fn on_destination_added(&mut self, then: AfterAdding, id: i64, name: &str, is_new: bool) {
+        self.draft.clear();
+        self.destinations.end_adding();
+        match then {
+            AfterAdding::SwitchOn => self.send(Request::SetBackup { on: true }, Purpose::Plain),
+            AfterAdding::Restore => {
+                self.restore.begin(RestoreStart { destination: Some(id), assets: Vec::new() });
+                self.screen = Screen::Restore;
+                self.focus_page();
+            }
+            AfterAdding::Nothing if is_new => self.model.toast(format!("{name} was added")),
+            AfterAdding::Nothing => self.model.toast(format!("{name} was there already")),
+        }
+    }
+
     fn on_source_added(&mut self, path: &PathText, outcome: Result<Reply, ApiError>) {
         let why = match outcome {
             Ok(Reply::Source { is_new: false, .. }) => "This folder is already backed up".to_owned(),
@@ -368,6 +371,24 @@ fn next_text_scale(now: f32, steps: i8) -> f32 {
     let larger = TEXT_SCALES.into_iter().find(|scale| *scale > now + 0.01);
     let smaller = TEXT_SCALES.into_iter().rev().find(|scale| *scale < now - 0.01);
     if steps > 0 { larger.unwrap_or(now) } else { smaller.unwrap_or(now) }
+}
+
+fn no_sense() -> ApiError {
+    ApiError::new(ErrorKind::Internal, "Internal error: unexpected reply")
+}
+
+fn overview_of(reply: Reply) -> Result<RestoreOverview, ApiError> {
+    match reply {
+        Reply::RestoreOverview(overview) => Ok(*overview),
+        _ => Err(no_sense()),
+    }
+}
+
+fn size_of(reply: &Reply) -> Result<FileTotals, ApiError> {
+    match reply {
+        Reply::RestoreSize(totals) => Ok(*totals),
+        _ => Err(no_sense()),
+    }
 }
 
 /// The sentence of a refusal.

@@ -133,10 +133,10 @@ impl Draft {
         (form.secret(kind), form.allows_http)
     }
 
-    /// The request that saves it, with the person's consent for every folder that is there.
-    pub fn add_request(&mut self) -> Request {
+    /// The request that saves it, with or without the person's consent for every folder that is there.
+    pub fn add_request(&mut self, consent_all: bool) -> Request {
         let (secret, allow_http) = self.access();
-        Request::AddDestination { target: self.target(), name: None, allow_http, consent_all: true, secret }
+        Request::AddDestination { target: self.target(), name: None, allow_http, consent_all, secret }
     }
 
     /// It was tested as it stands and can be used.

@@ -3,7 +3,7 @@
 use eframe::egui::Context;
 
 use super::app::{App, add_source};
-use super::commands::{Command, Dialog, PickFor, Screen};
+use super::commands::{Command, PickFor, Screen};
 use crate::api::PathText;
 
 impl App {
@@ -14,9 +14,11 @@ impl App {
             && self.model.snapshot.destinations.is_empty()
             && !self.draft.is_usable();
         let form_is_open = self.screen == Screen::Destinations
-            && (self.destinations.is_adding || self.model.snapshot.destinations.is_empty());
+            && (self.destinations.is_adding() || self.model.snapshot.destinations.is_empty());
         if first_run_waits_for_place || (form_is_open && self.first_run != Some(true)) {
             PickFor::Destination
+        } else if self.screen == Screen::Restore && self.first_run != Some(true) {
+            PickFor::Restore
         } else {
             PickFor::Source
         }
@@ -36,11 +38,7 @@ impl App {
         match goes_to {
             PickFor::Source => out.push(add_source(&self.model, path)),
             PickFor::Destination => self.draft.set(path, out),
-            PickFor::Restore(_) => {
-                if let Some(Dialog::RestoreInto(form)) = &mut self.dialog {
-                    form.set(path);
-                }
-            }
+            PickFor::Restore => self.restore.set_folder(path),
         }
     }
 }

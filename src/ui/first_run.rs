@@ -5,7 +5,7 @@
 use eframe::egui::{Align2, Color32, Label, Rect, Sense, TextStyle, Ui, Vec2, vec2};
 
 use super::app::Env;
-use super::commands::{Command, Purpose};
+use super::commands::{AfterAdding, Command, Purpose};
 use super::destinations;
 use super::draft::Draft;
 use super::icons;
@@ -47,16 +47,21 @@ pub(super) fn ui(ui: &mut Ui, env: &mut Env<'_>, folders: &mut Settings, draft: 
             ui.add_space(space::S);
             if widgets::button(ui, Kind::Primary, "Agree and switch on backup").clicked() {
                 if snapshot.destinations.is_empty() {
-                    env.out.push(destinations::add_destination(draft, true));
+                    env.out.push(destinations::add_destination(draft, AfterAdding::SwitchOn));
                 } else {
                     switch_on_existing(env);
                 }
             }
         });
         ui.add_space(space::M);
-        if widgets::button(ui, Kind::Quiet, "Not now").clicked() {
-            env.out.push(Command::EndFirstRun);
-        }
+        ui.horizontal(|ui| {
+            if widgets::button(ui, Kind::Normal, "I already have a backup").clicked() {
+                env.out.push(Command::AddDestinationToRestore);
+            }
+            if widgets::button(ui, Kind::Quiet, "Not now").clicked() {
+                env.out.push(Command::EndFirstRun);
+            }
+        });
     });
 }
 

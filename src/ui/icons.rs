@@ -18,6 +18,8 @@ pub(super) enum Icon {
     Queue,
     /// A disk.
     Disk,
+    /// An arrow down into a tray.
+    Restore,
     /// Sliders.
     Settings,
     /// A tick in a ring.
@@ -142,6 +144,7 @@ pub(super) fn paint(painter: &Painter, icon: Icon, rect: Rect, color: Color32) {
         Icon::Library
         | Icon::Queue
         | Icon::Disk
+        | Icon::Restore
         | Icon::Settings
         | Icon::Picture
         | Icon::Folder
@@ -171,6 +174,11 @@ fn paint_thing(pen: &Pen<'_>, icon: Icon) {
             pen.line(&[(4.0, 17.5), (9.0, 17.5)]);
             pen.line(&[(17.5, 18.5), (17.5, 6.5)]);
             pen.line(&[(14.0, 10.0), (17.5, 6.5), (21.0, 10.0)]);
+        }
+        Icon::Restore => {
+            pen.line(&[(12.0, 4.5), (12.0, 14.5)]);
+            pen.line(&[(7.8, 10.5), (12.0, 14.7), (16.2, 10.5)]);
+            pen.line(&[(4.5, 15.0), (4.5, 19.5), (19.5, 19.5), (19.5, 15.0)]);
         }
         Icon::Disk => {
             pen.frame(3.5, 12.5, 20.5, 19.5, 2.5);

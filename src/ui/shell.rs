@@ -36,6 +36,7 @@ fn icon_of(screen: Screen) -> Icon {
         Screen::Library => Icon::Library,
         Screen::Queue => Icon::Queue,
         Screen::Destinations => Icon::Disk,
+        Screen::Restore => Icon::Restore,
         Screen::Settings => Icon::Settings,
     }
 }

@@ -4,7 +4,8 @@ use super::{Answer, JSON, LOG, Scene, disk, pair, snapshot, source, wait_text};
 use crate::api::{
     ApiError, BackupSwitch, ErrorKind, FailureText, LibraryCounts, NetworkText, PathText, Progress,
     ProxyText, QueueList, QueuePage, QueueRow, Reading, ReadingKind, Reply, Request, RestoreLayout,
-    Selection, Snapshot, SourceCondition, TestReport,
+    RestoreOrder, RestoreResult, RestoreScope, RestoreTarget, Selection, Snapshot, SourceCondition,
+    TestReport,
 };
 use crate::cli::args::{
     DestinationCommand, ExcludeArgs, QueueArgs, RestoreArgs, RestoreLayoutArg, RetryArgs, SettingsArgs,
@@ -345,7 +346,8 @@ fn copies_that_are_wrong_need_attention() {
 
     let failed = vec!["a.jpg: another file is there already".to_owned()];
     let stopped = None;
-    let reply = Reply::Restored { restored: 4, present: 1, failed: 3, sentences: failed, stopped };
+    let result = RestoreResult { restored: 4, present: 1, failed: 3, sentences: failed };
+    let reply = Reply::Restored { result, stopped };
     let mut scene = Scene::new(JSON, full(), Vec::new(), answer(reply));
     let args = RestoreArgs {
         from: "disk".into(),
@@ -357,12 +359,12 @@ fn copies_that_are_wrong_need_attention() {
     let into = PathText { path: "/tmp/back".into(), path_b64: None };
     assert_eq!(
         scene.asked(),
-        [Request::Restore {
+        [Request::Restore(RestoreOrder {
             destination: 7,
-            into,
+            target: RestoreTarget::Folder(into),
             layout: RestoreLayout::Folders,
-            only: Some("2024/*".into())
-        }]
+            scope: RestoreScope::Glob("2024/*".into())
+        })]
     );
     assert!(scene.stdout.take().starts_with("{\"failed\":[\"a.jpg"));
 }
@@ -378,18 +380,20 @@ fn a_restore_tells_how_far_it_is_and_why_it_ended_early() {
             bytes_per_sec: 40_000_000,
             secs_left: Some(100),
         };
-        let other = Reading { kind: ReadingKind::Verify, destination: 8, progress: Progress::default() };
-        let reading = vec![other, Reading { kind: ReadingKind::Restore, destination: 7, progress }];
+        let other = Reading {
+            kind: ReadingKind::Verify,
+            destination: 8,
+            restore: None,
+            progress: Progress::default(),
+        };
+        let reading =
+            vec![other, Reading { kind: ReadingKind::Restore, destination: 7, restore: None, progress }];
         Snapshot { reading, ..full() }
     };
     let gone = ApiError::new(ErrorKind::Destination, "The backup place is not there");
-    let reply = Reply::Restored {
-        restored: 400,
-        present: 0,
-        failed: 3,
-        sentences: vec!["The copy is damaged: a.jpg".to_owned()],
-        stopped: Some(gone),
-    };
+    let sentences = vec!["The copy is damaged: a.jpg".to_owned()];
+    let result = RestoreResult { restored: 400, present: 0, failed: 3, sentences };
+    let reply = Reply::Restored { result, stopped: Some(gone) };
     let coming = vec![(1, at(10, 40_000_000)), (5, at(60, 200_000_000)), (5, at(110, 400_000_000))];
     let mut scene = Scene::new(LOG, full(), coming, Box::new(move |_| Some(Ok(reply.clone()))));
     let args = RestoreArgs {

@@ -1,7 +1,7 @@
 //! What should go well.
 
 use super::*;
-use crate::api::RestoreLayout;
+use crate::api::{RestoreLayout, RestoreOrder, RestoreScope, RestoreTarget};
 use crate::base::clock::SystemClock;
 use crate::base::executor::Executor;
 use crate::base::rng::SeededRng;
@@ -214,20 +214,24 @@ async fn another_computer_restores_from_the_disk_alone() {
     let destination = world.destination().await.id;
     let out = tempfile::tempdir().expect("dir");
     let into = PathText::from_bytes(out.path().as_os_str().as_encoded_bytes());
-    let reply = world
-        .ask(Request::Restore { destination, into: into.clone(), layout: RestoreLayout::Dates, only: None })
-        .await;
-    let back = Reply::Restored { restored: 5, present: 0, failed: 0, sentences: Vec::new(), stopped: None };
-    assert_eq!(reply, back);
+    let restore = |layout| {
+        let (scope, target) = (RestoreScope::All, RestoreTarget::Folder(into.clone()));
+        Request::Restore(RestoreOrder { destination, scope, target, layout })
+    };
+    let reply = world.ask(restore(RestoreLayout::Dates)).await;
+    let counts = |reply: &Reply| match reply {
+        Reply::Restored { result, stopped: None } => (result.restored, result.present, result.failed),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(counts(&reply), (5, 0, 0));
     for copy in world.copies() {
         let placed = std::fs::read(out.path().join(copy.trim_start_matches('/'))).expect("placed");
         assert_eq!(Some(placed), world.disk.contents(&copy));
     }
-    let restore = |layout| Request::Restore { destination, into: into.clone(), layout, only: None };
     let again = world.ask(restore(RestoreLayout::Dates)).await;
-    assert!(matches!(again, Reply::Restored { restored: 0, present: 5, .. }), "{again:?}");
+    assert_eq!(counts(&again), (0, 5, 0));
     let folders = world.ask(restore(RestoreLayout::Folders)).await;
-    assert!(matches!(folders, Reply::Restored { restored: 5, present: 0, .. }), "{folders:?}");
+    assert_eq!(counts(&folders), (5, 0, 0));
     for copy in world.copies() {
         let name = copy.rsplit('/').next().expect("a name");
         let placed = std::fs::read(out.path().join("photos").join(name)).expect("placed");

@@ -3,7 +3,10 @@
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::api::{ApiError, ErrorKind, Progress, ReadingKind, RestoreLayout};
+use crate::api::{
+    ApiError, ErrorKind, Progress, ReadingKind, RestoreAction, RestoreLayout, RestoreOrder, RestoreResult,
+    RestoreScope, RestoreState, RestoreTarget,
+};
 
 const PHOTOS: u64 = 60;
 
@@ -18,7 +21,17 @@ async fn backed_up(photos: u64) -> (World, tempfile::TempDir, Request) {
     let destination = world.destination().await.id;
     let out = tempfile::tempdir().expect("dir");
     let into = PathText::from_bytes(out.path().as_os_str().as_encoded_bytes());
-    (world, out, Request::Restore { destination, into, layout: RestoreLayout::Dates, only: None })
+    (world, out, Request::Restore(order(destination, RestoreTarget::Folder(into))))
+}
+
+/// A restore of everything.
+fn order(destination: i64, target: RestoreTarget) -> RestoreOrder {
+    RestoreOrder { destination, scope: RestoreScope::All, target, layout: RestoreLayout::Dates }
+}
+
+/// What came of a restore in which nothing failed.
+fn result(restored: u64, present: u64) -> RestoreResult {
+    RestoreResult { restored, present, ..RestoreResult::default() }
 }
 
 /// Copies that are wrong for now: as many as are read side by side. Each is tried again after two
@@ -61,10 +74,8 @@ async fn what_does_not_come_back_is_counted_and_named() {
     let taken = out.path().join(copies[3].trim_start_matches('/'));
     std::fs::create_dir_all(taken.parent().expect("a folder")).expect("folder");
     std::fs::write(&taken, b"mine").expect("written");
-    let Reply::Restored { restored, present, failed, mut sentences, stopped } = world.ask(restore).await
-    else {
-        panic!("restored")
-    };
+    let Reply::Restored { result, stopped } = world.ask(restore).await else { panic!("restored") };
+    let RestoreResult { restored, present, failed, mut sentences } = result;
     assert_eq!((restored, present, failed, stopped), (4, 0, 2, None));
     sentences.sort();
     let key = |copy: &String| copy.trim_start_matches('/').to_owned();
@@ -105,9 +116,7 @@ async fn a_disk_that_is_pulled_out_on_the_way_is_waited_for() {
     wrong.mend(&world);
     world.disk.rules(|rules| rules.is_unmounted = false);
     let reply = asked.await.expect("ran").expect("restored");
-    let back =
-        Reply::Restored { restored: PHOTOS, present: 0, failed: 0, sentences: Vec::new(), stopped: None };
-    assert_eq!(reply, back);
+    assert_eq!(reply, Reply::Restored { result: result(PHOTOS, 0), stopped: None });
     assert_eq!(files(&out) as u64, PHOTOS);
     assert_eq!(world.snapshot().await.reading, []);
 }
@@ -119,7 +128,8 @@ async fn a_disk_that_stays_away_ends_it_and_the_next_goes_on() {
     let (asked, done) = half_done(&world, &restore).await;
     world.disk.rules(|rules| rules.is_unmounted = true);
     let reply = asked.await.expect("ran").expect("an answer");
-    let Reply::Restored { restored, failed: 0, stopped: Some(stopped), .. } = reply else {
+    let Reply::Restored { result: RestoreResult { restored, failed: 0, .. }, stopped: Some(stopped) } = reply
+    else {
         panic!("{reply:?}")
     };
     assert_eq!((restored, stopped.kind), (done, ErrorKind::Destination), "{stopped}");
@@ -127,9 +137,7 @@ async fn a_disk_that_stays_away_ends_it_and_the_next_goes_on() {
     wrong.mend(&world);
     world.disk.rules(|rules| rules.is_unmounted = false);
     let reply = world.ask(restore).await;
-    let (restored, present) = (PHOTOS - done, done);
-    let rest = Reply::Restored { restored, present, failed: 0, sentences: Vec::new(), stopped: None };
-    assert_eq!(reply, rest);
+    assert_eq!(reply, Reply::Restored { result: result(PHOTOS - done, done), stopped: None });
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,4 +162,137 @@ async fn when_nobody_waits_any_more_nothing_more_is_read() {
     wrong.mend(&world);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(files(&out) as u64, done);
+}
+
+/// The only restore that goes on by itself.
+async fn run_of(world: &World) -> RestoreState {
+    world.snapshot().await.restores.into_iter().next().expect("a restore")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_goes_on_after_a_quit() {
+    let (mut world, out, restore) = backed_up(PHOTOS).await;
+    let Request::Restore(order) = restore else { panic!("a restore") };
+    let wrong = Wrong::make(&world);
+    world.ask(Request::StartRestore(order.clone())).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let run = run_of(&world).await;
+    assert!(run.is_running && run.order == order, "{run:?}");
+    let snapshot = world.snapshot().await;
+    let reading = snapshot.reading.iter().find(|reading| reading.restore == Some(run.id)).expect("progress");
+    let done = reading.progress.files_done;
+    assert!(done > 0 && done < PHOTOS, "{done}");
+    world.stop().await;
+    wrong.mend(&world);
+    let before = files(&out) as u64;
+    world.start().await;
+    world.until("restored", |s| s.restores.first().is_some_and(|run| !run.is_running)).await;
+    let run = run_of(&world).await;
+    assert_eq!(run.reason, None);
+    assert_eq!(
+        (run.result.restored + run.result.present, run.result.failed),
+        (PHOTOS, 0),
+        "{before}: {run:?}"
+    );
+    assert_eq!(files(&out) as u64, PHOTOS);
+    // It is not started again, and can be put away.
+    world.stop().await;
+    world.start().await;
+    assert!(!run_of(&world).await.is_running);
+    world.ask(Request::ChangeRestore { id: run.id, action: RestoreAction::Dismiss }).await;
+    assert_eq!(world.snapshot().await.restores, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_waits_for_its_destination_and_says_so() {
+    let (world, out, restore) = backed_up(PHOTOS).await;
+    let Request::Restore(order) = restore else { panic!("a restore") };
+    world.disk.rules(|rules| rules.is_unmounted = true);
+    world.ask(Request::StartRestore(order)).await;
+    world.until("waits", |s| s.restores.first().is_some_and(|run| run.reason.is_some())).await;
+    tokio::time::sleep(Duration::from_secs(3 * 3600)).await;
+    assert!(run_of(&world).await.is_running);
+    world.disk.rules(|rules| rules.is_unmounted = false);
+    world.until("restored", |s| s.restores.first().is_some_and(|run| !run.is_running)).await;
+    let run = run_of(&world).await;
+    assert_eq!((run.reason, run.result), (None, result(PHOTOS, 0)));
+    assert_eq!(files(&out) as u64, PHOTOS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_whose_destination_stays_away_has_an_end() {
+    let (world, _out, restore) = backed_up(3).await;
+    let Request::Restore(order) = restore else { panic!("a restore") };
+    world.disk.rules(|rules| rules.is_unmounted = true);
+    world.ask(Request::StartRestore(order)).await;
+    tokio::time::sleep(Duration::from_secs(8 * 24 * 3600)).await;
+    let run = run_of(&world).await;
+    assert!(!run.is_running && run.reason.is_some(), "{run:?}");
+    world.disk.rules(|rules| rules.is_unmounted = false);
+    world.ask(Request::ChangeRestore { id: run.id, action: RestoreAction::Resume }).await;
+    world.until("restored", |s| s.restores.first().is_some_and(|run| !run.is_running)).await;
+    assert_eq!(run_of(&world).await.result, result(3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_restore_stays_stopped_until_it_is_resumed() {
+    let (mut world, out, restore) = backed_up(PHOTOS).await;
+    let Request::Restore(order) = restore else { panic!("a restore") };
+    let wrong = Wrong::make(&world);
+    world.ask(Request::StartRestore(order)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let id = run_of(&world).await.id;
+    world.ask(Request::ChangeRestore { id, action: RestoreAction::Stop }).await;
+    let stopped = world.until("stopped", |s| s.restores.first().is_some_and(|run| !run.is_running)).await;
+    assert_eq!(stopped.restores[0].reason.as_deref(), Some("Stopped"));
+    let done = files(&out);
+    wrong.mend(&world);
+    world.stop().await;
+    world.start().await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(files(&out), done);
+    world.ask(Request::ChangeRestore { id, action: RestoreAction::Resume }).await;
+    world.until("restored", |s| s.restores.first().is_some_and(|run| !run.is_running)).await;
+    assert_eq!(files(&out) as u64, PHOTOS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_go_back_to_where_they_were_and_replace_nothing() {
+    let world = World::new().await;
+    let home = tempfile::tempdir().expect("dir");
+    let root = home.path().join("Pictures");
+    std::fs::create_dir_all(&root).expect("a folder");
+    let root = root.to_str().expect("text").to_owned();
+    for name in ["a.jpg", "Norway/b.jpg", "Norway/c.jpg"] {
+        world.put(&format!("{root}/{name}"), &format!("photo {name}"));
+    }
+    world.set_up().await;
+    let path = PathText::from_bytes(root.as_bytes());
+    world.ask(Request::AddSource { path, consent_all: true }).await;
+    world.until("safe", |s| s.destinations[0].safe == 3).await;
+    let destination = world.destination().await.id;
+    let overview = world.ask(Request::RestoreOverview { destination }).await;
+    let Reply::RestoreOverview(overview) = overview else { panic!("{overview:?}") };
+    let folders: Vec<_> = overview.folders.iter().map(|f| (f.path.path.as_str(), f.totals.files)).collect();
+    assert_eq!((overview.total.files, folders), (3, vec![("", 3), ("Norway", 2)]));
+    // One is there, with other bytes; another with the same.
+    std::fs::create_dir_all(format!("{root}/Norway")).expect("a folder");
+    std::fs::write(format!("{root}/Norway/b.jpg"), b"mine").expect("written");
+    let mut back = order(destination, RestoreTarget::Original);
+    let Reply::Restored { result, stopped } = world.ask(Request::Restore(back.clone())).await else {
+        panic!("restored")
+    };
+    assert_eq!((result.restored, result.present, result.failed, stopped), (2, 0, 1, None), "{result:?}");
+    assert!(result.sentences[0].starts_with("Another file is there already"), "{result:?}");
+    assert_eq!(std::fs::read(format!("{root}/Norway/b.jpg")).expect("read"), b"mine");
+    let copy = std::fs::read(format!("{root}/Norway/c.jpg")).expect("read");
+    assert!(copy.ends_with(b"photo Norway/c.jpg"));
+    // A part of it.
+    let path = PathText::from_bytes(b"Norway");
+    back.scope = RestoreScope::Folder { source: "Pictures".to_owned(), path };
+    let measure = Request::MeasureRestore { destination, scope: back.scope.clone() };
+    let Reply::RestoreSize(size) = world.ask(measure).await else { panic!("a size") };
+    assert_eq!(size.files, 2);
+    let Reply::Restored { result, .. } = world.ask(Request::Restore(back)).await else { panic!("restored") };
+    assert_eq!((result.restored, result.present, result.failed), (0, 1, 1), "{result:?}");
 }

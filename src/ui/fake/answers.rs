@@ -12,7 +12,7 @@ use crate::domain::file::ExcludeReason;
 use crate::domain::time::UnixMillis;
 use crate::domain::wait::WaitReason;
 
-type Outcome = Result<Reply, ApiError>;
+pub(super) type Outcome = Result<Reply, ApiError>;
 
 fn refused(message: &str) -> Outcome {
     Err(ApiError::new(ErrorKind::Usage, message))
@@ -131,13 +131,12 @@ impl World {
             Request::Snapshot => Ok(Reply::Snapshot(Box::new(self.snapshot.clone()))),
             Request::Events { .. } => Ok(Reply::Events(Vec::new())),
             Request::Verify { .. } => Ok(self.verified.clone()),
-            Request::Restore { .. } => Ok(self.restored.clone()),
             Request::RaiseWindow => Ok(Reply::Raised { was_open: true }),
-            _ => Ok(Reply::Done),
+            other => self.answer_restore(other),
         }
     }
 
-    fn done(&mut self) -> Outcome {
+    pub(super) fn done(&mut self) -> Outcome {
         self.recount();
         Ok(Reply::Done)
     }

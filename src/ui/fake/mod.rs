@@ -6,6 +6,7 @@
 mod answers;
 mod frames;
 mod paint;
+mod restores;
 mod world;
 
 use std::cell::RefCell;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::api::{
     ApiError, AssetRow, BackupSwitch, Badge, DestinationState, Event, FileCounts, LibraryCounts,
-    LibraryFilter, PathText, Progress, Reply, Request, Section, Snapshot, SourceCondition, SourceState,
-    TestReport, TransferStep, Transferring,
+    LibraryFilter, PathText, Progress, Reply, Request, RestoreOverview, Section, Snapshot, SourceCondition,
+    SourceState, TestReport, TransferStep, Transferring,
 };
 use crate::client::{Connection, Picture, PictureRequest};
 use crate::domain::accounting::{Bin, Bins};
@@ -37,8 +37,8 @@ pub struct World {
     pub test: Result<TestReport, ApiError>,
     /// What a check of copies answers.
     pub verified: Reply,
-    /// What a restore answers.
-    pub restored: Reply,
+    /// What can be restored from each destination.
+    pub restorable: RestoreOverview,
     /// Files that were shown in the file manager.
     pub shown_in_folder: Vec<PathText>,
     /// Assets that need attention.
@@ -92,7 +92,7 @@ impl World {
                 warnings: Vec::new(),
             }),
             verified: Reply::Verified { checked: 0, failed: 0, unproven: 0, reasons: Vec::new() },
-            restored: Reply::Done,
+            restorable: super::restores::restorable(),
             shown_in_folder: Vec::new(),
             attention: BTreeSet::new(),
             excluded: BTreeSet::new(),

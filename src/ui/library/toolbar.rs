@@ -4,12 +4,13 @@ use eframe::egui::{Align2, Area, Frame, Id, Margin, Order, Rect, Role, Ui, vec2}
 
 use super::pages::Pages;
 use super::{Library, may_do};
-use crate::api::LibraryFilter;
+use crate::api::{Badge, LibraryFilter};
 use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, Verb};
 use crate::ui::focus;
 use crate::ui::icons::Icon;
 use crate::ui::preferences::{CELL_MAX, CELL_MIN};
+use crate::ui::restore::{self, RestoreStart};
 use crate::ui::theme::{radius, size, space, tokens};
 use crate::ui::widgets::{self, Kind};
 use crate::ui::words;
@@ -86,6 +87,8 @@ impl Library {
             self.selected_badges().filter(|(_, badge)| may_do(verb, *badge)).map(|(id, _)| id).collect()
         };
         let (retry, out, back) = (fitting(Verb::Retry), fitting(Verb::Exclude), fitting(Verb::Include));
+        let is_safe = |(id, badge): (i64, Badge)| (badge == Badge::Safe).then_some(id);
+        let safe: Vec<i64> = self.selected_badges().filter_map(is_safe).collect();
         let area: Rect = ui.max_rect();
         let at = area.center_bottom() - vec2(super::scrubber::WIDTH / 2.0, space::XL);
         let frame = Frame::popup(ui.style())
@@ -125,6 +128,10 @@ impl Library {
                         if act(ui, Icon::Plus, "Include again", &back) {
                             env.out.push(Command::OnAssets(Verb::Include, back.clone()));
                             clear = true;
+                        }
+                        if act(ui, Icon::Restore, "Restore", &safe) {
+                            let start = RestoreStart { destination: None, assets: safe.clone() };
+                            env.out.extend(restore::open(start));
                         }
                         if widgets::icon_button(ui, Icon::Close, "Clear selection").clicked() {
                             clear = true;

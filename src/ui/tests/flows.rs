@@ -291,7 +291,8 @@ fn the_keyboard_reaches_every_screen() {
     for (key, screen) in [
         (Key::Num2, Screen::Queue),
         (Key::Num3, Screen::Destinations),
-        (Key::Num4, Screen::Settings),
+        (Key::Num4, Screen::Restore),
+        (Key::Num5, Screen::Settings),
         (Key::Num1, Screen::Library),
     ] {
         window.press_with(Modifiers::COMMAND, key);

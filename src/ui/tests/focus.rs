@@ -74,6 +74,8 @@ fn the_first_field_of_a_page_has_the_keyboard() {
     let mut window = Window::open(World::with_library(20));
     assert_eq!(window.focused(), "Photos");
     window.press_with(Modifiers::COMMAND, Key::Num4);
+    assert_eq!(window.focused(), "Folder for the restored files");
+    window.press_with(Modifiers::COMMAND, Key::Num5);
     assert_eq!(window.focused(), "Photo folder");
     window.press_with(Modifiers::COMMAND, Key::Num3);
     window.click("Add destination");
@@ -125,7 +127,6 @@ fn the_safe_choice_of_a_dangerous_question_has_the_keyboard() {
         (Dialog::RemoveSource { id: 1, path }, "Cancel"),
         (Dialog::RemoveDestination { id: 1, name: "nas".into(), safe: 3 }, "Cancel"),
         (Dialog::ExcludeAssets { assets: vec![1] }, "Cancel"),
-        (Dialog::EndsRestore { quits: true }, "Keep restoring"),
         (Dialog::ClosingNotice, "Close window"),
     ] {
         let before = window.world.borrow().requests.len();

@@ -113,8 +113,6 @@ fn every_dialog_is_idle() {
             Dialog::RemoveDestination { id: 1, name: "Backup disk".into(), safe: 12 },
             Dialog::ExcludeAssets { assets: vec![1, 2] },
             Dialog::Tested { name: "Backup disk".into(), outcome: Err("It is not there".into()) },
-            Dialog::EndsRestore { quits: true },
-            Dialog::RestoreInto(crate::ui::restore::Form::new(1, "Backup disk")),
             Dialog::Shortcuts,
         ];
         for dialog in dialogs {

@@ -10,6 +10,7 @@ mod idle;
 mod names;
 mod network;
 mod numbers;
+mod restore;
 mod rules;
 mod servers;
 

@@ -110,7 +110,7 @@ fn headings_are_headings_and_tabs_are_tabs() {
     assert_eq!(screens.accesskit_node().label().as_deref(), Some("Screens"));
     let tabs: Vec<_> = screens.query_all_by(|node| node.role() == Role::Tab).collect();
     let shown: Vec<_> = tabs.iter().filter(|tab| tab.accesskit_node().is_selected() == Some(true)).collect();
-    assert_eq!((tabs.len(), shown.len()), (4, 1));
+    assert_eq!((tabs.len(), shown.len()), (5, 1));
     assert_eq!(shown[0].accesskit_node().label().as_deref(), Some("Settings"));
 }
 

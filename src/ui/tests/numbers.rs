@@ -124,6 +124,8 @@ fn allowed(world: &World) -> (BTreeSet<u64>, BTreeSet<u64>) {
         files.extend(snapshot.progress.iter().flat_map(|p| [p.files_done, p.files_total]));
         files.insert(u64::try_from(snapshot.uploading.len()).expect("few"));
     }
+    // What can be restored is what the destination holds, files that have gone included.
+    files.insert(world.restorable.total.files);
     // The groups by cause divide what needs attention.
     files.extend(world.groups().iter().map(|group| group.files));
     copies.extend(world.groups().iter().map(|group| group.copies));

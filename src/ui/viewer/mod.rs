@@ -18,6 +18,7 @@ use super::library::Library;
 use super::library::cells::badge_words;
 use super::library::may_do;
 use super::queue::can_retry;
+use super::restore::{self, RestoreStart};
 use super::theme::{size, space, tokens};
 use super::widgets;
 use super::words;
@@ -187,6 +188,12 @@ impl Viewer {
         }
         if may(Verb::Exclude) && widgets::icon_button(ui, Icon::Excluded, "Leave out").clicked() {
             env.out.push(Command::Ask(Dialog::ExcludeAssets { assets: vec![asset] }));
+        }
+        if row.badge == crate::api::Badge::Safe
+            && widgets::icon_button(ui, Icon::Restore, "Restore this photo").clicked()
+        {
+            let start = RestoreStart { destination: None, assets: vec![asset] };
+            env.out.extend(restore::open(start));
         }
         if may(Verb::Retry) && self.can_retry() && widgets::icon_button(ui, Icon::Retry, "Retry").clicked() {
             env.out.push(Command::OnAssets(Verb::Retry, vec![asset]));

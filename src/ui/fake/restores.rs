@@ -1,0 +1,67 @@
+//! What the made-up agent answers about restores.
+
+use super::answers::Outcome;
+use super::world::{FILE_BYTES, World, count};
+use crate::api::{
+    FileTotals, PathText, Reply, Request, RestoreAction, RestoreFolder, RestoreMonth, RestoreOverview,
+    RestoreResult, RestoreScope, RestoreState,
+};
+
+impl World {
+    pub(super) fn answer_restore(&mut self, request: Request) -> Outcome {
+        match request {
+            Request::RestoreOverview { .. } => Ok(Reply::RestoreOverview(Box::new(self.restorable.clone()))),
+            Request::MeasureRestore { scope, .. } => {
+                let files = match scope {
+                    RestoreScope::Assets(assets) => count(assets.len()),
+                    _ => self.restorable.total.files,
+                };
+                Ok(Reply::RestoreSize(FileTotals { files, bytes: files * FILE_BYTES }))
+            }
+            Request::StartRestore(order) => {
+                let id = i64::try_from(self.snapshot.restores.len()).unwrap_or(0) + 1;
+                let result = RestoreResult::default();
+                let state = RestoreState { id, order, is_running: true, reason: None, result };
+                self.snapshot.restores.push(state);
+                self.done()
+            }
+            Request::ChangeRestore { id, action } => {
+                self.change_restore(id, action);
+                self.done()
+            }
+            _ => Ok(Reply::Done),
+        }
+    }
+
+    fn change_restore(&mut self, id: i64, action: RestoreAction) {
+        let found = self.snapshot.restores.iter_mut().find(|run| run.id == id);
+        match (action, found) {
+            (RestoreAction::Dismiss, _) => self.snapshot.restores.retain(|run| run.id != id),
+            (RestoreAction::Stop, Some(run)) => {
+                (run.is_running, run.reason) = (false, Some("Stopped".to_owned()));
+            }
+            (RestoreAction::Resume, Some(run)) => (run.is_running, run.reason) = (true, None),
+            (_, None) => {}
+        }
+    }
+}
+
+/// Two years of files from two folders.
+pub(super) fn restorable() -> RestoreOverview {
+    let totals = |files: u64| FileTotals { files, bytes: files * FILE_BYTES };
+    let month = |year, month, files| RestoreMonth { year, month, totals: totals(files) };
+    let folder = |source: &str, path: &str, files| RestoreFolder {
+        source: source.to_owned(),
+        path: PathText::from_bytes(path.as_bytes()),
+        totals: totals(files),
+    };
+    RestoreOverview {
+        total: totals(300),
+        months: vec![month(2024, 7, 120), month(2024, 1, 80), month(2023, 12, 100)],
+        folders: vec![
+            folder("Pictures", "", 250),
+            folder("Pictures", "Norway", 120),
+            folder("Phone", "", 50),
+        ],
+    }
+}

@@ -1,0 +1,328 @@
+//! Bringing files back: from where, what, whereto, and how far it is.
+
+mod choices;
+mod runs;
+
+use eframe::egui::{Label, RichText, Ui};
+
+use super::app::Env;
+use super::choices::segmented;
+use super::commands::{Command, PickFor, Purpose, Screen};
+use super::draft::WHOLE_PATH;
+use super::icons::Icon;
+use super::theme::{space, tokens};
+use super::widgets::{self, Kind};
+use super::words;
+use crate::api::{
+    ApiError, DestinationState, FileTotals, PathText, Request, RestoreLayout, RestoreOrder, RestoreOverview,
+    RestoreScope, RestoreTarget,
+};
+use choices::{Choice, Row, What, list};
+
+/// Where a restore begins that is asked for elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct RestoreStart {
+    /// From this destination.
+    pub destination: Option<i64>,
+    /// These assets; anything where there are none.
+    pub assets: Vec<i64>,
+}
+
+/// An answer that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Loaded<T> {
+    Asked,
+    Known(T),
+    Failed(String),
+}
+
+/// Where the files go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Whereto {
+    #[default]
+    Folder,
+    Original,
+}
+
+const WHERETO: [(Whereto, &str); 2] =
+    [(Whereto::Folder, "Into a folder"), (Whereto::Original, "Back to where they were")];
+const LAYOUTS: [(RestoreLayout, &str); 2] =
+    [(RestoreLayout::Dates, "By date"), (RestoreLayout::Folders, "As the folders were")];
+
+/// The screen's state.
+#[derive(Default)]
+pub(super) struct Restore {
+    destination: Option<i64>,
+    /// What the chosen destination has.
+    overview: Option<(i64, Loaded<RestoreOverview>)>,
+    choice: Choice,
+    /// The size of the chosen photos' copies there.
+    measured: Option<(i64, Loaded<FileTotals>)>,
+    whereto: Whereto,
+    layout: RestoreLayout,
+    typed: String,
+    /// The exact bytes, where the text is not.
+    exact: Option<PathText>,
+    /// What is wrong with the folder.
+    mistake: Option<String>,
+    /// The start was asked for and refused: a sentence.
+    refusal: Option<String>,
+    runs: runs::Runs,
+}
+
+impl Restore {
+    /// Begins as another screen asks for it.
+    pub fn begin(&mut self, start: RestoreStart) {
+        self.destination = start.destination.or(self.destination);
+        self.overview = None;
+        self.measured = None;
+        self.refusal = None;
+        self.choice.begin(start.assets);
+    }
+
+    /// A folder was picked or dropped.
+    pub fn set_folder(&mut self, path: PathText) {
+        self.whereto = Whereto::Folder;
+        self.typed.clone_from(&path.path);
+        self.exact = Some(path);
+        self.mistake = None;
+    }
+
+    /// No folder can be chosen in a dialog: a sentence that is shown at the field.
+    pub fn refuse_folder(&mut self, why: String) {
+        self.mistake = Some(why);
+    }
+
+    /// Takes in what a destination has.
+    pub fn on_overview(&mut self, id: i64, outcome: Result<RestoreOverview, ApiError>) {
+        let loaded = outcome.map_or_else(|error| Loaded::Failed(error.message), Loaded::Known);
+        self.overview = Some((id, loaded));
+    }
+
+    /// Takes in how much the chosen photos are.
+    pub fn on_measured(&mut self, id: i64, outcome: Result<FileTotals, ApiError>) {
+        let loaded = outcome.map_or_else(|error| Loaded::Failed(error.message), Loaded::Known);
+        self.measured = Some((id, loaded));
+    }
+
+    /// Takes in whether a restore was started.
+    pub fn on_started(&mut self, outcome: Result<(), ApiError>) {
+        match outcome {
+            Ok(()) => self.choice = Choice::default(),
+            Err(error) => self.refusal = Some(error.message),
+        }
+    }
+
+    /// What was asked for is asked for again: the connection was lost meanwhile.
+    pub fn on_reconnected(&mut self) {
+        (self.overview, self.measured) = (None, None);
+    }
+
+    /// Paints the screen.
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        let snapshot = env.model.snapshot.clone();
+        let known = self.destination.filter(|id| snapshot.destinations.iter().any(|d| d.id == *id));
+        self.destination = known.or_else(|| snapshot.destinations.first().map(|d| d.id));
+        widgets::page(ui, "restore", |ui| {
+            widgets::page_title(ui, "Restore");
+            ui.add_space(space::L);
+            self.runs.ui(ui, env);
+            let Some(destination) = self.destination else {
+                return no_destination(ui, env);
+            };
+            self.load(env, destination);
+            self.from(ui, env, destination);
+            ui.add_space(space::M);
+            self.what(ui, destination);
+            ui.add_space(space::M);
+            self.whereto(ui, env);
+            ui.add_space(space::L);
+            self.start(ui, env, destination);
+        });
+    }
+
+    /// Asks for what is not known yet.
+    fn load(&mut self, env: &mut Env<'_>, destination: i64) {
+        if self.overview.as_ref().is_none_or(|(id, _)| *id != destination) {
+            self.overview = Some((destination, Loaded::Asked));
+            let request = Request::RestoreOverview { destination };
+            env.out.push(Command::Send(Box::new(request), Purpose::RestoreOverview(destination)));
+        }
+        if self.choice.what == What::Photos && self.measured.as_ref().is_none_or(|(id, _)| *id != destination)
+        {
+            self.measured = Some((destination, Loaded::Asked));
+            let scope = RestoreScope::Assets(self.choice.assets.clone());
+            let request = Request::MeasureRestore { destination, scope };
+            env.out.push(Command::Send(Box::new(request), Purpose::MeasureRestore(destination)));
+        }
+    }
+
+    fn from(&mut self, ui: &mut Ui, env: &mut Env<'_>, destination: i64) {
+        widgets::card(ui, |ui| {
+            widgets::section_title(ui, "From");
+            ui.add_space(space::XS);
+            let destinations = &env.model.snapshot.destinations;
+            let row = |index: usize| {
+                let d: &DestinationState = &destinations[index];
+                let place = d.url.strip_prefix("file://").unwrap_or(&d.url).to_owned();
+                Row { text: d.name.clone(), more: place, name: format!("From {}", d.name) }
+            };
+            let chosen = destinations.iter().position(|d| d.id == destination);
+            let picked = list(ui, "From", destinations.len(), chosen, row);
+            if let Some(d) = picked.and_then(|index| destinations.get(index)) {
+                self.destination = Some(d.id);
+                self.refusal = None;
+            }
+            ui.add_space(space::XS);
+            if widgets::icon_text_button(ui, Kind::Quiet, Icon::Plus, "Another backup").clicked() {
+                env.out.push(Command::AddDestinationToRestore);
+            }
+        });
+    }
+
+    fn what(&mut self, ui: &mut Ui, destination: i64) {
+        let loaded = self.overview.as_ref().filter(|(id, _)| *id == destination).map(|(_, loaded)| loaded);
+        let mut asks_again = false;
+        widgets::card(ui, |ui| {
+            widgets::section_title(ui, "What");
+            ui.add_space(space::XS);
+            match loaded {
+                Some(Loaded::Known(overview)) if overview.total.files == 0 => {
+                    let text = "No backed up files are known here";
+                    ui.label(widgets::weak(ui, text));
+                }
+                Some(Loaded::Known(overview)) => self.choice.ui(ui, overview),
+                Some(Loaded::Failed(why)) => {
+                    let why = RichText::new(words::sentence(why)).color(tokens(ui).accent);
+                    ui.add(Label::new(why).wrap());
+                    ui.add_space(space::XS);
+                    asks_again = widgets::button(ui, Kind::Normal, "Try again").clicked();
+                }
+                Some(Loaded::Asked) | None => {
+                    ui.label(widgets::weak(ui, "Reading what is backed up there"));
+                }
+            }
+        });
+        if asks_again {
+            self.overview = None;
+        }
+    }
+
+    fn whereto(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        widgets::card(ui, |ui| {
+            widgets::section_title(ui, "Where to");
+            ui.add_space(space::XS);
+            if let Some(picked) = segmented(ui, "Where to", self.whereto, &WHERETO) {
+                (self.whereto, self.mistake) = (picked, None);
+            }
+            ui.add_space(space::S);
+            if self.whereto == Whereto::Original {
+                let text = "Each file returns to its photo folder on this computer, where no other file is now. Nothing is replaced";
+                let text = widgets::weak(ui, text);
+                ui.add(Label::new(text).wrap());
+                return;
+            }
+            self.folder(ui, env);
+            ui.add_space(space::S);
+            ui.horizontal(|ui| {
+                ui.label(widgets::weak(ui, "Folders"));
+                if let Some(picked) = segmented(ui, "Folders", self.layout, &LAYOUTS) {
+                    self.layout = picked;
+                }
+            });
+        });
+    }
+
+    fn folder(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        ui.horizontal(|ui| {
+            let button = widgets::button_width(ui, true, "Choose") + ui.spacing().item_spacing.x;
+            let width = (ui.available_width() - button).max(120.0);
+            let before = self.typed.clone();
+            let hint = "for example /home/ann/Restored";
+            widgets::field(ui, &mut self.typed, "Folder for the restored files", hint, width);
+            if self.typed != before {
+                (self.exact, self.mistake) = (None, None);
+            }
+            if widgets::icon_text_button(ui, Kind::Normal, Icon::Folder, "Choose").clicked() {
+                env.out.push(Command::PickFolder(PickFor::Restore));
+            }
+        });
+        widgets::field_error(ui, self.mistake.as_deref());
+    }
+
+    /// What would be restored: files and bytes, once known.
+    fn totals(&self, destination: i64) -> Option<FileTotals> {
+        if self.choice.what == What::Photos {
+            return match &self.measured {
+                Some((id, Loaded::Known(totals))) if *id == destination => Some(*totals),
+                _ => None,
+            };
+        }
+        match &self.overview {
+            Some((id, Loaded::Known(overview))) if *id == destination => self.choice.totals(overview),
+            _ => None,
+        }
+    }
+
+    fn start(&mut self, ui: &mut Ui, env: &mut Env<'_>, destination: i64) {
+        let totals = self.totals(destination);
+        widgets::field_error(ui, self.refusal.as_deref());
+        let is_empty = totals.is_none_or(|totals| totals.files == 0);
+        let text = match totals {
+            Some(totals) if totals.files > 0 => {
+                format!("Restore {} ({})", words::files(totals.files), words::bytes(totals.bytes))
+            }
+            _ => "Restore".to_owned(),
+        };
+        ui.horizontal(|ui| {
+            let button = ui.add_enabled_ui(!is_empty, |ui| widgets::button(ui, Kind::Primary, &text)).inner;
+            if button.clicked() {
+                self.ask(env, destination);
+            }
+            if totals.is_some_and(|totals| totals.files == 0) {
+                ui.label(widgets::weak(ui, "Nothing of this is backed up there"));
+            }
+        });
+    }
+
+    fn ask(&mut self, env: &mut Env<'_>, destination: i64) {
+        let typed = self.typed.trim();
+        let target = match self.whereto {
+            Whereto::Original => RestoreTarget::Original,
+            Whereto::Folder if typed.is_empty() => {
+                self.mistake = Some("Choose a folder for the restored files".to_owned());
+                return;
+            }
+            Whereto::Folder if !typed.starts_with('/') => {
+                self.mistake = Some(WHOLE_PATH.to_owned());
+                return;
+            }
+            Whereto::Folder => {
+                let exact = self.exact.clone().filter(|exact| exact.path == self.typed);
+                let path = exact.unwrap_or_else(|| PathText { path: typed.to_owned(), path_b64: None });
+                RestoreTarget::Folder(path)
+            }
+        };
+        self.refusal = None;
+        let order = RestoreOrder { destination, scope: self.choice.scope(), target, layout: self.layout };
+        env.out.push(Command::Send(Box::new(Request::StartRestore(order)), Purpose::StartRestore));
+    }
+}
+
+fn no_destination(ui: &mut Ui, env: &mut Env<'_>) {
+    widgets::card(ui, |ui| {
+        widgets::section_title(ui, "Restore from a backup");
+        let text = "Say where the backup is. Safelight reads what is in it, and copies nothing to it";
+        let text = widgets::weak(ui, text);
+        ui.add(Label::new(text).wrap());
+        ui.add_space(space::S);
+        if widgets::button(ui, Kind::Primary, "Choose a backup").clicked() {
+            env.out.push(Command::AddDestinationToRestore);
+        }
+    });
+}
+
+/// Shows the screen, with what is to be restored.
+pub(super) fn open(start: RestoreStart) -> [Command; 2] {
+    [Command::BeginRestore(start), Command::Go(Screen::Restore)]
+}
