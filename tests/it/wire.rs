@@ -128,6 +128,38 @@ async fn a_source_that_differs_never_makes_a_whole_request() {
     assert_eq!(failed(client.send(put(&server, scratched.whole())).await).kind, FailureKind::Unreadable);
 }
 
+/// A server that refuses a body and never reads the rest of it, as rustus: what is asked next is not held
+/// up behind that.
+#[tokio::test]
+async fn a_refused_body_holds_up_nothing() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let url = Url::parse(&format!("http://{}/a", listener.local_addr().expect("bound"))).expect("a URL");
+    let serve = move || {
+        let mut kept = Vec::new();
+        for answer in ["413 Too Large", "200 OK"] {
+            let (mut stream, _from) = listener.accept().expect("a client");
+            let mut head = [0; 4096];
+            assert!(stream.read(&mut head).expect("read") > 0);
+            stream
+                .write_all(format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").as_bytes())
+                .expect("sent");
+            kept.push(stream);
+        }
+        kept
+    };
+    let server = std::thread::Builder::new().name("server".to_owned()).spawn(serve).expect("a thread");
+    let (client, source) = (client(), source(400_000));
+    let mut request = Request::new(Method::PATCH, url.clone()).body(source.whole());
+    request.answer_wait = Duration::from_secs(30);
+    let refused = client.send(request).await.expect("answered").excerpt().await;
+    assert_eq!(refused.status, 413);
+    let mut next = Request::new(Method::HEAD, url);
+    next.answer_wait = Duration::from_secs(30);
+    assert_eq!(client.send(next).await.expect("answered on another connection").status, 200);
+    drop(server.join());
+}
+
 #[tokio::test]
 async fn an_early_answer_ends_the_sending() {
     let (server, client) = (FaultServer::start(Moods::default()), client());

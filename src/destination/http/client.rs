@@ -7,6 +7,7 @@ use bytes::Bytes;
 use rustls::crypto::CryptoProvider;
 use tokio_util::sync::CancellationToken;
 
+use super::decode;
 use super::errors;
 use super::headers::Headers;
 use super::pace::{SharedPace, Unlimited};
@@ -109,6 +110,14 @@ impl Client {
         Ok(client)
     }
 
+    /// Makes the next request to where `url` leads open a connection of its own. A server that refuses a
+    /// body often leaves the rest of it unread, and whatever follows on that connection waits behind it:
+    /// rustus answers nothing there any more.
+    fn forget_connections(&self, url: &url::Url) {
+        let mut ways = self.ways();
+        *(if is_loopback(url) { &mut ways.loopback } else { &mut ways.outside }) = None;
+    }
+
     async fn exchange(&self, request: Request) -> Result<Response, HttpError> {
         let Request { method, url, headers, body, cancel, takes_html, takes_redirects, answer_wait } =
             request;
@@ -122,6 +131,7 @@ impl Client {
         let rest = cancel.child_token();
         let guard = rest.clone().drop_guard();
         let watch = Arc::new(Watch::default());
+        let mut is_streamed = false;
         let mut builder = self.inner(&url)?.request(verb, url.clone()).headers(fields);
         if body.is_none() {
             watch.set_whole();
@@ -139,6 +149,7 @@ impl Client {
                     builder.body(bytes)
                 }
                 _ => {
+                    is_streamed = true;
                     let stream = body.into_stream(rest, Arc::clone(&watch), Arc::clone(&self.pace));
                     builder.body(reqwest::Body::wrap_stream(stream))
                 }
@@ -162,19 +173,17 @@ impl Client {
             Err(_broken) if cancel.is_cancelled() => return Err(HttpError::Cancelled),
             Err(error) => return Err(errors::failure_of(error, &url).into()),
         };
-        let head = answer.headers().iter().filter_map(|(name, value)| {
-            Some((name.as_str().to_owned(), String::from_utf8(value.as_bytes().to_vec()).ok()?))
-        });
-        let mut headers = Headers::default();
-        for (name, value) in head {
-            headers.add(name, value);
-        }
+        let mut headers = head_of(&answer);
         let status = answer.status().as_u16();
+        if is_streamed && status >= 400 && answer.version() < reqwest::Version::HTTP_2 {
+            self.forget_connections(&url);
+        }
         if !takes_redirects || !(300..400).contains(&status) {
             status::refuse_detours(status, &headers, &url, takes_html)?;
         }
-        let body = Arriving { answer, url, cancel, idle: self.idle };
-        let mut response = Response::new(status, headers, Box::new(body));
+        let body = Box::new(Arriving { answer, url, cancel, idle: self.idle });
+        let body = decode::decoded(&mut headers, body)?;
+        let mut response = Response::new(status, headers, body);
         response.is_early = !watch.is_whole();
         response._stops_the_rest = Some(guard);
         Ok(response)
@@ -226,6 +235,7 @@ impl Ways {
                 .user_agent(concat!("Safelight/", env!("CARGO_PKG_VERSION")))
                 .redirect(reqwest::redirect::Policy::none())
                 .referer(false)
+                .default_headers(plain_answers())
                 .retry(reqwest::retry::never())
                 .connect_timeout(CONNECT_MAX)
                 .pool_idle_timeout(POOL_IDLE_MAX)
@@ -275,6 +285,24 @@ impl Incoming for Arriving {
             }
         })
     }
+}
+
+/// The fields of an answer; those that are not UTF-8 are left out.
+fn head_of(answer: &reqwest::Response) -> Headers {
+    let fields = answer.headers().iter().filter_map(|(name, value)| {
+        Some((name.as_str().to_owned(), String::from_utf8(value.as_bytes().to_vec()).ok()?))
+    });
+    let mut headers = Headers::default();
+    for (name, value) in fields {
+        headers.add(name, value);
+    }
+    headers
+}
+
+/// Copies are compared and lengths are counted, so answers are wanted as they are.
+fn plain_answers() -> reqwest::header::HeaderMap {
+    use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+    HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))])
 }
 
 fn fields_of(headers: &Headers) -> Result<reqwest::header::HeaderMap, Failure> {

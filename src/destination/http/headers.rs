@@ -29,6 +29,11 @@ impl Headers {
         self.put(name.into(), Value::Plain(value.into()));
     }
 
+    /// Takes out all fields of this name.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _value)| !known.eq_ignore_ascii_case(name));
+    }
+
     /// Adds a field behind those that have the name already.
     pub(super) fn add(&mut self, name: String, value: String) {
         if self.0.len() < FIELDS_MAX {

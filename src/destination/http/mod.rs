@@ -9,6 +9,7 @@ mod answer;
 mod body;
 mod client;
 mod date;
+mod decode;
 mod errors;
 mod headers;
 mod pace;

@@ -16,8 +16,7 @@ pub(super) type Outcome<T> = Result<Result<T, Trouble>, HttpError>;
 
 impl Inner {
     async fn request(&self, method: Method, url: &Url, fields: &Headers) -> Result<Request, Failure> {
-        let mut request =
-            Request::new(method, url.clone()).header("accept-encoding", "identity").headers(fields);
+        let mut request = Request::new(method, url.clone()).headers(fields);
         if let Some(login) = self.parts.credentials.login().await? {
             match &login.user {
                 Some(user) => request.headers.set_basic(user, &login.secret),
