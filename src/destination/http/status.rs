@@ -34,7 +34,9 @@ pub(super) fn refuse_detours(
         };
         return Err(Failure::destination(FailureKind::Redirect, details));
     }
-    if status == 200 && !takes_html && is_html(headers) {
+    // moto says that an answer without a body is a page.
+    let is_empty = headers.get("content-length").is_some_and(|length| length.trim() == "0");
+    if status == 200 && !takes_html && !is_empty && is_html(headers) {
         let details = "a web page answered in place of the server: this network may want you to sign in \
                        with a browser, or the address is that of a web site";
         return Err(Failure::destination(FailureKind::Protocol, details).because(Cause::WebPage));
@@ -168,6 +170,8 @@ mod tests {
         let portal = refuse(200, page(), false).expect_err("a portal");
         assert_eq!((portal.kind, portal.cause), (FailureKind::Protocol, Some(Cause::WebPage)));
         assert_eq!(refuse(511, page(), true).expect_err("a portal").cause, Some(Cause::SignInPage));
+        let nothing = Headers::from([("Content-Type", "text/html"), ("Content-Length", "0")]);
+        assert_eq!(refuse(200, nothing, false), Ok(()));
         for (status, html) in [(200, true), (201, false), (404, false), (304, false)] {
             assert_eq!(refuse(status, page(), html), Ok(()));
         }
