@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 
 /// The destination's own folder.
@@ -35,13 +36,14 @@ impl Marker {
     /// `conflict` when it is damaged or of a later version.
     pub fn parse(bytes: &[u8]) -> Result<Self, Failure> {
         let conflict = |why: &str| Failure::destination(FailureKind::Conflict, why);
-        let damaged = "the file that names this destination is damaged";
-        let marker: Self = serde_json::from_slice(bytes).map_err(|_json| conflict(damaged))?;
+        let damaged =
+            || conflict("the file that names this destination is damaged").because(Cause::MarkerDamaged);
+        let marker: Self = serde_json::from_slice(bytes).map_err(|_json| damaged())?;
         if marker.format > FORMAT {
             return Err(conflict("this destination was made by a later version of Safelight"));
         }
         if !is_uuid(&marker.uuid) {
-            return Err(conflict(damaged));
+            return Err(damaged());
         }
         Ok(marker)
     }

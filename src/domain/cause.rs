@@ -60,6 +60,8 @@ pub enum Cause {
     FileSizeLimit,
     /// The folder's permissions keep this user from writing there.
     FolderPermission,
+    /// The file by which a destination is known cannot be read: damaged there, or changed on the way.
+    MarkerDamaged,
     /// The destination keeps no files of this kind beside a picture.
     SidecarKind,
     /// The destination takes a sidecar's bytes only with its picture, which it has already.
@@ -68,7 +70,7 @@ pub enum Cause {
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Trashed,
         Self::SignInPage,
         Self::WebPage,
@@ -95,6 +97,7 @@ impl Cause {
         Self::ReadOnly,
         Self::FileSizeLimit,
         Self::FolderPermission,
+        Self::MarkerDamaged,
         Self::SidecarKind,
         Self::SidecarLate,
     ];
@@ -128,6 +131,7 @@ impl Cause {
             Self::ReadOnly => "read_only",
             Self::FileSizeLimit => "file_size_limit",
             Self::FolderPermission => "folder_permission",
+            Self::MarkerDamaged => "marker_damaged",
             Self::SidecarKind => "sidecar_kind",
             Self::SidecarLate => "sidecar_late",
         }
@@ -273,6 +277,12 @@ impl Cause {
             Self::FolderPermission => message(
                 "You do not have permission to write to this folder",
                 "Change the folder's permissions, or choose another folder",
+                OpenDestination,
+            ),
+            Self::MarkerDamaged => message(
+                "The file that names this backup place cannot be read",
+                "If it stays so, the file .safelight/destination.json there is damaged, or something in between \
+                 changes what the server sends",
                 OpenDestination,
             ),
             Self::SidecarKind => message(
