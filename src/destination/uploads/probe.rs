@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::location::normalised;
+use super::location::as_reached;
 use super::send::{failure_of, not_understood};
 use super::state::{Findings, GivesBack};
 use super::{Append, Appended, Inner, NewUpload, Offer, Trouble};
@@ -174,7 +174,7 @@ async fn begin_named<'a>(
     let new = NewUpload { key, size, mtime, blake3: "", whole, original: key.as_bytes(), has_bytes: false };
     let created = inner.create(form, &new, None, &stop).await?;
     let Some(location) = created.location else { return Ok(None) };
-    let url = normalised(&inner.base, &location)?;
+    let url = as_reached(&inner.base, &location)?;
     Ok(Some((Trial { inner, url, form, stop }, created.append_max)))
 }
 
@@ -190,7 +190,7 @@ impl Trial<'_> {
         }
         let asked = self.inner.ask(self.form, &self.url, &self.stop).await?;
         findings.keeps = asked.is_ok_and(|standing| standing.offset == TEXT.len() as u64);
-        let file = last.file.and_then(|file| normalised(&self.inner.base, &file).ok());
+        let file = last.file.and_then(|file| as_reached(&self.inner.base, &file).ok());
         if self.gives(&self.url).await? {
             findings.gives_back = GivesBack::Upload;
         } else if let Some(file) = file
@@ -226,7 +226,7 @@ impl Trial<'_> {
     /// Whether the whole text arrives and is given back where [`Self::look`] saw that.
     async fn is_given_back(&self, findings: &Findings) -> Result<bool, HttpError> {
         let Ok(taken) = self.append(0, TEXT.len(), None).await? else { return Ok(false) };
-        let file = taken.file.and_then(|file| normalised(&self.inner.base, &file).ok());
+        let file = taken.file.and_then(|file| as_reached(&self.inner.base, &file).ok());
         match (findings.gives_back, file) {
             (GivesBack::Nowhere, _) => Ok(taken.is_complete),
             (GivesBack::Upload, _) => self.gives(&self.url).await,

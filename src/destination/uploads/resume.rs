@@ -1,10 +1,11 @@
 //! Going on with an upload that an earlier run began, and finding out that there is none any more.
 
+use super::location::normalised;
 use super::send::{Sending, failure_of};
-use super::state::State;
+use super::state::{Receipt, State};
 use super::{Standing, Trouble};
-use crate::destination::Phase;
 use crate::destination::http::HttpError;
+use crate::destination::{NamedCopy, Phase};
 use crate::domain::failure::{Failure, FailureKind, Reach};
 
 /// How often in a row an upload that is gone on with may be answered with a server's error before another
@@ -35,6 +36,25 @@ impl Sending<'_> {
         tracing::info!(details = %failure.details, "an unfinished upload is not known any more");
         self.give_up().await?;
         Ok(None)
+    }
+
+    /// Commits which upload the copy is, until it is verified: its address is one that the server made for
+    /// this file alone.
+    pub(super) async fn remember(&self, receipt: &Receipt) -> Result<(), Failure> {
+        let (key, size, tag) = (self.item.key.clone(), self.item.content.size, receipt.url.to_string());
+        self.transfer.save_named(NamedCopy { key, size, tag }).await
+    }
+
+    /// Ends the upload of an earlier try that was finished, and found to be another or none when it was to
+    /// be proved. A copy that was ever verified is not remembered here.
+    pub(super) async fn end_wrong_copy(&self) {
+        let Some(copy) = self.transfer.named.as_ref().filter(|copy| copy.key == self.item.key) else {
+            return;
+        };
+        if let Ok(url) = normalised(&self.inner.base, &copy.tag) {
+            tracing::info!(record = %self.item.record, "a wrong copy that was never verified is removed");
+            self.inner.end(&url, self.findings.form).await;
+        }
     }
 
     /// Counts an error of the server's own, and says whether there were so many in a row that the upload

@@ -8,7 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::calls::Outcome;
-use super::location::normalised;
+use super::location::as_reached;
 use super::state::{Receipt, State};
 use super::whole::{Carried, Part, Whole};
 use super::{Append, Appended, Findings, Inner, NewUpload, Standing, Trouble};
@@ -89,7 +89,7 @@ pub(super) struct Sending<'a> {
     pub inner: &'a Inner,
     pub item: &'a Item,
     pub transfer: &'a Transfer,
-    findings: Findings,
+    pub findings: Findings,
     pub state: State,
     pub url: Option<Url>,
     whole: Whole,
@@ -107,11 +107,15 @@ enum UploadOutcome {
 impl Sending<'_> {
     async fn run(&mut self) -> Result<Sent, HttpError> {
         let mut standing = self.resume().await?;
+        if standing.is_none() {
+            self.end_wrong_copy().await;
+        }
         let mut last = None;
         for _start in 0..STARTS_MAX {
             let at = match standing.take() {
                 Some(at) if at.is_complete => {
                     let receipt = self.receipt(None, false)?;
+                    self.remember(&receipt).await?;
                     return Ok(Sent::AlreadyThere { receipt: receipt.text() });
                 }
                 Some(at) => at,
@@ -119,6 +123,7 @@ impl Sending<'_> {
             };
             match self.bring(at).await? {
                 UploadOutcome::Done(receipt) => {
+                    self.remember(&receipt).await?;
                     return Ok(Sent::Stored { receipt: receipt.text(), evidence: None });
                 }
                 UploadOutcome::Lost(failure) => {
@@ -165,7 +170,7 @@ impl Sending<'_> {
             let body = has_bytes.then(|| Body::from(self.range(0, size).tap(carried.clone())));
             let created = self.inner.create(form, &new, body, &self.transfer.cancel).await?;
             let Some(location) = created.location else { continue };
-            let url = normalised(&self.inner.base, &location)?;
+            let url = as_reached(&self.inner.base, &location)?;
             if form != self.findings.form {
                 self.findings.form = form;
                 self.inner.learn(&self.findings);
@@ -397,7 +402,7 @@ impl Sending<'_> {
         };
         let whole = self.state.whole.as_deref().and_then(DigestKind::parse).filter(|_| is_answered);
         let at = self.inner.parts.clock.now();
-        let file = file.and_then(|file| normalised(&self.inner.base, &file).ok()).filter(|file| *file != url);
+        let file = file.and_then(|file| as_reached(&self.inner.base, &file).ok()).filter(|file| *file != url);
         Ok(Receipt { url, file, checked: self.state.part_kind().or(whole).map(|kind| (kind, at)) })
     }
 
