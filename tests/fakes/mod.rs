@@ -8,6 +8,7 @@
 //! - [`dav`] is a WebDAV store whose moods ([`dav::Moods`]) are those of real servers.
 //! - [`immich`] is an Immich server of either generation.
 //! - [`nextcloud`] is a Nextcloud: chunked uploads, checksums, a quota.
+//! - [`proxy`] stands in front of any server and misbehaves.
 //! - [`s3`] is a bucket that checks signatures, digests and conditions, or believes everything.
 //! - [`fault_server`] is that store, that Nextcloud or that bucket, with faults on order: refusals, hangs, cuts, detours.
 //! - [`uploads`] takes resumable uploads, by tus 1.0 or a version of the draft, with faults on order.
@@ -24,6 +25,8 @@ pub mod immich_form;
 pub mod immich_functions;
 pub mod immich_uploads;
 pub mod nextcloud;
+pub mod proxy;
+pub mod proxy_text;
 pub mod s3;
 pub mod s3_sign;
 pub mod serve;

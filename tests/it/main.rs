@@ -11,6 +11,7 @@ mod conditions;
 mod conformance;
 #[path = "../fakes/mod.rs"]
 mod fakes;
+mod faults;
 mod fire;
 mod immich_facts;
 mod immich_sidecars;
