@@ -155,7 +155,16 @@ pub async fn a_source_that_goes_is_only_its_own_trouble(site: &Site) {
     let failure = to.send(&item, &site.transfer()).await.expect_err("unreadable");
     assert_eq!((failure.kind, failure.reach), (FailureKind::Unreadable, Reach::Resource));
     assert!(!failure.is_permanent());
-    assert!(matches!(to.send(&item, &site.transfer()).await, Ok(Sent::Stored { .. })));
+    let began = Instant::now();
+    loop {
+        match to.send(&item, &site.transfer()).await {
+            Ok(Sent::Stored { .. }) => break,
+            Err(failure) if site.removes_late && failure.kind == FailureKind::Server => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(began.elapsed() < UNLOCKED_WITHIN, "the server removes every upload");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert_eq!(site.files(), [item.key.as_str()]);
     assert_eq!(site.contents(&item.key), Some(good));
 }
@@ -167,7 +176,8 @@ async fn failure_of(faulty: &Faulty, fault: &Fault, item: &Item, site: &Site) ->
     loop {
         assert!(faulty.queue(Call::Send, fault.clone()));
         let failure = faulty.send(item, &site.transfer()).await.expect_err("a fault is queued");
-        let is_locked = failure.kind == FailureKind::Conflict && !failure.is_permanent();
+        let is_removed = site.removes_late && failure.kind == FailureKind::Server;
+        let is_locked = failure.kind == FailureKind::Conflict && !failure.is_permanent() || is_removed;
         if !is_locked || began.elapsed() > UNLOCKED_WITHIN {
             return failure;
         }

@@ -4,12 +4,15 @@
 //! what a person would see there with a file manager.
 
 mod cases;
+pub mod dav_servers;
 mod hostile;
 mod immich;
 mod killed;
 mod library;
+
 mod parts;
 pub mod s3;
+pub mod s3_mock;
 pub mod servers;
 pub mod site;
 pub mod source;
@@ -22,14 +25,21 @@ use crate::fakes::immich::Generation;
 use crate::fakes::nextcloud::CloudMoods;
 use crate::fakes::uploads::{Gives, Moods as UploadMoods};
 
-/// Every case, once for each site.
+/// Every case, once for each site. A `compiled` one is a server that `tests/release` compiles and tests.
 macro_rules! suite {
-    ($site:ident, $open:expr, [$($module:ident::$case:ident),* $(,)?]) => {
+    (compiled $site:ident, $open:expr, $cases:tt) => {
+        suite!(@ignore = "skipped: tests/release compiles this server", $site, $open, $cases);
+    };
+    ($site:ident, $open:expr, $cases:tt) => {
+        suite!(@cfg(all()), $site, $open, $cases);
+    };
+    (@$attribute:meta, $site:ident, $open:expr, [$($module:ident::$case:ident),* $(,)?]) => {
         mod $site {
             use super::*;
             $(
                 // Two threads: what is read from a server is read by one while the other fetches it.
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                #[$attribute]
                 async fn $case() {
                     $module::$case(&$open.await).await;
                 }
@@ -56,6 +66,10 @@ macro_rules! suites {
         suite!(nginx, servers::nginx(), [$($common)* $($temps)*]);
         suite!(rclone, servers::rclone(), [$($common)* $($temps)*]);
         suite!(seaweed, s3::weed(), [$($common)*]);
+        suite!(wsgidav, dav_servers::wsgidav(), [$($common)* $($temps)*]);
+        suite!(sabre, dav_servers::sabre(), [$($common)* $($temps)*]);
+        suite!(compiled dufs, dav_servers::dufs(), [$($common)* $($temps)*]);
+        suite!(moto, s3_mock::moto(), [$($common)*]);
         suite!(rclone_s3, s3::rclone(), [$($common)*]);
         suite!(s3_strict, s3::fake(s3::strict()), [$($common)*]);
         suite!(s3_careless, s3::fake(s3::careless()), [$($common)*]);
@@ -116,6 +130,7 @@ suites!(
 macro_rules! unnamed_suites {
     ($($cases:tt)*) => {
         suite!(tus_server, uploads::real_tus(), [$($cases)*]);
+        suite!(compiled rustus, uploads::rustus(), [$($cases)*]);
         suite!(tus, uploads::fake(uploads::tus()), [$($cases)*]);
         suite!(tus_comparing_parts, uploads::fake(UploadMoods { compares_parts: true, ..uploads::tus() }), [$($cases)*]);
         suite!(draft_3, uploads::fake(uploads::draft(3)), [$($cases)*]);

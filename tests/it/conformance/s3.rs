@@ -128,19 +128,20 @@ impl Behind for Rclone {
     }
 }
 
-fn address(port: u16, prefix: &str) -> String {
+pub fn address(port: u16, prefix: &str) -> String {
     format!("s3://{BUCKET}/{prefix}?endpoint=http://127.0.0.1:{port}&style=path")
 }
 
 /// A folder of the bucket for one case.
-fn fresh() -> String {
+pub fn fresh() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("case-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-async fn on(port: u16, prefix: &str, behind: Box<dyn Behind>) -> Site {
+/// A folder of a bucket, added as a person does.
+pub async fn on(address: String, behind: Box<dyn Behind>) -> Site {
     let secret = format!("{ACCESS_KEY}:{SECRET_KEY}");
-    let mut site = site(DestinationKind::S3, &address(port, prefix), Some(&secret), behind).await;
+    let mut site = site(DestinationKind::S3, &address, Some(&secret), behind).await;
     site.has_temps = false;
     site.reads_again = true;
     site
@@ -155,7 +156,7 @@ pub fn weed_address(prefix: &str) -> String {
 pub async fn weed() -> Site {
     let (weed, prefix) = (weed_server(), fresh());
     let root = format!("/buckets/{BUCKET}/{prefix}");
-    on(weed.server.port, &prefix, Box::new(Filer { port: weed.filer, root })).await
+    on(address(weed.server.port, &prefix), Box::new(Filer { port: weed.filer, root })).await
 }
 
 /// `rclone serve s3`.
@@ -163,7 +164,7 @@ pub async fn rclone() -> Site {
     let (server, prefix) = (rclone_server(), fresh());
     let root: PathBuf = server.dir.join("files").join(BUCKET).join(&prefix);
     let behind = Rclone { disk: Disk::at(root), prefix: prefix.clone(), port: server.port };
-    on(server.port, &prefix, Box::new(behind)).await
+    on(address(server.port, &prefix), Box::new(behind)).await
 }
 
 /// The bucket of a fake.

@@ -141,7 +141,7 @@ pub fn folding() -> Moods {
 }
 
 /// A folder on a shared server for one case.
-fn fresh(server: &Server) -> (String, Disk) {
+pub fn fresh(server: &Server) -> (String, Disk) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = format!("case-{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let root = server.dir.join("files").join(&name);
@@ -219,7 +219,7 @@ impl Behind for Rclone {
     }
 }
 
-fn served(dir: &std::path::Path) -> std::path::PathBuf {
+pub fn served(dir: &std::path::Path) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     let files = dir.join("files");
     std::fs::create_dir(&files).expect("a folder");

@@ -102,6 +102,8 @@ pub struct Site {
     pub has_temps: bool,
     /// It keeps what an upload that was cut has left, and notices the cut when it likes.
     pub keeps_cut: bool,
+    /// It removes what an upload that was cut has left when it notices, even if that is another's by then.
+    pub removes_late: bool,
     /// It reads again what it does not send again, or sends small files whole.
     pub reads_again: bool,
 }
@@ -190,6 +192,7 @@ impl Site {
             hides_dots: false,
             has_temps: true,
             keeps_cut: false,
+            removes_late: false,
             reads_again: false,
         }
     }

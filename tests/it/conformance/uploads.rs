@@ -157,6 +157,60 @@ pub async fn real_tus() -> Site {
     site(DestinationKind::Tus, &address, None, Box::new(store)).await
 }
 
+/// A rustus of its own for one case; dropping it ends it.
+struct Rustus(Server);
+
+impl Rustus {
+    /// Keys and files of the uploads that are whole.
+    fn uploads(&self) -> BTreeMap<String, PathBuf> {
+        let mut whole = BTreeMap::new();
+        for entry in std::fs::read_dir(self.0.dir.join("info")).expect("listed") {
+            let Ok(info) = std::fs::read(entry.expect("listed").path()) else { continue };
+            // It may be writing this one right now.
+            let Ok(info) = serde_json::from_slice::<serde_json::Value>(&info) else { continue };
+            if info["offset"] == info["length"] {
+                let key = info["metadata"]["relativePath"].as_str().expect("a key").to_owned();
+                let file = PathBuf::from(info["path"].as_str().expect("a path"));
+                assert!(whole.insert(key, file).is_none(), "two whole uploads of one file");
+            }
+        }
+        whole
+    }
+}
+
+impl Behind for Rustus {
+    fn contents(&self, path: &str) -> Option<Vec<u8>> {
+        self.uploads().get(path).map(|file| std::fs::read(file).expect("read"))
+    }
+
+    fn put(&self, path: &str, bytes: &[u8]) {
+        std::fs::write(&self.uploads()[path], bytes).expect("written");
+    }
+
+    fn files(&self) -> Vec<String> {
+        self.uploads().into_keys().collect()
+    }
+}
+
+/// A rustus, which takes request bodies up to 256 KiB and is compiled by `tests/release`.
+pub fn rustus_server() -> Server {
+    Server::start("rustus", |dir, port| {
+        let mut words = vec![installed_beside("cargo/bin/rustus").into_os_string()];
+        for name in ["data", "info"] {
+            std::fs::create_dir(dir.join(name)).expect("a folder");
+            words.extend([format!("--{name}-dir").into(), dir.join(name).into_os_string()]);
+        }
+        words.extend(["--host".into(), "127.0.0.1".into(), "--port".into(), port.to_string().into()]);
+        words
+    })
+}
+
+pub async fn rustus() -> Site {
+    let server = rustus_server();
+    let address = format!("tus+http://127.0.0.1:{}/files/", server.port);
+    site(DestinationKind::Tus, &address, None, Box::new(Rustus(server))).await
+}
+
 /// Several times in a row it is stopped, and each time goes on where the server is.
 pub async fn stopped_four_times_it_goes_on_where_it_was(site: &Site) {
     let size = 24 * MIB + 11;
