@@ -218,7 +218,7 @@ async fn until_signal() {
             }
         }
         Err(error) => {
-            tracing::error!("signals cannot be heard: {error}");
+            tracing::error!("cannot install signal handlers: {error}");
             std::future::pending::<()>().await;
         }
     }

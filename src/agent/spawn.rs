@@ -26,7 +26,7 @@ pub enum SpawnError {
     #[error("Safelight could not start itself in the background: {0}")]
     Io(#[from] std::io::Error),
     /// Another agent has the data directory already, or is just letting go of it.
-    #[error("Safelight is already running, but does not answer yet")]
+    #[error("Safelight is already running, but does not respond yet")]
     Taken,
     /// It ended before clients could come.
     #[error("Safelight could not start in the background: {0}")]

@@ -211,7 +211,7 @@ pub struct DestinationState {
     pub bytes_safe: u64,
     /// Bytes known to be waiting or uploading.
     pub bytes_waiting: u64,
-    /// The oldest proof among the safe files, RFC 3339 UTC.
+    /// The oldest verification among the safe files, RFC 3339 UTC.
     pub oldest_proof_at: Option<String>,
     /// The last audit's end, RFC 3339 UTC.
     pub last_audit_at: Option<String>,

@@ -198,7 +198,7 @@ impl MemoryFiles {
         self.tree().listed
     }
 
-    /// What a file holds, whoever may read it. Nothing waits for this as for a read.
+    /// What a file holds, whoever may read it. Nothing is waiting for this as for a read.
     #[cfg(test)]
     pub(crate) fn contents(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
         let tree = self.tree();

@@ -58,7 +58,7 @@ fn serve(
     match host.wait() {
         Ending::Asked | Ending::Idle | Ending::Left => Ok(Exit::Fine),
         Ending::Signalled => Ok(Exit::Interrupted),
-        Ending::EngineStopped => Err(Trouble::new(Exit::Internal, "The backup engine stopped by itself")
+        Ending::EngineStopped => Err(Trouble::new(Exit::Internal, "The backup engine stopped unexpectedly")
             .advise(format!("The log in {} says why", dir.display()))),
     }
 }

@@ -133,7 +133,7 @@ fn switch_on(desk: &mut Desk, pairs: &Pairs, folders: &[PathBuf]) -> Result<(), 
         // It may be back, or have room again: an empty retry only asks it now.
         let ask = Request::Retry(Selection::Items(Vec::new()));
         if !matches!(desk.talk.call(ask)?, Reply::Changed { .. }) {
-            tracing::debug!("the destination was not asked again");
+            tracing::debug!("the destination was not checked again");
         }
     }
     let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
@@ -287,17 +287,17 @@ impl<'a> Watch<'a> {
             Some("forbidden") => {
                 (format!("{name} cannot be written to"), "Check its permissions, then run this again")
             }
-            Some("no_space") => (format!("{name} is full"), "Make room there, then run this again"),
+            Some("no_space") => (format!("{name} is full"), "Free up space there, then run this again"),
             _unreachable => (
                 format!("{name} ({}) cannot be reached", saved.url),
-                "Connect the disk or check the address, then run this again; what is copied stays",
+                "Connect the disk or check the address, then run this again; existing copies stay",
             ),
         };
         let Some(failure) = &saved.failure else {
             return Trouble::new(Exit::Destination, message).advise(advice);
         };
         let message = format!("{message}: {}", lower_first(&failure.summary));
-        let advice = format!("{}. Then run this again; what is copied stays", failure.advice);
+        let advice = format!("{}. Then run this again; existing copies stay", failure.advice);
         Trouble::new(Exit::Destination, message).advise(advice).explain([failure.details.as_str()])
     }
 
@@ -352,11 +352,11 @@ fn away(source: &SourceState) -> Option<Trouble> {
     let (why, advice) = match source.state {
         SourceCondition::Unavailable => (
             "it is not connected",
-            "Connect its disk, then run this again; what is backed up stays. If you emptied it yourself, look through it again in the window",
+            "Connect its disk, then run this again; existing copies stay. If you emptied it yourself, rescan it in the window",
         ),
         SourceCondition::Unreadable => (
             "it cannot be read",
-            "Check that you may open it and that its disk is healthy, then run this again",
+            "Check that you have permission to open it and that its disk is healthy, then run this again",
         ),
         SourceCondition::Watching | SourceCondition::Scanning => return None,
     };

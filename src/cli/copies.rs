@@ -30,18 +30,18 @@ pub fn verify(desk: &mut Desk, args: &VerifyArgs) -> Result<Exit, Trouble> {
             "checked": checked, "failed": failed, "unproven": unproven, "reasons": reasons,
         }));
     } else if checked + unproven == 0 {
-        desk.out.line("No copy is due to be compared; --deep compares all");
+        desk.out.line("No copy is due to be verified; --deep verifies all");
     } else if checked > 0 {
-        desk.out.line(&format!(
-            "{} compared, {} as they should be",
-            files(checked),
-            count(checked - failed.min(checked))
-        ));
+        let problems = match failed {
+            0 => "no problems".to_owned(),
+            n => format!("{} with problems", count(n)),
+        };
+        desk.out.line(&format!("{} verified, {problems}", files(checked)));
     }
     if failed > 0 {
         desk.out.trouble(
-            &Trouble::new(Exit::Attention, format!("{} not as they should be", files(failed)))
-                .advise("They are no longer counted as safe and are copied again; check the destination"),
+            &Trouble::new(Exit::Attention, format!("{} damaged or missing", files(failed)))
+                .advise("They no longer count as safe and are backed up again; check the destination"),
         );
     }
     if unproven > 0 {
@@ -99,10 +99,10 @@ pub fn restore(desk: &mut Desk, args: &RestoreArgs) -> Result<Exit, Trouble> {
             "stopped": stopped.as_ref().map(|error| &error.message),
         }));
     } else {
-        out.line(&format!("{} restored into {}, each one compared", files(restored), into.display()));
+        out.line(&format!("{} restored into {} and verified", files(restored), into.display()));
         if present > 0 {
             let verb = if present == 1 { "was" } else { "were" };
-            out.line(&format!("{} {verb} there already", files(present)));
+            out.line(&format!("{} {verb} already there", files(present)));
         }
     }
     for sentence in &sentences {
@@ -116,7 +116,7 @@ pub fn restore(desk: &mut Desk, args: &RestoreArgs) -> Result<Exit, Trouble> {
     if let Some(error) = stopped {
         let trouble = Trouble::from(error);
         out.trouble(&trouble);
-        out.note("Not everything was restored; the same command goes on where it was");
+        out.note("Not everything was restored; run the same command again to resume");
         return Ok(trouble.exit);
     }
     Ok(if failed == 0 { Exit::Fine } else { Exit::Attention })

@@ -17,7 +17,7 @@ const SECRET_BYTES_MAX: u64 = 16 * 1024;
 /// `Usage` when there is none.
 pub fn from_stdin() -> Result<SecretText, Trouble> {
     read_line()?.ok_or_else(|| {
-        Trouble::new(Exit::Usage, "There is no password on standard input")
+        Trouble::new(Exit::Usage, "No password was given on standard input")
             .advise("Give it as one line, as in: safelight destination add DEST --password-stdin < FILE")
     })
 }
@@ -40,7 +40,7 @@ pub fn ask(kind: DestinationKind) -> Result<Option<SecretText>, Trouble> {
         DestinationKind::WebDav => "Password",
     };
     let mut error = std::io::stderr();
-    write!(error, "{what} (nothing, if it is in the environment or there is none): ").ok();
+    write!(error, "{what} (leave empty if it is in the environment or not needed): ").ok();
     error.flush().ok();
     let _hidden = Hidden::start();
     let line = read_line();

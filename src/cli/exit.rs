@@ -98,7 +98,7 @@ impl From<ApiError> for Trouble {
         let trouble = Self::new(exit, error.message);
         if error.kind == ErrorKind::Unavailable {
             // What was copied is known; nothing starts over.
-            trouble.advise("Run the command again; it goes on where it was")
+            trouble.advise("Run the command again to resume")
         } else {
             trouble
         }

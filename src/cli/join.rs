@@ -73,7 +73,7 @@ pub(super) fn join_within(
                 return Err(Trouble::new(Exit::Internal, LockError::Io(error).to_string()));
             }
             Err(held @ LockError::Held { .. }) if Instant::now() >= deadline => {
-                return Err(Trouble::new(Exit::Internal, format!("{held}, but it does not answer"))
+                return Err(Trouble::new(Exit::Internal, format!("{held}, but it does not respond"))
                     .advise("Wait a moment and try again; if this repeats, end that process"));
             }
             Err(LockError::Held { .. }) => rest(),
@@ -154,7 +154,7 @@ pub fn window_join(paths: Paths) -> Join {
             }
             start_agent(&paths).map_err(|message| JoinError { message, is_final: false })?;
             if Instant::now() >= deadline {
-                let message = "Safelight is running but does not answer".to_owned();
+                let message = "Safelight is running but does not respond".to_owned();
                 return Err(JoinError { message, is_final: false });
             }
             rest();
@@ -199,7 +199,7 @@ pub(super) fn claim_window_within(
                 return Ok(Claim::Ours(None));
             }
             Err(LockError::Held { .. }) if Instant::now() >= deadline => {
-                return Err(Trouble::new(Exit::Internal, "The window is open but does not answer")
+                return Err(Trouble::new(Exit::Internal, "The window is open but does not respond")
                     .advise("Close it, then start Safelight again"));
             }
             Err(LockError::Held { .. }) => {
@@ -239,7 +239,7 @@ pub fn stop(paths: &Paths) -> Result<bool, Trouble> {
             Ok(_free) => return Ok(false),
             // It may be just starting, and listen in a moment.
             Err(error) if Instant::now() >= deadline => {
-                return Err(stuck(format!("{error}, but it does not answer")));
+                return Err(stuck(format!("{error}, but it does not respond")));
             }
             Err(_held) => rest(),
         }

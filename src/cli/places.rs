@@ -33,7 +33,7 @@ pub fn source(desk: &mut Desk, command: &SourceCommand) -> Result<Exit, Trouble>
                     desk.say(&format!("Added {}", path.display()), "added");
                 }
                 Reply::Source { .. } => {
-                    desk.say(&format!("{} was there already", path.display()), "present");
+                    desk.say(&format!("{} already exists", path.display()), "present");
                 }
                 other => return Err(unexpected(&other).into()),
             }
@@ -80,7 +80,7 @@ pub fn destinations(desk: &mut Desk, command: &DestinationCommand) -> Result<Exi
         DestinationCommand::Remove { dest } => {
             let (id, name) = saved(desk, dest)?;
             desk.done(Request::RemoveDestination { id })?;
-            desk.say(&format!("Removed {name}; what it holds stays there"), "removed");
+            desk.say(&format!("Removed {name}; the copies in it stay"), "removed");
         }
         DestinationCommand::Enable { dest } => {
             let (id, name) = saved(desk, dest)?;
@@ -90,7 +90,7 @@ pub fn destinations(desk: &mut Desk, command: &DestinationCommand) -> Result<Exi
         DestinationCommand::Disable { dest } => {
             let (id, name) = saved(desk, dest)?;
             desk.done(Request::EnableDestination { id, enabled: false })?;
-            desk.say(&format!("{name} is off; what is known of it stays"), "disabled");
+            desk.say(&format!("{name} is switched off; its history stays"), "disabled");
         }
     }
     Ok(Exit::Fine)
@@ -135,7 +135,7 @@ fn password(desk: &mut Desk, dest: &OsStr, from_stdin: bool) -> Result<(), Troub
     // It may let us in now: an empty retry only asks it.
     let ask = Request::Retry(Selection::Items(Vec::new()));
     if !matches!(desk.talk.call(ask)?, Reply::Changed { .. }) {
-        tracing::debug!("the destination was not asked again");
+        tracing::debug!("the destination was not checked again");
     }
     desk.say(&format!("The password of {} is kept in the keyring", saved.name), "kept");
     Ok(())
@@ -151,7 +151,7 @@ fn add(desk: &mut Desk, dest: &OsStr, options: &New<'_>) -> Result<(), Trouble> 
     let target = match destination(dest, &snapshot)? {
         Dest::Saved(id) => {
             let name = name_of(&snapshot, id);
-            desk.say(&format!("{name} was there already"), "present");
+            desk.say(&format!("{name} already exists"), "present");
             return Ok(());
         }
         Dest::New(target) => target,
@@ -169,7 +169,7 @@ fn add(desk: &mut Desk, dest: &OsStr, options: &New<'_>) -> Result<(), Trouble> 
     match desk.talk.call(request)? {
         Reply::Destination { name, .. } => {
             desk.say(
-                &format!("Added {name}. Nothing goes there yet: safelight backup PATH --to {name}"),
+                &format!("Added {name}. Nothing is backed up there yet: safelight backup PATH --to {name}"),
                 "added",
             );
             let snapshot = desk.talk.snapshot()?;

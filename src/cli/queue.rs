@@ -72,7 +72,7 @@ pub fn run(desk: &mut Desk, args: &QueueArgs) -> Result<Exit, Trouble> {
     let folders: Vec<String> = snapshot.sources.iter().flat_map(unreadable_lines).collect();
     match (seen.is_empty(), folders.is_empty()) {
         (true, true) if args.failed => desk.out.line("Nothing needs attention"),
-        (true, true) => desk.out.line("Nothing is left to do"),
+        (true, true) => desk.out.line("Everything is backed up"),
         _ => desk.out.lines(folders),
     }
     Ok(Exit::Fine)
@@ -111,7 +111,7 @@ pub fn retry(desk: &mut Desk, args: &RetryArgs) -> Result<Exit, Trouble> {
         _ if args.all => vec![Selection::All],
         Some(kind) if !is_class(kind) => {
             let kinds: Vec<&str> = FailureKind::ALL.into_iter().map(FailureKind::as_str).collect();
-            return Err(Trouble::new(Exit::Usage, format!("{kind} is no kind of failure"))
+            return Err(Trouble::new(Exit::Usage, format!("{kind} is not a kind of failure"))
                 .advise(format!("Kinds are: {}", kinds.join(", "))));
         }
         Some(kind) => vec![Selection::Kind(kind.clone())],

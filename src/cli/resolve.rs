@@ -49,7 +49,7 @@ pub fn source_folder(given: &Path) -> Result<PathBuf, Trouble> {
     }
     if let Err(error) = std::fs::read_dir(&path) {
         return Err(Trouble::new(Exit::Source, format!("The folder {shown} cannot be read: {error}"))
-            .advise("Check that you may open it"));
+            .advise("Check that you have permission to open it"));
     }
     Ok(path)
 }
@@ -165,7 +165,7 @@ pub fn refuse_overlap(sources: &[PathBuf], dest: &Dest, snapshot: &Snapshot) -> 
         } else {
             continue;
         };
-        return Err(Trouble::new(Exit::Usage, reason).advise("Choose folders that do not hold one another"));
+        return Err(Trouble::new(Exit::Usage, reason).advise("Choose folders that do not contain each other"));
     }
     Ok(())
 }

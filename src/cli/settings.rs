@@ -54,7 +54,7 @@ fn changed(mut network: NetworkText, args: &SettingsArgs) -> Result<NetworkText,
 fn bytes(text: &str) -> Result<u64, Trouble> {
     let number = text.parse::<f64>().ok().filter(|n| n.is_finite() && *n > 0.0 && *n < 1e9);
     number.map(|number| (number * UNIT).round() as u64).ok_or_else(|| {
-        Trouble::new(Exit::Usage, format!("{text} is no upload limit"))
+        Trouble::new(Exit::Usage, format!("invalid upload limit: {text}"))
             .advise("Give MB a second, as 2.5, or off")
     })
 }

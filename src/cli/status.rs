@@ -77,7 +77,7 @@ fn lines(snapshot: &Snapshot) -> Vec<String> {
 pub fn condition(state: SourceCondition) -> &'static str {
     match state {
         SourceCondition::Watching => "",
-        SourceCondition::Scanning => ", being looked through",
+        SourceCondition::Scanning => ", being scanned",
         SourceCondition::Unavailable => ", not connected",
         SourceCondition::Unreadable => ", cannot be read",
     }
@@ -93,9 +93,9 @@ pub fn destination_lines(destination: &DestinationState) -> Vec<String> {
         format!("    {} of {} safe", count(d.safe), files(wanted)),
     ];
     let others = [
-        (d.unproven, "copied but not proved"),
+        (d.unproven, "copied but not verified"),
         (d.waiting, "waiting"),
-        (d.uploading, "being copied"),
+        (d.uploading, "uploading"),
         (d.needs_attention, attention(d.needs_attention)),
         (d.excluded, "left out"),
     ];
@@ -114,7 +114,7 @@ pub fn destination_lines(destination: &DestinationState) -> Vec<String> {
         lines.push(format!("    {SAME_DISK}"));
     }
     if let Some(oldest) = d.oldest_proof_at.as_ref().filter(|_| d.safe > 0) {
-        lines.push(format!("    oldest proof {oldest}"));
+        lines.push(format!("    oldest verification {oldest}"));
     }
     lines
 }

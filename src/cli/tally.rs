@@ -115,7 +115,7 @@ impl Tally {
     /// The line that people read while it goes on.
     pub fn line(self, snapshot: &Snapshot, destination: &DestinationState, outlook: &Outlook) -> String {
         if self.all() == 0 && outlook.scanning > 0 {
-            return format!("Looking for photos: {} seen", files(outlook.scanned));
+            return format!("Scanning: {} found", files(outlook.scanned));
         }
         if self.left() == 0 && self.unproven > 0 && destination.verifying && outlook.scanning == 0 {
             return format!("Verifying the copies: {} left", files(self.unproven));
@@ -148,7 +148,7 @@ impl Tally {
         let wanted = self.all() - self.excluded;
         let mut text = format!("{} of {} safe in {name}", count(self.safe), files(wanted));
         let others = [
-            (self.unproven, "copied but not proved"),
+            (self.unproven, "copied but not verified"),
             (self.waiting + self.uploading, "waiting"),
             (self.needs_attention, attention(self.needs_attention)),
             (self.excluded, "left out"),

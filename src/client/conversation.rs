@@ -72,5 +72,5 @@ impl std::fmt::Debug for Interrupter {
 /// The error for an answer that does not fit its question.
 pub fn unexpected(reply: &Reply) -> ApiError {
     tracing::error!("an answer does not fit its question: {reply:?}");
-    ApiError::new(ErrorKind::Internal, "Safelight gave itself an answer that does not fit the question")
+    ApiError::new(ErrorKind::Internal, "Internal error: unexpected reply")
 }

@@ -25,7 +25,7 @@ pub enum Connection {
     Connecting,
     /// Snapshots are coming.
     Connected,
-    /// The agent has gone or refused; the sentence says why. It is tried again by itself unless the
+    /// The agent has gone or refused; the sentence says why. Safelight retries automatically unless the
     /// versions differ.
     Lost(String),
 }

@@ -42,10 +42,10 @@ pub enum ConnectError {
     #[error("{0}")]
     Refused(String),
     /// It hangs, or breaks off.
-    #[error("Safelight is running but does not answer: {0}")]
+    #[error("Safelight is running but does not respond: {0}")]
     Io(#[from] io::Error),
     /// It says something else than an agent does.
-    #[error("Safelight is running but cannot be understood: {0}")]
+    #[error("Safelight is running but sends an unexpected reply: {0}")]
     Frame(#[from] FrameError),
 }
 

@@ -238,8 +238,10 @@ struct Hangup {
 }
 
 fn run_line(shared: &Shared, remote: Remote) -> Result<Hangup, JoinError> {
-    let failed =
-        |error: std::io::Error| JoinError { message: format!("Out of room: {error}"), is_final: false };
+    let failed = |error: std::io::Error| JoinError {
+        message: format!("Cannot start the connection: {error}"),
+        is_final: false,
+    };
     let (mut writer, mut reader, hang_up) = remote.split().map_err(failed)?;
     let subscribe = Call { id: SUBSCRIBE_ID, request: Request::Subscribe };
     if let Err(error) = writer.send(&subscribe) {
@@ -321,7 +323,7 @@ impl Backend for WindowBackend {
         let refusal = match &state.connection {
             Connection::Lost(message) => Some(message.clone()),
             _other if state.open.len() + state.incoming.len() >= CALLS_OPEN_MAX => {
-                Some("Too much at once; try again in a moment".to_owned())
+                Some("Too many requests at once; try again in a moment".to_owned())
             }
             _other => None,
         };

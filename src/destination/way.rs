@@ -59,7 +59,7 @@ async fn authorities(path: &Path, executor: &Executor) -> Result<Vec<u8>, String
     let read = async move { read.run(move || read_file(&at)).await };
     let bytes = match tokio::time::timeout(ANSWER_MAX, read).await {
         Ok(Ok(bytes)) => bytes?,
-        Ok(Err(_)) | Err(_) => return Err("The certificate file does not answer".to_owned()),
+        Ok(Err(_)) | Err(_) => return Err("The certificate file does not respond".to_owned()),
     };
     check(&bytes)?;
     Ok(bytes)

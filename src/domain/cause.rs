@@ -167,62 +167,62 @@ impl Cause {
             ),
             Self::SignInPage => message(
                 "This network asks you to sign in first",
-                "Sign in with a web browser; backup goes on by itself",
+                "Sign in with a web browser; backup resumes automatically",
                 Wait,
             ),
             Self::WebPage => message(
-                "A web page answered in place of the server",
+                "A web page answered instead of the server",
                 "If this network asks for a sign-in, do that in a web browser; otherwise check the address",
                 OpenDestination,
             ),
             Self::UploadLimit => message(
-                "A server in front limits how large an upload may be",
-                "Raise the limit there, or use an address that does not lead through it",
+                "A proxy in front of the server limits the size of uploads",
+                "Raise the limit there, or use an address that bypasses it",
                 OpenDestination,
             ),
             Self::CloudflareLimit => message(
                 "The server in front limits uploads to about 100 MB",
-                "Use an address that does not lead through Cloudflare, such as the one in your own network",
+                "Use an address that bypasses Cloudflare, such as the one in your own network",
                 OpenDestination,
             ),
             Self::Clock => message(
                 "This computer's clock is wrong",
-                "Set its date and time; backup goes on by itself",
+                "Set its date and time; backup resumes automatically",
                 Wait,
             ),
             Self::Quota => message(
-                "Your account at the server is full",
-                "Make room there, or ask for more; backup goes on by itself",
+                "Your account on the server is full",
+                "Free up space there, or get more; backup resumes automatically",
                 FreeSpace,
             ),
             Self::KeyUnknown => message(
                 "The server does not know this key",
-                "Make a new key at the server, and enter it under Password",
+                "Create a new key on the server, and enter it under Password",
                 SignInAgain,
             ),
             Self::KeyExpired => message(
                 "The key has expired",
-                "Make a new key at the server, and enter it under Password",
+                "Create a new key on the server, and enter it under Password",
                 SignInAgain,
             ),
             Self::KeyLacks => message(
-                "The key does not allow all that a backup needs",
-                "Give it the permissions named in the details, or make a new key",
+                "The key lacks permissions that a backup needs",
+                "Give it the permissions named in the details, or create a new key",
                 SignInAgain,
             ),
             Self::UnknownAuthority => message(
-                "The server's certificate is signed by itself or by nobody this computer knows",
+                "The server's certificate is self-signed, or signed by an authority that this computer does not know",
                 "If the server is yours, choose its certificate authority in Settings, Network",
                 OpenNetwork,
             ),
             Self::CertificateKind => message(
-                "The server's certificate may sign others, and is not one that you have chosen",
+                "The server's certificate is an authority's own, and not one that you have chosen",
                 "If the server is yours, choose this very certificate in Settings, Network",
                 OpenNetwork,
             ),
             Self::CertificateExpired => message(
                 "The server's certificate has expired",
-                "Renew it at the server; if it is new, check this computer's clock",
+                "Renew it on the server; if it is new, check this computer's clock",
                 OpenDestination,
             ),
             Self::CertificateNotYet => message(
@@ -236,12 +236,12 @@ impl Cause {
                 OpenDestination,
             ),
             Self::NotEncrypted => message(
-                "The server does not encrypt at this address",
+                "The server offers no encryption at this address",
                 "Check the address and its port",
                 OpenDestination,
             ),
             Self::Refused => message(
-                "The computer is there, but no server answers at this address",
+                "The computer responds, but nothing is running at this address",
                 "Start the server, or check the port in the address",
                 OpenDestination,
             ),
@@ -249,29 +249,29 @@ impl Cause {
                 message("The proxy cannot be used", "Check the proxy in Settings, Network", OpenNetwork)
             }
             Self::ProxySignIn => message(
-                "The proxy asks for a name and a password",
+                "The proxy asks for a user name and password",
                 "Enter them for the proxy in Settings, Network",
                 OpenNetwork,
             ),
             Self::ServerVersion => message(
-                "The server's version and Safelight's do not fit",
-                "Bring the server up to date; the details say what is needed",
+                "Safelight does not support this version of the server",
+                "Update the server; the details say which version is needed",
                 OpenDestination,
             ),
-            Self::KeyringLocked => message("The keyring is locked", "Unlock it, then try again", SignInAgain),
+            Self::KeyringLocked => message("The keyring is locked", "Unlock it, then retry", SignInAgain),
             Self::PasswordMissing => message(
-                "No password or key is known for this place",
-                "Enter it under Password, or put it where the details say",
+                "No password or key is saved for this destination",
+                "Enter it under Password, or as described in the details",
                 SignInAgain,
             ),
             Self::ReadOnly => message(
                 "The disk that holds the backup is read-only",
-                "Check its lock switch, or have it checked for errors and connect it again",
+                "Check its lock switch, or check the disk for errors and reconnect it",
                 ConnectDisk,
             ),
             Self::FileSizeLimit => message(
                 "The file is too large for the way the backup disk is formatted",
-                "FAT32 takes files up to 4 GB; back it up to another disk, format this one as exFAT, or leave the file out",
+                "FAT32 allows files up to 4 GB; back it up to another disk, format this one as exFAT, or leave the file out",
                 OpenDestination,
             ),
             Self::FolderPermission => message(
@@ -286,18 +286,18 @@ impl Cause {
                 OpenDestination,
             ),
             Self::SidecarKind => message(
-                "This server keeps no files of this kind beside a photo",
-                "Back up to a folder, a disk or other storage as well if you want a copy of it",
+                "This server does not store files of this kind with a photo",
+                "To keep a copy of it, also back up to a folder, a disk or other storage",
                 OpenDestination,
             ),
             Self::SidecarLate => message(
-                "This server takes such a file only together with its photo",
-                "Back up to a folder, a disk or other storage as well if you want a copy of it",
+                "This server accepts such a file only together with its photo",
+                "To keep a copy of it, also back up to a folder, a disk or other storage",
                 OpenDestination,
             ),
             Self::KeyringMissing => message(
-                "There is no keyring here to keep a password in",
-                "Start one, or put the password where the details say",
+                "This computer has no keyring to store the password in",
+                "Start one, or provide the password as described in the details",
                 SignInAgain,
             ),
         }

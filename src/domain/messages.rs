@@ -90,8 +90,8 @@ fn describe_resource(kind: FailureKind) -> Message {
     use FailureKind as K;
     match kind {
         K::Changed => message(
-            "The file changed while it was being copied",
-            "The new version is copied next; there is nothing to do",
+            "The file changed while it was being backed up",
+            "The new version is backed up next; there is nothing to do",
             Wait,
         ),
         K::Gone => message(
@@ -101,68 +101,70 @@ fn describe_resource(kind: FailureKind) -> Message {
         ),
         K::Unreadable => message(
             "The file cannot be read",
-            "Check that you may open it and that its disk is healthy, then try again",
+            "Check that you have permission to open it and that its disk is healthy, then retry",
             ShowFile,
         ),
-        K::Empty => {
-            message("The file is empty", "It has no bytes to back up; look for another copy of it", ShowFile)
-        }
+        K::Empty => message(
+            "The file is empty",
+            "There is nothing in it to back up; look for another copy of it",
+            ShowFile,
+        ),
         K::Placeholder => message(
             "The file is not on this computer",
-            "Download it from your cloud drive, then try again",
+            "Download it from your cloud drive, then retry",
             ShowFile,
         ),
         K::DigestMismatch => message(
             "The copy is not the same as the original",
-            "It was not counted as safe and is sent again; if this repeats, check the backup disk",
+            "It does not count as safe and is backed up again; if this keeps happening, check the destination's disk",
             Retry,
         ),
         K::Conflict => message(
-            "Another file has taken its name in the backup",
-            "Nothing was replaced; try again to use another name",
+            "Another file has this name at the destination",
+            "Nothing was overwritten; retry to use another name",
             Retry,
         ),
         K::TooLarge => message(
-            "The file is larger than the backup place takes",
+            "The file is larger than the destination accepts",
             "Raise the limit there, or leave this file out",
             OpenDestination,
         ),
         K::Unsupported => message(
-            "The backup place does not take this type of file",
-            "Back it up to another place, or leave it out",
+            "The destination does not accept this type of file",
+            "Back it up to another destination, or leave it out",
             OpenDestination,
         ),
         K::Forbidden => message(
-            "The backup place does not allow this file to be written",
-            "Check the permissions of the backup place, then try again",
+            "The destination does not allow this file to be written",
+            "Check the destination's permissions, then retry",
             OpenDestination,
         ),
         K::NotFound => message(
-            "The backup place does not have the folder for this file",
-            "Check the address of the backup place, then try again",
+            "The folder for this file is missing at the destination",
+            "Check the destination's address, then retry",
             OpenDestination,
         ),
         K::BadRequest => {
-            message("The backup place did not accept this file", "Look at the details, then try again", Retry)
+            message("The destination did not accept this file", "See the details, then retry", Retry)
         }
         K::Full => message(
             "There is not enough space for this file",
-            "Make room in the backup place, then try again",
+            "Free up space at the destination, then retry",
             Action::FreeSpace,
         ),
         K::Dns | K::Connect | K::Tls | K::Timeout => message(
-            "The connection was lost while this file was being copied",
-            "It is tried again by itself; there is nothing to do",
+            "The connection was lost while this file was being uploaded",
+            "Safelight retries automatically; there is nothing to do",
             Wait,
         ),
         K::Server | K::Protocol | K::Redirect => message(
-            "The backup place failed while taking this file",
-            "It is tried again by itself; if this repeats, look at the details",
+            "The destination failed while receiving this file",
+            "Safelight retries automatically; if this keeps happening, see the details",
             Retry,
         ),
         K::RateLimited => message(
-            "The backup place asked to slow down",
-            "It is tried again by itself; there is nothing to do",
+            "The destination asked to slow down",
+            "Safelight retries automatically; there is nothing to do",
             Wait,
         ),
         K::Credentials => {
@@ -182,7 +184,7 @@ fn describe_destination(kind: FailureKind) -> Message {
             OpenDestination,
         ),
         K::Connect => message(
-            "The server does not answer",
+            "The server does not respond",
             "Check that it is running and that you are on the right network",
             Wait,
         ),
@@ -191,42 +193,42 @@ fn describe_destination(kind: FailureKind) -> Message {
             "Check the server's certificate and this computer's clock",
             OpenDestination,
         ),
-        K::Timeout => message("The backup place stopped answering", "It is tried again by itself", Wait),
+        K::Timeout => message("The destination stopped responding", "Safelight retries automatically", Wait),
         K::Server => message(
-            "The backup place has a problem of its own",
-            "It is tried again by itself; if this repeats, look at the details",
+            "The destination has an internal problem",
+            "Safelight retries automatically; if this keeps happening, see the details",
             Wait,
         ),
         K::RateLimited => message(
-            "The backup place asked to slow down",
-            "It goes on by itself; there is nothing to do",
+            "The destination asked to slow down",
+            "Backup resumes automatically; there is nothing to do",
             Wait,
         ),
         K::Credentials => message("The sign-in is wrong or has expired", "Sign in again", SignInAgain),
         K::Forbidden => message(
-            "Safelight may not write to the backup place",
+            "Safelight is not allowed to write to the destination",
             "Check its permissions, or choose another folder",
             OpenDestination,
         ),
         K::NotFound | K::Gone => message(
-            "The backup place is not there",
+            "The destination cannot be found",
             "Connect the disk, or choose where the backup is now",
             ConnectDisk,
         ),
         K::Full => {
-            message("The backup place is full", "Make room there; backup goes on by itself", FreeSpace)
+            message("The destination is full", "Free up space there; backup resumes automatically", FreeSpace)
         }
         K::Unreadable => {
-            message("The backup place cannot be read", "Check the disk and its cable", ConnectDisk)
+            message("The destination cannot be read", "Check the disk and its cable", ConnectDisk)
         }
         K::DigestMismatch => message(
-            "The backup place returns other bytes than it was given",
-            "Do not trust this disk; check it, or choose another place",
+            "The destination returns different data than it was given",
+            "Do not trust this disk; check it, or choose another destination",
             OpenDestination,
         ),
         K::Conflict => message(
-            "This is not the backup place it was",
-            "Another disk or folder is at the same address; connect the right one, or add this one anew",
+            "This is not the same destination as before",
+            "Another disk or folder is at the same address; connect the right one, or add this one as a new destination",
             ConnectDisk,
         ),
         K::Redirect => message(
@@ -241,8 +243,8 @@ fn describe_destination(kind: FailureKind) -> Message {
         | K::Changed
         | K::Empty
         | K::Placeholder => message(
-            "The backup place answered in a way that Safelight does not understand",
-            "Check that the address is right and that its software is up to date",
+            "The destination answered in a way that Safelight does not understand",
+            "Check that the address is right and the server's software is up to date",
             OpenDestination,
         ),
     }

@@ -106,7 +106,7 @@ impl NetworkRules {
         let is_path =
             |path: &Vec<u8>| path.starts_with(b"/") && path.len() <= PATH_BYTES_MAX && !path.contains(&0);
         if ca_file.as_ref().is_some_and(|path| !is_path(path)) {
-            return Err("Type the whole path of the certificate file, from the first / on");
+            return Err("Enter the full path of the certificate file, starting with /");
         }
         Ok(Self { upload_limit, proxy, ca_file })
     }

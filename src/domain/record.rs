@@ -122,7 +122,7 @@ impl ProofMethod {
             Self::RemountRead => "read back after reconnecting the disk",
             Self::ReadBack => "read back from the server",
             Self::ServerDigest => "confirmed by the server's checksum",
-            Self::ServerRecheck => "confirmed by asking the server again",
+            Self::ServerRecheck => "confirmed by a later check of the server",
         }
     }
 }
@@ -163,7 +163,7 @@ impl ProofNeed {
             Self::Reconnect => "Unplug the disk and plug it in again, so that the copies can be verified",
             Self::Restart => "Restart the computer, so that the copies can be verified",
             Self::Never => {
-                "Copies on this drive cannot be verified, because its program keeps a cache; back up to another place as well"
+                "Copies on this drive cannot be verified, because its program keeps a cache; back up to another destination as well"
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::store::{AuditPlace, AuditedCopy, RecordFacts, Store, StoreError};
 
 /// Copies read from the ledger at once.
 const PAGE_COPIES_MAX: u32 = 200;
-/// Copies that a shallow audit reads back at least, the oldest proofs first.
+/// Copies that a shallow audit reads back at least, the oldest verifications first.
 const SHALLOW_COPIES_MIN: u64 = 500;
 /// The part of all copies that a shallow audit reads back.
 const SHALLOW_PART: u64 = 10;
@@ -112,9 +112,8 @@ pub(super) async fn compare(
         return Ok(Compared::Proved);
     }
     let proved = timeout(patience(copy.content.size), destination.prove(&item, &receipt, &transfer)).await;
-    let proved = proved.unwrap_or_else(|_late| {
-        Err(Failure::transient(FailureKind::Timeout, "reading the copy showed no sign of life"))
-    });
+    let proved = proved
+        .unwrap_or_else(|_late| Err(Failure::transient(FailureKind::Timeout, "reading the copy timed out")));
     let record = copy.id;
     let read = AuditedCopy { record, key, receipt };
     let written = match proved {
@@ -210,7 +209,7 @@ pub(super) struct Audited<'a> {
 }
 
 /// Re-reads copies: all of them when `is_deep`, else those without proof and a share of the rest,
-/// oldest proofs first.
+/// oldest verifications first.
 ///
 /// # Errors
 /// When the destination or the store cannot be used.

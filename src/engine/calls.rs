@@ -47,7 +47,7 @@ pub(super) fn internal(error: &StoreError) -> ApiError {
 }
 
 pub(super) fn bytes_of(path: &PathText) -> Result<Vec<u8>, ApiError> {
-    path.to_bytes().ok_or_else(|| usage("the path is garbled"))
+    path.to_bytes().ok_or_else(|| usage("the path is not valid"))
 }
 
 /// A refusal by a destination, in a person's words.
@@ -229,7 +229,7 @@ impl Supervisor {
                 let items = items_of(&ids)?;
                 self.store
                     .write(move |tx| {
-                        note_asked(tx, &items, "You asked for another try")?;
+                        note_asked(tx, &items, "You asked for a retry")?;
                         tx.retry_items(&items)
                     })
                     .await
@@ -283,7 +283,7 @@ impl Supervisor {
 
     async fn include(&mut self, selection: Selection) -> Outcome {
         let Selection::Items(ids) = selection else {
-            return Err(usage("name the files to take back in"));
+            return Err(usage("name the files to include again"));
         };
         let items = items_of(&ids)?;
         let items = self.store.write(move |tx| tx.include_items(&items)).await.map_err(|e| internal(&e))?;

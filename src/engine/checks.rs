@@ -71,7 +71,7 @@ impl Supervisor {
                 if is_back || probed.is_some() {
                     let written = self.store.write(move |tx| {
                         if is_back {
-                            tx.add_event("destination_found", &format!("{name} can be used again"))?;
+                            tx.add_event("destination_found", &format!("{name} is available again"))?;
                             tx.clear_lost(id)?;
                         }
                         let Some((abilities, change)) = &probed else { return Ok(()) };

@@ -135,7 +135,7 @@ impl Supervisor {
                 for Unwritten { job, record, outcome } in &waiting {
                     tx.end_job(*job, *record, outcome)?;
                 }
-                tx.add_event("data_found", "Safelight's own data can be written again")
+                tx.add_event("data_found", "Safelight's data folder can be written to again")
             });
             TaskEnd::DataProbed { outcome: probe.await, count }
         });

@@ -164,7 +164,7 @@ impl Places {
             Some(Err(error)) => {
                 let why = match error.kind() {
                     io::ErrorKind::NotFound => "There is no such folder",
-                    io::ErrorKind::PermissionDenied => "You may not open this folder",
+                    io::ErrorKind::PermissionDenied => "You do not have permission to open this folder",
                     _ => "This folder cannot be read",
                 };
                 Err(ApiError::new(ErrorKind::Source, format!("{why}: {name}")))
@@ -186,7 +186,7 @@ fn look_at_source(files: &dyn SourceFiles, path: &Path) -> io::Result<Option<Str
 
 /// A place that gives no answer.
 fn silent(kind: ErrorKind, name: &str) -> ApiError {
-    let why = "This folder does not answer: the disk or network drive it is on may be away. Try again when it is back";
+    let why = "This folder does not respond. Its disk or network drive may be disconnected; try again when it is back";
     ApiError::new(kind, format!("{why}: {name}"))
 }
 
@@ -240,7 +240,7 @@ impl Supervisor {
         self.disks.extend(places.disks().clone());
         let outcome = match wanted {
             Wanted::Source { path, consent_all } => {
-                let looked = source.unwrap_or_else(|| Err(usage("the path is garbled")));
+                let looked = source.unwrap_or_else(|| Err(usage("the path is not valid")));
                 self.add_source(&path, looked, consent_all, &places).await
             }
             Wanted::Consent { sources, destination } => {

@@ -181,9 +181,9 @@ fn apply(
             let did = tx.retry_job(*job)?;
             if let Some(target) = to.as_ref().filter(|_| did) {
                 tx.retarget_job(*job, &key_of(destination, target)?, &destination.abilities)?;
-                tx.add_job_decision(*job, DecisionKind::Renamed, "Tried once more, under another name")?;
+                tx.add_job_decision(*job, DecisionKind::Renamed, "Retried at once, under another name")?;
             } else if did {
-                tx.add_job_decision(*job, DecisionKind::Retry, "Tried once more at once")?;
+                tx.add_job_decision(*job, DecisionKind::Retry, "Retried at once")?;
             }
             Ok(did)
         }

@@ -196,7 +196,7 @@ impl Supervisor {
         F: Future<Output = Outcome> + Send + 'static,
     {
         let Some(reading) = self.readings.begin(kind) else {
-            let why = "Too many checks and restores are under way; try again when one has ended";
+            let why = "Too many verifications and restores are running; try again when one has finished";
             reply.send(Err(ApiError::new(ErrorKind::Unavailable, why))).ok();
             return;
         };
@@ -219,7 +219,7 @@ impl Supervisor {
 async fn why_unproven(name: &str, destination: &SharedDestination) -> String {
     match destination.attachment().await {
         Ok(Some(attachment)) => format!("{name}: {}", attachment.need.advice()),
-        _ => format!("{name} offers no way to prove what it holds"),
+        _ => format!("Copies in {name} cannot be verified"),
     }
 }
 

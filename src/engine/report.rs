@@ -10,7 +10,7 @@ pub(super) fn report(tested: Result<(Abilities, Option<u64>), Failure>) -> TestR
     match tested {
         Ok((abilities, free_bytes)) => TestReport {
             is_usable: true,
-            summary: "This place can be used".to_owned(),
+            summary: "Ready to use".to_owned(),
             details: describe(&abilities),
             free_bytes,
             warnings: Vec::new(),
@@ -33,30 +33,30 @@ pub(super) fn describe(abilities: &Abilities) -> Vec<String> {
         Some(method) => format!("Copies are {}", method.sentence()),
         None => match abilities.proof_need {
             Some(ProofNeed::Reconnect) => {
-                "Copies can be verified once the disk was unplugged and plugged in again"
+                "Copies can be verified after the disk is unplugged and plugged in again"
             }
-            Some(ProofNeed::Restart) => "Copies can be verified once the computer was restarted",
+            Some(ProofNeed::Restart) => "Copies can be verified after the computer is restarted",
             Some(ProofNeed::Never) => {
                 "Copies cannot be verified here, because the drive's program keeps a cache"
             }
-            None => "Copies cannot be proved here: they stay unproven until they can be read back",
+            None => "Copies cannot be verified here until they can be read back",
         }
         .to_owned(),
     };
     let resume = if abilities.can_resume {
-        "An interrupted copy goes on where it was"
+        "An interrupted upload resumes"
     } else {
-        "An interrupted copy starts again"
+        "An interrupted upload starts over"
     };
     let replace = if abilities.no_replace {
-        "Nothing there is ever replaced"
+        "Existing files are never overwritten"
     } else {
-        "Names carry a part of the checksum, so that nothing is replaced"
+        "Names include part of the checksum, so that nothing is overwritten"
     };
     let mut lines = vec![proof, resume.to_owned(), replace.to_owned()];
     if !abilities.refused_chars.is_empty() {
         lines.push(
-            "Some characters in names are written as codes there; restored files have their own names"
+            "Some characters in names are stored as codes; restored files get their own names back"
                 .to_owned(),
         );
     }

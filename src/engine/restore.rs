@@ -342,7 +342,7 @@ impl Restore<'_> {
             }
             Ok(Came::Blocked(sentence)) => self.blocked = Some(sentence),
             Ok(Came::Stopped) => {}
-            Err(error) => self.fail(format!("A file was given up: {error}")),
+            Err(error) => self.fail(format!("A file could not be restored: {error}")),
         }
     }
 
@@ -513,12 +513,12 @@ impl Place {
         let folder = &target.folder;
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Came::Blocked(format!(
-                "There is no room left in {}. Make room and run this again; what came back stays",
+                "There is no space left in {}. Free up space and restore again; files already restored stay",
                 folder.display()
             )),
             io::ErrorKind::AlreadyExists => Came::Failed(error.to_string()),
             _other => match (self.folder(folder, restored_file::probe).await, &self.target) {
-                (Ok(()), _) => Came::Failed(format!("The file cannot be placed ({error})")),
+                (Ok(()), _) => Came::Failed(format!("The file cannot be written ({error})")),
                 (Err(why), Target::Folder(..)) => Came::Blocked(why),
                 // Other photo folders may be well.
                 (Err(why), Target::Original(_)) => Came::Failed(why),

@@ -119,7 +119,7 @@ impl Supervisor {
         for runner in self.runners.values().filter(|runner| runner.row.kind == DestinationKind::Folder) {
             if overlaps(&source, &places.of(&runner.row.address)) {
                 return Err(usage(format!(
-                    "This folder and the backup {} are inside one another: a folder cannot be backed up into itself",
+                    "The backup folder {} can't be inside a photo folder, nor a photo folder inside it",
                     runner.row.name
                 )));
             }
@@ -238,7 +238,7 @@ impl Supervisor {
                     let source = bytes_of(&source.path)?;
                     if overlaps(&places.of(&source), &folder) {
                         return Err(usage(
-                            "The backup and a folder to be backed up are inside one another: a folder cannot be backed up into itself",
+                            "The backup folder can't be inside a photo folder, nor a photo folder inside it",
                         ));
                     }
                 }
@@ -359,7 +359,7 @@ impl Supervisor {
             return if !is_valid_name(&name) {
                 Err(usage(format!("a name is 1 to {NAME_LEN_MAX} of a-z, 0-9 and -")))
             } else if is_taken(&name) {
-                Err(usage(format!("there is a destination called {name} already")))
+                Err(usage(format!("a destination called {name} already exists")))
             } else {
                 Ok(name)
             };
@@ -406,7 +406,7 @@ impl Supervisor {
                 let name = known.row.name.clone();
                 return Ok(Reply::Destination { id: known.id().0, name, is_new: false });
             }
-            return Err(usage(format!("this is the destination {} already", known.row.name)));
+            return Err(usage(format!("this is already the destination {}", known.row.name)));
         }
         // While it was being tried, another may have taken its name.
         if self.is_name_taken(&new.name) {

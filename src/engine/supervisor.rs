@@ -184,7 +184,7 @@ impl Supervisor {
             TaskEnd::WantedAgain => self.process_all(),
             TaskEnd::DataProbed { outcome, count } => self.data_probed(outcome, count),
             TaskEnd::Answered => {}
-            TaskEnd::Lost(error) => tracing::error!(%error, "a task ended before its time"),
+            TaskEnd::Lost(error) => tracing::error!(%error, "a task stopped unexpectedly (internal error)"),
         }
     }
 

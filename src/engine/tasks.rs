@@ -45,7 +45,7 @@ fn silent() -> Failure {
 }
 
 fn panicked() -> Failure {
-    Failure::destination(FailureKind::Protocol, "the check ended before its time")
+    Failure::destination(FailureKind::Protocol, "the check stopped unexpectedly (internal error)")
 }
 
 /// What a check found that passed.

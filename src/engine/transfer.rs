@@ -165,19 +165,16 @@ fn decision(outcome: &Outcome, end: &End) -> Option<(DecisionKind, String)> {
     let said = |failure: &Failure| crate::domain::messages::describe_failure(failure).summary;
     match (outcome, end) {
         (Outcome::Failed { failure, .. }, _) if failure.is_permanent() => {
-            Some((DecisionKind::Failed, format!("{}. Trying again would not help", said(failure))))
+            Some((DecisionKind::Failed, format!("{}. Retrying would not help", said(failure))))
         }
         (Outcome::Failed { failure, eligible_at }, _) => {
-            let text = format!("{}. May be tried again from {}", said(failure), eligible_at.rfc3339());
+            let text = format!("{}. Next try from {}", said(failure), eligible_at.rfc3339());
             Some((DecisionKind::Failed, text))
         }
         (Outcome::PutBack { .. }, End::DestinationLost(failure)) => {
-            Some((DecisionKind::PutBack, format!("{}. It keeps its place and its tries", said(failure))))
+            Some((DecisionKind::PutBack, format!("{}. It stays in the queue", said(failure))))
         }
-        (Outcome::PutBack { .. }, _) => Some((
-            DecisionKind::PutBack,
-            "Stopped before it was done. It keeps its place and its tries".to_owned(),
-        )),
+        (Outcome::PutBack { .. }, _) => Some((DecisionKind::PutBack, "Interrupted; will resume".to_owned())),
         (Outcome::Succeeded { .. }, _) => None,
     }
 }
@@ -225,12 +222,12 @@ async fn until_stopped(
     tokio::select! {
         biased;
         result = caught(attempt) => result.unwrap_or_else(|_panicked| {
-            Err(Failure::transient(FailureKind::Protocol, "the transfer ended before its time"))
+            Err(Failure::transient(FailureKind::Protocol, "the transfer stopped unexpectedly (internal error)"))
         }),
         () = overdue => Ok(Attempt::Cancelled),
         () = lifeless(watch, patience) => {
             watch.cancel.cancel();
-            Err(Failure::transient(FailureKind::Timeout, "the transfer showed no sign of life"))
+            Err(Failure::transient(FailureKind::Timeout, "the transfer timed out"))
         }
     }
 }
@@ -289,7 +286,7 @@ async fn attempt(
                 let abilities = row.abilities.clone();
                 let next = store
                     .write(move |tx| {
-                        let text = "Another file has its name there, so it gets another one";
+                        let text = "Another file has this name there, so it gets a different one";
                         tx.add_decision(record, DecisionKind::Renamed, text)?;
                         tx.next_key(record, &abilities)
                     })

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What the window says where no dialog can be shown.
-pub const NO_DIALOG: &str = "No folder dialog can be shown here. Type the folder's path instead";
+pub const NO_DIALOG: &str = "No folder dialog can be shown here. Enter the folder's path instead";
 
 /// No person cancels a dialog faster than this: an answer that fast means that none was shown.
 const FASTEST_CANCEL: Duration = Duration::from_millis(200);

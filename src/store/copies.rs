@@ -12,7 +12,7 @@ use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::time::UnixMillis;
 
 /// A place in the order in which an audit takes copies: those without proof first, by id, then the
-/// oldest proofs.
+/// oldest verifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AuditPlace {
     /// After this copy without proof.

@@ -27,7 +27,7 @@ pub struct DestinationCounts {
     pub bytes_safe: u64,
     /// Bytes of the files to be sent or being sent.
     pub bytes_waiting: u64,
-    /// The oldest proof among the safe files.
+    /// The oldest verification among the safe files.
     pub oldest_proof: Option<UnixMillis>,
     /// When the last audit ended.
     pub last_audit: Option<UnixMillis>,

@@ -127,7 +127,7 @@ pub async fn restore(store: &Store, data_dir: &Path, now: UnixMillis) -> Result<
                 }
             }
             tx.set_restored()?;
-            tx.add_event("rebuilt", "The list of folders and backup places was restored from config.json")
+            tx.add_event("rebuilt", "The list of folders and destinations was restored from config.json")
         })
         .await
 }

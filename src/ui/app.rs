@@ -218,7 +218,7 @@ impl App {
         }
         if self.first_run == Some(true) && self.model.snapshot.backup == BackupSwitch::On {
             self.first_run = Some(false);
-            self.model.toast("Backup is on. You may close this window at any time");
+            self.model.toast("Backup is on. You can close this window at any time");
         }
         if is_connected && !self.was_connected {
             // Whatever was under way is lost with the line; a folder dialog is not.

@@ -78,8 +78,10 @@ impl Destinations {
                     });
                 }
             });
-            let lead =
-                widgets::weak(ui, "Copies go to every place that is switched on, and each is proved there");
+            let lead = widgets::weak(
+                ui,
+                "Your photos are backed up to every destination that is switched on, and each copy is verified",
+            );
             ui.label(lead);
             ui.add_space(space::L);
             if self.is_adding() || is_first {
@@ -148,11 +150,11 @@ fn consent_lines(ui: &mut Ui, snapshot: &Snapshot, to: &str) {
     ui.spacing_mut().item_spacing.y = space::XS;
     ui.spacing_mut().interact_size.y = 20.0;
     if snapshot.sources.is_empty() {
-        let text = widgets::weak(ui, format!("Photos from the folders you add will be copied to {to}"));
+        let text = widgets::weak(ui, format!("Photos from the folders you add will be backed up to {to}"));
         ui.add(Label::new(text).wrap());
         return;
     }
-    ui.add(Label::new(format!("Photos from these folders will be copied to {to}")).wrap());
+    ui.add(Label::new(format!("Photos from these folders will be backed up to {to}")).wrap());
     for source in &snapshot.sources {
         ui.horizontal(|ui| {
             widgets::mark(ui, Icon::Folder, 16.0, tokens(ui).weak);
@@ -160,7 +162,7 @@ fn consent_lines(ui: &mut Ui, snapshot: &Snapshot, to: &str) {
             ui.add(Label::new(path).truncate());
         });
     }
-    let text = "Your originals are only ever read. Nothing that is already there is replaced";
+    let text = "Your originals are only read. Existing files are never overwritten";
     let text = widgets::note(ui, text);
     ui.add(Label::new(text).wrap());
 }
@@ -215,14 +217,14 @@ fn card(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Opt
 fn state(env: &Env<'_>, d: &DestinationState) -> (String, bool) {
     if !d.enabled {
         return (
-            "Switched off. Copies already made stay, and new photos are not copied here".to_owned(),
+            "Switched off. Existing copies stay, and new photos are not backed up here".to_owned(),
             false,
         );
     }
     if let Some(wait) = &d.wait_reason {
         let needs = ["credentials", "forbidden", "no_space", "unreachable"].contains(&wait.kind.as_str());
         let until = wait.until.as_deref().and_then(words::parse_time);
-        let until = until.map(|then| format!(", tried again {}", words::until(then, env.model.now)));
+        let until = until.map(|then| format!(", next try {}", words::until(then, env.model.now)));
         let what = d.failure.as_ref().filter(|_| needs).map_or(&wait.summary, |failure| &failure.summary);
         return (what.clone() + until.as_deref().unwrap_or(""), needs);
     }
@@ -393,10 +395,10 @@ fn legend(ui: &mut Ui, env: &mut Env<'_>, t: &Tokens, d: &DestinationState) {
 
 fn proof(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
     let how = match d.proof_need.as_deref() {
-        Some("reconnect") => "Proof: read back after the disk was reconnected".to_owned(),
-        Some("restart") => "Proof: read back after the computer was restarted".to_owned(),
-        _ if d.proof.is_empty() => "Copies here cannot be proved, so none counts as safe".to_owned(),
-        _ => format!("Proof: {}", d.proof),
+        Some("reconnect") => "Verified by reading back after reconnecting the disk".to_owned(),
+        Some("restart") => "Verified by reading back after restarting the computer".to_owned(),
+        _ if d.proof.is_empty() => "Copies here cannot be verified, so none counts as safe".to_owned(),
+        _ => format!("How copies are verified: {}", d.proof),
     };
     let how = widgets::note(ui, how);
     ui.add(Label::new(how).wrap());
@@ -404,8 +406,8 @@ fn proof(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
         let age = words::age(oldest, env.model.now);
         let bytes = words::bytes(d.bytes_safe);
         let checked = d.last_audit_at.as_deref().and_then(words::parse_time);
-        let checked = checked.map(|then| format!(", last checked {}", words::age(then, env.model.now)));
-        let text = format!("Oldest proof {age}, {bytes} safe{}", checked.unwrap_or_default());
+        let checked = checked.map(|then| format!(", last check {}", words::age(then, env.model.now)));
+        let text = format!("Oldest verification {age}, {bytes} safe{}", checked.unwrap_or_default());
         let text = widgets::note(ui, text);
         ui.label(text);
     }
@@ -419,13 +421,13 @@ fn not_agreed(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
         return;
     }
     ui.add_space(space::S);
-    ui.label("Photos from these folders are not copied here");
+    ui.label("Photos from these folders are not backed up here");
     for source in &missing {
         let path = widgets::weak(ui, &source.path.path);
         ui.add(Label::new(path).truncate());
     }
-    let name = format!("Agree to copy these folders to {}", d.name);
-    if widgets::named_button(ui, Kind::Normal, "Agree and copy these too", &name).clicked() {
+    let name = format!("Agree to back up these folders to {}", d.name);
+    if widgets::named_button(ui, Kind::Normal, "Agree and back up these too", &name).clicked() {
         let sources = missing.iter().map(|s| s.id).collect();
         env.out.push(Command::plain(Request::Consent { sources, destination: d.id }));
     }

@@ -108,7 +108,7 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
             );
         }
         Dialog::ConsentToSource { path } => {
-            say(ui, format!("Photos from {} will be copied to", path.path));
+            say(ui, format!("Photos from {} will be backed up to", path.path));
             for d in &env.model.snapshot.destinations {
                 ui.horizontal(|ui| {
                     widgets::mark(ui, Icon::Disk, 16.0, tokens(ui).weak);

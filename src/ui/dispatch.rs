@@ -117,8 +117,8 @@ impl App {
     fn pick_folder(&mut self, what: PickFor) {
         let title = match what {
             PickFor::Source => "Choose a folder of photos",
-            PickFor::Destination => "Choose where the copies go",
-            PickFor::Restore => "Choose where the restored files go",
+            PickFor::Destination => "Choose a destination",
+            PickFor::Restore => "Choose a folder for the restored files",
         };
         let ticket = self.backend.pick_folder(title);
         self.pending.insert(ticket, Purpose::Picked(what));
@@ -224,7 +224,7 @@ impl App {
             match purpose {
                 Purpose::Picked(_) => drop(self.pending.insert(ticket, purpose)),
                 Purpose::StartRestore if self.quitting.is_none() => {
-                    let why = "The connection to the backup in the background was lost";
+                    let why = "The connection to the backup service was lost";
                     self.on_done(purpose, Err(ApiError::new(ErrorKind::Unavailable, why)));
                 }
                 _ => {}
@@ -331,7 +331,7 @@ impl App {
                 self.focus_page();
             }
             AfterAdding::Nothing if is_new => self.model.toast(format!("{name} was added")),
-            AfterAdding::Nothing => self.model.toast(format!("{name} was there already")),
+            AfterAdding::Nothing => self.model.toast(format!("{name} already exists")),
         }
     }
 
@@ -399,7 +399,7 @@ fn why(outcome: Result<Reply, ApiError>) -> String {
 fn tested(outcome: Result<Reply, ApiError>) -> Result<crate::api::TestReport, ApiError> {
     match outcome? {
         Reply::Tested(report) => Ok(report),
-        _ => Err(ApiError::new(crate::api::ErrorKind::Internal, "The test gave no answer")),
+        _ => Err(ApiError::new(crate::api::ErrorKind::Internal, "Internal error: unexpected reply")),
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn ui(ui: &mut Ui, env: &mut Env<'_>, folders: &mut Settings, draft: 
                 ui.label(note);
             }
         });
-        step(ui, 2, "Choose where the copies go", has_place, has_sources, |ui| {
+        step(ui, 2, "Choose a destination", has_place, has_sources, |ui| {
             if let Some(d) = snapshot.destinations.first() {
                 ui.label(format!("{}, {}", d.name, d.url.strip_prefix("file://").unwrap_or(&d.url)));
             } else {

@@ -42,7 +42,7 @@ fn say(mood: Mood, text: impl Into<String>) -> Sentence {
 pub(super) fn of(snapshot: &Snapshot, connection: &Connection, now: UnixMillis) -> Sentence {
     match connection {
         Connection::Connecting => return say(Mood::Resting, "Starting"),
-        Connection::Lost(_) => return say(Mood::Attention, "Not connected to the backup in the background"),
+        Connection::Lost(_) => return say(Mood::Attention, "Not connected to the backup service"),
         Connection::Connected => {}
     }
     if snapshot.sources.is_empty() {
@@ -175,7 +175,7 @@ fn safe(snapshot: &Snapshot, counts: &Counts, now: UnixMillis) -> Sentence {
     let enabled = snapshot.destinations.iter().filter(|d| d.enabled);
     let oldest = enabled.filter_map(|d| words::parse_time(d.oldest_proof_at.as_deref()?)).min();
     if let (Some(oldest), false) = (oldest, counts.safe().is_zero()) {
-        text += &format!(", oldest proof {}", words::age(oldest, now));
+        text += &format!(", oldest verification {}", words::age(oldest, now));
     }
     let unproven = counts.unproven();
     if !unproven.is_zero() {
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(text(&s), "Waiting for the hours you chose, resumes in 3 hours");
         s.wait_reason = None;
         s.destinations[0].wait_reason = wait(&WaitReason::Unreachable { until: UnixMillis(NOW.0 + 240_000) });
-        assert_eq!(text(&s), "Waiting: the backup place cannot be reached, next try in 4 minutes");
+        assert_eq!(text(&s), "Waiting: the destination cannot be reached, next try in 4 minutes");
         let mut two = snapshot(vec![s.destinations[0].clone(), place(2, 5)]);
         assert_eq!(text(&two), "Backing up, 4 210 files left", "the other destination continues");
         two.library.files = None;
@@ -323,7 +323,7 @@ mod tests {
         two.backup = BackupSwitch::Off;
         assert_eq!(text(&two), "Backup is off. 4 215 copies are not yet in every destination");
         (s.destinations[0].uploading, s.destinations[0].wait_reason) = (8, wait(&WaitReason::Silent));
-        assert_eq!(text(&s), "Waiting: the backup place has not answered for a while");
+        assert_eq!(text(&s), "Waiting: the destination has not responded for a while");
         assert!(why_idle(&s, &Connection::Connected, NOW).is_some());
         s.destinations[0].wait_reason = None;
         assert_eq!(text(&s), "Backing up, 4 218 files left");
@@ -340,15 +340,18 @@ mod tests {
     #[test]
     fn safe_only_when_all_are() {
         let s = snapshot(vec![place(1, 0), place(2, 0)]);
-        assert_eq!(text(&s), "18 204 of 18 204 files safe in 2 destinations, oldest proof 3 days ago");
+        assert_eq!(text(&s), "18 204 of 18 204 files safe in 2 destinations, oldest verification 3 days ago");
         assert_eq!(of(&s, &Connection::Connected, NOW).mood, Mood::Safe);
         let mut s = snapshot(vec![place(1, 0)]);
-        assert_eq!(text(&s), "18 204 of 18 204 files safe, oldest proof 3 days ago");
+        assert_eq!(text(&s), "18 204 of 18 204 files safe, oldest verification 3 days ago");
         (s.destinations[0].safe, s.destinations[0].unproven) = (18_200, 4);
-        assert_eq!(text(&s), "18 200 of 18 204 files safe, oldest proof 3 days ago, 4 files not verified");
+        assert_eq!(
+            text(&s),
+            "18 200 of 18 204 files safe, oldest verification 3 days ago, 4 files not verified"
+        );
         assert_eq!(of(&s, &Connection::Connected, NOW).mood, Mood::Resting);
         (s.destinations[0].unproven, s.destinations[0].excluded) = (0, 4);
-        assert_eq!(text(&s), "18 200 of 18 200 files safe, oldest proof 3 days ago");
+        assert_eq!(text(&s), "18 200 of 18 200 files safe, oldest verification 3 days ago");
         s.destinations[0] =
             DestinationState { enabled: true, sources: vec![1], ..DestinationState::default() };
         assert_eq!(text(&s), "No photos or videos found yet");

@@ -61,19 +61,19 @@ fn help(kind: DestinationKind) -> &'static str {
     match kind {
         DestinationKind::Folder => "A folder on another disk, or on a network drive that is connected",
         DestinationKind::Nextcloud => {
-            "Make an app password for Safelight: in Nextcloud, open Settings, Security, Devices and sessions"
+            "Create an app password for Safelight: in Nextcloud, open Settings, Security, Devices and sessions"
         }
         DestinationKind::WebDav => {
-            "Any server that speaks WebDAV. Its help pages give the address; add the folder at its end"
+            "Any WebDAV server. Its help pages give the address; add the folder at the end"
         }
         DestinationKind::S3 => {
-            "Any S3-compatible storage. The key needs to list the bucket, and to read and write below the folder"
+            "Any S3-compatible storage. The key must be allowed to list the bucket, and to read and write in the folder"
         }
         DestinationKind::Immich => {
-            "Make a key in Immich, under Account settings, API keys. Give it all permissions, or choose: asset.upload is needed, asset.download to restore, user.read to see the quota, asset.update for sidecars, asset.delete for the trash"
+            "Create a key in Immich, under Account settings, API keys. Give it all permissions, or choose: asset.upload is needed, asset.download to restore, user.read to see the quota, asset.update for sidecars, asset.delete for the trash"
         }
-        DestinationKind::Tus => "A server for uploads that speaks tus 1.0",
-        DestinationKind::Resumable => "A server that takes resumable uploads over HTTP",
+        DestinationKind::Tus => "An upload server that supports tus 1.0",
+        DestinationKind::Resumable => "A server that accepts resumable uploads over HTTP",
     }
 }
 
@@ -96,7 +96,7 @@ fn fields(kind: DestinationKind) -> &'static [(Field, &'static str, &'static str
         DestinationKind::S3 => &[
             (Server, "Server", "for example https://s3.example"),
             (Bucket, "Bucket", "for example photos"),
-            (Folder, "Folder in the bucket", "may be left empty"),
+            (Folder, "Folder in the bucket", "optional"),
             (Region, "Region", "for example us-east-1"),
             (User, "Access key ID", ""),
             (Secret, "Secret access key", ""),
@@ -146,11 +146,11 @@ impl ServerForm {
             ui.add_space(space::XS);
             let before = self.allows_http;
             ui.horizontal(|ui| {
-                let name = "Allow a connection that is not encrypted";
+                let name = "Allow an unencrypted connection";
                 if widgets::switch(ui, self.allows_http, name).clicked() {
                     self.allows_http = !self.allows_http;
                 }
-                let text = "Allow a connection that is not encrypted: whoever shares the network could read the password and the photos";
+                let text = "Allow an unencrypted connection: others on the network could read the password and the photos";
                 let text = widgets::note(ui, text);
                 ui.add(Label::new(text).wrap());
             });

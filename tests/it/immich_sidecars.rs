@@ -76,8 +76,8 @@ fn each_sidecar_goes_with_its_own_picture_and_others_are_left_out_there() {
             })
             .collect();
         out.sort();
-        let kind = "This server keeps no files of this kind beside a photo";
-        let late = "This server takes such a file only together with its photo";
+        let kind = "This server does not store files of this kind with a photo";
+        let late = "This server accepts such a file only together with its photo";
         let expected = [("d.AAE", kind), ("d.jpg.pp3", kind), ("d.xmp", late)];
         assert_eq!(out, expected.map(|(name, why)| (name.to_owned(), why.to_owned())));
         assert!(run(&["queue"], 0).contains(kind), "said to people too");

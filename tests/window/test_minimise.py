@@ -5,7 +5,7 @@ import re
 import signal
 import time
 
-from driver import Late, Stage, Window, is_running, wait_until
+from driver import Atspi, Late, Stage, Window, is_running, wait_until
 from library import Library, digests
 
 FIRST_FILES = 6
@@ -17,6 +17,8 @@ SLOW_SECS = 180
 BACK_WITHIN_SECS = 4
 STOPPED_WITHIN_SECS = 20
 SCREENS = ("Library", "Queue", "Destinations", "Settings")
+# A screen of the sidebar, whose page has a heading of the same name.
+TAB = ("page tab",)
 # Its words stand beside it as a label of the same name.
 TOGGLE = {"name": "Backup", "roles": ("toggle button", "switch")}
 
@@ -76,7 +78,8 @@ def check_a_first_backup_by_command(stage):
 def check_the_window_shows_it(stage):
     window = stage.open_window()
     for screen in SCREENS:
-        window.find(screen)
+        window.find(screen, TAB)
+    window.find("Safelight", ("frame", "window"))
     wait_until("the sentence is true", 20, lambda: shows_truth(stage))
     stage.agent = wait_until("an agent runs", 20, stage.app.agent_pid)
     assert stage.agent != window.pid, "the window does the agent's work itself"
@@ -162,15 +165,28 @@ def check_all_is_safe_in_the_end(stage):
     )
     wait_until("the sentence is true", 20, lambda: shows_truth(stage))
     for screen in SCREENS:
-        window.press(screen)
-        wait_until(f"{screen} is chosen", 20, lambda: window.find(screen).is_on)
+        window.press(screen, TAB)
+        wait_until(f"{screen} is chosen", 20, lambda: window.find(screen, TAB).is_on)
         stage.screenshot(f"9-{screen.lower()}")
     assert digests(stage.backup) == stage.library.digests()
 
 
+def check_what_is_shown_is_told_as_what_it_is(stage):
+    window = stage.window
+    window.press("Settings", TAB)
+    window.find("Settings", ("heading",))
+    window.find("Photo folders", ("heading",))
+    window.press("Keyboard shortcuts", ("button", "push button"))
+    dialog = window.find("Keyboard shortcuts", ("dialog",))
+    assert dialog.has_state(Atspi.StateType.MODAL), "the dialog does not say that it is modal"
+    assert window.find("Done").has_state(Atspi.StateType.FOCUSED), "the dialog's button has no focus"
+    window.key("Escape")
+    wait_until("the dialog has gone", 10, lambda: not window.shows("Ctrl+1 to Ctrl+4"))
+
+
 def check_quitting_stops_the_agent(stage):
     window = stage.window
-    window.press("Settings")
+    window.press("Settings", TAB)
     began = time.monotonic()
     window.press("Quit Safelight")
     wait_until("the agent has gone", STOPPED_WITHIN_SECS, lambda: not is_running(stage.agent))

@@ -176,7 +176,7 @@ fn copies_that_are_being_read_back_are_waited_for_as_long_as_that_gets_on() {
     assert_eq!(scene.secs(), 10 + VERIFICATION_STALLED_MAX.as_secs());
     assert_eq!(
         scene.stdout.take().lines().last(),
-        Some("3 of 5 files safe in disk, 2 copied but not proved")
+        Some("3 of 5 files safe in disk, 2 copied but not verified")
     );
 }
 
@@ -192,7 +192,7 @@ fn copies_that_cannot_be_verified_now_are_explained() {
 #[test]
 fn an_unreachable_destination_is_given_a_minute() {
     let waiting = || snapshot([1, 0, 4, 0, 0, 0]);
-    let lost = || blocked(waiting(), "unreachable", "Waiting: the backup place cannot be reached");
+    let lost = || blocked(waiting(), "unreachable", "Waiting: the destination cannot be reached");
     let (outcome, scene) = watch(LOG, waiting(), vec![(5, lost())]);
     let trouble = outcome.expect_err("given up");
     assert_eq!(trouble.exit, Exit::Destination);

@@ -166,7 +166,7 @@ fn a_held_lock_without_a_socket_is_told_with_its_holder() {
     let trouble = join_within(&home.paths, start, Duration::ZERO).err().expect("refused");
     assert_eq!(trouble.exit, Exit::Internal);
     let pid = std::process::id().to_string();
-    assert!(trouble.message.contains("does not answer") && trouble.message.contains(&pid), "{trouble:?}");
+    assert!(trouble.message.contains("does not respond") && trouble.message.contains(&pid), "{trouble:?}");
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn of_two_first_starts_one_opens_a_window() {
     };
     // One that hangs is not doubled.
     let trouble = claim(Duration::from_millis(200)).expect_err("it does not answer");
-    assert!(trouble.message.contains("does not answer") && trouble.advice.is_some(), "{trouble:?}");
+    assert!(trouble.message.contains("does not respond") && trouble.advice.is_some(), "{trouble:?}");
     // One that is only just opening is waited for, and asked to come to the front.
     std::thread::scope(|scope| {
         let second = scope.spawn(|| claim(SOON));

@@ -17,7 +17,7 @@ use crate::domain::failure::{FailureKind, Reach};
 fn full() -> Snapshot {
     let mut disk = disk(vec![pair(1, [10, 1, 2, 1, 3, 4]), pair(2, [5, 0, 0, 0, 0, 0])]);
     disk.oldest_proof_at = Some("2024-01-31T08:00:00Z".into());
-    disk.wait_reason = Some(wait_text("unreachable", "Waiting: the backup place cannot be reached"));
+    disk.wait_reason = Some(wait_text("unreachable", "Waiting: the destination cannot be reached"));
     disk.note = "ext4".into();
     disk.same_disk = true;
     let mut nas = super::disk(Vec::new());
@@ -102,7 +102,7 @@ fn rows() -> Answer {
         let (rows, next) = match (query.list, query.after.as_deref()) {
             (QueueList::Waiting, None) => {
                 let mut waits = row("1", "waiting");
-                waits.wait_reason = Some(wait_text("back_off", "Trying again later"));
+                waits.wait_reason = Some(wait_text("back_off", "Will retry later"));
                 (vec![waits, row("2", "waiting")], Some("2".to_owned()))
             }
             (QueueList::Waiting, Some("2")) => (vec![row("3", "waiting")], None),
@@ -253,7 +253,7 @@ fn destinations_are_meant_by_name_or_place() {
         let answer: Answer = Box::new(|request| match request {
             Request::TestDestination { .. } => Some(Ok(Reply::Tested(TestReport {
                 is_usable: false,
-                summary: "The backup place is not there".into(),
+                summary: "The destination cannot be found".into(),
                 details: vec!["Connect the disk".into()],
                 free_bytes: None,
                 warnings: Vec::new(),
@@ -295,7 +295,7 @@ fn copies_that_cannot_be_verified_now_are_told_with_what_would_help() {
     };
     let (outcome, stdout, stderr) = verify(LOG);
     assert_eq!(outcome, Ok(Exit::Attention));
-    assert_eq!(stdout, "4 files compared, 4 as they should be\n");
+    assert_eq!(stdout, "4 files verified, no problems\n");
     assert_eq!(stderr, "safelight: 3 files could not be verified.\ndisk: Reconnect it\n");
     let json = "{\"checked\":4,\"failed\":0,\"reasons\":[\"disk: Reconnect it\"],\"unproven\":3}\n";
     assert_eq!(verify(JSON).1, json);
@@ -336,13 +336,10 @@ fn copies_that_are_wrong_need_attention() {
         assert_eq!(scene.asked(), [Request::Verify { destination: Some(7), deep: true }]);
         (outcome, scene.stdout.take(), scene.stderr.take())
     };
-    assert_eq!(
-        verify(10, 0),
-        (Ok(Exit::Fine), "10 files compared, 10 as they should be\n".into(), String::new())
-    );
+    assert_eq!(verify(10, 0), (Ok(Exit::Fine), "10 files verified, no problems\n".into(), String::new()));
     let (outcome, _, said) = verify(10, 2);
     assert_eq!(outcome, Ok(Exit::Attention));
-    assert!(said.starts_with("safelight: 2 files not as they should be"), "{said}");
+    assert!(said.starts_with("safelight: 2 files damaged or missing"), "{said}");
 
     let failed = vec!["a.jpg: another file is there already".to_owned()];
     let stopped = None;
@@ -390,7 +387,7 @@ fn a_restore_tells_how_far_it_is_and_why_it_ended_early() {
             vec![other, Reading { kind: ReadingKind::Restore, destination: 7, restore: None, progress }];
         Snapshot { reading, ..full() }
     };
-    let gone = ApiError::new(ErrorKind::Destination, "The backup place is not there");
+    let gone = ApiError::new(ErrorKind::Destination, "The destination cannot be found");
     let sentences = vec!["The copy is damaged: a.jpg".to_owned()];
     let result = RestoreResult { restored: 400, present: 0, failed: 3, sentences };
     let reply = Reply::Restored { result, stopped: Some(gone) };
@@ -407,13 +404,13 @@ fn a_restore_tells_how_far_it_is_and_why_it_ended_early() {
         scene.stdout.take(),
         "Restored 10 of 1 200 files · 40 MB of 5.0 GB · 40 MB/s · 2 min left\n\
          Restored 110 of 1 200 files · 400 MB of 5.0 GB · 40 MB/s · 2 min left\n\
-         400 files restored into /tmp/back, each one compared\n"
+         400 files restored into /tmp/back and verified\n"
     );
     assert_eq!(
         scene.stderr.take(),
         "safelight: The copy is damaged: a.jpg.\n\
          safelight: 2 files more could not be restored.\n\
-         safelight: The backup place is not there.\n\
-         Not everything was restored; the same command goes on where it was\n"
+         safelight: The destination cannot be found.\n\
+         Not everything was restored; run the same command again to resume\n"
     );
 }

@@ -49,7 +49,7 @@ fn row() -> QueueRow {
         attempt: 2,
         bytes_sent: 0,
         bytes_total: 10,
-        wait_reason: Some(super::wait_text("back_off", "Trying again later")),
+        wait_reason: Some(super::wait_text("back_off", "Will retry later")),
         failure: Some(failure(
             "PUT https://ada:hunter2@photos.example/dav/Eve%20at%20sea.jpg?sig=s3cr3t: 500",
         )),

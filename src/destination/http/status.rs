@@ -37,7 +37,7 @@ pub(super) fn refuse_detours(
     // moto says that an answer without a body is a page.
     let is_empty = headers.get("content-length").is_some_and(|length| length.trim() == "0");
     if status == 200 && !takes_html && !is_empty && is_html(headers) {
-        let details = "a web page answered in place of the server: this network may want you to sign in \
+        let details = "a web page answered instead of the server: this network may want you to sign in \
                        with a browser, or the address is that of a web site";
         return Err(Failure::destination(FailureKind::Protocol, details).because(Cause::WebPage));
     }

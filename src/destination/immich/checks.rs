@@ -51,7 +51,7 @@ impl Checks {
             // On its own, so that a transfer that is told to stop takes no other's answer with it.
             tokio::spawn(self.clone().run());
         }
-        let lost = |_dropped| Failure::transient(FailureKind::Server, "the question was lost");
+        let lost = |_dropped| Failure::transient(FailureKind::Server, "the duplicate check was interrupted");
         answer.await.map_err(lost)?
     }
 

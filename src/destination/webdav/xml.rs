@@ -64,7 +64,7 @@ pub(super) fn parse(xml: &[u8]) -> Result<Vec<Found>, String> {
         }
     }
     if !state.is_multistatus || !state.stack.is_empty() {
-        return Err("it is no whole multistatus".to_owned());
+        return Err("incomplete multistatus".to_owned());
     }
     Ok(state.found)
 }

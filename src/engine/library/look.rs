@@ -133,7 +133,7 @@ impl Ground {
     fn judge_root(&self, root: RootLook, look: &Look) -> Option<Ended> {
         match root {
             RootLook::There { file_system, .. } if file_system != self.file_system => {
-                let why = "Another disk is in its place".to_owned();
+                let why = "Another disk is connected in its place".to_owned();
                 Some(Ended::Unavailable { why, is_missing: true })
             }
             RootLook::There { is_empty: true, .. } if look.before > 0 && !look.by_person => {

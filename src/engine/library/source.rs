@@ -286,10 +286,10 @@ impl SourceTask {
         let minutes = UNWATCHED_POLL.as_secs() / 60;
         let note = match why {
             WatchFailed::Limit => {
-                format!("Too many folders to watch: it is looked through every {minutes} minutes instead")
+                format!("Too many folders to watch; rescanned every {minutes} minutes instead")
             }
             WatchFailed::Other(_) => {
-                format!("It cannot be watched: it is looked through every {minutes} minutes instead")
+                format!("Cannot be watched for changes; rescanned every {minutes} minutes instead")
             }
         };
         tracing::info!(source = %self.ground.id, ?why, "not watched");
@@ -313,7 +313,7 @@ impl SourceTask {
         if let Ended::Whole(_) = ended
             && look.is_mass_disappearance()
         {
-            let why = "Most of its files are gone; look again to accept that".to_owned();
+            let why = "Most of its files are gone. Rescan to accept that".to_owned();
             ended = Ended::Unavailable { why, is_missing: false };
         }
         self.conclude(ended, look).await?;

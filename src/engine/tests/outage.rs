@@ -51,7 +51,7 @@ async fn a_full_data_disk_holds_everything_up_until_there_is_room() {
     look(&world).await;
     let waiting = world.until("waits", waits_with("data_full")).await;
     let wait = waiting.wait_reason.expect("a reason");
-    assert_eq!(wait.summary, "Waiting: the disk that holds Safelight's own data is full");
+    assert_eq!(wait.summary, "Waiting: the disk with Safelight's data folder is full");
     assert!(wait.until.is_some());
     assert!(waiting.destinations[0].wait_reason.is_none(), "the destination is well");
     // Transfers that were under way let go; then nothing reaches the destination any more.

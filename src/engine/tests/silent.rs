@@ -42,7 +42,7 @@ async fn a_folder_that_does_not_answer_is_refused_and_holds_up_nobody() {
         let (refused, ()) = tokio::join!(asked, others);
         let refused = refused.expect_err("it does not answer");
         assert_eq!(refused.kind, expected, "{refused}");
-        assert!(refused.message.contains("does not answer"), "{refused}");
+        assert!(refused.message.contains("does not respond"), "{refused}");
         assert!(began.elapsed() <= PATIENCE, "{:?}", began.elapsed());
     }
 }
@@ -63,7 +63,7 @@ async fn one_that_is_saved_keeps_no_other_from_being_added() {
     // What can be told from the words alone is still refused.
     world.files.mkdir("/backup/inside");
     let refused = world.handle().call(add_source("/backup/inside")).await.expect_err("inside");
-    assert!(refused.message.contains("does not answer"), "{refused}");
+    assert!(refused.message.contains("does not respond"), "{refused}");
     let parent = world.handle().call(add_source("/")).await.expect_err("around it");
-    assert!(parent.message.contains("inside one another"), "{parent}");
+    assert!(parent.message.contains("can't be inside a photo folder"), "{parent}");
 }

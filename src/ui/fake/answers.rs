@@ -111,7 +111,7 @@ impl World {
             }
             Request::SetBackup { on } => {
                 if on && self.snapshot.destinations.is_empty() {
-                    return refused("Choose a backup place first");
+                    return refused("Choose a destination first");
                 }
                 self.snapshot.backup = if on { BackupSwitch::On } else { BackupSwitch::Off };
                 self.done()
@@ -278,7 +278,7 @@ impl World {
         let tried = (bin == "needs_attention").then(|| DecisionRow {
             at: UnixMillis(self.now.0 - 3_600_000).rfc3339(),
             kind: "retry".to_owned(),
-            text: "Tried once more at once".to_owned(),
+            text: "Retried at once".to_owned(),
         });
         tried.into_iter().collect()
     }

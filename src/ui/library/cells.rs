@@ -38,11 +38,11 @@ pub(in crate::ui) struct Cell<'a> {
 /// The badge in words.
 pub(in crate::ui) fn badge_words(badge: Badge) -> &'static str {
     match badge {
-        Badge::None => "not meant for any backup place",
+        Badge::None => "not backed up to any destination",
         Badge::Safe => "safe",
-        Badge::Unproven => "copied, not proved",
+        Badge::Unproven => "copied, not verified",
         Badge::Waiting => "waiting",
-        Badge::Uploading => "being copied",
+        Badge::Uploading => "uploading",
         Badge::Attention => "needs attention",
         Badge::Excluded => "left out",
     }

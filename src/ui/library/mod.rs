@@ -157,7 +157,7 @@ impl Library {
         self.toolbar(ui, env);
         if let Some(why) = self.pages.refusal.as_ref().filter(|_| !self.is_current()) {
             self.wanted.clear();
-            widgets::empty(ui, Icon::Attention, "The library cannot be shown", why);
+            widgets::empty(ui, Icon::Attention, "The library can't be shown", why);
             return;
         }
         if !self.pages.is_known() {
@@ -187,7 +187,7 @@ impl Library {
                 (Icon::Folder, "No folders yet", "Add the folders that hold your photos, or drop them here")
             }
             LibraryFilter::All => {
-                (Icon::Library, "No photos here yet", "Photos and videos appear as your folders are read")
+                (Icon::Library, "No photos here yet", "Photos and videos appear as your folders are scanned")
             }
             LibraryFilter::Photos => (Icon::Library, "No photos", "Your folders hold no photos yet"),
             LibraryFilter::Videos => (Icon::Video, "No videos", "Your folders hold no videos yet"),
@@ -200,9 +200,11 @@ impl Library {
                 "The files that do could not be read as photos. The queue lists them",
             ),
             LibraryFilter::Attention => (Icon::Safe, "All good", "No photo needs your attention"),
-            LibraryFilter::DoubtfulDate => {
-                (Icon::Safe, "No doubtful dates", "No photo has a camera's default date or one in the future")
-            }
+            LibraryFilter::DoubtfulDate => (
+                Icon::Safe,
+                "No doubtful dates",
+                "No photo has a camera's default date or a date in the future",
+            ),
         };
         widgets::empty(ui, icon, text, more);
         if self.pages.filter == LibraryFilter::Attention && !attention.is_zero() {

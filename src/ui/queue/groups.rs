@@ -18,7 +18,7 @@ impl Queue {
             return;
         }
         if let Some(why) = self.groups_refusal.as_ref().filter(|_| self.groups.is_empty()) {
-            widgets::empty(ui, Icon::Attention, "This list cannot be shown", why);
+            widgets::empty(ui, Icon::Attention, "This list can't be shown", why);
             return;
         }
         let groups: Vec<FailureGroup> =

@@ -283,8 +283,8 @@ impl Queue {
             widgets::empty(
                 ui,
                 Icon::Uploading,
-                "Nothing is being copied",
-                "Copies show here while they are made",
+                "Nothing is uploading",
+                "Files show here while they are uploaded",
             );
             return;
         }
@@ -301,7 +301,7 @@ impl Queue {
         let key = self.key();
         let Some(list) = self.lists.get(&key) else { return };
         if let Some(why) = list.refusal.as_ref().filter(|_| !list.is_known) {
-            widgets::empty(ui, Icon::Attention, "This list cannot be shown", why);
+            widgets::empty(ui, Icon::Attention, "This list can't be shown", why);
             return;
         }
         if !list.is_known {
@@ -364,14 +364,16 @@ fn working_line(snapshot: &Snapshot) -> String {
 
 fn nothing(list: QueueList) -> (Icon, &'static str, &'static str) {
     match list {
-        QueueList::Uploading => (Icon::Uploading, "Nothing is being copied", ""),
-        QueueList::Waiting => (Icon::Waiting, "Nothing waits", "New photos wait here until their turn comes"),
-        QueueList::NeedsAttention => (Icon::Safe, "Nothing needs you", "What cannot be copied shows here"),
-        QueueList::Unproven => {
-            (Icon::Unproven, "Nothing is without proof", "Copies that cannot be proved show here")
+        QueueList::Uploading => (Icon::Uploading, "Nothing is uploading", ""),
+        QueueList::Waiting => {
+            (Icon::Waiting, "Nothing is waiting", "New photos wait here until they are uploaded")
         }
-        QueueList::Excluded => (Icon::Excluded, "Nothing is left out", "Files that you leave out show here"),
-        QueueList::Done => (Icon::Safe, "Nothing is safe yet", "Files show here once their copy is proved"),
+        QueueList::NeedsAttention => (Icon::Safe, "All good", "Files that need you show here"),
+        QueueList::Unproven => {
+            (Icon::Unproven, "Everything is verified", "Copies that cannot be verified show here")
+        }
+        QueueList::Excluded => (Icon::Excluded, "Nothing is left out", "Files that are left out show here"),
+        QueueList::Done => (Icon::Safe, "Nothing is safe yet", "Files show here once their copy is verified"),
     }
 }
 

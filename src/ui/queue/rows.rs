@@ -67,8 +67,8 @@ fn folder(path: &PathText) -> &str {
 pub(super) fn transfer(ui: &mut Ui, env: &mut Env<'_>, transfer: &Transferring) {
     let place = env.model.destination_name(transfer.destination).to_owned();
     let step = match transfer.step {
-        TransferStep::Copying => "copying to",
-        TransferStep::Proving => "reading back from",
+        TransferStep::Copying => "uploading to",
+        TransferStep::Proving => "verifying at",
     };
     let below = format!("{step} {place}, from {}", folder(&transfer.path));
     let Frame { right, .. } = frame(ui, Icon::Uploading, &transfer.path, &below, false);
@@ -83,7 +83,7 @@ pub(super) fn transfer(ui: &mut Ui, env: &mut Env<'_>, transfer: &Transferring) 
         TransferStep::Copying => {
             format!("{} of {}", words::bytes(transfer.bytes_sent), words::bytes(transfer.bytes_total))
         }
-        TransferStep::Proving => format!("{}, being proved", words::bytes(transfer.bytes_total)),
+        TransferStep::Proving => format!("{}, verifying", words::bytes(transfer.bytes_total)),
     };
     let note = widgets::note(&child, text);
     child.label(note);
@@ -165,7 +165,7 @@ fn standing(row: &QueueRow, env: &Env<'_>) -> (Icon, String) {
     match Bin::parse(&row.state) {
         Some(Bin::Safe) => {
             let when = row.proved_at.as_deref().and_then(words::parse_time);
-            let when = when.map_or(size, |then| format!("proved {}", words::age(then, env.model.now)));
+            let when = when.map_or(size, |then| format!("verified {}", words::age(then, env.model.now)));
             (Icon::Safe, when)
         }
         Some(Bin::Unproven) => (Icon::Unproven, size),

@@ -217,7 +217,7 @@ impl Restore {
             }
             ui.add_space(space::S);
             if self.whereto == Whereto::Original {
-                let text = "Each file returns to its photo folder on this computer, where no other file is now. Nothing is replaced";
+                let text = "Each file returns to its photo folder on this computer, where no other file is now. Existing files are never overwritten";
                 let text = widgets::weak(ui, text);
                 ui.add(Label::new(text).wrap());
                 return;
@@ -280,7 +280,7 @@ impl Restore {
                 self.ask(env, destination);
             }
             if totals.is_some_and(|totals| totals.files == 0) {
-                ui.label(widgets::weak(ui, "Nothing of this is backed up there"));
+                ui.label(widgets::weak(ui, "None of this is backed up there"));
             }
         });
     }

@@ -37,7 +37,7 @@ fn a_disk_that_proves_nothing_yet_says_what_would_and_can_be_reconnected() {
     (nas.proof_need, nas.proof_advice) = (Some("reconnect".to_owned()), Some(advice.to_owned()));
     let mut window = Window::open(world);
     window.click("Destinations");
-    assert!(window.sees(advice) && window.sees("Proof: read back after the disk was reconnected"));
+    assert!(window.sees(advice) && window.sees("Verified by reading back after reconnecting the disk"));
     window.click("Verify nas after reconnecting");
     assert_eq!(window.asked(|r| matches!(r, Request::Reconnect { id: 2 })), 1);
     assert!(window.sees("The disk of nas was reconnected. Its copies are being verified"));

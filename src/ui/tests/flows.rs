@@ -60,7 +60,7 @@ fn first_run_with_the_dialogs_ends_switched_on() {
     choose.expect("the second step").click();
     window.run();
     assert!(window.sees("Ready to use"));
-    assert!(window.sees("Photos from these folders will be copied to /media/disk/backup"));
+    assert!(window.sees("Photos from these folders will be backed up to /media/disk/backup"));
     assert_eq!(window.asked(|r| matches!(r, Request::AddDestination { .. })), 0, "not before consent");
     assert_eq!(window.world.borrow().snapshot.backup, BackupSwitch::Off);
     window.scroll_to("Agree and switch on backup");
@@ -130,7 +130,7 @@ fn one_file_a_class_or_all_can_be_tried_again() {
     let mut window = Window::open(World::busy(900));
     window.click("Review");
     assert!(window.sees("The file cannot be read"));
-    assert!(window.sees("Check that you may open it"));
+    assert!(window.sees("Check that you have permission to open it"));
     window.click_starting("Files, The file cannot be read");
     window.click_starting("Retry IMG_");
     let one = |r: &Request| matches!(r, Request::Retry(Selection::Items(ids)) if ids.len() == 1);
@@ -217,7 +217,7 @@ fn a_destination_is_added_with_consent() {
     window.click("Destinations");
     window.click("Add destination");
     window.click("Choose");
-    assert!(window.sees("Photos from these folders will be copied to /mnt/second"));
+    assert!(window.sees("Photos from these folders will be backed up to /mnt/second"));
     window.click("Agree and add");
     assert_eq!(window.world.borrow().snapshot.destinations.len(), 3);
     assert!(window.sees("second was added"));
@@ -228,7 +228,7 @@ fn removing_and_switching_off_say_that_copies_stay() {
     let mut window = Window::open(World::with_library(100));
     window.click("Destinations");
     window.click("Back up to nas");
-    assert!(window.sees("Copies already made stay"));
+    assert!(window.sees("Existing copies stay"));
     window.click("Remove nas");
     assert!(window.sees("100 files safe there will stay"));
     window.click("Cancel");
@@ -256,7 +256,7 @@ fn a_folder_is_added_only_with_consent_once_there_is_a_destination() {
     let mut window = Window::open(world);
     window.click("Settings");
     window.click("Choose");
-    assert!(window.sees("Photos from /cards/dcim will be copied to"));
+    assert!(window.sees("Photos from /cards/dcim will be backed up to"));
     assert_eq!(window.asked(|r| matches!(r, Request::AddSource { .. })), 0);
     window.click("Agree and add");
     assert_eq!(window.world.borrow().snapshot.sources.len(), 2);
@@ -422,7 +422,7 @@ fn folders_can_be_dropped_on_the_window() {
     drop_folder(&mut window, "/photos");
     assert_eq!(window.world.borrow().snapshot.sources[0].path, path("/photos"));
     drop_folder(&mut window, "/backup");
-    assert!(window.sees("Photos from these folders will be copied to /backup"));
+    assert!(window.sees("Photos from these folders will be backed up to /backup"));
     drop_folder(&mut window, "/more");
     assert_eq!(window.world.borrow().snapshot.sources.len(), 2, "the place is chosen, so this is a folder");
     let mut window = Window::open(World::with_library(10));
@@ -452,10 +452,10 @@ fn folders_nobody_agreed_to_copy_are_shown_and_can_be_agreed_to() {
     world.snapshot.destinations[1].sources.clear();
     let mut window = Window::open(world);
     window.click("Destinations");
-    assert!(window.sees("Photos from these folders are not copied here"));
-    window.click("Agree to copy these folders to nas");
+    assert!(window.sees("Photos from these folders are not backed up here"));
+    window.click("Agree to back up these folders to nas");
     assert_eq!(window.world.borrow().snapshot.destinations[1].sources, [1]);
-    assert!(!window.sees("Photos from these folders are not copied here"));
+    assert!(!window.sees("Photos from these folders are not backed up here"));
 }
 
 #[test]
@@ -479,5 +479,5 @@ fn a_folders_note_and_a_files_decisions_are_shown() {
     window.click("Review");
     window.click_starting("Files, ");
     window.click_starting("Details of");
-    assert!(window.sees("1 hour ago: Tried once more at once"));
+    assert!(window.sees("1 hour ago: Retried at once"));
 }

@@ -227,7 +227,7 @@ fn the_viewer_shows_evidence_and_acts() {
     window.press(Key::I);
     assert!(window.sees("Safe in Backup disk"));
     assert!(window.sees("Read back from the disk itself, 3 days ago"));
-    assert!(window.sees("as the camera wrote it"));
+    assert!(window.sees("as recorded by the camera"));
     assert!(window.sees("4 032 × 3 024"));
     assert!(!window.sees("BLAKE3"));
     window.click_starting("Where it is, ");

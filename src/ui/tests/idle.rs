@@ -136,14 +136,14 @@ fn what_cannot_be_shown_says_why_and_is_idle() {
     let mut world = World::busy(500);
     world.refuses = Some("The database cannot be read".into());
     let mut window = Window::open(world);
-    assert!(window.sees("The library cannot be shown"));
+    assert!(window.sees("The library can't be shown"));
     assert!(window.sees("The database cannot be read"));
     assert_idle(&mut window);
     window.harness.state_mut().screen = Screen::Queue;
     for list in [QueueList::NeedsAttention, QueueList::Waiting] {
         window.harness.state_mut().queue.tab = list;
         window.run();
-        assert!(window.sees("This list cannot be shown"), "no list is shown as empty that is not");
+        assert!(window.sees("This list can't be shown"), "no list is shown as empty that is not");
         assert_idle(&mut window);
     }
     let asked = window.world.borrow().requests.len();

@@ -20,7 +20,7 @@ fn photos_are_named_with_their_state_and_place() {
         let node = option.accesskit_node();
         let name = node.label().expect("a name");
         assert!(name.starts_with("IMG_"), "{name}");
-        let states = ["safe", "waiting", "being copied", "needs attention", "left out"];
+        let states = ["safe", "waiting", "uploading", "needs attention", "left out"];
         assert!(states.iter().any(|state| name.ends_with(state)), "{name}");
         assert_eq!(node.position_in_set(), Some(at));
     }
@@ -33,7 +33,7 @@ fn the_toggle_says_what_it_is_and_whether_it_is_on() {
     let node = toggle.accesskit_node();
     assert_eq!(node.role(), Role::Switch);
     assert_eq!(node.toggled(), Some(eframe::egui::accesskit::Toggled::True));
-    assert!(window.sees("100 of 100 files safe in 2 destinations, oldest proof 3 days ago"));
+    assert!(window.sees("100 of 100 files safe in 2 destinations, oldest verification 3 days ago"));
 }
 
 #[test]

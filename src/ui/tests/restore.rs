@@ -146,11 +146,11 @@ fn progress_a_wait_and_a_stop_are_shown_and_closing_ends_nothing() {
     assert!(window.sees("10 of 300 files, 38.4 MB of 1.1 GB, 10.0 MB/s, about 2 minutes left"));
     {
         let mut world = window.world.borrow_mut();
-        world.snapshot.restores[0].reason = Some("The backup place is not there".to_owned());
+        world.snapshot.restores[0].reason = Some("The destination cannot be found".to_owned());
         world.snapshot.revision += 1;
     }
     window.run();
-    assert!(window.sees("Waiting. The backup place is not there"));
+    assert!(window.sees("Waiting. The destination cannot be found"));
     window.press_with(Modifiers::COMMAND, Key::Q);
     assert_eq!(
         window.asked(|r| *r == Request::Shutdown),

@@ -18,7 +18,7 @@ fn adding() -> Window {
 fn a_server_is_tried_and_added_with_its_password() {
     let mut window = adding();
     window.click("Nextcloud");
-    assert!(window.sees("Make an app password"));
+    assert!(window.sees("Create an app password"));
     for (field, text) in [
         ("Server", "cloud.example"),
         ("Folder", "My Photos"),
@@ -66,8 +66,8 @@ fn plain_http_is_agreed_to_and_every_kind_says_what_it_needs() {
         assert!(window.harness.query_by_label(field).is_some(), "{kind}: {field}");
     }
     type_into(&mut window, "Address of the folder", "http://10.0.0.2/dav");
-    window.scroll_to("Allow a connection that is not encrypted");
-    window.click("Allow a connection that is not encrypted");
+    window.scroll_to("Allow an unencrypted connection");
+    window.click("Allow an unencrypted connection");
     window.scroll_to("Check");
     window.click("Check");
     let is_test = |r: &Request| {

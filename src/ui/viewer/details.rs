@@ -77,11 +77,11 @@ fn about(ui: &mut Ui, details: &AssetDetails) {
 /// Where a date comes from, as a person says it.
 fn date_source(name: &str) -> &'static str {
     match DateSource::parse(name) {
-        Some(DateSource::Metadata) => "as the camera wrote it",
-        Some(DateSource::Sidecar) => "from the file beside it",
-        Some(DateSource::FileName) => "read from the file's name",
-        Some(DateSource::ModifiedTag) => "from when the picture was last edited",
-        Some(DateSource::ModifiedTime) => "from when the file was last changed",
+        Some(DateSource::Metadata) => "as recorded by the camera",
+        Some(DateSource::Sidecar) => "from its sidecar",
+        Some(DateSource::FileName) => "from the file's name",
+        Some(DateSource::ModifiedTag) => "date of the last edit",
+        Some(DateSource::ModifiedTime) => "file's modified date",
         None => "",
     }
 }
@@ -89,8 +89,8 @@ fn date_source(name: &str) -> &'static str {
 /// Why a date is not to be trusted, as a person says it.
 fn date_doubt(name: &str) -> &'static str {
     match DateDoubt::parse(name) {
-        Some(DateDoubt::CameraDefault) => "Date is doubtful: the clock was probably never set",
-        Some(DateDoubt::Future) => "Date is doubtful: it is in the future",
+        Some(DateDoubt::CameraDefault) => "Doubtful date: the camera's clock was probably never set",
+        Some(DateDoubt::Future) => "Doubtful date: it is in the future",
         None => "",
     }
 }
@@ -129,13 +129,13 @@ fn file(ui: &mut Ui, env: &mut Env<'_>, resource: &ResourceDetails, folds: &mut 
     let note = widgets::note(ui, text);
     ui.label(note);
     if resource.is_mismatch {
-        let text = "The name promises another type than the file holds; it is backed up as it is";
+        let text = "The file's type does not match its name; it is backed up unchanged";
         let note = widgets::note(ui, text);
         ui.add(Label::new(note).wrap());
     }
     ui.add_space(space::XS);
     if resource.copies.is_empty() {
-        let none = widgets::weak(ui, "Not meant for any backup place");
+        let none = widgets::weak(ui, "Not backed up to any destination");
         ui.label(none);
     }
     for copy in &resource.copies {
@@ -149,11 +149,11 @@ fn state(copy: &CopyDetails) -> (Icon, String) {
     let at = &copy.destination;
     match Bin::parse(&copy.bin) {
         Some(Bin::Safe) => (Icon::Safe, format!("Safe in {at}")),
-        Some(Bin::Unproven) => (Icon::Unproven, format!("Copied to {at}, not proved")),
+        Some(Bin::Unproven) => (Icon::Unproven, format!("Copied to {at}, not verified")),
         Some(Bin::Waiting) | None => (Icon::Waiting, format!("Waiting for {at}")),
-        Some(Bin::Uploading) => (Icon::Uploading, format!("Being copied to {at}")),
-        Some(Bin::NeedsAttention) => (Icon::Attention, format!("Needs attention for {at}")),
-        Some(Bin::Excluded) => (Icon::Excluded, format!("Left out of {at}")),
+        Some(Bin::Uploading) => (Icon::Uploading, format!("Uploading to {at}")),
+        Some(Bin::NeedsAttention) => (Icon::Attention, format!("Needs attention at {at}")),
+        Some(Bin::Excluded) => (Icon::Excluded, format!("Left out at {at}")),
     }
 }
 

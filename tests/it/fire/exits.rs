@@ -78,6 +78,6 @@ fn a_full_destination_is_code_three() {
         let disk = Tmpfs::mount(sandbox.path("disk"), "2m");
         let (code, said) = back_up(&sandbox, &source, &disk.path().join("backup"));
         assert_eq!(code, Some(3), "{said}");
-        assert!(said.contains("is full") && said.contains("Make room"), "{said}");
+        assert!(said.contains("is full") && said.contains("Free up space"), "{said}");
     });
 }

@@ -90,7 +90,7 @@ fn a_restore_to_a_full_disk_says_so_and_goes_on_when_there_is_room() {
         let first: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(first["failed_count"], 0, "{first}");
         let why = first["stopped"].as_str().expect("a sentence");
-        assert!(why.starts_with("There is no room left"), "{why}");
+        assert!(why.starts_with("There is no space left"), "{why}");
         let back = first["restored"].as_u64().expect("a number");
         assert!(back > 0 && back < 60, "{first}");
         assert_eq!(copies_below(&into).len() as u64, back, "something else was left behind");

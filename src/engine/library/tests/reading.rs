@@ -68,7 +68,7 @@ async fn unreadable_files_are_problems_until_they_can_be_read() {
             "locked.jpg problem unreadable",
             "locked.txt excluded not_media",
             "sick.jpg problem unreadable photo",
-            // Nothing waits for the bytes of a picture that cannot be read.
+            // Nothing is waiting for the bytes of a picture that cannot be read.
             "sick.xmp excluded lone_sidecar",
         ])
         .await;
@@ -155,7 +155,7 @@ async fn an_unreadable_folder_keeps_its_files() {
     let (count, dirs) = unreadable(&world).await;
     assert_eq!((count, dirs), (1, vec!["a denied".to_owned()]));
 
-    // It is tried again by itself, and what is new in it is found.
+    // Safelight retries automatically, and what is new in it is found.
     world.files.refuse("/photos/a", None);
     world.put("/photos/a/2.jpg", "three");
     tokio::time::sleep(UNREADABLE_POLL + DEBOUNCE + Duration::from_secs(1)).await;
