@@ -58,7 +58,7 @@ pub(super) fn copies(n: u64) -> String {
 pub(super) fn bytes(n: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if n < 1000 {
-        return counted(n, "byte", "bytes");
+        return format!("{n} B");
     }
     let mut whole = n;
     let mut tenths = 0;
@@ -222,8 +222,8 @@ mod tests {
         assert_eq!(number(18_204), "18\u{a0}204");
         assert_eq!(number(1_234_567), "1\u{a0}234\u{a0}567");
         assert_eq!(files(1), "1 file");
-        assert_eq!(bytes(1), "1 byte");
-        assert_eq!(bytes(999), "999 bytes");
+        assert_eq!(bytes(1), "1 B");
+        assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1_000), "1.0 kB");
         assert_eq!(bytes(3_840_000), "3.8 MB");
         assert_eq!(bytes(312_000_000_000), "312 GB");
