@@ -147,6 +147,15 @@ pub enum Request {
         /// The destination.
         id: i64,
     },
+    /// Gives a destination another name.
+    RenameDestination {
+        /// The destination.
+        id: i64,
+        /// The name.
+        name: String,
+    },
+    /// Lists the drives that photos can be copied to. Replies [`Reply::Drives`].
+    Drives,
     /// Forgets a destination and its records. What it holds stays there.
     RemoveDestination {
         /// The destination.
@@ -356,6 +365,8 @@ pub enum Reply {
         /// Why it ended before every file was looked at, where it did.
         stopped: Option<ApiError>,
     },
+    /// Drives that are mounted now, by name.
+    Drives(Vec<DriveText>),
     /// What can be restored.
     RestoreOverview(Box<RestoreOverview>),
     /// How much a restore would bring.
@@ -365,6 +376,17 @@ pub enum Reply {
         /// There was one.
         was_open: bool,
     },
+}
+
+/// A drive that photos can be copied to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveText {
+    /// As the desktop calls it.
+    pub name: String,
+    /// Where it is mounted.
+    pub path: PathText,
+    /// Bytes free, where that is known.
+    pub free_bytes: Option<u64>,
 }
 
 /// What a test of a destination found.

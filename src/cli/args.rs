@@ -129,7 +129,7 @@ pub enum DestinationCommand {
     Add {
         /// Where it is
         dest: OsString,
-        /// What to call it: a to z, 0 to 9 and -, at most 32
+        /// What to call it, at most 40 characters
         #[arg(long)]
         name: Option<String>,
         /// Allow http without encryption to a private address
@@ -138,6 +138,13 @@ pub enum DestinationCommand {
         /// Read the password, key or token from the first line of standard input
         #[arg(long)]
         password_stdin: bool,
+    },
+    /// Give a destination another name
+    Rename {
+        /// Which one
+        dest: OsString,
+        /// What to call it, at most 40 characters
+        name: String,
     },
     /// Enter another password, key or token for a destination; it is kept in the keyring
     Password {

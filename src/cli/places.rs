@@ -74,6 +74,11 @@ pub fn destinations(desk: &mut Desk, command: &DestinationCommand) -> Result<Exi
             let options = New { name: name.as_deref(), allow_http: *allow_http, from_stdin: *password_stdin };
             add(desk, dest, &options)?;
         }
+        DestinationCommand::Rename { dest, name } => {
+            let (id, old) = saved(desk, dest)?;
+            desk.done(Request::RenameDestination { id, name: name.clone() })?;
+            desk.say(&format!("{old} is now called {name}"), "renamed");
+        }
         DestinationCommand::Password { dest, password_stdin } => password(desk, dest, *password_stdin)?,
         DestinationCommand::List => list_destinations(desk)?,
         DestinationCommand::Test { dest, allow_http } => return test(desk, dest, *allow_http),
@@ -145,7 +150,7 @@ fn add(desk: &mut Desk, dest: &OsStr, options: &New<'_>) -> Result<(), Trouble> 
     let New { name, allow_http, from_stdin } = *options;
     if let Some(bad) = name.filter(|name| !is_valid_name(name)) {
         return Err(Trouble::new(Exit::Usage, format!("{bad} cannot be a name"))
-            .advise("Names have 1 to 32 of a to z, 0 to 9 and -"));
+            .advise("A name has 1 to 40 characters, without /, \\ or :, and doesn't start with - or a dot"));
     }
     let snapshot = desk.talk.snapshot()?;
     let target = match destination(dest, &snapshot)? {

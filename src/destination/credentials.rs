@@ -61,9 +61,11 @@ fn variable_of(kind: DestinationKind, user: Option<&str>) -> &'static str {
     }
 }
 
-/// `SAFELIGHT_PASSWORD_<NAME>`: the name in capitals, its dashes as underscores.
+/// `SAFELIGHT_PASSWORD_<NAME>`: the name in capitals, with an underscore for whatever is no ASCII letter
+/// or digit.
 pub fn variable_of_name(name: &str) -> String {
-    format!("SAFELIGHT_PASSWORD_{}", name.to_ascii_uppercase().replace('-', "_"))
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    format!("SAFELIGHT_PASSWORD_{}", name.chars().map(plain).collect::<String>())
 }
 
 /// Whether a kind may be used without any secret.

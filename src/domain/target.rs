@@ -52,13 +52,16 @@ impl DestinationKind {
     }
 }
 
-/// The longest name a destination may have.
-pub const NAME_LEN_MAX: usize = 32;
+/// The longest name a destination may have, in characters.
+pub const NAME_LEN_MAX: usize = 40;
 
-/// Whether `text` may name a saved destination: 1–32 of `a-z`, `0-9` and `-`.
+/// Whether `text` may name a saved destination: 1 to 40 characters, none of them a control character or
+/// one that paths and addresses are told by, and none at the start that an option or a hidden file has.
 pub fn is_valid_name(text: &str) -> bool {
-    (1..=NAME_LEN_MAX).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    (1..=NAME_LEN_MAX).contains(&text.chars().count())
+        && text.trim() == text
+        && !text.starts_with(['-', '.'])
+        && !text.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | ':'))
 }
 
 /// A destination as the person wrote it.
@@ -193,7 +196,9 @@ mod tests {
         assert_eq!(parse("/mnt/disk"), Ok(Target::Folder(b"/mnt/disk".to_vec())));
         assert_eq!(parse("./disk"), Ok(Target::Folder(b"./disk".to_vec())));
         assert_eq!(parse("disk"), Ok(Target::NameOrPath("disk".into())));
-        assert_eq!(parse("Disk"), Ok(Target::Folder(b"Disk".to_vec())));
+        assert_eq!(parse("Disk at home"), Ok(Target::NameOrPath("Disk at home".into())));
+        assert_eq!(parse("Disk/x"), Ok(Target::Folder(b"Disk/x".to_vec())));
+        assert_eq!(parse("-disk"), Ok(Target::Folder(b"-disk".to_vec())));
         assert_eq!(parse("file:///mnt/a%20b"), Ok(Target::Folder(b"/mnt/a b".to_vec())));
         assert_eq!(parse("file://host/x"), Err(BadTarget::BadFileUrl));
         assert_eq!(parse("file:///x%zz"), Err(BadTarget::BadFileUrl));

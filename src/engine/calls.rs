@@ -2,6 +2,7 @@
 //! its time, is a task of its own.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -15,11 +16,12 @@ use super::secrets::Entered;
 use super::setup;
 use super::supervisor::Supervisor;
 use super::tasks::TaskEnd;
-use crate::api::{ApiError, ErrorKind, Event, PathText, Reply, Request, SecretText, Selection};
+use crate::api::{ApiError, DriveText, ErrorKind, Event, PathText, Reply, Request, SecretText, Selection};
 use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, ItemId, RecordId, SourceId};
 use crate::domain::time::UnixMillis;
+use crate::platform::drives::Drive;
 use crate::store::{DecisionKind, NewDestination, StoreError, Write};
 
 /// The outcome of a request.
@@ -100,6 +102,7 @@ impl Supervisor {
             Request::Verify { destination, deep } => return self.spawn_verify(destination, deep, reply),
             Request::Reconnect { id } => return self.spawn_reconnect(DestinationId(id), reply),
             Request::Restore(order) => return self.spawn_restore(&order, reply),
+            Request::Drives => return self.spawn_drives(reply),
             Request::RestoreOverview { destination } => {
                 return self.spawn_restore_overview(DestinationId(destination), reply);
             }
@@ -124,6 +127,7 @@ impl Supervisor {
                 Ok(Reply::Done)
             }
             Request::RemoveDestination { id } => self.remove_destination(DestinationId(id)).await,
+            Request::RenameDestination { id, name } => self.rename_destination(DestinationId(id), name).await,
             Request::EnableDestination { id, enabled } => {
                 self.enable_destination(DestinationId(id), enabled).await
             }
@@ -169,6 +173,7 @@ impl Supervisor {
             | Request::RestoreFromTrash(_)
             | Request::Verify { .. }
             | Request::Reconnect { .. }
+            | Request::Drives
             | Request::RestoreOverview { .. }
             | Request::MeasureRestore { .. }
             | Request::Restore(_) => {
@@ -302,6 +307,15 @@ impl Supervisor {
         });
     }
 
+    fn spawn_drives(&mut self, reply: oneshot::Sender<Outcome>) {
+        let (drives, executor) = (Arc::clone(&self.deps.drives), self.deps.library_executor.apart());
+        self.tasks.spawn(async move {
+            let found = executor.run(move || drives()).await.unwrap_or_default();
+            reply.send(Ok(Reply::Drives(found.into_iter().map(drive_text).collect()))).ok();
+            TaskEnd::Answered
+        });
+    }
+
     fn spawn_reclaim(&mut self, selection: Selection, reply: oneshot::Sender<Outcome>) {
         let chosen: Result<Option<BTreeSet<RecordId>>, ApiError> = match selection {
             Selection::All | Selection::Kind(_) => Ok(None),
@@ -356,6 +370,14 @@ impl Supervisor {
             reply.send(Ok(Reply::Tested(report(tested)))).ok();
             TaskEnd::Answered
         });
+    }
+}
+
+fn drive_text(drive: Drive) -> DriveText {
+    DriveText {
+        name: drive.name,
+        path: PathText::from_bytes(drive.path.as_os_str().as_encoded_bytes()),
+        free_bytes: drive.free_bytes,
     }
 }
 

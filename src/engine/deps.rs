@@ -20,7 +20,7 @@ use crate::domain::gate::Conditions;
 use crate::extension::{BuiltIns, MakeExtension};
 use crate::platform::keyring::Keyring;
 use crate::platform::udisks::{self, Bus, RemountError};
-use crate::platform::{conditions, disks, mounts, resume};
+use crate::platform::{conditions, disks, drives, mounts, resume};
 
 /// Finds the mount that a path is on.
 pub type MountOf = Arc<dyn Fn(&Path) -> Option<String> + Send + Sync>;
@@ -30,6 +30,9 @@ pub type DiskOf = Arc<dyn Fn(&Path) -> Option<String> + Send + Sync>;
 
 /// Unmounts and mounts the disk that a path is on; see [`udisks::remount`].
 pub type Remount = Arc<dyn Fn(PathBuf) -> BoxFuture<'static, Result<(), RemountError>> + Send + Sync>;
+
+/// Lists the drives that photos can be copied to; see [`drives::list`].
+pub type ListDrives = Arc<dyn Fn() -> Vec<drives::Drive> + Send + Sync>;
 
 /// The engine's dependencies.
 #[derive(Clone)]
@@ -60,6 +63,8 @@ pub struct Deps {
     pub mount_of: MountOf,
     /// The one disk that a path is on; none where that is not known. Blocks.
     pub disk_of: DiskOf,
+    /// The drives that are mounted now beside the system's own. Blocks.
+    pub drives: ListDrives,
     /// Unmounts and mounts the removable disk that a path is on.
     pub remount: Remount,
     /// What the computer is like; heard whenever it changes.
@@ -124,6 +129,7 @@ impl Deps {
             mounts_changed,
             mount_of: Arc::new(mounts::mount_of),
             disk_of: Arc::new(disks::disk_of),
+            drives: Arc::new(drives::list),
             remount: Arc::new(|path| Box::pin(async move { udisks::remount(&Bus::default(), &path).await })),
             conditions: conditions::watch(Waker::new(move || tell.notify_one())),
             sleeping,

@@ -46,6 +46,9 @@ fn overlaps(a: &Path, b: &Path) -> bool {
     a.starts_with(b) || b.starts_with(a)
 }
 
+/// What is said of a name that cannot be one.
+const BAD_NAME: &str = "A name has 1 to 40 characters, without /, \\ or :, and doesn't start with - or a dot";
+
 impl Supervisor {
     /// Keeps `config.json` true. A failure costs nothing now and is only noted.
     pub(super) async fn mirror(&mut self) {
@@ -202,6 +205,37 @@ impl Supervisor {
         Ok(Reply::Done)
     }
 
+    /// Gives a destination another name.
+    pub(super) async fn rename_destination(&mut self, id: DestinationId, name: String) -> Outcome {
+        let Some(runner) = self.runners.get(&id) else {
+            return Err(usage("there is no such destination"));
+        };
+        let name = name.trim().to_owned();
+        let old = runner.row.name.clone();
+        if !is_valid_name(&name) {
+            return Err(usage(BAD_NAME));
+        }
+        if old.to_lowercase() != name.to_lowercase() && self.is_name_taken(&name) {
+            return Err(usage(format!("There is already a destination called {name}")));
+        }
+        let work = self.store.write_durably(move |tx| {
+            tx.add_event("destination_renamed", &format!("{old} is now called {name}"))?;
+            tx.rename_destination(id, &name)?;
+            tx.destination(id)
+        });
+        if let Some(row) = work.await.map_err(|e| internal(&e))?
+            && let Some(runner) = self.runners.get_mut(&id)
+        {
+            // A server's password may stand in a variable that is called after it.
+            if row.kind != DestinationKind::Folder {
+                runner.destination = self.deps.connect.open(&address_of(&row), &self.installation.uuid);
+            }
+            runner.row = Arc::new(row);
+        }
+        self.mirror().await;
+        Ok(Reply::Done)
+    }
+
     pub(super) async fn remove_destination(&mut self, id: DestinationId) -> Outcome {
         let Some(mut runner) = self.runners.remove(&id) else {
             return Err(usage("there is no such destination"));
@@ -349,7 +383,8 @@ impl Supervisor {
     }
 
     fn is_name_taken(&self, name: &str) -> bool {
-        self.runners.values().any(|runner| runner.row.name == name)
+        let name = name.to_lowercase();
+        self.runners.values().any(|runner| runner.row.name.to_lowercase() == name)
     }
 
     /// The name a new destination gets: the person's, or one made of its address.
@@ -357,7 +392,7 @@ impl Supervisor {
         let is_taken = |name: &str| self.is_name_taken(name);
         if let Some(name) = name {
             return if !is_valid_name(&name) {
-                Err(usage(format!("a name is 1 to {NAME_LEN_MAX} of a-z, 0-9 and -")))
+                Err(usage(BAD_NAME))
             } else if is_taken(&name) {
                 Err(usage(format!("a destination called {name} already exists")))
             } else {

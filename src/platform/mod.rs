@@ -8,6 +8,7 @@ pub mod conditions;
 pub mod crash;
 pub mod dialog;
 pub mod disks;
+pub mod drives;
 pub mod keyring;
 pub mod lock;
 pub mod log;

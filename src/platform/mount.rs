@@ -93,7 +93,7 @@ pub(super) fn mount_point_of(line: &str) -> Option<String> {
 }
 
 /// Spaces and the like are written as three octal digits there.
-fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .iter()
         .fold(text.to_owned(), |text, (code, plain)| text.replace(code, plain))

@@ -190,6 +190,12 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Gives a destination another name. Write it durably.
+    pub fn rename_destination(&self, id: DestinationId, name: &str) -> Result<(), StoreError> {
+        self.conn.execute("UPDATE destination SET name = ?2 WHERE id = ?1", params![id.0, name])?;
+        Ok(())
+    }
+
     /// Switches a destination on. Write it durably.
     pub fn enable_destination(&self, id: DestinationId) -> Result<(), StoreError> {
         self.conn.execute("UPDATE destination SET enabled = 1 WHERE id = ?1", [id.0])?;

@@ -181,6 +181,8 @@ pub(super) enum Purpose {
         /// The destination's name.
         name: String,
     },
+    /// The drives that copies can go to.
+    Drives,
     /// What can be restored from a destination.
     RestoreOverview(i64),
     /// How much a restore from a destination would bring.

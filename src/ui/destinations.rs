@@ -2,6 +2,7 @@
 
 use eframe::egui::{Label, Rect, Sense, Ui, vec2};
 
+use super::address;
 use super::app::Env;
 use super::commands::{AfterAdding, Command, Dialog, Purpose};
 use super::counts::Counts;
@@ -18,6 +19,7 @@ use crate::api::{
     BackupSwitch, DestinationState, QueueList, Reading, ReadingKind, Request, Selection, Snapshot,
 };
 use crate::domain::messages::SAME_DISK;
+use crate::domain::target::is_valid_name;
 
 /// The narrowest a bin that is not empty is drawn, in points.
 const SEGMENT_MIN: f32 = 5.0;
@@ -29,6 +31,16 @@ pub(super) struct Destinations {
     adding: Option<AfterAdding>,
     /// The destination whose password is being entered anew, and what was typed.
     password: Option<Password>,
+    /// The destination that is being given another name.
+    renaming: Option<Renaming>,
+}
+
+/// A name that is being entered.
+struct Renaming {
+    id: i64,
+    text: String,
+    /// Its field has not had the keyboard yet.
+    is_new: bool,
 }
 
 /// A password that is being entered.
@@ -89,7 +101,7 @@ impl Destinations {
                 ui.add_space(space::M);
             }
             for destination in &snapshot.destinations {
-                widgets::card(ui, |ui| card(ui, env, destination, &mut self.password));
+                widgets::card(ui, |ui| self.card(ui, env, destination));
                 ui.add_space(space::M);
             }
         });
@@ -132,6 +144,94 @@ impl Destinations {
             });
         });
     }
+
+    fn card(&mut self, ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+        ui.spacing_mut().item_spacing.y = space::XS;
+        let t = tokens(ui);
+        ui.horizontal(|ui| {
+            widgets::mark(ui, Icon::Disk, 22.0, if d.enabled { t.text } else { t.faint });
+            ui.add_space(space::XS);
+            widgets::section_title(ui, d.name.as_str());
+            focus::at_right(ui, |ui| {
+                let name = format!("Back up to {}", d.name);
+                if widgets::switch(ui, d.enabled, &name).clicked() {
+                    let request = Request::EnableDestination { id: d.id, enabled: !d.enabled };
+                    env.out.push(Command::plain(request));
+                }
+            });
+        });
+        let mut address = address::plain(&d.url);
+        if !d.note.is_empty() {
+            address += &format!(", {}", d.note);
+        }
+        let address = widgets::note(ui, address);
+        ui.add(Label::new(address).truncate());
+        ui.add_space(space::XS);
+        let (state, needs) = state(env, d);
+        let color = if needs { t.accent } else { t.weak };
+        ui.add(Label::new(eframe::egui::RichText::new(state).color(color)).wrap());
+        trouble(ui, env, d);
+        if d.same_disk {
+            let text = eframe::egui::RichText::new(SAME_DISK).color(t.accent);
+            ui.add(Label::new(text).wrap());
+        }
+        unproven(ui, env, d);
+        ui.add_space(space::M);
+        bar(ui, t, d);
+        ui.add_space(space::S);
+        legend(ui, env, t, d);
+        ui.add_space(space::M);
+        proof(ui, env, d);
+        readings(ui, env, d);
+        not_agreed(ui, env, d);
+        ui.add_space(space::S);
+        if self.password.as_ref().is_some_and(|password| password.id == d.id) {
+            enter_password(ui, env, d, &mut self.password);
+        }
+        if self.renaming.as_ref().is_some_and(|renaming| renaming.id == d.id) {
+            enter_name(ui, env, &mut self.renaming);
+        }
+        self.buttons(ui, env, d);
+    }
+
+    fn buttons(&mut self, ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+        ui.horizontal_wrapped(|ui| {
+            let has_password = d.kind != "folder";
+            let name = format!("Change the password of {}", d.name);
+            if has_password && widgets::named_button(ui, Kind::Normal, "Password", &name).clicked() {
+                self.password = Some(Password { id: d.id, input: SecretInput::default(), is_new: true });
+            }
+            if widgets::named_button(ui, Kind::Normal, "Test", &format!("Test {}", d.name)).clicked() {
+                let purpose = Purpose::TestSaved { id: d.id, name: d.name.clone() };
+                env.out.push(Command::Send(Box::new(Request::TestDestination { id: d.id }), purpose));
+            }
+            let is_under_way = |kind: ReadingKind| {
+                let here = |r: &Reading| r.kind == kind && r.destination == d.id;
+                env.model.snapshot.reading.iter().any(here)
+            };
+            let may_verify = d.enabled && !is_under_way(ReadingKind::Verify);
+            let name = format!("Verify the copies in {}", d.name);
+            let verify = ui.add_enabled_ui(may_verify, |ui| {
+                widgets::named_button(ui, Kind::Normal, "Verify copies", &name)
+            });
+            if verify.inner.clicked() {
+                let request = Request::Verify { destination: Some(d.id), deep: false };
+                env.out.push(Command::Send(Box::new(request), Purpose::Verify { name: d.name.clone() }));
+            }
+            let name = format!("Restore files from {}", d.name);
+            if widgets::named_button(ui, Kind::Normal, "Restore", &name).clicked() {
+                let start = RestoreStart { destination: Some(d.id), assets: Vec::new() };
+                env.out.extend(restore::open(start));
+            }
+            if widgets::named_button(ui, Kind::Quiet, "Rename", &format!("Rename {}", d.name)).clicked() {
+                self.renaming = Some(Renaming { id: d.id, text: d.name.clone(), is_new: true });
+            }
+            if widgets::named_button(ui, Kind::Quiet, "Remove", &format!("Remove {}", d.name)).clicked() {
+                let dialog = Dialog::RemoveDestination { id: d.id, name: d.name.clone(), safe: d.safe };
+                env.out.push(Command::Ask(dialog));
+            }
+        });
+    }
 }
 
 /// The request that saves a draft, with the person's consent for every folder that is there, unless it
@@ -167,52 +267,6 @@ fn consent_lines(ui: &mut Ui, snapshot: &Snapshot, to: &str) {
     ui.add(Label::new(text).wrap());
 }
 
-fn card(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Option<Password>) {
-    ui.spacing_mut().item_spacing.y = space::XS;
-    let t = tokens(ui);
-    ui.horizontal(|ui| {
-        widgets::mark(ui, Icon::Disk, 22.0, if d.enabled { t.text } else { t.faint });
-        ui.add_space(space::XS);
-        widgets::section_title(ui, d.name.as_str());
-        focus::at_right(ui, |ui| {
-            let name = format!("Back up to {}", d.name);
-            if widgets::switch(ui, d.enabled, &name).clicked() {
-                let request = Request::EnableDestination { id: d.id, enabled: !d.enabled };
-                env.out.push(Command::plain(request));
-            }
-        });
-    });
-    let mut address = d.url.strip_prefix("file://").unwrap_or(&d.url).to_owned();
-    if !d.note.is_empty() {
-        address += &format!(", {}", d.note);
-    }
-    let address = widgets::note(ui, address);
-    ui.add(Label::new(address).truncate());
-    ui.add_space(space::XS);
-    let (state, needs) = state(env, d);
-    let color = if needs { t.accent } else { t.weak };
-    ui.add(Label::new(eframe::egui::RichText::new(state).color(color)).wrap());
-    trouble(ui, env, d);
-    if d.same_disk {
-        let text = eframe::egui::RichText::new(SAME_DISK).color(t.accent);
-        ui.add(Label::new(text).wrap());
-    }
-    unproven(ui, env, d);
-    ui.add_space(space::M);
-    bar(ui, t, d);
-    ui.add_space(space::S);
-    legend(ui, env, t, d);
-    ui.add_space(space::M);
-    proof(ui, env, d);
-    readings(ui, env, d);
-    not_agreed(ui, env, d);
-    ui.add_space(space::S);
-    if password.as_ref().is_some_and(|password| password.id == d.id) {
-        enter_password(ui, env, d, password);
-    }
-    buttons(ui, env, d, password);
-}
-
 /// How the destination is, and whether the person should look.
 fn state(env: &Env<'_>, d: &DestinationState) -> (String, bool) {
     if !d.enabled {
@@ -229,7 +283,8 @@ fn state(env: &Env<'_>, d: &DestinationState) -> (String, bool) {
         return (what.clone() + until.as_deref().unwrap_or(""), needs);
     }
     if d.sources.is_empty() {
-        return ("No folder is backed up here".to_owned(), true);
+        let has_folders = !env.model.snapshot.sources.is_empty();
+        return ("Not set up yet: no folder is backed up here".to_owned(), has_folders);
     }
     let counts = Counts::at(d);
     let left = counts.left();
@@ -383,7 +438,7 @@ fn legend(ui: &mut Ui, env: &mut Env<'_>, t: &Tokens, d: &DestinationState) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().interact_size.y = 20.0;
         ui.spacing_mut().item_spacing = vec2(space::L, space::XS);
-        for line in bins(t, d) {
+        for line in bins(t, d).into_iter().filter(|line| line.count > 0) {
             let text = format!("{} {}", words::number(line.count), line.word);
             let name = format!("{text} in {}", d.name);
             if widgets::legend(ui, line.color, &text, &name).clicked() {
@@ -462,37 +517,28 @@ fn enter_password(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password
     }
 }
 
-fn buttons(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Option<Password>) {
-    ui.horizontal_wrapped(|ui| {
-        let has_password = d.kind != "folder";
-        let name = format!("Change the password of {}", d.name);
-        if has_password && widgets::named_button(ui, Kind::Normal, "Password", &name).clicked() {
-            *password = Some(Password { id: d.id, input: SecretInput::default(), is_new: true });
+/// The field for another name.
+fn enter_name(ui: &mut Ui, env: &mut Env<'_>, renaming: &mut Option<Renaming>) {
+    let Some(entry) = renaming.as_mut() else { return };
+    let mut is_over = false;
+    widgets::caption(ui, "Name");
+    ui.horizontal(|ui| {
+        let width = widgets::field_beside(ui, "Cancel", "Save").min(420.0);
+        if std::mem::take(&mut entry.is_new) {
+            focus::next_field(ui);
         }
-        if widgets::named_button(ui, Kind::Normal, "Test", &format!("Test {}", d.name)).clicked() {
-            let purpose = Purpose::TestSaved { id: d.id, name: d.name.clone() };
-            env.out.push(Command::Send(Box::new(Request::TestDestination { id: d.id }), purpose));
+        let entered = widgets::field(ui, &mut entry.text, "Name", "for example Disk at home", width);
+        let name = entry.text.trim().to_owned();
+        let may_save = is_valid_name(&name);
+        let save = ui.add_enabled_ui(may_save, |ui| widgets::button(ui, Kind::Primary, "Save")).inner;
+        if may_save && (save.clicked() || entered) {
+            env.out.push(Command::plain(Request::RenameDestination { id: entry.id, name }));
+            is_over = true;
         }
-        let is_under_way = |kind: ReadingKind| {
-            let here = |r: &Reading| r.kind == kind && r.destination == d.id;
-            env.model.snapshot.reading.iter().any(here)
-        };
-        let may_verify = d.enabled && !is_under_way(ReadingKind::Verify);
-        let name = format!("Verify the copies in {}", d.name);
-        let verify = ui
-            .add_enabled_ui(may_verify, |ui| widgets::named_button(ui, Kind::Normal, "Verify copies", &name));
-        if verify.inner.clicked() {
-            let request = Request::Verify { destination: Some(d.id), deep: false };
-            env.out.push(Command::Send(Box::new(request), Purpose::Verify { name: d.name.clone() }));
-        }
-        let name = format!("Restore files from {}", d.name);
-        if widgets::named_button(ui, Kind::Normal, "Restore", &name).clicked() {
-            let start = RestoreStart { destination: Some(d.id), assets: Vec::new() };
-            env.out.extend(restore::open(start));
-        }
-        if widgets::named_button(ui, Kind::Quiet, "Remove", &format!("Remove {}", d.name)).clicked() {
-            let dialog = Dialog::RemoveDestination { id: d.id, name: d.name.clone(), safe: d.safe };
-            env.out.push(Command::Ask(dialog));
-        }
+        is_over |= widgets::button(ui, Kind::Quiet, "Cancel").clicked();
     });
+    ui.add_space(space::S);
+    if is_over {
+        *renaming = None;
+    }
 }

@@ -5,6 +5,7 @@ use eframe::egui::{
     Stroke, TextStyle, Ui, UiKind, Vec2, vec2,
 };
 
+use super::address;
 use super::app::Env;
 use super::commands::{Command, Dialog, Purpose, SHEET, Verb};
 use super::counts::Counts;
@@ -113,7 +114,7 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
                 ui.horizontal(|ui| {
                     widgets::mark(ui, Icon::Disk, 16.0, tokens(ui).weak);
                     ui.label(&d.name);
-                    let url = widgets::note(ui, d.url.strip_prefix("file://").unwrap_or(&d.url));
+                    let url = widgets::note(ui, address::plain(&d.url));
                     ui.add(Label::new(url).truncate());
                 });
             }

@@ -88,6 +88,7 @@ impl App {
         if self.screen != screen {
             self.screen = screen;
             self.forget_secrets();
+            self.draft.forget_drives();
             self.focus_page();
         }
     }
@@ -279,6 +280,8 @@ impl App {
             (Purpose::AddDestination { then }, Ok(Reply::Destination { id, name, is_new })) => {
                 self.on_destination_added(then, id, &name, is_new);
             }
+            (Purpose::Drives, Ok(Reply::Drives(drives))) => self.draft.on_drives(drives),
+            (Purpose::Drives, _) => {}
             (Purpose::RestoreOverview(id), outcome) => {
                 self.restore.on_overview(id, outcome.and_then(overview_of));
             }

@@ -11,8 +11,8 @@ use super::server_form::{KINDS, ServerForm};
 use super::theme::{space, tokens};
 use super::widgets::{self, Group, Kind};
 use super::words;
-use crate::api::{ApiError, PathText, Request, SecretText, TestReport};
-use crate::domain::target::DestinationKind;
+use crate::api::{ApiError, DriveText, PathText, Request, SecretText, TestReport};
+use crate::domain::target::{DestinationKind, is_valid_name};
 
 /// What is said of a path that does not begin at the root.
 pub(super) const WHOLE_PATH: &str = "Enter the full path, starting with /";
@@ -52,6 +52,19 @@ pub(super) struct Draft {
     tests: u64,
     /// A test has just been answered: its answer must be seen.
     has_news: bool,
+    /// What to call it; made up from its address where nothing is entered.
+    name: String,
+    drives: Drives,
+}
+
+/// The drives that can be chosen.
+#[derive(Debug, Default)]
+enum Drives {
+    /// Not asked for yet.
+    #[default]
+    Unknown,
+    Asked,
+    Known(Vec<DriveText>),
 }
 
 impl Default for Draft {
@@ -63,6 +76,8 @@ impl Default for Draft {
             exact: None,
             tests: 0,
             has_news: false,
+            name: String::new(),
+            drives: Drives::default(),
         }
     }
 }
@@ -136,12 +151,25 @@ impl Draft {
     /// The request that saves it, with or without the person's consent for every folder that is there.
     pub fn add_request(&mut self, consent_all: bool) -> Request {
         let (secret, allow_http) = self.access();
-        Request::AddDestination { target: self.target(), name: None, allow_http, consent_all, secret }
+        let name = Some(self.name.trim().to_owned()).filter(|name| !name.is_empty());
+        Request::AddDestination { target: self.target(), name, allow_http, consent_all, secret }
     }
 
-    /// It was tested as it stands and can be used.
+    /// It was tested as it stands and can be used, under a name that can be one.
     pub fn is_usable(&self) -> bool {
-        matches!(&self.current().state, State::Tested(report) if report.is_usable)
+        let name = self.name.trim();
+        let is_named = name.is_empty() || is_valid_name(name);
+        is_named && matches!(&self.current().state, State::Tested(report) if report.is_usable)
+    }
+
+    /// The drives that are there now.
+    pub fn on_drives(&mut self, drives: Vec<DriveText>) {
+        self.drives = Drives::Known(drives);
+    }
+
+    /// The form is shown anew: drives may have come and gone.
+    pub fn forget_drives(&mut self) {
+        self.drives = Drives::Unknown;
     }
 
     /// Takes the answer to the test with this number in. One that is no longer awaited is passed over.
@@ -204,6 +232,36 @@ impl Draft {
         }
         ui.add_space(space::XS);
         self.outcome(ui);
+        if matches!(&self.current().state, State::Tested(report) if report.is_usable) {
+            ui.add_space(space::XS);
+            widgets::caption(ui, "Name, if you like");
+            let width = ui.available_width().min(420.0);
+            widgets::field(ui, &mut self.name, "Name of the destination", "for example Disk at home", width);
+            let name = self.name.trim();
+            let is_bad = !name.is_empty() && !is_valid_name(name);
+            let why = "A name has 1 to 40 characters, without /, \\ or :, and doesn't start with - or a dot";
+            widgets::field_error(ui, is_bad.then_some(why));
+        }
+    }
+
+    /// The drives that are connected, each with its free space: one click chooses a folder on it.
+    fn drives(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+        if matches!(self.drives, Drives::Unknown) {
+            self.drives = Drives::Asked;
+            env.out.push(Command::Send(Box::new(Request::Drives), Purpose::Drives));
+        }
+        let Drives::Known(drives) = &self.drives else { return };
+        let mut chosen = None;
+        for drive in drives {
+            let free = drive.free_bytes.map(|free| format!(", {} free", words::bytes(free)));
+            let text = format!("{}{}", drive.name, free.unwrap_or_default());
+            if widgets::icon_text_button(ui, Kind::Normal, Icon::Disk, &text).clicked() {
+                chosen = Some(folder_on(drive));
+            }
+        }
+        if let Some(path) = chosen {
+            self.set(path, env.out);
+        }
     }
 
     fn server(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
@@ -223,6 +281,7 @@ impl Draft {
     fn folder(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
         let text = widgets::weak(ui, "A folder on another disk, or on a network drive that is connected");
         ui.label(text);
+        self.drives(ui, env);
         ui.horizontal(|ui| {
             let before = self.text.clone();
             let width = widgets::field_beside(ui, "Choose", "Check");
@@ -272,6 +331,13 @@ impl Draft {
             State::Tested(test) => report(ui, Icon::Attention, &test.summary, t.accent, &test.details),
         }
     }
+}
+
+/// The folder that copies go to on a drive that was chosen as a whole.
+fn folder_on(drive: &DriveText) -> PathText {
+    let mut bytes = drive.path.to_bytes().unwrap_or_else(|| drive.path.path.clone().into_bytes());
+    bytes.extend_from_slice(b"/Safelight");
+    PathText::from_bytes(&bytes)
 }
 
 /// The outcome of a test.

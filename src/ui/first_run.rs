@@ -4,6 +4,7 @@
 
 use eframe::egui::{Align2, Color32, Label, Rect, Sense, TextStyle, Ui, Vec2, vec2};
 
+use super::address;
 use super::app::Env;
 use super::commands::{AfterAdding, Command, Purpose};
 use super::destinations;
@@ -33,16 +34,14 @@ pub(super) fn ui(ui: &mut Ui, env: &mut Env<'_>, folders: &mut Settings, draft: 
         });
         step(ui, 2, "Choose a destination", has_place, has_sources, |ui| {
             if let Some(d) = snapshot.destinations.first() {
-                ui.label(format!("{}, {}", d.name, d.url.strip_prefix("file://").unwrap_or(&d.url)));
+                ui.label(format!("{}, {}", d.name, address::plain(&d.url)));
             } else {
                 draft.ui(ui, env);
             }
         });
         step(ui, 3, "Switch on", false, has_sources && has_place, |ui| {
-            let to = snapshot.destinations.first().map_or_else(
-                || draft.target().path,
-                |d| d.url.strip_prefix("file://").unwrap_or(&d.url).to_owned(),
-            );
+            let to =
+                snapshot.destinations.first().map_or_else(|| draft.target().path, |d| address::plain(&d.url));
             destinations::consent(ui, &snapshot, &to);
             ui.add_space(space::S);
             if widgets::button(ui, Kind::Primary, "Agree and switch on backup").clicked() {

@@ -276,7 +276,7 @@ fn destinations_are_meant_by_name_or_place() {
     assert_eq!(outcome, Err(Exit::Destination));
     let bad = DestinationCommand::Add {
         dest: "/mnt/x".into(),
-        name: Some("My Disk".into()),
+        name: Some("My:Disk".into()),
         allow_http: false,
         password_stdin: false,
     };

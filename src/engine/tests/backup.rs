@@ -295,3 +295,22 @@ async fn what_a_killed_run_left_is_removed_whatever_run_is_the_first_to_reach_th
     tokio::time::timeout(Duration::from_secs(3600), gone).await.expect("removed");
     assert_eq!(world.copies().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_is_renamed_and_stays_so() {
+    let mut world = World::new().await;
+    world.put("/photos/a.jpg", "a");
+    world.set_up().await;
+    world.settled().await;
+    let id = world.destination().await.id;
+    let rename = |name: &str| Request::RenameDestination { id, name: name.to_owned() };
+    for bad in ["", "a/b", "-x", "a:b"] {
+        assert!(world.handle().call(rename(bad)).await.is_err(), "{bad}");
+    }
+    world.ask(rename(" Disk at home ")).await;
+    assert_eq!(world.destination().await.name, "Disk at home");
+    world.stop().await;
+    world.start().await;
+    assert_eq!(world.destination().await.name, "Disk at home");
+    assert_eq!(world.destination().await.safe, 1);
+}

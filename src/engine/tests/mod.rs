@@ -132,6 +132,7 @@ impl World {
             mounts_changed: Arc::clone(&self.mounts_changed),
             mount_of: self.mount_of(),
             disk_of: self.disk_of(),
+            drives: Arc::new(Vec::new),
             remount: self.remount(),
             sleeping: Arc::clone(&self.sleeping),
             conditions: self.conditions.subscribe(),

@@ -76,9 +76,9 @@ impl World {
                 self.snapshot.sources.retain(|s| s.id != id);
                 self.done()
             }
-            Request::AddDestination { target, .. } => {
+            Request::AddDestination { target, name: given, .. } => {
                 let id = i64::try_from(self.snapshot.destinations.len()).unwrap_or(0) + 1;
-                let name = target.file_name().to_owned();
+                let name = given.unwrap_or_else(|| target.file_name().to_owned());
                 let is_url = target.path.contains("://");
                 let url = if is_url { target.path } else { format!("file://{}", target.path) };
                 self.add_destination(id, &name, &url, "ext4");
@@ -92,6 +92,12 @@ impl World {
             Request::Consent { sources, destination } => {
                 if let Some(d) = self.snapshot.destinations.iter_mut().find(|d| d.id == destination) {
                     d.sources.extend(sources);
+                }
+                self.done()
+            }
+            Request::RenameDestination { id, name } => {
+                if let Some(d) = self.snapshot.destinations.iter_mut().find(|d| d.id == id) {
+                    d.name = name;
                 }
                 self.done()
             }

@@ -29,6 +29,7 @@ impl World {
                 self.change_restore(id, action);
                 self.done()
             }
+            Request::Drives => Ok(Reply::Drives(self.drives.clone())),
             _ => Ok(Reply::Done),
         }
     }

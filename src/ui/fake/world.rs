@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::api::{
-    ApiError, AssetRow, BackupSwitch, Badge, DestinationState, Event, FileCounts, LibraryCounts,
+    ApiError, AssetRow, BackupSwitch, Badge, DestinationState, DriveText, Event, FileCounts, LibraryCounts,
     LibraryFilter, PathText, Progress, Reply, Request, RestoreOverview, Section, Snapshot, SourceCondition,
     SourceState, TestReport, TransferStep, Transferring,
 };
@@ -37,6 +37,8 @@ pub struct World {
     pub test: Result<TestReport, ApiError>,
     /// What a check of copies answers.
     pub verified: Reply,
+    /// The drives that are connected.
+    pub drives: Vec<DriveText>,
     /// What can be restored from each destination.
     pub restorable: RestoreOverview,
     /// Files that were shown in the file manager.
@@ -92,6 +94,7 @@ impl World {
                 warnings: Vec::new(),
             }),
             verified: Reply::Verified { checked: 0, failed: 0, unproven: 0, reasons: Vec::new() },
+            drives: Vec::new(),
             restorable: super::restores::restorable(),
             shown_in_folder: Vec::new(),
             attention: BTreeSet::new(),

@@ -5,6 +5,7 @@ mod runs;
 
 use eframe::egui::{Label, RichText, Ui};
 
+use super::address;
 use super::app::Env;
 use super::choices::segmented;
 use super::commands::{Command, PickFor, Purpose, Screen};
@@ -164,7 +165,7 @@ impl Restore {
             let destinations = &env.model.snapshot.destinations;
             let row = |index: usize| {
                 let d: &DestinationState = &destinations[index];
-                let place = d.url.strip_prefix("file://").unwrap_or(&d.url).to_owned();
+                let place = address::plain(&d.url);
                 Row { text: d.name.clone(), more: place, name: format!("From {}", d.name) }
             };
             let chosen = destinations.iter().position(|d| d.id == destination);

@@ -2,6 +2,7 @@
 
 mod contrast;
 mod copies;
+mod destinations;
 mod errors;
 mod flows;
 mod focus;

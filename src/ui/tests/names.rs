@@ -67,7 +67,6 @@ fn every_number_of_a_destination_is_a_link_to_its_list() {
     window.click("Destinations");
     for (word, list) in [
         ("safe in nas", "Done, "),
-        ("unproven in nas", "Unproven, "),
         ("waiting in nas", "Waiting, "),
         ("need attention in nas", "Needs attention, "),
         ("left out in nas", "Left out, "),

@@ -148,6 +148,7 @@ impl World {
             mounts_changed: Arc::default(),
             mount_of: Arc::new(|_path| None),
             disk_of: Arc::new(|_path| None),
+            drives: Arc::new(Vec::new),
             remount: Arc::new(|_path| Box::pin(std::future::ready(Err(RemountError::Unsupported)))),
             sleeping: Arc::default(),
             conditions: conditions.subscribe(),

@@ -222,6 +222,7 @@ impl Sim {
             mounts_changed: Arc::default(),
             mount_of: Arc::new(|_path| None),
             disk_of: Arc::new(|_path| None),
+            drives: Arc::new(Vec::new),
             remount: super::super::no_remount(),
             sleeping: Arc::default(),
             conditions: self.world.conditions.subscribe(),
