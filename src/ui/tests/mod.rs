@@ -14,6 +14,7 @@ mod numbers;
 mod restore;
 mod rules;
 mod servers;
+mod undo;
 
 use std::cell::RefCell;
 use std::rc::Rc;
