@@ -141,6 +141,13 @@ impl Nextcloud {
         if asked.method == "PUT" && last.ends_with(".part") {
             return answer(423, "");
         }
+        // What names a checksum that is none at all is refused before anything is read.
+        let is_odd = |said: &str| {
+            !said.split_once(':').is_some_and(|(name, digits)| !name.is_empty() && !digits.is_empty())
+        };
+        if self.moods.compares && field(asked.headers, "oc-checksum").is_some_and(is_odd) {
+            return answer(400, sabre("Invalid checksum"));
+        }
         match asked.method {
             "PATCH" => self.recalculate(dav, asked, &name),
             "PUT" if self.is_refused(asked, &asked.body) => {
@@ -163,6 +170,12 @@ impl Nextcloud {
     }
 
     fn recalculate(&self, dav: &Dav, asked: &Asked<'_>, name: &str) -> Answer {
+        if self.moods.compares {
+            return answer(
+                501,
+                sabre("There was no plugin in the system that was willing to handle this PATCH method."),
+            );
+        }
         if !self.moods.recalculates {
             return answer(405, "");
         }

@@ -14,7 +14,7 @@ use super::pace::{SharedPace, Unlimited};
 use super::status;
 use super::trust;
 use super::watch::Watch;
-use super::{Http, HttpError, IDLE_MAX, Incoming, Request, Response, Way};
+use super::{Http, HttpError, IDLE_MAX, Incoming, Method, Request, Response, Way};
 use crate::base::secret::Secret;
 use crate::destination::BoxFuture;
 use crate::domain::failure::{Failure, FailureKind};
@@ -179,10 +179,12 @@ impl Client {
             self.forget_connections(&url);
         }
         if !takes_redirects || !(300..400).contains(&status) {
-            status::refuse_detours(status, &headers, &url, takes_html)?;
+            status::refuse_detours(status, &headers, &url)?;
         }
         let body = Box::new(Arriving { answer, url, cancel, idle: self.idle });
         let body = decode::decoded(&mut headers, body)?;
+        let may_be_page = status == 200 && !takes_html && status::is_html(&headers);
+        let body = if may_be_page { without_page(body, method).await? } else { body };
         let mut response = Response::new(status, headers, body);
         response.is_early = !watch.is_whole();
         response._stops_the_rest = Some(guard);
@@ -285,6 +287,15 @@ impl Incoming for Arriving {
             }
         })
     }
+}
+
+/// An answer that says it is a web page: refused, unless it has no body. moto answers so to what it has
+/// stored. Of an answer to HEAD nothing is to be seen but what it says.
+async fn without_page(mut body: Box<dyn Incoming>, method: Method) -> Result<Box<dyn Incoming>, HttpError> {
+    if method == Method::HEAD || body.chunk().await?.is_some() {
+        return Err(status::web_page().into());
+    }
+    Ok(Box::new(None::<Bytes>))
 }
 
 /// The fields of an answer; those that are not UTF-8 are left out.

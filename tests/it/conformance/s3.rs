@@ -56,7 +56,7 @@ pub fn wait_for_bucket(filer: u16, log: impl Fn() -> String) {
     wait_until("SeaweedFS takes files", READY_WITHIN, look, Result::is_ok).expect("it does");
 }
 
-fn weed_server() -> &'static Weed {
+pub fn weed_server() -> &'static Weed {
     static SERVER: OnceLock<Weed> = OnceLock::new();
     SERVER.get_or_init(|| {
         let [master, volume, filer] = [(); 3].map(|()| port_pair());
@@ -85,7 +85,7 @@ fn weed_server() -> &'static Weed {
     })
 }
 
-fn rclone_server() -> &'static Server {
+pub fn rclone_server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         Server::start("rclone", |dir, port| {

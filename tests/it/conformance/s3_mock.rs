@@ -30,7 +30,7 @@ pub fn moto_server() -> &'static Server {
 }
 
 /// The bucket as its owner sees it.
-struct Door {
+pub struct Door {
     port: u16,
     /// The folder of a case, with a slash at its end.
     prefix: String,
@@ -81,8 +81,12 @@ impl Behind for Door {
     }
 }
 
+/// A folder of the bucket.
+pub fn moto_folder(prefix: &str) -> Door {
+    Door { port: moto_server().port, prefix: format!("{prefix}/") }
+}
+
 pub async fn moto() -> Site {
     let (server, prefix) = (moto_server(), fresh());
-    let door = Door { port: server.port, prefix: format!("{prefix}/") };
-    on(address(server.port, &prefix), Box::new(door)).await
+    on(address(server.port, &prefix), Box::new(moto_folder(&prefix))).await
 }

@@ -116,7 +116,8 @@ pub fn older() -> CloudMoods {
 
 /// An ownCloud, which compares checksums and knows no SHA-256, and says which it knows.
 pub fn own_cloud() -> CloudMoods {
-    CloudMoods { recalculates: false, compares: true, offers: &["SHA1"], ..CloudMoods::default() }
+    let offers = &["SHA1", "MD5", "ADLER32"];
+    CloudMoods { recalculates: false, compares: true, offers, ..CloudMoods::default() }
 }
 
 /// The same below a path, which names only a checksum that Safelight does not make.
@@ -149,7 +150,7 @@ pub fn fresh(server: &Server) -> (String, Disk) {
 }
 
 /// A folder that Apache serves: what it writes into for the moment is its own.
-struct Apache(Disk);
+pub struct Apache(pub Disk);
 
 impl Behind for Apache {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {

@@ -71,7 +71,7 @@ pub fn draft(version: u8) -> Moods {
 }
 
 /// The uploads of one case on a `@tus/server` with its `@tus/file-store`.
-struct Store {
+pub struct Store {
     dir: PathBuf,
     case: String,
 }
@@ -87,8 +87,9 @@ impl Store {
             if !id.starts_with(&format!("{}.", self.case)) {
                 continue;
             }
-            let info: serde_json::Value =
-                serde_json::from_slice(&std::fs::read(&path).expect("read")).expect("JSON");
+            // It may be writing or removing this one right now.
+            let Ok(info) = std::fs::read(&path) else { continue };
+            let Ok(info) = serde_json::from_slice::<serde_json::Value>(&info) else { continue };
             let file = self.dir.join(id);
             if std::fs::metadata(&file).is_ok_and(|file| Some(file.len()) == info["size"].as_u64()) {
                 let key = info["metadata"]["relativePath"].as_str().expect("a key").to_owned();
@@ -148,17 +149,21 @@ pub fn tus_server() -> &'static Server {
     })
 }
 
-pub async fn real_tus() -> Site {
+/// Where one case creates its uploads there, and what is behind it.
+pub fn tus_case() -> (String, Store) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let server = tus_server();
     let case = format!("case-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let address = format!("tus+http://127.0.0.1:{}/files/{case}", server.port);
-    let store = Store { dir: server.dir.join("files"), case };
+    (format!("files/{case}"), Store { dir: tus_server().dir.join("files"), case })
+}
+
+pub async fn real_tus() -> Site {
+    let (path, store) = tus_case();
+    let address = format!("tus+http://127.0.0.1:{}/{path}", tus_server().port);
     site(DestinationKind::Tus, &address, None, Box::new(store)).await
 }
 
 /// A rustus of its own for one case; dropping it ends it.
-struct Rustus(Server);
+pub struct Rustus(pub Server);
 
 impl Rustus {
     /// Keys and files of the uploads that are whole.

@@ -31,7 +31,8 @@ pub struct Kept {
 }
 
 impl Kept {
-    fn add(&mut self, name: &str, bytes: &[u8]) {
+    /// Counts a file of this name.
+    pub fn add(&mut self, name: &str, bytes: &[u8]) {
         let last = name.rsplit('/').next().unwrap_or_default();
         if last.ends_with(".tmp") {
             self.left.push(name.to_owned());
@@ -59,6 +60,11 @@ pub trait Place {
     /// Copies whose bytes were spoiled on the way stay there: Safelight cannot know that they are its own,
     /// or removes nothing from there.
     fn keeps_spoiled(&self) -> bool {
+        false
+    }
+    /// Its uploads are beside the destination's path, not below it: where they are said to be on another
+    /// host, it is refused when it is added.
+    fn has_uploads_beside(&self) -> bool {
         false
     }
     /// It compares the time of a request with its own.
