@@ -210,6 +210,25 @@ fn no_room(free: u64, details: String) -> Failure {
     Failure { reach, ..Failure::transient(FailureKind::Full, details) }
 }
 
+/// What the ledger says of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyOwner {
+    /// No record of this installation has it.
+    Unknown,
+    /// A record has it, with what is remembered of its transfer.
+    Record(Option<Checkpoint>),
+}
+
+/// Says whose a key is. A destination may be shared with other installations, whose uploads are not ours to
+/// end.
+pub trait KeyOwners: Send + Sync {
+    /// Whose this key is.
+    ///
+    /// # Errors
+    /// A failure that reaches the run.
+    fn owner<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyOwner, Failure>>;
+}
+
 /// A file read out of a destination, for restore and audit.
 pub type ReadBack = Box<dyn std::io::Read + Send>;
 
@@ -295,6 +314,15 @@ pub trait Destination: Send + Sync {
     fn reclaim<'a>(&'a self, _item: &'a Item) -> BoxFuture<'a, Result<(), Failure>> {
         let none = Failure::permanent(FailureKind::Unsupported, "there is no trash to restore from");
         Box::pin(std::future::ready(Err(none)))
+    }
+
+    /// Ends unfinished uploads of this installation that no checkpoint knows, because the answer to their
+    /// creation was lost: those that are older than a day, under a key that is a record's. Returns how many.
+    ///
+    /// # Errors
+    /// Why they cannot be listed or ended.
+    fn end_lost_uploads<'a>(&'a self, _owners: &'a dyn KeyOwners) -> BoxFuture<'a, Result<u64, Failure>> {
+        Box::pin(std::future::ready(Ok(0)))
     }
 
     /// Ends uploads of this installation that nobody will finish, given by their last checkpoints.

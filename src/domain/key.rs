@@ -38,6 +38,8 @@ const WHOLE_HASH_NAMES_MAX: u32 = 999;
 
 const TEMP_PREFIX: &str = ".safelight-";
 const TEMP_SUFFIX: &str = ".tmp";
+/// How many temp names a record has: its own, and others for where that can neither be written nor removed.
+pub const TEMP_NAMES_MAX: u32 = 3;
 /// The random low bits of a temp token; the bits above name the installation.
 const TOKEN_RANDOM_BITS: u32 = 40;
 
@@ -155,6 +157,18 @@ pub fn parse_temp_name(name: &[u8]) -> Option<u64> {
         return None;
     }
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+/// The token of the temp file that stands in for a record's own, at an attempt counted from 0, where a
+/// destination neither writes nor removes the ones before. The first is the record's own.
+pub fn temp_token_at(token: u64, attempt: u32) -> u64 {
+    if attempt == 0 {
+        return token;
+    }
+    let low = (1 << TOKEN_RANDOM_BITS) - 1;
+    let digest = blake3::hash(&[&token.to_be_bytes()[..], &attempt.to_be_bytes()].concat());
+    let random = digest.as_bytes()[..8].iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    token & !low | random & low
 }
 
 /// A record's temp token: 40 random bits below 24 that name the installation, so that an

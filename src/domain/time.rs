@@ -17,6 +17,12 @@ impl UnixMillis {
         std::time::Duration::from_millis(millis.unsigned_abs())
     }
 
+    /// Reads a time in RFC 3339; `None` for anything else.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let time: jiff::Timestamp = text.trim().parse().ok()?;
+        Some(Self(time.as_millisecond()))
+    }
+
     /// The time as RFC 3339 in UTC, to the second; the epoch for a time no calendar has.
     pub fn rfc3339(self) -> String {
         let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);

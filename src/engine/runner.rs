@@ -27,6 +27,8 @@ use crate::store::{DestinationRow, Lost, Started};
 const CHECK_HOLDS: Duration = Duration::from_secs(10);
 /// How long what a probe found holds.
 const PROBE_HOLDS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How often uploads that only the server knows are looked for.
+const UPLOADS_APART: Duration = Duration::from_secs(24 * 60 * 60);
 /// Probes that nobody asked for are at least this far apart.
 const PROBES_APART: Duration = Duration::from_secs(60 * 60);
 /// A job's end waits at most this long for others before the extension is called.
@@ -126,6 +128,8 @@ pub(super) struct Runner {
     pub needs_clean: bool,
     /// Temp files may be left from an earlier run that no checkpoint knows of.
     pub has_leftovers: bool,
+    /// When uploads that only the server knows are looked for again.
+    pub uploads_ended_at: Option<Instant>,
     /// The ledger is new: what the destination's manifests say is taken into it first.
     pub needs_adoption: bool,
     /// When the next failed record may be tried again.
@@ -177,6 +181,7 @@ impl Runner {
             prove_at: None,
             needs_clean: true,
             has_leftovers,
+            uploads_ended_at: None,
             needs_adoption,
             next_due: None,
             gate: None,
@@ -288,6 +293,15 @@ impl Runner {
         let is_due = age >= PROBE_HOLDS || is_back && age >= PROBES_APART;
         let is_tried = self.probe_tried_at.is_some_and(|at| now.duration_since(at) < PROBES_APART);
         self.must_probe || is_due && !is_tried
+    }
+
+    /// Whether uploads that only the server knows are to be ended now: once a run, and daily. Asked once.
+    pub fn takes_turn_to_end_uploads(&mut self, now: Instant) -> bool {
+        let is_due = self.uploads_ended_at.is_none_or(|at| now >= at);
+        if is_due {
+            self.uploads_ended_at = Some(now + UPLOADS_APART);
+        }
+        is_due
     }
 
     /// Takes what a probe found. Says whether anything is another than it was.

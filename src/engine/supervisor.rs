@@ -198,6 +198,7 @@ impl Supervisor {
         };
         runner.running.remove(&ended.job);
         runner.job_ended(now);
+        runner.needs_clean |= ended.end.may_leave_files();
         match ended.end {
             End::Done => self.meter.done(ended.bytes),
             End::Failed(failure) => {

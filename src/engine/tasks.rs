@@ -18,7 +18,9 @@ use super::restore::Report;
 use super::supervisor::Supervisor;
 use super::transfer::Ended;
 use crate::base::rng::SharedRng;
-use crate::destination::{Abilities, Attachment, SharedDestination, manifest};
+use crate::destination::{
+    Abilities, Attachment, BoxFuture, KeyOwner, KeyOwners, SharedDestination, manifest,
+};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
 use crate::domain::key;
@@ -113,6 +115,7 @@ impl Supervisor {
         let needs_clean = runner.needs_clean && runner.running.is_empty();
         let needs_adoption = runner.needs_adoption;
         let needs_probe = runner.needs_probe(self.deps.clock.now(), Instant::now());
+        let ends_uploads = runner.takes_turn_to_end_uploads(Instant::now());
         runner.is_probing = needs_probe;
         let cancel = runner.cancel.clone();
         let (store, rng) = (self.store.clone(), Arc::clone(&self.deps.rng));
@@ -130,6 +133,9 @@ impl Supervisor {
                     outcome = clean(&store, id, &destination).await;
                 }
                 outcome?;
+                if ends_uploads {
+                    end_lost_uploads(&store, id, &destination).await;
+                }
                 let attachment = destination.attachment().await?;
                 let abilities = if needs_probe { probe(&destination).await } else { None };
                 Ok(Checked { attachment, abilities, is_cleaned: needs_clean })
@@ -249,7 +255,15 @@ async fn clean(store: &Store, id: DestinationId, destination: &SharedDestination
     let Ok(keep) = store.read(move |r| r.tokens_in_use(id)).await else {
         return Ok(());
     };
-    destination.clean(&keep).await?;
+    match destination.clean(&keep).await {
+        Ok(_removed) => {}
+        // What cannot be removed harms nobody; the next run tries it again.
+        Err(failure) if is_refusal(&failure) => {
+            tracing::warn!(details = %failure.details, "temp files stay");
+            return Ok(());
+        }
+        Err(failure) => return Err(failure),
+    }
     let Ok(abandoned) = store.read(move |r| r.stale_checkpoints(id, ABANDONED_MAX)).await else {
         return Ok(());
     };
@@ -260,6 +274,37 @@ async fn clean(store: &Store, id: DestinationId, destination: &SharedDestination
     };
     store.write(forget).await.ok();
     Ok(())
+}
+
+/// Whether a destination is well and does not let us.
+fn is_refusal(failure: &Failure) -> bool {
+    matches!(failure.kind, FailureKind::Forbidden | FailureKind::Unsupported | FailureKind::Conflict)
+}
+
+/// Says whose a key is, from the ledger.
+struct Owners<'a> {
+    store: &'a Store,
+    destination: DestinationId,
+}
+
+impl KeyOwners for Owners<'_> {
+    fn owner<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyOwner, Failure>> {
+        Box::pin(async move {
+            let (destination, key) = (self.destination, key.to_owned());
+            let known = self.store.read(move |r| r.key_checkpoint(destination, &key)).await;
+            let known = known.map_err(|error| outage::failure_of(&error))?;
+            Ok(known.map_or(KeyOwner::Unknown, KeyOwner::Record))
+        })
+    }
+}
+
+/// Ends uploads that only the server knows. Where that fails, it is tried another day.
+async fn end_lost_uploads(store: &Store, id: DestinationId, destination: &SharedDestination) {
+    match destination.end_lost_uploads(&Owners { store, destination: id }).await {
+        Ok(0) => {}
+        Ok(ended) => tracing::info!(ended, "unfinished uploads that nobody knew of were ended"),
+        Err(failure) => tracing::warn!(details = %failure.details, "unfinished uploads stay"),
+    }
 }
 
 /// Writes manifest segments until every copy is in one.

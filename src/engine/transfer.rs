@@ -59,6 +59,24 @@ pub(super) enum End {
     },
 }
 
+impl End {
+    /// Whether something may be left at the destination that nobody will finish: it could not be asked to
+    /// remove it.
+    pub fn may_leave_files(&self) -> bool {
+        match self {
+            Self::Failed(failure) => !is_of_source(failure),
+            Self::DestinationLost(_failure) => true,
+            Self::Done | Self::PutBack | Self::Unwritten { .. } => false,
+        }
+    }
+}
+
+/// Whether a file's failure is its source's.
+fn is_of_source(failure: &Failure) -> bool {
+    use FailureKind as K;
+    matches!(failure.kind, K::Changed | K::Gone | K::Unreadable | K::Empty | K::Placeholder)
+}
+
 /// What the supervisor can see of a running transfer.
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
@@ -131,9 +149,13 @@ pub(super) async fn run(
         store.write(move |tx| tx.cancel_job(job)).await.ok();
     }
     let decision = decision(&outcome, &end);
+    let leftover_at = end.may_leave_files().then_some(row.id);
     let written = store
         .write_again(move |tx| {
             let is_ours = tx.end_job(job, record, &outcome)?;
+            if let Some(destination) = leftover_at {
+                tx.set_needs_clean(destination, true)?;
+            }
             if let Some((kind, text)) = decision.as_ref().filter(|_| is_ours) {
                 tx.add_decision(record, *kind, text)?;
             }

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::rows::{StoreError, named, signed};
 use super::writer::{Read, Write};
 use crate::domain::ids::{DestinationId, RecordId};
+use crate::domain::key;
 use crate::domain::transfer::{Checkpoint, NamedCopy, Phase};
 
 impl Read<'_> {
@@ -27,6 +28,23 @@ impl Read<'_> {
             Ok(NamedCopy { key: row.get(0)?, size: size.unsigned_abs(), tag: row.get(2)? })
         };
         Ok(self.conn.prepare_cached(sql)?.query_row([record.0], copy).optional()?)
+    }
+
+    /// Whether a record of a destination has this key, and what is remembered of its transfer.
+    pub fn key_checkpoint(
+        &self,
+        destination: DestinationId,
+        key: &str,
+    ) -> Result<Option<Option<Checkpoint>>, StoreError> {
+        let sql = "SELECT c.phase, c.state FROM backup_record r
+            LEFT JOIN transfer_checkpoint c ON c.record_id = r.id
+            WHERE r.destination_id = ?1 AND r.key_fold = ?2 AND r.key = ?3";
+        let checkpoint = |row: &rusqlite::Row<'_>| match row.get::<_, Option<String>>(0)? {
+            Some(_phase) => checkpoint_of(row).map(Some),
+            None => Ok(None),
+        };
+        let values = params![destination.0, key::fold(key), key];
+        Ok(self.conn.prepare_cached(sql)?.query_row(values, checkpoint).optional()?)
     }
 
     /// The tokens of all records at a destination whose temp files may be needed again.

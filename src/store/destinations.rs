@@ -275,7 +275,7 @@ impl Write<'_> {
 
     /// Notes whether temp files may be left there that no checkpoint knows of.
     pub fn set_needs_clean(&self, id: DestinationId, needs_clean: bool) -> Result<(), StoreError> {
-        let sql = "UPDATE destination SET needs_clean = ?2 WHERE id = ?1";
+        let sql = "UPDATE destination SET needs_clean = ?2 WHERE id = ?1 AND needs_clean <> ?2";
         self.conn.prepare_cached(sql)?.execute(params![id.0, needs_clean])?;
         Ok(())
     }

@@ -7,8 +7,10 @@ use std::sync::Mutex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
+use safelight::base::clock::{Clock as _, SystemClock};
 use safelight::base::digester::Digester;
 use safelight::domain::hash::{DigestKind, DigestSet, Digests};
+use safelight::domain::time::UnixMillis;
 
 use super::dav::Asked;
 use super::s3_sign::{self, Key};
@@ -83,6 +85,8 @@ struct Upload {
     mtime: Option<String>,
     parts: BTreeMap<u32, (Bytes, String)>,
     is_finished: bool,
+    /// For how long it has been there, in hours.
+    age_hours: i64,
 }
 
 #[derive(Default)]
@@ -157,6 +161,23 @@ impl Bucket {
         let state = self.lock();
         let open = state.uploads.values().filter(|upload| !upload.is_finished);
         open.map(|upload| upload.object.clone()).collect()
+    }
+
+    /// Begins an upload behind everyone's back, so many hours ago. Returns its id.
+    pub fn begin_ago(&self, object: &str, age_hours: i64) -> String {
+        let mut state = self.lock();
+        state.next += 1;
+        let id = format!("lost {}", state.next);
+        let upload = Upload { object: object.to_owned(), age_hours, ..Upload::default() };
+        state.uploads.insert(id.clone(), upload);
+        id
+    }
+
+    /// Makes all unfinished uploads older.
+    pub fn age_uploads(&self, hours: i64) {
+        for upload in self.lock().uploads.values_mut() {
+            upload.age_hours += hours;
+        }
     }
 
     /// Loses all unfinished uploads, as a server that was killed.
@@ -393,7 +414,11 @@ impl Bucket {
         let open = state.uploads.iter().filter(|(_id, upload)| !upload.is_finished);
         let listed: String = open
             .map(|(id, upload)| {
-                format!("<Upload><Key>{}</Key><UploadId>{id}</UploadId></Upload>", upload.object)
+                let initiated = SystemClock.now().0 - upload.age_hours * 3_600_000;
+                let (key, at) = (&upload.object, UnixMillis(initiated).rfc3339());
+                format!(
+                    "<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>{at}</Initiated></Upload>"
+                )
             })
             .collect();
         xml(format!("<ListMultipartUploadsResult>{listed}</ListMultipartUploadsResult>"))

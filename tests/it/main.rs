@@ -19,6 +19,7 @@ mod immich_trash;
 mod keyring;
 mod kill;
 mod layers;
+mod leftovers;
 mod memory;
 mod names;
 mod nextcloud;

@@ -2,6 +2,7 @@
 
 use safelight::destination::Sent;
 use safelight::domain::failure::{FailureKind, Reach};
+use safelight::domain::key;
 use safelight::domain::record::{Evidence, ProofMethod};
 
 use crate::conformance::servers::dav_with;
@@ -177,4 +178,43 @@ async fn an_odd_code_is_one_files_until_nothing_can_be_written() {
     assert_eq!(site.own_files(), [".safelight/destination.json"], "nothing of it stays");
     let item = site.item(1, "a.jpg", &bytes(1, 5000));
     assert!(is_stored(&to.send(&item, &site.transfer()).await, ProofMethod::ReadBack));
+}
+
+/// What a server that was killed holds locked for ever neither takes bytes nor goes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_temp_name_that_is_stuck_has_others() {
+    let (site, server) = dav_with(Moods::default()).await;
+    let to = warm_up(&site, &server).await;
+    let item = site.item(1, "a.jpg", &bytes(1, 5000));
+    let temp = |attempt| key::temp_name(key::temp_token_at(item.token, attempt));
+    let stick = |attempt| {
+        let path = format!("2019/2019-05/{}", temp(attempt));
+        server.order(Order::new(Fault::Status(423)).path(&temp(attempt)).always());
+        site.put(&path, b"of a server that was killed");
+        path
+    };
+    let first = stick(0);
+    let saver = Saver::trapped(Trap::HangAt(2));
+    let transfer = site.transfer_with(saver.clone());
+    tokio::select! {
+        () = saver.is_reached() => {}
+        sent = to.send(&item, &transfer) => panic!("it hangs: {sent:?}"),
+    }
+    // After a restart it goes on with what it has under the second name.
+    server.forget();
+    let sent = site.open().send(&item, &site.transfer_with(saver.restarted())).await;
+    assert!(is_stored(&sent, ProofMethod::ReadBack), "{sent:?}");
+    assert_eq!(server.count("PUT"), 0);
+    assert_eq!(site.contents(&item.key), Some(bytes(1, 5000)));
+
+    // There is an end to it.
+    let item = site.item(2, "b.jpg", &bytes(2, 5000));
+    let temp = |attempt| key::temp_name(key::temp_token_at(item.token, attempt));
+    for attempt in 0..key::TEMP_NAMES_MAX {
+        server.order(Order::new(Fault::Status(423)).path(&temp(attempt)).always());
+    }
+    let failure = to.send(&item, &site.transfer()).await.expect_err("no name is left");
+    assert_eq!((failure.kind, failure.reach), (FailureKind::Conflict, Reach::Resource), "{failure}");
+    let temps: Vec<String> = site.files().into_iter().filter(|path| path.ends_with(".tmp")).collect();
+    assert_eq!(temps, [first]);
 }

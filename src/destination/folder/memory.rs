@@ -27,6 +27,8 @@ pub struct Rules {
     pub has_fat_names: bool,
     /// Characters that no name may have.
     pub refused_chars: &'static str,
+    /// A name that can be neither written nor removed.
+    pub stuck_name: Option<String>,
     /// Nothing can be changed.
     pub is_read_only: bool,
     /// A rename can leave existing names alone.
@@ -81,6 +83,7 @@ impl Default for Rules {
             ignores_case: false,
             has_fat_names: false,
             refused_chars: "",
+            stuck_name: None,
             is_read_only: false,
             no_replace: true,
             capacity: None,
@@ -258,7 +261,7 @@ impl FolderDir for MemoryDir {
     fn reopen(&self, name: &str) -> io::Result<Option<Box<dyn CopyFile>>> {
         let world = lock(&self.world);
         let id = world.lookup(self.id, name)?;
-        world.writable()?;
+        world.writable_at(name)?;
         let is_file = matches!(world.nodes.get(&id), Some(Node::File { .. }));
         let file = MemoryFile { world: Arc::clone(&self.world), id, position: 0 };
         Ok(is_file.then(|| Box::new(file) as Box<dyn CopyFile>))
@@ -313,7 +316,7 @@ impl FolderDir for MemoryDir {
     fn remove_file(&self, name: &str) -> io::Result<()> {
         let mut world = lock(&self.world);
         let id = world.lookup(self.id, name)?;
-        world.writable()?;
+        world.writable_at(name)?;
         if matches!(world.nodes.get(&id), Some(Node::Dir { .. })) {
             return errno(libc::EISDIR);
         }

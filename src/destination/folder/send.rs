@@ -3,7 +3,7 @@
 
 use std::io::{self, SeekFrom};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,8 @@ pub(super) struct Job {
     files: SharedFiles,
     pub stop: CancellationToken,
     bytes_sent: Arc<AtomicU64>,
+    /// Which of the record's temp names is used: an attempt of [`key::temp_token_at`].
+    temp_name: AtomicU32,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -76,6 +78,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
         files: Arc::clone(&transfer.files),
         stop,
         bytes_sent: Arc::clone(&transfer.bytes_sent),
+        temp_name: AtomicU32::new(0),
         _turn: turn,
     });
 
@@ -134,7 +137,22 @@ async fn make_durable(inner: &Arc<Inner>, job: &Arc<Job>, dir: Arc<dyn FolderDir
 
 impl Job {
     pub(super) fn temp(&self) -> String {
-        key::temp_name(self.item.token)
+        key::temp_name(key::temp_token_at(self.item.token, self.temp_name.load(Ordering::Relaxed)))
+    }
+
+    /// Takes the first of the record's temp names that can be written, or removed and made again. Where
+    /// none can, it is the own one, whose failure says why.
+    fn choose_temp(&self, dir: &dyn FolderDir) {
+        let is_usable = |attempt: &u32| {
+            let name = key::temp_name(key::temp_token_at(self.item.token, *attempt));
+            match dir.reopen(&name) {
+                Ok(Some(_writable)) => true,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+                Ok(None) | Err(_) => dir.remove_file(&name).is_ok(),
+            }
+        };
+        let usable = (0..key::TEMP_NAMES_MAX).find(is_usable);
+        self.temp_name.store(usable.unwrap_or(0), Ordering::Relaxed);
     }
 
     /// Looks for the effect of an earlier run, or equal bytes from anywhere.
@@ -208,6 +226,7 @@ impl Job {
         let root = inner.open()?;
         check_size(root.as_ref(), self.item.content.size)?;
         let dir = self.make_dirs(inner, root)?;
+        self.choose_temp(dir.as_ref());
         let outcome = match self.attempt(inner, dir.as_ref(), source.as_mut()) {
             Ok(Attempt::BadStart) => {
                 remove_temp(inner, dir.as_ref(), &self.temp())?;
@@ -383,7 +402,9 @@ impl Job {
 
     fn key_has_hash(&self) -> bool {
         let (_folder, name) = split_key(&self.item.key);
-        name.contains(&format!("~{}", &self.item.content.blake3.to_hex()[..HASH_IN_KEY]))
+        let hash = self.item.content.blake3.to_hex();
+        // Behind `-` where names may not have `~`.
+        ["~", "-"].iter().any(|mark| name.contains(&format!("{mark}{}", &hash[..HASH_IN_KEY])))
     }
 
     fn buffer(&self) -> Vec<u8> {

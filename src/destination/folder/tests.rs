@@ -478,3 +478,17 @@ async fn characters_that_a_file_system_refuses_are_found() {
     memory.rules(|rules| rules.refused_chars = "");
     assert!(folder.probe().await.expect("probed").refused_chars.is_empty());
 }
+
+#[tokio::test]
+async fn a_temp_name_that_is_stuck_has_others() {
+    let (folder, memory) = folder(|_rules| {}).await;
+    let source = source(KEY, 5000);
+    let temp = |attempt| key::temp_name(key::temp_token_at(source.item.token, attempt));
+    let stuck = format!("2019/2019-05/{}", temp(0));
+    memory.put(&stuck, b"of a server that was killed");
+    memory.rules(|rules| rules.stuck_name = Some(temp(0)));
+    let sent = folder.send(&source.item, &transfer()).await;
+    assert!(matches!(sent, Ok(Sent::Stored { evidence: Some(_), .. })), "{sent:?}");
+    assert_eq!(memory.contents(KEY), Some(source.bytes.clone()));
+    assert_eq!(memory.files(), [MARKER, &stuck, KEY], "nothing else stays");
+}

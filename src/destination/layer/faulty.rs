@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::base::files::{Entry, SharedFiles, SourceFile, SourceFiles, Stat};
 use crate::destination::manifest::Collected;
 use crate::destination::{
-    Abilities, Attachment, BoxFuture, Checkpoint, Destination, Item, ReadBack, Sent, SharedDestination,
-    Transfer,
+    Abilities, Attachment, BoxFuture, Checkpoint, Destination, Item, KeyOwners, ReadBack, Sent,
+    SharedDestination, Transfer,
 };
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::record::Evidence;
@@ -243,6 +243,10 @@ impl Destination for Faulty {
 
     fn abandon<'a>(&'a self, uploads: &'a [Checkpoint]) -> BoxFuture<'a, ()> {
         self.inner.abandon(uploads)
+    }
+
+    fn end_lost_uploads<'a>(&'a self, owners: &'a dyn KeyOwners) -> BoxFuture<'a, Result<u64, Failure>> {
+        self.inner.end_lost_uploads(owners)
     }
 }
 

@@ -10,12 +10,15 @@ use super::errors::{Said, Task};
 use super::state::{PARTS_MAX, Upload};
 use super::wire::{Call, base64_of};
 use super::xml::{self, Element};
-use crate::destination::http::{Answer, HttpError, Method};
+use crate::destination::http::{Answer, HttpError, Method, parse_http_date};
 use crate::destination::shelf::Listed;
 use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::time::UnixMillis;
 
 /// The most pages of one listing.
 const PAGES_MAX: usize = 10_000;
+/// The most unfinished uploads that are looked at.
+const UPLOADS_MAX: usize = 10_000;
 /// The most entries of one folder that are read.
 const ENTRIES_MAX: usize = 200_000;
 const LIST: Task = Task { what: "listing the bucket", permission: "s3:ListBucket" };
@@ -190,6 +193,58 @@ pub(super) async fn has_upload(
     let answer = inner.wire.done(&call, cancel).await?;
     let root = parsed(&answer)?;
     Ok(root.all("Upload").any(|entry| entry.text_of("UploadId") == Some(&upload.id)))
+}
+
+/// An unfinished upload as the server lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ListedUpload {
+    pub object: String,
+    pub id: String,
+    /// When it was begun, by the server's clock.
+    pub initiated: UnixMillis,
+}
+
+/// The unfinished uploads of objects that begin with `prefix`, at most [`UPLOADS_MAX`], and what the
+/// server's clock says. Those whose beginning is not known are left out.
+pub(super) async fn uploads(
+    inner: &Inner,
+    prefix: &str,
+    cancel: &CancellationToken,
+) -> Result<(Vec<ListedUpload>, UnixMillis), HttpError> {
+    let mut uploads = Vec::new();
+    let mut now = inner.parts.clock.now();
+    let mut marker: Option<(String, String)> = None;
+    for _page in 0..PAGES_MAX {
+        let mut call = Call::new(LIST_UPLOADS, Method::GET, None)
+            .query("uploads", "")
+            .query("prefix", prefix)
+            .query("encoding-type", "url");
+        if let Some((key, id)) = &marker {
+            call = call.query("key-marker", key.clone()).query("upload-id-marker", id.clone());
+        }
+        let answer = inner.wire.done(&call, cancel).await?;
+        now = answer.header("date").and_then(parse_http_date).unwrap_or(now);
+        let root = parsed(&answer)?;
+        let is_encoded = root.text_of("EncodingType").is_some_and(|kind| kind == "url");
+        let listed = root.all("Upload").filter_map(|entry| listed_upload(entry, is_encoded));
+        uploads.extend(listed.filter(|upload| upload.object.starts_with(prefix)));
+        let next_key = root.text_of("NextKeyMarker").and_then(|key| decoded(key, is_encoded));
+        let next = next_key.zip(root.text_of("NextUploadIdMarker").map(str::to_owned));
+        if !is_truncated(&root) || next.is_none() || next == marker || uploads.len() >= UPLOADS_MAX {
+            break;
+        }
+        marker = next;
+    }
+    uploads.truncate(UPLOADS_MAX);
+    Ok((uploads, now))
+}
+
+fn listed_upload(entry: &Element, is_encoded: bool) -> Option<ListedUpload> {
+    Some(ListedUpload {
+        object: decoded(entry.text_of("Key")?, is_encoded)?,
+        id: entry.text_of("UploadId")?.to_owned(),
+        initiated: UnixMillis::parse_rfc3339(entry.text_of("Initiated")?)?,
+    })
 }
 
 #[cfg(test)]

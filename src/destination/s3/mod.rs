@@ -12,6 +12,7 @@ mod address;
 mod errors;
 mod findings;
 mod listing;
+mod lost_uploads;
 mod named;
 mod own;
 mod parts;
@@ -35,7 +36,7 @@ use super::connect::ServerParts;
 use super::http::{HttpError, Url};
 use super::manifest::Collected;
 use super::shelf;
-use super::{Abilities, BoxFuture, Checkpoint, Destination, Item, ReadBack, Sent, Transfer};
+use super::{Abilities, BoxFuture, Checkpoint, Destination, Item, KeyOwners, ReadBack, Sent, Transfer};
 use crate::domain::failure::{Failure, Reach};
 use crate::domain::hash::ContentHash;
 use crate::domain::ids::RecordId;
@@ -236,6 +237,10 @@ impl Destination for S3 {
 
     fn clean<'a>(&'a self, _keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
         Box::pin(own::clean(&self.0))
+    }
+
+    fn end_lost_uploads<'a>(&'a self, owners: &'a dyn KeyOwners) -> BoxFuture<'a, Result<u64, Failure>> {
+        Box::pin(lost_uploads::end(&self.0, owners))
     }
 
     fn abandon<'a>(&'a self, uploads: &'a [Checkpoint]) -> BoxFuture<'a, ()> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::errors::Task;
-use super::probe::SCRATCH_PREFIX;
+use super::probe::{SCRATCH_PREFIX, TRIAL_PREFIX, is_own_scratch};
 use super::send::WRITE;
 use super::wire::Call;
 use super::{Inner, listing, unstopped, whole};
@@ -110,10 +110,13 @@ pub(super) async fn look(inner: &Inner) -> Result<Option<Marker>, Failure> {
 /// # Errors
 /// `forbidden` when not; whatever else the server says.
 pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
-    let object = inner.wire.place.object(&format!("{HOME}/{WRITE_TEST}"));
+    let token = key::temp_token(&inner.parts.installation, inner.parts.rng.next_u64());
+    // Below a scratch name of ours: what cannot be removed now goes with the next cleaning.
+    let path = format!("{HOME}/{SCRATCH_PREFIX}{token:016x}/{WRITE_TEST}");
+    let object = inner.wire.place.object(&path);
     let call = Call::new(WRITE, Method::PUT, Some(object.clone())).body(Bytes::from_static(WRITE_TEST_BYTES));
     inner.wire.done(&call, &unstopped()).await.map_err(HttpError::into_failure)?;
-    let kept = inner.get_own(&format!("{HOME}/{WRITE_TEST}"), WRITE_TEST_BYTES.len()).await;
+    let kept = inner.get_own(&path, WRITE_TEST_BYTES.len()).await;
     remove(inner, object).await.ok();
     match kept {
         Ok(Some(bytes)) if bytes != WRITE_TEST_BYTES => {
@@ -138,18 +141,16 @@ pub(super) async fn remove(inner: &Inner, object: String) -> Result<(), Failure>
 /// Removes scratch objects of this installation that a killed probe left.
 pub(super) async fn clean(inner: &Inner) -> Result<u64, Failure> {
     check(inner).await?;
-    let prefix = inner.wire.place.object(&format!("{HOME}/{SCRATCH_PREFIX}"));
-    let names = listing::objects(inner, &prefix, SCRATCH_MAX, &unstopped()).await;
     let mut removed = 0;
-    for name in names.map_err(HttpError::into_failure)? {
-        let token = name
-            .strip_prefix(&prefix)
-            .and_then(|rest| rest.split_once('/'))
-            .filter(|(digits, _name)| digits.len() == 16)
-            .and_then(|(digits, _name)| u64::from_str_radix(digits, 16).ok());
-        if token.is_some_and(|token| key::owns_token(&inner.parts.installation, token)) {
-            remove(inner, name).await?;
-            removed += 1;
+    for prefix in [format!("{HOME}/{SCRATCH_PREFIX}"), TRIAL_PREFIX.to_owned()] {
+        let prefix = inner.wire.place.object(&prefix);
+        let names = listing::objects(inner, &prefix, SCRATCH_MAX, &unstopped()).await;
+        for name in names.map_err(HttpError::into_failure)? {
+            let path = name.strip_prefix(&inner.wire.place.prefix).unwrap_or_default();
+            if is_own_scratch(inner, path) {
+                remove(inner, name).await?;
+                removed += 1;
+            }
         }
     }
     Ok(removed)

@@ -28,7 +28,7 @@ use crate::domain::transfer::S3_WHOLE_MAX;
 /// Scratch objects are below this and 16 hexadecimal characters.
 pub(super) const SCRATCH_PREFIX: &str = "probe-";
 /// The same where there is no folder of our own yet.
-const TRIAL_PREFIX: &str = ".safelight-try-";
+pub(super) const TRIAL_PREFIX: &str = ".safelight-try-";
 /// How many transfers help at once: enough to hide the way to the server.
 const CONCURRENT_MAX: u32 = 8;
 /// Names of these lengths are tried, longest first: what most take, and what encrypted ones do.
@@ -87,6 +87,18 @@ async fn run(inner: &Inner, prefix: &str, uuid: String) -> Result<Abilities, Fai
     }
     abilities.findings = serde_json::to_string(&findings).unwrap_or_default();
     Ok(abilities)
+}
+
+/// Whether what is below the destination's prefix is a scratch object of this installation.
+pub(super) fn is_own_scratch(inner: &Inner, path: &str) -> bool {
+    let digits = path
+        .strip_prefix(TRIAL_PREFIX)
+        .or_else(|| path.strip_prefix(HOME)?.strip_prefix('/')?.strip_prefix(SCRATCH_PREFIX))
+        .and_then(|rest| rest.split_once('/'))
+        .filter(|(digits, _name)| digits.len() == 16);
+    digits
+        .and_then(|(digits, _name)| u64::from_str_radix(digits, 16).ok())
+        .is_some_and(|token| key::owns_token(&inner.parts.installation, token))
 }
 
 fn here(failure: Failure) -> Failure {

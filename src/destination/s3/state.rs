@@ -54,6 +54,11 @@ impl Upload {
         is_sound.then_some(upload)
     }
 
+    /// Whether a checkpoint is of the upload with this id.
+    pub fn names(checkpoint: &Checkpoint, id: &str) -> bool {
+        serde_json::from_str::<Self>(&checkpoint.state).is_ok_and(|upload| upload.id == id)
+    }
+
     /// The checkpoint's text; empty where the server's id is longer than any that makes sense.
     pub fn to_text(&self) -> String {
         if self.id.len() > UPLOAD_BYTES_MAX {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::folders::list;
-use super::probe::SCRATCH_PREFIX;
+use super::probe::{SCRATCH_PREFIX, TRIAL_PREFIX};
 use super::{Inner, whole};
 use crate::destination::manifest::FOLDER as MANIFEST;
 use crate::destination::marker::HOME;
@@ -44,7 +44,12 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     /// Looks only where copies and our own files are kept; a person's other folders are not ours.
     async fn everything(&mut self) -> Result<(), Failure> {
-        for year in dirs(&self.list("").await?, is_year) {
+        let root = self.list("").await?;
+        for trial in dirs(&root, |name| self.is_own(name, TRIAL_PREFIX)) {
+            self.inner.calls.remove(&format!("{trial}/")).await?;
+            self.removed += 1;
+        }
+        for year in dirs(&root, is_year) {
             for month in dirs(&self.list(&year).await?, |name| is_month_of(&year, name)) {
                 self.temps_in(&format!("{year}/{month}")).await?;
             }
@@ -54,7 +59,7 @@ impl Sweep<'_> {
 
     async fn home(&mut self) -> Result<(), Failure> {
         let home = self.temps_in(HOME).await?;
-        for scratch in dirs(&home, |name| self.is_own_scratch(name)) {
+        for scratch in dirs(&home, |name| self.is_own(name, SCRATCH_PREFIX)) {
             self.inner.calls.remove(&format!("{HOME}/{scratch}/")).await?;
             self.removed += 1;
         }
@@ -82,8 +87,9 @@ impl Sweep<'_> {
             && !self.inner.turns.is_busy(token)
     }
 
-    fn is_own_scratch(&self, name: &str) -> bool {
-        let digits = name.strip_prefix(SCRATCH_PREFIX).filter(|digits| digits.len() == 16);
+    /// Whether a folder was made by a probe of this installation.
+    fn is_own(&self, name: &str, prefix: &str) -> bool {
+        let digits = name.strip_prefix(prefix).filter(|digits| digits.len() == 16);
         digits
             .and_then(|digits| u64::from_str_radix(digits, 16).ok())
             .is_some_and(|token| key::owns_token(&self.inner.parts.installation, token))

@@ -27,7 +27,7 @@ use crate::domain::record::ProofMethod;
 /// Scratch folders are named this and 16 hexadecimal characters.
 pub(super) const SCRATCH_PREFIX: &str = "probe-";
 /// The same where there is no folder of our own yet.
-const TRIAL_PREFIX: &str = ".safelight-try-";
+pub(super) const TRIAL_PREFIX: &str = ".safelight-try-";
 /// Names of these lengths are tried, longest first.
 const NAME_LENGTHS: [u32; 4] = [255, 250, 143, 110];
 /// 2001-02-03T04:05:07Z.

@@ -1,6 +1,7 @@
 //! Sending one file: look for the effect, PUT under a temp name, prove it there, MOVE, look once more.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +12,7 @@ use super::prove::{self, Proof, Same, is_same_tag};
 use super::{Inner, check_key, split};
 use crate::destination::http::{HttpError, SourceRange};
 use crate::destination::{Item, NamedCopy, Phase, Sent, Transfer, source};
-use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::key;
 use crate::domain::record::{Evidence, ProofMethod};
 
@@ -27,7 +28,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     }
     let _turn = inner.turns.wait(item.token).await;
     inner.identify().await?;
-    let job = Job { inner, item, transfer };
+    let job = Job { inner, item, transfer, temp_name: AtomicU32::new(0) };
     match job.run().await {
         Ok(sent) => Ok(sent),
         Err(HttpError::Cancelled) => Ok(Sent::Cancelled),
@@ -42,6 +43,8 @@ struct Job<'a> {
     inner: &'a Inner,
     item: &'a Item,
     transfer: &'a Transfer,
+    /// Which of the record's temp names is used: an attempt of [`key::temp_token_at`].
+    temp_name: AtomicU32,
 }
 
 /// A copy that was proved under its temp name.
@@ -67,7 +70,29 @@ impl Job<'_> {
     fn temp(&self) -> String {
         let (folder, _name) = split(&self.item.key);
         let slash = if folder.is_empty() { "" } else { "/" };
-        format!("{folder}{slash}{}", key::temp_name(self.item.token))
+        let token = key::temp_token_at(self.item.token, self.temp_name.load(Ordering::Relaxed));
+        format!("{folder}{slash}{}", key::temp_name(token))
+    }
+
+    /// What a checkpoint says of the temp file that it is about: which of the names it has.
+    fn temp_state(&self) -> String {
+        match self.temp_name.load(Ordering::Relaxed) {
+            0 => String::new(),
+            attempt => attempt.to_string(),
+        }
+    }
+
+    /// Removes what a refused or broken upload may have left under the temp name. Takes the next name and
+    /// says so where the server has refused to write it and refuses to remove it too: a server that was
+    /// killed may hold it locked for ever.
+    async fn take_other_temp(&self, failure: &Failure) -> bool {
+        let removed = self.inner.calls.remove(&self.temp()).await;
+        let is_stuck = is_refusal(failure) && removed.is_err_and(|failure| is_refusal(&failure));
+        let next = self.temp_name.load(Ordering::Relaxed) + 1;
+        if is_stuck && next < key::TEMP_NAMES_MAX {
+            self.temp_name.store(next, Ordering::Relaxed);
+        }
+        is_stuck && next < key::TEMP_NAMES_MAX
     }
 
     async fn run(&self) -> Result<Sent, HttpError> {
@@ -87,7 +112,7 @@ impl Job<'_> {
             Some(proved) => proved,
             None => self.bring_and_prove(folder).await?,
         };
-        self.transfer.save(Phase::Committing, String::new()).await?;
+        self.transfer.save(Phase::Committing, self.temp_state()).await?;
         if self.stop().is_cancelled() {
             return Err(HttpError::Cancelled);
         }
@@ -100,10 +125,12 @@ impl Job<'_> {
 
     /// What an earlier run had brought under the temp name and not named any more, if it is whole.
     async fn leftover(&self) -> Result<Option<Proved>, HttpError> {
-        let phase = self.transfer.checkpoint.as_ref().map(|checkpoint| checkpoint.phase);
-        if !matches!(phase, Some(Phase::Proving | Phase::Committing)) {
+        let Some(checkpoint) = &self.transfer.checkpoint else { return Ok(None) };
+        if !matches!(checkpoint.phase, Phase::Proving | Phase::Committing) {
             return Ok(None);
         }
+        let attempt = checkpoint.state.parse().unwrap_or(0);
+        self.temp_name.store(attempt, Ordering::Relaxed);
         let temp = self.temp();
         let Some(opened) = self.proof().open(&temp).await? else { return Ok(None) };
         let seen = opened.seen.clone();
@@ -113,7 +140,11 @@ impl Job<'_> {
                 Ok(Some(Proved { method, seen }))
             }
             Same::Other => {
-                self.inner.calls.remove(&temp).await?;
+                if let Err(failure) = self.inner.calls.remove(&temp).await
+                    && !self.take_other_temp(&failure).await
+                {
+                    return Err(failure.into());
+                }
                 Ok(None)
             }
         }
@@ -122,9 +153,9 @@ impl Job<'_> {
     /// Brings all bytes under the temp name and proves them there. A bad copy is removed and sent once
     /// more.
     async fn bring_and_prove(&self, folder: &str) -> Result<Proved, HttpError> {
-        let temp = self.temp();
         for is_last in [false, true] {
             self.bring(folder).await?;
+            let temp = self.temp();
             let Some(opened) = self.proof().open(&temp).await? else {
                 let details = "the server took the file and does not have it";
                 return Err(Failure::transient(FailureKind::Server, details).into());
@@ -152,13 +183,20 @@ impl Job<'_> {
             cloud.check_room(self.inner, self.item.content.size).await?;
             if self.item.content.size > cloud::WHOLE_MAX {
                 self.inner.folders.make(&self.inner.calls, folder).await?;
-                return cloud.send(self.inner, self.item, self.transfer, &self.temp()).await;
+                return loop {
+                    match cloud.send(self.inner, self.item, self.transfer, &self.temp()).await {
+                        // After any other failure the parts may have been put together there.
+                        Err(HttpError::Failed(failure))
+                            if is_kept_out(&failure) && self.take_other_temp(&failure).await => {}
+                        outcome => break outcome,
+                    }
+                };
             }
         }
         self.transfer.save(Phase::Sending, String::new()).await?;
         self.inner.folders.make(&self.inner.calls, folder).await?;
         self.put().await?;
-        Ok(self.transfer.save(Phase::Proving, String::new()).await?)
+        Ok(self.transfer.save(Phase::Proving, self.temp_state()).await?)
     }
 
     /// What has the key already: equal bytes, a wrong copy of ours that was never verified and is
@@ -204,21 +242,24 @@ impl Job<'_> {
 
     /// Brings all bytes under the temp name.
     async fn put(&self) -> Result<(), HttpError> {
-        let temp = self.temp();
-        match self.put_once(&temp).await {
-            Ok(()) => Ok(()),
-            Err(HttpError::Failed(failure)) if is_folder_gone(&failure) => {
-                // Someone took the folder away since it was made or seen.
-                let (folder, _name) = split(&self.item.key);
-                self.inner.folders.forget(folder);
-                self.inner.folders.make(&self.inner.calls, folder).await?;
-                self.transfer.set_bytes_sent(0);
-                self.put_once(&temp).await
-            }
-            Err(other) => {
-                // Some servers keep what a broken upload left.
-                self.inner.calls.remove(&temp).await.ok();
-                Err(other)
+        let mut has_made_folder = false;
+        loop {
+            match self.put_once(&self.temp()).await {
+                Ok(()) => return Ok(()),
+                Err(HttpError::Failed(failure)) if is_folder_gone(&failure) && !has_made_folder => {
+                    // Someone took the folder away since it was made or seen.
+                    let (folder, _name) = split(&self.item.key);
+                    self.inner.folders.forget(folder);
+                    self.inner.folders.make(&self.inner.calls, folder).await?;
+                    has_made_folder = true;
+                }
+                Err(HttpError::Failed(failure)) if self.take_other_temp(&failure).await => {}
+                Err(HttpError::Cancelled) => {
+                    // Some servers keep what a broken upload left.
+                    self.inner.calls.remove(&self.temp()).await.ok();
+                    return Err(HttpError::Cancelled);
+                }
+                Err(failed) => return Err(failed),
             }
         }
     }
@@ -325,6 +366,18 @@ impl Job<'_> {
         let evidence = Evidence::Verified { method, at: self.inner.parts.clock.now() };
         Sent::Stored { receipt: seen.etag.clone().unwrap_or_default(), evidence: Some(evidence) }
     }
+}
+
+/// Whether the server has answered, and will not do it to this file.
+fn is_refusal(failure: &Failure) -> bool {
+    use FailureKind as K;
+    let is_of_name = matches!(failure.kind, K::Forbidden | K::Conflict | K::Server | K::Unsupported);
+    is_of_name && matches!(failure.reach, Reach::Resource)
+}
+
+/// Whether the server has answered that the name is locked or forbidden.
+fn is_kept_out(failure: &Failure) -> bool {
+    is_refusal(failure) && matches!(failure.kind, FailureKind::Forbidden | FailureKind::Conflict)
 }
 
 /// Whether a PUT was refused because its folder is not there (RFC 4918, section 9.7.1).

@@ -252,6 +252,16 @@ fn a_token_names_its_installation() {
     assert_ne!(temp_token("here", 1), temp_token("here", 2));
 }
 
+#[test]
+fn a_record_has_other_temp_names_of_its_installation() {
+    let own = temp_token("here", 7);
+    let tokens: std::collections::BTreeSet<u64> =
+        (0..TEMP_NAMES_MAX).map(|attempt| temp_token_at(own, attempt)).collect();
+    assert_eq!(tokens.len(), usize::try_from(TEMP_NAMES_MAX).expect("few"));
+    assert!(tokens.contains(&own) && tokens.iter().all(|token| owns_token("here", *token)));
+    assert_eq!(temp_token_at(own, 1), temp_token_at(own, 1), "the same after a restart");
+}
+
 fn any_name() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..400),

@@ -254,6 +254,10 @@ pub async fn a_spoiled_copy_is_found_out_and_sent_again(site: &Site) {
     let next = site.transfer_with(saver);
     let Ok(Sent::Stored { receipt: second, .. }) = to.send(&item, &next).await else { panic!("not stored") };
     assert_ne!(receipt, second);
+    // The wrong one was never verified, and goes where uploads can be ended.
+    if site.abilities.findings.contains("\"can_end\":true") {
+        assert_eq!(site.files(), [item.key.as_str()]);
+    }
     assert!(matches!(to.prove(&item, &second, &next).await, Ok(Evidence::Verified { .. })));
 }
 

@@ -68,6 +68,11 @@ impl World {
         if self.rules.is_read_only { errno(libc::EROFS) } else { Ok(()) }
     }
 
+    /// The same for what has a name.
+    pub(super) fn writable_at(&self, name: &str) -> io::Result<()> {
+        if self.rules.stuck_name.as_deref() == Some(name) { errno(libc::EPERM) } else { self.writable() }
+    }
+
     fn check(&self, name: &str) -> io::Result<()> {
         check_name(name)?;
         let is_refused = |c| matches!(c, '<' | '>' | ':' | '"' | '\\' | '|' | '?' | '*' | '\0'..='\u{1f}');
