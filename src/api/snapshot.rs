@@ -6,6 +6,10 @@ use super::gate::{ConditionsText, Rules};
 use super::network::NetworkText;
 use super::rows::FailureText;
 use super::wire::PathText;
+use crate::domain::cause::Cause;
+use crate::domain::failure::{FailureKind, Reach};
+use crate::domain::messages::{describe_with, lower_first};
+use crate::domain::wait::WaitReason;
 
 /// The state of everything a client shows without asking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
@@ -76,13 +80,33 @@ pub struct WaitText {
     pub summary: String,
 }
 
-impl From<&crate::domain::wait::WaitReason> for WaitText {
-    fn from(reason: &crate::domain::wait::WaitReason) -> Self {
+impl From<&WaitReason> for WaitText {
+    fn from(reason: &WaitReason) -> Self {
         Self {
             kind: reason.kind().to_owned(),
             until: reason.until().map(crate::domain::time::UnixMillis::rfc3339),
             summary: reason.summary().to_owned(),
         }
+    }
+}
+
+impl WaitText {
+    /// A destination's reason, in the words of the failure that it comes from: a server that asks to
+    /// slow down is not one that cannot be reached.
+    pub fn because(reason: &WaitReason, kind: FailureKind, cause: Option<Cause>) -> Self {
+        let mut text = Self::from(reason);
+        let is_from_failure = matches!(
+            reason,
+            WaitReason::Unreachable { .. }
+                | WaitReason::Credentials
+                | WaitReason::Forbidden
+                | WaitReason::NoSpace { .. }
+        );
+        if is_from_failure {
+            let summary = describe_with(kind, Reach::Destination, cause).summary;
+            text.summary = format!("Waiting: {}", lower_first(summary));
+        }
+        text
     }
 }
 

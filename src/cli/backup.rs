@@ -10,12 +10,13 @@ use super::places::note_same_disk;
 use super::progress::Teller;
 use super::resolve::{Dest, destination, refuse_overlap, source_folder};
 use super::tally::{Outlook, Tally};
-use super::words::{lower_first, path_text, unreadable_lines};
+use super::words::{path_text, unreadable_lines};
 use crate::api::{
     BackupSwitch, DestinationState, ErrorKind, Reply, Request, Selection, Snapshot, SourceCondition,
     SourceState,
 };
 use crate::client::conversation::unexpected;
+use crate::domain::messages::lower_first;
 
 /// How long a destination may be unreachable before the command gives up.
 pub const UNREACHABLE_MAX: Duration = Duration::from_secs(60);
@@ -287,6 +288,9 @@ impl<'a> Watch<'a> {
             Some("forbidden") => {
                 (format!("{name} cannot be written to"), "Check its permissions, then run this again")
             }
+            Some("no_space") if saved.failure.is_none() => {
+                (format!("{name} has no room for what is left"), "Free up space there, then run this again")
+            }
             Some("no_space") => (format!("{name} is full"), "Free up space there, then run this again"),
             _unreachable => (
                 format!("{name} ({}) cannot be reached", saved.url),
@@ -295,6 +299,13 @@ impl<'a> Watch<'a> {
         };
         let Some(failure) = &saved.failure else {
             return Trouble::new(Exit::Destination, message).advise(advice);
+        };
+        let is_unanswered = ["dns", "connect", "timeout", "tls"].contains(&failure.kind.as_str());
+        let message = match kind {
+            Some("credentials" | "forbidden" | "no_space") => message,
+            _ if is_unanswered => message,
+            // It answers, or its disk is there: only its own words say what is wrong.
+            _ => format!("{name} cannot be used now"),
         };
         let message = format!("{message}: {}", lower_first(&failure.summary));
         let advice = format!("{}. Then run this again; existing copies stay", failure.advice);

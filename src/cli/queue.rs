@@ -99,7 +99,10 @@ fn lines(row: &QueueRow) -> Vec<String> {
             format!("{}{}", reason.summary, until.unwrap_or_default())
         })
     };
-    std::iter::once(text).chain(more.map(|more| format!("          {more}"))).collect()
+    let details = row.failure.as_ref().map(|failure| failure.details.clone()).filter(|text| !text.is_empty());
+    std::iter::once(text)
+        .chain(more.into_iter().chain(details).map(|more| format!("          {more}")))
+        .collect()
 }
 
 /// Tries failed files again.

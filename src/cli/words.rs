@@ -63,12 +63,6 @@ pub fn path_text(path: &Path) -> PathText {
     PathText::from_bytes(&path_bytes(path))
 }
 
-/// A sentence as it goes on after a colon.
-pub fn lower_first(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
-}
-
 /// What is to be said of folders inside a source that cannot be looked into: which, why, what to do.
 pub fn unreadable_lines(source: &SourceState) -> Vec<String> {
     let named = source.unreadable.iter().flat_map(|folder| {

@@ -24,6 +24,9 @@ pub struct Marker {
     pub format: u32,
 }
 
+/// Two UUIDs that differ in so few characters are one that was altered: by chance it does not happen.
+const ALTERED_MAX: usize = 4;
+
 impl Marker {
     /// A marker for a destination that is new.
     pub fn new(uuid: String, created: String) -> Self {
@@ -60,10 +63,12 @@ impl Marker {
     /// `conflict` when it is another.
     pub fn expect(&self, uuid: Option<&str>) -> Result<(), Failure> {
         match uuid {
-            Some(uuid) if uuid != self.uuid => Err(Failure::destination(
-                FailureKind::Conflict,
-                format!("expected destination {uuid}, found {}", self.uuid),
-            )),
+            Some(uuid) if uuid != self.uuid => {
+                let details = format!("expected destination {uuid}, found {}", self.uuid);
+                let failure = Failure::destination(FailureKind::Conflict, details);
+                let differ = uuid.bytes().zip(self.uuid.bytes()).filter(|(a, b)| a != b).count();
+                Err(if differ <= ALTERED_MAX { failure.because(Cause::MarkerDamaged) } else { failure })
+            }
             _ => Ok(()),
         }
     }

@@ -316,6 +316,21 @@ pub trait Destination: Send + Sync {
         Box::pin(std::future::ready(Err(none)))
     }
 
+    /// What it has found out since it was opened, as [`Abilities::findings`], where that differs from what it
+    /// was opened with and is to be kept.
+    fn new_findings(&self) -> Option<String> {
+        None
+    }
+
+    /// What answers there, in its own words, as [`Abilities::software`]; empty where it says nothing. Asked
+    /// after each check, so it must be cheap.
+    ///
+    /// # Errors
+    /// Why it does not answer.
+    fn software(&self) -> BoxFuture<'_, Result<String, Failure>> {
+        Box::pin(std::future::ready(Ok(String::new())))
+    }
+
     /// Ends unfinished uploads of this installation that no checkpoint knows, because the answer to their
     /// creation was lost: those that are older than a day, under a key that is a record's. Returns how many.
     ///

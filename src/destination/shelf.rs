@@ -13,6 +13,7 @@ use super::manifest::{
 use super::marker::{HOME, MARKER, MARKER_BYTES_MAX, Marker};
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 
 /// One entry of a folder.
@@ -59,7 +60,10 @@ pub async fn read_marker(shelf: &dyn Shelf) -> Result<Option<Marker>, Failure> {
 /// # Errors
 /// `gone` without a marker, `conflict` with another's; what the server says.
 pub async fn check(shelf: &dyn Shelf, uuid: Option<&str>) -> Result<Marker, Failure> {
-    let gone = || Failure::destination(FailureKind::Gone, "the place has no Safelight marker");
+    let gone = || {
+        let details = "the place has no Safelight marker";
+        Failure::destination(FailureKind::Gone, details).because(Cause::NoFolder)
+    };
     let marker = read_marker(shelf).await?.ok_or_else(gone)?;
     marker.expect(uuid)?;
     Ok(marker)

@@ -66,11 +66,23 @@ pub enum Cause {
     SidecarKind,
     /// The destination takes a sidecar's bytes only with its picture, which it has already.
     SidecarLate,
+    /// The server holds a lock on the file.
+    Locked,
+    /// The server was busy with something else about the file, or not ready for it.
+    NotReady,
+    /// The server has lost an upload, or a part of it.
+    UploadLost,
+    /// What comes back is not what was stored: compressed or changed on the way, or damaged.
+    Altered,
+    /// The bucket is not there.
+    NoBucket,
+    /// The backup's folder is not at its server.
+    NoFolder,
 }
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 35] = [
         Self::Trashed,
         Self::SignInPage,
         Self::WebPage,
@@ -100,6 +112,12 @@ impl Cause {
         Self::MarkerDamaged,
         Self::SidecarKind,
         Self::SidecarLate,
+        Self::Locked,
+        Self::NotReady,
+        Self::UploadLost,
+        Self::Altered,
+        Self::NoBucket,
+        Self::NoFolder,
     ];
 
     /// The cause's stable name.
@@ -134,6 +152,12 @@ impl Cause {
             Self::MarkerDamaged => "marker_damaged",
             Self::SidecarKind => "sidecar_kind",
             Self::SidecarLate => "sidecar_late",
+            Self::Locked => "locked",
+            Self::NotReady => "not_ready",
+            Self::UploadLost => "upload_lost",
+            Self::Altered => "altered",
+            Self::NoBucket => "no_bucket",
+            Self::NoFolder => "no_folder",
         }
     }
 
@@ -293,6 +317,36 @@ impl Cause {
             Self::SidecarLate => message(
                 "This server accepts such a file only together with its photo",
                 "To keep a copy of it, also back up to a folder, a disk or other storage",
+                OpenDestination,
+            ),
+            Self::Locked => message(
+                "The server has this file locked",
+                "Safelight retries automatically; if this keeps happening, restart the server",
+                Wait,
+            ),
+            Self::NotReady => message(
+                "The server was not ready for this file",
+                "Safelight retries automatically; there is nothing to do",
+                Wait,
+            ),
+            Self::UploadLost => message(
+                "The server has lost this upload",
+                "Safelight sends it again automatically; there is nothing to do",
+                Wait,
+            ),
+            Self::Altered => message(
+                "The destination sends back something other than what was stored there",
+                "If something in front of it compresses or changes files, turn that off; otherwise have its disk checked",
+                OpenDestination,
+            ),
+            Self::NoBucket => message(
+                "There is no bucket of this name at the server",
+                "Make the bucket, or check its name in the address",
+                OpenDestination,
+            ),
+            Self::NoFolder => message(
+                "The backup is not in this folder at the server",
+                "Check that the server's disk is connected and the address is right",
                 OpenDestination,
             ),
             Self::KeyringMissing => message(

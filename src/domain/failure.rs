@@ -198,6 +198,12 @@ impl Failure {
         Self { cause: Some(cause), ..self }
     }
 
+    /// Whether a file waits until there is room for it, while smaller ones go on: however often that was
+    /// tried, it is not the file's fault.
+    pub fn waits_for_room(&self) -> bool {
+        self.kind == FailureKind::Full && self.reach == Reach::Resource && !self.is_permanent()
+    }
+
     /// Whether trying the same again cannot help.
     pub fn is_permanent(&self) -> bool {
         matches!(self.retry, Retry::Never)

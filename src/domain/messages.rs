@@ -61,6 +61,15 @@ pub struct Message {
     pub action: Action,
 }
 
+/// A sentence as it goes on after a colon. The app's own name keeps its capital.
+pub fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if !text.starts_with("Safelight") => first.to_lowercase().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
 pub(super) const fn message(summary: &'static str, advice: &'static str, action: Action) -> Message {
     Message { summary, advice, action }
 }

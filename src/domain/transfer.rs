@@ -10,6 +10,7 @@ use super::key::{Layout, RefusedChars};
 use super::record::ProofNeed;
 use super::target::DestinationKind;
 use super::time::UnixMillis;
+use super::wait::WaitReason;
 
 /// The largest file that S3 takes in one request here; larger ones go in parts. In bytes.
 pub const S3_WHOLE_MAX: u64 = 16 << 20;
@@ -42,6 +43,9 @@ pub struct Abilities {
     pub size_max: Option<u64>,
     /// What a person may want to know: the file system, a server's version.
     pub note: String,
+    /// What answers there, in its own words: another version may do other things. Empty where it says
+    /// nothing of itself.
+    pub software: String,
     /// Digests of which a wrong one was seen to be refused.
     pub trusted_digests: DigestSet,
     /// What else the protocol found out, in its own words, opaque to everyone else.
@@ -55,6 +59,15 @@ impl Abilities {
             always_hash: !self.no_replace,
             name_len_max: usize::try_from(self.name_len_max).unwrap_or(usize::MAX),
             refused: self.refused_chars,
+        }
+    }
+
+    /// Why a copy there is not verified yet.
+    pub fn proof_wait(&self) -> WaitReason {
+        match self.proof_need {
+            Some(need) => WaitReason::ProofNeed(need),
+            None if self.proof == "none" => WaitReason::NoProof,
+            None => WaitReason::ProofDue,
         }
     }
 
@@ -103,6 +116,7 @@ impl Default for Abilities {
             refused_chars: RefusedChars::NONE,
             size_max: None,
             note: String::new(),
+            software: String::new(),
             trusted_digests: DigestSet::NONE,
             findings: String::new(),
         }

@@ -1,6 +1,10 @@
 //! Why nothing happens now.
 
+use super::record::ProofNeed;
 use super::time::UnixMillis;
+
+/// What is said of copies that can never be compared.
+pub const NO_PROOF: &str = "This server gives no copies back, so they cannot be verified";
 
 /// The reason work waits, for the app, a destination or one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +66,12 @@ pub enum WaitReason {
     SourceUnavailable,
     /// Backup is off, here or everywhere.
     Off,
+    /// The copy is to be read back.
+    ProofDue,
+    /// The copy can be verified once this was done.
+    ProofNeed(ProofNeed),
+    /// Nothing there can show what the copy is.
+    NoProof,
 }
 
 impl WaitReason {
@@ -86,6 +96,9 @@ impl WaitReason {
             Self::Queued => "queued",
             Self::SourceUnavailable => "source_unavailable",
             Self::Off => "off",
+            Self::ProofDue => "proof_due",
+            Self::ProofNeed(_) => "proof_need",
+            Self::NoProof => "no_proof",
         }
     }
 
@@ -109,7 +122,10 @@ impl WaitReason {
             | Self::Indexing
             | Self::Queued
             | Self::SourceUnavailable
-            | Self::Off => None,
+            | Self::Off
+            | Self::ProofDue
+            | Self::ProofNeed(_)
+            | Self::NoProof => None,
         }
     }
 
@@ -134,6 +150,9 @@ impl WaitReason {
             Self::Queued => "In the queue",
             Self::SourceUnavailable => "Its folder is not connected",
             Self::Off => "Backup is off",
+            Self::ProofDue => "Copied; it is verified soon",
+            Self::ProofNeed(need) => need.advice(),
+            Self::NoProof => NO_PROOF,
         }
     }
 }

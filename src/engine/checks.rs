@@ -66,6 +66,9 @@ impl Supervisor {
                     runner.row = Arc::new(row);
                 }
                 let name = runner.row.name.clone();
+                if abilities.is_some() {
+                    runner.probe_tried_at = Some(Instant::now());
+                }
                 let probed = abilities.and_then(|abilities| self.take_abilities(id, *abilities));
                 let is_changed = probed.as_ref().is_some_and(|(_, change)| change.is_some());
                 if is_back || probed.is_some() {

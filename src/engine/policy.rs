@@ -46,6 +46,8 @@ pub(super) struct Processed {
     pub cancelled: Vec<JobId>,
     /// When the next failed record may be tried again.
     pub next_due: Option<UnixMillis>,
+    /// All that waits waits for room.
+    pub waits_for_room: bool,
     /// The extension, if it may be called again.
     pub extension: Option<Box<dyn Extension>>,
 }
@@ -58,6 +60,7 @@ impl Processed {
             changed: 0,
             cancelled: Vec::new(),
             next_due: None,
+            waits_for_room: false,
             extension: None,
         }
     }
@@ -93,7 +96,11 @@ impl Supervisor {
             let extension = matches!(end, CallEnd::Answered(_)).then_some(extension);
             let Port { store, changed, cancelled, .. } = port;
             let next_due = store.read(move |r| r.next_due(id)).await.unwrap_or(None);
-            TaskEnd::Processed(Processed { destination: id, end, changed, cancelled, next_due, extension })
+            let waits_for_room =
+                next_due.is_some() && store.read(move |r| r.waits_for_room(id)).await.unwrap_or(false);
+            let done =
+                Processed { destination: id, end, changed, cancelled, next_due, waits_for_room, extension };
+            TaskEnd::Processed(done)
         });
     }
 
@@ -115,6 +122,7 @@ impl Supervisor {
         // What is due already could not be drawn: its source is away, or the queue is full. A call at
         // once would change nothing, and so on for ever.
         runner.next_due = done.next_due.filter(|due| !backoff::is_due(*due, wall));
+        runner.waits_for_room = done.waits_for_room;
         runner.may_prove |= done.changed > 0;
         runner.judge(done.end, done.changed, now, wall);
         if std::mem::take(&mut runner.process_again) {

@@ -329,15 +329,14 @@ fn destination_state(
         wait_reason: runner
             .wait_reason()
             .filter(|_| is_working || !row.is_enabled)
-            .as_ref()
-            .map(WaitText::from),
+            .map(|reason| runner.wait_text(&reason)),
         failure: runner.trouble().filter(|_| is_working),
         proof: ProofMethod::parse(&row.abilities.proof)
             .map(ProofMethod::sentence)
             .unwrap_or_default()
             .to_owned(),
         proof_need: runner.proof_need().map(|need| need.as_str().to_owned()),
-        proof_advice: runner.proof_need().filter(|_| bins.unproven > 0).map(|need| need.advice().to_owned()),
+        proof_advice: runner.proof_advice().filter(|_| bins.unproven > 0).map(str::to_owned),
         is_reconnecting: runner.is_reconnecting,
         note: row.abilities.note.clone(),
         sources,

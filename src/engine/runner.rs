@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Stillness;
 use super::transfer::Watch;
-use crate::api::FailureText;
+use crate::api::{FailureText, WaitText};
 use crate::base::mutant::{self, Mutant};
 use crate::destination::{Abilities, Attachment, SharedDestination};
 use crate::domain::backoff;
@@ -19,7 +19,7 @@ use crate::domain::ids::{DestinationId, JobId, RecordId};
 use crate::domain::record::ProofNeed;
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
-use crate::domain::wait::WaitReason;
+use crate::domain::wait::{NO_PROOF, WaitReason};
 use crate::extension::Extension;
 use crate::store::{DestinationRow, Lost, Started};
 
@@ -132,6 +132,8 @@ pub(super) struct Runner {
     pub uploads_ended_at: Option<Instant>,
     /// The ledger is new: what the destination's manifests say is taken into it first.
     pub needs_adoption: bool,
+    /// All that waits here waits for room.
+    pub waits_for_room: bool,
     /// When the next failed record may be tried again.
     pub next_due: Option<UnixMillis>,
     /// Why a gate keeps it from working now.
@@ -184,6 +186,7 @@ impl Runner {
             uploads_ended_at: None,
             needs_adoption,
             next_due: None,
+            waits_for_room: false,
             gate: None,
             is_held: false,
             stillness: Stillness::default(),
@@ -258,6 +261,12 @@ impl Runner {
         self.attachment.as_ref().map(|attachment| attachment.need).or(self.row.abilities.proof_need)
     }
 
+    /// What the person is told of copies that are not verified, where more than patience is needed.
+    pub fn proof_advice(&self) -> Option<&'static str> {
+        let never = (!self.can_prove()).then_some(NO_PROOF);
+        self.proof_need().map(ProofNeed::advice).or(never)
+    }
+
     /// Whether there is nothing more urgent than looking at copies that are there.
     pub fn may_audit(&self) -> bool {
         let is_known_to_be_there = self.row.lost.is_none() && !self.must_check && !self.is_checking;
@@ -302,6 +311,23 @@ impl Runner {
             self.uploads_ended_at = Some(now + UPLOADS_APART);
         }
         is_due
+    }
+
+    /// Whether a probe that nobody asked for may be made now.
+    pub fn may_probe(&self, now: Instant) -> bool {
+        self.running.is_empty() && self.probe_tried_at.is_none_or(|at| now.duration_since(at) >= PROBES_APART)
+    }
+
+    /// Takes what the destination has found out by itself. Says whether that is new.
+    pub fn take_new_findings(&mut self) -> Option<Abilities> {
+        let findings = self.destination.as_ref().ok()?.new_findings()?;
+        if findings == self.row.abilities.findings {
+            return None;
+        }
+        let mut row = (*self.row).clone();
+        row.abilities.findings = findings;
+        self.row = Arc::new(row);
+        Some(self.row.abilities.clone())
     }
 
     /// Takes what a probe found. Says whether anything is another than it was.
@@ -360,8 +386,20 @@ impl Runner {
         }
         let lost = self.row.lost.as_ref().map(|lost| reason_of(lost.kind, lost.until));
         let idle = || self.not_before.filter(|_| self.running.is_empty());
-        lost.or_else(|| idle().map(|(_, until)| WaitReason::BackOff { until }))
+        let full = || (self.waits_for_room && self.running.is_empty()).then_some(self.next_due).flatten();
+        lost.or_else(|| full().map(|until| WaitReason::NoSpace { until }))
+            .or_else(|| idle().map(|(_, until)| WaitReason::BackOff { until }))
             .or_else(|| self.stillness.is_silent().then_some(WaitReason::Silent))
+    }
+
+    /// A reason to wait in words: those of the failure that it comes from, where it comes from one.
+    pub fn wait_text(&self, reason: &WaitReason) -> WaitText {
+        let lost = self.row.lost.as_ref();
+        match (&self.destination, lost) {
+            (Err(failure), _) => WaitText::because(reason, failure.kind, failure.cause),
+            (Ok(_), Some(lost)) => WaitText::because(reason, lost.kind, lost.cause),
+            (Ok(_), None) => WaitText::from(reason),
+        }
     }
 
     /// Bytes sent by each transfer under way.

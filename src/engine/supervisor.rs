@@ -199,6 +199,11 @@ impl Supervisor {
         runner.running.remove(&ended.job);
         runner.job_ended(now);
         runner.needs_clean |= ended.end.may_leave_files();
+        if let Some(abilities) = runner.take_new_findings() {
+            let id = ended.destination;
+            let kept = self.store.write(move |tx| tx.set_found(id, &abilities)).await;
+            self.noted(kept);
+        }
         match ended.end {
             End::Done => self.meter.done(ended.bytes),
             End::Failed(failure) => {

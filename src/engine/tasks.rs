@@ -115,6 +115,8 @@ impl Supervisor {
         let needs_clean = runner.needs_clean && runner.running.is_empty();
         let needs_adoption = runner.needs_adoption;
         let needs_probe = runner.needs_probe(self.deps.clock.now(), Instant::now());
+        let may_probe = runner.may_probe(Instant::now());
+        let known_software = if may_probe { runner.row.abilities.software.clone() } else { String::new() };
         let ends_uploads = runner.takes_turn_to_end_uploads(Instant::now());
         runner.is_probing = needs_probe;
         let cancel = runner.cancel.clone();
@@ -137,7 +139,8 @@ impl Supervisor {
                     end_lost_uploads(&store, id, &destination).await;
                 }
                 let attachment = destination.attachment().await?;
-                let abilities = if needs_probe { probe(&destination).await } else { None };
+                let is_another = !needs_probe && is_other_software(&destination, &known_software).await;
+                let abilities = if needs_probe || is_another { probe(&destination).await } else { None };
                 Ok(Checked { attachment, abilities, is_cleaned: needs_clean })
             };
             match cancel.run_until_cancelled(check).await {
@@ -279,6 +282,16 @@ async fn clean(store: &Store, id: DestinationId, destination: &SharedDestination
 /// Whether a destination is well and does not let us.
 fn is_refusal(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::Forbidden | FailureKind::Unsupported | FailureKind::Conflict)
+}
+
+/// Whether what answers calls itself something else than when it was probed: another version may do other
+/// things.
+async fn is_other_software(destination: &SharedDestination, known: &str) -> bool {
+    if known.is_empty() {
+        return false;
+    }
+    let now = destination.software().await.unwrap_or_default();
+    !now.is_empty() && now != known
 }
 
 /// Says whose a key is, from the ledger.

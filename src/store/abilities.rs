@@ -27,6 +27,7 @@ struct Kept {
     last_char_taken: Option<char>,
     size_max: Option<u64>,
     note: String,
+    software: String,
     trusted_digests: Vec<String>,
     findings: String,
 }
@@ -52,6 +53,7 @@ impl From<Abilities> for Kept {
             refused_chars,
             size_max,
             note,
+            software,
             trusted_digests,
             findings,
         } = abilities;
@@ -69,6 +71,7 @@ impl From<Abilities> for Kept {
             last_char_taken: Some(refused_chars.last_taken()).filter(|last| *last < char::MAX),
             size_max,
             note,
+            software,
             trusted_digests: trusted_digests.kinds().map(|kind| kind.as_str().to_owned()).collect(),
             findings,
         }
@@ -94,6 +97,7 @@ impl From<Kept> for Abilities {
                 .with_last_taken(kept.last_char_taken.unwrap_or(char::MAX)),
             size_max: kept.size_max,
             note: kept.note,
+            software: kept.software,
             trusted_digests: kept.trusted_digests.iter().filter_map(|name| DigestKind::parse(name)).collect(),
             findings: kept.findings,
         }
@@ -129,6 +133,7 @@ mod tests {
             refused_chars: RefusedChars::NONE.with(';').with('%').with_last_taken('\u{ff}'),
             size_max: Some(1 << 32),
             note: "vfat".to_owned(),
+            software: "a server 1.0".to_owned(),
             trusted_digests: [DigestKind::Md5, DigestKind::Crc64Nvme].into_iter().collect(),
             findings: "{}".to_owned(),
         };

@@ -174,6 +174,13 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Remembers what a destination has found out by itself, without a probe.
+    pub fn set_found(&self, id: DestinationId, abilities: &Abilities) -> Result<(), StoreError> {
+        let text = abilities::text(abilities)?;
+        self.conn.execute("UPDATE destination SET abilities = ?2 WHERE id = ?1", params![id.0, text])?;
+        Ok(())
+    }
+
     /// Forgets a destination with its jobs and records. What it holds stays there.
     pub fn remove_destination(&self, id: DestinationId) -> Result<(), StoreError> {
         for sql in [

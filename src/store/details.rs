@@ -150,8 +150,10 @@ pub(super) fn wait_reason(
     destination: &DestinationRow,
     context: &QueueContext,
 ) -> Option<WaitText> {
-    if record.map_or_else(|| file.bin(), |record| record.bin) != Bin::Waiting {
-        return None;
+    match record.map_or_else(|| file.bin(), |record| record.bin) {
+        Bin::Waiting => {}
+        Bin::Unproven => return Some(WaitText::from(&destination.abilities.proof_wait())),
+        _ => return None,
     }
     let reason = match file.status {
         FileStatus::Settling => WaitReason::Settling,
@@ -164,7 +166,10 @@ pub(super) fn wait_reason(
             })
             .unwrap_or(WaitReason::Queued),
     };
-    Some(WaitText::from(&reason))
+    Some(match &destination.lost {
+        Some(lost) => WaitText::because(&reason, lost.kind, lost.cause),
+        None => WaitText::from(&reason),
+    })
 }
 
 fn destination_wait(destination: &DestinationRow, context: &QueueContext) -> Option<WaitReason> {
@@ -180,6 +185,7 @@ fn destination_wait(destination: &DestinationRow, context: &QueueContext) -> Opt
     let lost = destination.lost.as_ref()?;
     Some(match lost.kind {
         FailureKind::Credentials => WaitReason::Credentials,
+        FailureKind::Forbidden => WaitReason::Forbidden,
         FailureKind::Full => WaitReason::NoSpace { until: lost.until },
         _ => WaitReason::Unreachable { until: lost.until },
     })

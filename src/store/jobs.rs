@@ -119,6 +119,16 @@ const NEXT_DUE_SQL: &str = "SELECT next_eligible_ms FROM backup_record r
       AND file_count > 0 AND NOT EXISTS (SELECT 1 FROM upload_job j WHERE j.record_id = r.id)
     ORDER BY next_eligible_ms LIMIT 1";
 
+/// Whether a record waits for room, and whether none waits or is being sent for another reason.
+const ROOM_SQL: &str = "SELECT EXISTS (SELECT 1 FROM backup_record
+      WHERE bin = 'waiting' AND destination_id = ?1 AND file_count > 0
+        AND state = 'failed' AND failure_kind = 'full'),
+    NOT EXISTS (SELECT 1 FROM backup_record
+      WHERE bin = 'waiting' AND destination_id = ?1 AND file_count > 0
+        AND (state <> 'failed' OR failure_kind <> 'full'))
+    AND NOT EXISTS (SELECT 1 FROM backup_record
+      WHERE bin = 'uploading' AND destination_id = ?1 AND file_count > 0)";
+
 fn start_sql() -> String {
     format!(
         "SELECT j.id, r.id, r.key, c.blake3, c.size, s.path, s.id, f.dir, f.name, f.size, f.mtime_ns,
@@ -261,6 +271,12 @@ impl Read<'_> {
         let rows =
             query.query_map(params![destination.0, limit, now.0, horizon], |row| row.get(0).map(RecordId))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether all that waits at a destination waits for room.
+    pub fn waits_for_room(&self, destination: DestinationId) -> Result<bool, StoreError> {
+        let mut query = self.conn.prepare_cached(ROOM_SQL)?;
+        Ok(query.query_row([destination.0], |row| Ok(row.get(0)? && row.get(1)?))?)
     }
 
     /// When the next record becomes eligible again, if any waits for that.

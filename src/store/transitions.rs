@@ -140,7 +140,7 @@ impl Write<'_> {
         self.conn.prepare_cached(sql)?.execute(params![
             record.0,
             failure.is_permanent() && !mutant::is(Mutant::RetriesPermanent),
-            JOBS_BEFORE_ATTENTION,
+            if failure.waits_for_room() { u32::MAX } else { JOBS_BEFORE_ATTENTION },
             eligible_at.0,
             failure.kind.as_str(),
             failure.reach.as_str(),

@@ -57,6 +57,8 @@ pub struct Moods {
     pub last_in_names: char,
     /// It decodes paths twice.
     pub decodes_twice: bool,
+    /// What it calls itself.
+    pub software: &'static str,
 }
 
 impl Moods {
@@ -87,6 +89,7 @@ impl Default for Moods {
             refuses_in_names: "",
             last_in_names: char::MAX,
             decodes_twice: false,
+            software: "",
         }
     }
 }
@@ -195,7 +198,11 @@ impl Dav {
         }
         let Some(path) = self.path_of(asked.path) else { return answer(404, "outside") };
         match asked.method {
-            "OPTIONS" => answer_with(200, &[("dav", "1"), ("allow", "GET, PUT, MOVE, MKCOL, PROPFIND")], ""),
+            "OPTIONS" => {
+                let software = self.moods().software;
+                let allow = ("allow", "GET, PUT, MOVE, MKCOL, PROPFIND");
+                answer_with(200, &[("dav", "1"), ("server", software), allow], "")
+            }
             "GET" | "HEAD" => self.get(asked.method, &path),
             "PUT" => self.put_asked(asked, &path),
             "DELETE" => {

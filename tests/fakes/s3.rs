@@ -37,6 +37,8 @@ pub struct BucketMoods {
     pub unknown_upload: (u16, &'static str),
     /// Names with one of these are refused.
     pub refuses_in_names: &'static str,
+    /// Says that its empty answers are web pages, as moto.
+    pub calls_nothing_html: bool,
 }
 
 impl BucketMoods {
@@ -52,6 +54,7 @@ impl BucketMoods {
             forgets_finished: true,
             unknown_upload: (404, "NoSuchUpload"),
             refuses_in_names: "",
+            calls_nothing_html: false,
         }
     }
 
@@ -284,7 +287,9 @@ impl Bucket {
         }
         let mtime = field(asked.headers, "x-amz-meta-mtime").map(str::to_owned);
         let made = Self::object(moods, asked.body.clone(), mtime);
-        let answer = answer_with(200, &[("etag", &made.tag)], "");
+        let html = moods.calls_nothing_html.then_some(("content-type", "text/html; charset=utf-8"));
+        let fields: Vec<_> = std::iter::once(("etag", made.tag.as_str())).chain(html).collect();
+        let answer = answer_with(200, &fields, "");
         let answer = told(answer, made.crc.as_deref());
         let mut state = self.lock();
         state.objects.insert(object.to_owned(), made);

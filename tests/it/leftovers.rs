@@ -106,17 +106,15 @@ impl Place {
 
     /// The files of the destination, by path below it.
     fn files(&self) -> BTreeMap<String, [u8; 32]> {
-        let hash = |bytes: Option<Vec<u8>>| *blake3::hash(&bytes.expect("it was listed")).as_bytes();
-        let (all, read): (Vec<String>, Box<dyn Fn(&str) -> Option<Vec<u8>>>) = if self.to.starts_with("s3:") {
-            let bucket = self.server.bucket();
-            (bucket.objects(), Box::new(|path| bucket.contents(path)))
-        } else {
-            let dav = self.server.dav();
-            (dav.files(), Box::new(|path| dav.contents(path)))
+        let is_s3 = self.to.starts_with("s3:");
+        let all = if is_s3 { self.server.bucket().objects() } else { self.server.dav().files() };
+        let hash = |path: &String| {
+            let bytes =
+                if is_s3 { self.server.bucket().contents(path) } else { self.server.dav().contents(path) };
+            *blake3::hash(&bytes.expect("it was listed")).as_bytes()
         };
-        all.iter()
-            .map(|path| (path.strip_prefix("photos/").unwrap_or(path).to_owned(), hash(read(path))))
-            .collect()
+        let below = |path: &String| path.strip_prefix("photos/").unwrap_or(path).to_owned();
+        all.iter().map(|path| (below(path), hash(path))).collect()
     }
 
     /// Each content once, under a dated name; beside that the marker and manifests.
@@ -135,7 +133,8 @@ impl Place {
             }
         }
         let mut wanted: Vec<[u8; 32]> = files_below(source).iter().map(|path| digest(path)).collect();
-        (copies.sort_unstable(), wanted.sort_unstable());
+        copies.sort_unstable();
+        wanted.sort_unstable();
         assert!(copies == wanted, "{} copies of {} photos", copies.len(), wanted.len());
         if let Some(cloud) = self.server.cloud() {
             assert_eq!(cloud.uploads(), [], "unfinished uploads are left");

@@ -26,6 +26,7 @@ mod nextcloud;
 mod restore;
 mod s3;
 mod secrets;
+mod sentences;
 mod support;
 mod support_file;
 mod tidy;

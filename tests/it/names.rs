@@ -184,3 +184,30 @@ async fn a_server_of_uploads_is_tried_by_names_too() {
         }
     }
 }
+
+#[test]
+fn another_version_of_the_server_is_tried_again() {
+    let server = FaultServer::start(Moods { software: "Fake/1", ..Moods::default() });
+    let sandbox = Sandbox::new();
+    let photos = sandbox.path("photos");
+    std::fs::create_dir(&photos).expect("a folder");
+    let to = format!("webdav+http://{}/dav/photos", server.host());
+    let back_up = |name: &str| {
+        std::fs::write(photos.join(name), [&tiny_jpeg(), name.as_bytes()].concat()).expect("a photo");
+        let output = sandbox.run(&["backup", photos.to_str().expect("UTF-8"), "--to", &to]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    };
+    let has = |name: &str| server.dav().files().iter().any(|path| path.ends_with(name));
+    back_up("a;b.jpg");
+    assert!(has("/a;b.jpg"));
+    // The same version is asked nothing; another one has a fault that the probe finds.
+    let probes = || server.asked().iter().filter(|seen| seen.path.contains("/probe-")).count();
+    server.forget();
+    back_up("b;b.jpg");
+    assert!(has("/b;b.jpg") && probes() == 0);
+    let moods = Moods { software: "Fake/2", cuts_names_at: Some(';'), ..Moods::default() };
+    *server.dav().moods.lock().expect("unpoisoned") = moods;
+    back_up("c;b.jpg");
+    let is_escaped = |path: &String| path.contains("/c%3Bb") && path.ends_with(".jpg");
+    assert!(server.dav().files().iter().any(is_escaped) && probes() > 0, "{:?}", server.dav().files());
+}

@@ -209,7 +209,7 @@ fn an_unreachable_destination_is_given_a_minute() {
 #[test]
 fn a_full_or_refusing_destination_is_asked_once_more_and_no_longer() {
     for (kind, says) in [
-        ("no_space", "disk is full"),
+        ("no_space", "disk has no room for what is left"),
         ("credentials", "disk refused the sign-in"),
         ("forbidden", "disk cannot be written to"),
     ] {

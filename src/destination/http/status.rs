@@ -1,7 +1,7 @@
 //! What status codes mean where a protocol has nothing better to say.
 
 use super::date::parse_retry_after;
-pub use super::status_table::{STATUSES, StatusMeaning, meaning};
+pub use super::status_table::{CodeMeaning, S3_CODES, STATUSES, StatusMeaning, code_meaning, meaning};
 use super::{Answer, Headers, Url};
 use crate::base::clock::Clock;
 use crate::domain::cause::Cause;
@@ -86,6 +86,8 @@ pub fn failure(answer: &Answer, clock: &dyn Clock, what: &str, said: Option<&str
 fn cause(answer: &Answer) -> Option<Cause> {
     match answer.status {
         407 => Some(Cause::ProxySignIn),
+        409 => Some(Cause::NotReady),
+        423 => Some(Cause::Locked),
         413 if is_html(&answer.headers) => {
             let who = answer.header("server").unwrap_or_default();
             let is_cloudflare = who.eq_ignore_ascii_case("cloudflare");

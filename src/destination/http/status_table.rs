@@ -1,5 +1,5 @@
 //! What every status means by itself: RFC 9110 (section 15), RFC 4918 (section 11), RFC 6585 and those
-//! that servers and what stands in front of them have added.
+//! that servers and what stands in front of them have added; and what every code of S3's error list means.
 //!
 //! A status says little of how far it reaches: the same code is used for one file and for the whole
 //! place. The reach here is the first guess; where `is_ambiguous`, a destination that is refused so when
@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::domain::cause::Cause;
 use crate::domain::failure::{FailureKind as K, FailureKind, Reach, Retry};
 
 /// One status.
@@ -119,6 +120,124 @@ pub const STATUSES: [StatusMeaning; 47] = [
     row(525, K::Tls, PLACE, AGAIN, "Cloudflare"),
 ];
 
+/// One code of S3's error documents ("Error responses", Amazon S3 API reference, and what other servers have
+/// added). A code says more than the status that it comes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeMeaning {
+    /// The code.
+    pub code: &'static str,
+    /// What happened.
+    pub kind: FailureKind,
+    /// How far it reaches, as far as the code tells.
+    pub reach: Reach,
+    /// Whether the same request may work another time.
+    pub retry: Retry,
+    /// Why exactly, where that has words of its own.
+    pub cause: Option<Cause>,
+    /// What is said of it beside the server's words.
+    pub details: &'static str,
+    /// Servers that were seen to use it so, where that is not obvious.
+    pub used_by: &'static str,
+}
+
+const fn code(
+    code: &'static str,
+    kind: K,
+    reach: Reach,
+    retry: Retry,
+    cause: Option<Cause>,
+    details: &'static str,
+    used_by: &'static str,
+) -> CodeMeaning {
+    CodeMeaning { code, kind, reach, retry, cause, details, used_by }
+}
+
+/// Every code that has a meaning, in order.
+#[rustfmt::skip]
+pub const S3_CODES: [CodeMeaning; 75] = [
+    code("AccessDenied", K::Forbidden, PLACE, AGAIN, None, "", "s3s-fs: an upload that it has lost"),
+    code("AccountProblem", K::Forbidden, PLACE, AGAIN, None, "", ""),
+    code("AccountQuotaExceeded", K::Full, PLACE, AGAIN, Some(Cause::Quota), "", "account quotas of other servers"),
+    code("AllAccessDisabled", K::Forbidden, PLACE, AGAIN, None, "", ""),
+    code("AuthorizationHeaderMalformed", K::Credentials, PLACE, AGAIN, None, "", "Amazon: a wrong region, which it names"),
+    code("AuthorizationQueryParametersError", K::BadRequest, FILE, Retry::Never, None, "", ""),
+    code("BadDigest", K::DigestMismatch, FILE, AGAIN, None, "", ""),
+    code("ConditionalRequestConflict", K::Conflict, FILE, AGAIN, Some(Cause::NotReady), "", "Amazon: two writes under one name at once"),
+    code("CredentialsNotSupported", K::Credentials, PLACE, AGAIN, None, "", ""),
+    code("EntityTooLarge", K::TooLarge, FILE, Retry::Never, None, "", ""),
+    code("EntityTooSmall", K::BadRequest, FILE, AGAIN, Some(Cause::UploadLost), "", ""),
+    code("ExpiredToken", K::Credentials, PLACE, AGAIN, Some(Cause::KeyExpired), "the temporary credentials have expired", ""),
+    code("Forbidden", K::Forbidden, PLACE, AGAIN, None, "", "Garage"),
+    code("IllegalLocationConstraintException", K::BadRequest, PLACE, AGAIN, None, "the bucket is in another region or at another endpoint", ""),
+    code("IncompleteBody", K::Timeout, FILE, AGAIN, None, "", ""),
+    code("InsufficientCapacity", K::Full, PLACE, AGAIN, None, "", ""),
+    code("InsufficientStorage", K::Full, PLACE, AGAIN, None, "", ""),
+    code("InternalError", K::Server, FILE, AGAIN, None, "", ""),
+    code("InvalidAccessKeyId", K::Credentials, PLACE, AGAIN, Some(Cause::KeyUnknown), "the server does not know this access key", ""),
+    code("InvalidArgument", K::BadRequest, FILE, Retry::Never, None, "", ""),
+    code("InvalidBucketName", K::BadRequest, PLACE, AGAIN, Some(Cause::NoBucket), "the server takes no bucket of this name", ""),
+    code("InvalidBucketState", K::Conflict, PLACE, AGAIN, Some(Cause::NotReady), "", ""),
+    code("InvalidDigest", K::DigestMismatch, FILE, AGAIN, None, "", ""),
+    code("InvalidObjectState", K::Forbidden, FILE, AGAIN, None, "the copy is in an archive and must be restored there first", ""),
+    code("InvalidPart", K::Conflict, FILE, AGAIN, Some(Cause::UploadLost), "", ""),
+    code("InvalidPartOrder", K::Conflict, FILE, AGAIN, Some(Cause::UploadLost), "", ""),
+    code("InvalidPayer", K::Forbidden, PLACE, AGAIN, None, "", ""),
+    code("InvalidRange", K::BadRequest, FILE, Retry::Never, None, "", ""),
+    code("InvalidRegion", K::BadRequest, PLACE, AGAIN, None, "the bucket is in another region or at another endpoint", ""),
+    code("InvalidRequest", K::BadRequest, FILE, Retry::Never, None, "", ""),
+    code("InvalidSecurity", K::Credentials, PLACE, AGAIN, None, "", ""),
+    code("InvalidStorageClass", K::BadRequest, FILE, Retry::Never, None, "", ""),
+    code("InvalidToken", K::Credentials, PLACE, AGAIN, None, "the session token is not that of this access key", ""),
+    code("InvalidURI", K::Unsupported, FILE, Retry::Never, None, "", ""),
+    code("KeyTooLong", K::Unsupported, FILE, Retry::Never, None, "", ""),
+    code("KeyTooLongError", K::Unsupported, FILE, Retry::Never, None, "", ""),
+    code("MalformedXML", K::BadRequest, FILE, Retry::Never, None, "", ""),
+    code("MetadataTooLarge", K::BadRequest, FILE, Retry::Never, None, "", ""),
+    code("MethodNotAllowed", K::Unsupported, PLACE, AGAIN, None, "", ""),
+    code("MissingContentLength", K::BadRequest, FILE, Retry::Never, None, "", ""),
+    code("MissingRequestBodyError", K::BadRequest, FILE, Retry::Never, None, "", ""),
+    code("MissingSecurityHeader", K::BadRequest, FILE, Retry::Never, None, "", ""),
+    code("NoSuchBucket", K::NotFound, PLACE, AGAIN, Some(Cause::NoBucket), "there is no bucket of this name", ""),
+    code("NoSuchKey", K::NotFound, FILE, AGAIN, None, "", ""),
+    code("NoSuchUpload", K::Conflict, FILE, AGAIN, Some(Cause::UploadLost), "", ""),
+    code("NoSuchVersion", K::NotFound, FILE, AGAIN, None, "", ""),
+    code("NotEnoughSpace", K::Full, PLACE, AGAIN, None, "", ""),
+    code("NotImplemented", K::Unsupported, PLACE, AGAIN, None, "", "s3s-fs: listing uploads"),
+    code("NotSignedUp", K::Credentials, PLACE, AGAIN, None, "", ""),
+    code("OperationAborted", K::Conflict, FILE, AGAIN, Some(Cause::NotReady), "", ""),
+    code("PermanentRedirect", K::BadRequest, PLACE, AGAIN, None, "the bucket is in another region or at another endpoint", ""),
+    code("PreconditionFailed", K::Conflict, FILE, AGAIN, None, "", "a name that is taken"),
+    code("QuotaExceeded", K::Full, PLACE, AGAIN, Some(Cause::Quota), "", ""),
+    code("ReduceYourRequestRate", K::RateLimited, PLACE, AGAIN, None, "", ""),
+    code("RequestExpired", K::BadRequest, PLACE, AGAIN, Some(Cause::Clock), "set this computer's clock: it differs too much from the server's", ""),
+    code("RequestLimitExceeded", K::RateLimited, PLACE, AGAIN, None, "", ""),
+    code("RequestTimeTooSkewed", K::BadRequest, PLACE, AGAIN, Some(Cause::Clock), "set this computer's clock: it differs too much from the server's", ""),
+    code("RequestTimeout", K::Timeout, FILE, AGAIN, None, "", ""),
+    code("RestoreAlreadyInProgress", K::Conflict, FILE, AGAIN, Some(Cause::NotReady), "", ""),
+    code("ServiceUnavailable", K::Server, PLACE, AGAIN, None, "", ""),
+    code("SignatureDoesNotMatch", K::Credentials, PLACE, AGAIN, None, "the secret is not that of this access key", ""),
+    code("SlowDown", K::RateLimited, PLACE, AGAIN, None, "", ""),
+    code("SlowDownRead", K::RateLimited, PLACE, AGAIN, None, "", "MinIO"),
+    code("SlowDownWrite", K::RateLimited, PLACE, AGAIN, None, "", "MinIO"),
+    code("StorageFull", K::Full, PLACE, AGAIN, None, "", ""),
+    code("TemporaryRedirect", K::BadRequest, PLACE, AGAIN, None, "the bucket is in another region or at another endpoint", ""),
+    code("ThrottlingException", K::RateLimited, PLACE, AGAIN, None, "", ""),
+    code("TokenRefreshRequired", K::Credentials, PLACE, AGAIN, Some(Cause::KeyExpired), "the temporary credentials have expired", ""),
+    code("TooManyRequests", K::RateLimited, PLACE, AGAIN, None, "", ""),
+    code("UnauthorizedAccess", K::Credentials, PLACE, AGAIN, None, "", ""),
+    code("XAmzContentChecksumMismatch", K::DigestMismatch, FILE, AGAIN, None, "", ""),
+    code("XAmzContentSHA256Mismatch", K::DigestMismatch, FILE, AGAIN, None, "", ""),
+    code("XMinioAdminBucketQuotaExceeded", K::Full, PLACE, AGAIN, Some(Cause::Quota), "", "MinIO"),
+    code("XMinioInvalidObjectName", K::Unsupported, FILE, Retry::Never, None, "", "MinIO"),
+    code("XMinioStorageFull", K::Full, PLACE, AGAIN, None, "", "MinIO"),
+];
+
+/// What a code of S3 means; `None` where the status says more.
+pub fn code_meaning(code: &str) -> Option<CodeMeaning> {
+    let at = S3_CODES.binary_search_by(|row| row.code.cmp(code)).ok()?;
+    S3_CODES.get(at).copied()
+}
+
 /// What a status means by itself. A status that is not listed means what its class means.
 pub fn meaning(status: u16) -> StatusMeaning {
     let known = STATUSES.iter().find(|row| row.status == status).copied();
@@ -132,6 +251,14 @@ pub fn meaning(status: u16) -> StatusMeaning {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_is_found() {
+        for row in S3_CODES {
+            assert_eq!(code_meaning(row.code), Some(row), "the table is in order");
+        }
+        assert_eq!(code_meaning("Teapot"), None);
+    }
 
     #[test]
     fn the_table_is_in_order_and_has_what_the_specifications_have() {

@@ -182,6 +182,10 @@ impl Destination for Immich {
         })
     }
 
+    fn software(&self) -> BoxFuture<'_, Result<String, Failure>> {
+        Box::pin(async { Ok(probe::software_of(probe::version(&self.0).await?)) })
+    }
+
     fn send<'a>(&'a self, item: &'a Item, transfer: &'a Transfer) -> BoxFuture<'a, Result<Sent, Failure>> {
         Box::pin(send::send(&self.0, item, transfer))
     }

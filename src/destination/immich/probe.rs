@@ -82,6 +82,7 @@ pub fn abilities(inner: &Inner, probed: &Probed) -> Abilities {
         concurrent_max: CONCURRENT_MAX,
         name_len_max: NAME_BYTES_MAX,
         note: note(&probed.known),
+        software: probed.known.version.map(software_of).unwrap_or_default(),
         findings: probed.known.findings(),
         ..Abilities::default()
     }
@@ -94,6 +95,11 @@ fn identity(inner: &Inner, probed: &Probed) -> String {
         (None, Some(key)) => format!("immich-key-{key}"),
         (None, None) => format!("immich-server-{}", inner.place.base.host_str().unwrap_or_default()),
     }
+}
+
+/// What the server calls itself.
+pub(super) fn software_of(version: Version) -> String {
+    format!("Immich {version}")
 }
 
 fn note(known: &Known) -> String {
@@ -118,7 +124,7 @@ fn for_good(failure: Failure) -> Failure {
     Failure { retry: Retry::Never, ..failure }
 }
 
-async fn version(inner: &Inner) -> Result<Version, Failure> {
+pub(super) async fn version(inner: &Inner) -> Result<Version, Failure> {
     let what = "looking for the server";
     let not_here = |why: &str| {
         let mut details = format!("{why}; give the address that opens Immich in a browser");

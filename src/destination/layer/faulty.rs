@@ -245,6 +245,14 @@ impl Destination for Faulty {
         self.inner.abandon(uploads)
     }
 
+    fn new_findings(&self) -> Option<String> {
+        self.inner.new_findings()
+    }
+
+    fn software(&self) -> BoxFuture<'_, Result<String, Failure>> {
+        self.inner.software()
+    }
+
     fn end_lost_uploads<'a>(&'a self, owners: &'a dyn KeyOwners) -> BoxFuture<'a, Result<u64, Failure>> {
         self.inner.end_lost_uploads(owners)
     }

@@ -10,7 +10,7 @@ mod structured;
 
 use super::connect::ServerParts;
 use super::http::{Answer, Headers};
-use super::uploads::answers::{at_creation, failure, media_of, name_of, trouble};
+use super::uploads::answers::{at_creation, failure, media_of, name_of, software_of, trouble};
 use super::uploads::{Append, Appended, Created, Dialect, NewUpload, Offer, Standing, Trouble, Uploads};
 use super::{Abilities, Destination as _};
 use crate::base::clock::Clock;
@@ -139,6 +139,7 @@ impl Dialect for Resumable {
             append_max: limit.and_then(|limit| limit.append_max),
             // Whether an upload can be ended, and which digests are compared, is tried.
             part_kinds: vec![DigestKind::Sha256],
+            software: software_of(answer),
             ..Offer::default()
         })
     }

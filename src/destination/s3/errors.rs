@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::xml;
 use crate::base::clock::Clock;
-use crate::destination::http::{Answer, status};
-use crate::domain::cause::Cause;
+use crate::destination::http::Answer;
+use crate::destination::http::status::{self, CodeMeaning};
 use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 
+const AGAIN: Retry = Retry::After(Duration::ZERO);
 /// The longest name that is taken for a region's: it is shown to be copied into an address.
 const REGION_BYTES_MAX: usize = 64;
 
@@ -56,98 +57,52 @@ pub(super) struct Task {
     pub permission: &'static str,
 }
 
-/// The failure that an answer which is no success stands for.
-#[expect(clippy::too_many_lines, reason = "a table: one row a code")]
+/// The failure that an answer which is no success stands for: what its code means by the table of codes,
+/// else its status.
 pub(super) fn failure(answer: &Answer, task: Task, clock: &dyn Clock) -> Failure {
     let said = Said::of(answer);
     let plain = status::failure(answer, clock, task.what, Some(&said.shown()));
-    let with = |kind, reach, retry| Failure { kind, reach, retry, ..plain.clone() };
-    let waited = match plain.retry {
-        Retry::After(wait) => wait,
-        Retry::Never | Retry::Exhausted => Duration::ZERO,
+    let here = |kind| Failure { kind, reach: Reach::Destination, ..plain.clone() };
+    let elsewhere = |region: &str| {
+        let more = format!("the bucket is in another region: write region={region}");
+        Failure { retry: AGAIN, ..said_more(here(FailureKind::BadRequest), &more) }
     };
-    let here = |kind| with(kind, Reach::Destination, Retry::After(waited));
-    let this = |kind| with(kind, Reach::Resource, Retry::After(waited));
-    let never = |kind| with(kind, Reach::Resource, Retry::Never);
-    use FailureKind as K;
-    match said.code.as_str() {
-        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "Forbidden" => {
-            forbidden(answer, task, here(K::Forbidden))
-        }
-        "NoSuchBucket" => said_more(here(K::NotFound), "there is no bucket of this name"),
-        "InvalidBucketName" => said_more(here(K::BadRequest), "the server takes no bucket of this name"),
-        "InvalidAccessKeyId" => said_more(here(K::Credentials), "the server does not know this access key")
-            .because(Cause::KeyUnknown),
-        "SignatureDoesNotMatch" => {
-            said_more(here(K::Credentials), "the secret is not that of this access key")
-        }
-        "ExpiredToken" | "TokenRefreshRequired" => {
-            said_more(here(K::Credentials), "the temporary credentials have expired")
-                .because(Cause::KeyExpired)
-        }
-        "InvalidToken" => said_more(here(K::Credentials), "the session token is not that of this access key"),
-        "InvalidSecurity" | "NotSignedUp" | "UnauthorizedAccess" => here(K::Credentials),
-        "AuthorizationHeaderMalformed"
-        | "PermanentRedirect"
-        | "TemporaryRedirect"
-        | "IllegalLocationConstraintException"
-        | "InvalidRegion" => match &said.region {
-            Some(region) => said_more(
-                here(K::BadRequest),
-                &format!("the bucket is in another region: write region={region}"),
-            ),
-            None if said.code == "AuthorizationHeaderMalformed" => here(K::Credentials),
-            None => said_more(here(K::BadRequest), "the bucket is in another region or at another endpoint"),
-        },
-        "RequestTimeTooSkewed" => {
-            said_more(here(K::BadRequest), "set this computer's clock: it differs too much from the server's")
-                .because(Cause::Clock)
-        }
-        "SlowDown"
-        | "TooManyRequests"
-        | "RequestLimitExceeded"
-        | "ReduceYourRequestRate"
-        | "SlowDownRead"
-        | "SlowDownWrite"
-        | "ThrottlingException" => here(K::RateLimited),
-        "QuotaExceeded"
-        | "InsufficientCapacity"
-        | "XMinioStorageFull"
-        | "StorageFull"
-        | "NotEnoughSpace"
-        | "XMinioAdminBucketQuotaExceeded"
-        | "InsufficientStorage"
-        | "AccountQuotaExceeded" => here(K::Full),
-        "EntityTooLarge" => never(K::TooLarge),
-        "KeyTooLongError" | "KeyTooLong" | "InvalidURI" | "XMinioInvalidObjectName" => never(K::Unsupported),
-        "BadDigest"
-        | "InvalidDigest"
-        | "XAmzContentSHA256Mismatch"
-        | "XAmzContentChecksumMismatch"
-        | "IncompleteBody"
-        | "RequestTimeout" => this(K::DigestMismatch),
-        "NoSuchKey" => this(K::NotFound),
-        "NoSuchUpload"
-        | "InvalidPart"
-        | "InvalidPartOrder"
-        | "ConditionalRequestConflict"
-        | "OperationAborted"
-        | "PreconditionFailed" => this(K::Conflict),
-        "NotImplemented" | "MethodNotAllowed" => here(K::Unsupported),
-        "ServiceUnavailable" => here(K::Server),
-        "InternalError" => this(K::Server),
-        "InvalidObjectState" => {
-            said_more(this(K::Forbidden), "the copy is in an archive and must be restored there first")
-        }
+    let Some(meaning) = status::code_meaning(&said.code) else {
         // A HEAD's answer has no words, and a redirect may have none.
-        "" if matches!(answer.status, 301 | 307 | 308 | 400) && said.region.is_some() => {
-            let region = said.region.as_deref().unwrap_or_default();
-            said_more(here(K::BadRequest), &format!("the bucket is in another region: write region={region}"))
-        }
-        "" if (300..400).contains(&answer.status) => here(K::Redirect),
-        _ if answer.status == 403 => forbidden(answer, task, here(K::Forbidden)),
-        _ => plain,
+        return match (&said.region, answer.status) {
+            (Some(region), 301 | 307 | 308 | 400) if said.code.is_empty() => elsewhere(region),
+            (_, 300..=399) if said.code.is_empty() => here(FailureKind::Redirect),
+            (_, 403) => forbidden(answer, task, here(FailureKind::Forbidden)),
+            _ => plain,
+        };
+    };
+    if let Some(region) = said.region.as_deref().filter(|_region| names_region(&said.code)) {
+        return elsewhere(region);
     }
+    let retry = match (meaning.retry, plain.retry) {
+        // The server may have said when.
+        (Retry::After(_), Retry::After(wait)) => Retry::After(wait),
+        (retry, _) => retry,
+    };
+    let CodeMeaning { kind, reach, cause, details, .. } = meaning;
+    let failure = Failure { kind, reach, retry, cause, ..plain };
+    match details {
+        "" if kind == FailureKind::Forbidden => forbidden(answer, task, failure),
+        "" => failure,
+        more => said_more(failure, more),
+    }
+}
+
+/// Whether a code comes with the name of the region that a bucket is in.
+fn names_region(code: &str) -> bool {
+    matches!(
+        code,
+        "AuthorizationHeaderMalformed"
+            | "PermanentRedirect"
+            | "TemporaryRedirect"
+            | "IllegalLocationConstraintException"
+            | "InvalidRegion"
+    )
 }
 
 fn said_more(mut failure: Failure, more: &str) -> Failure {

@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use super::connect::ServerParts;
 use super::http::{HttpError, Url};
 use super::manifest::Collected;
+use super::marker::{HOME, MARKER};
 use super::shelf;
 use super::{Abilities, BoxFuture, Checkpoint, Destination, Item, KeyOwners, ReadBack, Sent, Transfer};
 use crate::domain::failure::{Failure, Reach};
@@ -237,6 +238,14 @@ impl Destination for S3 {
 
     fn clean<'a>(&'a self, _keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
         Box::pin(own::clean(&self.0))
+    }
+
+    fn software(&self) -> BoxFuture<'_, Result<String, Failure>> {
+        Box::pin(async {
+            let marker = self.0.wire.place.object(&format!("{HOME}/{MARKER}"));
+            let head = prove::head(&self.0, marker, &unstopped()).await.map_err(HttpError::into_failure)?;
+            Ok(head.map(|head| probe::software_of(&head.headers)).unwrap_or_default())
+        })
     }
 
     fn end_lost_uploads<'a>(&'a self, owners: &'a dyn KeyOwners) -> BoxFuture<'a, Result<u64, Failure>> {

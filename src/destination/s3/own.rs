@@ -11,6 +11,7 @@ use crate::destination::BoxFuture;
 use crate::destination::http::{HttpError, Method};
 use crate::destination::marker::{HOME, Marker};
 use crate::destination::shelf::{self, Listed, Shelf};
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::key;
 
@@ -120,7 +121,8 @@ pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
     remove(inner, object).await.ok();
     match kept {
         Ok(Some(bytes)) if bytes != WRITE_TEST_BYTES => {
-            Err(Failure::destination(FailureKind::Server, "the server keeps other bytes than it was sent"))
+            let details = "the server keeps other bytes than it was sent";
+            Err(Failure::destination(FailureKind::Server, details).because(Cause::Altered))
         }
         // Who may write and not read is told so elsewhere.
         _ => Ok(()),

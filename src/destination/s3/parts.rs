@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -21,7 +22,8 @@ use super::{Inner, named, unless_stopped, unstopped, xml};
 use crate::base::digester::combine_crc64nvme;
 use crate::destination::http::{Answer, Method};
 use crate::destination::{Checkpoint, Item, Phase, Sent, Transfer};
-use crate::domain::failure::{Failure, FailureKind, Reach};
+use crate::domain::cause::Cause;
+use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 use crate::domain::hash::{DigestKind, DigestSet};
 
 /// Parts of one file that are under way at once.
@@ -84,7 +86,8 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
             Err(Failure::transient(
                 FailureKind::Server,
                 "the server has ended the unfinished upload; it is begun again",
-            ))
+            )
+            .because(Cause::UploadLost))
         }
     }
 }
@@ -415,9 +418,7 @@ async fn assemble(
             }
             match failure.reach {
                 // The next try begins anew where this one's parts are of no use.
-                Reach::Resource => {
-                    Err(Failure { details: failure.details, ..Failure::transient(failure.kind, "") })
-                }
+                Reach::Resource => Err(Failure { retry: Retry::After(Duration::ZERO), ..failure }),
                 Reach::Destination | Reach::Run => Err(failure),
             }
         }

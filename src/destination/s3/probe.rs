@@ -16,7 +16,7 @@ use super::wire::{Call, base64};
 use super::{Inner, listing, unstopped};
 use crate::base::digester::Digester;
 use crate::destination::Abilities;
-use crate::destination::http::{Answer, HttpError, Method};
+use crate::destination::http::{Answer, Headers, HttpError, Method};
 use crate::destination::marker::HOME;
 use crate::destination::name_probe::{NameProbe, lists_name};
 use crate::domain::failure::{Failure, FailureKind, Reach};
@@ -186,6 +186,7 @@ impl Trial<'_> {
             refused_chars,
             size_max: (!takes_parts).then_some(S3_WHOLE_MAX),
             note: note(&first, trusted, findings, takes_parts),
+            software: software_of(&first.headers),
             trusted_digests: trusted,
             findings: serde_json::to_string(&findings).unwrap_or_default(),
         })
@@ -418,6 +419,11 @@ impl Trial<'_> {
         }
         outcome
     }
+}
+
+/// What the server calls itself.
+pub(super) fn software_of(headers: &Headers) -> String {
+    crate::destination::http::status::plain(headers.get("server").unwrap_or_default())
 }
 
 fn told(head: &super::prove::Head, name: &str, value: Option<&str>) -> bool {

@@ -8,7 +8,7 @@ mod metadata;
 
 use super::connect::ServerParts;
 use super::http::{Answer, Headers};
-use super::uploads::answers::{at_creation, failure, media_of, name_of, number, trouble};
+use super::uploads::answers::{at_creation, failure, media_of, name_of, number, software_of, trouble};
 use super::uploads::{Append, Appended, Created, Dialect, NewUpload, Offer, Standing, Trouble, Uploads};
 use super::{Abilities, Destination as _};
 use crate::base::clock::Clock;
@@ -156,6 +156,7 @@ impl Dialect for Tus {
             can_end: has("termination"),
             part_kinds: if has("checksum") { kinds } else { Vec::new() },
             note: named[..named.floor_char_boundary(SHOWN_BYTES_MAX)].to_owned(),
+            software: software_of(answer),
         })
     }
 

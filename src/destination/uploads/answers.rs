@@ -3,6 +3,7 @@
 use super::Trouble;
 use crate::base::clock::Clock;
 use crate::destination::http::{Answer, status};
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::media_type::MediaType;
 
@@ -31,7 +32,8 @@ pub(in crate::destination) fn trouble(
     let failure = failure(answer, clock, what);
     match answer.status {
         409 => Trouble::Elsewhere(answer.header("upload-offset").and_then(number), failure),
-        403 | 404 | 410 => Trouble::Gone(failure),
+        403 => Trouble::Gone(failure),
+        404 | 410 => Trouble::Gone(failure.because(Cause::UploadLost)),
         413 => Trouble::TooMuch(failure),
         423 => Trouble::Busy(failure),
         501 | 507 | 401 | 407 | 412 | 425 | 429 => Trouble::Stopped(failure),
@@ -46,6 +48,11 @@ pub(in crate::destination) fn number(text: &str) -> Option<u64> {
     let text = text.trim_matches([' ', '\t']);
     let is_plain = (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     is_plain.then(|| text.parse().ok()).flatten()
+}
+
+/// What the server calls itself.
+pub(in crate::destination) fn software_of(answer: &Answer) -> String {
+    status::plain(answer.header("server").unwrap_or_default())
 }
 
 /// A key's file name.

@@ -19,6 +19,7 @@
 
 pub(super) mod answers;
 mod calls;
+mod explain;
 mod location;
 mod probe;
 mod prove;
@@ -27,7 +28,7 @@ mod send;
 mod state;
 mod whole;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
@@ -61,6 +62,8 @@ pub(super) struct Offer {
     pub part_kinds: Vec<DigestKind>,
     /// What a person may want to know.
     pub note: String,
+    /// What the server calls itself.
+    pub software: String,
 }
 
 /// What is to be created.
@@ -240,6 +243,11 @@ impl Uploads {
 }
 
 impl Inner {
+    /// The most bytes of one append, where there is a limit.
+    fn append_max(&self) -> Option<u64> {
+        Some(self.append_max.load(Ordering::Relaxed)).filter(|max| *max < u64::MAX)
+    }
+
     fn findings(&self) -> Findings {
         self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -294,6 +302,16 @@ impl Destination for Uploads {
 
     fn clean<'a>(&'a self, _keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
         Box::pin(std::future::ready(Ok(0)))
+    }
+
+    fn new_findings(&self) -> Option<String> {
+        let found = Findings { append_max: self.0.append_max(), ..self.0.findings() };
+        let known = self.0.parts.abilities.as_ref().map(|abilities| Findings::parse(&abilities.findings))?;
+        (found.append_max != known.append_max).then(|| found.text())
+    }
+
+    fn software(&self) -> BoxFuture<'_, Result<String, Failure>> {
+        Box::pin(async { Ok(self.0.options(self.0.findings().form).await?.software) })
     }
 
     fn abandon<'a>(&'a self, uploads: &'a [Checkpoint]) -> BoxFuture<'a, ()> {

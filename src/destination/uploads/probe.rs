@@ -79,6 +79,7 @@ fn abilities(inner: &Inner, offer: &Offer, findings: &Findings) -> Abilities {
         name_len_max: NAME_LEN_MAX,
         size_max: offer.size_max,
         note,
+        software: offer.software.clone(),
         trusted_digests: findings.whole.as_deref().and_then(DigestKind::parse).into_iter().collect(),
         findings: findings.text(),
         ..Abilities::default()
@@ -297,6 +298,23 @@ async fn keeps_name(inner: &Inner, findings: &Findings, name: &str) -> Result<bo
     let outcome = trial.is_given_back(findings).await;
     trial.end().await?;
     outcome
+}
+
+/// Whether a small text is taken, and ended again.
+///
+/// # Errors
+/// Why not.
+pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
+    let written = async {
+        let form = inner.findings().form;
+        let Some((trial, _max)) = begin(inner, form, None).await? else {
+            return Err(not_understood(inner).into());
+        };
+        let taken = trial.append(0, TEXT.len(), None).await?.map_err(failure_of);
+        trial.end().await?;
+        taken.map(drop).map_err(HttpError::from)
+    };
+    written.await.map_err(HttpError::into_failure)
 }
 
 /// A wrong digest of an append is refused, and the right one is not.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::calls::Outcome;
+use super::explain::explain_write;
 use super::location::as_reached;
 use super::state::{Receipt, State};
 use super::whole::{Carried, Part, Whole};
@@ -58,7 +59,7 @@ pub(super) async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Res
     match sending.run().await {
         Ok(sent) => Ok(sent),
         Err(HttpError::Cancelled) => Ok(Sent::Cancelled),
-        Err(HttpError::Failed(failure)) => Err(failure),
+        Err(HttpError::Failed(failure)) => Err(explain_write(inner, failure).await),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::destination::address::below;
 use crate::destination::connect::ServerParts;
 use crate::destination::credentials::Credentials;
 use crate::destination::http::{Answer, Body, HttpError, Method, Request, Response, SharedHttp, Url, status};
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::target::DestinationKind;
 
@@ -313,7 +314,8 @@ impl Calls {
                 FailureKind::Protocol,
                 "a web page answered in place of a file: this network may want you to sign in with a browser, \
                  or the address is that of a web site",
-            ));
+            )
+            .because(Cause::WebPage));
         }
         let mut bytes = bytes::BytesMut::new();
         while bytes.len() <= limit {

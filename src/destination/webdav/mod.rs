@@ -32,6 +32,7 @@ use super::marker::HOME;
 use super::shelf::{self, Listed, Shelf};
 use super::turns::Turns;
 use super::{Abilities, BoxFuture, Destination, Item, ReadBack, Sent, Transfer};
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::key;
 use crate::domain::record::Evidence;
@@ -211,10 +212,10 @@ impl Inner {
         self.calls.remove(&path).await.ok();
         match kept? {
             Some(bytes) if bytes == WRITE_TEST => Ok(()),
-            _ => Err(Failure::destination(
-                FailureKind::Server,
-                "the server keeps other bytes than it was sent",
-            )),
+            _ => {
+                let details = "the server keeps other bytes than it was sent";
+                Err(Failure::destination(FailureKind::Server, details).because(Cause::Altered))
+            }
         }
     }
 
@@ -337,6 +338,10 @@ impl Destination for WebDav {
             self.0.identify().await?;
             shelf::read_manifests(self.0.as_ref()).await.map_err(whole)
         })
+    }
+
+    fn software(&self) -> BoxFuture<'_, Result<String, Failure>> {
+        Box::pin(async { Ok(probe::software(&self.0).await) })
     }
 
     fn clean<'a>(&'a self, keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {

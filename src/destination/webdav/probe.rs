@@ -19,6 +19,7 @@ use crate::destination::http::{HttpError, Method, Request, parse_http_date};
 use crate::destination::marker::HOME;
 use crate::destination::name_probe::{NameProbe, lists_name};
 use crate::destination::shelf;
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::hash::{DigestKind, Digests};
 use crate::domain::key::RefusedChars;
@@ -104,10 +105,12 @@ pub(super) async fn reach(inner: &Inner, may_make: bool) -> Result<Reached, Fail
             inner.calls.send(request).await.map_err(HttpError::into_failure).map_err(whole)?.excerpt().await;
         if answer.status != 207 {
             let failure = inner.calls.failed(&answer, "looking for the folder above it");
-            return Err(whole(Failure { kind: FailureKind::NotFound, ..failure }));
+            let failure = Failure { kind: FailureKind::NotFound, ..failure };
+            return Err(whole(failure.because(Cause::NoFolder)));
         }
     } else {
-        return Err(Failure::destination(FailureKind::NotFound, "there is no such folder on the server"));
+        let details = "there is no such folder on the server";
+        return Err(Failure::destination(FailureKind::NotFound, details).because(Cause::NoFolder));
     }
     if may_make {
         inner.calls.make_dir("").await.map_err(whole)?;
@@ -175,7 +178,7 @@ impl Trial<'_> {
         let checksum = self.compared_checksum().await;
         let shown = self.shown_digest().await?;
         let keeps_mtime = !self.refuses_mtime && self.keeps_mtime().await?;
-        let note = self.software().await;
+        let note = software(self.inner).await;
         // What is not seen to hold is taken not to hold.
         let keeps_tag = self.keeps_tags().await.unwrap_or(false);
         let no_replace = self.leaves_names_alone().await?;
@@ -207,6 +210,7 @@ impl Trial<'_> {
             name_len_max,
             refused_chars,
             size_max: None,
+            software: note.clone(),
             note,
             trusted_digests: [checksum, shown].into_iter().flatten().collect(),
             findings: findings.text(),
@@ -387,18 +391,18 @@ impl Trial<'_> {
         }
         Err(last.unwrap_or_else(|| Failure::destination(FailureKind::Protocol, "no name is taken")))
     }
+}
 
-    /// What answers there, in its own words; empty where it says nothing.
-    async fn software(&self) -> String {
-        if let Some(cloud) = &self.inner.cloud {
-            return cloud.software(self.inner).await;
-        }
-        let mut request = Request::new(Method::OPTIONS, self.inner.calls.base().clone());
-        request.takes_html = true;
-        let Ok(response) = self.inner.calls.send(request).await else { return String::new() };
-        let answer = response.excerpt().await;
-        crate::destination::http::status::plain(answer.headers.get("server").unwrap_or_default())
+/// What answers there, in its own words; empty where it says nothing.
+pub(super) async fn software(inner: &Inner) -> String {
+    if let Some(cloud) = &inner.cloud {
+        return cloud.software(inner).await;
     }
+    let mut request = Request::new(Method::OPTIONS, inner.calls.base().clone());
+    request.takes_html = true;
+    let Ok(response) = inner.calls.send(request).await else { return String::new() };
+    let answer = response.excerpt().await;
+    crate::destination::http::status::plain(answer.headers.get("server").unwrap_or_default())
 }
 
 fn digests_of(bytes: &[u8]) -> Digests {

@@ -30,3 +30,46 @@ async fn a_lost_upload_is_begun_again_whatever_is_said_of_it() {
         }
     }
 }
+
+/// What was found stays found: it goes with the destination's abilities to the next run.
+#[tokio::test]
+async fn a_limit_that_was_found_is_kept() {
+    let moods = Moods { append_max: Some(256 << 10), ..Moods::default() };
+    let mut place = place_of(moods, 1 << 20).await;
+    assert_eq!(place.to.new_findings(), None);
+    place.stored().await;
+    let findings = place.to.new_findings().expect("a limit was found");
+    place.abilities.findings = findings;
+    let address = Address { abilities: Some(place.abilities.clone()), ..place.address.clone() };
+    let next = connector().open(&address, INSTALLATION).expect("opened");
+    assert_eq!(next.new_findings(), None, "nothing more");
+    let before = place.server.asked().iter().filter(|asked| asked.method == "PATCH").count();
+    place.to = next;
+    place.saver = Saver::default();
+    place.stored().await;
+    let after = place.server.asked().iter().filter(|asked| asked.method == "PATCH").count();
+    assert_eq!(after - before, 4, "four appends of the right length, and none that is refused");
+}
+
+/// One code, two reaches: a small upload of our own decides.
+#[tokio::test]
+async fn an_odd_code_is_one_files_until_nothing_can_be_created() {
+    for speech in BOTH {
+        for status in [403, 501, 507] {
+            let place = place(speech).await;
+            let refused = || Fault::Status(status, Vec::new(), "no");
+            place.server.order("POST", refused());
+            let failure = place.failed().await;
+            let is_of_form = speech != Speech::Tus && status == 501;
+            if !is_of_form {
+                assert_eq!(failure.reach, Reach::Resource, "{speech:?} {status}: {failure}");
+            }
+            for _ in 0..20 {
+                place.server.order("POST", refused());
+            }
+            let failure = place.failed().await;
+            assert_eq!(failure.reach, Reach::Destination, "{speech:?} {status}: {failure}");
+            assert!(place.server.finished().is_empty(), "nothing of it stays");
+        }
+    }
+}
