@@ -28,6 +28,7 @@ mod reconnect;
 mod removals;
 mod report;
 mod restore;
+mod restore_order;
 mod restore_runs;
 mod runner;
 mod secrets;

@@ -4,9 +4,9 @@
 //! destination that is lost on the way is asked for again for a while. The rest is told: each file
 //! that did not come back is counted, and why it ended before all were looked at.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,16 +15,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::audit;
-use super::calls::{internal, refused};
+use super::calls::internal;
 use super::deps::Deps;
 use super::reading::Reading;
+use super::restore_order::{End, Order, Report, Target};
 use super::tasks::adopt;
-use crate::api::{ApiError, ErrorKind, Reply, RestoreResult};
+use crate::api::{ApiError, ErrorKind, RestoreResult};
 use crate::destination::{ReadBack, SharedDestination};
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::messages::describe_failure;
-use crate::domain::restore_plan::{RestoreCopy, RestoreLayout, RestorePlan, is_plain_path};
+use crate::domain::restore_plan::{RestoreCopy, RestorePlan};
 use crate::domain::restore_scope::{RestoreScope, ScopedCopy};
 use crate::platform::restored_file::{self, Placed, RestoreTarget};
 use crate::store::{RecordFacts, Store};
@@ -44,102 +45,6 @@ const DAMAGED_TRIES_MAX: u32 = 2;
 /// Seconds before a lost destination is tried again; after the last it is given up. A file that comes
 /// back begins them anew.
 const LOST_WAITS_SECS: [u64; 5] = [2, 4, 8, 16, 30];
-
-/// What is to be restored, from where and whereto.
-#[derive(Clone)]
-pub(super) struct Order {
-    pub id: DestinationId,
-    pub destination: SharedDestination,
-    /// Copies that may be read from it side by side.
-    pub width: u32,
-    pub installation: String,
-    pub target: Target,
-    pub scope: RestoreScope,
-}
-
-/// Where files are restored to.
-#[derive(Debug, Clone)]
-pub(super) enum Target {
-    /// Into a folder.
-    Folder(PathBuf, RestoreLayout),
-    /// Back to where they were: source folders by name. Of several with one name none is meant.
-    Original(HashMap<String, Option<PathBuf>>),
-}
-
-impl Target {
-    fn layout(&self) -> RestoreLayout {
-        match self {
-            Self::Folder(_, layout) => *layout,
-            Self::Original(_) => RestoreLayout::Folders,
-        }
-    }
-
-    /// Whether a copy is an older version of a file, which has no place where the file was.
-    fn leaves_out(&self, plan: &RestorePlan, copy: &RestoreCopy<'_>) -> bool {
-        matches!(self, Self::Original(_)) && !plan.is_newest(copy)
-    }
-
-    /// Where a copy is restored to, or a sentence that says why it cannot be.
-    fn of(&self, plan: &RestorePlan, copy: &RestoreCopy<'_>) -> Result<RestoreTarget, String> {
-        let sources = match self {
-            Self::Folder(into, _) => {
-                return Ok(RestoreTarget { folder: into.clone(), path: plan.target(copy) });
-            }
-            Self::Original(sources) => sources,
-        };
-        let label = copy.source_label;
-        let folder = match sources.get(label) {
-            Some(Some(folder)) => folder.clone(),
-            Some(None) => return Err(format!("Several photo folders are called {label}. Choose a folder")),
-            None => return Err(format!("No photo folder is called {label}. Add it, or choose a folder")),
-        };
-        if !is_plain_path(copy.path) {
-            return Err("The path that it had can't be used. Choose a folder".to_owned());
-        }
-        Ok(RestoreTarget { folder, path: copy.path.to_vec() })
-    }
-}
-
-/// How a restore ended.
-#[derive(Debug)]
-pub(super) struct Report {
-    pub result: RestoreResult,
-    pub end: End,
-}
-
-/// Why a restore ended.
-#[derive(Debug)]
-pub(super) enum End {
-    /// Every file was looked at.
-    Complete,
-    /// Nothing comes from the destination.
-    Lost(Failure),
-    /// Something else is in the way.
-    Refused(ApiError),
-    /// It was told to stop.
-    Stopped,
-}
-
-impl Report {
-    /// A restore that did not begin.
-    fn unbegun(end: End) -> Self {
-        Self { result: RestoreResult::default(), end }
-    }
-
-    /// As the answer to a client that waits.
-    pub fn into_reply(self) -> Result<Reply, ApiError> {
-        let stopped = match self.end {
-            End::Complete => None,
-            End::Lost(failure) => Some(refused(&failure)),
-            End::Refused(error) => Some(error),
-            End::Stopped => Some(ApiError::new(ErrorKind::Unavailable, "Safelight is stopping")),
-        };
-        match stopped {
-            Some(error) if self.result == RestoreResult::default() => Err(error),
-            stopped => Ok(Reply::Restored { result: self.result, stopped }),
-        }
-    }
-}
 
 /// What the work on one file needs.
 struct Place {

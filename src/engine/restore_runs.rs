@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::calls::{Outcome, bytes_of, internal, refused, usage};
-use super::restore::{self, End, Order, Report, Target};
+use super::restore;
+use super::restore_order::{End, Order, Report, Target};
 use super::supervisor::Supervisor;
 use super::tasks::{TaskEnd, adopt, spawn};
 use crate::api::{self, Reply, RestoreAction, RestoreOrder, RestoreResult, RestoreState, RestoreTarget};

@@ -14,7 +14,7 @@ use super::network::Taken;
 use super::outage;
 use super::places::{Disks, Found};
 use super::policy::Processed;
-use super::restore::Report;
+use super::restore_order::Report;
 use super::supervisor::Supervisor;
 use super::transfer::Ended;
 use crate::base::rng::SharedRng;

@@ -6,20 +6,17 @@ use super::address;
 use super::app::Env;
 use super::commands::{AfterAdding, Command, Dialog, Purpose};
 use super::counts::Counts;
+use super::destination_fields::{self, NameField, PasswordField};
 use super::draft::Draft;
 use super::focus;
 use super::icons::Icon;
 use super::numbers::ratio;
 use super::restore::{self, RestoreStart};
-use super::secret_input::SecretInput;
 use super::theme::{Tokens, space, tokens};
 use super::widgets::{self, Kind};
 use super::words;
-use crate::api::{
-    BackupSwitch, DestinationState, QueueList, Reading, ReadingKind, Request, Selection, Snapshot,
-};
+use crate::api::{BackupSwitch, DestinationState, QueueList, Reading, ReadingKind, Request, Snapshot};
 use crate::domain::messages::SAME_DISK;
-use crate::domain::target::is_valid_name;
 
 /// The narrowest a bin that is not empty is drawn, in points.
 const SEGMENT_MIN: f32 = 5.0;
@@ -30,25 +27,9 @@ pub(super) struct Destinations {
     /// A destination is being added, and what follows.
     adding: Option<AfterAdding>,
     /// The destination whose password is being entered anew, and what was typed.
-    password: Option<Password>,
+    password: Option<PasswordField>,
     /// The destination that is being given another name.
-    renaming: Option<Renaming>,
-}
-
-/// A name that is being entered.
-struct Renaming {
-    id: i64,
-    text: String,
-    /// Its field has not had the keyboard yet.
-    is_new: bool,
-}
-
-/// A password that is being entered.
-struct Password {
-    id: i64,
-    input: SecretInput,
-    /// The field has not been painted yet.
-    is_new: bool,
+    renaming: Option<NameField>,
 }
 
 impl Destinations {
@@ -186,10 +167,10 @@ impl Destinations {
         not_agreed(ui, env, d);
         ui.add_space(space::S);
         if self.password.as_ref().is_some_and(|password| password.id == d.id) {
-            enter_password(ui, env, d, &mut self.password);
+            destination_fields::enter_password(ui, env, d, &mut self.password);
         }
         if self.renaming.as_ref().is_some_and(|renaming| renaming.id == d.id) {
-            enter_name(ui, env, &mut self.renaming);
+            destination_fields::enter_name(ui, env, &mut self.renaming);
         }
         self.buttons(ui, env, d);
     }
@@ -199,7 +180,7 @@ impl Destinations {
             let has_password = d.kind != "folder";
             let name = format!("Change the password of {}", d.name);
             if has_password && widgets::named_button(ui, Kind::Normal, "Password", &name).clicked() {
-                self.password = Some(Password { id: d.id, input: SecretInput::default(), is_new: true });
+                self.password = Some(PasswordField::new(d.id));
             }
             if widgets::named_button(ui, Kind::Normal, "Test", &format!("Test {}", d.name)).clicked() {
                 let purpose = Purpose::TestSaved { id: d.id, name: d.name.clone() };
@@ -224,7 +205,7 @@ impl Destinations {
                 env.out.extend(restore::open(start));
             }
             if widgets::named_button(ui, Kind::Quiet, "Rename", &format!("Rename {}", d.name)).clicked() {
-                self.renaming = Some(Renaming { id: d.id, text: d.name.clone(), is_new: true });
+                self.renaming = Some(NameField::new(d.id, &d.name));
             }
             if widgets::named_button(ui, Kind::Quiet, "Remove", &format!("Remove {}", d.name)).clicked() {
                 let dialog = Dialog::RemoveDestination { id: d.id, name: d.name.clone(), safe: d.safe };
@@ -485,60 +466,5 @@ fn not_agreed(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
     if widgets::named_button(ui, Kind::Normal, "Agree and back up these too", &name).clicked() {
         let sources = missing.iter().map(|s| s.id).collect();
         env.out.push(Command::plain(Request::Consent { sources, destination: d.id }));
-    }
-}
-
-/// The field for another password, key or token.
-fn enter_password(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, password: &mut Option<Password>) {
-    let Some(entry) = password.as_mut() else { return };
-    let what = if d.kind == "s3" { "New access key, as ID:SECRET" } else { "New password, key or token" };
-    widgets::caption(ui, what);
-    let mut is_over = false;
-    ui.horizontal(|ui| {
-        let width = widgets::field_beside(ui, "Cancel", "Save");
-        let name = format!("{what} for {}", d.name);
-        if std::mem::take(&mut entry.is_new) {
-            focus::next_field(ui);
-        }
-        let (_, entered) = entry.input.ui(ui, &name, width, &d.url);
-        let may_save = !entry.input.is_empty();
-        let save = ui.add_enabled_ui(may_save, |ui| widgets::button(ui, Kind::Primary, "Save")).inner;
-        if let Some(secret) = entry.input.take_if(may_save && (save.clicked() || entered)) {
-            env.out.push(Command::plain(Request::SetSecret { id: d.id, secret }));
-            // Nothing is tried again by this but the destination itself.
-            env.out.push(Command::plain(Request::Retry(Selection::Items(Vec::new()))));
-            is_over = true;
-        }
-        is_over |= widgets::button(ui, Kind::Quiet, "Cancel").clicked();
-    });
-    ui.add_space(space::S);
-    if is_over {
-        *password = None;
-    }
-}
-
-/// The field for another name.
-fn enter_name(ui: &mut Ui, env: &mut Env<'_>, renaming: &mut Option<Renaming>) {
-    let Some(entry) = renaming.as_mut() else { return };
-    let mut is_over = false;
-    widgets::caption(ui, "Name");
-    ui.horizontal(|ui| {
-        let width = widgets::field_beside(ui, "Cancel", "Save").min(420.0);
-        if std::mem::take(&mut entry.is_new) {
-            focus::next_field(ui);
-        }
-        let entered = widgets::field(ui, &mut entry.text, "Name", "for example Disk at home", width);
-        let name = entry.text.trim().to_owned();
-        let may_save = is_valid_name(&name);
-        let save = ui.add_enabled_ui(may_save, |ui| widgets::button(ui, Kind::Primary, "Save")).inner;
-        if may_save && (save.clicked() || entered) {
-            env.out.push(Command::plain(Request::RenameDestination { id: entry.id, name }));
-            is_over = true;
-        }
-        is_over |= widgets::button(ui, Kind::Quiet, "Cancel").clicked();
-    });
-    ui.add_space(space::S);
-    if is_over {
-        *renaming = None;
     }
 }

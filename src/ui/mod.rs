@@ -8,6 +8,7 @@ mod app;
 mod choices;
 mod commands;
 mod counts;
+mod destination_fields;
 mod destinations;
 mod dialogs;
 mod dispatch;

@@ -36,7 +36,8 @@ fn a_destination_is_given_another_name() {
     assert_eq!(window.focused(), "Name");
     type_into(&mut window, "Name", " in the attic");
     window.press(eframe::egui::Key::Enter);
-    let is_renamed = |r: &Request| matches!(r, Request::RenameDestination { id: 2, name } if name == "nas in the attic");
+    let is_renamed =
+        |r: &Request| matches!(r, Request::RenameDestination { id: 2, name } if name == "nas in the attic");
     assert_eq!(window.asked(is_renamed), 1);
     assert!(window.sees("Rename nas in the attic"));
 }
