@@ -1,5 +1,7 @@
 //! The same table over real servers, which `tests/release` runs: what the fakes stand for.
 
+use std::io::Write as _;
+
 use safelight::domain::target::DestinationKind;
 
 use super::place::{Kept, Place};
@@ -90,13 +92,23 @@ fn rustus() -> Box<dyn Place> {
     Box::new(Real { port, kind: DestinationKind::Tus, path, behind: Box::new(Rustus(server)) })
 }
 
+/// Whether the tables of real servers are to be made. They take minutes; `tests/release` asks for them.
+fn is_asked_for(label: &str) -> bool {
+    let is_asked = std::env::var_os("SAFELIGHT_REAL_FAULTS").is_some();
+    if !is_asked {
+        writeln!(std::io::stderr(), "{label}: skipped, takes minutes; tests/release runs it").ok();
+    }
+    is_asked
+}
+
 macro_rules! real_tables {
     ($($name:ident: $label:literal, $make:expr, $more:expr;)*) => {
         $(
             #[test]
-            #[ignore = "skipped: takes minutes; tests/release runs it"]
             fn $name() {
-                table($label, $make, $more);
+                if is_asked_for($label) {
+                    table($label, $make, $more);
+                }
             }
         )*
     };
