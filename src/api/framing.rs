@@ -83,6 +83,7 @@ mod tests {
                     allow_http,
                     consent_all,
                     secret: secret.map(SecretText::new),
+                    trust_checksum: !allow_http,
                 }),
             any::<Option<u64>>().prop_map(|for_secs| Request::Pause { for_secs }),
             items().prop_map(|ids| Request::Retry(Selection::Items(ids))),

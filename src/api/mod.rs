@@ -121,6 +121,9 @@ pub enum Request {
         allow_http: bool,
         /// The password, key or token that was entered for it.
         secret: Option<SecretText>,
+        /// The server's checksum is to count as proof, where that is a choice.
+        #[serde(default)]
+        trust_checksum: bool,
     },
     /// Validates, saves and enables a destination. Replies [`Reply::Destination`].
     AddDestination {
@@ -134,6 +137,17 @@ pub enum Request {
         consent_all: bool,
         /// The password, key or token that was entered for it; it is kept in the keyring.
         secret: Option<SecretText>,
+        /// The server's checksum is to count as proof, where that is a choice.
+        #[serde(default)]
+        trust_checksum: bool,
+    },
+    /// Lets the server's checksum of a copy count as proof that it is there, or has copies read back. Only
+    /// for destinations where that is a choice ([`DestinationState::trusts_checksum`]).
+    SetChecksumTrust {
+        /// The destination.
+        id: i64,
+        /// It counts.
+        trusted: bool,
     },
     /// Keeps another password, key or token for a destination, in the keyring.
     SetSecret {

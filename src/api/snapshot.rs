@@ -254,6 +254,12 @@ pub struct DestinationState {
     /// there are none, or nothing is known to help.
     #[serde(default)]
     pub proof_advice: Option<String>,
+    /// Whether the person lets the server's checksum count as proof; `None` where that is not a choice.
+    #[serde(default)]
+    pub trusts_checksum: Option<bool>,
+    /// Bytes of copies that were read back in the background since the engine started.
+    #[serde(default)]
+    pub bytes_read: u64,
     /// The disk is being unmounted and mounted again, as the person asked.
     #[serde(default)]
     pub is_reconnecting: bool,

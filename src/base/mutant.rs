@@ -48,13 +48,15 @@ pub enum Mutant {
     KeepsUploadId,
     /// A copy is said to have been compared although it was not read.
     ComparesUnread,
+    /// A server's checksum counts as proof although the person did not say so.
+    TrustsUnasked,
     /// The names of a set do not carry its suffix.
     DropsSuffix,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::AcknowledgesFirst,
         Self::ForgetsFinished,
         Self::TrustsSuccess,
@@ -76,6 +78,7 @@ impl Mutant {
         Self::NamesFirst,
         Self::KeepsUploadId,
         Self::ComparesUnread,
+        Self::TrustsUnasked,
         Self::DropsSuffix,
     ];
 

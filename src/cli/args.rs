@@ -138,6 +138,17 @@ pub enum DestinationCommand {
         /// Read the password, key or token from the first line of standard input
         #[arg(long)]
         password_stdin: bool,
+        /// Immich: let the server's checksum count as proof, instead of reading copies back
+        #[arg(long)]
+        trust_checksum: bool,
+    },
+    /// Show or change what is set for a destination
+    Settings {
+        /// Which one
+        dest: OsString,
+        /// Immich: let the server's checksum count as proof, instead of reading copies back
+        #[arg(long, value_name = "on|off", value_enum)]
+        trust_checksum: Option<OnOff>,
     },
     /// Give a destination another name
     Rename {
@@ -179,6 +190,15 @@ pub enum DestinationCommand {
         /// Which one
         dest: OsString,
     },
+}
+
+/// A switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnOff {
+    /// On
+    On,
+    /// Off
+    Off,
 }
 
 /// `queue`
@@ -313,6 +333,9 @@ mod tests {
             "source remove a",
             "destination add a",
             "destination add file:///a --name disk",
+            "destination add immich+https://h --trust-checksum",
+            "destination settings photos",
+            "destination settings photos --trust-checksum off",
             "destination list",
             "destination test disk",
             "destination remove disk",

@@ -27,6 +27,10 @@ pub const REFUSED_MAX: Duration = Duration::from_secs(3);
 /// How long the verification of copies may make no progress before the command ends without it.
 pub const VERIFICATION_STALLED_MAX: Duration = Duration::from_secs(60);
 
+/// What is said when it ends so.
+const VERIFICATION_STALLED: &str = "Reading the copies back has made no progress for 60 seconds. It goes on in the background; \
+     `safelight queue` shows what is left.";
+
 /// The pairs that a command is about.
 #[derive(Debug)]
 struct Pairs {
@@ -77,6 +81,7 @@ fn consent(desk: &mut Desk, args: &BackupArgs, folders: &[PathBuf]) -> Result<(P
                 allow_http: args.allow_http,
                 consent_all: false,
                 secret: None,
+                trust_checksum: false,
             };
             match desk.talk.call(request)? {
                 Reply::Destination { id, .. } => id,
@@ -170,8 +175,9 @@ struct Watch<'a> {
     pairs: Pairs,
     goes_on: bool,
     blocked_since: Option<Duration>,
-    /// How many copies were not verified when that number last changed, and when that was.
-    unproven_since: Option<(u64, Duration)>,
+    /// How many copies were not verified, how many bytes of copies had been read back, and when either
+    /// number last changed.
+    unproven_since: Option<((u64, u64), Duration)>,
     teller: Teller,
     was_done: bool,
 }
@@ -270,11 +276,12 @@ impl<'a> Watch<'a> {
             return None;
         }
         let now = (self.desk.elapsed)();
+        let progress = (tally.unproven, saved.bytes_read);
         let since = match self.unproven_since {
-            Some((unproven, since)) if unproven == tally.unproven => since,
+            Some((before, since)) if before == progress => since,
             _ => now,
         };
-        self.unproven_since = Some((tally.unproven, since));
+        self.unproven_since = Some((progress, since));
         VERIFICATION_STALLED_MAX.checked_sub(now.saturating_sub(since)).filter(|left| !left.is_zero())
     }
 
@@ -348,6 +355,9 @@ impl<'a> Watch<'a> {
         }
         if tally.unproven > 0 {
             out.lines_beside(saved.proof_advice.iter().map(|advice| format!("{advice}.")));
+            if saved.verifying {
+                out.lines_beside(std::iter::once(VERIFICATION_STALLED.to_owned()));
+            }
         }
         for source in own() {
             out.lines_beside(unreadable_lines(source));

@@ -59,6 +59,8 @@ pub struct Destination<'a> {
     same_disk: bool,
     proof_need: Option<&'a str>,
     proof_advice: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusts_checksum: Option<bool>,
 }
 
 impl<'a> Status<'a> {
@@ -117,6 +119,7 @@ impl<'a> Destination<'a> {
             same_disk: d.same_disk,
             proof_need: d.proof_need.as_deref(),
             proof_advice: d.proof_advice.as_deref(),
+            trusts_checksum: d.trusts_checksum,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use super::args::{DestinationCommand, SourceCommand};
+use super::args::{DestinationCommand, OnOff, SourceCommand};
 use super::exit::{Exit, Trouble};
 use super::json::{Destination, Source};
 use super::resolve::{Dest, destination, known_source, refuse_overlap, saved_destination, source_folder};
@@ -70,8 +70,13 @@ fn list_sources(desk: &mut Desk) -> Result<(), Trouble> {
 /// What was refused.
 pub fn destinations(desk: &mut Desk, command: &DestinationCommand) -> Result<Exit, Trouble> {
     match command {
-        DestinationCommand::Add { dest, name, allow_http, password_stdin } => {
-            let options = New { name: name.as_deref(), allow_http: *allow_http, from_stdin: *password_stdin };
+        DestinationCommand::Add { dest, name, allow_http, password_stdin, trust_checksum } => {
+            let options = New {
+                name: name.as_deref(),
+                allow_http: *allow_http,
+                from_stdin: *password_stdin,
+                trust_checksum: *trust_checksum,
+            };
             add(desk, dest, &options)?;
         }
         DestinationCommand::Rename { dest, name } => {
@@ -80,6 +85,7 @@ pub fn destinations(desk: &mut Desk, command: &DestinationCommand) -> Result<Exi
             desk.say(&format!("{old} is now called {name}"), "renamed");
         }
         DestinationCommand::Password { dest, password_stdin } => password(desk, dest, *password_stdin)?,
+        DestinationCommand::Settings { dest, trust_checksum } => settings(desk, dest, *trust_checksum)?,
         DestinationCommand::List => list_destinations(desk)?,
         DestinationCommand::Test { dest, allow_http } => return test(desk, dest, *allow_http),
         DestinationCommand::Remove { dest } => {
@@ -107,11 +113,41 @@ fn saved(desk: &mut Desk, dest: &OsStr) -> Result<(i64, String), Trouble> {
     Ok((saved.id, saved.name.clone()))
 }
 
+/// `destination settings`
+fn settings(desk: &mut Desk, dest: &OsStr, trust_checksum: Option<OnOff>) -> Result<(), Trouble> {
+    let snapshot = desk.talk.snapshot()?;
+    let saved = saved_destination(dest, &snapshot)?;
+    let (id, name) = (saved.id, saved.name.clone());
+    let Some(choice) = trust_checksum else {
+        let text = match saved.trusts_checksum {
+            Some(true) => format!("{name}: trust-checksum on, the server's checksum counts as proof"),
+            Some(false) => format!("{name}: trust-checksum off, copies are read back and compared"),
+            None => format!("{name} has no settings of its own"),
+        };
+        desk.out.line(&text);
+        return Ok(());
+    };
+    let trusted = choice == OnOff::On;
+    desk.done(Request::SetChecksumTrust { id, trusted })?;
+    let text = if trusted {
+        format!("The server's checksum counts as proof at {name}; copies are not read back by themselves")
+    } else {
+        format!("Copies at {name} are read back and compared in the background")
+    };
+    desk.say(&text, if trusted { "trusted" } else { "read_back" });
+    Ok(())
+}
+
 /// How a destination is to be added.
 struct New<'a> {
     name: Option<&'a str>,
     allow_http: bool,
     from_stdin: bool,
+    trust_checksum: bool,
+}
+
+fn has_checksum_choice(target: &PathText) -> bool {
+    matches!(Target::parse(target.path.as_bytes()), Ok(Target::Url { kind, .. }) if kind.has_checksum_choice())
 }
 
 /// The secret that goes with an address, from the person.
@@ -147,7 +183,7 @@ fn password(desk: &mut Desk, dest: &OsStr, from_stdin: bool) -> Result<(), Troub
 }
 
 fn add(desk: &mut Desk, dest: &OsStr, options: &New<'_>) -> Result<(), Trouble> {
-    let New { name, allow_http, from_stdin } = *options;
+    let New { name, allow_http, from_stdin, trust_checksum } = *options;
     if let Some(bad) = name.filter(|name| !is_valid_name(name)) {
         return Err(Trouble::new(Exit::Usage, format!("{bad} cannot be a name"))
             .advise("A name has 1 to 40 characters, without /, \\ or :, and doesn't start with - or a dot"));
@@ -170,7 +206,12 @@ fn add(desk: &mut Desk, dest: &OsStr, options: &New<'_>) -> Result<(), Trouble> 
     refuse_overlap(&sources, &Dest::New(target.clone()), &snapshot)?;
     let secret = secret_for(&target, from_stdin)?;
     let name = name.map(str::to_owned);
-    let request = Request::AddDestination { target, name, allow_http, consent_all: false, secret };
+    if trust_checksum && !has_checksum_choice(&target) {
+        return Err(Trouble::new(Exit::Usage, "--trust-checksum is for Immich only")
+            .advise("Elsewhere Safelight finds out by itself how copies are proved"));
+    }
+    let request =
+        Request::AddDestination { target, name, allow_http, consent_all: false, secret, trust_checksum };
     match desk.talk.call(request)? {
         Reply::Destination { name, .. } => {
             desk.say(
@@ -215,7 +256,7 @@ fn test(desk: &mut Desk, dest: &OsStr, allow_http: bool) -> Result<Exit, Trouble
     let snapshot = desk.talk.snapshot()?;
     let request = match destination(dest, &snapshot)? {
         Dest::Saved(id) => Request::TestDestination { id },
-        Dest::New(target) => Request::TestTarget { target, allow_http, secret: None },
+        Dest::New(target) => Request::TestTarget { target, allow_http, secret: None, trust_checksum: false },
     };
     let report = match desk.talk.call(request)? {
         Reply::Tested(report) => report,

@@ -110,6 +110,9 @@ pub fn destination_lines(destination: &DestinationState) -> Vec<String> {
         lines.push(format!("    {}. {}", failure.summary, failure.advice));
         lines.push(format!("    {}", failure.details));
     }
+    if d.trusts_checksum == Some(true) {
+        lines.push("    verified by the server's checksum, as you chose; not read back".to_owned());
+    }
     if d.same_disk {
         lines.push(format!("    {SAME_DISK}"));
     }

@@ -36,12 +36,22 @@ pub struct Address {
     pub secret: Option<Secret>,
     /// The person has agreed to plain http in a private network.
     pub is_http_agreed: bool,
+    /// The person lets the server's checksum count as proof, where that is a choice.
+    pub trusts_checksum: bool,
 }
 
 impl Address {
     /// An address that nothing is known of.
     pub fn new(kind: DestinationKind, address: Vec<u8>) -> Self {
-        Self { kind, address, name: None, abilities: None, secret: None, is_http_agreed: false }
+        Self {
+            kind,
+            address,
+            name: None,
+            abilities: None,
+            secret: None,
+            is_http_agreed: false,
+            trusts_checksum: false,
+        }
     }
 
     /// The URL of a server.
@@ -126,6 +136,8 @@ pub struct ServerParts {
     pub uuid: Option<String>,
     /// What an earlier probe found.
     pub abilities: Option<Abilities>,
+    /// The person lets the server's checksum count as proof, where that is a choice.
+    pub trusts_checksum: bool,
     /// The wire.
     pub http: SharedHttp,
     /// Who signs in.
@@ -198,6 +210,7 @@ impl Connector {
             installation: installation.to_owned(),
             uuid: uuid.filter(|uuid| !uuid.is_empty()),
             abilities: address.abilities.clone(),
+            trusts_checksum: address.trusts_checksum,
             http: Arc::clone(&self.http),
             credentials: Arc::new(credentials),
             executor: self.executor.apart(),

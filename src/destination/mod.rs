@@ -27,8 +27,8 @@ pub mod webdav;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +58,8 @@ pub struct Item {
     pub digests: Digests,
     /// The source file.
     pub path: PathBuf,
+    /// Other present files with these bytes, where the destination joins an asset's parts.
+    pub other_paths: Vec<PathBuf>,
     /// The source file's state when it was hashed; another state means it has changed.
     pub stamp: FileStamp,
     /// When it was captured.
@@ -66,8 +68,8 @@ pub struct Item {
     pub kind: ResourceKind,
     /// Random 64 bits, fixed for the record: names its temp file.
     pub token: u64,
-    /// The other parts of its asset, where the destination joins them (see
-    /// [`DestinationKind::joins_companions`]) and something is being sent.
+    /// The other parts of its asset, and of those of other files with the same bytes, where the destination
+    /// joins them (see [`DestinationKind::joins_companions`]) and something is being sent.
     ///
     /// [`DestinationKind::joins_companions`]: crate::domain::target::DestinationKind::joins_companions
     pub companions: Vec<Companion>,
@@ -84,6 +86,9 @@ pub struct Companion {
     pub is_own_sidecar: bool,
     /// The item is a sidecar about it.
     pub is_subject: bool,
+    /// It is a moving half of the item, or of the same still as the item; or a sidecar about the item, or about
+    /// the same file as the item. A server may keep one of them only.
+    pub is_rival: bool,
     /// Its bytes.
     pub content: ContentHash,
     /// What is known of their other digests.
@@ -123,10 +128,19 @@ pub struct Transfer {
     pub named: Option<NamedCopy>,
     /// A proof must read every byte of the copy, whatever digests the destination tells.
     pub must_read: bool,
+    /// A copy that only reading it back would prove may stay unproven for now: the engine has it read in
+    /// the background.
+    pub may_defer: bool,
+    /// Bytes of the copy read back so far; the engine samples it.
+    pub bytes_read: Arc<AtomicU64>,
     /// Bytes sent so far; the engine samples it.
     pub bytes_sent: Arc<AtomicU64>,
+    notes: Mutex<Vec<String>>,
     saver: Arc<dyn SaveCheckpoint>,
 }
+
+/// The most sentences that one transfer leaves for the person.
+const NOTES_MAX: usize = 4;
 
 impl Transfer {
     /// Puts a transfer's parts together.
@@ -142,7 +156,10 @@ impl Transfer {
             checkpoint,
             named: None,
             must_read: false,
+            may_defer: false,
+            bytes_read: Arc::new(AtomicU64::new(0)),
             bytes_sent: Arc::new(AtomicU64::new(0)),
+            notes: Mutex::default(),
             saver,
         }
     }
@@ -170,6 +187,20 @@ impl Transfer {
             return Ok(());
         }
         self.saver.save_named(copy).await
+    }
+
+    /// Leaves a sentence for the person on what was done in another way than could be expected. Without full
+    /// stop, paths and secrets.
+    pub fn note(&self, sentence: &str) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.len() < NOTES_MAX && !notes.iter().any(|known| known == sentence) {
+            notes.push(sentence.to_owned());
+        }
+    }
+
+    /// The sentences that were left.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tells how many bytes have been sent.
@@ -267,6 +298,12 @@ pub trait Destination: Send + Sync {
         transfer: &'a Transfer,
     ) -> BoxFuture<'a, Result<Evidence, Failure>>;
 
+    /// Why copies that are there cannot be proved now, and what would help: a sentence without a full
+    /// stop. `None` if they can, or if the destination never proves any.
+    fn proof_obstacle(&self) -> Option<String> {
+        None
+    }
+
     /// How it is attached now, where copies can be proved only after it was attached again; `None` where
     /// they can be proved at any time, or never.
     ///
@@ -306,6 +343,20 @@ pub trait Destination: Send + Sync {
     /// # Errors
     /// A failure whose reach is the destination.
     fn clean<'a>(&'a self, keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>>;
+
+    /// Puts a copy that is there where it belongs, after more files with its bytes were found: albums, stacks,
+    /// pairs. Kinds that keep files as they are do nothing.
+    ///
+    /// # Errors
+    /// What may pass; what the destination does not let be is left.
+    fn arrange<'a>(
+        &'a self,
+        _item: &'a Item,
+        _receipt: &'a str,
+        _transfer: &'a Transfer,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Takes the item's bytes out of the destination's trash again, where it has one.
     ///

@@ -78,11 +78,20 @@ pub enum Cause {
     NoBucket,
     /// The backup's folder is not at its server.
     NoFolder,
+    /// The destination keeps one sidecar beside a file, and has another of several.
+    SidecarOther,
+    /// The destination's copy is not what it says it is: it keeps it by a checksum that its bytes do not
+    /// have, or cannot give it back, and takes the file no second time.
+    CopyDamaged,
+    /// The photo that a sidecar belongs to is in the server's trash.
+    PhotoTrashed,
+    /// The photo that a sidecar belongs to is not at the server yet.
+    PhotoAwaited,
 }
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 39] = [
         Self::Trashed,
         Self::SignInPage,
         Self::WebPage,
@@ -118,6 +127,10 @@ impl Cause {
         Self::Altered,
         Self::NoBucket,
         Self::NoFolder,
+        Self::SidecarOther,
+        Self::CopyDamaged,
+        Self::PhotoTrashed,
+        Self::PhotoAwaited,
     ];
 
     /// The cause's stable name.
@@ -158,6 +171,10 @@ impl Cause {
             Self::Altered => "altered",
             Self::NoBucket => "no_bucket",
             Self::NoFolder => "no_folder",
+            Self::SidecarOther => "sidecar_other",
+            Self::CopyDamaged => "copy_damaged",
+            Self::PhotoTrashed => "photo_trashed",
+            Self::PhotoAwaited => "photo_awaited",
         }
     }
 
@@ -174,14 +191,14 @@ impl Cause {
     /// Whether a file that fails for this reason is left out at the destination: neither trying again nor
     /// a person can help.
     pub fn leaves_out(self) -> bool {
-        matches!(self, Self::SidecarKind | Self::SidecarLate)
+        matches!(self, Self::SidecarKind | Self::SidecarLate | Self::SidecarOther)
     }
 
     /// What a person is told of it.
     #[expect(clippy::too_many_lines, reason = "a table: one row a cause")]
     pub(super) fn message(self) -> Message {
         use Action::{
-            ConnectDisk, FreeSpace, OpenDestination, OpenNetwork, RestoreFromTrash, SignInAgain, Wait,
+            ConnectDisk, FreeSpace, OpenDestination, OpenNetwork, RestoreFromTrash, Retry, SignInAgain, Wait,
         };
         match self {
             Self::Trashed => message(
@@ -348,6 +365,26 @@ impl Cause {
                 "The backup is not in this folder at the server",
                 "Check that the server's disk is connected and the address is right",
                 OpenDestination,
+            ),
+            Self::SidecarOther => message(
+                "This server keeps one such file beside a photo, and has another from a second folder",
+                "Back up to a folder, a disk or other storage as well if you want a copy of both",
+                OpenDestination,
+            ),
+            Self::CopyDamaged => message(
+                "The server's copy of this file is damaged",
+                "Delete it at the server, empty the trash there, then try again",
+                Retry,
+            ),
+            Self::PhotoTrashed => message(
+                "The photo that this file belongs to is in the server's trash",
+                "Restore the photo from the trash, or leave both out",
+                RestoreFromTrash,
+            ),
+            Self::PhotoAwaited => message(
+                "The photo that this file belongs to is not at the server yet",
+                "It is copied once the photo is there",
+                Wait,
             ),
             Self::KeyringMissing => message(
                 "This computer has no keyring to store the password in",

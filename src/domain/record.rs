@@ -122,7 +122,7 @@ impl ProofMethod {
             Self::RemountRead => "read back after reconnecting the disk",
             Self::ReadBack => "read back from the server",
             Self::ServerDigest => "confirmed by the server's checksum",
-            Self::ServerRecheck => "confirmed by a later check of the server",
+            Self::ServerRecheck => "confirmed by the server's checksum",
         }
     }
 }

@@ -50,6 +50,12 @@ impl DestinationKind {
     pub fn joins_companions(self) -> bool {
         matches!(self, Self::Immich)
     }
+
+    /// Whether the person chooses what proves a copy in a place of this kind: its bytes, read back, or
+    /// the server's word for their checksum.
+    pub fn has_checksum_choice(self) -> bool {
+        matches!(self, Self::Immich)
+    }
 }
 
 /// The longest name a destination may have, in characters.

@@ -1,6 +1,7 @@
 //! Reading copies again, to prove them anew or for the first time.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::timeout;
@@ -13,14 +14,15 @@ use crate::base::mutant::{self, Mutant};
 use crate::destination::{
     Attachment, BoxFuture, Checkpoint, Item, NamedCopy, SaveCheckpoint, SharedDestination, Transfer,
 };
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::file::FileStamp;
-use crate::domain::ids::{DestinationId, RecordId};
-use crate::domain::record::{Evidence, ProofMethod, ProofNeed};
+use crate::domain::ids::DestinationId;
+use crate::domain::record::{Evidence, ProofMethod};
 use crate::store::{AuditPlace, AuditedCopy, RecordFacts, Store, StoreError};
 
 /// Copies read from the ledger at once.
-const PAGE_COPIES_MAX: u32 = 200;
+pub(super) const PAGE_COPIES_MAX: u32 = 200;
 /// Copies that a shallow audit reads back at least, the oldest verifications first.
 const SHALLOW_COPIES_MIN: u64 = 500;
 /// The part of all copies that a shallow audit reads back.
@@ -49,7 +51,7 @@ pub(super) enum Compared {
 }
 
 /// An audit leaves no checkpoint: it can begin anew at any time.
-struct NoCheckpoints;
+pub(super) struct NoCheckpoints;
 
 impl SaveCheckpoint for NoCheckpoints {
     fn save_named<'a>(&'a self, _copy: NamedCopy) -> BoxFuture<'a, Result<(), Failure>> {
@@ -72,6 +74,7 @@ pub(super) fn item_of(copy: &RecordFacts, key: String) -> Item {
         captured_at: copy.captured_at,
         kind: copy.kind,
         token: 0,
+        other_paths: Vec::new(),
         companions: Vec::new(),
     }
 }
@@ -92,7 +95,7 @@ pub(super) async fn compare(
     store: &Store,
     destination: &SharedDestination,
     copy: &RecordFacts,
-    is_deep: bool,
+    (is_deep, bytes_read): (bool, Option<&Arc<AtomicU64>>),
     cancel: &CancellationToken,
 ) -> Result<Compared, Failure> {
     let Some(key) = copy.key.clone() else {
@@ -103,8 +106,11 @@ pub(super) async fn compare(
     // Its own, so that one that is given up is told to stop.
     let cancel = cancel.child_token();
     let _given_up = cancel.clone().drop_guard();
-    let mut transfer = Transfer::new(Arc::clone(&deps.files), cancel, None, Arc::new(NoCheckpoints));
+    let mut transfer = Transfer::new(Arc::clone(&deps.files), cancel.clone(), None, Arc::new(NoCheckpoints));
     transfer.must_read = is_deep;
+    if let Some(bytes_read) = bytes_read {
+        transfer.bytes_read = Arc::clone(bytes_read);
+    }
     if mutant::is(Mutant::ComparesUnread) {
         let read = AuditedCopy { record: copy.id, key, receipt };
         let evidence = Evidence::Verified { method: ProofMethod::ReadBack, at: deps.clock.now() };
@@ -128,63 +134,31 @@ pub(super) async fn compare(
                 .map(|_is_same| Compared::Proved)
         }
         Err(failure) if failure.reach != Reach::Resource => return Err(failure),
+        Err(failure) if failure.cause == Some(Cause::CopyDamaged) => {
+            tracing::warn!(%record, kind = failure.kind.as_str(), "a copy is damaged, and cannot be replaced");
+            let written = store.write(move |tx| tx.set_copy_damaged(&read, &failure)).await;
+            written.map(|_is_same| Compared::Bad)
+        }
         Err(failure) if is_bad_copy(&failure) => {
             tracing::warn!(%record, kind = failure.kind.as_str(), "a copy is not as it should be");
             let written = store.write(move |tx| tx.set_copy_bad(&read)).await;
-            written.map(|is_same| if is_same { Compared::Bad } else { Compared::Proved })
+            // Another reading may have found it first; it is no better for that.
+            written.map(|_is_same| Compared::Bad)
         }
-        Err(failure) => return Err(failure),
+        Err(failure) => {
+            if !cancel.is_cancelled() {
+                let noted = failure.clone();
+                store.write(move |tx| tx.note_unread(&read, &noted)).await.ok();
+            }
+            return Err(failure);
+        }
     };
     written.map_err(|error: StoreError| Failure::transient(FailureKind::Protocol, error.to_string()))
 }
 
-/// Proves the copies that have no proof yet, until one says that the destination cannot be used.
-/// Says whether it has come to the end.
-pub(super) async fn prove_unproven(
-    deps: &Deps,
-    store: &Store,
-    id: DestinationId,
-    destination: &SharedDestination,
-    cancel: &CancellationToken,
-) -> bool {
-    let (mut after, mut is_done) = (RecordId(0), true);
-    let Ok(attachment) = destination.attachment().await else {
-        return false;
-    };
-    if attachment.as_ref().is_some_and(|attachment| attachment.need == ProofNeed::Never) {
-        return true;
-    }
-    while !cancel.is_cancelled() {
-        let Ok(page) = store.read(move |r| r.unproven_copies(id, after, PAGE_COPIES_MAX)).await else {
-            return false;
-        };
-        let Some(last) = page.last() else {
-            return is_done;
-        };
-        after = last.id;
-        for copy in &page {
-            if cancel.is_cancelled() {
-                return false;
-            }
-            if let Some(attachment) = &attachment
-                && waits_for_another(store, copy, attachment).await
-            {
-                continue;
-            }
-            match compare(deps, store, destination, copy, false, cancel).await {
-                Ok(_known) => {}
-                // One copy that cannot be read keeps nobody else from being proved.
-                Err(failure) if failure.reach == Reach::Resource => is_done = false,
-                Err(_lost) => return false,
-            }
-        }
-    }
-    false
-}
-
 /// Whether a copy can only be proved once the destination is attached again. One that nobody knows the
 /// writing of, as after a lost ledger, was written by now.
-async fn waits_for_another(store: &Store, copy: &RecordFacts, attachment: &Attachment) -> bool {
+pub(super) async fn waits_for_another(store: &Store, copy: &RecordFacts, attachment: &Attachment) -> bool {
     match (&copy.receipt, &copy.key) {
         (Some(receipt), _) if !receipt.is_empty() => *receipt == attachment.session,
         (receipt, Some(key)) => {
@@ -209,7 +183,7 @@ pub(super) struct Audited<'a> {
 }
 
 /// Re-reads copies: all of them when `is_deep`, else those without proof and a share of the rest,
-/// oldest verifications first.
+/// oldest verifications first. Gives what it found, and what the first copy met that could not be read.
 ///
 /// # Errors
 /// When the destination or the store cannot be used.
@@ -219,7 +193,7 @@ pub(super) async fn verify(
     destination: &SharedDestination,
     audited: &Audited<'_>,
     cancel: &CancellationToken,
-) -> Result<Audit, Failure> {
+) -> Result<(Audit, Option<Failure>), Failure> {
     let Audited { id, is_deep, width, reading } = *audited;
     destination.check().await?;
     let began = deps.clock.now();
@@ -228,6 +202,7 @@ pub(super) async fn verify(
     reading.begin(id, total.min(share), (share >= total).then_some(bytes));
     let (mut audit, mut unread) = (Audit::default(), None);
     let mut after = AuditPlace::START;
+    let mut must_stop = false;
     while audit.checked + audit.unproven < share && !cancel.is_cancelled() {
         let now = deps.clock.now();
         let page = store
@@ -242,31 +217,41 @@ pub(super) async fn verify(
         let mut compared = stream::iter(page.into_iter().take(due))
             .take_until(Box::pin(cancel.cancelled()))
             .map(|(_, copy)| async move {
-                let outcome = compare(deps, store, destination, &copy, is_deep, cancel).await;
+                let outcome = compare(deps, store, destination, &copy, (is_deep, None), cancel).await;
                 reading.moved(copy.content.size);
                 reading.file_done();
                 outcome
             })
             .buffer_unordered(width as usize);
         while let Some(outcome) = compared.next().await {
+            if must_stop {
+                break;
+            }
             match outcome {
                 Ok(Compared::Unproven) => {
                     audit.unproven += 1;
                     continue;
                 }
                 Ok(compared) => audit.failed += u64::from(compared == Compared::Bad),
-                Err(failure) if failure.reach == Reach::Resource => unread = Some(failure),
+                Err(failure) if failure.reach == Reach::Resource => {
+                    audit.unproven += 1;
+                    // What one met for want of a permission, all others would meet.
+                    must_stop |= failure.cause == Some(Cause::KeyLacks);
+                    unread.get_or_insert(failure);
+                    continue;
+                }
                 Err(failure) => return Err(failure),
             }
             audit.checked += 1;
         }
-    }
-    if let Some(failure) = unread {
-        return Err(failure);
+        if must_stop {
+            audit.unproven = total.min(share).saturating_sub(audit.checked).max(audit.unproven);
+            break;
+        }
     }
     // One that was told to stop has not seen all.
     if !cancel.is_cancelled() {
         store.write(move |tx| tx.set_audited(id)).await.ok();
     }
-    Ok(audit)
+    Ok((audit, unread))
 }

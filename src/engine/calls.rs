@@ -31,6 +31,8 @@ pub(super) type Outcome = Result<Reply, ApiError>;
 pub(super) struct Prepared {
     pub outcome: Result<(NewDestination, SharedDestination), ApiError>,
     pub consent_all: bool,
+    /// The person lets the server's checksum count as proof.
+    pub trusts_checksum: bool,
     pub places: Resolved,
     /// When it was asked for.
     pub asked: Turn,
@@ -73,13 +75,13 @@ impl Supervisor {
             | Request::Queue(_)
             | Request::FailureGroups
             | Request::Events { .. } => return self.spawn_query(request, reply),
-            Request::TestTarget { target, allow_http, secret } => {
-                let entered = Entered { allow_http, secret: secret.map(SecretText::into_inner) };
+            Request::TestTarget { target, allow_http, secret, trust_checksum } => {
+                let entered = entered(allow_http, secret, trust_checksum);
                 return self.look_up(Wanted::Test { target, entered }, reply).await;
             }
             Request::TestDestination { id } => return self.spawn_retest(DestinationId(id), reply),
-            Request::AddDestination { target, name, allow_http, consent_all, secret } => {
-                let entered = Entered { allow_http, secret: secret.map(SecretText::into_inner) };
+            Request::AddDestination { target, name, allow_http, consent_all, secret, trust_checksum } => {
+                let entered = entered(allow_http, secret, trust_checksum);
                 let wanted = Wanted::Destination { target, name, entered, consent_all };
                 return self.look_up(wanted, reply).await;
             }
@@ -130,6 +132,9 @@ impl Supervisor {
             Request::RenameDestination { id, name } => self.rename_destination(DestinationId(id), name).await,
             Request::EnableDestination { id, enabled } => {
                 self.enable_destination(DestinationId(id), enabled).await
+            }
+            Request::SetChecksumTrust { id, trusted } => {
+                self.set_checksum_trust(DestinationId(id), trusted).await
             }
             Request::SetBackup { on } => self.set_backup(on).await,
             Request::Pause { for_secs } => {
@@ -379,6 +384,10 @@ fn drive_text(drive: Drive) -> DriveText {
         path: PathText::from_bytes(drive.path.as_os_str().as_encoded_bytes()),
         free_bytes: drive.free_bytes,
     }
+}
+
+fn entered(allow_http: bool, secret: Option<SecretText>, trusts_checksum: bool) -> Entered {
+    Entered { allow_http, secret: secret.map(SecretText::into_inner), trusts_checksum }
 }
 
 /// Keeps what the person asked for of these.

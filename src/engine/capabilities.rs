@@ -28,6 +28,8 @@ impl Supervisor {
             .then(|| format!("What {} can do has changed: {}", runner.row.name, news.join(". ")));
         if runner.take_abilities(abilities.clone(), wall) {
             runner.destination = self.deps.connect.open(&address_of(&runner.row), &self.installation.uuid);
+            // What could not be read before may be readable now.
+            runner.read_back_again();
             self.tell_digests_wanted();
         }
         if let Some(text) = &change {

@@ -61,6 +61,7 @@ impl Supervisor {
                 runner.needs_adoption = false;
                 let is_back = runner.row.lost.is_some();
                 if is_back {
+                    runner.prove_at = None;
                     let mut row = (*runner.row).clone();
                     row.lost = None;
                     runner.row = Arc::new(row);

@@ -82,6 +82,7 @@ mod tests {
             captured_at,
             kind,
             token: 0,
+            other_paths: Vec::new(),
             companions: Vec::new(),
         }
     }

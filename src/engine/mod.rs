@@ -22,6 +22,7 @@ mod port;
 mod progress;
 mod publish;
 mod queries;
+mod read_back;
 mod reading;
 mod reclaim;
 mod reconnect;

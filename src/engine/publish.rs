@@ -206,7 +206,8 @@ impl Supervisor {
 
     /// Whether numbers change by themselves now.
     pub(super) fn is_moving(&self) -> bool {
-        self.runners.values().any(|runner| !runner.running.is_empty()) || !self.readings.is_empty()
+        self.runners.values().any(|runner| !runner.running.is_empty() || runner.is_auditing)
+            || !self.readings.is_empty()
     }
 
     fn in_flight(&self) -> u64 {
@@ -336,7 +337,12 @@ fn destination_state(
             .unwrap_or_default()
             .to_owned(),
         proof_need: runner.proof_need().map(|need| need.as_str().to_owned()),
-        proof_advice: runner.proof_advice().filter(|_| bins.unproven > 0).map(str::to_owned),
+        proof_advice: runner
+            .proof_obstacle()
+            .or_else(|| runner.proof_advice().map(str::to_owned))
+            .filter(|_| bins.unproven > 0),
+        trusts_checksum: row.kind.has_checksum_choice().then_some(row.trusts_checksum),
+        bytes_read: runner.read_back.bytes_read.load(std::sync::atomic::Ordering::Relaxed),
         is_reconnecting: runner.is_reconnecting,
         note: row.abilities.note.clone(),
         sources,

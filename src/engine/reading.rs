@@ -17,6 +17,7 @@ use crate::api::{ApiError, ErrorKind, Progress, Reading as ReadingState, Reading
 use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::DestinationId;
+use crate::domain::messages::describe_failure;
 use crate::store::DestinationRow;
 
 /// Checks and restores at once; more are refused.
@@ -157,12 +158,12 @@ impl Supervisor {
                     Err(failure) => Err(failure.clone()),
                 };
                 match (checked, destination) {
-                    (Ok(found), destination) => {
+                    (Ok((found, unread)), destination) => {
                         all.checked += found.checked;
                         all.failed += found.failed;
                         all.unproven += found.unproven;
                         if let (true, Ok(destination)) = (found.unproven > 0, destination) {
-                            reasons.push(why_unproven(&row.name, &destination).await);
+                            reasons.push(why_unproven(&row.name, &destination, unread.as_ref()).await);
                         }
                     }
                     (Err(failure), _) => outcome = Err(refused(&failure)),
@@ -216,10 +217,17 @@ impl Supervisor {
 }
 
 /// Why copies at a destination could not be proved, and what would help.
-async fn why_unproven(name: &str, destination: &SharedDestination) -> String {
-    match destination.attachment().await {
-        Ok(Some(attachment)) => format!("{name}: {}", attachment.need.advice()),
-        _ => format!("Copies in {name} cannot be verified"),
+async fn why_unproven(name: &str, destination: &SharedDestination, unread: Option<&Failure>) -> String {
+    if let Some(obstacle) = destination.proof_obstacle() {
+        return format!("{name}: {obstacle}");
+    }
+    match (destination.attachment().await, unread) {
+        (Ok(Some(attachment)), _) => format!("{name}: {}", attachment.need.advice()),
+        (_, Some(failure)) => {
+            let message = describe_failure(failure);
+            format!("{name}: {}. {}", message.summary, message.advice)
+        }
+        (_, None) => format!("Copies in {name} cannot be verified"),
     }
 }
 

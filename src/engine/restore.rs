@@ -362,7 +362,7 @@ impl Place {
     /// should be, no longer counts as safe.
     async fn look_again(&self, copy: &RecordFacts) {
         let Self { deps, store, destination, cancel, .. } = self;
-        if let Err(failure) = audit::compare(deps, store, destination, copy, true, cancel).await {
+        if let Err(failure) = audit::compare(deps, store, destination, copy, (true, None), cancel).await {
             tracing::info!(record = %copy.id, kind = failure.kind.as_str(), "a copy could not be compared");
         }
     }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Stillness;
+use super::read_back::{ReadBack, ReadBackEnd};
 use super::transfer::Watch;
 use crate::api::{FailureText, WaitText};
 use crate::base::mutant::{self, Mutant};
@@ -120,6 +121,8 @@ pub(super) struct Runner {
     /// The last listing did not work: the next one waits for its time.
     pub has_list_failed: bool,
     pub is_auditing: bool,
+    /// The reading in the background, under way or last.
+    pub read_back: ReadBack,
     /// Copies without proof may be there that could be proved.
     pub may_prove: bool,
     /// When they are looked at again after that did not work.
@@ -179,6 +182,7 @@ impl Runner {
             list_at: Some(now + LISTING_DELAYED),
             has_list_failed: false,
             is_auditing: false,
+            read_back: ReadBack::default(),
             may_prove: true,
             prove_at: None,
             needs_clean: true,
@@ -248,12 +252,51 @@ impl Runner {
         }
     }
 
-    /// Copies without proof were looked at, or it did not work and is tried again.
-    pub fn audited(&mut self, is_done: bool, now: Instant) {
+    /// Copies are to be read back as soon as there is nothing more urgent.
+    pub fn read_back_again(&mut self) {
+        (self.may_prove, self.prove_at) = (true, None);
+    }
+
+    /// The reading in the background begins. What was read before still counts.
+    pub fn begin_read_back(&mut self) -> ReadBack {
+        (self.may_prove, self.is_auditing) = (false, true);
+        let bytes_read = Arc::clone(&self.read_back.bytes_read);
+        self.read_back = ReadBack { bytes_read, ..ReadBack::default() };
+        self.read_back.clone()
+    }
+
+    /// Copies were read back, or that did not work and is tried again.
+    pub fn read_back_ended(&mut self, end: ReadBackEnd, now: Instant) {
         self.is_auditing = false;
-        self.prove_at = (!is_done).then(|| now + FLOOR);
-        self.may_prove |= !is_done;
+        match end {
+            ReadBackEnd::Done => {}
+            ReadBackEnd::Interrupted => self.may_prove = true,
+            ReadBackEnd::Failed | ReadBackEnd::Refused => {
+                // New copies, which came meanwhile, do not wait for old ones that cannot be read.
+                self.prove_at = (!self.may_prove).then(|| now + FLOOR);
+                self.may_prove = true;
+            }
+        }
+        // Whether it can be used at all is for a check to find out; whether it can be read, for a probe.
+        let is_readable_again = self.row.kind.has_checksum_choice()
+            && self.row.abilities.proof == "none"
+            && end == ReadBackEnd::Done
+            && self.proof_obstacle().is_none();
+        if end == ReadBackEnd::Refused && self.proof_obstacle().is_none() || is_readable_again {
+            (self.must_check, self.checked_until) = (true, None);
+        }
+        self.must_probe |= is_readable_again;
         self.process_by(now);
+    }
+
+    /// Why copies cannot be proved here now, and what would help.
+    pub fn proof_obstacle(&self) -> Option<String> {
+        self.destination.as_ref().ok()?.proof_obstacle()
+    }
+
+    /// Whether copies that a server's checksum vouches for are read back too.
+    pub fn reads_checksums(&self) -> bool {
+        self.row.kind.has_checksum_choice() && !self.row.trusts_checksum
     }
 
     /// What must happen before copies can be proved; `None` if that can be done at any time.
@@ -275,14 +318,16 @@ impl Runner {
 
     /// Whether copies can be proved here at all, at least those of another time.
     fn can_prove(&self) -> bool {
-        self.row.abilities.proof != "none" || self.row.kind == DestinationKind::Folder
+        let may_change = self.row.kind == DestinationKind::Folder || self.row.kind.has_checksum_choice();
+        self.row.abilities.proof != "none" || may_change
     }
 
     /// Whether copies without proof are being read back, or will be as soon as nothing more urgent is to
     /// be done.
     pub fn is_verifying(&self) -> bool {
         let may_be_read = self.row.lost.is_none() && !self.is_held && self.row.is_enabled && self.can_prove();
-        may_be_read && (self.is_auditing || self.may_prove)
+        let is_past = self.is_auditing && self.read_back.is_past_unproven.load(Ordering::Relaxed);
+        may_be_read && self.proof_obstacle().is_none() && (self.is_auditing && !is_past || self.may_prove)
     }
 
     /// Whether nothing is under way or about to be.

@@ -16,11 +16,13 @@ use crate::domain::ids::DestinationId;
 pub(super) struct Entered {
     pub allow_http: bool,
     pub secret: Option<Secret>,
+    pub trusts_checksum: bool,
 }
 
 impl Entered {
     pub fn with(self, address: Address) -> Address {
-        Address { is_http_agreed: self.allow_http, secret: self.secret, ..address }
+        let trusts_checksum = self.trusts_checksum && address.kind.has_checksum_choice();
+        Address { is_http_agreed: self.allow_http, secret: self.secret, trusts_checksum, ..address }
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn address_of(row: &DestinationRow) -> Address {
     Address {
         name: Some(row.name.clone()),
         abilities: Some(row.abilities.clone()),
+        trusts_checksum: row.trusts_checksum || mutant::is(Mutant::TrustsUnasked),
         ..Address::new(row.kind, row.address.clone())
     }
 }
@@ -70,6 +71,11 @@ impl Supervisor {
             now: self.deps.clock.now(),
             app_wait: self.app_wait(),
             destination_wait: waits.collect(),
+            proof_obstacle: self
+                .runners
+                .values()
+                .filter_map(|runner| Some((runner.id(), runner.proof_obstacle()?)))
+                .collect(),
             sent: self.runners.values().flat_map(|runner| runner.sent()).collect(),
             revision: self.snapshot.queue_revision,
         };
@@ -236,6 +242,42 @@ impl Supervisor {
         Ok(Reply::Done)
     }
 
+    /// Lets the server's checksum count as proof, or no longer: what was proved so before stays proved
+    /// under that name, and is read back.
+    pub(super) async fn set_checksum_trust(&mut self, id: DestinationId, is_trusted: bool) -> Outcome {
+        let Some(runner) = self.runners.get(&id) else {
+            return Err(usage("there is no such destination"));
+        };
+        if !runner.row.kind.has_checksum_choice() {
+            return Err(usage(format!(
+                "{} is verified in its own way; there is nothing to choose",
+                runner.row.name
+            )));
+        }
+        let name = runner.row.name.clone();
+        let work = self.store.write_durably(move |tx| {
+            let text = if is_trusted {
+                format!("The server's checksum counts as proof at {name}, as you chose")
+            } else {
+                format!("Copies at {name} are read back, as you chose")
+            };
+            tx.add_event("checksum_trust", &text)?;
+            tx.set_checksum_trust(id, is_trusted)?;
+            tx.destination(id)
+        });
+        let row = work.await.map_err(|e| internal(&e))?;
+        if let (Some(row), Some(runner)) = (row, self.runners.get_mut(&id)) {
+            runner.row = Arc::new(row);
+            runner.destination = self.deps.connect.open(&address_of(&runner.row), &self.installation.uuid);
+            runner.read_back.make_way.cancel();
+            runner.read_back_again();
+            (runner.must_check, runner.must_probe, runner.checked_until) = (true, true, None);
+        }
+        self.mirror().await;
+        self.process_all();
+        Ok(Reply::Done)
+    }
+
     pub(super) async fn remove_destination(&mut self, id: DestinationId) -> Outcome {
         let Some(mut runner) = self.runners.remove(&id) else {
             return Err(usage("there is no such destination"));
@@ -348,6 +390,7 @@ impl Supervisor {
             let name = self.new_name(name, &address)?;
             Ok((name.clone(), Address { name: Some(name), ..entered.with(address) }))
         });
+        let trusts_checksum = address.as_ref().is_ok_and(|(_name, address)| address.trusts_checksum);
         let (deps, installation) = (self.deps.clone(), self.installation.uuid.clone());
         let asked = self.removals.turn();
         let turn = address.as_ref().ok().map(|(_name, address)| self.turn_at(address, &places));
@@ -367,7 +410,14 @@ impl Supervisor {
                 },
                 Err(error) => Err(error),
             };
-            TaskEnd::Prepared(Box::new(Prepared { outcome, consent_all, places, asked, reply }))
+            TaskEnd::Prepared(Box::new(Prepared {
+                outcome,
+                consent_all,
+                trusts_checksum,
+                places,
+                asked,
+                reply,
+            }))
         });
     }
 
@@ -415,13 +465,15 @@ impl Supervisor {
 
     /// A destination that was tried is saved, switched on, and its extension called.
     pub(super) async fn destination_prepared(&mut self, prepared: Prepared) {
-        let Prepared { outcome, consent_all, places, asked, reply } = prepared;
+        let Prepared { outcome, consent_all, trusts_checksum, places, asked, reply } = prepared;
         let saved = match outcome {
             // Two requests for one place, and the person took it out before the second was done.
             Ok((new, _)) if self.removals.has_after(&new.abilities.uuid, asked) => {
                 Err(usage("This destination was removed while it was being added"))
             }
-            Ok((new, destination)) => self.save_destination(new, destination, consent_all, &places).await,
+            Ok((new, destination)) => {
+                self.save_destination(new, destination, (consent_all, trusts_checksum), &places).await
+            }
             Err(error) => Err(error),
         };
         reply.send(saved).ok();
@@ -431,7 +483,7 @@ impl Supervisor {
         &mut self,
         mut new: NewDestination,
         destination: crate::destination::SharedDestination,
-        consent_all: bool,
+        (consent_all, trusts_checksum): (bool, bool),
         places: &Resolved,
     ) -> Outcome {
         // The same disk at another address is the same destination.
@@ -453,6 +505,9 @@ impl Supervisor {
             .store
             .write_durably(move |tx| {
                 let id = tx.add_destination(&new)?;
+                if trusts_checksum {
+                    tx.set_checksum_trust(id, true)?;
+                }
                 if consent_all {
                     for source in tx.sources()? {
                         tx.add_consent(source.id, id)?;

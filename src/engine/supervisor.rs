@@ -170,9 +170,9 @@ impl Supervisor {
                     runner.listed(is_done, Instant::now());
                 }
             }
-            TaskEnd::Audited { destination, is_done } => {
+            TaskEnd::ReadBack { destination, end } => {
                 if let Some(runner) = self.runners.get_mut(&destination) {
-                    runner.audited(is_done, Instant::now());
+                    runner.read_back_ended(end, Instant::now());
                 }
             }
             TaskEnd::Found(found) => self.found(*found).await,
@@ -199,13 +199,16 @@ impl Supervisor {
         runner.running.remove(&ended.job);
         runner.job_ended(now);
         runner.needs_clean |= ended.end.may_leave_files();
+        if matches!(ended.end, End::Done { is_proved: false }) && runner.attachment.is_none() {
+            runner.read_back_again();
+        }
         if let Some(abilities) = runner.take_new_findings() {
             let id = ended.destination;
             let kept = self.store.write(move |tx| tx.set_found(id, &abilities)).await;
             self.noted(kept);
         }
         match ended.end {
-            End::Done => self.meter.done(ended.bytes),
+            End::Done { .. } => self.meter.done(ended.bytes),
             End::Failed(failure) => {
                 tracing::info!(record = %ended.record, kind = failure.kind.as_str(), "a transfer failed");
             }
@@ -329,6 +332,9 @@ impl Supervisor {
             return;
         };
         runner.may_start = started.len() == room as usize;
+        if !started.is_empty() {
+            runner.read_back.make_way.cancel();
+        }
         let is_sent = |record| runner.running.values().any(|running| running.started.record == record);
         // What an extension cancelled and wants again has not let go of its temp file yet.
         let (twice, started): (Vec<_>, Vec<_>) = started.into_iter().partition(|job| is_sent(job.record));
@@ -417,7 +423,7 @@ impl Supervisor {
             if let Some(due) = runner.next_due {
                 wake = wake.min(at_wall(due));
             }
-            if !runner.running.is_empty() {
+            if !runner.running.is_empty() || runner.is_auditing {
                 wake = wake.min(self.publish_at.max(now) + SAMPLE_EVERY);
             }
         }

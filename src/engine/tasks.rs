@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::audit;
 use super::calls::Prepared;
 use super::guard::caught;
 use super::network::Taken;
 use super::outage;
 use super::places::{Disks, Found};
 use super::policy::Processed;
+use super::read_back::{self, ReadBackEnd};
 use super::restore_order::Report;
 use super::supervisor::Supervisor;
 use super::transfer::Ended;
@@ -72,8 +72,8 @@ pub(super) enum TaskEnd {
     CheckStopped { destination: DestinationId },
     /// Copies were listed in a manifest, or could not be for now.
     Listed { destination: DestinationId, is_done: bool },
-    /// Unproven copies were looked at, or could not be for now.
-    Audited { destination: DestinationId, is_done: bool },
+    /// Copies were read back in the background, or could not be for now.
+    ReadBack { destination: DestinationId, end: ReadBackEnd },
     /// A disk was unmounted and mounted again, or could not be.
     Reconnected { destination: DestinationId },
     /// Where the places of a request lead was found out.
@@ -193,12 +193,13 @@ impl Supervisor {
         }
         let may_prove = runner.may_prove && runner.prove_at.is_none_or(|at| at <= now);
         if may_prove && runner.may_audit() {
-            runner.may_prove = false;
-            runner.is_auditing = true;
+            let read_back = runner.begin_read_back();
+            let order = read_back::Order { id, reads_checksums: runner.reads_checksums() };
             let (deps, store) = (self.deps.clone(), self.store.clone());
-            spawn(&mut self.tasks, TaskEnd::Audited { destination: id, is_done: false }, async move {
-                let is_done = audit::prove_unproven(&deps, &store, id, &destination, &cancel).await;
-                TaskEnd::Audited { destination: id, is_done }
+            let lost = TaskEnd::ReadBack { destination: id, end: ReadBackEnd::Failed };
+            spawn(&mut self.tasks, lost, async move {
+                let end = read_back::run(&deps, &store, order, &destination, (&read_back, &cancel)).await;
+                TaskEnd::ReadBack { destination: id, end }
             });
         }
     }

@@ -42,8 +42,11 @@ pub(super) struct Ended {
 /// The supervisor's view of an outcome.
 #[derive(Debug)]
 pub(super) enum End {
-    /// Proved or accepted.
-    Done,
+    /// Proved, or accepted and not proved yet.
+    Done {
+        /// It was proved.
+        is_proved: bool,
+    },
     /// Failed on its own account.
     Failed(Failure),
     /// Went back unspent because it was told to stop.
@@ -66,7 +69,7 @@ impl End {
         match self {
             Self::Failed(failure) => !is_of_source(failure),
             Self::DestinationLost(_failure) => true,
-            Self::Done | Self::PutBack | Self::Unwritten { .. } => false,
+            Self::Done { .. } | Self::PutBack | Self::Unwritten { .. } => false,
         }
     }
 }
@@ -283,10 +286,8 @@ async fn attempt(
             None => return Ok(Attempt::Cancelled),
         }
     }
-    if let Some(asset) = started.asset.filter(|_asset| row.kind.joins_companions()) {
-        let id = row.id;
-        let rows = store.read(move |r| r.companions(id, asset, record)).await.map_err(store_failed)?;
-        item.companions = rows.into_iter().map(companion_of).collect();
+    if row.kind.joins_companions() {
+        tell_companions(store, row.id, &mut item).await.map_err(store_failed)?;
     }
     for _ in 0..KEYS_TRIED_MAX {
         let known = store.read(move |r| Ok((r.checkpoint(record)?, r.named_copy(record)?))).await;
@@ -296,12 +297,14 @@ async fn attempt(
             Transfer::new(Arc::clone(&deps.files), watch.cancel.clone(), checkpoint, Arc::new(saver));
         transfer.bytes_sent = Arc::clone(&watch.bytes_sent);
         transfer.named = named;
+        transfer.may_defer = true;
         let sent = match destination.send(&item, &transfer).await? {
             Sent::KeyTaken if mutant::is(Mutant::AdoptsBlindly) => {
                 Sent::AlreadyThere { receipt: String::new() }
             }
             sent => sent,
         };
+        keep_notes(store, record, &transfer).await.map_err(store_failed)?;
         match sent {
             Sent::Cancelled => return Ok(Attempt::Cancelled),
             Sent::KeyTaken => {
@@ -332,6 +335,22 @@ async fn attempt(
     Err(Failure::transient(FailureKind::Conflict, "several names in a row were taken at the destination"))
 }
 
+/// Keeps what a transfer left for the person.
+pub(super) async fn keep_notes(
+    store: &Store,
+    record: RecordId,
+    transfer: &Transfer,
+) -> Result<(), StoreError> {
+    let notes = transfer.take_notes();
+    if notes.is_empty() {
+        return Ok(());
+    }
+    let work = store.write(move |tx| {
+        notes.iter().try_for_each(|note| tx.add_decision(record, DecisionKind::Noted, note))
+    });
+    work.await
+}
+
 /// Asks the destination for what it can show of a copy that it says it has.
 async fn prove(
     deps: &Deps,
@@ -355,6 +374,24 @@ async fn prove(
     }
 }
 
+/// Fills in what a destination that joins an asset's parts is told: all files with these bytes, and the
+/// other parts of their assets.
+pub(super) async fn tell_companions(
+    store: &Store,
+    id: DestinationId,
+    item: &mut Item,
+) -> Result<(), StoreError> {
+    let record = item.record;
+    let (files, rows) = store.read(move |r| Ok((r.record_files(record)?, r.companions(id, record)?))).await?;
+    item.companions = rows.into_iter().map(companion_of).collect();
+    item.other_paths = files.iter().map(|(source, below)| absolute(source, below)).collect();
+    if item.path.as_os_str().is_empty() {
+        item.path = item.other_paths.first().cloned().unwrap_or_default();
+    }
+    item.other_paths.retain(|path| *path != item.path);
+    Ok(())
+}
+
 fn companion_of(row: CompanionRow) -> Companion {
     Companion {
         path: absolute(&row.source_path, &row.path),
@@ -362,6 +399,7 @@ fn companion_of(row: CompanionRow) -> Companion {
         is_primary: row.is_primary,
         is_own_sidecar: row.is_own_sidecar,
         is_subject: row.is_subject,
+        is_rival: row.is_rival,
         content: row.content,
         digests: row.digests,
         stamp: row.stamp,
@@ -387,6 +425,7 @@ fn item_of(started: &Started) -> Item {
         captured_at: started.captured_at,
         kind: started.kind,
         token: started.token,
+        other_paths: Vec::new(),
         companions: Vec::new(),
     }
 }
@@ -400,7 +439,8 @@ async fn conclude(
 ) -> (Outcome, End) {
     let failure = match result {
         Ok(Attempt::Proved(evidence, receipt)) => {
-            return (Outcome::Succeeded { evidence, receipt }, End::Done);
+            let is_proved = !matches!(evidence, Evidence::Accepted);
+            return (Outcome::Succeeded { evidence, receipt }, End::Done { is_proved });
         }
         Ok(Attempt::Cancelled) => return (Outcome::PutBack { bytes_sent }, End::PutBack),
         Err(failure) => failure,

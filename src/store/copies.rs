@@ -26,6 +26,29 @@ impl AuditPlace {
     pub const START: Self = Self::Unproven(RecordId(i64::MIN));
 }
 
+/// What copies are still to be read back for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnreadClass {
+    /// Nothing proves them.
+    Unproven,
+    /// A server's word proves them, by the checksum that it keeps.
+    ByChecksum,
+}
+
+/// A place in the order of captures, newest first: a copy's time and record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewestPlace(pub UnixMillis, pub RecordId);
+
+impl NewestPlace {
+    /// Before all copies.
+    pub const START: Self = Self(UnixMillis(i64::MAX), RecordId(i64::MAX));
+
+    /// After this copy.
+    pub fn after(copy: &RecordFacts) -> Self {
+        Self(copy.captured_at.wall_ms, copy.id)
+    }
+}
+
 /// The plus signs keep the planner from an index of the destination alone: it would sort what it found.
 fn all_sql(condition: &str) -> String {
     format!(
@@ -50,13 +73,22 @@ fn unlisted_sql() -> String {
     )
 }
 
-/// Not safe twice over: SQLite takes the index only where it finds the index's own words.
-fn unproven_sql() -> String {
+/// Newest capture first; each condition is an index's own words, without which SQLite does not take it.
+fn newest_sql(condition: &str) -> String {
     format!(
         "SELECT {FACTS} FROM backup_record r JOIN content c ON c.id = r.content_id
-         WHERE r.destination_id = ?1 AND r.id > ?2 AND r.state = 'accepted' AND r.file_count > 0
-           AND r.bin = 'unproven' AND r.bin <> 'safe' ORDER BY r.id LIMIT ?3"
+         WHERE r.destination_id = ?1 AND r.file_count > 0 AND {condition}
+           AND (r.captured_ms, r.id) < (?2, ?3)
+         ORDER BY r.captured_ms DESC, r.id DESC LIMIT ?4"
     )
+}
+
+fn unproven_sql() -> String {
+    newest_sql("r.bin = 'unproven'")
+}
+
+fn unread_sql() -> String {
+    newest_sql("r.proof_method = 'server_recheck'")
 }
 
 /// The copies of some present file have one index, those of files that have gone another.
@@ -72,8 +104,16 @@ fn proved_sql(has_files: bool) -> String {
 
 /// What runs for every page of an audit or a restore.
 #[cfg(test)]
-pub(super) fn every_sql() -> [String; 6] {
-    [restorable_sql(), accepted_sql(), unlisted_sql(), unproven_sql(), proved_sql(true), proved_sql(false)]
+pub(super) fn every_sql() -> [String; 7] {
+    [
+        restorable_sql(),
+        accepted_sql(),
+        unlisted_sql(),
+        unproven_sql(),
+        unread_sql(),
+        proved_sql(true),
+        proved_sql(false),
+    ]
 }
 
 impl Read<'_> {
@@ -84,14 +124,21 @@ impl Read<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Copies without proof that some present file has, after `after` by id.
-    pub fn unproven_copies(
+    /// Copies of a class that some present file has, newest capture first, after a place in that order.
+    pub fn unread_copies(
         &self,
         destination: DestinationId,
-        after: RecordId,
+        class: UnreadClass,
+        after: NewestPlace,
         limit: u32,
     ) -> Result<Vec<RecordFacts>, StoreError> {
-        self.by_id(&unproven_sql(), destination, after, limit)
+        let sql = match class {
+            UnreadClass::Unproven => unproven_sql(),
+            UnreadClass::ByChecksum => unread_sql(),
+        };
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let rows = query.query_map(params![destination.0, after.0.0, after.1.0, limit], facts_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Copies that the destination is believed to have, after `after` by id: what a restore offers.

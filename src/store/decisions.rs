@@ -28,6 +28,8 @@ pub enum DecisionKind {
     Retry,
     /// It gets another name at the destination.
     Renamed,
+    /// The destination did something in another way than could be expected.
+    Noted,
     /// The person asked for something.
     Asked,
 }
@@ -40,6 +42,7 @@ impl DecisionKind {
             Self::PutBack => "put_back",
             Self::Retry => "retry",
             Self::Renamed => "renamed",
+            Self::Noted => "noted",
             Self::Asked => "asked",
         }
     }

@@ -8,6 +8,7 @@ use super::writer::{Read, Write};
 use crate::domain::cause::Cause;
 use crate::domain::failure::FailureKind;
 use crate::domain::ids::{DestinationId, SourceId};
+use crate::domain::record::ProofMethod;
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
 use crate::domain::transfer::Abilities;
@@ -61,6 +62,8 @@ pub struct DestinationRow {
     pub is_adopted: bool,
     /// Temp files may be left there that no checkpoint knows of.
     pub needs_clean: bool,
+    /// The person lets the server's checksum count as proof.
+    pub trusts_checksum: bool,
 }
 
 /// What a new destination is made of.
@@ -80,7 +83,8 @@ pub struct NewDestination {
 
 const COLUMNS: &str =
     "id, uuid, name, kind, address, enabled, abilities, job_limit, change_token, manifest_next,
-    lost_failures, lost_until_ms, lost_kind, lost_details, adopted, lost_cause, probed_ms, needs_clean";
+    lost_failures, lost_until_ms, lost_kind, lost_details, adopted, lost_cause, probed_ms, needs_clean,
+    trusts_checksum";
 
 fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> {
     let lost = match row.get::<_, u32>(10)? {
@@ -93,14 +97,22 @@ fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> 
             details: row.get::<_, Option<String>>(13)?.unwrap_or_default(),
         }),
     };
+    let (kind, trusts_checksum) = (named(row, 3, DestinationKind::parse)?, row.get(18)?);
+    let mut abilities = abilities::parse(&row.get::<_, String>(6)?);
+    if kind.has_checksum_choice() && abilities.proof != "none" {
+        // An earlier release took the checksum for proof without being asked.
+        let method = if trusts_checksum { ProofMethod::ServerRecheck } else { ProofMethod::ReadBack };
+        abilities.proof = method.as_str().to_owned();
+    }
     Ok(DestinationRow {
         id: DestinationId(row.get(0)?),
         uuid: row.get(1)?,
         name: row.get(2)?,
-        kind: named(row, 3, DestinationKind::parse)?,
+        kind,
+        trusts_checksum,
         address: row.get(4)?,
         is_enabled: row.get(5)?,
-        abilities: abilities::parse(&row.get::<_, String>(6)?),
+        abilities,
         job_limit: row.get(7)?,
         change_token: row.get(8)?,
         manifest_next: unsigned(row, 9)?,
@@ -164,6 +176,13 @@ impl Write<'_> {
             ],
         )?;
         Ok(DestinationId(self.conn.last_insert_rowid()))
+    }
+
+    /// Remembers whether the person lets the server's checksum count as proof. Write it durably.
+    pub fn set_checksum_trust(&self, id: DestinationId, is_trusted: bool) -> Result<(), StoreError> {
+        let sql = "UPDATE destination SET trusts_checksum = ?2 WHERE id = ?1";
+        self.conn.execute(sql, params![id.0, is_trusted])?;
+        Ok(())
     }
 
     /// Remembers what a new probe found.

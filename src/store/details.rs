@@ -19,6 +19,7 @@ use crate::domain::hash::Blake3;
 use crate::domain::ids::{AssetId, DestinationId, FileId, ItemId, RecordId, SourceId};
 use crate::domain::media_type::MediaType;
 use crate::domain::record::ProofMethod;
+use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
 use crate::domain::wait::WaitReason;
 
@@ -31,6 +32,8 @@ pub struct QueueContext {
     pub app_wait: Option<WaitReason>,
     /// Why nothing happens at one destination.
     pub destination_wait: BTreeMap<DestinationId, WaitReason>,
+    /// Why copies at a destination cannot be proved now, and what would help.
+    pub proof_obstacle: BTreeMap<DestinationId, String>,
     /// Bytes sent of what is under way now.
     pub sent: BTreeMap<RecordId, u64>,
     /// The revision that the rows show.
@@ -40,7 +43,14 @@ pub struct QueueContext {
 impl QueueContext {
     /// Nothing holds anything up.
     pub fn at(now: UnixMillis) -> Self {
-        Self { now, app_wait: None, destination_wait: BTreeMap::new(), sent: BTreeMap::new(), revision: 0 }
+        Self {
+            now,
+            app_wait: None,
+            destination_wait: BTreeMap::new(),
+            proof_obstacle: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            revision: 0,
+        }
     }
 }
 
@@ -62,6 +72,7 @@ pub(super) struct ShownFile {
 pub(super) struct ShownRecord {
     pub id: RecordId,
     pub bin: Bin,
+    pub kind: ResourceKind,
     pub key: Option<String>,
     pub jobs_tried: u32,
     /// The destination keeps nothing of its kind, as its failure says.
@@ -81,7 +92,6 @@ fn shown_record(row: &Row<'_>) -> rusqlite::Result<ShownRecord> {
     let details = row.get::<_, Option<String>>(7)?.unwrap_or_default();
     // A later release's cause is none: the kind still has words.
     let cause = row.get::<_, Option<String>>(12)?.as_deref().and_then(Cause::parse);
-    let is_done = matches!(bin, Bin::Safe | Bin::Unproven);
     Ok(ShownRecord {
         id: RecordId(row.get(0)?),
         bin,
@@ -91,12 +101,13 @@ fn shown_record(row: &Row<'_>) -> rusqlite::Result<ShownRecord> {
         is_left_out_there: bin == Bin::Excluded && cause.is_some_and(Cause::leaves_out),
         failure: kind
             .zip(reach)
-            .filter(|_| !is_done)
+            .filter(|_| bin != Bin::Safe)
             .map(|(kind, reach)| FailureText::because(kind, reach, cause, details)),
         proof: named_or_null(row, 8, ProofMethod::parse)?,
         verified_at: row.get::<_, Option<i64>>(9)?.map(UnixMillis),
         job_state: row.get(10)?,
         bytes_sent: row.get::<_, Option<i64>>(11)?.unwrap_or(0).unsigned_abs(),
+        kind: named(row, 13, ResourceKind::parse)?,
     })
 }
 
@@ -152,8 +163,8 @@ pub(super) fn wait_reason(
 ) -> Option<WaitText> {
     match record.map_or_else(|| file.bin(), |record| record.bin) {
         Bin::Waiting => {}
-        Bin::Unproven => return Some(WaitText::from(&destination.abilities.proof_wait())),
-        _ => return None,
+        Bin::Unproven => return unproven_reason(record?, destination, context),
+        Bin::Safe | Bin::Uploading | Bin::NeedsAttention | Bin::Excluded => return None,
     }
     let reason = match file.status {
         FileStatus::Settling => WaitReason::Settling,
@@ -170,6 +181,26 @@ pub(super) fn wait_reason(
         Some(lost) => WaitText::because(&reason, lost.kind, lost.cause),
         None => WaitText::from(&reason),
     })
+}
+
+/// Why a copy has no proof yet; `None` where nothing is known but that its destination gives none.
+fn unproven_reason(
+    record: &ShownRecord,
+    destination: &DestinationRow,
+    context: &QueueContext,
+) -> Option<WaitText> {
+    let told = |summary: &str| {
+        Some(WaitText { kind: "unproven".to_owned(), until: None, summary: summary.to_owned() })
+    };
+    if record.kind == ResourceKind::Sidecar && destination.kind == DestinationKind::Immich {
+        return told("Immich does not give sidecars back, so this copy cannot be verified");
+    }
+    if let Some(obstacle) = context.proof_obstacle.get(&destination.id) {
+        return told(obstacle);
+    }
+    let proof = || destination.abilities.proof_wait();
+    let waits = destination_wait(destination, context).unwrap_or_else(proof);
+    Some(WaitText::from(&waits))
 }
 
 fn destination_wait(destination: &DestinationRow, context: &QueueContext) -> Option<WaitReason> {
@@ -209,7 +240,7 @@ impl Read<'_> {
     ) -> Result<Option<ShownRecord>, StoreError> {
         let sql = "SELECT b.id, b.bin, b.key, b.jobs_tried, b.next_eligible_ms, b.failure_kind,
               b.failure_reach, b.failure_details, b.proof_method, b.verified_ms, j.state, j.bytes_sent,
-              b.failure_cause
+              b.failure_cause, b.kind
             FROM attachment t JOIN backup_record b ON b.id = t.record_id
             LEFT JOIN upload_job j ON j.record_id = b.id
             WHERE t.destination_id = ?1 AND t.file_id = ?2";

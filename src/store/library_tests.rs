@@ -325,6 +325,7 @@ async fn lists_are_read_in_the_order_of_an_index() {
         read.extend(jobs::every_sql());
         read.extend(records::every_sql());
         read.extend(copies::every_sql());
+        read.extend(companions::every_sql());
         read.extend(name_groups::every_sql().map(str::to_owned));
         for sql in read {
             let mut explain = r.conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;

@@ -31,6 +31,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/018.sql"),
     include_str!("schema/019.sql"),
     include_str!("schema/020.sql"),
+    include_str!("schema/021.sql"),
 ];
 
 /// The step whose table is filled from the keys that there are.

@@ -39,6 +39,7 @@ pub async fn save(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
                     enabled: row.is_enabled,
                     job_limit: row.job_limit,
                     abilities: abilities::text(&row.abilities).unwrap_or_default(),
+                    trusts_checksum: row.trusts_checksum,
                 }
             });
             Ok(Mirror {
@@ -119,6 +120,9 @@ pub async fn restore(store: &Store, data_dir: &Path, now: UnixMillis) -> Result<
                     abilities: abilities::parse(&destination.abilities),
                     job_limit: destination.job_limit,
                 })?;
+                if destination.trusts_checksum {
+                    tx.set_checksum_trust(id, true)?;
+                }
                 if !destination.is_enabled {
                     tx.disable_destination(id)?;
                 }

@@ -55,7 +55,7 @@ mod writer;
 pub use changes::{CHANGES_KEPT_MAX, Change, ChangeKind, Changes};
 pub use companions::CompanionRow;
 pub use connection::{Opened, Store, StoreOptions};
-pub use copies::AuditPlace;
+pub use copies::{AuditPlace, NewestPlace, UnreadClass};
 pub use counts::DestinationCounts;
 pub use decisions::{DECISIONS_MAX, DECISIONS_OF_RECORD_MAX, DecisionKind};
 pub use destinations::{DestinationRow, Lost, NewDestination, SLOTS_MAX};

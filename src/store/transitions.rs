@@ -243,6 +243,46 @@ impl Write<'_> {
         Ok(self.conn.prepare_cached(sql)?.execute(params![record.0, key, receipt])? > 0)
     }
 
+    /// A copy that an audit found wrong, and that sending again would not mend: a person has to look.
+    /// Says whether the record's copy still was that one.
+    pub fn set_copy_damaged(&self, copy: &AuditedCopy, failure: &Failure) -> Result<bool, StoreError> {
+        if !self.set_copy_bad(copy)? {
+            return Ok(false);
+        }
+        let sql = "UPDATE backup_record SET state = 'needs_attention', bin = 'needs_attention',
+              failure_kind = ?2, failure_reach = ?3, failure_details = ?4, failed_ms = ?5, failure_cause = ?6
+            WHERE id = ?1 AND state = 'wanted'";
+        self.conn.prepare_cached(sql)?.execute(params![
+            copy.record.0,
+            failure.kind.as_str(),
+            failure.reach.as_str(),
+            failure.details,
+            self.now.0,
+            failure.cause.map(Cause::as_str)
+        ])?;
+        Ok(true)
+    }
+
+    /// Notes why a copy without proof could not be read back. It stays what it is.
+    pub fn note_unread(&self, copy: &AuditedCopy, failure: &Failure) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE backup_record SET failure_kind = ?4, failure_reach = ?5, failure_details = ?6, failed_ms = ?7,
+              failure_cause = ?8
+            WHERE id = ?1 AND key = ?2 AND receipt = ?3 AND state = 'accepted'";
+        let AuditedCopy { record, key, receipt } = copy;
+        self.conn.prepare_cached(sql)?.execute(params![
+            record.0,
+            key,
+            receipt,
+            failure.kind.as_str(),
+            failure.reach.as_str(),
+            failure.details,
+            self.now.0,
+            failure.cause.map(Cause::as_str)
+        ])?;
+        Ok(())
+    }
+
     /// The person wants these tried again now. Gives how many items that changed.
     pub fn retry_items(&self, items: &[ItemId]) -> Result<u64, StoreError> {
         let mut changed = 0;

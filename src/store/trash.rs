@@ -9,7 +9,8 @@ use crate::domain::cause::Cause;
 use crate::domain::ids::{DestinationId, RecordId};
 
 impl Read<'_> {
-    /// Records that need attention because a destination has their bytes in its trash, after `after`
+    /// Records that need attention because a destination has their bytes, or those of the photo that they
+    /// belong to, in its trash, after `after`
     /// by id.
     pub fn in_trash(
         &self,
@@ -20,11 +21,11 @@ impl Read<'_> {
         let sql = format!(
             "SELECT {FACTS} FROM backup_record r JOIN content c ON c.id = r.content_id
              WHERE r.bin = 'needs_attention' AND r.destination_id = ?1 AND r.file_count > 0 AND r.id > ?2
-               AND r.failure_cause = ?3 ORDER BY r.id LIMIT ?4"
+               AND r.failure_cause IN (?3, ?4) ORDER BY r.id LIMIT ?5"
         );
         let mut query = self.conn.prepare_cached(&sql)?;
-        let cause = Cause::Trashed.as_str();
-        let rows = query.query_map(params![destination.0, after.0, cause, limit], facts_row)?;
+        let (own, photo) = (Cause::Trashed.as_str(), Cause::PhotoTrashed.as_str());
+        let rows = query.query_map(params![destination.0, after.0, own, photo, limit], facts_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

@@ -12,6 +12,7 @@ use super::focus;
 use super::icons::Icon;
 use super::numbers::ratio;
 use super::restore::{self, RestoreStart};
+use super::server_form::CHECKSUM_CHOICE;
 use super::theme::{Tokens, space, tokens};
 use super::widgets::{self, Kind};
 use super::words;
@@ -163,6 +164,7 @@ impl Destinations {
         legend(ui, env, t, d);
         ui.add_space(space::M);
         proof(ui, env, d);
+        checksum_choice(ui, env, d);
         readings(ui, env, d);
         not_agreed(ui, env, d);
         ui.add_space(space::S);
@@ -314,13 +316,13 @@ fn trouble(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
 
 /// What would have unproven copies verified, and the button that does it where that can be done.
 fn unproven(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+    if d.enabled && d.verifying && !d.is_reconnecting {
+        ui.label(widgets::weak(ui, format!("Verifying {}", words::files(d.unproven))));
+        return;
+    }
     let Some(advice) = d.proof_advice.as_ref().filter(|_| d.enabled) else { return };
     if d.is_reconnecting {
         ui.label(widgets::weak(ui, "Reconnecting the disk"));
-        return;
-    }
-    if d.verifying {
-        ui.label(widgets::weak(ui, format!("Verifying {}", words::files(d.unproven))));
         return;
     }
     let text = eframe::egui::RichText::new(advice).color(tokens(ui).accent);
@@ -447,6 +449,21 @@ fn proof(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
         let text = widgets::note(ui, text);
         ui.label(text);
     }
+}
+
+/// What proves a copy, where the person chooses.
+fn checksum_choice(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+    let Some(trusted) = d.trusts_checksum else { return };
+    ui.add_space(space::S);
+    ui.horizontal(|ui| {
+        let name = format!("Trust the checksum of {}", d.name);
+        if widgets::switch(ui, trusted, &name).clicked() {
+            let request = Request::SetChecksumTrust { id: d.id, trusted: !trusted };
+            env.out.push(Command::plain(request));
+        }
+        let text = widgets::note(ui, CHECKSUM_CHOICE);
+        ui.add(Label::new(text).wrap());
+    });
 }
 
 /// Folders that nobody has agreed to copy here, as when one was added on the command line.

@@ -141,18 +141,20 @@ impl Draft {
         }
     }
 
-    /// The secret for what is to be added, and whether a connection without encryption was agreed to.
-    fn access(&mut self) -> (Option<SecretText>, bool) {
+    /// The secret for what is to be added, whether a connection without encryption was agreed to, and
+    /// whether the server's checksum is trusted.
+    fn access(&mut self) -> (Option<SecretText>, bool, bool) {
         let kind = self.kind;
         let form = &mut self.of_kind(kind).form;
-        (form.secret(kind), form.allows_http)
+        (form.secret(kind), form.allows_http, form.trusts_checksum(kind))
     }
 
     /// The request that saves it, with or without the person's consent for every folder that is there.
     pub fn add_request(&mut self, consent_all: bool) -> Request {
-        let (secret, allow_http) = self.access();
+        let (secret, allow_http, trust_checksum) = self.access();
         let name = Some(self.name.trim().to_owned()).filter(|name| !name.is_empty());
-        Request::AddDestination { target: self.target(), name, allow_http, consent_all, secret }
+        let target = self.target();
+        Request::AddDestination { target, name, allow_http, consent_all, secret, trust_checksum }
     }
 
     /// It was tested as it stands and can be used, under a name that can be one.
@@ -200,8 +202,8 @@ impl Draft {
         }
         self.tests += 1;
         self.set_state(State::Testing(self.tests));
-        let (secret, allow_http) = self.access();
-        let request = Request::TestTarget { target, allow_http, secret };
+        let (secret, allow_http, trust_checksum) = self.access();
+        let request = Request::TestTarget { target, allow_http, secret, trust_checksum };
         out.push(Command::Send(Box::new(request), Purpose::TestDraft(self.tests)));
     }
 

@@ -24,6 +24,10 @@ pub(super) const KINDS: [(DestinationKind, &str); 7] = [
 /// The longest text that a field takes, in bytes.
 const FIELD_BYTES_MAX: usize = 1024;
 
+/// What the choice of proof means.
+pub(super) const CHECKSUM_CHOICE: &str = "Trust the server's checksum: copies count as safe without being read back. That saves downloads, \
+     but does not notice a file that was damaged on the server's disk";
+
 /// One field of a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
@@ -48,6 +52,8 @@ pub(super) struct ServerForm {
     pub allows_http: bool,
     /// Photos go into albums that have the names of their folders.
     has_albums: bool,
+    /// The server's checksum counts as proof.
+    trusts_checksum: bool,
 }
 
 impl std::fmt::Debug for ServerForm {
@@ -70,7 +76,7 @@ fn help(kind: DestinationKind) -> &'static str {
             "Any S3-compatible storage. The key must be allowed to list the bucket, and to read and write in the folder"
         }
         DestinationKind::Immich => {
-            "Create a key in Immich, under Account settings, API keys. Give it all permissions, or choose: asset.upload is needed, asset.download to restore, user.read to see the quota, asset.update for sidecars, asset.delete for the trash"
+            "Create a key in Immich, under Account settings, API keys. Give it all permissions, or choose: asset.upload is needed, asset.download to verify and restore, user.read to see the quota, asset.update for sidecars, asset.delete for the trash"
         }
         DestinationKind::Tus => "An upload server that supports tus 1.0",
         DestinationKind::Resumable => "A server that accepts resumable uploads over HTTP",
@@ -141,6 +147,7 @@ impl ServerForm {
         self.secret.set_origin(&origin);
         if kind == DestinationKind::Immich {
             changed |= self.albums_switch(ui);
+            changed |= self.checksum_switch(ui);
         }
         if self.needs_agreement() {
             ui.add_space(space::XS);
@@ -186,6 +193,25 @@ impl ServerForm {
     /// Wipes the secret: the form is left.
     pub fn forget_secret(&mut self) {
         self.secret.wipe();
+    }
+
+    fn checksum_switch(&mut self, ui: &mut Ui) -> bool {
+        ui.add_space(space::XS);
+        let before = self.trusts_checksum;
+        ui.horizontal(|ui| {
+            let name = "Trust the server's checksum";
+            if widgets::switch(ui, self.trusts_checksum, name).clicked() {
+                self.trusts_checksum = !self.trusts_checksum;
+            }
+            let text = widgets::note(ui, CHECKSUM_CHOICE);
+            ui.add(Label::new(text).wrap());
+        });
+        self.trusts_checksum != before
+    }
+
+    /// Whether the server's checksum is to count as proof.
+    pub fn trusts_checksum(&self, kind: DestinationKind) -> bool {
+        self.trusts_checksum && kind.has_checksum_choice()
     }
 
     /// The server's address begins with `http://`, and does not lead to this computer, where nobody

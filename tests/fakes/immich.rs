@@ -45,6 +45,8 @@ pub struct Moods {
     pub rate: Option<u64>,
     /// This many checks find nothing: what they ask for comes in between them and the upload.
     pub blind_checks: u32,
+    /// Of so many uploads, the last is damaged on the disk: its checksum stays, its bytes are others.
+    pub damages_every: Option<u64>,
     /// This many requests are answered with this status and nothing else.
     pub fails: Option<(u32, u16)>,
 }

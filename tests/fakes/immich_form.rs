@@ -5,6 +5,8 @@ pub struct Part {
     pub name: String,
     pub file_name: Option<String>,
     pub bytes: Vec<u8>,
+    /// Its head has control characters, which Immich's parser refuses.
+    pub has_control: bool,
 }
 
 impl Part {
@@ -50,7 +52,13 @@ fn part(bytes: &[u8]) -> Option<Part> {
         let value = &disposition[start..];
         Some(value[..value.find('"')?].replace("%22", "\""))
     };
-    Some(Part { name: value("name")?, file_name: value("filename"), bytes: bytes[end + 4..].to_vec() })
+    let has_control = disposition.chars().any(char::is_control);
+    Some(Part {
+        has_control,
+        name: value("name")?,
+        file_name: value("filename"),
+        bytes: bytes[end + 4..].to_vec(),
+    })
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

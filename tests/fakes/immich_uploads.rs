@@ -36,6 +36,9 @@ pub async fn upload(immich: &Immich, key: &Key, headers: &HeaderMap, body: Incom
     let Received::Whole(body) = received else { return Err(Cut) };
     let form = field(headers, "content-type").and_then(boundary).and_then(|boundary| parse(&body, boundary));
     let Some(form) = form else { return Ok(immich.refuse(400, "Multipart: Unexpected end of form")) };
+    if form.iter().any(|part| part.has_control) {
+        return Ok(immich.refuse(400, "Malformed part header"));
+    }
     let answer = take(immich, key, &form);
     let mut moods = immich.moods.lock().expect("unpoisoned");
     if answer.status() == 201 && moods.loses_answers > 0 {
@@ -143,7 +146,7 @@ fn take(immich: &Immich, key: &Key, form: &[Part]) -> Answer {
     let name = fields.texts.get("filename").cloned().unwrap_or(own_name);
     let ending = name.rfind('.').map(|dot| name[dot..].to_lowercase()).unwrap_or_default();
     let visibility = fields.texts.get("visibility").cloned().unwrap_or_else(|| "timeline".to_owned());
-    let asset = Asset {
+    let mut asset = Asset {
         id: immich.id(),
         user: user.id,
         sha1,
@@ -162,6 +165,10 @@ fn take(immich: &Immich, key: &Key, form: &[Part]) -> Answer {
         told: BTreeMap::new(),
     };
     let id = asset.id.clone();
+    let every = immich.moods.lock().expect("unpoisoned").damages_every;
+    if every.is_some_and(|every| (state.assets.len() as u64 + 1).is_multiple_of(every)) {
+        asset.bytes[0] ^= 1;
+    }
     state.assets.push(asset);
     if let Some(user) = state.users.iter_mut().find(|user| user.id == key.user) {
         user.usage += size;

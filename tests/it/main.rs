@@ -14,6 +14,7 @@ mod fakes;
 mod faults;
 mod fire;
 mod immich_facts;
+mod immich_read_back;
 mod immich_sidecars;
 mod immich_trash;
 mod keyring;

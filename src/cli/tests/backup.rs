@@ -89,8 +89,14 @@ fn a_new_destination_is_added_and_a_known_source_looked_at_again() {
     assert_eq!(run(&mut scene.desk, &args), Ok(Exit::Fine));
     let asked = scene.asked();
     let target = path_text(Path::new("/mnt/other"));
-    let add =
-        Request::AddDestination { target, name: None, allow_http: false, consent_all: false, secret: None };
+    let add = Request::AddDestination {
+        target,
+        name: None,
+        allow_http: false,
+        consent_all: false,
+        secret: None,
+        trust_checksum: false,
+    };
     assert_eq!(asked[0], add);
     assert!(asked.contains(&Request::Rescan { id: None }), "{asked:?}");
     assert!(!asked.iter().any(|request| matches!(request, Request::SetBackup { .. })), "it is on already");
@@ -178,6 +184,21 @@ fn copies_that_are_being_read_back_are_waited_for_as_long_as_that_gets_on() {
         scene.stdout.take().lines().last(),
         Some("3 of 5 files safe in disk, 2 copied but not verified")
     );
+}
+
+#[test]
+fn reading_a_large_copy_back_is_progress_and_what_stalls_is_said() {
+    let reading = |bytes_read| {
+        let mut now = snapshot([4, 1, 0, 0, 0, 0]);
+        (now.destinations[0].verifying, now.destinations[0].bytes_read) = (true, bytes_read);
+        now
+    };
+    let coming = vec![(59, reading(1 << 30)), (59, reading(2 << 30))];
+    let (outcome, scene) = watch(LOG, reading(0), coming);
+    assert_eq!(outcome, Ok(Exit::Attention));
+    assert_eq!(scene.secs(), 59 + 59 + VERIFICATION_STALLED_MAX.as_secs());
+    let said = scene.stderr.take() + &scene.stdout.take();
+    assert!(said.contains("has made no progress for 60 seconds. It goes on in the background"), "{said}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::api::{
     TestReport,
 };
 use crate::cli::args::{
-    DestinationCommand, ExcludeArgs, QueueArgs, RestoreArgs, RestoreLayoutArg, RetryArgs, SettingsArgs,
-    SourceCommand, UntrashArgs, VerifyArgs,
+    DestinationCommand, ExcludeArgs, OnOff, QueueArgs, RestoreArgs, RestoreLayoutArg, RetryArgs,
+    SettingsArgs, SourceCommand, UntrashArgs, VerifyArgs,
 };
 use crate::cli::{Exit, copies, places, queue, settings, status};
 use crate::domain::failure::{FailureKind, Reach};
@@ -279,6 +279,7 @@ fn destinations_are_meant_by_name_or_place() {
         name: Some("My:Disk".into()),
         allow_http: false,
         password_stdin: false,
+        trust_checksum: false,
     };
     assert_eq!(run(bad), (Err(Exit::Usage), Vec::new()));
 }
@@ -313,6 +314,7 @@ fn a_new_destination_on_the_photos_disk_is_said_to_be_one() {
             name: None,
             allow_http: false,
             password_stdin: false,
+            trust_checksum: false,
         };
         assert_eq!(places::destinations(&mut scene.desk, &command), Ok(Exit::Fine));
         scene.stderr.take()
@@ -413,4 +415,33 @@ fn a_restore_tells_how_far_it_is_and_why_it_ended_early() {
          safelight: The destination cannot be found.\n\
          Not everything was restored; run the same command again to resume\n"
     );
+}
+
+#[test]
+fn the_choice_of_proof_is_shown_and_changed() {
+    let settings = |trusts: Option<bool>, trust_checksum| {
+        let mut now = full();
+        now.destinations[0].trusts_checksum = trusts;
+        let mut scene = Scene::new(LOG, now, Vec::new(), Box::new(|_| Some(Ok(Reply::Done))));
+        let command = DestinationCommand::Settings { dest: "disk".into(), trust_checksum };
+        let outcome = places::destinations(&mut scene.desk, &command).map_err(|trouble| trouble.exit);
+        (outcome, scene.asked(), scene.stdout.take())
+    };
+    let (outcome, asked, said) = settings(Some(false), None);
+    assert_eq!((outcome, asked), (Ok(Exit::Fine), Vec::new()));
+    assert_eq!(said, "disk: trust-checksum off, copies are read back and compared\n");
+    let (outcome, asked, _) = settings(Some(false), Some(OnOff::On));
+    assert_eq!(outcome, Ok(Exit::Fine));
+    assert!(matches!(asked[..], [Request::SetChecksumTrust { trusted: true, .. }]), "{asked:?}");
+    assert_eq!(settings(None, None).2, "disk has no settings of its own\n");
+    let mut scene = Scene::still(LOG, full());
+    let command = DestinationCommand::Add {
+        dest: "/mnt/x".into(),
+        name: None,
+        allow_http: false,
+        password_stdin: false,
+        trust_checksum: true,
+    };
+    let refused = places::destinations(&mut scene.desk, &command).map_err(|trouble| trouble.exit);
+    assert_eq!(refused, Err(Exit::Usage), "only where it is a choice");
 }

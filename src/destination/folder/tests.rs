@@ -79,6 +79,7 @@ fn source(key: &str, size: usize) -> Source {
         captured_at,
         kind: ResourceKind::Photo,
         token: key::temp_token("here", 1),
+        other_paths: Vec::new(),
         companions: Vec::new(),
     };
     Source { _dir: dir, item, bytes }

@@ -197,6 +197,10 @@ impl Http for Client {
         Box::pin(self.exchange(request))
     }
 
+    fn pace(&self) -> SharedPace {
+        Arc::clone(&self.pace)
+    }
+
     fn take_way(&self, way: Way) -> Result<(), Failure> {
         let Way { upload_limit, proxy, extra_ca } = way;
         let mut ways = self.ways();

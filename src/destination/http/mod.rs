@@ -19,6 +19,7 @@ mod status_table;
 mod trust;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -31,7 +32,7 @@ pub use client::{Client, ProxyChoice, Settings, is_loopback};
 pub use date::{parse_http_date, parse_retry_after};
 pub use headers::Headers;
 pub use pace::{Bucket, Pace, SharedPace, Unlimited};
-pub use reader::into_read_back;
+pub use reader::{into_paced_read_back, into_read_back};
 
 use super::BoxFuture;
 use crate::domain::failure::{Failure, FailureKind};
@@ -51,6 +52,11 @@ pub trait Http: Send + Sync {
     /// # Errors
     /// [`HttpError`]: told to stop, or why there is no answer.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>>;
+
+    /// The limit that what is sent keeps to, for reading that is to keep to it as well.
+    fn pace(&self) -> SharedPace {
+        Arc::new(Unlimited)
+    }
 
     /// Takes another way from the next request on; the limit holds for what is running too.
     ///

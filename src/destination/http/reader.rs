@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Wake};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::pace::{SharedPace, Unlimited};
 use super::{HttpError, Response};
 use crate::destination::ReadBack;
 
@@ -16,16 +17,28 @@ const CHUNKS_AHEAD: usize = 4;
 /// Turns the rest of an answer into something that is read on a thread that may block. Dropping it
 /// ends the exchange. A body that ends before `expected` bytes, or after, is an error.
 pub fn into_read_back(response: Response, expected: Option<u64>) -> ReadBack {
+    into_paced_read_back(response, expected, Arc::new(Unlimited))
+}
+
+/// The same, no faster than `pace` allows: for reading that nobody waits for.
+pub fn into_paced_read_back(response: Response, expected: Option<u64>, pace: SharedPace) -> ReadBack {
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    tokio::spawn(pump(response, sender));
+    tokio::spawn(pump(response, sender, pace));
     Box::new(Reader { receiver, current: Bytes::new(), left: expected, is_over: false })
 }
 
-async fn pump(mut response: Response, sender: mpsc::Sender<Result<Bytes, HttpError>>) {
+async fn pump(mut response: Response, sender: mpsc::Sender<Result<Bytes, HttpError>>, pace: SharedPace) {
     loop {
+        let next = async {
+            let chunk = response.chunk().await;
+            if let Ok(Some(chunk)) = &chunk {
+                pace.admit(chunk.len() as u64).await;
+            }
+            chunk
+        };
         let next = tokio::select! {
             () = sender.closed() => return,
-            next = response.chunk() => next,
+            next = next => next,
         };
         let chunk = match next {
             Ok(Some(chunk)) => Ok(chunk),

@@ -9,7 +9,7 @@ const ALL: &str = "all";
 
 /// Sending files, and asking which are there: nothing goes without it.
 pub const UPLOAD: &str = "asset.upload";
-/// Reading copies back: restore, deep audits.
+/// Reading copies back: to verify them, and to restore.
 pub const DOWNLOAD: &str = "asset.download";
 /// Changing an asset: late sidecars, and joining a video with a still that is there already.
 pub const UPDATE: &str = "asset.update";
@@ -24,7 +24,7 @@ pub const STACKS: [&str; 1] = ["stack.create"];
 
 /// What is good to have, and what for.
 pub const USEFUL: [(&str, &str); 4] = [
-    (DOWNLOAD, "restoring"),
+    (DOWNLOAD, "verifying copies and restoring"),
     (USER, "seeing the quota"),
     (UPDATE, "late sidecars and Live Photos"),
     (DELETE, "restoring from the trash"),

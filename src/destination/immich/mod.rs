@@ -1,7 +1,8 @@
 //! Immich, generations 2 and 3: a photo library that knows an asset by the SHA-1 of its bytes.
 //!
 //! Before a file is sent, the server is asked whether it has those bytes, many files in one request;
-//! after it was sent, the same question is the proof. Nothing there has a name that could be taken,
+//! after it was sent, the same question tells what went wrong on the way. The proof is the original, read
+//! back in the background; the server's checksum counts as proof only where the person said so. Nothing there has a name that could be taken,
 //! so nothing is ever replaced, and a file of which an answer was lost is found and not sent again.
 //! It must never call a copy in the trash safe, tell a checksum of other bytes than those it sends
 //! (the server would drop them as a duplicate), or remove anything.
@@ -25,6 +26,7 @@ mod wire;
 mod xmp;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +39,7 @@ use super::manifest::Collected;
 use super::{Abilities, BoxFuture, Destination, Item, ReadBack, Sent, Transfer, no_room};
 use crate::domain::cause::Cause;
 use crate::domain::failure::Failure;
+use crate::domain::key;
 use crate::domain::record::Evidence;
 use checks::Checks;
 use known::Known;
@@ -45,6 +48,9 @@ use wire::Wire;
 
 /// How long what a server takes is believed before it is asked again: an update may bring more.
 const TYPES_HOLD: Duration = Duration::from_secs(3600);
+
+/// How long a refusal for the quota is believed, where the key may not see the quota.
+const FULL_HOLDS: Duration = Duration::from_secs(3600);
 
 /// An Immich destination.
 #[derive(Clone)]
@@ -61,6 +67,10 @@ struct Inner {
     types_at: Mutex<Option<Instant>>,
     /// Bytes that the account's quota leaves, as far as is known.
     room: Mutex<Option<u64>>,
+    /// When the server last refused a file for the quota, where the key may not see that.
+    full_at: Mutex<Option<Instant>>,
+    /// The key may not read copies back, as the server said last.
+    is_download_denied: AtomicBool,
 }
 
 impl Inner {
@@ -74,6 +84,10 @@ impl Inner {
     }
 
     fn set_room(&self, room: Option<u64>) {
+        let full_at = *self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if room.is_none() && full_at.is_some_and(|at| at.elapsed() < FULL_HOLDS) {
+            return;
+        }
         *self.room.lock().unwrap_or_else(PoisonError::into_inner) = room;
     }
 
@@ -87,6 +101,16 @@ impl Inner {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The server has refused a file of `size` bytes for the quota: larger ones are not even sent, smaller
+    /// ones may have room.
+    fn refused_for_room(&self, size: u64) -> Failure {
+        let room = size.saturating_sub(1);
+        *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
+        let why = format!("the account's quota leaves no room for the file's {size} bytes");
+        no_room(room, why).because(Cause::Quota)
     }
 
     fn use_room(&self, size: u64) {
@@ -110,6 +134,7 @@ impl Inner {
         let probed = probe::probe(self).await?;
         let abilities = probe::abilities(self, &probed);
         self.set_room(probed.room);
+        self.is_download_denied.store(!probed.known.may(known::DOWNLOAD), Ordering::Relaxed);
         self.learn(probed.known);
         Ok((abilities, probed.room))
     }
@@ -129,14 +154,17 @@ impl Immich {
             clock: Arc::clone(&parts.clock),
         });
         let known = parts.abilities.as_ref().map(|able| Known::parse(&able.findings)).unwrap_or_default();
+        let is_download_denied = AtomicBool::new(!known.may(known::DOWNLOAD));
         Ok(Self(Arc::new(Inner {
             place,
+            is_download_denied,
             checks: Checks::new(Arc::clone(&wire)),
             albums: Albums::new(Arc::clone(&wire)),
             wire,
             known: Mutex::new(Arc::new(known)),
             types_at: Mutex::default(),
             room: Mutex::default(),
+            full_at: Mutex::default(),
             parts,
         })))
     }
@@ -164,9 +192,13 @@ impl Immich {
     }
 }
 
-/// A path's last part, as the server is told it.
+/// A path's last part, as the server is told it. Its form parser takes no control characters: such a name,
+/// and one that reads like its escape, is escaped as in a key. The ledger keeps the original.
 fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    let original = path.file_name().unwrap_or_default();
+    let name = original.to_string_lossy();
+    let is_taken = !name.chars().any(char::is_control) && !name.contains('%');
+    if is_taken { name.into_owned() } else { key::safe_name(original.as_encoded_bytes()) }
 }
 
 impl Destination for Immich {
@@ -199,8 +231,21 @@ impl Destination for Immich {
         Box::pin(prove::prove(&self.0, item, receipt, transfer))
     }
 
+    fn proof_obstacle(&self) -> Option<String> {
+        prove::obstacle(&self.0)
+    }
+
     fn read<'a>(&'a self, _key: &'a str, receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
         Box::pin(prove::read(&self.0, receipt))
+    }
+
+    fn arrange<'a>(
+        &'a self,
+        item: &'a Item,
+        receipt: &'a str,
+        transfer: &'a Transfer,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(send::arrange_again(&self.0, item, receipt, transfer))
     }
 
     fn reclaim<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<(), Failure>> {

@@ -77,7 +77,7 @@ pub fn abilities(inner: &Inner, probed: &Probed) -> Abilities {
         can_resume: false,
         no_replace: true,
         case_sensitive: true,
-        proof: ProofMethod::ServerRecheck.as_str().to_owned(),
+        proof: proof(inner, &probed.known).to_owned(),
         keeps_mtime: true,
         concurrent_max: CONCURRENT_MAX,
         name_len_max: NAME_BYTES_MAX,
@@ -85,6 +85,15 @@ pub fn abilities(inner: &Inner, probed: &Probed) -> Abilities {
         software: probed.known.version.map(software_of).unwrap_or_default(),
         findings: probed.known.findings(),
         ..Abilities::default()
+    }
+}
+
+/// How copies are proved: a [`ProofMethod`]'s stable name, or `none`.
+fn proof(inner: &Inner, known: &Known) -> &'static str {
+    match (inner.parts.trusts_checksum, known.may(known::DOWNLOAD)) {
+        (true, _) => ProofMethod::ServerRecheck.as_str(),
+        (false, true) => ProofMethod::ReadBack.as_str(),
+        (false, false) => "none",
     }
 }
 

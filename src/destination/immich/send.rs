@@ -1,10 +1,10 @@
 //! One asset to the server: asked for first, so that nothing is sent twice; sent whole; then put
 //! where it belongs.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha1::Digest as _;
-use tokio_util::sync::CancellationToken;
 
 use super::api::{self, Sha1, Uploaded, Verdict};
 use super::form::Form;
@@ -18,7 +18,9 @@ use crate::destination::http::{
 };
 use crate::destination::{Companion, Item, Phase, Sent, Transfer};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
+use crate::domain::hash::ContentHash;
 use crate::domain::time::UnixMillis;
 
 /// What the uploads of this app are called at a server that asks for a device.
@@ -80,9 +82,9 @@ async fn send_asset(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<S
         }
         Verdict::Absent => None,
     };
-    let moving = moving_half(inner, item, &transfer.cancel).await?;
+    let moving = moving_half(inner, item, transfer).await?;
     if let Some(id) = held {
-        arrange(inner, item, &id, moving.as_deref(), &transfer.cancel).await?;
+        arrange(inner, item, &id, moving.as_deref(), transfer).await?;
         return Ok(Sent::AlreadyThere { receipt: Receipt::asset(id).to_string() });
     }
     inner.refuse_beyond_room(item.content.size)?;
@@ -92,17 +94,21 @@ async fn send_asset(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<S
     let upload = Upload { name: &name, sha1, moving: moving.as_deref(), attached: attached.as_ref() };
     let answer = upload.send(inner, item, transfer).await?;
     if !answer.is_success() {
-        return Err(inner.wire.failure(&answer, "sending the file").into());
+        let failure = inner.wire.failure(&answer, "sending the file");
+        if failure.cause == Some(Cause::Quota) {
+            return Err(inner.refused_for_room(item.content.size).into());
+        }
+        return Err(failure.into());
     }
     let Uploaded { id, is_duplicate } = api::uploaded(&answer)?;
     if is_duplicate {
         // Somebody else was faster, or an earlier answer was lost.
-        arrange(inner, item, &id, moving.as_deref(), &transfer.cancel).await?;
+        arrange(inner, item, &id, moving.as_deref(), transfer).await?;
         return Ok(Sent::AlreadyThere { receipt: Receipt::asset(id).to_string() });
     }
     inner.use_room(item.content.size);
     let receipt = Receipt::Asset { id: id.clone(), sidecar: attached.map(|attached| attached.hash) };
-    arrange(inner, item, &id, None, &transfer.cancel).await?;
+    arrange(inner, item, &id, None, transfer).await?;
     Ok(Sent::Stored { receipt: receipt.to_string(), evidence: None })
 }
 
@@ -121,40 +127,78 @@ async fn sha1_of(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sha1
     }
 }
 
-/// The moving half of a still, where the server has it and will keep it.
-async fn moving_half(
-    inner: &Inner,
-    item: &Item,
-    stop: &CancellationToken,
-) -> Result<Option<String>, HttpError> {
+/// The moving half of a still, where the server has it and will keep it. Of several, from folders that have
+/// the same still, it is the best.
+async fn moving_half(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Option<String>, HttpError> {
     if item.kind != ResourceKind::Photo {
         return Ok(None);
     }
-    let moving = item.companions.iter().find(|companion| companion.kind == ResourceKind::PairedVideo);
-    let Some((id, sha1)) = moving.and_then(|video| sent_as(video).zip(video.digests.sha1)) else {
-        return Ok(None);
-    };
-    // The server refuses a still whose moving half is gone, after it has taken all of its bytes.
-    let verdict = unless_stopped(stop, inner.checks.ask(sha1)).await?;
-    Ok(matches!(verdict, Verdict::Held { id: held, is_trashed: false } if held == id).then_some(id))
+    let is_moving =
+        |companion: &&Companion| companion.kind == ResourceKind::PairedVideo && companion.is_rival;
+    let mut halves: Vec<&Companion> = item.companions.iter().filter(is_moving).collect();
+    halves.sort_by_key(|half| worth(half.content));
+    halves.dedup_by_key(|half| half.content);
+    if halves.len() > 1 {
+        transfer.note(ONE_MOVING_HALF);
+    }
+    for half in halves {
+        let Some((id, sha1)) = sent_as(half).zip(half.digests.sha1) else { continue };
+        // The server refuses a still whose moving half is gone, after it has taken all of its bytes.
+        let verdict = unless_stopped(&transfer.cancel, inner.checks.ask(sha1)).await?;
+        if matches!(verdict, Verdict::Held { id: held, is_trashed: false } if held == id) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// Said of a still and of its moving halves, where folders have the same still with different ones.
+const ONE_MOVING_HALF: &str = "The same photo has different videos in two folders. Immich joins one with it, the largest; others stay videos";
+
+/// The order of parts of which the server takes one: the largest first, then any that is always the same.
+fn worth(content: ContentHash) -> (std::cmp::Reverse<u64>, [u8; 32]) {
+    (std::cmp::Reverse(content.size), content.blake3.0)
 }
 
 fn sent_as(companion: &Companion) -> Option<String> {
     Receipt::asset_of(companion.receipt.as_deref())
 }
 
-/// Puts an asset that is there where it belongs. `moving` is given when the asset is a still that the
-/// server may not know to belong to it.
+/// The same for a copy of which more files were found.
+///
+/// # Errors
+/// What may pass.
+pub async fn arrange_again(
+    inner: &Inner,
+    item: &Item,
+    receipt: &str,
+    transfer: &Transfer,
+) -> Result<(), Failure> {
+    let Some(id) = Receipt::asset_of(Some(receipt)) else { return Ok(()) };
+    let work = async {
+        let moving = moving_half(inner, item, transfer).await?;
+        arrange(inner, item, &id, moving.as_deref(), transfer).await
+    };
+    match settle(work.await)? {
+        Outcome::Done(()) | Outcome::Cancelled => Ok(()),
+    }
+}
+
+/// Puts an asset that is there where it belongs: for every file that has its bytes. `moving` is given when
+/// the asset is a still that the server may not know to belong to it.
 async fn arrange(
     inner: &Inner,
     item: &Item,
     id: &str,
     moving: Option<&str>,
-    stop: &CancellationToken,
+    transfer: &Transfer,
 ) -> Result<(), HttpError> {
+    let stop = &transfer.cancel;
     let work = async {
         let known = inner.known();
-        let primary = item.companions.iter().find(|companion| companion.is_primary).and_then(sent_as);
+        let mut primaries: Vec<&Companion> = item.companions.iter().filter(|c| c.is_primary).collect();
+        primaries.sort_by_key(|companion| worth(companion.content));
+        let primary = primaries.into_iter().find_map(sent_as);
         let mut done = Vec::new();
         if known.may(known::UPDATE) {
             if let Some(video) = moving {
@@ -162,7 +206,11 @@ async fn arrange(
             }
             // A moving half that comes after its still.
             if let Some(still) = primary.as_deref().filter(|_still| item.kind == ResourceKind::PairedVideo) {
-                done.push(shelves::join(&inner.wire, still, id).await?);
+                if is_best_half(item) {
+                    done.push(shelves::join(&inner.wire, still, id).await?);
+                } else {
+                    transfer.note(ONE_MOVING_HALF);
+                }
             }
         }
         if inner.place.has_raw_stacks
@@ -171,12 +219,13 @@ async fn arrange(
         {
             done.push(shelves::stack(&inner.wire, top, id).await?);
         }
-        if inner.place.has_folder_albums
-            && item.kind != ResourceKind::PairedVideo
-            && let Some(folder) = item.path.parent()
-        {
-            let (name, user) = (super::name_of(folder), known.user.as_deref());
-            done.push(inner.albums.put(&name, id, user).await?);
+        if inner.place.has_folder_albums && item.kind != ResourceKind::PairedVideo {
+            let paths = std::iter::once(&item.path).chain(&item.other_paths);
+            let folders: BTreeSet<String> =
+                paths.filter_map(|path| path.parent()).map(super::name_of).collect();
+            for name in folders {
+                done.push(inner.albums.put(&name, id, known.user.as_deref()).await?);
+            }
         }
         for arranged in done {
             if let Arranged::Refused(status) = arranged {
@@ -190,6 +239,12 @@ async fn arrange(
         () = stop.cancelled() => Err(HttpError::Cancelled),
         done = work => done,
     }
+}
+
+/// Whether none of the other moving halves of the same still that the server has goes before this one.
+fn is_best_half(item: &Item) -> bool {
+    let others = item.companions.iter().filter(|c| c.kind == ResourceKind::PairedVideo && c.is_rival);
+    others.filter(|other| sent_as(other).is_some()).all(|other| worth(item.content) <= worth(other.content))
 }
 
 /// One upload's request.

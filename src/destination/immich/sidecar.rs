@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::Inner;
+use super::api::Verdict;
 use super::errors;
 use super::known;
 use super::receipt::Receipt;
@@ -17,6 +18,7 @@ use super::xmp;
 use crate::base::files::SharedFiles;
 use crate::destination::http::{ANSWER_BYTES_MAX, Method};
 use crate::destination::{Companion, Item, Sent, Transfer};
+use crate::domain::asset::ResourceKind;
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{Blake3, ContentHash};
@@ -40,11 +42,34 @@ pub async fn to_attach(inner: &Inner, item: &Item, transfer: &Transfer) -> Optio
     };
     // There is room for one: `a.jpg.xmp` before `a.xmp`.
     let own = super::name_of(&item.path).to_lowercase();
-    let is_loose = |companion: &&Companion| !super::name_of(&companion.path).to_lowercase().starts_with(&own);
-    let companion = item.companions.iter().filter(taken).min_by_key(is_loose)?;
+    let is_loose = |companion: &Companion| !super::name_of(&companion.path).to_lowercase().starts_with(&own);
+    let all: Vec<&Companion> = item.companions.iter().filter(taken).collect();
+    // Folders that have the same photo may have different sidecars: the last one that was written goes.
+    let companion = all.iter().min_by_key(|companion| (is_loose(companion), rank(companion)))?;
+    if all.iter().any(|other| other.content != companion.content && is_loose(other) == is_loose(companion)) {
+        transfer.note(ONE_SIDECAR);
+    }
     let bytes = read(inner, transfer, companion).await.ok()?;
     let name = super::name_of(&companion.path);
     Some(Attached { name, bytes, hash: companion.content.blake3 })
+}
+
+/// Said of a photo whose folders have different sidecars for it.
+const ONE_SIDECAR: &str =
+    "The same photo has different sidecars in two folders. Immich keeps the one that was written last";
+
+/// The order of sidecars of which the server takes one: the last written first.
+fn rank(sidecar: &Companion) -> (std::cmp::Reverse<i64>, [u8; 32]) {
+    (std::cmp::Reverse(sidecar.stamp.mtime_ns), sidecar.content.blake3.0)
+}
+
+/// Whether the server has a sidecar of another folder that has the same photo, and that goes before this one.
+fn is_surpassed(item: &Item, attached: Option<Blake3>) -> bool {
+    let own = rank(&of(item));
+    item.companions.iter().any(|other| {
+        let is_there = attached == Some(other.content.blake3) || other.receipt.is_some();
+        other.is_rival && other.kind == ResourceKind::Sidecar && is_there && rank(other) < own
+    })
 }
 
 async fn read(inner: &Inner, transfer: &Transfer, companion: &Companion) -> Result<Bytes, Failure> {
@@ -83,11 +108,14 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
     let subject = item.companions.iter().find(|companion| companion.is_subject);
     let receipt = subject.and_then(|subject| Receipt::parse(subject.receipt.as_deref()?));
     let Some(Receipt::Asset { id, sidecar }) = receipt else {
-        let why = "Immich keeps a sidecar only with its picture, and the picture is not there yet";
-        return Err(Failure::transient(FailureKind::Unsupported, why));
+        return Err(without_photo(inner, subject).await);
     };
     if sidecar == Some(item.content.blake3) {
         return Ok(Sent::AlreadyThere { receipt: Receipt::SidecarOf(id).to_string() });
+    }
+    if is_surpassed(item, sidecar) {
+        let why = "Immich keeps one sidecar with a photo; that of another folder was written later";
+        return Err(errors::unsupported(why).because(Cause::SidecarOther));
     }
     let bytes = read(inner, transfer, &of(item)).await?;
     let told = xmp::read(&bytes);
@@ -117,6 +145,23 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
     }
 }
 
+/// Why a sidecar cannot go where its photo is: that is not there, or in the trash, out of which it does not
+/// come by itself.
+async fn without_photo(inner: &Inner, photo: Option<&Companion>) -> Failure {
+    if let Some(sha1) = photo.and_then(|photo| photo.digests.sha1) {
+        match inner.checks.ask(sha1).await {
+            Ok(Verdict::Held { is_trashed: true, .. }) => {
+                let why = "the server has the photo that this file belongs to in its trash";
+                return Failure::permanent(FailureKind::Conflict, why).because(Cause::PhotoTrashed);
+            }
+            Ok(_) => {}
+            Err(failure) => return failure,
+        }
+    }
+    let why = "Immich keeps a sidecar only with its photo, and the photo is not there yet";
+    Failure::transient(FailureKind::NotFound, why).because(Cause::PhotoAwaited)
+}
+
 /// Only this file cannot go on, so it must not hold up others.
 fn lacks_update() -> Failure {
     let Failure { details, .. } = errors::lacks(&[known::UPDATE]);
@@ -130,6 +175,7 @@ fn of(item: &Item) -> Companion {
         is_primary: false,
         is_own_sidecar: true,
         is_subject: false,
+        is_rival: false,
         content: item.content,
         digests: item.digests,
         path: item.path.clone(),

@@ -199,6 +199,19 @@ impl Destination for Faulty {
         Box::pin(self.prove_with(self.take(Call::Prove), item, receipt, transfer))
     }
 
+    fn arrange<'a>(
+        &'a self,
+        item: &'a Item,
+        receipt: &'a str,
+        transfer: &'a Transfer,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        self.inner.arrange(item, receipt, transfer)
+    }
+
+    fn proof_obstacle(&self) -> Option<String> {
+        self.inner.proof_obstacle()
+    }
+
     fn attachment(&self) -> BoxFuture<'_, Result<Option<Attachment>, Failure>> {
         self.inner.attachment()
     }

@@ -209,6 +209,7 @@ impl World {
             allow_http: false,
             consent_all: true,
             secret: None,
+            trust_checksum: false,
         };
         let Reply::Destination { name, .. } = self.ask(add).await else { panic!("a destination") };
         assert_eq!(name, "backup");
@@ -224,6 +225,7 @@ impl World {
             allow_http: false,
             consent_all: true,
             secret: None,
+            trust_checksum: false,
         })
         .await;
     }

@@ -11,7 +11,7 @@ fn disks(world: &World, backup: Option<&str>) {
 
 async fn test(world: &World) -> Vec<String> {
     let target = PathText::from_bytes(b"/backup");
-    let test = Request::TestTarget { target, allow_http: false, secret: None };
+    let test = Request::TestTarget { target, allow_http: false, secret: None, trust_checksum: false };
     let Reply::Tested(report) = world.ask(test).await else { panic!("a report") };
     assert!(report.is_usable);
     report.warnings

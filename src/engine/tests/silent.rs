@@ -14,7 +14,14 @@ fn add_source(path: &str) -> Request {
 
 fn add_folder(path: &str) -> Request {
     let target = PathText::from_bytes(path.as_bytes());
-    Request::AddDestination { target, name: None, allow_http: false, consent_all: true, secret: None }
+    Request::AddDestination {
+        target,
+        name: None,
+        allow_http: false,
+        consent_all: true,
+        secret: None,
+        trust_checksum: false,
+    }
 }
 
 #[tokio::test(start_paused = true)]

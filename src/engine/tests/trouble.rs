@@ -228,6 +228,7 @@ async fn two_requests_at_once_for_one_place_make_one_destination() {
         allow_http: false,
         consent_all,
         secret: None,
+        trust_checksum: false,
     };
     let (first, second) = tokio::join!(world.ask(add(false)), world.ask(add(false)));
     let told = |reply| match reply {

@@ -58,6 +58,14 @@ pub(crate) struct MirroredDestination {
     pub(crate) abilities: String,
     /// The paths of the sources that are consented to go there.
     pub(crate) consents: Vec<PathText>,
+    /// The person lets the server's checksum count as proof.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) trusts_checksum: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What of a document can be believed.
@@ -86,6 +94,7 @@ pub(crate) struct BelievedDestination {
     pub(crate) is_enabled: bool,
     pub(crate) job_limit: u32,
     pub(crate) abilities: String,
+    pub(crate) trusts_checksum: bool,
     /// Places in [`Believed::sources`], each once, rising.
     pub(crate) consents: Vec<usize>,
 }
@@ -136,7 +145,8 @@ fn believe_destination(
     destination: MirroredDestination,
     places: &BTreeMap<Vec<u8>, usize>,
 ) -> Option<BelievedDestination> {
-    let MirroredDestination { name, kind, address, enabled, job_limit, abilities, consents } = destination;
+    let MirroredDestination { name, kind, address, enabled, job_limit, abilities, consents, trusts_checksum } =
+        destination;
     let kind = DestinationKind::parse(&kind)?;
     let address = match kind {
         DestinationKind::Folder => absolute(&address)?,
@@ -152,6 +162,7 @@ fn believe_destination(
         is_enabled: enabled,
         job_limit: job_limit.clamp(1, JOB_LIMIT_MAX),
         abilities,
+        trusts_checksum,
     })
 }
 

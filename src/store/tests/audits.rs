@@ -4,6 +4,8 @@ use rusqlite::params;
 
 use super::options;
 use crate::base::executor::Executor;
+use crate::domain::cause::Cause;
+use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{Blake3, ContentHash};
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::record::{Evidence, ProofMethod};
@@ -112,4 +114,28 @@ async fn an_audit_takes_every_copy_once_the_least_proved_first() {
         Ok(())
     });
     work.await.expect("kept");
+}
+
+#[tokio::test]
+async fn a_damaged_copy_waits_for_a_person_and_an_unread_one_says_why() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = Store::open(options(dir.path(), Executor::inline())).expect("open").store;
+    let failure = Failure::permanent(FailureKind::DigestMismatch, "other bytes").because(Cause::CopyDamaged);
+    let work = store.write(move |tx| {
+        let copy = a_copy(tx)?;
+        let unread = Failure::transient(FailureKind::Server, "it does not give it back");
+        tx.note_unread(&copy, &unread)?;
+        let noted = "SELECT state, failure_kind FROM backup_record WHERE id = 1";
+        let noted = |tx: &Write<'_>| -> Result<(String, Option<String>), StoreError> {
+            Ok(tx.conn.query_row(noted, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
+        };
+        assert_eq!(noted(tx)?, ("accepted".to_owned(), Some("server".to_owned())));
+        // Somebody has the file again.
+        tx.conn.execute("UPDATE backup_record SET file_count = 1 WHERE id = 1", [])?;
+        assert!(tx.set_copy_damaged(&copy, &failure)?);
+        assert_eq!(noted(tx)?, ("needs_attention".to_owned(), Some("digest_mismatch".to_owned())));
+        assert!(!tx.set_copy_damaged(&copy, &failure)?, "another reading came first");
+        Ok(())
+    });
+    work.await.expect("the copy's state");
 }

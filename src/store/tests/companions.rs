@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::options;
 use crate::base::executor::Executor;
 use crate::domain::asset::ResourceKind;
-use crate::domain::ids::{AssetId, DestinationId, FileId, RecordId, SourceId};
+use crate::domain::ids::{DestinationId, FileId, RecordId, SourceId};
 use crate::domain::record::{Evidence, ProofMethod};
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
@@ -126,7 +126,7 @@ async fn what_joins_the_parts_gets_them_in_order() {
         assert_eq!(want(tx, immich, FileId(3))?, sidecar);
         assert_eq!(tx.draw(immich, 8, tx.now)?, [still]);
 
-        let told = tx.companions(immich, AssetId(asset), still)?;
+        let told = tx.companions(immich, still)?;
         let told: Vec<_> =
             told.iter().map(|part| (part.kind, part.is_primary, part.receipt.as_deref())).collect();
         assert_eq!(
@@ -139,7 +139,7 @@ async fn what_joins_the_parts_gets_them_in_order() {
         );
         verified(tx, still, "the still")?;
         assert_eq!(tx.draw(immich, 8, tx.now)?, [raw, sidecar]);
-        let told = tx.companions(immich, AssetId(asset), raw)?;
+        let told = tx.companions(immich, raw)?;
         assert_eq!(told[0].path.to_bytes(), b"trip/IMG_1.HEIC");
         assert_eq!((told[0].is_primary, told[0].receipt.as_deref()), (true, Some("the still")));
         Ok(())
@@ -168,7 +168,7 @@ async fn a_sidecar_goes_with_the_file_that_it_is_about() {
             return Err(StoreError::Refused("four records".to_owned()));
         };
         let told = |tx: &Write<'_>, record| -> Result<Vec<(String, bool, bool)>, StoreError> {
-            let rows = tx.companions(immich, AssetId(asset), record)?;
+            let rows = tx.companions(immich, record)?;
             let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let one =
                 |row: &crate::store::CompanionRow| (name(&row.path.name), row.is_own_sidecar, row.is_subject);
@@ -196,4 +196,76 @@ async fn a_sidecar_goes_with_the_file_that_it_is_about() {
         Ok(())
     });
     work.await.expect("in order");
+}
+
+#[tokio::test]
+async fn what_has_the_same_bytes_in_two_folders_is_told_of_both() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = Store::open(options(dir.path(), Executor::inline())).expect("open").store;
+    let work = store.write(|tx| {
+        let source = tx.add_source(b"/photos", "fs")?;
+        let immich = destination(tx, source, DestinationKind::Immich)?;
+        let (still, roma) = part(tx, source, None, "a.heic", "photo")?;
+        let (moving, _) = part(tx, source, Some(roma), "a.mov", "paired_video")?;
+        // The same still in another folder, with a moving half and a sidecar of its own.
+        let (again, sea) = part(tx, source, None, "b.heic", "photo")?;
+        let (other, _) = part(tx, source, Some(sea), "b.mov", "paired_video")?;
+        let (sidecar, _) = part(tx, source, Some(sea), "b.xmp", "sidecar")?;
+        let same = "UPDATE file SET content_id = (SELECT content_id FROM file WHERE id = ?2) WHERE id = ?1";
+        tx.conn.execute(same, params![again.0, still.0])?;
+        // And a picture that has nothing to do with them.
+        part(tx, source, None, "c.jpg", "photo")?;
+        let mut records = Vec::new();
+        for file in [still, again, moving, other, sidecar] {
+            records.push(want(tx, immich, file)?);
+        }
+        let [still, again, moving, other, sidecar] = records[..] else {
+            return Err(StoreError::Refused("five records".to_owned()));
+        };
+        assert_eq!(still, again, "the same bytes");
+        assert_eq!(tx.record_files(still)?.len(), 2);
+        assert_eq!(tx.draw(immich, 8, tx.now)?, [other, moving], "both halves come first");
+        verified(tx, moving, "the moving half")?;
+        let told = |record| -> Result<Vec<(String, bool, bool, bool)>, StoreError> {
+            let rows = tx.companions(immich, record)?;
+            let name =
+                |row: &crate::store::CompanionRow| String::from_utf8_lossy(&row.path.name).into_owned();
+            Ok(rows.iter().map(|row| (name(row), row.is_primary, row.is_own_sidecar, row.is_rival)).collect())
+        };
+        let line = |name: &str, primary, own, rival| (name.to_owned(), primary, own, rival);
+        assert_eq!(
+            told(still)?,
+            [
+                line("a.mov", false, false, true),
+                line("b.mov", false, false, true),
+                line("b.xmp", false, true, true)
+            ]
+        );
+        assert_eq!(
+            told(other)?,
+            [
+                line("b.heic", true, false, false),
+                line("b.xmp", false, false, false),
+                line("a.heic", false, false, false),
+                line("a.mov", false, false, true)
+            ],
+            "a rival of another folder is known, and its still is not this one's primary twice"
+        );
+        assert!(told(sidecar)?.contains(&line("b.heic", true, false, false)));
+
+        // A copy that is there gets one more file: it is arranged again, once.
+        verified(tx, still, "the still")?;
+        assert!(tx.to_arrange(immich, RecordId(0), 8)?.is_empty());
+        let (third, _) = part(tx, source, None, "d.heic", "photo")?;
+        tx.conn.execute(same, params![third.0, 1])?;
+        assert_eq!(want(tx, immich, third)?, still);
+        let due = tx.to_arrange(immich, RecordId(0), 8)?;
+        assert_eq!(due.iter().map(|(copy, due)| (copy.id, *due)).collect::<Vec<_>>(), [(still, 1)]);
+        tx.set_arranged(still, 2)?;
+        assert_eq!(tx.to_arrange(immich, RecordId(0), 8)?.len(), 1, "another came meanwhile");
+        tx.set_arranged(still, 1)?;
+        assert!(tx.to_arrange(immich, RecordId(0), 8)?.is_empty());
+        Ok(())
+    });
+    work.await.expect("both folders");
 }

@@ -31,7 +31,7 @@ fn a_server_is_tried_and_added_with_its_password() {
     let address = "nextcloud+https://ann@cloud.example/My%20Photos";
     let entered = Some(SecretText::new("planted".to_owned()));
     let is_test = |r: &Request| {
-        matches!(r, Request::TestTarget { target, secret, allow_http: false }
+        matches!(r, Request::TestTarget { target, secret, allow_http: false, trust_checksum: false }
             if target.path == address && *secret == entered)
     };
     assert_eq!(window.asked(is_test), 1);
@@ -71,7 +71,7 @@ fn plain_http_is_agreed_to_and_every_kind_says_what_it_needs() {
     window.scroll_to("Check");
     window.click("Check");
     let is_test = |r: &Request| {
-        matches!(r, Request::TestTarget { target, allow_http: true, secret: None }
+        matches!(r, Request::TestTarget { target, allow_http: true, secret: None, .. }
             if target.path == "webdav+http://10.0.0.2/dav")
     };
     assert_eq!(window.asked(is_test), 1);
@@ -178,4 +178,28 @@ fn an_answer_to_another_kinds_test_is_not_taken_for_this_ones() {
 
 fn window_test() -> Result<crate::api::TestReport, crate::api::ApiError> {
     World::new().test
+}
+
+#[test]
+fn the_checksum_is_trusted_only_where_a_person_says_so() {
+    let mut window = adding();
+    window.click("Immich");
+    type_into(&mut window, "Server", "photos.example");
+    type_into(&mut window, "API key", "planted");
+    window.scroll_to("Trust the server's checksum");
+    window.click("Trust the server's checksum");
+    window.scroll_to("Check");
+    window.click("Check");
+    let is_test = |r: &Request| matches!(r, Request::TestTarget { trust_checksum: true, .. });
+    assert_eq!(window.asked(is_test), 1);
+
+    let mut world = World::with_library(10);
+    world.snapshot.destinations[0].trusts_checksum = Some(false);
+    let name = format!("Trust the checksum of {}", world.snapshot.destinations[0].name);
+    let mut window = Window::open(world);
+    window.click("Destinations");
+    window.scroll_to(&name);
+    window.click(&name);
+    let is_change = |r: &Request| matches!(r, Request::SetChecksumTrust { trusted: true, .. });
+    assert_eq!(window.asked(is_change), 1);
 }

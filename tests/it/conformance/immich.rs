@@ -47,6 +47,7 @@ fn parts(address: String, key: &str) -> ServerParts {
         installation: super::site::INSTALLATION.to_owned(),
         uuid: None,
         abilities: None,
+        trusts_checksum: false,
         http: Arc::new(Client::new(Settings::default())),
         credentials: Arc::new(credentials),
         executor: Executor::threads("test", 4).expect("threads"),
@@ -72,6 +73,12 @@ impl Bench {
 
     async fn open(&self) -> SharedDestination {
         self.set_up(KEY, "").await.expect("set up")
+    }
+
+    /// The same, where the person trusts the server's checksum.
+    async fn trusting(&self) -> SharedDestination {
+        let parts = ServerParts { trusts_checksum: true, ..parts(self.server.address(), KEY) };
+        Arc::new(Immich::create(parts).await.expect("set up").0)
     }
 
     /// A key that may do this and nothing else.
@@ -114,7 +121,7 @@ impl Bench {
 
     async fn is_proved(&self, to: &SharedDestination, item: &Item, receipt: &str) -> bool {
         let proved = to.prove(item, receipt, &self.transfer()).await;
-        matches!(proved, Ok(Evidence::Verified { method: ProofMethod::ServerRecheck, .. }))
+        matches!(proved, Ok(Evidence::Verified { method: ProofMethod::ReadBack, .. }))
     }
 }
 
@@ -124,6 +131,7 @@ fn companion(item: &Item, is_primary: bool, receipt: Option<&str>) -> Companion 
         is_primary,
         is_own_sidecar: item.kind == ResourceKind::Sidecar,
         is_subject: is_primary,
+        is_rival: matches!(item.kind, ResourceKind::PairedVideo | ResourceKind::Sidecar),
         content: item.content,
         digests: item.digests,
         path: item.path.clone(),
@@ -201,15 +209,28 @@ async fn a_key_is_told_what_it_lacks() {
         let key = bench.key(&["asset.upload"]);
         let (to, abilities) =
             Immich::create(parts(bench.server.address(), key)).await.expect("enough to send");
-        assert!(abilities.note.contains("asset.download (restoring)"), "{}", abilities.note);
+        assert!(
+            abilities.note.contains("asset.download (verifying copies and restoring)"),
+            "{}",
+            abilities.note
+        );
         let to: SharedDestination = Arc::new(to);
         let item = bench.item(1, &bytes(1, 5000));
         let receipt = bench.receipt(&to, &item).await;
-        assert!(bench.is_proved(&to, &item, &receipt).await);
+        assert_eq!(abilities.proof, "none");
+        let obstacle = to.proof_obstacle().expect("nothing can be read");
+        assert!(obstacle.contains("asset.download"), "{obstacle}");
+        let unread = to.prove(&item, &receipt, &bench.transfer()).await.expect_err("may not be read");
+        assert_eq!((unread.kind, unread.cause), (FailureKind::Forbidden, Some(Cause::KeyLacks)));
         assert_eq!(to.check().await, Ok(()));
         let Err(failure) = to.read(&item.key, &receipt).await else { panic!("may not") };
         assert_eq!((failure.kind, failure.reach), (FailureKind::Forbidden, Reach::Resource));
         assert!(failure.details.contains("asset.download"), "{failure}");
+
+        // The key is given the permission at the server: that is noticed with the next reading.
+        bench.key(&["asset.upload", "asset.download"]);
+        assert!(bench.is_proved(&to, &item, &receipt).await);
+        assert_eq!(to.proof_obstacle(), None);
 
         bench.server.immich.lock().keys.retain(|known| known.secret != key);
         for failure in [to.check().await.expect_err("gone"), bench.send(&to, &item).await.expect_err("gone")]
@@ -217,6 +238,74 @@ async fn a_key_is_told_what_it_lacks() {
             assert_eq!((failure.kind, failure.reach), (FailureKind::Credentials, Reach::Destination));
             assert!(!failure.details.contains(key), "{failure}");
         }
+    }
+}
+
+/// What is true of a copy, right after it was sent and when it is read back.
+async fn evidence(bench: &Bench, to: &SharedDestination, item: &Item, receipt: &str) -> [Evidence; 2] {
+    let mut after_sending = bench.transfer();
+    after_sending.may_defer = true;
+    let deferred = to.prove(item, receipt, &after_sending).await.expect("it is there");
+    [deferred, to.prove(item, receipt, &bench.transfer()).await.expect("it is sound")]
+}
+
+#[tokio::test]
+async fn a_checksum_proves_only_where_the_person_said_so() {
+    use ProofMethod::{ReadBack, ServerRecheck};
+    for bench in Bench::both() {
+        let (reading, trusting) = (bench.open().await, bench.trusting().await);
+        let sound = bench.item(1, &bytes(1, 5000));
+        let receipt = bench.receipt(&reading, &sound).await;
+        let [deferred, read] = evidence(&bench, &reading, &sound, &receipt).await;
+        assert_eq!(deferred, Evidence::Accepted, "nothing was read yet");
+        assert!(matches!(read, Evidence::Verified { method: ReadBack, .. }), "{read:?}");
+        for told in evidence(&bench, &trusting, &sound, &receipt).await {
+            assert!(matches!(told, Evidence::Verified { method: ServerRecheck, .. }), "{told:?}");
+        }
+
+        // On the server's disk it becomes another, and the checksum stays.
+        bench.server.immich.lock().assets[0].bytes[17] ^= 4;
+        let failure = reading.prove(&sound, &receipt, &bench.transfer()).await.expect_err("other bytes");
+        assert_eq!((failure.kind, failure.is_permanent()), (FailureKind::DigestMismatch, true));
+        assert_eq!(failure.cause, Some(Cause::CopyDamaged));
+        let told = trusting.prove(&sound, &receipt, &bench.transfer()).await.expect("its word");
+        assert!(matches!(told, Evidence::Verified { method: ServerRecheck, .. }), "{told:?}");
+        let mut deep = bench.transfer();
+        deep.must_read = true;
+        assert!(trusting.prove(&sound, &receipt, &deep).await.is_err(), "a deep look reads everywhere");
+    }
+}
+
+#[tokio::test]
+async fn names_with_control_characters_are_escaped() {
+    for bench in Bench::both() {
+        let to = bench.open().await;
+        let names = ["a\tb.jpg", "a%09b.jpg", "a\u{7f}.jpg", "100%.jpg", "a\nb.jpg"];
+        for (number, name) in (1..).zip(names) {
+            let item = bench.named(number, name, ResourceKind::Photo, &bytes(number.unsigned_abs(), 900));
+            bench.receipt(&to, &item).await;
+        }
+        let kept: Vec<String> = bench.server.assets().into_iter().map(|asset| asset.name).collect();
+        assert_eq!(kept, ["a%09b.jpg", "a%2509b.jpg", "a%7F.jpg", "100%.jpg", "a%0Ab.jpg"]);
+    }
+}
+
+#[tokio::test]
+async fn a_large_file_without_room_lets_smaller_ones_pass() {
+    for bench in Bench::both() {
+        bench.server.immich.lock().users[0].quota = Some(17 << 20);
+        for key in [KEY, bench.key(&["asset.upload"])] {
+            let to = bench.set_up(key, "").await.expect("set up");
+            let large = bench.item(1, &bytes(1, 18 * MIB));
+            for _ in 0..2 {
+                let failure = bench.send(&to, &large).await.expect_err("no room");
+                assert_eq!((failure.kind, failure.reach), (FailureKind::Full, Reach::Resource));
+                assert_eq!((failure.cause, failure.is_permanent()), (Some(Cause::Quota), false));
+            }
+            bench.receipt(&to, &bench.item(2, &bytes(2, 5000))).await;
+            assert_eq!(to.check().await, Ok(()));
+        }
+        assert!(bench.server.asked(UPLOADS) <= 2, "it was sent once, by the key that cannot see the quota");
     }
 }
 

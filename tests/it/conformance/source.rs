@@ -108,6 +108,7 @@ impl Sources {
             captured_at: may_2019(),
             kind: ResourceKind::Photo,
             token: temp_token(INSTALLATION, record.unsigned_abs()),
+            other_paths: Vec::new(),
             companions: Vec::new(),
         }
     }

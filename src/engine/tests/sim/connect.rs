@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::client::Client;
+use super::remote::Remote;
 use super::world::World;
 use crate::base::executor::Executor;
 use crate::base::files::path_bytes;
@@ -18,14 +19,19 @@ use crate::domain::target::DestinationKind;
 use crate::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
 
 /// How the person writes the address of a remote.
-pub fn target_of(number: usize, is_folder: bool) -> String {
-    if is_folder { format!("/disk-{number}") } else { format!("webdav+https://me@sim-{number}/photos") }
+pub fn target_of(remote: &Remote) -> String {
+    let number = remote.number;
+    match (&remote.disk, remote.rules.reads_later) {
+        (Some(_), _) => format!("/disk-{number}"),
+        (None, true) => format!("immich+https://sim-{number}/"),
+        (None, false) => format!("webdav+https://me@sim-{number}/photos"),
+    }
 }
 
 /// The number in an address.
 pub fn number_of(address: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(address).ok()?;
-    let from = text.find("/disk-").map(|at| at + 6).or_else(|| text.find("@sim-").map(|at| at + 5))?;
+    let from = text.find("/disk-").map(|at| at + 6).or_else(|| text.find("sim-").map(|at| at + 4))?;
     text[from..].split('/').next()?.parse().ok()
 }
 
@@ -56,8 +62,10 @@ impl SimConnect {
         })
     }
 
-    fn client(&self, number: usize, installation: &str, inner: Option<SharedDestination>) -> Client {
-        Client { world: Arc::clone(&self.world), number, installation: installation.to_owned(), inner }
+    fn client(&self, address: &Address, installation: &str, inner: Option<SharedDestination>) -> Client {
+        let (world, number) = (Arc::clone(&self.world), number_of(&address.address).expect("seen before"));
+        let trusts_checksum = address.trusts_checksum;
+        Client { world, number, installation: installation.to_owned(), inner, trusts_checksum }
     }
 }
 
@@ -68,7 +76,7 @@ impl Connect for SimConnect {
             Some(connector) => Some(connector.open(address, installation)?),
             None => None,
         };
-        Ok(Arc::new(self.client(number, installation, inner)))
+        Ok(Arc::new(self.client(address, installation, inner)))
     }
 
     fn create<'a>(
@@ -78,22 +86,22 @@ impl Connect for SimConnect {
     ) -> BoxFuture<'a, Result<SetUp, Failure>> {
         Box::pin(async move {
             let number = self.number(address)?;
-            let probed = self.client(number, installation, None).probe().await?;
+            let probed = self.client(address, installation, None).probe().await?;
             if address.kind != DestinationKind::Folder {
-                let client: SharedDestination = Arc::new(self.client(number, installation, None));
+                let client: SharedDestination = Arc::new(self.client(address, installation, None));
                 return Ok((client, probed));
             }
             let connector = self.connector(number).expect("a folder has a disk");
             let (inner, abilities) = connector.create(address, installation).await?;
-            let client: SharedDestination = Arc::new(self.client(number, installation, Some(inner)));
+            let client: SharedDestination = Arc::new(self.client(address, installation, Some(inner)));
             Ok((client, abilities))
         })
     }
 
     fn test<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, Result<(Abilities, Option<u64>), Failure>> {
         Box::pin(async move {
-            let number = self.number(address)?;
-            let abilities = self.client(number, "test", None).probe().await?;
+            self.number(address)?;
+            let abilities = self.client(address, "test", None).probe().await?;
             Ok((abilities, None))
         })
     }

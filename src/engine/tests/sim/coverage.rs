@@ -7,10 +7,11 @@ use super::world::{Doom, Tally};
 
 /// Every kind of commit, as the trace names it: the innermost function of the engine that writes, and
 /// what its block does to a job.
-pub const COMMITS: [&str; 45] = [
+pub const COMMITS: [&str; 47] = [
     "add_source",
     "adopt",
     "apply",
+    "arrange",
     "attempt",
     "checked",
     "clean",
@@ -47,6 +48,7 @@ pub const COMMITS: [&str; 45] = [
     "save_destination",
     "save_named",
     "set_backup",
+    "set_checksum_trust",
     "set_condition",
     "set_paused",
     "set_rules",

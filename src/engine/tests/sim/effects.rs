@@ -2,6 +2,7 @@
 
 use super::remote::{Object, Remote, Trouble};
 use crate::destination::{Item, NamedCopy};
+use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::record::ProofMethod;
 
@@ -92,6 +93,9 @@ pub fn offset(remote: &Remote, item: &Item, upload: u64) -> Result<usize, Failur
 /// What is under an item's key. A wrong copy of ours that was never proved goes, while it still is what
 /// it was when it got its name.
 pub fn look(remote: &mut Remote, item: &Item, named: Option<&NamedCopy>) -> Place {
+    if remote.rules.reads_later {
+        return look_by_checksum(remote, item);
+    }
     match remote.objects.get(&item.key) {
         None => Place::Free,
         Some(object) if is_content(&object.bytes, item) => Place::Equal,
@@ -101,6 +105,19 @@ pub fn look(remote: &mut Remote, item: &Item, named: Option<&NamedCopy>) -> Plac
         }
         Some(_) => Place::Taken,
     }
+}
+
+/// What a photo library has of an item: it is known by its checksum, whatever it was called.
+fn look_by_checksum(remote: &mut Remote, item: &Item) -> Place {
+    let hash = item.content.blake3.0;
+    if let Some(object) = remote.objects.get(&item.key) {
+        return if object.claims == Some(hash) { Place::Equal } else { Place::Taken };
+    }
+    let known = remote.objects.values().find(|object| object.claims == Some(hash)).cloned();
+    let Some(object) = known else { return Place::Free };
+    *remote.bent.entry(*blake3::hash(&object.bytes).as_bytes()).or_default() += 1;
+    remote.objects.insert(item.key.clone(), object);
+    Place::Equal
 }
 
 fn is_copy(object: &Object, item: &Item, copy: &NamedCopy) -> bool {
@@ -144,9 +161,44 @@ pub fn commit(remote: &mut Remote, item: &Item, upload: u64, bend: Bend) -> Resu
             *remote.bent.entry(*blake3::hash(&bytes).as_bytes()).or_default() += 1;
         }
         let tag = if bend == Bend::None && remote.rules.keeps_tag { upload.tag } else { remote.new_tag() };
-        remote.objects.insert(item.key.clone(), Object { bytes, tag, is_foreign: false });
+        let claims = remote.rules.reads_later.then(|| *blake3::hash(&bytes).as_bytes());
+        let is_damaged = claims.is_some() && remote.dice.percent(remote.rules.damages_percent);
+        let bytes = if is_damaged { Bend::Other.apply(bytes) } else { bytes };
+        remote.objects.insert(item.key.clone(), Object { bytes, tag, is_foreign: false, claims });
     }
     Ok(true)
+}
+
+/// What a photo library shows of a copy: its checksum alone, or the bytes where they are read. What differs
+/// is read twice, so that a bend on the way costs nothing.
+pub fn prove_later(remote: &mut Remote, item: &Item, depth: Depth) -> Result<Option<ProofMethod>, Failure> {
+    let hash = item.content.blake3.0;
+    let object = remote.objects.get(&item.key).filter(|object| object.claims == Some(hash));
+    let Some(object) = object else {
+        remote.listed.remove(&hash);
+        return Err(Failure::transient(FailureKind::NotFound, "it has no such checksum"));
+    };
+    match depth {
+        Depth::Checksum => Ok(Some(ProofMethod::ServerRecheck)),
+        Depth::Later => Ok(None),
+        Depth::Bytes if is_content(&object.bytes, item) => Ok(Some(ProofMethod::ReadBack)),
+        Depth::Bytes => {
+            remote.listed.remove(&hash);
+            let damaged = Failure::permanent(FailureKind::DigestMismatch, "other bytes than it says");
+            Err(damaged.because(Cause::CopyDamaged))
+        }
+    }
+}
+
+/// What is asked of a photo library for a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Its checksum is enough.
+    Checksum,
+    /// Nothing now.
+    Later,
+    /// The bytes.
+    Bytes,
 }
 
 /// How a copy is proved; none where nothing can be.

@@ -152,6 +152,10 @@ fn judge(
     if photo.is_unreadable {
         return None;
     }
+    // What the person wants to believe is not held against anyone.
+    if remote.is_trusted {
+        return None;
+    }
     let copy = remote.copy(record.key.as_deref().unwrap_or_default());
     (copy.as_ref() != Some(&photo.bytes)).then(|| format!("{} is safe and its copy is another", said()))
 }
@@ -183,7 +187,11 @@ fn is_well(around: &Surroundings, record: &LedgerRow, remote: &Remote) -> bool {
             let kind = record.failure.as_deref().unwrap_or_default();
             let has_met =
                 remote.met.get(&record.id.0).is_some_and(|met| met.iter().any(|m| m.as_str() == kind));
-            record.next_eligible_ms.is_none() && LASTING.contains(&kind) && (has_met || kind == "conflict")
+            let is_damaged = kind == "digest_mismatch" && remote.has_damaged(&record.content.blake3.0);
+            is_damaged
+                || record.next_eligible_ms.is_none()
+                    && LASTING.contains(&kind)
+                    && (has_met || kind == "conflict")
         }
         RecordState::Wanted | RecordState::Failed | RecordState::Superseded => false,
     }

@@ -119,10 +119,17 @@ impl Person {
     /// Takes its time, so it is not waited for.
     fn add_destination(&self, number: usize) {
         let person = self.clone();
-        let is_folder = self.world.with(|around| around.remotes[number].disk.is_some());
-        let target = PathText::from_bytes(target_of(number, is_folder).as_bytes());
+        let target = self.world.with(|around| target_of(&around.remotes[number]));
+        let target = PathText::from_bytes(target.as_bytes());
         let (name, secret) = (None, None);
-        let request = Request::AddDestination { target, name, allow_http: false, consent_all: true, secret };
+        let request = Request::AddDestination {
+            target,
+            name,
+            allow_http: false,
+            consent_all: true,
+            secret,
+            trust_checksum: false,
+        };
         self.open_gate(number);
         // A place that the person adds is tried whatever the gates say.
         self.world.with(|around| around.asked += 1);
@@ -299,6 +306,37 @@ impl Person {
         self.begin_work(Request::Verify { destination, deep: dice.percent(50) });
     }
 
+    async fn rescan(&self, dice: &mut Dice) -> &'static str {
+        if dice.percent(50) {
+            self.ask(Request::Rescan { id: None }).await;
+            return "rescan";
+        }
+        self.rescan_each().await;
+        "rescan_each"
+    }
+
+    /// Lets a photo library's checksum count as proof, or no longer.
+    async fn trust(&self, dice: &mut Dice) {
+        let libraries: Vec<(usize, DestinationId)> = self.world.with(|around| {
+            let libraries = around.remotes.iter().filter(|remote| remote.rules.reads_later);
+            libraries.filter_map(|remote| Some((remote.number, remote.id?))).collect()
+        });
+        if libraries.is_empty() {
+            return;
+        }
+        let ((number, id), trusted) = (*dice.pick(&libraries), dice.percent(50));
+        if trusted {
+            self.world.with(|around| {
+                let remote = &mut around.remotes[number];
+                (remote.was_trusted, remote.is_trusted) = (true, true);
+            });
+        }
+        let done = self.ask(Request::SetChecksumTrust { id: id.0, trusted }).await;
+        if done == Some(Reply::Done) && !trusted {
+            self.world.with(|around| around.remotes[number].is_trusted = false);
+        }
+    }
+
     fn test(&self, dice: &mut Dice) {
         if let Some((_, id)) = self.some_destination(dice) {
             self.begin_work(Request::TestDestination { id: id.0 });
@@ -318,13 +356,14 @@ impl Person {
             "verify" | "compare" => 33,
             "retry" => 19,
             "set_rules" => 37,
+            "set_checksum_trust" => 40,
             _ => return None,
         })
     }
 
     /// Does something.
     pub async fn act(&self, dice: &mut Dice) {
-        let by_chance = dice.below(40);
+        let by_chance = dice.below(42);
         let name = match self.wish().filter(|_| dice.percent(40)).unwrap_or(by_chance) {
             0..=4 => {
                 self.enable(dice).await;
@@ -379,14 +418,11 @@ impl Person {
                 self.change_rules(dice).await;
                 "change_rules"
             }
-            38 => {
-                self.ask(Request::Rescan { id: None }).await;
-                "rescan"
+            40..=41 => {
+                self.trust(dice).await;
+                "trust"
             }
-            _ => {
-                self.rescan_each().await;
-                "rescan_each"
-            }
+            _ => self.rescan(dice).await,
         };
         self.world.with(|around| count(&mut around.tally.actions, name));
     }

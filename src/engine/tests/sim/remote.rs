@@ -144,6 +144,11 @@ pub struct Rules {
     pub no_replace: bool,
     /// An upload gets its key at once, and is proved afterwards.
     pub names_first: bool,
+    /// It knows a copy by the checksum of what arrived, as a photo library does, and gives that for a proof
+    /// where the person trusts it. Copies are read back in the background.
+    pub reads_later: bool,
+    /// How many of a hundred copies there become others on its disk, while their checksums stay.
+    pub damages_percent: u64,
     /// A copy's tag is that of the upload that it was, and another's is another.
     pub keeps_tag: bool,
     /// What it answers for an upload that it does not know.
@@ -169,6 +174,8 @@ pub struct Object {
     pub tag: u64,
     /// Somebody else's.
     pub is_foreign: bool,
+    /// What its bytes hashed to when they arrived, where that is what it is known by.
+    pub claims: Option<[u8; 32]>,
 }
 
 /// An upload that has no key yet.
@@ -236,6 +243,10 @@ pub struct Remote {
     pub was_forgotten: bool,
     /// Whether it may be asked.
     pub gate: Gate,
+    /// The person has let its checksum count as proof, at some time.
+    pub was_trusted: bool,
+    /// The person may be letting it count now.
+    pub is_trusted: bool,
 }
 
 impl Remote {
@@ -247,11 +258,15 @@ impl Remote {
             1..=5 => Some(ProofMethod::ReadBack),
             _ => Some(ProofMethod::ServerDigest),
         };
+        let reads_later = disk.is_none() && dice.percent(30);
+        let proof = if reads_later { Some(ProofMethod::ReadBack) } else { proof };
         let rules = Rules {
             proof,
+            reads_later,
+            damages_percent: *dice.pick(&[0, 10, 30]),
             can_resume: dice.percent(60),
             no_replace: dice.percent(80),
-            names_first: dice.percent(40),
+            names_first: dice.percent(40) || reads_later,
             keeps_tag: dice.percent(60),
             unknown_upload: *dice.pick(&[403, 404, 400]),
             width: u32::try_from(dice.between(1, 4)).expect("few"),
@@ -286,6 +301,8 @@ impl Remote {
             id: None,
             was_forgotten: false,
             gate: Gate::Open,
+            was_trusted: false,
+            is_trusted: false,
         }
     }
 
@@ -295,7 +312,8 @@ impl Remote {
             disk.put(&key, &bytes);
         }
         let tag = self.new_tag();
-        self.objects.insert(key.clone(), Object { bytes: bytes.clone(), tag, is_foreign: true });
+        self.objects
+            .insert(key.clone(), Object { bytes: bytes.clone(), tag, is_foreign: true, claims: None });
         self.foreign.insert(key, bytes);
     }
 
@@ -314,6 +332,13 @@ impl Remote {
     /// Requests so far.
     pub fn requests(&self) -> u64 {
         self.next_request
+    }
+
+    /// Whether it holds, by its checksum, these bytes under some key, and other bytes on its disk.
+    pub fn has_damaged(&self, hash: &[u8; 32]) -> bool {
+        self.objects.values().any(|object| {
+            object.claims.as_ref() == Some(hash) && blake3::hash(&object.bytes).as_bytes() != hash
+        })
     }
 
     /// A new upload.

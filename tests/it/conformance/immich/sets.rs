@@ -58,7 +58,8 @@ async fn sidecars_go_with_their_picture_or_tell_what_they_say() {
         let mut sidecar = bench.named(1, "IMG_1.xmp", ResourceKind::Sidecar, &xmp(4));
         let mut photo = bench.named(2, "IMG_1.JPG", ResourceKind::Photo, &bytes(2, 5000));
         let early = bench.send(&to, &sidecar).await.expect_err("the picture is not there");
-        assert_eq!((early.kind, early.is_permanent()), (FailureKind::Unsupported, false));
+        assert_eq!((early.kind, early.is_permanent()), (FailureKind::NotFound, false));
+        assert_eq!(early.cause, Some(Cause::PhotoAwaited));
         photo.companions = vec![companion(&sidecar, false, None)];
         let receipt = bench.receipt(&to, &photo).await;
         assert_eq!(bench.server.assets()[0].sidecar, Some(xmp(4)));
@@ -158,5 +159,56 @@ async fn folders_become_albums_and_pairs_become_stacks() {
         bench.server.immich.lock().albums.clear();
         bench.receipt(&to, &bench.named(6, "trip/6.jpg", ResourceKind::Photo, &bytes(6, 900))).await;
         assert_eq!(bench.server.immich.lock().albums[0].assets.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn of_several_moving_halves_the_best_is_joined_and_the_rest_is_said() {
+    for bench in Bench::both() {
+        let to = bench.open().await;
+        let small = bench.named(1, "a/IMG_1.MOV", ResourceKind::PairedVideo, &bytes(1, 3000));
+        let mut large = bench.named(2, "b/IMG_1.MOV", ResourceKind::PairedVideo, &bytes(2, 9000));
+        let mut still = bench.named(3, "a/IMG_1.HEIC", ResourceKind::Photo, &bytes(3, 5000));
+        let of_small = bench.receipt(&to, &small).await;
+        let of_large = bench.receipt(&to, &large).await;
+        still.companions =
+            vec![companion(&small, false, Some(&of_small)), companion(&large, false, Some(&of_large))];
+        let transfer = bench.transfer();
+        let sent = to.send(&still, &transfer).await;
+        let Ok(Sent::Stored { receipt, .. }) = sent else { panic!("sent: {sent:?}") };
+        let id = |index: usize| bench.server.assets()[index].id.clone();
+        assert_eq!(bench.server.assets()[2].live_video, Some(id(1)), "the largest");
+        let notes = transfer.take_notes();
+        assert!(notes.len() == 1 && notes[0].contains("Immich joins one"), "{notes:?}");
+
+        // One that comes later and is no better leaves it as it is, and says so; a better one takes its place.
+        let mut later = bench.named(4, "c/IMG_1.MOV", ResourceKind::PairedVideo, &bytes(4, 4000));
+        later.companions =
+            vec![companion(&still, true, Some(&receipt)), companion(&large, false, Some(&of_large))];
+        let transfer = bench.transfer();
+        assert!(to.send(&later, &transfer).await.is_ok());
+        assert_eq!(bench.server.assets()[2].live_video, Some(id(1)));
+        assert_eq!(transfer.take_notes().len(), 1);
+        large.companions =
+            vec![companion(&still, true, Some(&receipt)), companion(&small, false, Some(&of_small))];
+        bench.server.immich.lock().assets[2].live_video = Some(of_small);
+        bench.receipt(&to, &large).await;
+        assert_eq!(bench.server.assets()[2].live_video, Some(id(1)));
+    }
+}
+
+#[tokio::test]
+async fn more_files_with_the_same_bytes_bring_more_albums() {
+    for bench in Bench::both() {
+        let to = bench.set_up(KEY, "?albums=folders").await.expect("set up");
+        let mut item = bench.named(1, "Roma/1.jpg", ResourceKind::Photo, &bytes(1, 900));
+        let receipt = bench.receipt(&to, &item).await;
+        item.other_paths = vec!["/photos/Sea/2.jpg".into(), "/photos/Sea/3.jpg".into()];
+        to.arrange(&item, &receipt, &bench.transfer()).await.expect("arranged");
+        let state = bench.server.immich.lock();
+        let mut made: Vec<(&str, usize)> =
+            state.albums.iter().map(|album| (album.name.as_str(), album.assets.len())).collect();
+        made.sort_unstable();
+        assert_eq!(made, [("Roma", 1), ("Sea", 1)]);
     }
 }
