@@ -1,9 +1,12 @@
-//! What a destination can do, found out again and kept.
+//! What a destination can do, found out again and kept, and what the person lets count as proof.
 
+use std::sync::Arc;
+
+use super::calls::{Outcome, internal, usage};
 use super::report::describe;
 use super::setup::address_of;
 use super::supervisor::Supervisor;
-use crate::api::Event;
+use crate::api::{Event, Reply};
 use crate::destination::Abilities;
 use crate::domain::ids::DestinationId;
 
@@ -36,5 +39,41 @@ impl Supervisor {
             self.end.events.send(Event::Notice { text: text.clone() }).ok();
         }
         Some((abilities, change))
+    }
+
+    /// Lets the server's checksum count as proof, or no longer: what was proved so before stays proved
+    /// under that name, and is read back.
+    pub(super) async fn set_checksum_trust(&mut self, id: DestinationId, is_trusted: bool) -> Outcome {
+        let Some(runner) = self.runners.get(&id) else {
+            return Err(usage("there is no such destination"));
+        };
+        if !runner.row.kind.has_checksum_choice() {
+            return Err(usage(format!(
+                "{} is verified in its own way; there is nothing to choose",
+                runner.row.name
+            )));
+        }
+        let name = runner.row.name.clone();
+        let work = self.store.write_durably(move |tx| {
+            let text = if is_trusted {
+                format!("The server's checksum counts as proof at {name}, as you chose")
+            } else {
+                format!("Copies at {name} are read back, as you chose")
+            };
+            tx.add_event("checksum_trust", &text)?;
+            tx.set_checksum_trust(id, is_trusted)?;
+            tx.destination(id)
+        });
+        let row = work.await.map_err(|e| internal(&e))?;
+        if let (Some(row), Some(runner)) = (row, self.runners.get_mut(&id)) {
+            runner.row = Arc::new(row);
+            runner.destination = self.deps.connect.open(&address_of(&runner.row), &self.installation.uuid);
+            runner.read_back.make_way.cancel();
+            runner.read_back_again();
+            (runner.must_check, runner.must_probe, runner.checked_until) = (true, true, None);
+        }
+        self.mirror().await;
+        self.process_all();
+        Ok(Reply::Done)
     }
 }

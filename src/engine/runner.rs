@@ -327,7 +327,9 @@ impl Runner {
     pub fn is_verifying(&self) -> bool {
         let may_be_read = self.row.lost.is_none() && !self.is_held && self.row.is_enabled && self.can_prove();
         let is_past = self.is_auditing && self.read_back.is_past_unproven.load(Ordering::Relaxed);
-        may_be_read && self.proof_obstacle().is_none() && (self.is_auditing && !is_past || self.may_prove)
+        // What is known of an obstacle may be old: it counts once it was met in this run.
+        let is_refused = self.prove_at.is_some() && self.proof_obstacle().is_some();
+        may_be_read && !is_refused && (self.is_auditing && !is_past || self.may_prove)
     }
 
     /// Whether nothing is under way or about to be.

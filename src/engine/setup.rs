@@ -242,42 +242,6 @@ impl Supervisor {
         Ok(Reply::Done)
     }
 
-    /// Lets the server's checksum count as proof, or no longer: what was proved so before stays proved
-    /// under that name, and is read back.
-    pub(super) async fn set_checksum_trust(&mut self, id: DestinationId, is_trusted: bool) -> Outcome {
-        let Some(runner) = self.runners.get(&id) else {
-            return Err(usage("there is no such destination"));
-        };
-        if !runner.row.kind.has_checksum_choice() {
-            return Err(usage(format!(
-                "{} is verified in its own way; there is nothing to choose",
-                runner.row.name
-            )));
-        }
-        let name = runner.row.name.clone();
-        let work = self.store.write_durably(move |tx| {
-            let text = if is_trusted {
-                format!("The server's checksum counts as proof at {name}, as you chose")
-            } else {
-                format!("Copies at {name} are read back, as you chose")
-            };
-            tx.add_event("checksum_trust", &text)?;
-            tx.set_checksum_trust(id, is_trusted)?;
-            tx.destination(id)
-        });
-        let row = work.await.map_err(|e| internal(&e))?;
-        if let (Some(row), Some(runner)) = (row, self.runners.get_mut(&id)) {
-            runner.row = Arc::new(row);
-            runner.destination = self.deps.connect.open(&address_of(&runner.row), &self.installation.uuid);
-            runner.read_back.make_way.cancel();
-            runner.read_back_again();
-            (runner.must_check, runner.must_probe, runner.checked_until) = (true, true, None);
-        }
-        self.mirror().await;
-        self.process_all();
-        Ok(Reply::Done)
-    }
-
     pub(super) async fn remove_destination(&mut self, id: DestinationId) -> Outcome {
         let Some(mut runner) = self.runners.remove(&id) else {
             return Err(usage("there is no such destination"));
