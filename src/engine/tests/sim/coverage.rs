@@ -7,7 +7,7 @@ use super::world::{Doom, Tally};
 
 /// Every kind of commit, as the trace names it: the innermost function of the engine that writes, and
 /// what its block does to a job.
-pub const COMMITS: [&str; 47] = [
+pub const COMMITS: [&str; 48] = [
     "add_source",
     "adopt",
     "apply",
@@ -23,6 +23,7 @@ pub const COMMITS: [&str; 47] = [
     "enable_destination",
     "exclude",
     "fetch_wanted",
+    "fill_in",
     "include",
     "list_copies",
     "perform_changes",

@@ -352,7 +352,7 @@ impl Person {
             "include" => 26,
             "consent" | "add_source" | "remove_source" => 27,
             "remove_destination" => 29,
-            "save_destination" | "adopt" | "Probe" => 30,
+            "save_destination" | "adopt" | "Probe" | "fill_in" => 30,
             "verify" | "compare" => 33,
             "retry" => 19,
             "set_rules" => 37,
