@@ -203,6 +203,7 @@ impl World {
             allow_http: false,
             consent_all: true,
             secret: secret.map(|secret| SecretText::new(secret.to_owned())),
+            trust_checksum: false,
         };
         self.try_ask(add).await.map(|_added| ())
     }
