@@ -66,16 +66,14 @@ impl Supervisor {
 
     /// What rows must show that the store cannot know.
     pub(super) fn query_context(&self) -> Context {
+        let obstacles =
+            self.runners.values().filter_map(|runner| Some((runner.id(), runner.proof_obstacle()?)));
         let waits = self.runners.values().filter_map(|runner| Some((runner.id(), runner.wait_reason()?)));
         let queue = QueueContext {
             now: self.deps.clock.now(),
             app_wait: self.app_wait(),
             destination_wait: waits.collect(),
-            proof_obstacle: self
-                .runners
-                .values()
-                .filter_map(|runner| Some((runner.id(), runner.proof_obstacle()?)))
-                .collect(),
+            proof_obstacle: obstacles.collect(),
             sent: self.runners.values().flat_map(|runner| runner.sent()).collect(),
             revision: self.snapshot.queue_revision,
         };
