@@ -14,6 +14,9 @@ use crate::domain::ids::{DestinationId, FileId, ItemId, JobId, RecordId};
 use crate::domain::record::Evidence;
 use crate::domain::time::UnixMillis;
 
+/// A copy that read as damaged is read again after this long.
+const DAMAGED_READ_AGAIN: std::time::Duration = std::time::Duration::from_secs(6 * 60 * 60);
+
 /// Records that failed with the kind or class `?1`; all where that is none.
 const RECORD_OF_CLASS: &str = "(?1 IS NULL OR failure_kind = ?1
     OR failure_kind || '.' || coalesce(failure_cause, '') = ?1)";
@@ -243,14 +246,15 @@ impl Write<'_> {
         Ok(self.conn.prepare_cached(sql)?.execute(params![record.0, key, receipt])? > 0)
     }
 
-    /// A copy that an audit found wrong, and that sending again would not mend: a person has to look.
-    /// Says whether the record's copy still was that one.
+    /// A copy that an audit found wrong, and that sending again would not mend: a person has to look. It is
+    /// looked at again by itself, for what was read may have been bent on the way for a while. Says whether the record's copy still was that one.
     pub fn set_copy_damaged(&self, copy: &AuditedCopy, failure: &Failure) -> Result<bool, StoreError> {
         if !self.set_copy_bad(copy)? {
             return Ok(false);
         }
         let sql = "UPDATE backup_record SET state = 'needs_attention', bin = 'needs_attention',
-              failure_kind = ?2, failure_reach = ?3, failure_details = ?4, failed_ms = ?5, failure_cause = ?6
+              failure_kind = ?2, failure_reach = ?3, failure_details = ?4, failed_ms = ?5, failure_cause = ?6,
+              next_eligible_ms = ?7
             WHERE id = ?1 AND state = 'wanted'";
         self.conn.prepare_cached(sql)?.execute(params![
             copy.record.0,
@@ -258,7 +262,8 @@ impl Write<'_> {
             failure.reach.as_str(),
             failure.details,
             self.now.0,
-            failure.cause.map(Cause::as_str)
+            failure.cause.map(Cause::as_str),
+            self.now.plus(DAMAGED_READ_AGAIN).0
         ])?;
         Ok(true)
     }
