@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::sync::Arc;
 
-use safelight::destination::{Item, Sent};
+use safelight::destination::{Abilities, Item, Sent};
 use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::key;
 use safelight::domain::record::{Evidence, ProofMethod};
@@ -222,7 +222,14 @@ pub async fn a_changed_copy_is_found_out(site: &Site) {
 
 pub async fn a_probe_leaves_nothing_behind(site: &Site) {
     let to = site.open();
-    assert_eq!(to.probe().await.as_ref(), Ok(&site.abilities));
+    // Whether two that want one name at once both believe they have it is a race at some servers: it may
+    // go well once and not the next time.
+    let steady = |abilities: &Abilities| {
+        let findings = abilities.findings.replace("\"names_once\":true", "\"names_once\":false");
+        Abilities { findings, ..abilities.clone() }
+    };
+    let found = to.probe().await.expect("probed");
+    assert_eq!(steady(&found), steady(&site.abilities));
     assert!(site.files().is_empty());
     assert_eq!(site.own_files(), [".safelight/destination.json"]);
 }
