@@ -161,7 +161,7 @@ pub enum Request {
         /// The destination.
         id: i64,
     },
-    /// Gives a destination another name.
+    /// Renames a destination.
     RenameDestination {
         /// The destination.
         id: i64,

@@ -150,7 +150,7 @@ pub enum DestinationCommand {
         #[arg(long, value_name = "on|off", value_enum)]
         trust_checksum: Option<OnOff>,
     },
-    /// Give a destination another name
+    /// Rename a destination
     Rename {
         /// Which one
         dest: OsString,

@@ -209,7 +209,7 @@ impl Supervisor {
         Ok(Reply::Done)
     }
 
-    /// Gives a destination another name.
+    /// Renames a destination.
     pub(super) async fn rename_destination(&mut self, id: DestinationId, name: String) -> Outcome {
         let Some(runner) = self.runners.get(&id) else {
             return Err(usage("there is no such destination"));

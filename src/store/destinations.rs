@@ -216,7 +216,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Gives a destination another name. Write it durably.
+    /// Renames a destination. Write it durably.
     pub fn rename_destination(&self, id: DestinationId, name: &str) -> Result<(), StoreError> {
         self.conn.execute("UPDATE destination SET name = ?2 WHERE id = ?1", params![id.0, name])?;
         Ok(())

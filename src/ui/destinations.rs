@@ -29,7 +29,7 @@ pub(super) struct Destinations {
     adding: Option<AfterAdding>,
     /// The destination whose password is being entered anew, and what was typed.
     password: Option<PasswordField>,
-    /// The destination that is being given another name.
+    /// The destination that is being renamed, and what was typed.
     renaming: Option<NameField>,
 }
 

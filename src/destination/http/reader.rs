@@ -20,7 +20,7 @@ pub fn into_read_back(response: Response, expected: Option<u64>) -> ReadBack {
     into_paced_read_back(response, expected, Arc::new(Unlimited))
 }
 
-/// The same, no faster than `pace` allows: for reading that nobody waits for.
+/// Reads a response back no faster than `pace` allows, for reading in the background.
 pub fn into_paced_read_back(response: Response, expected: Option<u64>, pace: SharedPace) -> ReadBack {
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     tokio::spawn(pump(response, sender, pace));
