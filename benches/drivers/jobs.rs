@@ -14,7 +14,7 @@ use safelight::domain::ids::{DestinationId, FileId};
 use safelight::domain::job::JobAction;
 use safelight::domain::record::{Evidence, ProofMethod};
 use safelight::domain::target::DestinationKind;
-use safelight::domain::transfer::Abilities;
+use safelight::domain::transfer::Capabilities;
 use safelight::store::{NewDestination, NewJob, Outcome as JobOutcome, Store, StoreOptions};
 
 use super::Outcome;
@@ -55,8 +55,13 @@ fn open(path: &Path) -> Fallible<Store> {
     Ok(Store::open(options)?.store)
 }
 
-fn abilities() -> Abilities {
-    Abilities { uuid: "bench".to_owned(), no_replace: true, case_sensitive: true, ..Abilities::default() }
+fn capabilities() -> Capabilities {
+    Capabilities {
+        uuid: "bench".to_owned(),
+        no_replace: true,
+        case_sensitive: true,
+        ..Capabilities::default()
+    }
 }
 
 /// A database with so many photos that have been hashed and one destination that wants them.
@@ -69,7 +74,7 @@ async fn seed(path: &Path, count: u32) -> Fallible<DestinationId> {
                 name: "backup".to_owned(),
                 kind: DestinationKind::Folder,
                 address: b"/backup".to_vec(),
-                abilities: abilities(),
+                capabilities: capabilities(),
                 job_limit: LIMIT,
             })?;
             tx.add_consent(source, destination)?;
@@ -150,9 +155,9 @@ async fn one_block(store: &Store, destination: DestinationId) -> Fallible<bool> 
         return Ok(false);
     }
     let create = store.write(move |tx| {
-        let abilities = abilities();
+        let capabilities = capabilities();
         for record in records {
-            tx.create_job(NewJob { record, abilities: &abilities, limit: LIMIT })?;
+            tx.create_job(NewJob { record, capabilities: &capabilities, limit: LIMIT })?;
         }
         Ok(())
     });

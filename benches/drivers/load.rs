@@ -15,7 +15,7 @@ use safelight::domain::job::JobAction;
 use safelight::domain::record::{Evidence, ProofMethod};
 use safelight::domain::target::DestinationKind;
 use safelight::domain::time::UnixMillis;
-use safelight::domain::transfer::Abilities;
+use safelight::domain::transfer::Capabilities;
 use safelight::store::{
     NewDestination, NewJob, Outcome as JobOutcome, QueueContext, Read, Started, Store, StoreError,
     StoreOptions,
@@ -67,8 +67,13 @@ fn open(path: &Path) -> Fallible<Store> {
     Ok(Store::open(options)?.store)
 }
 
-fn abilities() -> Abilities {
-    Abilities { uuid: "bench".to_owned(), no_replace: true, case_sensitive: true, ..Abilities::default() }
+fn capabilities() -> Capabilities {
+    Capabilities {
+        uuid: "bench".to_owned(),
+        no_replace: true,
+        case_sensitive: true,
+        ..Capabilities::default()
+    }
 }
 
 /// Of ten records seven are proved, and one each is accepted, wanted and in need of attention.
@@ -81,7 +86,7 @@ async fn seed(path: &Path, records: i64) -> Fallible<DestinationId> {
                 name: "backup".to_owned(),
                 kind: DestinationKind::Folder,
                 address: b"/backup".to_vec(),
-                abilities: abilities(),
+                capabilities: capabilities(),
                 job_limit: LIVE,
             })?;
             tx.add_consent(source, destination)?;
@@ -138,7 +143,9 @@ async fn steps(store: &Store, destination: DestinationId) -> Fallible<()> {
         draw.push(since(began));
         let Some(record) = drawn.first().copied() else { return Err("nothing is wanted".into()) };
         let began = Instant::now();
-        store.write(move |tx| tx.create_job(NewJob { record, abilities: &abilities(), limit: LIVE })).await?;
+        store
+            .write(move |tx| tx.create_job(NewJob { record, capabilities: &capabilities(), limit: LIVE }))
+            .await?;
         create.push(since(began));
         let began = Instant::now();
         let started = store.write(move |tx| tx.start_jobs(destination, 1)).await?;

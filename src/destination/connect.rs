@@ -11,7 +11,7 @@ use super::immich::Immich;
 use super::s3::S3;
 use super::way;
 use super::webdav::WebDav;
-use super::{Abilities, BoxFuture, Destination as _, SharedDestination, resumable, tus};
+use super::{BoxFuture, Capabilities, Destination as _, SharedDestination, resumable, tus};
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
 use crate::base::files::path_from_bytes;
@@ -31,7 +31,7 @@ pub struct Address {
     /// Its name, which says what its secret is called in the environment; none before it has one.
     pub name: Option<String>,
     /// What a probe found; none before the first.
-    pub abilities: Option<Abilities>,
+    pub capabilities: Option<Capabilities>,
     /// The secret that the person has just entered.
     pub secret: Option<Secret>,
     /// The person has agreed to plain http in a private network.
@@ -47,7 +47,7 @@ impl Address {
             kind,
             address,
             name: None,
-            abilities: None,
+            capabilities: None,
             secret: None,
             is_http_agreed: false,
             trusts_checksum: false,
@@ -65,7 +65,7 @@ impl Address {
 }
 
 /// A destination that was set up, and what it can do.
-pub type SetUp = (SharedDestination, Abilities);
+pub type SetUp = (SharedDestination, Capabilities);
 
 /// Makes destinations. The seam where a simulation puts its own.
 pub trait Connect: Send + Sync {
@@ -91,7 +91,10 @@ pub trait Connect: Send + Sync {
     ///
     /// # Errors
     /// Why it cannot be used.
-    fn test<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, Result<(Abilities, Option<u64>), Failure>>;
+    fn test<'a>(
+        &'a self,
+        address: &'a Address,
+    ) -> BoxFuture<'a, Result<(Capabilities, Option<u64>), Failure>>;
 
     /// Keeps another secret for a destination, in the keyring.
     ///
@@ -135,7 +138,7 @@ pub struct ServerParts {
     /// The UUID that its marker must have; `None` takes any.
     pub uuid: Option<String>,
     /// What an earlier probe found.
-    pub abilities: Option<Abilities>,
+    pub capabilities: Option<Capabilities>,
     /// The person lets the server's checksum count as proof, where that is a choice.
     pub trusts_checksum: bool,
     /// The wire.
@@ -180,12 +183,12 @@ impl Connector {
         Self { executor, rng, clock, fs: Arc::new(RealFs::default()), http, vault }
     }
 
-    fn parts(&self, root: &Path, abilities: Option<Abilities>, installation: &str) -> Parts {
+    fn parts(&self, root: &Path, capabilities: Option<Capabilities>, installation: &str) -> Parts {
         Parts {
             root: root.to_path_buf(),
-            uuid: abilities.as_ref().map(|abilities| abilities.uuid.clone()),
+            uuid: capabilities.as_ref().map(|capabilities| capabilities.uuid.clone()),
             installation: installation.to_owned(),
-            abilities,
+            capabilities,
             fs: Arc::clone(&self.fs),
             executor: self.executor.apart(),
             rng: Arc::clone(&self.rng),
@@ -203,13 +206,13 @@ impl Connector {
             address::user_of(address.kind, &text)?,
             address.secret.clone(),
         );
-        let uuid = address.abilities.as_ref().map(|abilities| abilities.uuid.clone());
+        let uuid = address.capabilities.as_ref().map(|capabilities| capabilities.uuid.clone());
         Ok(ServerParts {
             kind: address.kind,
             address: text,
             installation: installation.to_owned(),
             uuid: uuid.filter(|uuid| !uuid.is_empty()),
-            abilities: address.abilities.clone(),
+            capabilities: address.capabilities.clone(),
             trusts_checksum: address.trusts_checksum,
             http: Arc::clone(&self.http),
             credentials: Arc::new(credentials),
@@ -226,40 +229,42 @@ impl Connector {
         Ok(parts)
     }
 
-    async fn set_up(&self, root: &Path, installation: &str) -> Result<(Folder, Abilities), Failure> {
+    async fn set_up(&self, root: &Path, installation: &str) -> Result<(Folder, Capabilities), Failure> {
         let (folder, uuid) = Folder::create(self.parts(root, None, installation)).await?;
-        let abilities = Abilities { uuid, ..folder.probe().await? };
-        Ok((Folder::new(self.parts(root, Some(abilities.clone()), installation)), abilities))
+        let capabilities = Capabilities { uuid, ..folder.probe().await? };
+        Ok((Folder::new(self.parts(root, Some(capabilities.clone()), installation)), capabilities))
     }
 
     async fn set_up_any(&self, address: &Address, installation: &str) -> Result<SetUp, Failure> {
         match address.kind {
             DestinationKind::Folder => {
                 let root = path_from_bytes(&address.address);
-                let (folder, abilities) = self.set_up(&root, installation).await?;
-                Ok((Arc::new(folder), abilities))
+                let (folder, capabilities) = self.set_up(&root, installation).await?;
+                Ok((Arc::new(folder), capabilities))
             }
             DestinationKind::Immich => {
-                let (immich, abilities) =
+                let (immich, capabilities) =
                     Immich::create(self.new_server_parts(address, installation)?).await?;
-                Ok((Arc::new(immich), abilities))
+                Ok((Arc::new(immich), capabilities))
             }
             DestinationKind::WebDav | DestinationKind::Nextcloud => {
-                let (dav, abilities) = WebDav::create(self.new_server_parts(address, installation)?).await?;
-                Ok((Arc::new(dav), abilities))
+                let (dav, capabilities) =
+                    WebDav::create(self.new_server_parts(address, installation)?).await?;
+                Ok((Arc::new(dav), capabilities))
             }
             DestinationKind::S3 => {
-                let (s3, abilities) = S3::create(self.new_server_parts(address, installation)?).await?;
-                Ok((Arc::new(s3), abilities))
+                let (s3, capabilities) = S3::create(self.new_server_parts(address, installation)?).await?;
+                Ok((Arc::new(s3), capabilities))
             }
             DestinationKind::Tus => {
-                let (uploads, abilities) = tus::create(self.new_server_parts(address, installation)?).await?;
-                Ok((Arc::new(uploads), abilities))
+                let (uploads, capabilities) =
+                    tus::create(self.new_server_parts(address, installation)?).await?;
+                Ok((Arc::new(uploads), capabilities))
             }
             DestinationKind::Resumable => {
                 let parts = self.new_server_parts(address, installation)?;
-                let (uploads, abilities) = resumable::create(parts).await?;
-                Ok((Arc::new(uploads), abilities))
+                let (uploads, capabilities) = resumable::create(parts).await?;
+                Ok((Arc::new(uploads), capabilities))
             }
         }
     }
@@ -275,7 +280,7 @@ impl Connect for Connector {
         match address.kind {
             DestinationKind::Folder => {
                 let root = path_from_bytes(&address.address);
-                Ok(Arc::new(Folder::new(self.parts(&root, address.abilities.clone(), installation))))
+                Ok(Arc::new(Folder::new(self.parts(&root, address.capabilities.clone(), installation))))
             }
             DestinationKind::Immich => Ok(Arc::new(Immich::new(self.server_parts(address, installation)?)?)),
             DestinationKind::WebDav | DestinationKind::Nextcloud => {
@@ -303,12 +308,15 @@ impl Connect for Connector {
         })
     }
 
-    fn test<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, Result<(Abilities, Option<u64>), Failure>> {
+    fn test<'a>(
+        &'a self,
+        address: &'a Address,
+    ) -> BoxFuture<'a, Result<(Capabilities, Option<u64>), Failure>> {
         Box::pin(async move {
             match address.kind {
                 DestinationKind::Folder => {
                     let root = path_from_bytes(&address.address);
-                    Folder::try_out(self.parts(&root, address.abilities.clone(), "test")).await
+                    Folder::try_out(self.parts(&root, address.capabilities.clone(), "test")).await
                 }
                 DestinationKind::Immich => Immich::try_out(self.new_server_parts(address, "test")?).await,
                 DestinationKind::WebDav | DestinationKind::Nextcloud => {

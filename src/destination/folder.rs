@@ -33,7 +33,7 @@ pub use real::RealFs;
 use super::manifest::Collected;
 use super::marker::Marker;
 use super::turns::{DirSyncs, Turns};
-use super::{Abilities, Attachment, BoxFuture, Destination, Item, ReadBack, Sent, Transfer};
+use super::{Attachment, BoxFuture, Capabilities, Destination, Item, ReadBack, Sent, Transfer};
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
 use crate::base::rng::SharedRng;
@@ -54,7 +54,7 @@ pub struct Parts {
     pub installation: String,
     /// What an earlier probe found: decides how copies are proved. Without it, that is found out
     /// when the first copy is proved.
-    pub abilities: Option<Abilities>,
+    pub capabilities: Option<Capabilities>,
     /// The file system.
     pub fs: Arc<dyn FolderFs>,
     /// Where blocking work runs.
@@ -90,7 +90,7 @@ struct Inner {
 impl Folder {
     /// A destination that was added before. Touches nothing.
     pub fn new(parts: Parts) -> Self {
-        let recorded = parts.abilities.as_ref().map(|abilities| abilities.proof.as_str());
+        let recorded = parts.capabilities.as_ref().map(|capabilities| capabilities.proof.as_str());
         let proof = match recorded {
             None => Proof::Unknown,
             Some(name) => Proof::Known(ProofMethod::parse(name)),
@@ -124,7 +124,7 @@ impl Folder {
     ///
     /// # Errors
     /// As [`Self::create`], and what [`Destination::probe`] fails with.
-    pub async fn try_out(parts: Parts) -> Result<(Abilities, Option<u64>), Failure> {
+    pub async fn try_out(parts: Parts) -> Result<(Capabilities, Option<u64>), Failure> {
         probe::try_out(&Self::new(parts).0).await
     }
 
@@ -277,7 +277,7 @@ impl Destination for Folder {
         Box::pin(self.0.run(|inner| inner.open().map(drop)))
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
+    fn probe(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
         Box::pin(probe::probe(&self.0))
     }
 

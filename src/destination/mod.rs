@@ -1,6 +1,6 @@
 //! Places copies go.
 //!
-//! One small object-safe trait, a struct of probed abilities, and one conformance suite that every
+//! One small object-safe trait, a struct of probed capabilities, and one conformance suite that every
 //! kind passes against the real thing. A destination never touches the database: what must be
 //! remembered before an effect goes through [`Transfer::save`].
 
@@ -39,7 +39,7 @@ use crate::domain::file::FileStamp;
 use crate::domain::hash::{ContentHash, Digests};
 use crate::domain::ids::RecordId;
 use crate::domain::record::Evidence;
-pub use crate::domain::transfer::{Abilities, Attachment, Checkpoint, NamedCopy, Phase};
+pub use crate::domain::transfer::{Attachment, Capabilities, Checkpoint, NamedCopy, Phase};
 
 /// A boxed future, which keeps the trait object-safe.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -53,7 +53,7 @@ pub struct Item {
     pub key: String,
     /// The bytes that must arrive.
     pub content: ContentHash,
-    /// Their other digests: what the destination wants (see [`Abilities::digests_wanted`]) before a
+    /// Their other digests: what the destination wants (see [`Capabilities::digests_wanted`]) before a
     /// send, what happens to be known otherwise.
     pub digests: Digests,
     /// The source file.
@@ -276,7 +276,7 @@ pub trait Destination: Send + Sync {
     ///
     /// # Errors
     /// A failure whose reach is the destination.
-    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>>;
+    fn probe(&self) -> BoxFuture<'_, Result<Capabilities, Failure>>;
 
     /// Puts the item's bytes under its key. Never overwrites, never exposes a partial copy under
     /// the key; where copies have a temp name first, they are proved there before they are named. It
@@ -367,13 +367,13 @@ pub trait Destination: Send + Sync {
         Box::pin(std::future::ready(Err(none)))
     }
 
-    /// What it has found out since it was opened, as [`Abilities::findings`], where that differs from what it
+    /// What it has found out since it was opened, as [`Capabilities::findings`], where that differs from what it
     /// was opened with and is to be kept.
     fn new_findings(&self) -> Option<String> {
         None
     }
 
-    /// What answers there, in its own words, as [`Abilities::software`]; empty where it says nothing. Asked
+    /// What answers there, in its own words, as [`Capabilities::software`]; empty where it says nothing. Asked
     /// after each check, so it must be cheap.
     ///
     /// # Errors

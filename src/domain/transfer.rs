@@ -17,7 +17,7 @@ pub const S3_WHOLE_MAX: u64 = 16 << 20;
 
 /// What a probe found out about a destination, remembered with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Abilities {
+pub struct Capabilities {
     /// The UUID kept at the destination, by which it is known again.
     pub uuid: String,
     /// An interrupted transfer goes on where it was.
@@ -52,7 +52,7 @@ pub struct Abilities {
     pub findings: String,
 }
 
-impl Abilities {
+impl Capabilities {
     /// How names are made there.
     pub fn layout(&self) -> Layout {
         Layout {
@@ -101,7 +101,7 @@ impl Abilities {
     }
 }
 
-impl Default for Abilities {
+impl Default for Capabilities {
     fn default() -> Self {
         Self {
             uuid: String::new(),
@@ -223,8 +223,8 @@ mod tests {
         use DigestKind::{Crc64Nvme, Md5, Sha1, Sha256};
         let wants = |trusted: &[DigestKind], kind, size| {
             let trusted_digests = trusted.iter().copied().collect();
-            let abilities = Abilities { trusted_digests, ..Abilities::default() };
-            abilities.digests_wanted(kind, size).kinds().collect::<Vec<_>>()
+            let capabilities = Capabilities { trusted_digests, ..Capabilities::default() };
+            capabilities.digests_wanted(kind, size).kinds().collect::<Vec<_>>()
         };
         let (small, large) = (S3_WHOLE_MAX, S3_WHOLE_MAX + 1);
         assert_eq!(wants(&[Sha1, Sha256, Md5, Crc64Nvme], DestinationKind::Folder, small), []);

@@ -7,29 +7,29 @@ use super::report::describe;
 use super::setup::address_of;
 use super::supervisor::Supervisor;
 use crate::api::{Event, Reply};
-use crate::destination::Abilities;
+use crate::destination::Capabilities;
 use crate::domain::ids::DestinationId;
 
 impl Supervisor {
     /// Takes what a new probe found, and opens the destination anew where that is another than before:
     /// less is taken for proof from then on where less holds. Gives what is to be kept of it, and a
     /// sentence where a person would notice the difference. What another place can do is none of it.
-    pub(super) fn take_abilities(
+    pub(super) fn take_capabilities(
         &mut self,
         id: DestinationId,
-        abilities: Abilities,
-    ) -> Option<(Abilities, Option<String>)> {
+        capabilities: Capabilities,
+    ) -> Option<(Capabilities, Option<String>)> {
         let wall = self.deps.clock.now();
         let runner = self.runners.get_mut(&id)?;
-        if abilities.uuid != runner.row.uuid {
+        if capabilities.uuid != runner.row.uuid {
             return None;
         }
-        let before = describe(&runner.row.abilities);
+        let before = describe(&runner.row.capabilities);
         let news: Vec<String> =
-            describe(&abilities).into_iter().filter(|line| !before.contains(line)).collect();
+            describe(&capabilities).into_iter().filter(|line| !before.contains(line)).collect();
         let change = (!news.is_empty())
             .then(|| format!("What {} can do has changed: {}", runner.row.name, news.join(". ")));
-        if runner.take_abilities(abilities.clone(), wall) {
+        if runner.take_capabilities(capabilities.clone(), wall) {
             runner.destination = self.deps.connect.open(&address_of(&runner.row), &self.installation.uuid);
             // What could not be read before may be readable now.
             runner.read_back_again();
@@ -38,7 +38,7 @@ impl Supervisor {
         if let Some(text) = &change {
             self.end.events.send(Event::Notice { text: text.clone() }).ok();
         }
-        Some((abilities, change))
+        Some((capabilities, change))
     }
 
     /// Lets the server's checksum count as proof, or no longer: what was proved so before stays proved

@@ -47,7 +47,7 @@ impl Supervisor {
         };
         runner.is_checking = false;
         match outcome {
-            Ok(Checked { attachment, abilities, is_cleaned }) => {
+            Ok(Checked { attachment, capabilities, is_cleaned }) => {
                 runner.checked(Instant::now());
                 // Copies that were written before it was attached again can be proved now.
                 let is_attached_anew = runner.attachment != attachment || runner.row.lost.is_some();
@@ -67,10 +67,10 @@ impl Supervisor {
                     runner.row = Arc::new(row);
                 }
                 let name = runner.row.name.clone();
-                if abilities.is_some() {
+                if capabilities.is_some() {
                     runner.probe_tried_at = Some(Instant::now());
                 }
-                let probed = abilities.and_then(|abilities| self.take_abilities(id, *abilities));
+                let probed = capabilities.and_then(|capabilities| self.take_capabilities(id, *capabilities));
                 let is_changed = probed.as_ref().is_some_and(|(_, change)| change.is_some());
                 if is_back || probed.is_some() {
                     let written = self.store.write(move |tx| {
@@ -78,11 +78,11 @@ impl Supervisor {
                             tx.add_event("destination_found", &format!("{name} is available again"))?;
                             tx.clear_lost(id)?;
                         }
-                        let Some((abilities, change)) = &probed else { return Ok(()) };
+                        let Some((capabilities, change)) = &probed else { return Ok(()) };
                         if let Some(change) = change {
                             tx.add_event("destination_changed", change)?;
                         }
-                        tx.set_abilities(id, abilities)
+                        tx.set_capabilities(id, capabilities)
                     });
                     self.noted(written.await);
                 }

@@ -171,8 +171,11 @@ fn apply(
         }
         JobChange::Create(record) => {
             tx.require_own_record(*record, id)?;
-            let new =
-                NewJob { record: *record, abilities: &destination.abilities, limit: destination.job_limit };
+            let new = NewJob {
+                record: *record,
+                capabilities: &destination.capabilities,
+                limit: destination.job_limit,
+            };
             tx.create_job(new)?;
             Ok(true)
         }
@@ -180,7 +183,7 @@ fn apply(
             tx.require_own_job(*job, id)?;
             let did = tx.retry_job(*job)?;
             if let Some(target) = to.as_ref().filter(|_| did) {
-                tx.retarget_job(*job, &key_of(destination, target)?, &destination.abilities)?;
+                tx.retarget_job(*job, &key_of(destination, target)?, &destination.capabilities)?;
                 tx.add_job_decision(*job, DecisionKind::Renamed, "Retried at once, under another name")?;
             } else if did {
                 tx.add_job_decision(*job, DecisionKind::Retry, "Retried at once")?;

@@ -332,7 +332,7 @@ fn destination_state(
             .filter(|_| is_working || !row.is_enabled)
             .map(|reason| runner.wait_text(&reason)),
         failure: runner.trouble().filter(|_| is_working),
-        proof: ProofMethod::parse(&row.abilities.proof)
+        proof: ProofMethod::parse(&row.capabilities.proof)
             .map(ProofMethod::sentence)
             .unwrap_or_default()
             .to_owned(),
@@ -344,7 +344,7 @@ fn destination_state(
         trusts_checksum: row.kind.has_checksum_choice().then_some(row.trusts_checksum),
         bytes_read: runner.read_back.bytes_read.load(std::sync::atomic::Ordering::Relaxed),
         is_reconnecting: runner.is_reconnecting,
-        note: row.abilities.note.clone(),
+        note: row.capabilities.note.clone(),
         sources,
         verifying: is_working && bins.unproven > 0 && runner.is_verifying(),
         same_disk: false,

@@ -1,17 +1,17 @@
 //! What a test of a destination found, in a person's words.
 
 use crate::api::TestReport;
-use crate::destination::Abilities;
+use crate::destination::Capabilities;
 use crate::domain::failure::Failure;
 use crate::domain::record::{ProofMethod, ProofNeed};
 
 /// A test's outcome in a person's words.
-pub(super) fn report(tested: Result<(Abilities, Option<u64>), Failure>) -> TestReport {
+pub(super) fn report(tested: Result<(Capabilities, Option<u64>), Failure>) -> TestReport {
     match tested {
-        Ok((abilities, free_bytes)) => TestReport {
+        Ok((capabilities, free_bytes)) => TestReport {
             is_usable: true,
             summary: "Ready to use".to_owned(),
-            details: describe(&abilities),
+            details: describe(&capabilities),
             free_bytes,
             warnings: Vec::new(),
         },
@@ -28,10 +28,10 @@ pub(super) fn report(tested: Result<(Abilities, Option<u64>), Failure>) -> TestR
     }
 }
 
-pub(super) fn describe(abilities: &Abilities) -> Vec<String> {
-    let proof = match ProofMethod::parse(&abilities.proof) {
+pub(super) fn describe(capabilities: &Capabilities) -> Vec<String> {
+    let proof = match ProofMethod::parse(&capabilities.proof) {
         Some(method) => format!("Copies are {}", method.sentence()),
-        None => match abilities.proof_need {
+        None => match capabilities.proof_need {
             Some(ProofNeed::Reconnect) => {
                 "Copies can be verified after the disk is unplugged and plugged in again"
             }
@@ -43,25 +43,25 @@ pub(super) fn describe(abilities: &Abilities) -> Vec<String> {
         }
         .to_owned(),
     };
-    let resume = if abilities.can_resume {
+    let resume = if capabilities.can_resume {
         "An interrupted upload resumes"
     } else {
         "An interrupted upload starts over"
     };
-    let replace = if abilities.no_replace {
+    let replace = if capabilities.no_replace {
         "Existing files are never overwritten"
     } else {
         "Names include part of the checksum, so that nothing is overwritten"
     };
     let mut lines = vec![proof, resume.to_owned(), replace.to_owned()];
-    if !abilities.refused_chars.is_empty() {
+    if !capabilities.refused_chars.is_empty() {
         lines.push(
             "Some characters in names are stored as codes; restored files get their own names back"
                 .to_owned(),
         );
     }
-    if !abilities.note.is_empty() {
-        lines.push(abilities.note.clone());
+    if !capabilities.note.is_empty() {
+        lines.push(capabilities.note.clone());
     }
     lines
 }

@@ -13,7 +13,7 @@ use super::read_back::{ReadBack, ReadBackEnd};
 use super::transfer::Watch;
 use crate::api::{FailureText, WaitText};
 use crate::base::mutant::{self, Mutant};
-use crate::destination::{Abilities, Attachment, SharedDestination};
+use crate::destination::{Attachment, Capabilities, SharedDestination};
 use crate::domain::backoff;
 use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 use crate::domain::ids::{DestinationId, JobId, RecordId};
@@ -150,8 +150,8 @@ pub(super) struct Runner {
 impl Runner {
     pub fn new(row: DestinationRow, destination: Result<SharedDestination, Failure>, now: Instant) -> Self {
         let is_unsaid = row.kind == DestinationKind::Folder
-            && row.abilities.proof == "none"
-            && row.abilities.proof_need.is_none();
+            && row.capabilities.proof == "none"
+            && row.capabilities.proof_need.is_none();
         let has_leftovers = row.needs_clean;
         let needs_adoption = !row.is_adopted && !mutant::is(Mutant::SkipsAdoption);
         Self {
@@ -203,7 +203,7 @@ impl Runner {
 
     /// How many transfers may run at once.
     pub fn width(&self) -> u32 {
-        self.row.abilities.concurrent_max.clamp(1, TRANSFERS_MAX)
+        self.row.capabilities.concurrent_max.clamp(1, TRANSFERS_MAX)
     }
 
     /// Transfers that may be started now.
@@ -279,7 +279,7 @@ impl Runner {
         }
         // Whether it can be used at all is for a check to find out; whether it can be read, for a probe.
         let is_readable_again = self.row.kind.has_checksum_choice()
-            && self.row.abilities.proof == "none"
+            && self.row.capabilities.proof == "none"
             && end == ReadBackEnd::Done
             && self.proof_obstacle().is_none();
         if end == ReadBackEnd::Refused && self.proof_obstacle().is_none() || is_readable_again {
@@ -301,7 +301,7 @@ impl Runner {
 
     /// What must happen before copies can be proved; `None` if that can be done at any time.
     pub fn proof_need(&self) -> Option<ProofNeed> {
-        self.attachment.as_ref().map(|attachment| attachment.need).or(self.row.abilities.proof_need)
+        self.attachment.as_ref().map(|attachment| attachment.need).or(self.row.capabilities.proof_need)
     }
 
     /// What the person is told of copies that are not verified, where more than patience is needed.
@@ -319,7 +319,7 @@ impl Runner {
     /// Whether copies can be proved here at all, at least those of another time.
     fn can_prove(&self) -> bool {
         let may_change = self.row.kind == DestinationKind::Folder || self.row.kind.has_checksum_choice();
-        self.row.abilities.proof != "none" || may_change
+        self.row.capabilities.proof != "none" || may_change
     }
 
     /// Whether copies without proof are being read back, or will be as soon as nothing more urgent is to
@@ -366,22 +366,22 @@ impl Runner {
     }
 
     /// Takes what the destination has found out by itself. Says whether that is new.
-    pub fn take_new_findings(&mut self) -> Option<Abilities> {
+    pub fn take_new_findings(&mut self) -> Option<Capabilities> {
         let findings = self.destination.as_ref().ok()?.new_findings()?;
-        if findings == self.row.abilities.findings {
+        if findings == self.row.capabilities.findings {
             return None;
         }
         let mut row = (*self.row).clone();
-        row.abilities.findings = findings;
+        row.capabilities.findings = findings;
         self.row = Arc::new(row);
-        Some(self.row.abilities.clone())
+        Some(self.row.capabilities.clone())
     }
 
     /// Takes what a probe found. Says whether anything is another than it was.
-    pub fn take_abilities(&mut self, abilities: Abilities, wall: UnixMillis) -> bool {
-        let is_changed = self.row.abilities != abilities;
+    pub fn take_capabilities(&mut self, capabilities: Capabilities, wall: UnixMillis) -> bool {
+        let is_changed = self.row.capabilities != capabilities;
         let mut row = (*self.row).clone();
-        (row.abilities, row.probed_at) = (abilities, wall);
+        (row.capabilities, row.probed_at) = (capabilities, wall);
         self.row = Arc::new(row);
         is_changed
     }

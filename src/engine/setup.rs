@@ -36,7 +36,7 @@ pub(super) struct Order {
 pub(super) fn address_of(row: &DestinationRow) -> Address {
     Address {
         name: Some(row.name.clone()),
-        abilities: Some(row.abilities.clone()),
+        capabilities: Some(row.capabilities.clone()),
         trusts_checksum: row.trusts_checksum || mutant::is(Mutant::TrustsUnasked),
         ..Address::new(row.kind, row.address.clone())
     }
@@ -61,7 +61,7 @@ impl Supervisor {
     /// Tells the library what the enabled destinations want of a file's digests.
     pub(super) fn tell_digests_wanted(&self) {
         let enabled = self.runners.values().map(|runner| &runner.row).filter(|row| row.is_enabled);
-        self.library.set_digests_wanted(enabled.map(|row| (row.kind, row.abilities.clone())).collect());
+        self.library.set_digests_wanted(enabled.map(|row| (row.kind, row.capabilities.clone())).collect());
     }
 
     /// What rows must show that the store cannot know.
@@ -363,9 +363,10 @@ impl Supervisor {
             };
             let outcome = match address {
                 Ok((name, address)) => match deps.connect.create(&address, &installation).await {
-                    Ok((destination, abilities)) => {
+                    Ok((destination, capabilities)) => {
                         let Address { kind, address, .. } = address;
-                        let new = NewDestination { name, kind, address, abilities, job_limit: job_limit() };
+                        let new =
+                            NewDestination { name, kind, address, capabilities, job_limit: job_limit() };
                         Ok((new, destination))
                     }
                     Err(failure) => Err(refused(&failure)),
@@ -430,7 +431,7 @@ impl Supervisor {
         let Prepared { outcome, consent_all, trusts_checksum, places, asked, reply } = prepared;
         let saved = match outcome {
             // Two requests for one place, and the person took it out before the second was done.
-            Ok((new, _)) if self.removals.has_after(&new.abilities.uuid, asked) => {
+            Ok((new, _)) if self.removals.has_after(&new.capabilities.uuid, asked) => {
                 Err(usage("This destination was removed while it was being added"))
             }
             Ok((new, destination)) => {
@@ -449,7 +450,7 @@ impl Supervisor {
         places: &Resolved,
     ) -> Outcome {
         // The same disk at another address is the same destination.
-        if let Some(known) = self.runners.values().find(|runner| runner.row.uuid == new.abilities.uuid) {
+        if let Some(known) = self.runners.values().find(|runner| runner.row.uuid == new.capabilities.uuid) {
             // Two requests at once for one place: the other came first.
             if known.row.kind == new.kind && places.of(&known.row.address) == places.of(&new.address) {
                 let name = known.row.name.clone();

@@ -202,9 +202,9 @@ impl Supervisor {
         if matches!(ended.end, End::Done { is_proved: false }) && runner.attachment.is_none() {
             runner.read_back_again();
         }
-        if let Some(abilities) = runner.take_new_findings() {
+        if let Some(capabilities) = runner.take_new_findings() {
             let id = ended.destination;
-            let kept = self.store.write(move |tx| tx.set_found(id, &abilities)).await;
+            let kept = self.store.write(move |tx| tx.set_found(id, &capabilities)).await;
             self.noted(kept);
         }
         match ended.end {

@@ -19,7 +19,7 @@ use super::supervisor::Supervisor;
 use super::transfer::Ended;
 use crate::base::rng::SharedRng;
 use crate::destination::{
-    Abilities, Attachment, BoxFuture, KeyOwner, KeyOwners, SharedDestination, manifest,
+    Attachment, BoxFuture, Capabilities, KeyOwner, KeyOwners, SharedDestination, manifest,
 };
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
@@ -55,7 +55,7 @@ pub(super) struct Checked {
     /// How the destination is attached, where that decides what can be proved.
     pub attachment: Option<Attachment>,
     /// What the destination can do, where that was found out again.
-    pub abilities: Option<Box<Abilities>>,
+    pub capabilities: Option<Box<Capabilities>>,
     /// Temp files that nothing will finish were removed, if there were any.
     pub is_cleaned: bool,
 }
@@ -116,7 +116,7 @@ impl Supervisor {
         let needs_adoption = runner.needs_adoption;
         let needs_probe = runner.needs_probe(self.deps.clock.now(), Instant::now());
         let may_probe = runner.may_probe(Instant::now());
-        let known_software = if may_probe { runner.row.abilities.software.clone() } else { String::new() };
+        let known_software = if may_probe { runner.row.capabilities.software.clone() } else { String::new() };
         let ends_uploads = runner.takes_turn_to_end_uploads(Instant::now());
         runner.is_probing = needs_probe;
         let cancel = runner.cancel.clone();
@@ -140,8 +140,8 @@ impl Supervisor {
                 }
                 let attachment = destination.attachment().await?;
                 let is_another = !needs_probe && is_other_software(&destination, &known_software).await;
-                let abilities = if needs_probe || is_another { probe(&destination).await } else { None };
-                Ok(Checked { attachment, abilities, is_cleaned: needs_clean })
+                let capabilities = if needs_probe || is_another { probe(&destination).await } else { None };
+                Ok(Checked { attachment, capabilities, is_cleaned: needs_clean })
             };
             match cancel.run_until_cancelled(check).await {
                 Some(outcome) => TaskEnd::Checked { destination: id, outcome },
@@ -207,9 +207,9 @@ impl Supervisor {
 
 /// Finds out what the destination can do by now. What cannot be found out condemns nobody: it stays as it
 /// was found before, and is tried another time.
-async fn probe(destination: &SharedDestination) -> Option<Box<Abilities>> {
+async fn probe(destination: &SharedDestination) -> Option<Box<Capabilities>> {
     match tokio::time::timeout(PROBE_BUDGET, destination.probe()).await {
-        Ok(Ok(abilities)) => Some(Box::new(abilities)),
+        Ok(Ok(capabilities)) => Some(Box::new(capabilities)),
         Ok(Err(failure)) => {
             tracing::warn!(kind = failure.kind.as_str(), details = %failure.details, "a probe failed");
             None

@@ -277,7 +277,7 @@ async fn attempt(
         ..Failure::transient(FailureKind::Protocol, error.to_string())
     };
     let mut item = item_of(started);
-    let wanted = row.abilities.digests_wanted(row.kind, item.content.size).without(item.digests.known());
+    let wanted = row.capabilities.digests_wanted(row.kind, item.content.size).without(item.digests.known());
     if !wanted.is_empty() {
         match digests::fill_in(&deps.files, &deps.library_executor, store, &item, wanted, &watch.cancel)
             .await?
@@ -308,12 +308,12 @@ async fn attempt(
         match sent {
             Sent::Cancelled => return Ok(Attempt::Cancelled),
             Sent::KeyTaken => {
-                let abilities = row.abilities.clone();
+                let capabilities = row.capabilities.clone();
                 let next = store
                     .write(move |tx| {
                         let text = "Another file has this name there, so it gets a different one";
                         tx.add_decision(record, DecisionKind::Renamed, text)?;
-                        tx.next_key(record, &abilities)
+                        tx.next_key(record, &capabilities)
                     })
                     .await;
                 item.key = next.map_err(|error| match error {

@@ -9,7 +9,7 @@ use crate::domain::file::FileStatus;
 use crate::domain::hash::Blake3;
 use crate::domain::ids::{DestinationId, FileId, JobId, RecordId};
 use crate::domain::key;
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::Capabilities;
 
 /// Digits of the hash that a key carries where a destination might replace what is there.
 const KEY_HASH_DIGITS: usize = 16;
@@ -71,7 +71,7 @@ impl Write<'_> {
     /// # Errors
     /// [`StoreError::Refused`] for a key that is none, that another record has, or that could
     /// replace something where the destination would let it.
-    pub fn retarget_job(&self, job: JobId, key: &str, abilities: &Abilities) -> Result<(), StoreError> {
+    pub fn retarget_job(&self, job: JobId, key: &str, capabilities: &Capabilities) -> Result<(), StoreError> {
         let sql = "SELECT r.id, c.blake3 FROM upload_job j JOIN backup_record r ON r.id = j.record_id
             JOIN content c ON c.id = r.content_id WHERE j.id = ?1 AND r.state NOT IN ('verified', 'accepted')";
         let mut query = self.conn.prepare_cached(sql)?;
@@ -84,7 +84,7 @@ impl Write<'_> {
             return refused("this is no name for a copy");
         }
         let name = key.rsplit('/').next().unwrap_or_default();
-        if !abilities.no_replace && !name.contains(&hash.to_hex()[..KEY_HASH_DIGITS]) {
+        if !capabilities.no_replace && !name.contains(&hash.to_hex()[..KEY_HASH_DIGITS]) {
             return refused("at this destination a name must carry a part of the checksum");
         }
         let sql =

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::abilities;
+use super::capabilities;
 use super::rows::{StoreError, named, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::cause::Cause;
@@ -11,7 +11,7 @@ use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::record::ProofMethod;
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::Capabilities;
 
 /// The most destinations: each has a bit in a file's safe mask.
 pub const SLOTS_MAX: i64 = 62;
@@ -47,7 +47,7 @@ pub struct DestinationRow {
     /// Switched on.
     pub is_enabled: bool,
     /// What the last probe found.
-    pub abilities: Abilities,
+    pub capabilities: Capabilities,
     /// When that was.
     pub probed_at: UnixMillis,
     /// The most unacknowledged jobs.
@@ -76,7 +76,7 @@ pub struct NewDestination {
     /// A folder's absolute path, or a URL without secrets; as bytes.
     pub address: Vec<u8>,
     /// What the probe found, its UUID included.
-    pub abilities: Abilities,
+    pub capabilities: Capabilities,
     /// The most unacknowledged jobs.
     pub job_limit: u32,
 }
@@ -98,11 +98,11 @@ fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> 
         }),
     };
     let (kind, trusts_checksum) = (named(row, 3, DestinationKind::parse)?, row.get(18)?);
-    let mut abilities = abilities::parse(&row.get::<_, String>(6)?);
-    if kind.has_checksum_choice() && abilities.proof != "none" {
+    let mut capabilities = capabilities::parse(&row.get::<_, String>(6)?);
+    if kind.has_checksum_choice() && capabilities.proof != "none" {
         // An earlier release took the checksum for proof without being asked.
         let method = if trusts_checksum { ProofMethod::ServerRecheck } else { ProofMethod::ReadBack };
-        abilities.proof = method.as_str().to_owned();
+        capabilities.proof = method.as_str().to_owned();
     }
     Ok(DestinationRow {
         id: DestinationId(row.get(0)?),
@@ -112,7 +112,7 @@ fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> 
         trusts_checksum,
         address: row.get(4)?,
         is_enabled: row.get(5)?,
-        abilities,
+        capabilities,
         job_limit: row.get(7)?,
         change_token: row.get(8)?,
         manifest_next: unsigned(row, 9)?,
@@ -160,18 +160,18 @@ impl Write<'_> {
         let Some(slot) = slot else {
             return Err(StoreError::Refused(format!("there can be no more than {SLOTS_MAX} destinations")));
         };
-        let abilities = abilities::text(&new.abilities)?;
+        let capabilities = capabilities::text(&new.capabilities)?;
         self.conn.execute(
             "INSERT INTO destination (slot, uuid, name, kind, address, enabled, created_ms, abilities, job_limit, probed_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?6)",
             params![
                 slot,
-                new.abilities.uuid,
+                new.capabilities.uuid,
                 new.name,
                 new.kind.as_str(),
                 new.address,
                 self.now.0,
-                abilities,
+                capabilities,
                 new.job_limit
             ],
         )?;
@@ -186,16 +186,16 @@ impl Write<'_> {
     }
 
     /// Remembers what a new probe found.
-    pub fn set_abilities(&self, id: DestinationId, abilities: &Abilities) -> Result<(), StoreError> {
-        let text = abilities::text(abilities)?;
+    pub fn set_capabilities(&self, id: DestinationId, capabilities: &Capabilities) -> Result<(), StoreError> {
+        let text = capabilities::text(capabilities)?;
         let sql = "UPDATE destination SET abilities = ?2, probed_ms = ?3 WHERE id = ?1";
         self.conn.execute(sql, params![id.0, text, self.now.0])?;
         Ok(())
     }
 
     /// Remembers what a destination has found out by itself, without a probe.
-    pub fn set_found(&self, id: DestinationId, abilities: &Abilities) -> Result<(), StoreError> {
-        let text = abilities::text(abilities)?;
+    pub fn set_found(&self, id: DestinationId, capabilities: &Capabilities) -> Result<(), StoreError> {
+        let text = capabilities::text(capabilities)?;
         self.conn.execute("UPDATE destination SET abilities = ?2 WHERE id = ?1", params![id.0, text])?;
         Ok(())
     }

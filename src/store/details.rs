@@ -198,7 +198,7 @@ fn unproven_reason(
     if let Some(obstacle) = context.proof_obstacle.get(&destination.id) {
         return told(obstacle);
     }
-    let proof = || destination.abilities.proof_wait();
+    let proof = || destination.capabilities.proof_wait();
     let waits = destination_wait(destination, context).unwrap_or_else(proof);
     Some(WaitText::from(&waits))
 }

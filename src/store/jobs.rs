@@ -16,7 +16,7 @@ use crate::domain::ids::{AssetId, DestinationId, JobId, RecordId, SourceId};
 use crate::domain::job::{JobAction, JobState};
 use crate::domain::path::RelPath;
 use crate::domain::time::UnixMillis;
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::Capabilities;
 
 /// A live job, as an extension sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -291,8 +291,8 @@ impl Read<'_> {
 pub struct NewJob<'a> {
     /// The record to be sent.
     pub record: RecordId,
-    /// The destination's abilities, which decide the key.
-    pub abilities: &'a Abilities,
+    /// The destination's capabilities, which decide the key.
+    pub capabilities: &'a Capabilities,
     /// The destination's job limit.
     pub limit: u32,
 }
@@ -316,9 +316,9 @@ impl Write<'_> {
         }
         let destination = facts.destination;
         if mutant::is(Mutant::ThawsKeys) && facts.key.is_some() {
-            self.next_key(new.record, new.abilities)?;
+            self.next_key(new.record, new.capabilities)?;
         }
-        match self.allocate_key(new.record, facts, new.abilities, NewTries(1)) {
+        match self.allocate_key(new.record, facts, new.capabilities, NewTries(1)) {
             Ok(_) => {}
             Err(StoreError::Refused(why)) => {
                 self.set_failed(new.record, &Failure::permanent(FailureKind::Conflict, why), self.now)?;

@@ -11,7 +11,7 @@ use crate::domain::hash::Blake3;
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::key::{self, SetName};
 use crate::domain::time::UnixMillis;
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::Capabilities;
 
 /// How many jobs may fail with a key that the destination does not take.
 const REFUSED_TRIES: u32 = 3;
@@ -73,10 +73,10 @@ impl Write<'_> {
         &self,
         record: RecordId,
         facts: KeyFacts,
-        abilities: &Abilities,
+        capabilities: &Capabilities,
         tries: NewTries,
     ) -> Result<String, StoreError> {
-        let layout = abilities.layout();
+        let layout = capabilities.layout();
         if let Some(key) = facts.key
             && (layout.takes(&key) || !self.drop_refused_key(record)?)
         {
@@ -135,7 +135,7 @@ impl Write<'_> {
     ///
     /// # Errors
     /// [`StoreError::Refused`] for a record that is finished or has gone, and when every name is taken.
-    pub fn next_key(&self, record: RecordId, abilities: &Abilities) -> Result<String, StoreError> {
+    pub fn next_key(&self, record: RecordId, capabilities: &Capabilities) -> Result<String, StoreError> {
         let sql = "UPDATE backup_record SET key = NULL, key_fold = NULL, key_attempt = key_attempt + 1
             WHERE id = ?1 AND state NOT IN ('verified', 'accepted')";
         if self.conn.prepare_cached(sql)?.execute([record.0])? == 0 {
@@ -145,6 +145,6 @@ impl Write<'_> {
         let Some(facts) = self.key_facts(record)? else {
             return Err(StoreError::Refused("the record has gone".to_owned()));
         };
-        self.allocate_key(record, facts, abilities, NewTries(0))
+        self.allocate_key(record, facts, capabilities, NewTries(0))
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::media_type::{MediaClass, MediaType};
 use crate::domain::path::RelPath;
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::Capabilities;
 
 pub(super) const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
@@ -112,7 +112,7 @@ pub(super) fn destination(tx: &Write<'_>, name: &str) -> Result<DestinationId, S
         name: name.to_owned(),
         kind: DestinationKind::Folder,
         address: format!("/{name}").into_bytes(),
-        abilities: Abilities { uuid: name.to_owned(), ..Abilities::default() },
+        capabilities: Capabilities { uuid: name.to_owned(), ..Capabilities::default() },
         job_limit: 10,
     })
 }

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use self::document::{Mirror, MirroredDestination, MirroredSource};
-use super::abilities;
+use super::capabilities;
 use super::connection::Store;
 use super::destinations::{NewDestination, SLOTS_MAX};
 use super::rows::StoreError;
@@ -38,7 +38,7 @@ pub async fn save(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
                     address: PathText::from_bytes(&row.address),
                     enabled: row.is_enabled,
                     job_limit: row.job_limit,
-                    abilities: abilities::text(&row.abilities).unwrap_or_default(),
+                    capabilities: capabilities::text(&row.capabilities).unwrap_or_default(),
                     trusts_checksum: row.trusts_checksum,
                 }
             });
@@ -117,7 +117,7 @@ pub async fn restore(store: &Store, data_dir: &Path, now: UnixMillis) -> Result<
                     name: destination.name,
                     kind: destination.kind,
                     address: destination.address,
-                    abilities: abilities::parse(&destination.abilities),
+                    capabilities: capabilities::parse(&destination.capabilities),
                     job_limit: destination.job_limit,
                 })?;
                 if destination.trusts_checksum {

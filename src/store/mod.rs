@@ -5,9 +5,9 @@
 //! from. One thread owns the only write connection and commits what is queued in one go; reads go
 //! to a small pool that can never write.
 
-mod abilities;
 mod assets;
 mod bounds;
+mod capabilities;
 mod changes;
 mod checkpoints;
 mod companions;

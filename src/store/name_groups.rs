@@ -10,7 +10,7 @@ use std::collections::hash_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::abilities;
+use super::capabilities;
 use super::rows::StoreError;
 use super::writer::Write;
 use crate::domain::grouping;
@@ -250,7 +250,7 @@ fn layout_of(conn: &Connection, destination: i64) -> Result<key::Layout, StoreEr
     let sql = "SELECT abilities FROM destination WHERE id = ?1";
     let text: Option<String> =
         conn.prepare_cached(sql)?.query_row([destination], |row| row.get(0)).optional()?;
-    let layout = abilities::parse(&text.unwrap_or_default()).layout();
+    let layout = capabilities::parse(&text.unwrap_or_default()).layout();
     Ok(key::Layout { always_hash: false, ..layout })
 }
 

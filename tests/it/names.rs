@@ -148,7 +148,7 @@ async fn a_probe_notes_what_a_server_refuses_and_leaves_nothing() {
         (Moods { decodes_twice: true, ..moods() }, none.with('%')),
     ] {
         let (site, server) = dav_with(moods.clone()).await;
-        assert_eq!(site.abilities.refused_chars, expected, "{moods:?}");
+        assert_eq!(site.capabilities.refused_chars, expected, "{moods:?}");
         assert_eq!(server.dav().files(), ["photos/.safelight/destination.json"]);
         // The server learns: so does the next probe.
         *server.dav().moods.lock().expect("unpoisoned") = Moods {
@@ -161,7 +161,7 @@ async fn a_probe_notes_what_a_server_refuses_and_leaves_nothing() {
         assert_eq!(site.open().probe().await.expect("probed").refused_chars, none);
     }
     let (site, server) = fake_with(BucketMoods { refuses_in_names: "[", ..strict() }).await;
-    assert_eq!(site.abilities.refused_chars, none.with('['));
+    assert_eq!(site.capabilities.refused_chars, none.with('['));
     assert_eq!(server.bucket().objects().len(), 1, "the marker alone");
 }
 
@@ -172,7 +172,7 @@ async fn a_server_of_uploads_is_tried_by_names_too() {
             let moods = UploadMoods { speech, gives_only_latin1, can_end, ..UploadMoods::default() };
             let server = UploadServer::start(moods);
             let (_to, address) = crate::uploads::add(&server, speech, None).await.expect("added");
-            let refused = address.abilities.expect("probed").refused_chars;
+            let refused = address.capabilities.expect("probed").refused_chars;
             let expected = match (gives_only_latin1, can_end) {
                 (false, _) => RefusedChars::NONE,
                 (true, true) => RefusedChars::NONE.with_last_taken('\u{ff}'),

@@ -156,9 +156,9 @@ async fn a_key_that_is_taken_is_left_alone() {
 async fn an_own_cloud_that_compares_checksums_is_no_worse_for_it() {
     for moods in [own_cloud(), own_cloud_with_adler()] {
         let (site, server) = nextcloud_with(moods, PLENTY).await;
-        assert_eq!(site.abilities.proof, ProofMethod::ReadBack.as_str());
-        assert!(site.abilities.trusted_digests.contains(DigestKind::Sha1), "{:?}", site.abilities);
-        assert!(site.abilities.note.starts_with("ownCloud 10.15"), "{}", site.abilities.note);
+        assert_eq!(site.capabilities.proof, ProofMethod::ReadBack.as_str());
+        assert!(site.capabilities.trusted_digests.contains(DigestKind::Sha1), "{:?}", site.capabilities);
+        assert!(site.capabilities.note.starts_with("ownCloud 10.15"), "{}", site.capabilities.note);
         for (record, size) in [(1, MIB), (2, SIZE)] {
             let item = site.item(record, &format!("{record}.mov"), &bytes(record.unsigned_abs(), size));
             let sent = site.open().send(&item, &site.transfer()).await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use safelight::base::digester::Digester;
 use safelight::base::secret::Secret;
 use safelight::destination::connect::{Address, Connect as _};
-use safelight::destination::{Abilities, Checkpoint, Item, Phase, Sent, SharedDestination, Transfer};
+use safelight::destination::{Capabilities, Checkpoint, Item, Phase, Sent, SharedDestination, Transfer};
 use safelight::domain::failure::{Failure, FailureKind, Reach, Retry};
 use safelight::domain::hash::{DigestKind, DigestSet};
 use safelight::domain::record::{Evidence, ProofMethod};
@@ -30,7 +30,7 @@ const TAIL_MAX: u64 = 8 * 1024 * 1024;
 struct Place {
     server: UploadServer,
     address: Address,
-    abilities: Abilities,
+    capabilities: Capabilities,
     to: SharedDestination,
     sources: Sources,
     bytes: Vec<u8>,
@@ -51,8 +51,8 @@ pub async fn add(
     let text = format!("{}+{}", kind.as_str(), server.url());
     let mut address = Address::new(kind, text.into_bytes());
     address.secret = secret.map(|text| Secret::new(text.to_owned()));
-    let (to, abilities) = connector().create(&address, INSTALLATION).await?;
-    Ok((to, Address { abilities: Some(abilities), ..address }))
+    let (to, capabilities) = connector().create(&address, INSTALLATION).await?;
+    Ok((to, Address { capabilities: Some(capabilities), ..address }))
 }
 
 async fn place_of(moods: Moods, size: usize) -> Place {
@@ -64,8 +64,8 @@ async fn place_of(moods: Moods, size: usize) -> Place {
     let mut digester = Digester::new(DigestKind::ALL.into_iter().collect::<DigestSet>());
     digester.update(&bytes);
     item.digests = digester.finish().digests;
-    let abilities = address.abilities.clone().expect("probed");
-    Place { server, address, abilities, to, sources, bytes, item, saver: Saver::default() }
+    let capabilities = address.capabilities.clone().expect("probed");
+    Place { server, address, capabilities, to, sources, bytes, item, saver: Saver::default() }
 }
 
 async fn place(speech: Speech) -> Place {
@@ -262,7 +262,7 @@ async fn limits_of_the_server_and_of_what_is_in_front_of_it_are_kept() {
 
     for speech in BOTH {
         let place = place_of(Moods { speech, size_max: Some(1_000_000), ..Moods::default() }, SIZE).await;
-        assert_eq!(place.abilities.size_max, Some(1_000_000));
+        assert_eq!(place.capabilities.size_max, Some(1_000_000));
         let asked = place.server.asked().len();
         let failure = place.failed().await;
         assert_eq!((failure.kind, failure.reach), (FailureKind::TooLarge, Reach::Resource));
@@ -324,9 +324,9 @@ async fn every_version_of_the_draft_is_found_and_spoken() {
             let speech = Speech::Draft(version);
             let place = place_of(Moods { speech, refuses_other_versions, ..Moods::default() }, SIZE).await;
             assert!(
-                place.abilities.note.contains(&format!("interop version {version}")),
+                place.capabilities.note.contains(&format!("interop version {version}")),
                 "{}",
-                place.abilities.note
+                place.capabilities.note
             );
             // What a server that takes a question of another version for a file keeps of the search.
             let strays = if refuses_other_versions { 0 } else { u64::from(9 - version) };
@@ -342,8 +342,8 @@ async fn every_version_of_the_draft_is_found_and_spoken() {
 async fn a_server_that_learned_another_version_is_followed() {
     let place = place(Speech::Draft(8)).await;
     let mut address = place.address.clone();
-    let abilities = address.abilities.as_mut().expect("probed");
-    abilities.findings = abilities.findings.replace("\"form\":8", "\"form\":6");
+    let capabilities = address.capabilities.as_mut().expect("probed");
+    capabilities.findings = capabilities.findings.replace("\"form\":8", "\"form\":6");
     let to = connector().open(&address, INSTALLATION).expect("opened");
     let sent = to.send(&place.item, &place.transfer()).await;
     assert!(matches!(sent, Ok(Sent::Stored { .. })), "{sent:?}");
@@ -358,8 +358,8 @@ async fn a_digest_is_proof_only_where_a_wrong_one_is_refused() {
             let moods =
                 Moods { speech, compares_parts, compares_whole, gives: Gives::Nowhere, ..Moods::default() };
             let place = place_of(moods, SIZE).await;
-            assert_eq!(place.abilities.proof, method);
-            assert_eq!(!place.abilities.trusted_digests.is_empty(), compares_whole);
+            assert_eq!(place.capabilities.proof, method);
+            assert_eq!(!place.capabilities.trusted_digests.is_empty(), compares_whole);
             let receipt = place.stored().await;
             let proved = place.to.prove(&place.item, &receipt, &place.transfer()).await;
             match proved {

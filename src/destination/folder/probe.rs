@@ -10,7 +10,7 @@ use super::errors::at_destination;
 use super::fs::{FolderDir, FsFacts};
 use super::marker::{self, HOME};
 use crate::base::files::EntryKind;
-use crate::destination::Abilities;
+use crate::destination::Capabilities;
 use crate::destination::name_probe::{NameProbe, lists_name};
 use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 use crate::domain::key::{self, RefusedChars};
@@ -38,36 +38,36 @@ const TRIAL_ENTRIES_MAX: usize = 10_000;
 /// The most files that a scratch folder is emptied of.
 const SCRATCH_FILES_MAX: usize = 64;
 
-pub(super) async fn probe(inner: &Arc<Inner>) -> Result<Abilities, Failure> {
+pub(super) async fn probe(inner: &Arc<Inner>) -> Result<Capabilities, Failure> {
     let _housekeeping = Arc::clone(&inner.housekeeping).lock_owned().await;
     inner.run(probe_now).await
 }
 
 /// Tries a folder that may not be a destination yet, or not exist yet; nothing stays behind. Gives
 /// what it can do, and its free space where that is known.
-pub(super) async fn try_out(inner: &Arc<Inner>) -> Result<(Abilities, Option<u64>), Failure> {
+pub(super) async fn try_out(inner: &Arc<Inner>) -> Result<(Capabilities, Option<u64>), Failure> {
     let _housekeeping = Arc::clone(&inner.housekeeping).lock_owned().await;
     inner.run(try_out_now).await
 }
 
-fn probe_now(inner: &Inner) -> Result<Abilities, Failure> {
+fn probe_now(inner: &Inner) -> Result<Capabilities, Failure> {
     let root = inner.open()?;
     let gone = || Failure::destination(FailureKind::Gone, "the destination's marker went away");
     let marker = marker::read(root.as_ref())?.ok_or_else(gone)?;
     // A run that was killed while it made this destination is known to no ledger.
     clean_home(inner, root.as_ref()).map_err(|error| failed(&error))?;
     let home = root.open_dir(HOME).map_err(|error| failed(&error))?;
-    let abilities = in_scratch(inner, home.as_ref(), SCRATCH_PREFIX, |scratch| {
-        let abilities = try_all(scratch, &scratch.facts()?, marker.uuid)?;
+    let capabilities = in_scratch(inner, home.as_ref(), SCRATCH_PREFIX, |scratch| {
+        let capabilities = try_all(scratch, &scratch.facts()?, marker.uuid)?;
         // A trial before this was a destination may have been killed.
         clean_trials(root.as_ref(), scratch);
-        Ok(abilities)
+        Ok(capabilities)
     })?;
-    inner.learn_proof(ProofMethod::parse(&abilities.proof));
-    Ok(abilities)
+    inner.learn_proof(ProofMethod::parse(&capabilities.proof));
+    Ok(capabilities)
 }
 
-fn try_out_now(inner: &Inner) -> Result<(Abilities, Option<u64>), Failure> {
+fn try_out_now(inner: &Inner) -> Result<(Capabilities, Option<u64>), Failure> {
     let root = &inner.parts.root;
     let (place, marker) = match inner.parts.fs.open_root(root) {
         Ok(dir) => {
@@ -84,7 +84,7 @@ fn try_out_now(inner: &Inner) -> Result<(Abilities, Option<u64>), Failure> {
         inner.expect(marker)?;
     }
     let free = place.free_bytes().map_err(|error| failed(&error))?;
-    let abilities = match marker {
+    let capabilities = match marker {
         Some(marker) => {
             let home = place.open_dir(HOME).map_err(|error| failed(&error))?;
             in_scratch(inner, home.as_ref(), SCRATCH_PREFIX, |scratch| {
@@ -92,12 +92,12 @@ fn try_out_now(inner: &Inner) -> Result<(Abilities, Option<u64>), Failure> {
             })
         }
         None => in_scratch(inner, place.as_ref(), TRIAL_PREFIX, |scratch| {
-            let abilities = try_all(scratch, &scratch.facts()?, String::new())?;
+            let capabilities = try_all(scratch, &scratch.facts()?, String::new())?;
             clean_trials(place.as_ref(), scratch);
-            Ok(abilities)
+            Ok(capabilities)
         }),
     };
-    Ok((abilities?, free))
+    Ok((capabilities?, free))
 }
 
 /// The best way past the page cache, or `None` where there is none.
@@ -167,7 +167,7 @@ pub(super) fn remove_scratch(home: &dyn FolderDir, name: &str) -> io::Result<()>
     home.remove_dir(name)
 }
 
-fn try_all(scratch: &dyn FolderDir, facts: &FsFacts, uuid: String) -> io::Result<Abilities> {
+fn try_all(scratch: &dyn FolderDir, facts: &FsFacts, uuid: String) -> io::Result<Capabilities> {
     write_file(scratch, "a", b'a')?;
     write_file(scratch, "b", b'b')?;
     let no_replace = try_no_replace(scratch)?;
@@ -185,7 +185,7 @@ fn try_all(scratch: &dyn FolderDir, facts: &FsFacts, uuid: String) -> io::Result
     if drift > 0 && drift <= MTIME_SLACK_NS {
         note.push("times are rounded".to_owned());
     }
-    Ok(Abilities {
+    Ok(Capabilities {
         uuid,
         can_resume: true,
         no_replace,
@@ -198,7 +198,7 @@ fn try_all(scratch: &dyn FolderDir, facts: &FsFacts, uuid: String) -> io::Result
         refused_chars: refused_chars(scratch)?,
         size_max: facts.size_max,
         note: note.join(", "),
-        ..Abilities::default()
+        ..Capabilities::default()
     })
 }
 

@@ -45,7 +45,7 @@ fn parts(root: &Path, fs: Arc<dyn FolderFs>) -> Parts {
         root: root.to_owned(),
         uuid: None,
         installation: "here".to_owned(),
-        abilities: None,
+        capabilities: None,
         fs,
         executor: Executor::inline(),
         rng: Arc::new(SeededRng::new(1)),
@@ -126,15 +126,15 @@ async fn trying_a_folder_out_leaves_nothing_behind() {
     let fs: Arc<dyn FolderFs> = Arc::new(RealFs::default());
     let entries = |path: &Path| std::fs::read_dir(path).expect("listed").count();
     let root = above.path().join("backup");
-    let (abilities, free) = Folder::try_out(parts(&root, Arc::clone(&fs))).await.expect("tried");
-    assert!(abilities.no_replace && abilities.uuid.is_empty() && free.is_some());
+    let (capabilities, free) = Folder::try_out(parts(&root, Arc::clone(&fs))).await.expect("tried");
+    assert!(capabilities.no_replace && capabilities.uuid.is_empty() && free.is_some());
     assert_eq!(entries(above.path()), 0);
     std::fs::create_dir(&root).expect("made");
     Folder::try_out(parts(&root, Arc::clone(&fs))).await.expect("tried");
     assert_eq!(entries(&root), 0);
     let (_folder, uuid) = Folder::create(parts(&root, Arc::clone(&fs))).await.expect("created");
-    let (abilities, _free) = Folder::try_out(parts(&root, Arc::clone(&fs))).await.expect("tried");
-    assert_eq!(abilities.uuid, uuid);
+    let (capabilities, _free) = Folder::try_out(parts(&root, Arc::clone(&fs))).await.expect("tried");
+    assert_eq!(capabilities.uuid, uuid);
     assert_eq!((entries(&root), entries(&root.join(".safelight"))), (1, 1));
 
     let other = Parts { uuid: Some("another".to_owned()), ..parts(&root, Arc::clone(&fs)) };
@@ -444,10 +444,13 @@ async fn the_real_disk_keeps_the_time_and_says_what_it_can() {
     let dir = tempfile::tempdir().expect("temp dir");
     let root = dir.path().join("backup");
     let (folder, uuid) = Folder::create(parts(&root, Arc::new(RealFs::default()))).await.expect("created");
-    let abilities = folder.probe().await.expect("probed");
-    assert_eq!(abilities.uuid, uuid);
-    assert!(abilities.no_replace && abilities.case_sensitive && abilities.keeps_mtime, "{abilities:?}");
-    assert_eq!(abilities.name_len_max, 255);
+    let capabilities = folder.probe().await.expect("probed");
+    assert_eq!(capabilities.uuid, uuid);
+    assert!(
+        capabilities.no_replace && capabilities.case_sensitive && capabilities.keeps_mtime,
+        "{capabilities:?}"
+    );
+    assert_eq!(capabilities.name_len_max, 255);
     assert!(folder.free_bytes().await.expect("asked").is_some_and(|free| free > 0));
     let source = source(KEY, 1_000_000);
     assert!(matches!(folder.send(&source.item, &transfer()).await, Ok(Sent::Stored { .. })));
@@ -462,9 +465,9 @@ async fn the_real_disk_keeps_the_time_and_says_what_it_can() {
 async fn coarse_times_and_short_names_are_noticed() {
     let (folder, memory) = folder(|rules| rules.mtime_step_ns = 2_000_000_000).await;
     memory.rules(|rules| (rules.name_len_max, rules.ignores_case) = (143, false));
-    let abilities = folder.probe().await.expect("probed");
-    assert!(abilities.keeps_mtime && abilities.note.contains("times are rounded"), "{abilities:?}");
-    assert_eq!(abilities.name_len_max, 143);
+    let capabilities = folder.probe().await.expect("probed");
+    assert!(capabilities.keeps_mtime && capabilities.note.contains("times are rounded"), "{capabilities:?}");
+    assert_eq!(capabilities.name_len_max, 143);
     memory.rules(|rules| rules.mtime_step_ns = 86_400_000_000_000);
     assert!(!folder.probe().await.expect("probed").keeps_mtime);
 }

@@ -36,7 +36,7 @@ pub use place::Place;
 
 use super::connect::ServerParts;
 use super::manifest::Collected;
-use super::{Abilities, BoxFuture, Destination, Item, ReadBack, Sent, Transfer, no_room};
+use super::{BoxFuture, Capabilities, Destination, Item, ReadBack, Sent, Transfer, no_room};
 use crate::domain::cause::Cause;
 use crate::domain::failure::Failure;
 use crate::domain::key;
@@ -130,13 +130,13 @@ impl Inner {
         Ok(())
     }
 
-    async fn probe(&self) -> Result<(Abilities, Option<u64>), Failure> {
+    async fn probe(&self) -> Result<(Capabilities, Option<u64>), Failure> {
         let probed = probe::probe(self).await?;
-        let abilities = probe::abilities(self, &probed);
+        let capabilities = probe::capabilities(self, &probed);
         self.set_room(probed.room);
         self.is_download_denied.store(!probed.known.may(known::DOWNLOAD), Ordering::Relaxed);
         self.learn(probed.known);
-        Ok((abilities, probed.room))
+        Ok((capabilities, probed.room))
     }
 }
 
@@ -153,7 +153,7 @@ impl Immich {
             credentials: Arc::clone(&parts.credentials),
             clock: Arc::clone(&parts.clock),
         });
-        let known = parts.abilities.as_ref().map(|able| Known::parse(&able.findings)).unwrap_or_default();
+        let known = parts.capabilities.as_ref().map(|able| Known::parse(&able.findings)).unwrap_or_default();
         let is_download_denied = AtomicBool::new(!known.may(known::DOWNLOAD));
         Ok(Self(Arc::new(Inner {
             place,
@@ -174,20 +174,23 @@ impl Immich {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub async fn create(parts: ServerParts) -> Result<(Self, Abilities), Failure> {
-        let (abilities, room) = Self::new(parts.clone())?.0.probe().await?;
-        let parts =
-            ServerParts { uuid: Some(abilities.uuid.clone()), abilities: Some(abilities.clone()), ..parts };
+    pub async fn create(parts: ServerParts) -> Result<(Self, Capabilities), Failure> {
+        let (capabilities, room) = Self::new(parts.clone())?.0.probe().await?;
+        let parts = ServerParts {
+            uuid: Some(capabilities.uuid.clone()),
+            capabilities: Some(capabilities.clone()),
+            ..parts
+        };
         let immich = Self::new(parts)?;
         immich.0.set_room(room);
-        Ok((immich, abilities))
+        Ok((immich, capabilities))
     }
 
     /// Tries a server. Gives the room that a quota leaves, where there is one.
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub async fn try_out(parts: ServerParts) -> Result<(Abilities, Option<u64>), Failure> {
+    pub async fn try_out(parts: ServerParts) -> Result<(Capabilities, Option<u64>), Failure> {
         Self::new(parts)?.0.probe().await
     }
 }
@@ -206,11 +209,11 @@ impl Destination for Immich {
         Box::pin(self.0.check())
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
+    fn probe(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
         Box::pin(async {
             self.0.check().await?;
-            let (abilities, _room) = self.0.probe().await?;
-            Ok(abilities)
+            let (capabilities, _room) = self.0.probe().await?;
+            Ok(capabilities)
         })
     }
 

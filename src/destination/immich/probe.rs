@@ -4,7 +4,7 @@ use super::Inner;
 use super::api::{self, Features, Key, MediaTypes, Ping, Sha1, User, Verdict, Version};
 use super::errors;
 use super::known::{self, Known};
-use crate::destination::Abilities;
+use crate::destination::Capabilities;
 use crate::destination::http::{Answer, Method, is_loopback};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Retry};
@@ -71,8 +71,8 @@ fn made_up(inner: &Inner) -> Sha1 {
 }
 
 /// What a probe amounts to.
-pub fn abilities(inner: &Inner, probed: &Probed) -> Abilities {
-    Abilities {
+pub fn capabilities(inner: &Inner, probed: &Probed) -> Capabilities {
+    Capabilities {
         uuid: identity(inner, probed),
         can_resume: false,
         no_replace: true,
@@ -84,7 +84,7 @@ pub fn abilities(inner: &Inner, probed: &Probed) -> Abilities {
         note: note(&probed.known),
         software: probed.known.version.map(software_of).unwrap_or_default(),
         findings: probed.known.findings(),
-        ..Abilities::default()
+        ..Capabilities::default()
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::base::files::{Entry, SharedFiles, SourceFile, SourceFiles, Stat};
 use crate::destination::manifest::Collected;
 use crate::destination::{
-    Abilities, Attachment, BoxFuture, Checkpoint, Destination, Item, KeyOwners, ReadBack, Sent,
+    Attachment, BoxFuture, Capabilities, Checkpoint, Destination, Item, KeyOwners, ReadBack, Sent,
     SharedDestination, Transfer,
 };
 use crate::domain::failure::{Failure, FailureKind};
@@ -182,7 +182,7 @@ impl Destination for Faulty {
         Box::pin(self.plain(Call::Check, self.inner.check()))
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
+    fn probe(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
         Box::pin(self.plain(Call::Probe, self.inner.probe()))
     }
 

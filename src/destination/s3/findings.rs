@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::base64_of;
 use crate::destination::http::Headers;
-use crate::destination::{Abilities, Item};
+use crate::destination::{Capabilities, Item};
 use crate::domain::hash::{DigestKind, DigestSet, Digests};
 
-/// What a probe found out, as it is kept in [`Abilities::findings`]. What is not known is taken to
+/// What a probe found out, as it is kept in [`Capabilities::findings`]. What is not known is taken to
 /// be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -37,10 +37,10 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    pub fn of(abilities: Option<&Abilities>) -> Self {
-        let Some(abilities) = abilities else { return Self::default() };
-        let findings = serde_json::from_str(&abilities.findings).unwrap_or_default();
-        Self { findings, digests: abilities.trusted_digests }
+    pub fn of(capabilities: Option<&Capabilities>) -> Self {
+        let Some(capabilities) = capabilities else { return Self::default() };
+        let findings = serde_json::from_str(&capabilities.findings).unwrap_or_default();
+        Self { findings, digests: capabilities.trusted_digests }
     }
 
     /// The checksum that goes along with bytes, beside their MD5.
@@ -113,9 +113,9 @@ mod tests {
     fn findings_are_kept_and_nonsense_finds_nothing() {
         let findings = Findings { list_parts: true, md5_etag: true, ..Findings::default() };
         let text = serde_json::to_string(&findings).expect("JSON");
-        let abilities = Abilities { findings: text, ..Abilities::default() };
-        assert_eq!(Trust::of(Some(&abilities)).findings, findings);
-        let nonsense = Abilities { findings: "?".to_owned(), ..Abilities::default() };
+        let capabilities = Capabilities { findings: text, ..Capabilities::default() };
+        assert_eq!(Trust::of(Some(&capabilities)).findings, findings);
+        let nonsense = Capabilities { findings: "?".to_owned(), ..Capabilities::default() };
         assert_eq!(Trust::of(Some(&nonsense)), Trust::default());
     }
 

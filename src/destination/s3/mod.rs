@@ -37,7 +37,7 @@ use super::http::{HttpError, Url};
 use super::manifest::Collected;
 use super::marker::{HOME, MARKER};
 use super::shelf;
-use super::{Abilities, BoxFuture, Checkpoint, Destination, Item, KeyOwners, ReadBack, Sent, Transfer};
+use super::{BoxFuture, Capabilities, Checkpoint, Destination, Item, KeyOwners, ReadBack, Sent, Transfer};
 use crate::domain::failure::{Failure, Reach};
 use crate::domain::hash::ContentHash;
 use crate::domain::ids::RecordId;
@@ -96,7 +96,7 @@ impl S3 {
             credentials: Arc::clone(&parts.credentials),
             clock: Arc::clone(&parts.clock),
         };
-        let trust = Mutex::new(Trust::of(parts.abilities.as_ref()));
+        let trust = Mutex::new(Trust::of(parts.capabilities.as_ref()));
         Ok(Self(Arc::new(Inner {
             parts,
             wire,
@@ -112,13 +112,13 @@ impl S3 {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub async fn create(parts: ServerParts) -> Result<(Self, Abilities), Failure> {
+    pub async fn create(parts: ServerParts) -> Result<(Self, Capabilities), Failure> {
         let s3 = Self::new(parts.clone())?;
         let marker =
             shelf::adopt(s3.0.as_ref(), parts.uuid.as_deref(), parts.rng.as_ref(), parts.clock.as_ref());
         let parts = ServerParts { uuid: Some(marker.await.map_err(whole)?.uuid), ..parts };
-        let abilities = Self::new(parts.clone())?.probe().await?;
-        Ok((Self::new(ServerParts { abilities: Some(abilities.clone()), ..parts })?, abilities))
+        let capabilities = Self::new(parts.clone())?.probe().await?;
+        Ok((Self::new(ServerParts { capabilities: Some(capabilities.clone()), ..parts })?, capabilities))
     }
 
     /// Tries a place that may not be a destination yet. Leaves nothing behind. Gives what it can do;
@@ -126,7 +126,7 @@ impl S3 {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub async fn try_out(parts: ServerParts) -> Result<(Abilities, Option<u64>), Failure> {
+    pub async fn try_out(parts: ServerParts) -> Result<(Capabilities, Option<u64>), Failure> {
         Ok((probe::try_out(&Self::new(parts)?.0).await?, None))
     }
 }
@@ -196,7 +196,7 @@ impl Destination for S3 {
         Box::pin(async { own::check(&self.0).await.map(drop) })
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
+    fn probe(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
         Box::pin(probe::probe(&self.0))
     }
 

@@ -15,7 +15,7 @@ use super::state::Upload;
 use super::wire::{Call, base64};
 use super::{Inner, listing, unstopped};
 use crate::base::digester::Digester;
-use crate::destination::Abilities;
+use crate::destination::Capabilities;
 use crate::destination::http::{Answer, Headers, HttpError, Method};
 use crate::destination::marker::HOME;
 use crate::destination::name_probe::{NameProbe, lists_name};
@@ -50,43 +50,43 @@ struct Trial<'a> {
     made: BTreeSet<String>,
 }
 
-pub(super) async fn probe(inner: &Inner) -> Result<Abilities, Failure> {
+pub(super) async fn probe(inner: &Inner) -> Result<Capabilities, Failure> {
     let marker = own::check(inner).await?;
     // A run that was killed while it made this destination is known to no ledger.
     own::clean(inner)
         .await
         .or_else(|failure| if failure.kind == FailureKind::Forbidden { Ok(0) } else { Err(failure) })?;
-    let abilities = run(inner, &format!("{HOME}/{SCRATCH_PREFIX}"), marker.uuid).await?;
-    inner.learn(Trust::of(Some(&abilities)));
-    Ok(abilities)
+    let capabilities = run(inner, &format!("{HOME}/{SCRATCH_PREFIX}"), marker.uuid).await?;
+    inner.learn(Trust::of(Some(&capabilities)));
+    Ok(capabilities)
 }
 
 /// Tries a place that may not be a destination yet; nothing stays behind.
-pub(super) async fn try_out(inner: &Inner) -> Result<Abilities, Failure> {
+pub(super) async fn try_out(inner: &Inner) -> Result<Capabilities, Failure> {
     match own::look(inner).await? {
         Some(marker) => run(inner, &format!("{HOME}/{SCRATCH_PREFIX}"), marker.uuid).await,
         None => run(inner, TRIAL_PREFIX, String::new()).await,
     }
 }
 
-async fn run(inner: &Inner, prefix: &str, uuid: String) -> Result<Abilities, Failure> {
+async fn run(inner: &Inner, prefix: &str, uuid: String) -> Result<Capabilities, Failure> {
     let token = key::temp_token(&inner.parts.installation, inner.parts.rng.next_u64());
     let scratch = inner.wire.place.object(&format!("{prefix}{token:016x}/"));
     let mut trial = Trial { inner, scratch, made: BTreeSet::new() };
     let outcome = trial.all(uuid).await;
     let removed = trial.remove().await;
     // Whatever a probe meets concerns the whole destination.
-    let mut abilities = outcome.map_err(here)?;
-    let mut findings = Trust::of(Some(&abilities)).findings;
+    let mut capabilities = outcome.map_err(here)?;
+    let mut findings = Trust::of(Some(&capabilities)).findings;
     match removed {
         Ok(()) => findings.deletes = true,
         Err(failure) if failure.kind == FailureKind::Forbidden => {
-            abilities.note.push_str(", the key may not remove objects: a few small test objects stay");
+            capabilities.note.push_str(", the key may not remove objects: a few small test objects stay");
         }
         Err(failure) => return Err(here(failure)),
     }
-    abilities.findings = serde_json::to_string(&findings).unwrap_or_default();
-    Ok(abilities)
+    capabilities.findings = serde_json::to_string(&findings).unwrap_or_default();
+    Ok(capabilities)
 }
 
 /// Whether what is below the destination's prefix is a scratch object of this installation.
@@ -145,7 +145,7 @@ impl Trial<'_> {
         head(self.inner, object, &unstopped()).await.map_err(HttpError::into_failure)
     }
 
-    async fn all(&mut self, uuid: String) -> Result<Abilities, Failure> {
+    async fn all(&mut self, uuid: String) -> Result<Capabilities, Failure> {
         let right = digests_of(BYTES);
         let md5 = right.only(DigestSet::NONE.with(DigestKind::Md5));
         let mut findings = Findings::default();
@@ -173,7 +173,7 @@ impl Trial<'_> {
         let has_digest = trusted.kinds().any(|kind| kind != DigestKind::Md5);
         let is_told = has_digest || trusted.contains(DigestKind::Md5) && findings.md5_etag;
         let proof = if is_told { ProofMethod::ServerDigest } else { ProofMethod::ReadBack };
-        Ok(Abilities {
+        Ok(Capabilities {
             uuid,
             can_resume: takes_parts,
             no_replace: findings.if_none_match,

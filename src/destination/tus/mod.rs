@@ -10,7 +10,7 @@ use super::connect::ServerParts;
 use super::http::{Answer, Headers};
 use super::uploads::answers::{at_creation, failure, media_of, name_of, number, software_of, trouble};
 use super::uploads::{Append, Appended, Created, Dialect, NewUpload, Offer, Standing, Trouble, Uploads};
-use super::{Abilities, Destination as _};
+use super::{Capabilities, Destination as _};
 use crate::base::clock::Clock;
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Retry};
@@ -38,7 +38,7 @@ pub fn open(parts: ServerParts) -> Result<Uploads, Failure> {
 ///
 /// # Errors
 /// Why it cannot be used.
-pub async fn create(parts: ServerParts) -> Result<(Uploads, Abilities), Failure> {
+pub async fn create(parts: ServerParts) -> Result<(Uploads, Capabilities), Failure> {
     Uploads::create(|| Box::new(Tus), parts).await
 }
 
@@ -46,7 +46,7 @@ pub async fn create(parts: ServerParts) -> Result<(Uploads, Abilities), Failure>
 ///
 /// # Errors
 /// Why it cannot be used.
-pub async fn try_out(parts: ServerParts) -> Result<(Abilities, Option<u64>), Failure> {
+pub async fn try_out(parts: ServerParts) -> Result<(Capabilities, Option<u64>), Failure> {
     Ok((open(parts)?.probe().await?, None))
 }
 

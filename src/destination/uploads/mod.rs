@@ -37,7 +37,7 @@ use super::address::ServerAddress;
 use super::connect::ServerParts;
 use super::http::{Answer, Headers};
 use super::manifest::Collected;
-use super::{Abilities, BoxFuture, Checkpoint, Destination, Item, ReadBack, Sent, Transfer};
+use super::{BoxFuture, Capabilities, Checkpoint, Destination, Item, ReadBack, Sent, Transfer};
 use crate::base::clock::Clock;
 use crate::domain::failure::Failure;
 use crate::domain::hash::{DigestKind, Digests};
@@ -222,7 +222,7 @@ impl Uploads {
     pub(super) fn new(dialect: Box<dyn Dialect>, parts: ServerParts) -> Result<Self, Failure> {
         let base = ServerAddress::parse(dialect.kind(), &parts.address)?.base;
         let findings =
-            parts.abilities.as_ref().map(|known| Findings::parse(&known.findings)).unwrap_or_default();
+            parts.capabilities.as_ref().map(|known| Findings::parse(&known.findings)).unwrap_or_default();
         let append_max = AtomicU64::new(findings.append_max.unwrap_or(u64::MAX));
         Ok(Self(Arc::new(Inner { dialect, base, findings: Mutex::new(findings), append_max, parts })))
     }
@@ -234,11 +234,14 @@ impl Uploads {
     pub(super) async fn create(
         dialect: fn() -> Box<dyn Dialect>,
         parts: ServerParts,
-    ) -> Result<(Self, Abilities), Failure> {
-        let abilities = Self::new(dialect(), parts.clone())?.probe().await?;
-        let known =
-            ServerParts { uuid: Some(abilities.uuid.clone()), abilities: Some(abilities.clone()), ..parts };
-        Ok((Self::new(dialect(), known)?, abilities))
+    ) -> Result<(Self, Capabilities), Failure> {
+        let capabilities = Self::new(dialect(), parts.clone())?.probe().await?;
+        let known = ServerParts {
+            uuid: Some(capabilities.uuid.clone()),
+            capabilities: Some(capabilities.clone()),
+            ..parts
+        };
+        Ok((Self::new(dialect(), known)?, capabilities))
     }
 }
 
@@ -266,7 +269,7 @@ impl Destination for Uploads {
         Box::pin(probe::check(&self.0))
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
+    fn probe(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
         Box::pin(probe::probe(&self.0))
     }
 
@@ -306,7 +309,8 @@ impl Destination for Uploads {
 
     fn new_findings(&self) -> Option<String> {
         let found = Findings { append_max: self.0.append_max(), ..self.0.findings() };
-        let known = self.0.parts.abilities.as_ref().map(|abilities| Findings::parse(&abilities.findings))?;
+        let known =
+            self.0.parts.capabilities.as_ref().map(|capabilities| Findings::parse(&capabilities.findings))?;
         (found.append_max != known.append_max).then(|| found.text())
     }
 

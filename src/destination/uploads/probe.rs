@@ -13,7 +13,7 @@ use super::send::{failure_of, not_understood};
 use super::state::{Findings, GivesBack};
 use super::{Append, Appended, Inner, NewUpload, Offer, Trouble};
 use crate::base::digester::Digester;
-use crate::destination::Abilities;
+use crate::destination::Capabilities;
 use crate::destination::http::{HttpError, Method};
 use crate::destination::name_probe::NameProbe;
 use crate::domain::failure::{Failure, FailureKind, Reach};
@@ -46,16 +46,16 @@ pub(super) async fn check(inner: &Inner) -> Result<(), Failure> {
 }
 
 /// See [`crate::destination::Destination::probe`].
-pub(super) async fn probe(inner: &Inner) -> Result<Abilities, Failure> {
+pub(super) async fn probe(inner: &Inner) -> Result<Capabilities, Failure> {
     let form = inner.dialect.forms().first().copied().unwrap_or_default();
     let offer = inner.options(form).await.map_err(whole)?;
     let found = find(inner, &offer).await.map_err(|error| whole(error.into_failure()));
     let (findings, refused_chars) = found?;
     inner.learn(&findings);
-    Ok(Abilities { refused_chars, ..abilities(inner, &offer, &findings) })
+    Ok(Capabilities { refused_chars, ..capabilities(inner, &offer, &findings) })
 }
 
-fn abilities(inner: &Inner, offer: &Offer, findings: &Findings) -> Abilities {
+fn capabilities(inner: &Inner, offer: &Offer, findings: &Findings) -> Capabilities {
     let has_digest = findings.whole.is_some() || findings.parts.is_some();
     let proof = match findings.gives_back {
         _ if has_digest => ProofMethod::ServerDigest.as_str(),
@@ -69,7 +69,7 @@ fn abilities(inner: &Inner, offer: &Offer, findings: &Findings) -> Abilities {
     if !findings.can_end {
         note += "; the server does not let uploads be ended, so unfinished ones stay until it expires them";
     }
-    Abilities {
+    Capabilities {
         uuid: uuid_of(&inner.base),
         can_resume: true,
         no_replace: true,
@@ -82,7 +82,7 @@ fn abilities(inner: &Inner, offer: &Offer, findings: &Findings) -> Abilities {
         software: offer.software.clone(),
         trusted_digests: findings.whole.as_deref().and_then(DigestKind::parse).into_iter().collect(),
         findings: findings.text(),
-        ..Abilities::default()
+        ..Capabilities::default()
     }
 }
 

@@ -70,7 +70,7 @@ fn check(inner: &Inner, item: &Item) -> Result<(), Failure> {
     if item.content.size == 0 {
         return Err(Failure::permanent(FailureKind::Empty, "the file has no bytes"));
     }
-    match inner.parts.abilities.as_ref().and_then(|abilities| abilities.size_max) {
+    match inner.parts.capabilities.as_ref().and_then(|capabilities| capabilities.size_max) {
         Some(max) if item.content.size > max => {
             let details =
                 format!("the server takes files of at most {max} bytes, and this has {}", item.content.size);

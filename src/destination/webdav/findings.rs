@@ -1,4 +1,4 @@
-//! What a probe remembers of a server beyond the common abilities.
+//! What a probe remembers of a server beyond the common capabilities.
 
 use serde::{Deserialize, Serialize};
 

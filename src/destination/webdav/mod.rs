@@ -31,7 +31,7 @@ use super::manifest::Collected;
 use super::marker::HOME;
 use super::shelf::{self, Listed, Shelf};
 use super::turns::Turns;
-use super::{Abilities, BoxFuture, Destination, Item, ReadBack, Sent, Transfer};
+use super::{BoxFuture, Capabilities, Destination, Item, ReadBack, Sent, Transfer};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::key;
@@ -74,7 +74,8 @@ impl WebDav {
     /// `bad_request` when the address makes no sense.
     pub fn new(parts: ServerParts) -> Result<Self, Failure> {
         let address = ServerAddress::parse(parts.kind, &parts.address)?;
-        let findings = parts.abilities.as_ref().map(|abilities| Findings::parse(&abilities.findings));
+        let findings =
+            parts.capabilities.as_ref().map(|capabilities| Findings::parse(&capabilities.findings));
         let findings = findings.unwrap_or_default();
         let (base, cloud) = if parts.kind == DestinationKind::Nextcloud {
             let layout = cloud::layout(&address, &findings.root)?;
@@ -99,7 +100,7 @@ impl WebDav {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub async fn create(parts: ServerParts) -> Result<(Self, Abilities), Failure> {
+    pub async fn create(parts: ServerParts) -> Result<(Self, Capabilities), Failure> {
         let parts = find(parts).await?;
         let dav = Self::new(parts.clone())?;
         probe::reach(&dav.0, true).await?;
@@ -108,9 +109,9 @@ impl WebDav {
                 .await
                 .map_err(whole)?;
         let parts = ServerParts { uuid: Some(marker.uuid), ..parts };
-        let abilities = Self::new(parts.clone())?.probe().await?;
-        let dav = Self::new(ServerParts { abilities: Some(abilities.clone()), ..parts })?;
-        Ok((dav, abilities))
+        let capabilities = Self::new(parts.clone())?.probe().await?;
+        let dav = Self::new(ServerParts { capabilities: Some(capabilities.clone()), ..parts })?;
+        Ok((dav, capabilities))
     }
 
     /// Tries a folder on a server that may not be a destination yet. Leaves nothing behind. Gives
@@ -118,7 +119,7 @@ impl WebDav {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub async fn try_out(parts: ServerParts) -> Result<(Abilities, Option<u64>), Failure> {
+    pub async fn try_out(parts: ServerParts) -> Result<(Capabilities, Option<u64>), Failure> {
         let dav = Self::new(find(parts).await?)?;
         probe::try_out(&dav.0).await
     }
@@ -126,12 +127,12 @@ impl WebDav {
 
 /// Finds out where on its host a server is, where that is not known yet.
 async fn find(parts: ServerParts) -> Result<ServerParts, Failure> {
-    if parts.kind != DestinationKind::Nextcloud || parts.abilities.is_some() {
+    if parts.kind != DestinationKind::Nextcloud || parts.capabilities.is_some() {
         return Ok(parts);
     }
     let address = ServerAddress::parse(parts.kind, &parts.address)?;
     let findings = cloud::find_root(&parts, &address).await.map_err(whole)?.text();
-    Ok(ServerParts { abilities: Some(Abilities { findings, ..Abilities::default() }), ..parts })
+    Ok(ServerParts { capabilities: Some(Capabilities { findings, ..Capabilities::default() }), ..parts })
 }
 
 /// Whatever goes wrong while a destination is looked at as a whole concerns all of it.
@@ -224,8 +225,8 @@ impl Inner {
         key::temp_token(&self.parts.installation, self.parts.rng.next_u64())
     }
 
-    fn abilities(&self) -> Abilities {
-        self.parts.abilities.clone().unwrap_or_default()
+    fn capabilities(&self) -> Capabilities {
+        self.parts.capabilities.clone().unwrap_or_default()
     }
 
     async fn put_new_now(&self, path: &str, bytes: Bytes) -> Result<bool, Failure> {
@@ -291,7 +292,7 @@ impl Destination for WebDav {
         })
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
+    fn probe(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
         Box::pin(probe::probe(&self.0))
     }
 

@@ -13,7 +13,7 @@ use super::folders::list;
 use super::prove::{is_same_tag, md5_in};
 use super::{Inner, whole};
 use crate::base::digester::Digester;
-use crate::destination::Abilities;
+use crate::destination::Capabilities;
 use crate::destination::address::below;
 use crate::destination::http::{HttpError, Method, Request, parse_http_date};
 use crate::destination::marker::HOME;
@@ -43,7 +43,7 @@ const NAMES_IN_TWO_STEPS: [&str; 1] = ["Apache"];
 /// How many transfers help at once.
 const CONCURRENT_MAX: u32 = 8;
 
-pub(super) async fn probe(inner: &Arc<Inner>) -> Result<Abilities, Failure> {
+pub(super) async fn probe(inner: &Arc<Inner>) -> Result<Capabilities, Failure> {
     let _housekeeping = inner.housekeeping.lock().await;
     let marker = shelf::check(inner.as_ref(), inner.parts.uuid.as_deref()).await.map_err(whole)?;
     // A run that was killed while it tried this destination is known to no ledger.
@@ -52,7 +52,7 @@ pub(super) async fn probe(inner: &Arc<Inner>) -> Result<Abilities, Failure> {
     in_scratch(inner, &scratch, marker.uuid).await
 }
 
-pub(super) async fn try_out(inner: &Arc<Inner>) -> Result<(Abilities, Option<u64>), Failure> {
+pub(super) async fn try_out(inner: &Arc<Inner>) -> Result<(Capabilities, Option<u64>), Failure> {
     let _housekeeping = inner.housekeeping.lock().await;
     let free = reach(inner, false).await?;
     let marker = if free.is_there { shelf::read_marker(inner.as_ref()).await.map_err(whole)? } else { None };
@@ -60,7 +60,7 @@ pub(super) async fn try_out(inner: &Arc<Inner>) -> Result<(Abilities, Option<u64
         marker.expect(inner.parts.uuid.as_deref())?;
     }
     let token = inner.scratch_token();
-    let abilities = match marker {
+    let capabilities = match marker {
         Some(marker) => {
             let scratch = format!("{HOME}/{SCRATCH_PREFIX}{token:016x}");
             in_scratch(inner, &scratch, marker.uuid).await?
@@ -77,7 +77,7 @@ pub(super) async fn try_out(inner: &Arc<Inner>) -> Result<(Abilities, Option<u64
             tried?
         }
     };
-    Ok((abilities, free.bytes))
+    Ok((capabilities, free.bytes))
 }
 
 /// What a first look found.
@@ -130,14 +130,14 @@ fn above(inner: &Inner) -> Result<Option<crate::destination::http::Url>, Failure
 }
 
 /// Tries everything in a new scratch folder and removes that, whatever comes of it.
-async fn in_scratch(inner: &Inner, scratch: &str, uuid: String) -> Result<Abilities, Failure> {
+async fn in_scratch(inner: &Inner, scratch: &str, uuid: String) -> Result<Capabilities, Failure> {
     let calls = &inner.calls;
     calls.make_dir(scratch).await.map_err(whole)?;
     let tried = Trial { inner, scratch, refuses_mtime: false }.all(uuid).await;
     let removed = calls.remove(&format!("{scratch}/")).await;
-    let abilities = tried.map_err(whole)?;
+    let capabilities = tried.map_err(whole)?;
     removed.map_err(whole)?;
-    Ok(abilities)
+    Ok(capabilities)
 }
 
 struct Trial<'a> {
@@ -168,7 +168,7 @@ impl Trial<'_> {
         put.map(drop).map_err(HttpError::into_failure)
     }
 
-    async fn all(&mut self, uuid: String) -> Result<Abilities, Failure> {
+    async fn all(&mut self, uuid: String) -> Result<Capabilities, Failure> {
         if let Err(failure) = self.put("a", A).await {
             // What is told beside the bytes may be at fault.
             self.refuses_mtime = true;
@@ -198,7 +198,7 @@ impl Trial<'_> {
             refuses_mtime: self.refuses_mtime,
             ..self.inner.findings.clone()
         };
-        Ok(Abilities {
+        Ok(Capabilities {
             uuid,
             can_resume: self.inner.cloud.is_some(),
             no_replace,

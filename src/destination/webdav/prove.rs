@@ -118,7 +118,7 @@ impl Proof<'_> {
     }
 
     fn method(&self) -> Method {
-        let kind = self.inner.findings.shown_kind(self.inner.abilities().trusted_digests);
+        let kind = self.inner.findings.shown_kind(self.inner.capabilities().trusted_digests);
         let Some(kind) = kind.filter(|_kind| !self.must_read) else { return Method::ReadBack };
         match digits_of(self.item.digests, kind) {
             Some(digits) if self.inner.cloud.is_some() => Method::Recalculated(kind, digits),

@@ -288,7 +288,7 @@ impl Job<'_> {
         for _again in 0..2 {
             // Where nothing keeps a name from being replaced, only equal bytes can have this one; they
             // are looked for all the same.
-            if !self.inner.abilities().no_replace
+            if !self.inner.capabilities().no_replace
                 && let Some(seen) = calls.head(&self.item.key).await?
                 && let Met::End(sent) = self.meet(&seen).await?
             {
@@ -325,7 +325,7 @@ impl Job<'_> {
             let details = "the server named the copy and does not have it";
             HttpError::Failed(Failure::transient(FailureKind::NotFound, details))
         };
-        let named_once = self.inner.findings.names_once && self.inner.abilities().no_replace;
+        let named_once = self.inner.findings.names_once && self.inner.capabilities().no_replace;
         let tag = proved.seen.etag.as_deref().filter(|_tag| self.inner.findings.keeps_tag);
         let is_kept = |seen: &Seen| {
             let is_same = tag.zip(seen.etag.as_deref()).is_some_and(|(a, b)| is_same_tag(a, b));

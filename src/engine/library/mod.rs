@@ -38,7 +38,7 @@ use crate::base::executor::Executor;
 use crate::base::files::SharedFiles;
 use crate::domain::ids::SourceId;
 use crate::domain::target::DestinationKind;
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::Capabilities;
 use crate::store::{SourceRow, Store, StoreError};
 use shared::Shared;
 
@@ -191,7 +191,7 @@ impl Library {
 
     /// The enabled destinations: what they want of a file's digests is made in the same read as its
     /// BLAKE3, from the next file on. Files that were read before are not read again for it.
-    pub fn set_digests_wanted(&self, places: Vec<(DestinationKind, Abilities)>) {
+    pub fn set_digests_wanted(&self, places: Vec<(DestinationKind, Capabilities)>) {
         self.shared.set_digests(places);
     }
 

@@ -12,17 +12,17 @@ use super::{LibraryDeps, LibraryState, SourceLook};
 use crate::domain::hash::DigestSet;
 use crate::domain::ids::SourceId;
 use crate::domain::target::DestinationKind;
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::Capabilities;
 use crate::store::{StoreError, ToDo, Write};
 
 /// The destinations that are to be served, which say what digests a file needs.
 #[derive(Default)]
-pub(super) struct DigestsWanted(Vec<(DestinationKind, Abilities)>);
+pub(super) struct DigestsWanted(Vec<(DestinationKind, Capabilities)>);
 
 impl DigestsWanted {
     /// What one of them wants of a file of `size` bytes.
     pub(super) fn of_size(&self, size: u64) -> DigestSet {
-        let wanted = self.0.iter().map(|(kind, abilities)| abilities.digests_wanted(*kind, size));
+        let wanted = self.0.iter().map(|(kind, capabilities)| capabilities.digests_wanted(*kind, size));
         wanted.fold(DigestSet::NONE, DigestSet::union)
     }
 }
@@ -162,7 +162,7 @@ impl Shared {
         Arc::clone(&self.digests.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn set_digests(&self, places: Vec<(DestinationKind, Abilities)>) {
+    pub(super) fn set_digests(&self, places: Vec<(DestinationKind, Capabilities)>) {
         *self.digests.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(DigestsWanted(places));
     }
 

@@ -8,7 +8,7 @@ use crate::destination::address::canonical;
 use crate::destination::connect::{Address, Connect, Connector, SetUp};
 use crate::destination::folder::MemoryFs;
 use crate::destination::layer::faulty::Faulty;
-use crate::destination::{Abilities, BoxFuture, SharedDestination};
+use crate::destination::{BoxFuture, Capabilities, SharedDestination};
 use crate::domain::failure::Failure;
 use crate::domain::network::NetworkRules;
 use crate::domain::target::DestinationKind;
@@ -71,12 +71,15 @@ impl Connect for Places {
     ) -> BoxFuture<'a, Result<SetUp, Failure>> {
         Box::pin(async move {
             let (connector, place) = self.place(address);
-            let (destination, abilities) = connector.create(&place, installation).await?;
-            Ok((self.wrap(address, destination), abilities))
+            let (destination, capabilities) = connector.create(&place, installation).await?;
+            Ok((self.wrap(address, destination), capabilities))
         })
     }
 
-    fn test<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, Result<(Abilities, Option<u64>), Failure>> {
+    fn test<'a>(
+        &'a self,
+        address: &'a Address,
+    ) -> BoxFuture<'a, Result<(Capabilities, Option<u64>), Failure>> {
         Box::pin(async move {
             let (connector, place) = self.place(address);
             connector.test(&place).await

@@ -55,7 +55,8 @@ pub(crate) struct MirroredDestination {
     pub(crate) enabled: bool,
     pub(crate) job_limit: u32,
     /// As in the database: unknown fields are kept out, missing ones read as not able.
-    pub(crate) abilities: String,
+    #[serde(rename = "abilities")]
+    pub(crate) capabilities: String,
     /// The paths of the sources that are consented to go there.
     pub(crate) consents: Vec<PathText>,
     /// The person lets the server's checksum count as proof.
@@ -93,7 +94,7 @@ pub(crate) struct BelievedDestination {
     pub(crate) address: Vec<u8>,
     pub(crate) is_enabled: bool,
     pub(crate) job_limit: u32,
-    pub(crate) abilities: String,
+    pub(crate) capabilities: String,
     pub(crate) trusts_checksum: bool,
     /// Places in [`Believed::sources`], each once, rising.
     pub(crate) consents: Vec<usize>,
@@ -145,8 +146,16 @@ fn believe_destination(
     destination: MirroredDestination,
     places: &BTreeMap<Vec<u8>, usize>,
 ) -> Option<BelievedDestination> {
-    let MirroredDestination { name, kind, address, enabled, job_limit, abilities, consents, trusts_checksum } =
-        destination;
+    let MirroredDestination {
+        name,
+        kind,
+        address,
+        enabled,
+        job_limit,
+        capabilities,
+        consents,
+        trusts_checksum,
+    } = destination;
     let kind = DestinationKind::parse(&kind)?;
     let address = match kind {
         DestinationKind::Folder => absolute(&address)?,
@@ -161,7 +170,7 @@ fn believe_destination(
         address,
         is_enabled: enabled,
         job_limit: job_limit.clamp(1, JOB_LIMIT_MAX),
-        abilities,
+        capabilities,
         trusts_checksum,
     })
 }

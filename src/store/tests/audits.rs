@@ -11,7 +11,7 @@ use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::record::{Evidence, ProofMethod};
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
-use crate::domain::transfer::{Abilities, ManifestEntry};
+use crate::domain::transfer::{Capabilities, ManifestEntry};
 use crate::store::{AuditPlace, AuditedCopy, NewDestination, Store, StoreError, Write};
 
 fn a_destination(tx: &Write<'_>) -> Result<DestinationId, StoreError> {
@@ -19,7 +19,7 @@ fn a_destination(tx: &Write<'_>) -> Result<DestinationId, StoreError> {
         name: "a".to_owned(),
         kind: DestinationKind::Folder,
         address: b"/a".to_vec(),
-        abilities: Abilities::default(),
+        capabilities: Capabilities::default(),
         job_limit: 1,
     })
 }

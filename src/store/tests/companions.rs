@@ -9,7 +9,7 @@ use crate::domain::ids::{DestinationId, FileId, RecordId, SourceId};
 use crate::domain::record::{Evidence, ProofMethod};
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::Capabilities;
 use crate::store::{NewDestination, Store, StoreError, Wanted, Write};
 
 fn destination(tx: &Write<'_>, source: SourceId, kind: DestinationKind) -> Result<DestinationId, StoreError> {
@@ -17,7 +17,11 @@ fn destination(tx: &Write<'_>, source: SourceId, kind: DestinationKind) -> Resul
         name: kind.as_str().to_owned(),
         kind,
         address: kind.as_str().as_bytes().to_vec(),
-        abilities: Abilities { uuid: kind.as_str().to_owned(), no_replace: true, ..Abilities::default() },
+        capabilities: Capabilities {
+            uuid: kind.as_str().to_owned(),
+            no_replace: true,
+            ..Capabilities::default()
+        },
         job_limit: 8,
     })?;
     tx.add_consent(source, id)?;

@@ -6,7 +6,7 @@ use super::super::library_fixture::{add, content, destination, facts, look, open
 use crate::api::LibraryFilter;
 use crate::domain::asset::{DateDoubt, DateSource, FoundDate};
 use crate::domain::ids::{DestinationId, FileId, SourceId};
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::Capabilities;
 use crate::store::{FileLook, Found, NewJob, StoreError, Wanted, Write};
 
 const DAY_MS: i64 = 86_400_000;
@@ -48,10 +48,10 @@ fn order_day(tx: &Write<'_>, file: FileId) -> Result<i64, StoreError> {
 
 /// Draws the next records and makes their keys.
 fn create(tx: &Write<'_>, to: DestinationId) -> Result<usize, StoreError> {
-    let abilities = Abilities { uuid: "disk".to_owned(), no_replace: true, ..Abilities::default() };
+    let capabilities = Capabilities { uuid: "disk".to_owned(), no_replace: true, ..Capabilities::default() };
     let drawn = tx.draw(to, 10, tx.now)?;
     for record in &drawn {
-        tx.create_job(NewJob { record: *record, abilities: &abilities, limit: 10 })?;
+        tx.create_job(NewJob { record: *record, capabilities: &capabilities, limit: 10 })?;
     }
     Ok(drawn.len())
 }

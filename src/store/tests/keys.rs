@@ -10,7 +10,7 @@ use crate::base::executor::Executor;
 use crate::domain::ids::{FileId, RecordId};
 use crate::domain::key::{RefusedChars, fold, is_valid};
 use crate::domain::target::DestinationKind;
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::Capabilities;
 use crate::store::{NewDestination, NewJob, Store, Write};
 
 /// More than any history here makes.
@@ -85,7 +85,7 @@ fn add_photo(tx: &Write<'_>, source: i64, number: u8, name: &[u8], captured_ms: 
     FileId(file)
 }
 
-async fn keys_for(names: Vec<(Vec<u8>, i64)>, able: Abilities, taken: u8) -> Vec<String> {
+async fn keys_for(names: Vec<(Vec<u8>, i64)>, able: Capabilities, taken: u8) -> Vec<String> {
     let dir = tempfile::tempdir().expect("dir");
     let store = Store::open(options(dir.path(), Executor::inline())).expect("open").store;
     let keys = store.write(move |tx| {
@@ -94,7 +94,7 @@ async fn keys_for(names: Vec<(Vec<u8>, i64)>, able: Abilities, taken: u8) -> Vec
             name: "disk".to_owned(),
             kind: DestinationKind::Folder,
             address: b"/disk".to_vec(),
-            abilities: able.clone(),
+            capabilities: able.clone(),
             job_limit: LIMIT,
         };
         let destination = tx.add_destination(&new)?;
@@ -105,7 +105,7 @@ async fn keys_for(names: Vec<(Vec<u8>, i64)>, able: Abilities, taken: u8) -> Vec
             tx.want(destination, file, u64::from(number))?;
             let record = tx.conn.query_row("SELECT max(id) FROM backup_record", [], |row| row.get(0))?;
             let record = RecordId(record);
-            tx.create_job(NewJob { record, abilities: &able, limit: LIMIT })?.expect("a name is free");
+            tx.create_job(NewJob { record, capabilities: &able, limit: LIMIT })?.expect("a name is free");
             // Someone else's bytes have some of the names already.
             if number % 4 == taken {
                 tx.next_key(record, &able)?;
@@ -132,7 +132,7 @@ proptest! {
     ) {
         let refused_chars = if is_picky { RefusedChars::all() } else { RefusedChars::NONE };
         let able =
-            Abilities { uuid: "u".to_owned(), no_replace, name_len_max, refused_chars, ..Abilities::default() };
+            Capabilities { uuid: "u".to_owned(), no_replace, name_len_max, refused_chars, ..Capabilities::default() };
         let wanted = names.len();
         let dated: Vec<(Vec<u8>, i64)> = names.into_iter().zip(days).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");

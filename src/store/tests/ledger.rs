@@ -16,7 +16,7 @@ use crate::domain::job::JobAction;
 use crate::domain::record::{Evidence, ProofMethod};
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
-use crate::domain::transfer::{Abilities, NamedCopy};
+use crate::domain::transfer::{Capabilities, NamedCopy};
 use crate::store::{NewDestination, NewJob, Outcome, Read, Store, StoreError, StoreOptions, Write};
 
 const LIMIT: u32 = 3;
@@ -28,8 +28,8 @@ struct Bench {
     destinations: Vec<DestinationId>,
 }
 
-fn abilities(uuid: &str) -> Abilities {
-    Abilities { uuid: uuid.to_owned(), no_replace: true, ..Abilities::default() }
+fn capabilities(uuid: &str) -> Capabilities {
+    Capabilities { uuid: uuid.to_owned(), no_replace: true, ..Capabilities::default() }
 }
 
 async fn bench() -> Bench {
@@ -51,7 +51,7 @@ async fn bench() -> Bench {
                     name: name.to_owned(),
                     kind: DestinationKind::Folder,
                     address: format!("/{name}").into_bytes(),
-                    abilities: abilities(name),
+                    capabilities: capabilities(name),
                     job_limit: LIMIT,
                 })?;
                 tx.add_consent(sources[0], id)?;
@@ -88,9 +88,9 @@ fn add_ready(tx: &Write<'_>, source: SourceId, name: u8, content: u8) -> Result<
 }
 
 fn create(tx: &Write<'_>, destination: DestinationId) -> Result<(), StoreError> {
-    let abilities = abilities("x");
+    let capabilities = capabilities("x");
     for record in tx.draw(destination, LIMIT, tx.now)? {
-        match tx.create_job(NewJob { record, abilities: &abilities, limit: LIMIT }) {
+        match tx.create_job(NewJob { record, capabilities: &capabilities, limit: LIMIT }) {
             Ok(_) | Err(StoreError::LimitExceeded) => {}
             Err(error) => return Err(error),
         }
@@ -404,9 +404,9 @@ async fn the_whole_block_is_undone_over_the_limit() {
     });
     let records = made.await.expect("wanted");
     let block = bench.store.write(move |tx| {
-        let abilities = abilities("a");
+        let capabilities = capabilities("a");
         for record in records {
-            tx.create_job(NewJob { record, abilities: &abilities, limit: LIMIT })?;
+            tx.create_job(NewJob { record, capabilities: &capabilities, limit: LIMIT })?;
         }
         Ok(())
     });

@@ -9,7 +9,7 @@ use crate::domain::ids::{DestinationId, FileId, RecordId, SourceId};
 use crate::domain::key::RefusedChars;
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
-use crate::domain::transfer::{Abilities, ManifestEntry};
+use crate::domain::transfer::{Capabilities, ManifestEntry};
 use crate::store::{NewDestination, NewJob, Store, StoreError, Wanted, Write};
 
 const LIMIT: u32 = 1_000;
@@ -18,8 +18,8 @@ const JANUARY_MS: i64 = 1_577_959_200_000;
 /// 2020-02-02T10:00:00Z
 const FEBRUARY_MS: i64 = 1_580_637_600_000;
 
-fn able() -> Abilities {
-    Abilities { uuid: "u".to_owned(), no_replace: true, name_len_max: 255, ..Abilities::default() }
+fn able() -> Capabilities {
+    Capabilities { uuid: "u".to_owned(), no_replace: true, name_len_max: 255, ..Capabilities::default() }
 }
 
 /// A library and a destination, changed by hand.
@@ -36,7 +36,7 @@ impl<'a> Scene<'a> {
             name: "disk".to_owned(),
             kind: DestinationKind::Folder,
             address: b"/disk".to_vec(),
-            abilities: able(),
+            capabilities: able(),
             job_limit: LIMIT,
         })?;
         tx.add_consent(source, disk)?;
@@ -94,10 +94,10 @@ impl<'a> Scene<'a> {
         self.back_up_to(file, &able())
     }
 
-    fn back_up_to(&self, file: FileId, abilities: &Abilities) -> Result<String, StoreError> {
+    fn back_up_to(&self, file: FileId, capabilities: &Capabilities) -> Result<String, StoreError> {
         let record = self.want(file)?;
         if self.key(record)?.is_none() {
-            self.tx.create_job(NewJob { record, abilities, limit: LIMIT })?;
+            self.tx.create_job(NewJob { record, capabilities, limit: LIMIT })?;
         }
         self.key(record)?.ok_or_else(|| StoreError::Refused("no key".to_owned()))
     }
@@ -272,8 +272,8 @@ async fn manifests_say_whose_a_stem_is_by_the_sources_name() {
 }
 
 /// A destination that takes neither `;` nor `~` in a name.
-fn picky() -> Abilities {
-    Abilities { refused_chars: RefusedChars::NONE.with(';').with('~'), ..able() }
+fn picky() -> Capabilities {
+    Capabilities { refused_chars: RefusedChars::NONE.with(';').with('~'), ..able() }
 }
 
 #[tokio::test]
@@ -287,7 +287,7 @@ async fn what_is_refused_in_names_keeps_sets_together() {
             path: path.as_bytes().to_vec(),
             mtime: UnixMillis(0),
         };
-        scene.tx.set_abilities(scene.disk, &picky())?;
+        scene.tx.set_capabilities(scene.disk, &picky())?;
         // What another installation has named there, without and with a hash.
         for (key, path) in
             [("2020/2020-01/x%3By.JPG", "a/x;y.JPG"), ("2020/2020-01/x%3By-0a1b2c3d.JPG", "b/x;y.JPG")]
@@ -340,7 +340,7 @@ async fn a_key_that_is_refused_is_given_up_only_when_nothing_can_be_under_it() {
                 conn.execute(sql, [record.0])?;
             }
             if name != "verified" {
-                scene.tx.create_job(NewJob { record, abilities: &picky(), limit: LIMIT })?;
+                scene.tx.create_job(NewJob { record, capabilities: &picky(), limit: LIMIT })?;
             }
             let expected = if name.starts_with("failed") { key.replace(';', "%3B") } else { key };
             assert_eq!(scene.key(record)?, Some(expected));

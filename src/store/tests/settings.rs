@@ -10,7 +10,7 @@ use crate::base::executor::Executor;
 use crate::domain::gate::GateRules;
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::Capabilities;
 use crate::store::mirror::{MIRROR_NAME, restore, save};
 use crate::store::{NewDestination, Store};
 
@@ -64,14 +64,14 @@ fn any_path() -> impl Strategy<Value = Value> {
 fn any_destination() -> impl Strategy<Value = Value> {
     let names = prop::sample::select(vec!["disk", "disk", "cloud", "nas", "", "Not A Name", "a"]);
     let kinds = prop::sample::select(vec!["folder", "folder", "webdav", "s3", "floppy"]);
-    let abilities = prop::sample::select(vec!["", "{", "{\"can_resume\":true}", "{\"uuid\":\"u\"}"]);
+    let capabilities = prop::sample::select(vec!["", "{", "{\"can_resume\":true}", "{\"uuid\":\"u\"}"]);
     let limits = prop::sample::select(vec![0_u32, 1, 64, u32::MAX]);
     let consents = prop::collection::vec(any_path(), 0..4);
-    (names, kinds, any_path(), any::<bool>(), limits, abilities, consents).prop_map(
-        |(name, kind, address, enabled, job_limit, abilities, consents)| {
+    (names, kinds, any_path(), any::<bool>(), limits, capabilities, consents).prop_map(
+        |(name, kind, address, enabled, job_limit, capabilities, consents)| {
             json!({
                 "name": name, "kind": kind, "address": address, "enabled": enabled,
-                "job_limit": job_limit, "abilities": abilities, "consents": consents,
+                "job_limit": job_limit, "abilities": capabilities, "consents": consents,
             })
         },
     )
@@ -161,8 +161,9 @@ async fn settings_come_back_whole() {
                 ("cloud", DestinationKind::WebDav, b"webdav+https://host/p"),
             ] {
                 let address = address.to_vec();
-                let abilities = Abilities { uuid: name.to_owned(), can_resume: true, ..Abilities::default() };
-                let new = NewDestination { name: name.to_owned(), kind, address, abilities, job_limit: 9 };
+                let capabilities =
+                    Capabilities { uuid: name.to_owned(), can_resume: true, ..Capabilities::default() };
+                let new = NewDestination { name: name.to_owned(), kind, address, capabilities, job_limit: 9 };
                 let id = tx.add_destination(&new)?;
                 tx.add_consent(if name == "disk" { odd } else { plain }, id)?;
                 if name == "cloud" {
@@ -184,10 +185,10 @@ fn other_rules() -> GateRules {
 }
 
 /// What a document has beside [`Kept`].
-async fn unlisted(store: &Store) -> (String, GateRules, Vec<Abilities>) {
+async fn unlisted(store: &Store) -> (String, GateRules, Vec<Capabilities>) {
     let read = store.read(|r| {
-        let abilities = r.destinations()?.into_iter().map(|row| row.abilities);
-        Ok((r.installation()?.uuid, r.rules()?, abilities.collect()))
+        let capabilities = r.destinations()?.into_iter().map(|row| row.capabilities);
+        Ok((r.installation()?.uuid, r.rules()?, capabilities.collect()))
     });
     read.await.expect("read")
 }

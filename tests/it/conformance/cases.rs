@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::sync::Arc;
 
-use safelight::destination::{Abilities, Item, Sent};
+use safelight::destination::{Capabilities, Item, Sent};
 use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::key;
 use safelight::domain::record::{Evidence, ProofMethod};
@@ -27,7 +27,7 @@ pub async fn every_size_arrives_is_proved_and_reads_back(site: &Site) {
         assert!(saver.phases().is_sorted() && !saver.phases().is_empty(), "{:?}", saver.phases());
         assert_eq!(transfer.bytes_sent.load(std::sync::atomic::Ordering::Relaxed), size as u64);
         assert_eq!(site.contents(&item.key).as_ref(), Some(&bytes));
-        let method = ProofMethod::parse(&site.abilities.proof).expect("a method was found");
+        let method = ProofMethod::parse(&site.capabilities.proof).expect("a method was found");
         match to.prove(&item, &receipt, &transfer).await {
             Ok(Evidence::Verified { method: by, .. }) => assert_eq!(by, method),
             other => panic!("{size} bytes were not proved: {other:?}"),
@@ -127,7 +127,7 @@ pub async fn names_of_every_kind_are_kept_apart(site: &Site) {
         assert_eq!(site.contents(key).as_ref(), Some(bytes), "{key}");
     }
     assert_eq!(site.files().len(), names.len(), "{:?}", site.files());
-    if !site.abilities.case_sensitive {
+    if !site.capabilities.case_sensitive {
         let mut folded: Vec<String> = kept.iter().map(|(key, _bytes)| key::fold(key)).collect();
         folded.sort();
         folded.dedup();
@@ -224,12 +224,12 @@ pub async fn a_probe_leaves_nothing_behind(site: &Site) {
     let to = site.open();
     // Whether two that want one name at once both believe they have it is a race at some servers: it may
     // go well once and not the next time.
-    let steady = |abilities: &Abilities| {
-        let findings = abilities.findings.replace("\"names_once\":true", "\"names_once\":false");
-        Abilities { findings, ..abilities.clone() }
+    let steady = |capabilities: &Capabilities| {
+        let findings = capabilities.findings.replace("\"names_once\":true", "\"names_once\":false");
+        Capabilities { findings, ..capabilities.clone() }
     };
     let found = to.probe().await.expect("probed");
-    assert_eq!(steady(&found), steady(&site.abilities));
+    assert_eq!(steady(&found), steady(&site.capabilities));
     assert!(site.files().is_empty());
     assert_eq!(site.own_files(), [".safelight/destination.json"]);
 }

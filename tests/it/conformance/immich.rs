@@ -46,7 +46,7 @@ fn parts(address: String, key: &str) -> ServerParts {
         address,
         installation: super::site::INSTALLATION.to_owned(),
         uuid: None,
-        abilities: None,
+        capabilities: None,
         trusts_checksum: false,
         http: Arc::new(Client::new(Settings::default())),
         credentials: Arc::new(credentials),
@@ -207,17 +207,17 @@ async fn a_key_is_told_what_it_lacks() {
             assert!(failure.is_permanent() && failure.details.contains(named), "{failure}");
         }
         let key = bench.key(&["asset.upload"]);
-        let (to, abilities) =
+        let (to, capabilities) =
             Immich::create(parts(bench.server.address(), key)).await.expect("enough to send");
         assert!(
-            abilities.note.contains("asset.download (verifying copies and restoring)"),
+            capabilities.note.contains("asset.download (verifying copies and restoring)"),
             "{}",
-            abilities.note
+            capabilities.note
         );
         let to: SharedDestination = Arc::new(to);
         let item = bench.item(1, &bytes(1, 5000));
         let receipt = bench.receipt(&to, &item).await;
-        assert_eq!(abilities.proof, "none");
+        assert_eq!(capabilities.proof, "none");
         let obstacle = to.proof_obstacle().expect("nothing can be read");
         assert!(obstacle.contains("asset.download"), "{obstacle}");
         let unread = to.prove(&item, &receipt, &bench.transfer()).await.expect_err("may not be read");
@@ -312,12 +312,12 @@ async fn a_large_file_without_room_lets_smaller_ones_pass() {
 #[tokio::test]
 async fn the_same_account_is_known_again_and_another_is_not() {
     for bench in Bench::both() {
-        let (_to, abilities) = Immich::create(parts(bench.server.address(), KEY)).await.expect("set up");
+        let (_to, capabilities) = Immich::create(parts(bench.server.address(), KEY)).await.expect("set up");
         let known = |key: &str| {
             let parts = parts(bench.server.address(), key);
             Immich::new(ServerParts {
-                uuid: Some(abilities.uuid.clone()),
-                abilities: Some(abilities.clone()),
+                uuid: Some(capabilities.uuid.clone()),
+                capabilities: Some(capabilities.clone()),
                 ..parts
             })
         };

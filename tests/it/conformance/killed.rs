@@ -41,7 +41,7 @@ pub async fn a_cancelled_send_goes_on_where_it_was(site: &Site) {
         assert!(matches!(sent, Ok(Sent::Stored { .. })), "{sent:?}");
         let read = site.sources.bytes_read() - before;
         // What goes in one request has nothing to go on from.
-        let goes_on = site.abilities.can_resume && !site.reads_again;
+        let goes_on = site.capabilities.can_resume && !site.reads_again;
         let again = if goes_on { 0 } else { at as u64 };
         assert!(read <= size as u64 + again + TAIL_MAX, "read {read} of {size} after a cancel at {at}");
         assert_eq!(site.contents(&item.key), Some(bytes));

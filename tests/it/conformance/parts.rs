@@ -38,7 +38,7 @@ async fn arrives(site: &Site, by: ProofMethod) {
     let (to, bytes) = (site.open(), bytes(5, SIZE));
     let mut item = site.item(1, "clip.mov", &bytes);
     // As much as the engine would have made of it.
-    item.digests = item.digests.only(site.abilities.digests_wanted(DestinationKind::S3, SIZE as u64));
+    item.digests = item.digests.only(site.capabilities.digests_wanted(DestinationKind::S3, SIZE as u64));
     let transfer = site.transfer();
     let Ok(Sent::Stored { receipt, .. }) = to.send(&item, &transfer).await else { panic!("not stored") };
     assert_eq!(transfer.bytes_sent.load(Ordering::Relaxed), SIZE as u64);

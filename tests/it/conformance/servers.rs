@@ -8,7 +8,7 @@ use safelight::base::clock::SystemClock;
 use safelight::base::executor::Executor;
 use safelight::base::rng::SystemRng;
 use safelight::base::secret::{MemorySecrets, Secret};
-use safelight::destination::Abilities;
+use safelight::destination::Capabilities;
 use safelight::destination::connect::{Address, Connect as _, Connector};
 use safelight::destination::credentials::Vault;
 use safelight::destination::http::{Client, Settings};
@@ -45,17 +45,17 @@ pub async fn site(
     let connector = connector();
     let mut address = Address::new(kind, address.as_bytes().to_vec());
     address.secret = secret.map(|text| Secret::new(text.to_owned()));
-    let (_destination, abilities) = connector.create(&address, INSTALLATION).await.expect("created");
+    let (_destination, capabilities) = connector.create(&address, INSTALLATION).await.expect("created");
     // A later run has the secret from the keyring.
-    let saved = Address { secret: None, abilities: Some(abilities.clone()), ..address };
+    let saved = Address { secret: None, capabilities: Some(capabilities.clone()), ..address };
     let opener = move |uuid: Option<&str>| {
-        let abilities = saved.abilities.clone().map(|known| match uuid {
-            Some(uuid) => Abilities { uuid: uuid.to_owned(), ..known },
+        let capabilities = saved.capabilities.clone().map(|known| match uuid {
+            Some(uuid) => Capabilities { uuid: uuid.to_owned(), ..known },
             None => known,
         });
-        connector.open(&Address { abilities, ..saved.clone() }, INSTALLATION).expect("opened")
+        connector.open(&Address { capabilities, ..saved.clone() }, INSTALLATION).expect("opened")
     };
-    Site::of(behind, Box::new(opener), abilities)
+    Site::of(behind, Box::new(opener), capabilities)
 }
 
 /// The store of a fake, below the destination's folder.

@@ -10,7 +10,7 @@ use safelight::base::executor::Executor;
 use safelight::base::rng::SystemRng;
 use safelight::destination::folder::{Folder, FolderFs, MemoryFs, Parts, RealFs, Rules};
 use safelight::destination::{
-    Abilities, BoxFuture, Checkpoint, Destination as _, Item, NamedCopy, Phase, SaveCheckpoint, Sent,
+    BoxFuture, Capabilities, Checkpoint, Destination as _, Item, NamedCopy, Phase, SaveCheckpoint, Sent,
     SharedDestination, Transfer,
 };
 use safelight::domain::failure::{Failure, FailureKind, Reach};
@@ -93,7 +93,7 @@ type Opener = Box<dyn Fn(Option<&str>) -> SharedDestination + Send + Sync>;
 pub struct Site {
     behind: Box<dyn Behind>,
     opener: Opener,
-    pub abilities: Abilities,
+    pub capabilities: Capabilities,
     pub layout: Layout,
     pub sources: Sources,
     /// Its listings leave out names that begin with a dot.
@@ -164,29 +164,29 @@ impl Site {
             root,
             uuid: None,
             installation: INSTALLATION.to_owned(),
-            abilities: None,
+            capabilities: None,
             fs,
             executor,
             rng: Arc::new(SystemRng),
             clock: Arc::new(SystemClock),
         };
         let (folder, uuid) = Folder::create(parts.clone()).await.expect("created");
-        let abilities = folder.probe().await.expect("probed");
-        let parts = Parts { uuid: Some(uuid), abilities: Some(abilities.clone()), ..parts };
+        let capabilities = folder.probe().await.expect("probed");
+        let parts = Parts { uuid: Some(uuid), capabilities: Some(capabilities.clone()), ..parts };
         let opener = move |uuid: Option<&str>| -> SharedDestination {
             let uuid = uuid.map(str::to_owned).or_else(|| parts.uuid.clone());
             Arc::new(Folder::new(Parts { uuid, ..parts.clone() }))
         };
-        Self::of(behind, Box::new(opener), abilities)
+        Self::of(behind, Box::new(opener), capabilities)
     }
 
     /// A place that has been set up.
-    pub fn of(behind: Box<dyn Behind>, opener: Opener, abilities: Abilities) -> Self {
-        let layout = abilities.layout();
+    pub fn of(behind: Box<dyn Behind>, opener: Opener, capabilities: Capabilities) -> Self {
+        let layout = capabilities.layout();
         Self {
             behind,
             opener,
-            abilities,
+            capabilities,
             layout,
             sources: Sources::default(),
             hides_dots: false,

@@ -255,7 +255,7 @@ pub async fn a_spoiled_copy_is_found_out_and_sent_again(site: &Site) {
     let Ok(Sent::Stored { receipt: second, .. }) = to.send(&item, &next).await else { panic!("not stored") };
     assert_ne!(receipt, second);
     // The wrong one was never verified, and goes where uploads can be ended.
-    if site.abilities.findings.contains("\"can_end\":true") {
+    if site.capabilities.findings.contains("\"can_end\":true") {
         assert_eq!(site.files(), [item.key.as_str()]);
     }
     assert!(matches!(to.prove(&item, &second, &next).await, Ok(Evidence::Verified { .. })));
@@ -264,7 +264,7 @@ pub async fn a_spoiled_copy_is_found_out_and_sent_again(site: &Site) {
 pub async fn a_probe_leaves_no_upload_behind(site: &Site) {
     let to = site.open();
     assert_eq!(to.check().await, Ok(()));
-    assert_eq!(to.probe().await.as_ref(), Ok(&site.abilities));
+    assert_eq!(to.probe().await.as_ref(), Ok(&site.capabilities));
     assert!(site.files().is_empty(), "{:?}", site.files());
-    assert!(site.abilities.can_resume && site.abilities.no_replace);
+    assert!(site.capabilities.can_resume && site.capabilities.no_replace);
 }

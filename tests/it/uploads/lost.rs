@@ -31,7 +31,7 @@ async fn a_lost_upload_is_begun_again_whatever_is_said_of_it() {
     }
 }
 
-/// What was found stays found: it goes with the destination's abilities to the next run.
+/// What was found stays found: it goes with the destination's capabilities to the next run.
 #[tokio::test]
 async fn a_limit_that_was_found_is_kept() {
     let moods = Moods { append_max: Some(256 << 10), ..Moods::default() };
@@ -39,8 +39,8 @@ async fn a_limit_that_was_found_is_kept() {
     assert_eq!(place.to.new_findings(), None);
     place.stored().await;
     let findings = place.to.new_findings().expect("a limit was found");
-    place.abilities.findings = findings;
-    let address = Address { abilities: Some(place.abilities.clone()), ..place.address.clone() };
+    place.capabilities.findings = findings;
+    let address = Address { capabilities: Some(place.capabilities.clone()), ..place.address.clone() };
     let next = connector().open(&address, INSTALLATION).expect("opened");
     assert_eq!(next.new_findings(), None, "nothing more");
     let before = place.server.asked().iter().filter(|asked| asked.method == "PATCH").count();

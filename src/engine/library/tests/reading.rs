@@ -244,7 +244,7 @@ async fn what_a_destination_wants_of_digests_is_made_in_the_one_read() {
     let mut world = World::new().await;
     world.put("/photos/before.jpg", "before");
     world.look().await;
-    world.library().set_digests_wanted(vec![(DestinationKind::Immich, Abilities::default())]);
+    world.library().set_digests_wanted(vec![(DestinationKind::Immich, Capabilities::default())]);
     world.put("/photos/after.jpg", "after");
     let opened = world.files.opened();
     world.look().await;

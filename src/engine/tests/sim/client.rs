@@ -15,7 +15,7 @@ use crate::base::files::SourceFile;
 use crate::base::mutant::{self, Mutant};
 use crate::destination::manifest::{self, Collected};
 use crate::destination::{
-    Abilities, BoxFuture, Destination, Item, Phase, ReadBack, Sent, SharedDestination, Transfer,
+    BoxFuture, Capabilities, Destination, Item, Phase, ReadBack, Sent, SharedDestination, Transfer,
 };
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::key;
@@ -357,24 +357,24 @@ impl Destination for Client {
         })
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<Abilities, Failure>> {
+    fn probe(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
         Box::pin(async move {
             if let Some(inner) = &self.inner {
                 let probed = self.around(Op::Probe, None, None, inner.probe()).await?;
                 return probed.ok_or_else(|| Failure::destination(FailureKind::Timeout, "told to stop"));
             }
             let rules = self.remote(|r| r.rules.clone());
-            let abilities = Abilities {
+            let capabilities = Capabilities {
                 uuid: format!("sim-{}", self.number),
                 can_resume: rules.can_resume,
                 no_replace: rules.no_replace,
                 case_sensitive: true,
                 proof: rules.proof.map_or("none", ProofMethod::as_str).to_owned(),
                 concurrent_max: rules.width,
-                ..Abilities::default()
+                ..Capabilities::default()
             };
             self.request(Op::Probe, None, None, |_, _| Ok(())).await?;
-            Ok(abilities)
+            Ok(capabilities)
         })
     }
 

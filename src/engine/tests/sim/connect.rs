@@ -13,7 +13,7 @@ use crate::base::secret::{MemorySecrets, Secret};
 use crate::destination::connect::{Address, Connect, Connector, SetUp};
 use crate::destination::credentials::Vault;
 use crate::destination::http::{Client as HttpClient, Settings};
-use crate::destination::{Abilities, BoxFuture, Destination as _, SharedDestination};
+use crate::destination::{BoxFuture, Capabilities, Destination as _, SharedDestination};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::target::DestinationKind;
 use crate::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
@@ -92,17 +92,20 @@ impl Connect for SimConnect {
                 return Ok((client, probed));
             }
             let connector = self.connector(number).expect("a folder has a disk");
-            let (inner, abilities) = connector.create(address, installation).await?;
+            let (inner, capabilities) = connector.create(address, installation).await?;
             let client: SharedDestination = Arc::new(self.client(address, installation, Some(inner)));
-            Ok((client, abilities))
+            Ok((client, capabilities))
         })
     }
 
-    fn test<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, Result<(Abilities, Option<u64>), Failure>> {
+    fn test<'a>(
+        &'a self,
+        address: &'a Address,
+    ) -> BoxFuture<'a, Result<(Capabilities, Option<u64>), Failure>> {
         Box::pin(async move {
             self.number(address)?;
-            let abilities = self.client(address, "test", None).probe().await?;
-            Ok((abilities, None))
+            let capabilities = self.client(address, "test", None).probe().await?;
+            Ok((capabilities, None))
         })
     }
 

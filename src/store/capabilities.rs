@@ -1,4 +1,4 @@
-//! How a destination's abilities are kept: as JSON, so that a new ability needs no migration.
+//! How a destination's capabilities are kept: as JSON, so that a new capability needs no migration.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::rows::StoreError;
 use crate::domain::hash::DigestKind;
 use crate::domain::key::RefusedChars;
 use crate::domain::record::ProofNeed;
-use crate::domain::transfer::Abilities;
+use crate::domain::transfer::Capabilities;
 
 /// The kept form. Written by another release it may lack fields; those read as not able.
 #[derive(Serialize, Deserialize)]
@@ -34,13 +34,13 @@ struct Kept {
 
 impl Default for Kept {
     fn default() -> Self {
-        Self::from(Abilities::default())
+        Self::from(Capabilities::default())
     }
 }
 
-impl From<Abilities> for Kept {
-    fn from(abilities: Abilities) -> Self {
-        let Abilities {
+impl From<Capabilities> for Kept {
+    fn from(capabilities: Capabilities) -> Self {
+        let Capabilities {
             uuid,
             can_resume,
             no_replace,
@@ -56,7 +56,7 @@ impl From<Abilities> for Kept {
             software,
             trusted_digests,
             findings,
-        } = abilities;
+        } = capabilities;
         Self {
             uuid,
             can_resume,
@@ -78,7 +78,7 @@ impl From<Abilities> for Kept {
     }
 }
 
-impl From<Kept> for Abilities {
+impl From<Kept> for Capabilities {
     fn from(kept: Kept) -> Self {
         Self {
             uuid: kept.uuid,
@@ -105,13 +105,13 @@ impl From<Kept> for Abilities {
 }
 
 /// The text that is kept.
-pub(super) fn text(abilities: &Abilities) -> Result<String, StoreError> {
-    serde_json::to_string(&Kept::from(abilities.clone())).map_err(|e| StoreError::Refused(e.to_string()))
+pub(super) fn text(capabilities: &Capabilities) -> Result<String, StoreError> {
+    serde_json::to_string(&Kept::from(capabilities.clone())).map_err(|e| StoreError::Refused(e.to_string()))
 }
 
-/// The abilities in a kept text; one that makes no sense reads as not able to do anything.
-pub(super) fn parse(text: &str) -> Abilities {
-    serde_json::from_str::<Kept>(text).map(Abilities::from).unwrap_or_default()
+/// The capabilities in a kept text; one that makes no sense reads as not able to do anything.
+pub(super) fn parse(text: &str) -> Capabilities {
+    serde_json::from_str::<Kept>(text).map(Capabilities::from).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -119,8 +119,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn abilities_are_kept_whole() {
-        let able = Abilities {
+    fn capabilities_are_kept_whole() {
+        let able = Capabilities {
             uuid: "u".to_owned(),
             can_resume: true,
             no_replace: true,
@@ -138,7 +138,10 @@ mod tests {
             findings: "{}".to_owned(),
         };
         assert_eq!(parse(&text(&able).expect("JSON")), able);
-        assert_eq!(parse("{\"can_resume\":true}"), Abilities { can_resume: true, ..Abilities::default() });
-        assert_eq!(parse("nonsense"), Abilities::default());
+        assert_eq!(
+            parse("{\"can_resume\":true}"),
+            Capabilities { can_resume: true, ..Capabilities::default() }
+        );
+        assert_eq!(parse("nonsense"), Capabilities::default());
     }
 }
