@@ -6,7 +6,6 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, watch};
 
-use super::library::{SystemWatch, Watch};
 use crate::base::clock::{SharedClock, SystemClock};
 use crate::base::executor::Executor;
 use crate::base::files::{RealFiles, SharedFiles};
@@ -17,6 +16,7 @@ use crate::destination::connect::{Connect, Connector};
 use crate::destination::credentials::Vault;
 use crate::destination::http::{Bucket, Client, Settings};
 use crate::domain::gate::Conditions;
+use crate::engine::library::{SystemWatch, Watch};
 use crate::extension::{BuiltIns, MakeExtension};
 use crate::platform::keyring::Keyring;
 use crate::platform::udisks::{self, Bus, RemountError};

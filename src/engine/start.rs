@@ -7,22 +7,22 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::deps::Deps;
-use super::gates::{Gates, Moment};
-use super::handle::{Handle, channel};
-use super::library::{Library, LibraryDeps, LibraryState};
-use super::network;
-use super::outage::DataDisk;
-use super::outside::mount_of;
-use super::places::Places;
-use super::progress::Meter;
-use super::publish::Badges;
-use super::reading::Readings;
-use super::runner::{FLOOR, Runner};
-use super::setup::address_of;
-use super::supervisor::Supervisor;
 use crate::api::Snapshot;
 use crate::base::mutant::{self, Mutant};
+use crate::engine::conditions::gates::{Gates, Moment};
+use crate::engine::conditions::network_config;
+use crate::engine::conditions::outage::DataDisk;
+use crate::engine::conditions::system_events::mount_of;
+use crate::engine::deps::Deps;
+use crate::engine::destination::worker::{FLOOR, Runner};
+use crate::engine::handle::{Handle, channel};
+use crate::engine::library::{Library, LibraryDeps, LibraryState};
+use crate::engine::path_resolver::Places;
+use crate::engine::progress::Meter;
+use crate::engine::requests::destinations::address_of;
+use crate::engine::snapshot::Badges;
+use crate::engine::supervisor::Supervisor;
+use crate::engine::tasks::operations::Readings;
 use crate::platform::mount::network_file_system;
 use crate::store::{Opened, Store, StoreError, StoreOptions, Write, mirror};
 
@@ -68,7 +68,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     }
     let (installation, rows, rules, network) =
         store.read(|r| Ok((r.installation()?, r.destinations()?, r.rules()?, r.network()?))).await?;
-    let network = network::begin(network, deps.connect.as_ref()).await;
+    let network = network_config::begin(network, deps.connect.as_ref()).await;
     let now = Instant::now();
     let mut runners = std::collections::BTreeMap::new();
     for row in rows {
@@ -84,7 +84,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     let mut supervisor = Supervisor {
         network,
         places: Places::new(Arc::clone(&deps.files), &deps.library_executor, Arc::clone(&deps.disk_of)),
-        disks: super::places::Disks::new(),
+        disks: crate::engine::path_resolver::Disks::new(),
         deps,
         store,
         end,
@@ -93,12 +93,12 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         installation,
         runners,
         setting_up: std::collections::BTreeMap::new(),
-        removals: super::removals::Removals::default(),
+        removals: crate::engine::requests::removals::Removals::default(),
         tasks: JoinSet::new(),
         background: CancellationToken::new(),
         meter: Meter::default(),
         readings: Readings::default(),
-        restores: super::restore_runs::RestoreRuns::default(),
+        restores: crate::engine::tasks::restore_runs::RestoreRuns::default(),
         snapshot: Snapshot::default(),
         is_dirty: true,
         publish_at: now,

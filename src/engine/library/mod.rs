@@ -8,8 +8,8 @@
 //! Nothing here writes to a source, and nothing here decides what is backed up.
 
 mod index;
-mod look;
 mod reader;
+mod reconcile;
 mod scan;
 mod shared;
 mod source;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::look::{Ended, Ground, Look};
+use super::reconcile::{Ended, Ground, Look};
 use super::scan::{RootLook, StartAt, Unreadable, look_at_root};
 use super::shared::Shared;
 use super::watch::{Hinted, Hints, WatchFailed, WatchGuard};

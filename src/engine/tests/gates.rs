@@ -4,7 +4,7 @@ use super::*;
 use crate::api::{BatteryRule, HoursRule, Rules};
 use crate::destination::layer::faulty::{Call, Fault};
 use crate::domain::gate::Network;
-use crate::engine::gates::GATE_GRACE;
+use crate::engine::conditions::gates::GATE_GRACE;
 
 const ONLINE: Conditions = Conditions {
     network: Network::Online,

@@ -42,7 +42,7 @@ async fn a_place_in_trouble_slows_nobody_down() {
     assert!(hung <= limit, "{hung:?} against {alone:?}");
     let cloud = &world.snapshot().await.destinations[1];
     assert_eq!((cloud.safe, cloud.wait_reason.as_ref().map(|w| w.kind.as_str())), (0, Some("silent")));
-    assert!(cloud.uploading <= u64::from(crate::engine::runner::TRANSFERS_MAX), "{cloud:?}");
+    assert!(cloud.uploading <= u64::from(crate::engine::destination::worker::TRANSFERS_MAX), "{cloud:?}");
     world.check_identity().await;
     for (what, took) in [
         ("refuses", disk_takes(refuses).await.1),

@@ -1,0 +1,167 @@
+//! When nothing can be written down: the disk under the database is full, fails or is read-only.
+//!
+//! Nothing is started then. What was under way ends, and what came of it is kept here until it can be
+//! written; a run that ends before finds the effects at the destination. One write at a time finds
+//! out whether the disk is back, less and less often.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::api::Event;
+use crate::domain::backoff;
+use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
+use crate::domain::ids::{JobId, RecordId};
+use crate::domain::time::UnixMillis;
+use crate::domain::wait::WaitReason;
+use crate::engine::supervisor::Supervisor;
+use crate::engine::tasks::TaskEnd;
+use crate::store::{Outage, Outcome, StoreError};
+
+/// An outage that comes back so soon is the same one, whatever fitted on the disk meanwhile.
+const SAME_OUTAGE_WITHIN: Duration = backoff::DESTINATION_MAX;
+/// Outcomes that are kept: more than all transfers that can be under way at all destinations.
+const UNWRITTEN_MAX: usize = 1_024;
+
+/// What came of a job and could not be written down.
+#[derive(Debug, Clone)]
+pub(crate) struct Unwritten {
+    pub job: JobId,
+    pub record: RecordId,
+    pub outcome: Outcome,
+}
+
+/// How the database's disk is.
+#[derive(Debug)]
+pub(crate) struct DataDisk {
+    outage: Option<Outage>,
+    /// Failures running.
+    failures: u32,
+    probe_at: Option<Instant>,
+    /// The same time for people.
+    until: UnixMillis,
+    is_probing: bool,
+    ended_at: Option<Instant>,
+    unwritten: Vec<Unwritten>,
+}
+
+/// What it means for work at a destination that the store failed: where its disk did, nothing can be
+/// done anywhere, and the destination is as it was.
+pub(crate) fn failure_of(error: &StoreError) -> Failure {
+    let kind = match error.outage() {
+        Some(Outage::Full) => FailureKind::Full,
+        Some(Outage::Unwritable) => FailureKind::Forbidden,
+        None => return Failure::destination(FailureKind::Protocol, error.to_string()),
+    };
+    Failure { reach: Reach::Run, ..Failure::transient(kind, error.to_string()) }
+}
+
+impl DataDisk {
+    /// As far as is known, all is well.
+    pub fn new() -> Self {
+        Self {
+            outage: None,
+            failures: 0,
+            probe_at: None,
+            until: UnixMillis(0),
+            is_probing: false,
+            ended_at: None,
+            unwritten: Vec::new(),
+        }
+    }
+
+    /// Something can be written down.
+    pub fn is_well(&self) -> bool {
+        self.outage.is_none()
+    }
+
+    /// When the next probe is due.
+    pub fn next_probe(&self) -> Option<Instant> {
+        self.probe_at.filter(|_| !self.is_probing)
+    }
+
+    /// Keeps what came of a job until it can be written.
+    pub fn keep(&mut self, unwritten: Unwritten) {
+        if self.unwritten.len() < UNWRITTEN_MAX {
+            self.unwritten.push(unwritten);
+        }
+    }
+
+    fn failed(&mut self, outage: Outage, now: Instant, wall: UnixMillis) {
+        let is_same = self.ended_at.is_some_and(|ended| now.duration_since(ended) < SAME_OUTAGE_WITHIN);
+        if self.outage.is_none() && !is_same {
+            self.failures = 0;
+        }
+        self.outage = Some(outage);
+        self.failures = self.failures.saturating_add(1);
+        let wait = backoff::destination(self.failures, Retry::Never);
+        (self.probe_at, self.until) = (Some(now + wait), wall.plus(wait));
+    }
+}
+
+impl Supervisor {
+    /// A write failed because of its disk. Writes that run side by side fail side by side: only the
+    /// first of them counts.
+    pub(crate) fn data_disk_failed(&mut self, outage: Outage) {
+        if !self.data_disk.is_well() {
+            return;
+        }
+        self.data_disk.failed(outage, Instant::now(), self.deps.clock.now());
+        self.is_dirty = true;
+        let text = self.data_wait().map(|wait| wait.summary().to_owned()).unwrap_or_default();
+        tracing::error!(?outage, "nothing can be written down; waiting");
+        self.end.events.send(Event::Notice { text }).ok();
+    }
+
+    /// Why nothing can be written down, if so.
+    pub(crate) fn data_wait(&self) -> Option<WaitReason> {
+        let (outage, until) = (self.data_disk.outage?, self.data_disk.until);
+        Some(match outage {
+            Outage::Full => WaitReason::DataFull { until },
+            Outage::Unwritable => WaitReason::DataUnwritable { until },
+        })
+    }
+
+    /// Finds out whether the disk is back when it is time to, with all that waits to be written.
+    pub(crate) fn step_data_disk(&mut self, now: Instant) {
+        if self.data_disk.next_probe().is_none_or(|at| at > now) {
+            return;
+        }
+        self.data_disk.is_probing = true;
+        let (store, waiting) = (self.store.clone(), self.data_disk.unwritten.clone());
+        self.tasks.spawn(async move {
+            let count = waiting.len();
+            let probe = store.write(move |tx| {
+                for Unwritten { job, record, outcome } in &waiting {
+                    tx.end_job(*job, *record, outcome)?;
+                }
+                tx.add_event("data_found", "Safelight's data folder can be written to again")
+            });
+            TaskEnd::DataProbed { outcome: probe.await, count }
+        });
+    }
+
+    /// A probe came back. Its write holds the first `count` of what waited.
+    pub(crate) fn data_probed(&mut self, outcome: Result<(), StoreError>, count: usize) {
+        let now = Instant::now();
+        self.data_disk.is_probing = false;
+        match outcome {
+            Ok(()) => {
+                tracing::info!("what happens can be written down again");
+                self.data_disk.unwritten.drain(..count);
+                (self.data_disk.outage, self.data_disk.probe_at) = (None, None);
+                self.data_disk.ended_at = Some(now);
+                // What was found meanwhile could not be kept.
+                self.library.look_again();
+                self.library.rescan(None);
+                self.process_all();
+            }
+            Err(error) => match error.outage() {
+                Some(outage) => self.data_disk.failed(outage, now, self.deps.clock.now()),
+                None => {
+                    self.noted::<()>(Err(error));
+                }
+            },
+        }
+    }
+}
