@@ -1,6 +1,7 @@
 //! The window over a made-up library, to look at it without a backup.
 //!
-//! `cargo run --example window_preview -- [new|busy|safe|lost] [system|light|dark] [PHOTOS]`
+//! `cargo run --example window_preview -- [SCENE] [system|light|dark] [PHOTOS]`, with one of the scenes
+//! `new`, `busy`, `safe`, `lost`, `attention`, `waiting` and `off`.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -8,9 +9,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use safelight::api::{PathText, Request, Snapshot};
+use safelight::api::{BackupSwitch, DriveText, FailureText, PathText, Request, Snapshot, WaitText};
 use safelight::client::{Backend, Connection, Incoming, Picture, PictureRequest, Ticket};
+use safelight::domain::failure::{FailureKind, Reach};
 use safelight::domain::time::UnixMillis;
+use safelight::domain::wait::WaitReason;
 use safelight::ui::fake::{FakeBackend, Handle, World};
 use safelight::ui::{Appearance, Options, Preferences, Wake};
 
@@ -64,17 +67,51 @@ fn world(scene: &str, photos: usize) -> World {
     let pick = |path: &str| Ok(Some(PathText::from_bytes(path.as_bytes())));
     let mut world = match scene {
         "new" => World::new(),
-        "safe" => World::with_library(photos),
+        "safe" | "off" => World::with_library(photos),
         _ => World::busy(photos),
     };
     // Painting is done where the window is painted, so large pictures would hold it up.
     world.picture_side_max = 640;
     world.picks = VecDeque::from([pick("/home/ada/Pictures"), pick("/media/ada/Backup disk")]);
+    world.drives = vec![DriveText {
+        name: "My Passport".to_owned(),
+        path: PathText::from_bytes(b"/media/ada/My Passport"),
+        free_bytes: Some(812_000_000_000),
+    }];
+    match scene {
+        "attention" => needs_attention(&mut world),
+        "waiting" => waits(&mut world),
+        "off" => world.snapshot.backup = BackupSwitch::Off,
+        _ => {}
+    }
     if scene == "lost" {
         let why = "The backup in the background has stopped. It is being started again".to_owned();
         world.connection = Connection::Lost(why);
     }
     world
+}
+
+/// Everything is done but what fails; some pictures are damaged.
+fn needs_attention(world: &mut World) {
+    world.safe = world.assets();
+    world.attention = (3..120).step_by(9).collect();
+    world.damaged = [1, 3, 12, 14].into();
+    world.snapshot.uploading.clear();
+    world.recount();
+}
+
+/// The disk is full and the server is away.
+fn waits(world: &mut World) {
+    world.attention.clear();
+    world.snapshot.uploading.clear();
+    let until = UnixMillis(world.now.0 + 240_000);
+    let [disk, nas] = &mut world.snapshot.destinations[..] else { return };
+    disk.wait_reason = Some(WaitText::because(&WaitReason::NoSpace { until }, FailureKind::Full, None));
+    disk.failure = Some(FailureText::new(FailureKind::Full, Reach::Destination, "ENOSPC".to_owned()));
+    nas.wait_reason = Some(WaitText::because(&WaitReason::Unreachable { until }, FailureKind::Connect, None));
+    nas.failure =
+        Some(FailureText::new(FailureKind::Connect, Reach::Destination, "connection refused".to_owned()));
+    world.recount();
 }
 
 fn main() -> Result<(), String> {

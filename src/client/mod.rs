@@ -13,6 +13,7 @@ pub mod window_backend;
 use std::sync::Arc;
 
 use crate::api::{ApiError, Event, PathText, Reply, Request, Snapshot};
+pub use crate::media::picture::NoPicture;
 
 /// Names one request until its answer has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,8 +100,8 @@ pub struct Picture {
     pub cache_key: String,
     /// The side that was asked for.
     pub side_max: u32,
-    /// The pixels, or a short sentence on why there are none ("No preview for RAW").
-    pub outcome: Result<Pixels, String>,
+    /// The pixels, or why there are none.
+    pub outcome: Result<Pixels, NoPicture>,
 }
 
 /// Decodes pictures for a [`Backend`]. No method blocks.

@@ -11,7 +11,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::{PICTURES_WANTED_MAX, Picture, PictureRequest, Pixels, THUMBNAIL_SIDE_MAX};
 use crate::base::files::{SharedFiles, path_from_bytes};
 use crate::base::waker::Waker;
-use crate::domain::media_type::MediaType;
 use crate::media::picture::{self, NoPicture, Rgba};
 use crate::media::thumb_cache::{Outcome, ThumbCache};
 
@@ -162,7 +161,7 @@ impl Shared {
                 asset: request.asset,
                 cache_key: request.cache_key.clone(),
                 side_max: request.side_max,
-                outcome: outcome.map(pixels).map_err(|reason| sentence(reason, &request)),
+                outcome: outcome.map(pixels),
             };
             self.deliver(request, picture);
         }
@@ -224,10 +223,6 @@ impl Shared {
 
 fn pixels(picture: Rgba) -> Pixels {
     Pixels { width: picture.width, height: picture.height, rgba: Arc::from(picture.data) }
-}
-
-fn sentence(reason: NoPicture, request: &PictureRequest) -> String {
-    reason.sentence(MediaType::parse(&request.media_type))
 }
 
 #[cfg(test)]
@@ -404,8 +399,8 @@ mod tests {
         bench.pool.want(vec![video, gone]);
         bench.step();
         bench.step();
-        assert_eq!(bench.next().outcome, Err("No preview for MOV".to_owned()));
-        assert_eq!(bench.next().outcome, Err("The file cannot be read".to_owned()));
+        assert_eq!(bench.next().outcome, Err(NoPicture::Unsupported));
+        assert_eq!(bench.next().outcome, Err(NoPicture::Unreadable));
     }
 
     #[test]

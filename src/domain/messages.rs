@@ -34,6 +34,24 @@ pub const SAME_DISK: &str =
     "This folder is on the same disk as your photos. If the disk breaks, both are lost";
 
 impl Action {
+    /// All actions.
+    pub const ALL: [Self; 9] = [
+        Self::Retry,
+        Self::SignInAgain,
+        Self::FreeSpace,
+        Self::OpenDestination,
+        Self::OpenNetwork,
+        Self::ShowFile,
+        Self::ConnectDisk,
+        Self::RestoreFromTrash,
+        Self::Wait,
+    ];
+
+    /// The action with this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
+    }
+
     /// The action's stable name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -279,6 +297,14 @@ mod tests {
             }
         }
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn every_action_is_known_by_its_stable_name() {
+        for action in Action::ALL {
+            assert_eq!(Action::parse(action.as_str()), Some(action));
+        }
+        assert_eq!(Action::parse("dance"), None);
     }
 
     #[test]

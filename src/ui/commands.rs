@@ -142,6 +142,13 @@ pub(super) enum AfterAdding {
     Restore,
 }
 
+/// A field that opens on a destination's card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CardField {
+    /// For another password, key or token.
+    Secret,
+}
+
 /// What a request was for, so that its answer finds its way.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Purpose {
@@ -157,6 +164,8 @@ pub(super) enum Purpose {
     Queue(super::queue::ListKey),
     /// The groups of failures.
     Groups,
+    /// The first file of a class, to show it in the file manager.
+    ShowFile,
     /// The draft of a new destination was tried: the test with this number.
     TestDraft(u64),
     /// The draft was saved.
@@ -232,6 +241,8 @@ pub(super) enum Command {
     Go(Screen),
     /// Shows a list of the queue, of one destination or all.
     ShowQueue(QueueList, Option<i64>),
+    /// Shows a destination's card, with a field of it open.
+    ShowDestination(i64, Option<CardField>),
     /// Sends a request.
     Send(Box<Request>, Purpose),
     /// Opens the folder dialog.

@@ -4,13 +4,14 @@ use eframe::egui::{Label, Rect, Sense, Ui, vec2};
 
 use super::address;
 use super::app::Env;
-use super::commands::{AfterAdding, Command, Dialog, Purpose};
+use super::commands::{AfterAdding, CardField, Command, Dialog, Purpose};
 use super::counts::Counts;
 use super::destination_fields::{self, NameField, PasswordField};
 use super::draft::Draft;
 use super::focus;
 use super::icons::Icon;
 use super::numbers::ratio;
+use super::remedy;
 use super::restore::{self, RestoreStart};
 use super::server_form::CHECKSUM_CHOICE;
 use super::theme::{Tokens, space, tokens};
@@ -31,6 +32,8 @@ pub(super) struct Destinations {
     password: Option<PasswordField>,
     /// The destination that is being renamed, and what was typed.
     renaming: Option<NameField>,
+    /// The destination whose card is to come into view.
+    revealed: Option<i64>,
 }
 
 impl Destinations {
@@ -47,6 +50,14 @@ impl Destinations {
     /// Whether the form is shown.
     pub fn is_adding(&self) -> bool {
         self.adding.is_some()
+    }
+
+    /// Brings a destination's card into view, with this field of it open.
+    pub fn reveal(&mut self, id: i64, field: Option<CardField>) {
+        self.revealed = Some(id);
+        if field == Some(CardField::Secret) {
+            self.password = Some(PasswordField::new(id));
+        }
     }
 
     /// Wipes a password that is being entered: the screen is left.
@@ -83,7 +94,12 @@ impl Destinations {
                 ui.add_space(space::M);
             }
             for destination in &snapshot.destinations {
+                let top = ui.next_widget_position();
                 widgets::card(ui, |ui| self.card(ui, env, destination));
+                if self.revealed.take_if(|id| *id == destination.id).is_some() {
+                    let card = Rect::from_min_max(top, ui.next_widget_position() + vec2(1.0, 0.0));
+                    ui.scroll_to_rect(card, None);
+                }
                 ui.add_space(space::M);
             }
         });
@@ -297,12 +313,7 @@ fn trouble(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
     let Some(failure) = &d.failure else { return };
     let advice = widgets::weak(ui, &failure.advice);
     ui.add(Label::new(advice).wrap());
-    if failure.action == "open_network" {
-        let name = format!("Open network settings for {}", d.name);
-        if widgets::named_button(ui, Kind::Normal, "Open network settings", &name).clicked() {
-            env.out.push(Command::Go(super::commands::Screen::Settings));
-        }
-    }
+    remedy::button_for_destination(ui, env, d, true);
     let id = ui.scope_id().with(("trouble", d.id));
     let mut open = ui.data(|data| data.get_temp::<bool>(id).unwrap_or(false));
     if widgets::fold(ui, &mut open, "Details", &format!("Details of what is wrong with {}", d.name)) {

@@ -25,7 +25,17 @@ const QUIT_MS: i64 = 5_000;
 impl App {
     pub(super) fn carry_out(&mut self, ctx: &Context, command: Command) {
         match command {
+            Command::Go(Screen::Queue) => {
+                if self.screen != Screen::Queue {
+                    self.queue.open(&self.model.snapshot);
+                }
+                self.go(ctx, Screen::Queue);
+            }
             Command::Go(screen) => self.go(ctx, screen),
+            Command::ShowDestination(id, field) => {
+                self.go(ctx, Screen::Destinations);
+                self.destinations.reveal(id, field);
+            }
             Command::ShowQueue(list, destination) => {
                 self.queue.tab = list;
                 self.queue.destination = destination;
@@ -258,6 +268,10 @@ impl App {
             (Purpose::Queue(key), outcome) => self.queue.on_page_failed(&key, why(outcome)),
             (Purpose::Groups, Ok(Reply::FailureGroups(groups))) => self.queue.on_groups(Ok(groups)),
             (Purpose::Groups, outcome) => self.queue.on_groups(Err(why(outcome))),
+            (Purpose::ShowFile, Ok(Reply::Queue(page))) => match page.rows.first() {
+                Some(row) => self.backend.show_in_folder(&row.path),
+                None => self.model.toast("This file no longer needs attention"),
+            },
             (Purpose::Shutdown, _) => self.close(ctx),
             (purpose, outcome) => self.on_done(purpose, outcome),
         }

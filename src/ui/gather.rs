@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::app::App;
 use super::commands::{Change, Purpose, Verb};
 use super::library::SELECTION_MAX;
-use super::queue::can_retry;
+use super::remedy::can_retry;
 use super::words;
 use crate::api::{
     ApiError, CopyDetails, IDS_MAX, PAGE_ROWS_MAX, QueueList, QueueQuery, Reply, Request, Selection,

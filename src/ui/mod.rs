@@ -25,6 +25,7 @@ mod network;
 mod numbers;
 mod preferences;
 mod queue;
+mod remedy;
 mod restore;
 mod rules;
 mod secret_input;

@@ -154,7 +154,8 @@ pub(super) fn is_moving(snapshot: &Snapshot) -> bool {
         || snapshot.destinations.iter().any(|d| d.enabled && d.uploading > 0 && !is_silent(d))
 }
 
-fn with_end(wait: &WaitText, now: UnixMillis) -> String {
+/// A reason to wait, with when it ends.
+pub(super) fn with_end(wait: &WaitText, now: UnixMillis) -> String {
     match wait.until.as_deref().and_then(words::parse_time) {
         Some(until) if wait.kind == "schedule" => {
             format!("{}, resumes {}", wait.summary, words::until(until, now))

@@ -92,8 +92,32 @@ impl NoPicture {
             (Self::Unsupported, Some(known)) => format!("No preview for {}", known.label()),
             (Self::Unsupported, None) => "No preview for this type".to_owned(),
             (Self::TooLarge, _) => "Too large to show".to_owned(),
-            (Self::Corrupt, _) => "Damaged, so it cannot be shown".to_owned(),
+            (Self::Corrupt, _) => "This picture is damaged".to_owned(),
             (Self::Unreadable, _) => "The file cannot be read".to_owned(),
+        }
+    }
+
+    /// The reason in one or two words, for a tile of the grid; `None` where the file's type says enough.
+    pub fn short(self) -> Option<&'static str> {
+        match self {
+            Self::Unsupported => None,
+            Self::TooLarge => Some("Too large to show"),
+            Self::Corrupt => Some("Damaged"),
+            Self::Unreadable => Some("Can't be read"),
+        }
+    }
+
+    /// What that means for the file and its backup; empty where there is nothing to add.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Unsupported => "It is backed up like any other file",
+            Self::TooLarge => {
+                "Its size is beyond what can be shown here. It is backed up like any other file"
+            }
+            Self::Corrupt => {
+                "Its bytes make no whole picture. It is backed up as it is; look for a better copy of it"
+            }
+            Self::Unreadable => "Check that its disk is connected and that you have permission to open it",
         }
     }
 

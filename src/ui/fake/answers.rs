@@ -171,6 +171,20 @@ impl World {
         Ok(Reply::Source { id, is_new: true })
     }
 
+    fn wait_at(&self, d: &DestinationState) -> WaitText {
+        let wait = self.snapshot.wait_reason.as_ref().or(d.wait_reason.as_ref());
+        wait.cloned().unwrap_or_else(|| WaitText::from(&WaitReason::Queued))
+    }
+
+    fn failure(&self, index: usize) -> FailureText {
+        if let Some(failure) = &self.failure {
+            return failure.clone();
+        }
+        let kind = if index.is_multiple_of(3) { FailureKind::Unreadable } else { FailureKind::Empty };
+        let details = format!("open: Permission denied (os error 13), file {index}");
+        FailureText::new(kind, Reach::Resource, details)
+    }
+
     fn details(&self, id: i64) -> Option<Box<AssetDetails>> {
         let index = usize::try_from(id - 1).ok().filter(|&index| index < self.assets())?;
         let row = self.row(index);
@@ -184,8 +198,8 @@ impl World {
                 key: proved.is_some().then(|| format!("2026/2026-11/{}", row.path.file_name())),
                 proof: proved.is_some().then(|| "read back from the disk itself".to_owned()),
                 proved_at: proved,
-                failure: (bin == "needs_attention").then(|| failure(index)),
-                wait_reason: (bin == "waiting").then(|| WaitText::from(&WaitReason::Queued)),
+                failure: (bin == "needs_attention").then(|| self.failure(index)),
+                wait_reason: (bin == "waiting").then(|| self.wait_at(d)),
                 decisions: self.decisions(bin),
             }
         });
@@ -224,7 +238,7 @@ impl World {
             query
                 .failure_kind
                 .as_ref()
-                .is_none_or(|k| [failure(index).kind, failure(index).class].contains(k))
+                .is_none_or(|k| [self.failure(index).kind, self.failure(index).class].contains(k))
         };
         let bin = match query.list {
             QueueList::NeedsAttention => Bin::NeedsAttention,
@@ -270,8 +284,8 @@ impl World {
             attempt: if state == "needs_attention" { 3 } else { 0 },
             bytes_sent: 0,
             bytes_total: FILE_BYTES,
-            wait_reason: (state == "waiting").then(|| WaitText::from(&WaitReason::Queued)),
-            failure: (state == "needs_attention").then(|| failure(index)),
+            wait_reason: (state == "waiting").then(|| self.wait_at(d)),
+            failure: (state == "needs_attention").then(|| self.failure(index)),
             excluded_because: (state == "excluded").then(|| ExcludeReason::ByPerson.sentence().to_owned()),
             asset: i64::try_from(index).ok().map(|i| i + 1),
             proved_at: (state == "safe").then(|| UnixMillis(self.now.0 - 86_400_000).rfc3339()),
@@ -292,7 +306,7 @@ impl World {
     pub(in crate::ui) fn groups(&self) -> Vec<FailureGroup> {
         let mut groups: Vec<FailureGroup> = Vec::new();
         for &index in &self.attention {
-            let failure = failure(index);
+            let failure = self.failure(index);
             if let Some(group) = groups.iter_mut().find(|g| g.failure.class == failure.class) {
                 group.files += 1;
             } else {
@@ -312,7 +326,7 @@ impl World {
     fn change(&mut self, selection: &Selection, change: Change) -> Reply {
         let named = |index: usize| match selection {
             Selection::All => true,
-            Selection::Kind(kind) => [failure(index).kind, failure(index).class].contains(kind),
+            Selection::Kind(kind) => [self.failure(index).kind, self.failure(index).class].contains(kind),
             Selection::Items(ids) => ids.contains(&format!("r{index}")),
         };
         let chosen: Vec<usize> = match change {
@@ -340,10 +354,4 @@ enum Change {
     Retry,
     Exclude,
     Include,
-}
-
-fn failure(index: usize) -> FailureText {
-    let kind = if index.is_multiple_of(3) { FailureKind::Unreadable } else { FailureKind::Empty };
-    let details = format!("open: Permission denied (os error 13), file {index}");
-    FailureText::new(kind, Reach::Resource, details)
 }

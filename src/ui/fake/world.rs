@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::api::{
-    ApiError, AssetRow, BackupSwitch, Badge, DestinationState, DriveText, Event, FileCounts, LibraryCounts,
-    LibraryFilter, PathText, Progress, Reply, Request, RestoreOverview, Section, Snapshot, SourceCondition,
-    SourceState, TestReport, TransferStep, Transferring,
+    ApiError, AssetRow, BackupSwitch, Badge, DestinationState, DriveText, Event, FailureText, FileCounts,
+    LibraryCounts, LibraryFilter, PathText, Progress, Reply, Request, RestoreOverview, Section, Snapshot,
+    SourceCondition, SourceState, TestReport, TransferStep, Transferring,
 };
-use crate::client::{Connection, Picture, PictureRequest};
+use crate::client::{Connection, NoPicture, Picture, PictureRequest};
 use crate::domain::accounting::{Bin, Bins};
 use crate::domain::media_type::MediaType;
 use crate::domain::time::UnixMillis;
@@ -53,6 +53,10 @@ pub struct World {
     pub behind: BTreeMap<i64, usize>,
     /// Destinations that cannot verify what they hold.
     pub unproving: BTreeSet<i64>,
+    /// Why every failing file fails; a mixture where there is none.
+    pub failure: Option<FailureText>,
+    /// Assets whose picture is damaged.
+    pub damaged: BTreeSet<usize>,
     /// Pictures are painted no larger than this.
     pub picture_side_max: u32,
     /// Requests that look are refused with this sentence.
@@ -102,6 +106,8 @@ impl World {
             safe: 0,
             behind: BTreeMap::new(),
             unproving: BTreeSet::new(),
+            failure: None,
+            damaged: BTreeSet::new(),
             picture_side_max: u32::MAX,
             refuses: None,
             is_mute: false,
@@ -353,7 +359,7 @@ impl World {
         }
     }
 
-    pub(super) fn path(&self, index: usize) -> PathText {
+    pub(in crate::ui) fn path(&self, index: usize) -> PathText {
         let extension = match Self::media_type(index) {
             MediaType::Raw => "ARW",
             MediaType::Mov => "MOV",
@@ -426,8 +432,10 @@ impl World {
     pub(super) fn picture(&self, wanted: &PictureRequest) -> Picture {
         let index = usize::try_from(wanted.asset - 1).unwrap_or(0);
         let has_none = Self::media_type(index) == MediaType::Raw && index.is_multiple_of(2);
-        let outcome = if has_none {
-            Err("No preview for RAW".to_owned())
+        let outcome = if self.damaged.contains(&index) {
+            Err(NoPicture::Corrupt)
+        } else if has_none {
+            Err(NoPicture::Unsupported)
         } else {
             let row = self.row(index);
             let tall = row.dimensions.is_some_and(|(w, h)| h > w);

@@ -10,10 +10,12 @@ use eframe::egui::{
 
 use super::textures::Thumb;
 use crate::api::{AssetRow, Badge};
+use crate::client::NoPicture;
 use crate::domain::media_type::{MediaClass, MediaType};
+use crate::domain::messages::lower_first;
 use crate::ui::icons::{self, Icon};
 use crate::ui::theme::{Tokens, radius};
-use crate::ui::widgets::paint_ring;
+use crate::ui::widgets::{paint_cut, paint_ring};
 use crate::ui::words;
 
 /// A cell that is in view.
@@ -48,8 +50,8 @@ pub(in crate::ui) fn badge_words(badge: Badge) -> &'static str {
     }
 }
 
-/// What an assistive technology calls the photo.
-pub(in crate::ui) fn name(row: &AssetRow) -> String {
+/// What an assistive technology calls the photo, with why its picture is missing where it is.
+pub(in crate::ui) fn name(row: &AssetRow, missing: Option<NoPicture>) -> String {
     let day = words::long_day(words::day_of(row.captured_wall_ms));
     let mut name = format!("{}, {day}", row.path.file_name());
     for (is, what) in [(row.is_video, "video"), (row.is_live, "live photo"), (row.has_raw, "RAW")] {
@@ -57,6 +59,9 @@ pub(in crate::ui) fn name(row: &AssetRow) -> String {
             name += ", ";
             name += what;
         }
+    }
+    if let Some(why) = missing.and_then(NoPicture::short) {
+        name += &format!(", {}", lower_first(why));
     }
     name + ", " + badge_words(row.badge)
 }
@@ -111,12 +116,8 @@ pub(in crate::ui) fn paint_marks(ui: &Ui, t: &Tokens, cells: &[Cell<'_>]) {
         let Some(row) = cell.row else { continue };
         let rect = cell.picture_rect();
         let has_picture = matches!(cell.thumb, Thumb::Picture(..));
-        if cell.thumb == Thumb::Nothing {
-            let center = rect.center();
-            let icon = Rect::from_center_size(center - vec2(0.0, 8.0), Vec2::splat(28.0));
-            icons::paint(painter, type_icon(&row.media_type), icon, t.faint);
-            let label = type_label(&row.media_type);
-            painter.text(center + vec2(0.0, 16.0), Align2::CENTER_CENTER, label, font.clone(), t.faint);
+        if let Thumb::Nothing(why) = cell.thumb {
+            missing_picture(ui, t, row, why, rect);
         }
         marks_at_left(painter, t, row, rect, has_picture, &font);
         badge(painter, t, cell, row, rect);
@@ -127,6 +128,28 @@ pub(in crate::ui) fn paint_marks(ui: &Ui, t: &Tokens, cells: &[Cell<'_>]) {
             painter.rect_stroke(cell.rect.expand(1.0), corner, stroke, StrokeKind::Middle);
         }
     }
+}
+
+/// What stands in the place of a picture: its type, and why there is none where that is news.
+fn missing_picture(ui: &Ui, t: &Tokens, row: &AssetRow, why: NoPicture, rect: Rect) {
+    let font = TextStyle::Small.resolve(ui.style());
+    let is_news = why.short().is_some();
+    let center = rect.center() - vec2(0.0, if is_news { 18.0 } else { 8.0 });
+    let icon = Rect::from_center_size(center, Vec2::splat(28.0));
+    let ink = if is_news { t.text } else { t.faint };
+    icons::paint(ui.painter(), type_icon(&row.media_type), icon, ink);
+    let mut below = center + vec2(0.0, 24.0);
+    if let Some(why) = why.short() {
+        // Struck through: a picture that is none.
+        let line = [icon.left_bottom(), icon.right_top()];
+        ui.painter().line_segment(line, Stroke::new(4.0, t.surface));
+        ui.painter().line_segment(line, Stroke::new(1.7, ink));
+        let width = rect.width() - 8.0;
+        paint_cut(ui, Align2::CENTER_CENTER, below, why.to_owned(), font.clone(), t.text, width);
+        below.y += 16.0;
+    }
+    let label = type_label(&row.media_type);
+    ui.painter().text(below, Align2::CENTER_CENTER, label, font, t.faint);
 }
 
 fn marks_at_left(
@@ -185,9 +208,12 @@ fn badge(painter: &Painter, t: &Tokens, cell: &Cell<'_>, row: &AssetRow, rect: R
             shade(t.shade);
             sign(Icon::Unproven, t.on_shade, 15.0);
         }
+        // What needs the person speaks loudest: it is filled, and has an edge against any photo.
         Badge::Attention => {
-            shade(t.shade);
-            sign(Icon::Attention, t.accent_over_photo, 14.0);
+            painter.circle_filled(center, 14.0, t.shade);
+            painter.circle_filled(center, 12.0, t.accent);
+            let at = Rect::from_center_size(center - vec2(0.0, 1.0), Vec2::splat(15.0));
+            icons::paint(painter, Icon::Attention, at, t.on_accent);
         }
         Badge::Excluded => {
             shade(t.shade);
@@ -233,9 +259,12 @@ mod tests {
             has_raw: false,
             is_video: false,
         };
-        assert_eq!(name(&row), "IMG_2041.jpg, 12 May 2019, safe");
+        assert_eq!(name(&row, None), "IMG_2041.jpg, 12 May 2019, safe");
+        let damaged = name(&row, Some(NoPicture::Corrupt));
+        assert_eq!(damaged, "IMG_2041.jpg, 12 May 2019, damaged, safe");
+        assert_eq!(name(&row, Some(NoPicture::Unsupported)), name(&row, None));
         let row = AssetRow { badge: Badge::Attention, is_live: true, has_raw: true, ..row };
-        assert_eq!(name(&row), "IMG_2041.jpg, 12 May 2019, live photo, RAW, needs attention");
+        assert_eq!(name(&row, None), "IMG_2041.jpg, 12 May 2019, live photo, RAW, needs attention");
         assert_eq!(type_label("heic"), "HEIC");
         assert_eq!(type_label("what"), "what");
     }

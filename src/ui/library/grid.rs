@@ -239,7 +239,7 @@ impl Library {
                 view.sent = sent(&env.model.snapshot, row);
                 let response = ui.interact(cell.rect, Id::unique(("photo", row.id)), Sense::CLICK);
                 view.is_hovered = response.hovered();
-                describe(ui, &response, row, view.is_selected, cell.index, total);
+                describe(ui, &response, &view, cell.index, total);
                 if response.clicked() || response.double_clicked() {
                     let on_tick = pointer.is_some_and(|p| cells::tick_center(cell.rect).distance(p) < 16.0);
                     acts.push((cell.index, row.clone(), response.double_clicked() && !on_tick, on_tick));
@@ -311,8 +311,15 @@ fn request(row: &AssetRow) -> PictureRequest {
     }
 }
 
-fn describe(ui: &Ui, response: &Response, row: &AssetRow, is_selected: bool, index: usize, total: usize) {
-    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, is_selected, cells::name(row)));
+fn describe(ui: &Ui, response: &Response, cell: &Cell<'_>, index: usize, total: usize) {
+    let Some(row) = cell.row else { return };
+    let missing = match cell.thumb {
+        Thumb::Nothing(why) => Some(why),
+        Thumb::Picture(..) | Thumb::Missing => None,
+    };
+    let is_selected = cell.is_selected;
+    let name = cells::name(row, missing);
+    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, is_selected, name.clone()));
     ui.ctx().accesskit_node_builder(response.id, |node| {
         node.set_position_in_set(index);
         node.set_size_of_set(total);

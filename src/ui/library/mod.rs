@@ -13,7 +13,7 @@ mod selection;
 mod textures;
 mod toolbar;
 
-use eframe::egui::{Context, Ui};
+use eframe::egui::{Context, Frame, Label, Margin, Ui};
 
 use self::layout::Layout;
 use self::pages::Pages;
@@ -21,7 +21,7 @@ use self::selection::Selection;
 use self::textures::Atlas;
 use super::app::Env;
 use super::commands::{Command, Verb};
-use super::counts::Counts;
+use super::counts::{Amount, Counts};
 use super::icons::Icon;
 use super::preferences::{CELL_MAX, CELL_MIN};
 use super::widgets;
@@ -169,6 +169,9 @@ impl Library {
             self.empty(ui, env);
             return;
         }
+        if self.pages.filter == LibraryFilter::Attention {
+            attention_line(ui, env);
+        }
         self.grid(ui, env);
         if !self.selection.ids().is_empty() {
             self.selection_bar(ui, env);
@@ -210,10 +213,7 @@ impl Library {
         if self.pages.filter == LibraryFilter::Attention && !attention.is_zero() {
             ui.vertical_centered(|ui| {
                 ui.add_space(super::theme::space::L);
-                let text = format!("Show {} in the queue", attention.short());
-                if widgets::button(ui, widgets::Kind::Normal, &text).clicked() {
-                    env.out.push(Command::ShowQueue(QueueList::NeedsAttention, None));
-                }
+                show_in_queue(ui, env, attention);
             });
         }
         if self.pages.filter == LibraryFilter::All && env.model.snapshot.sources.is_empty() {
@@ -224,5 +224,27 @@ impl Library {
                 }
             });
         }
+    }
+}
+
+/// Above the photos that need attention: where the files are that do and are no photos.
+fn attention_line(ui: &mut Ui, env: &mut Env<'_>) {
+    let attention = Counts::of(&env.model.snapshot).needs_attention();
+    if attention.is_zero() {
+        return;
+    }
+    Frame::new().inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 8 }).show(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            show_in_queue(ui, env, attention);
+            let text = widgets::note(ui, "with the reasons, and with files that could not be read as photos");
+            ui.add(Label::new(text).wrap());
+        });
+    });
+}
+
+fn show_in_queue(ui: &mut Ui, env: &mut Env<'_>, attention: Amount) {
+    let text = format!("Show {} in the queue", attention.short());
+    if widgets::button(ui, widgets::Kind::Normal, &text).clicked() {
+        env.out.push(Command::ShowQueue(QueueList::NeedsAttention, None));
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use eframe::egui::{Color32, ColorImage, Context, Rect, TextureHandle, TextureId, TextureOptions, pos2};
 
-use crate::client::{PICTURES_WANTED_MAX, Picture, Pixels};
+use crate::client::{NoPicture, PICTURES_WANTED_MAX, Picture, Pixels};
 use crate::ui::numbers::points;
 
 /// A page's side in pixels.
@@ -34,8 +34,8 @@ struct Slot {
 enum Held {
     /// In this slot, filling so much of it.
     Slot { slot: usize, filled: usize },
-    /// There is no preview.
-    Nothing,
+    /// There is no picture, for this reason.
+    Nothing(NoPicture),
 }
 
 #[derive(Debug, Clone)]
@@ -49,8 +49,8 @@ struct Entry {
 pub(in crate::ui) enum Thumb {
     /// Here it is.
     Picture(TextureId, Rect),
-    /// It has been tried and there is none.
-    Nothing,
+    /// It has been tried and there is none, for this reason.
+    Nothing(NoPicture),
     /// Not asked for yet, or under way.
     Missing,
 }
@@ -83,7 +83,7 @@ impl Atlas {
         let Some(entry) = self.entries.get(&asset) else { return (Thumb::Missing, false) };
         let is_current = entry.cache_key == cache_key;
         match entry.held {
-            Held::Nothing => (Thumb::Nothing, is_current),
+            Held::Nothing(why) => (Thumb::Nothing(why), is_current),
             Held::Slot { slot, filled } => {
                 self.slots[slot].seen = self.frame;
                 (self.thumb(slot, filled), is_current)
@@ -133,7 +133,8 @@ impl Atlas {
             let Some(picture) = self.arrived.pop_front() else { return false };
             let held = match &picture.outcome {
                 Ok(pixels) if pixels.width > 0 && pixels.height > 0 => self.put(ctx, picture.asset, pixels),
-                _ => Some(Held::Nothing),
+                Ok(_) => Some(Held::Nothing(NoPicture::Corrupt)),
+                Err(why) => Some(Held::Nothing(*why)),
             };
             if let Some(held) = held {
                 bytes += self.slot_side * self.slot_side * 4;
@@ -305,9 +306,9 @@ mod tests {
         let here = (0..30).filter(|&a| atlas.get(a, "1").0 != Thumb::Missing).count();
         assert_eq!(here, PREPARE_MAX);
         assert!(!atlas.get(0, "2").1, "another version is not current");
-        let failed = Picture { outcome: Err("No preview".into()), ..picture(99, 1, 1) };
+        let failed = Picture { outcome: Err(NoPicture::Corrupt), ..picture(99, 1, 1) };
         atlas.accept(failed);
         settle(&mut atlas, &ctx);
-        assert_eq!(atlas.get(99, "1"), (Thumb::Nothing, true));
+        assert_eq!(atlas.get(99, "1"), (Thumb::Nothing(NoPicture::Corrupt), true));
     }
 }

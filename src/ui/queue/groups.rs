@@ -2,12 +2,14 @@
 
 use eframe::egui::{Label, ScrollArea, Ui};
 
-use super::{Queue, can_retry, inset, rows};
-use crate::api::{FailureGroup, QueueList, Selection};
+use super::waits::SharedWaits;
+use super::{Queue, inset, rows};
+use crate::api::{FailureGroup, FailureText, QueueList, Selection};
 use crate::ui::app::Env;
-use crate::ui::commands::{Command, Dialog, Screen, Verb};
+use crate::ui::commands::{Command, Dialog, Verb};
 use crate::ui::counts::Amount;
 use crate::ui::icons::Icon;
+use crate::ui::remedy::{self, Remedy, can_retry};
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets::{self, Kind};
 use crate::ui::words;
@@ -77,11 +79,7 @@ impl Queue {
                 let count = widgets::note(ui, count);
                 ui.label(count);
                 ui.add_space(space::S);
-                self.group_buttons(ui, env, group);
-                ui.add_space(space::XS);
-                let name = format!("Files, {}", failure.summary);
-                let text = if open { "Hide files" } else { "Show files" };
-                widgets::fold(ui, &mut open, text, &name);
+                self.group_buttons(ui, env, group, &mut open);
             });
         });
         if open != was_open {
@@ -92,49 +90,54 @@ impl Queue {
         }
     }
 
-    fn group_buttons(&self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup) {
+    /// What mends the cause comes first, retrying second, leaving out last.
+    fn group_buttons(&self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup, open: &mut bool) {
         let failure = &group.failure;
         let selection = Selection::Kind(failure.class.clone());
         let what = words::files(group.files);
+        let model = env.model;
+        let here =
+            |name: &&String| self.destination.is_none_or(|id| model.destination_name(id) == name.as_str());
+        let destination = group.destinations.iter().find(here);
+        let destination = destination.and_then(|name| remedy::destination_named(&model.snapshot, name));
+        let subject =
+            remedy::Subject { failure, destination, file: None, selection: selection.clone(), what: &what };
+        let is_one = group.files == 1;
+        // Several files are shown in their list, each with what shows it in the file manager.
+        let leads_to_list = !is_one && remedy::of(failure, destination) == Some(Remedy::ShowFile);
         ui.horizontal_wrapped(|ui| {
-            let text = if group.files == 1 { "Retry" } else { "Retry all" };
+            if leads_to_list {
+                list_button(ui, open, failure);
+            }
+            let has_remedy = leads_to_list || remedy::button(ui, env, &subject);
+            let retry = if has_remedy { Kind::Quiet } else { Kind::Normal };
+            let text = if is_one { "Retry" } else { "Retry all" };
             let name = format!("{text}: {}", failure.summary);
-            if can_retry(failure) && widgets::named_button(ui, Kind::Normal, text, &name).clicked() {
+            if can_retry(failure) && widgets::named_button(ui, retry, text, &name).clicked() {
                 env.out.push(Command::change(Verb::Retry, selection.clone(), &what));
             }
-            if failure.action == "restore_from_trash" {
-                let name = format!("Restore from trash: {}", failure.summary);
-                if widgets::named_button(ui, Kind::Normal, "Restore from trash", &name).clicked() {
-                    env.out.push(Command::change(Verb::Reclaim, selection.clone(), &what));
-                }
-            }
-            if failure.action == "open_network" {
-                let name = format!("Open network settings: {}", failure.summary);
-                if widgets::named_button(ui, Kind::Quiet, "Open network settings", &name).clicked() {
-                    env.out.push(Command::Go(Screen::Settings));
-                }
-            }
-            let goes_to_destination = ["sign_in_again", "free_space", "open_destination", "connect_disk"]
-                .contains(&&*failure.action);
-            if goes_to_destination {
-                let name = format!("Open destinations: {}", failure.summary);
-                if widgets::named_button(ui, Kind::Quiet, "Open destinations", &name).clicked() {
-                    env.out.push(Command::Go(Screen::Destinations));
-                }
-            }
-            let text = if group.files == 1 { "Leave out" } else { "Leave all out" };
+            let text = if is_one { "Leave out" } else { "Leave all out" };
             let name = format!("{text}: {}", failure.summary);
             if widgets::named_button(ui, Kind::Quiet, text, &name).clicked() {
-                env.out.push(Command::Ask(Dialog::Exclude { selection, files: group.files, what }));
+                env.out.push(Command::Ask(Dialog::Exclude {
+                    selection,
+                    files: group.files,
+                    what: what.clone(),
+                }));
             }
         });
+        if !leads_to_list {
+            ui.add_space(space::XS);
+            let text = list_text(*open);
+            widgets::fold(ui, open, text, &list_name(failure));
+        }
     }
 
     fn group_rows(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
         let key = self.key();
         let Some(list) = self.lists.get(&key).filter(|list| list.is_known) else { return };
         for row in &list.rows {
-            rows::row(ui, env, row, &mut self.folds, QueueList::NeedsAttention);
+            rows::row(ui, env, row, &mut self.folds, QueueList::NeedsAttention, &SharedWaits::default());
         }
         let shown = u64::try_from(list.rows.len()).unwrap_or(u64::MAX);
         if list.next.is_some() {
@@ -144,4 +147,21 @@ impl Queue {
             }
         }
     }
+}
+
+fn list_text(open: bool) -> &'static str {
+    if open { "Hide files" } else { "Show files" }
+}
+
+fn list_name(failure: &FailureText) -> String {
+    format!("Files, {}", failure.summary)
+}
+
+/// The fold of a group's files, as the button that leads.
+fn list_button(ui: &mut Ui, open: &mut bool, failure: &FailureText) {
+    let response = widgets::named_button(ui, Kind::Normal, list_text(*open), &list_name(failure));
+    if response.clicked() {
+        *open = !*open;
+    }
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_expanded(*open));
 }

@@ -5,8 +5,9 @@
 
 mod groups;
 mod rows;
+mod waits;
 
-pub(in crate::ui) use rows::{can_retry, decision_lines};
+pub(in crate::ui) use rows::decision_lines;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -33,9 +34,9 @@ const NEAR_THE_END: usize = 30;
 
 /// The lists in the order in which they are shown.
 const TABS: [(QueueList, &str); 6] = [
+    (QueueList::NeedsAttention, "Needs attention"),
     (QueueList::Uploading, "Uploading"),
     (QueueList::Waiting, "Waiting"),
-    (QueueList::NeedsAttention, "Needs attention"),
     (QueueList::Unproven, "Unproven"),
     (QueueList::Excluded, "Left out"),
     (QueueList::Done, "Done"),
@@ -107,6 +108,20 @@ impl Default for Queue {
 }
 
 impl Queue {
+    /// The screen is opened: on what needs the person, else on what is on its way, else on what it showed.
+    pub fn open(&mut self, snapshot: &Snapshot) {
+        let has = |at: Option<i64>, list| !Counts::at_or_of(snapshot, at).listed(list).is_zero();
+        if !has(self.destination, QueueList::NeedsAttention) && has(None, QueueList::NeedsAttention) {
+            self.destination = None;
+        }
+        let first = [QueueList::NeedsAttention, QueueList::Uploading, QueueList::Waiting];
+        if let Some(list) = first.into_iter().find(|list| has(self.destination, *list)) {
+            self.tab = list;
+        } else if self.tab == QueueList::NeedsAttention {
+            self.tab = QueueList::Done;
+        }
+    }
+
     fn key(&self) -> ListKey {
         let failure_kind = (self.tab == QueueList::NeedsAttention).then(|| self.open_group.clone()).flatten();
         ListKey { list: self.tab, destination: self.destination, failure_kind, is_more: false }
@@ -234,12 +249,9 @@ impl Queue {
         let snapshot = &env.model.snapshot;
         widgets::page_title(ui, "Queue");
         ui.add_space(space::XS);
-        if let Some(why) = sentence::why_idle(snapshot, &env.model.connection, env.model.now) {
-            widgets::status(ui, widgets::weak(ui, why));
-        } else {
-            let working = working_line(snapshot);
-            ui.label(widgets::weak(ui, working));
-        }
+        let said = sentence::why_idle(snapshot, &env.model.connection, env.model.now);
+        let said = said.unwrap_or_else(|| working_line(snapshot));
+        widgets::status(ui, widgets::weak(ui, said));
         ui.add_space(space::M);
         let counts = Counts::at_or_of(snapshot, self.destination);
         let names = TABS.map(|(list, label)| {
@@ -300,6 +312,10 @@ impl Queue {
     fn listed(&mut self, ui: &mut Ui, env: &mut Env<'_>, left: f32) {
         let key = self.key();
         let Some(list) = self.lists.get(&key) else { return };
+        let shared = match self.tab {
+            QueueList::Waiting => waits::shared(&env.model.snapshot, &list.rows, self.destination),
+            _ => waits::SharedWaits::default(),
+        };
         if let Some(why) = list.refusal.as_ref().filter(|_| !list.is_known) {
             widgets::empty(ui, Icon::Attention, "This list can't be shown", why);
             return;
@@ -312,6 +328,10 @@ impl Queue {
             widgets::empty(ui, icon, text, more);
             return;
         }
+        if !shared.is_empty() {
+            inset(ui, left, |ui| shared.ui(ui, env));
+            ui.add_space(space::S);
+        }
         let count = list.rows.len();
         let mut seen = 0;
         ScrollArea::vertical().id_salt(("queue", self.tab as u8)).auto_shrink(false).show_rows(
@@ -322,7 +342,7 @@ impl Queue {
                 seen = range.end;
                 inset(ui, left, |ui| {
                     for row in list.rows.get(range).unwrap_or_default() {
-                        rows::row(ui, env, row, &mut self.folds, self.tab);
+                        rows::row(ui, env, row, &mut self.folds, self.tab, &shared);
                     }
                 });
             },

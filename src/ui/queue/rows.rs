@@ -5,17 +5,16 @@ use std::collections::BTreeSet;
 use eframe::egui::{Align2, Rect, TextStyle, Ui, UiBuilder, Vec2, pos2, vec2};
 
 use super::hair_line;
-use crate::api::{
-    DecisionRow, FailureText, PathText, QueueList, QueueRow, Selection, TransferStep, Transferring,
-};
+use super::waits::SharedWaits;
+use crate::api::{DecisionRow, PathText, QueueList, QueueRow, Selection, TransferStep, Transferring};
 use crate::domain::accounting::Bin;
-use crate::domain::failure::FailureKind;
 use crate::domain::time::UnixMillis;
 use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, Verb};
 use crate::ui::focus;
 use crate::ui::icons::{self, Icon};
 use crate::ui::numbers::ratio;
+use crate::ui::remedy::can_retry;
 use crate::ui::theme::{size, space, tokens};
 use crate::ui::widgets::{self, paint_cut};
 use crate::ui::words;
@@ -99,8 +98,9 @@ pub(super) fn row(
     row: &QueueRow,
     folds: &mut BTreeSet<String>,
     list: QueueList,
+    shared: &SharedWaits,
 ) {
-    let (icon, note) = standing(row, env);
+    let (icon, note) = standing(row, env, shared);
     let last = row.decisions.first().filter(|_| list == QueueList::Waiting);
     let below = last.map_or_else(|| folder(&row.path), |decision| decision.text.as_str());
     let below = format!("{}, {below}", row.destination);
@@ -160,7 +160,7 @@ pub(in crate::ui) fn decision_lines(
 }
 
 /// The icon and the note at the right.
-fn standing(row: &QueueRow, env: &Env<'_>) -> (Icon, String) {
+fn standing(row: &QueueRow, env: &Env<'_>, shared: &SharedWaits) -> (Icon, String) {
     let size = words::bytes(row.bytes_total);
     match Bin::parse(&row.state) {
         Some(Bin::Safe) => {
@@ -177,6 +177,8 @@ fn standing(row: &QueueRow, env: &Env<'_>) -> (Icon, String) {
         Some(Bin::Excluded) => {
             (Icon::Excluded, row.excluded_because.clone().unwrap_or_else(|| "Left out".to_owned()))
         }
+        // A reason that stands above the list is not said again.
+        Some(Bin::Waiting) | None if shared.has(row) => (Icon::Waiting, size),
         Some(Bin::Waiting) | None => (Icon::Waiting, waiting(row, env).unwrap_or(size)),
     }
 }
@@ -227,10 +229,4 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, row: &QueueRow, list: QueueList) {
     if widgets::icon_button(ui, Icon::ShowInFolder, &format!("Show {file} in folder")).clicked() {
         env.out.push(Command::ShowInFolder(row.path.clone()));
     }
-}
-
-/// Whether trying again can help: not for what lies in the file itself, or in what the destination takes.
-pub(in crate::ui) fn can_retry(failure: &FailureText) -> bool {
-    use FailureKind::{Empty, Gone, TooLarge, Unsupported};
-    !matches!(FailureKind::parse(&failure.kind), Some(Empty | Gone | TooLarge | Unsupported))
 }

@@ -57,14 +57,14 @@ fn groups_of_choices_are_one_stop_and_arrows_walk_in_them() {
     let screens = ["Library", "Queue", "Destinations", "Settings"];
     assert_eq!(library.iter().filter(|stop| screens.iter().any(|s| stop.starts_with(s))).count(), 1);
     window.click_starting("Queue");
-    assert_eq!(window.focused(), "Uploading, 3 copies", "the list that is shown has the keyboard");
+    assert_eq!(window.focused(), "Needs attention, 6 copies", "the list that is shown has the keyboard");
     window.press(Key::ArrowRight);
-    assert!(window.focused().starts_with("Waiting, "));
-    assert_eq!(window.harness.state().queue.tab, crate::api::QueueList::Waiting);
+    assert!(window.focused().starts_with("Uploading, "));
+    assert_eq!(window.harness.state().queue.tab, crate::api::QueueList::Uploading);
     window.press(Key::End);
     assert!(window.focused().starts_with("Done, "));
     window.press(Key::ArrowRight);
-    assert!(window.focused().starts_with("Uploading, "), "it goes round");
+    assert!(window.focused().starts_with("Needs attention, "), "it goes round");
 }
 
 #[test]

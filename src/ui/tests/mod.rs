@@ -1,5 +1,6 @@
 //! The window as a person meets it, over a made-up world.
 
+mod attention;
 mod contrast;
 mod copies;
 mod destinations;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use eframe::egui::{Label, RichText, ScrollArea, TextStyle, Ui};
 
-use crate::api::{AssetDetails, CopyDetails, ResourceDetails};
+use crate::api::{AssetDetails, CopyDetails, ResourceDetails, Selection};
 use crate::domain::accounting::Bin;
 use crate::domain::asset::{DateDoubt, DateSource, ResourceKind};
 use crate::ui::app::Env;
@@ -12,7 +12,8 @@ use crate::ui::commands::{Command, Verb};
 use crate::ui::icons::Icon;
 use crate::ui::library::cells::type_label;
 use crate::ui::numbers::ratio;
-use crate::ui::queue::{can_retry, decision_lines};
+use crate::ui::queue::decision_lines;
+use crate::ui::remedy::{self, can_retry};
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets::{self, Kind};
 use crate::ui::words;
@@ -139,7 +140,7 @@ fn file(ui: &mut Ui, env: &mut Env<'_>, resource: &ResourceDetails, folds: &mut 
         ui.label(none);
     }
     for copy in &resource.copies {
-        evidence(ui, env, copy);
+        evidence(ui, env, resource, copy);
     }
     proof_details(ui, resource, folds);
 }
@@ -157,7 +158,7 @@ fn state(copy: &CopyDetails) -> (Icon, String) {
     }
 }
 
-fn evidence(ui: &mut Ui, env: &mut Env<'_>, copy: &CopyDetails) {
+fn evidence(ui: &mut Ui, env: &mut Env<'_>, resource: &ResourceDetails, copy: &CopyDetails) {
     let t = tokens(ui);
     let (icon, text) = state(copy);
     let color = if icon == Icon::Attention { t.accent } else { t.text };
@@ -186,14 +187,31 @@ fn evidence(ui: &mut Ui, env: &mut Env<'_>, copy: &CopyDetails) {
             ui.add(Label::new(line).wrap());
         });
     }
-    let can_help = copy.failure.as_ref().is_some_and(can_retry);
-    if Bin::parse(&copy.bin) == Some(Bin::NeedsAttention) && can_help {
+    if Bin::parse(&copy.bin) == Some(Bin::NeedsAttention) {
+        mend(ui, env, resource, copy);
+    }
+}
+
+/// What mends a copy that needs attention, and retrying beside it.
+fn mend(ui: &mut Ui, env: &mut Env<'_>, resource: &ResourceDetails, copy: &CopyDetails) {
+    let Some(failure) = &copy.failure else { return };
+    let these = Selection::Items(vec![copy.id.clone()]);
+    let model = env.model;
+    let subject = remedy::Subject {
+        failure,
+        destination: remedy::destination_named(&model.snapshot, &copy.destination),
+        file: Some(&resource.path),
+        selection: these.clone(),
+        what: resource.path.file_name(),
+    };
+    ui.horizontal_wrapped(|ui| {
+        let has_remedy = remedy::button(ui, env, &subject);
+        let kind = if has_remedy { Kind::Quiet } else { Kind::Normal };
         let name = format!("Retry in {}", copy.destination);
-        if widgets::named_button(ui, Kind::Normal, "Retry", &name).clicked() {
-            let these = crate::api::Selection::Items(vec![copy.id.clone()]);
+        if can_retry(failure) && widgets::named_button(ui, kind, "Retry", &name).clicked() {
             env.out.push(Command::change(Verb::Retry, these, "the copy"));
         }
-    }
+    });
 }
 
 fn proof_details(ui: &mut Ui, resource: &ResourceDetails, folds: &mut BTreeSet<String>) {

@@ -17,7 +17,7 @@ use super::icons::Icon;
 use super::library::Library;
 use super::library::cells::badge_words;
 use super::library::may_do;
-use super::queue::can_retry;
+use super::remedy::can_retry;
 use super::restore::{self, RestoreStart};
 use super::theme::{size, space, tokens};
 use super::widgets;

@@ -3,18 +3,20 @@
 use std::collections::VecDeque;
 
 use eframe::egui::{
-    Align2, Color32, ColorImage, Context, CursorIcon, EventFilter, Id, Rect, Role, Sense, TextStyle,
-    TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo, pos2, vec2,
+    Color32, ColorImage, Context, CursorIcon, EventFilter, Id, Label, Rect, Role, Sense, TextureHandle,
+    TextureOptions, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::Viewer;
 use crate::api::AssetRow;
-use crate::client::{Picture, PictureRequest, Pixels, THUMBNAIL_SIDE_MAX};
+use crate::client::{NoPicture, Picture, PictureRequest, Pixels, THUMBNAIL_SIDE_MAX};
+use crate::domain::media_type::MediaType;
 use crate::ui::app::Env;
 use crate::ui::icons::{self, Icon};
 use crate::ui::library::Library;
 use crate::ui::library::cells;
-use crate::ui::theme::{HEADING, tokens};
+use crate::ui::theme::{space, tokens};
+use crate::ui::widgets;
 
 /// Pictures kept: this one, its neighbours, the larger version of this one, and thumbnails.
 const KEPT_MAX: usize = 7;
@@ -24,13 +26,15 @@ const FIT_SIDE_MAX: u32 = 2048;
 const ZOOM_SIDE_MAX: u32 = 4096;
 /// How far it can be zoomed beyond fitting the window.
 const ZOOM_MAX: f32 = 16.0;
+/// The widest that a message in the place of a picture is, in points.
+const MESSAGE_WIDTH: f32 = 460.0;
 
 /// What is known of a full picture.
 pub(super) enum Shown {
     /// Here it is.
     Texture(TextureHandle),
-    /// There is none; a sentence says why.
-    Nothing(String),
+    /// There is none, for this reason.
+    Nothing(NoPicture),
     /// Not asked for yet, or under way.
     Missing,
 }
@@ -39,7 +43,7 @@ struct Kept {
     asset: i64,
     cache_key: String,
     side_max: u32,
-    outcome: Result<TextureHandle, String>,
+    outcome: Result<TextureHandle, NoPicture>,
 }
 
 /// The full pictures that are kept, the newest last.
@@ -52,7 +56,7 @@ impl Full {
     /// Takes a decoded picture in.
     pub fn accept(&mut self, ctx: &Context, picture: Picture) {
         let outcome = picture.outcome.and_then(|pixels| {
-            let image = image(&pixels).ok_or_else(|| "This picture cannot be shown".to_owned())?;
+            let image = image(&pixels).ok_or(NoPicture::Corrupt)?;
             Ok(ctx.load_texture("photo", image, TextureOptions::LINEAR))
         });
         let Picture { asset, cache_key, side_max, .. } = picture;
@@ -68,7 +72,7 @@ impl Full {
         let of_row = self.of(row).filter(|kept| kept.side_max >= side).max_by_key(|kept| kept.side_max);
         match of_row.map(|kept| &kept.outcome) {
             Some(Ok(texture)) => Shown::Texture(texture.clone()),
-            Some(Err(why)) => Shown::Nothing(why.clone()),
+            Some(Err(why)) => Shown::Nothing(*why),
             None => Shown::Missing,
         }
     }
@@ -149,7 +153,11 @@ impl Viewer {
         // The arrows turn the pages and do not walk through the buttons.
         let filter = EventFilter { horizontal_arrows: true, escape: true, ..EventFilter::default() };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
-        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, cells::name(&row)));
+        let missing = match self.full.any(&row) {
+            Shown::Nothing(why) => Some(why),
+            Shown::Texture(_) | Shown::Missing => None,
+        };
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, cells::name(&row, missing)));
         match self.full.any(&row) {
             Shown::Texture(texture) => {
                 self.move_by_pointer(ui, &response, area);
@@ -164,7 +172,10 @@ impl Viewer {
                     ui.ctx().set_cursor_icon(CursorIcon::Grab);
                 }
             }
-            Shown::Nothing(why) => message(ui, area, cells::type_label(&row.media_type), &why),
+            Shown::Nothing(why) => {
+                let what = why.sentence(MediaType::parse(&row.media_type));
+                message(ui, area, &what, why.meaning());
+            }
             Shown::Missing => {
                 let icon = Rect::from_center_size(area.center(), Vec2::splat(48.0));
                 icons::paint(ui.painter(), Icon::Picture, icon, t.control);
@@ -204,13 +215,20 @@ fn fitted(texture: Vec2, dimensions: Option<(u32, u32)>, window: Vec2, ui: &Ui) 
     vec2(natural.x * scale, natural.x * scale / aspect)
 }
 
-fn message(ui: &Ui, area: Rect, text: &str, more: &str) {
+/// What stands in the place of a picture: the icon, what is missing and what that means.
+fn message(ui: &mut Ui, area: Rect, text: &str, more: &str) {
+    let width = (area.width() - 2.0 * space::XXL).clamp(80.0, MESSAGE_WIDTH);
+    let top = area.center() - vec2(width / 2.0, 88.0);
+    let part = Rect::from_min_max(top, area.max).with_max_x(top.x + width);
     let t = tokens(ui);
-    let center = area.center();
-    let icon = Rect::from_center_size(center - vec2(0.0, 40.0), Vec2::splat(64.0));
-    icons::paint(ui.painter(), Icon::Picture, icon, t.faint);
-    let heading = TextStyle::Name(HEADING.into()).resolve(ui.style());
-    ui.painter().text(center + vec2(0.0, 16.0), Align2::CENTER_CENTER, text, heading, t.text);
-    let body = TextStyle::Body.resolve(ui.style());
-    ui.painter().text(center + vec2(0.0, 42.0), Align2::CENTER_CENTER, more, body, t.weak);
+    ui.scope_builder(UiBuilder::new().max_rect(part), |ui| {
+        ui.vertical_centered(|ui| {
+            let (rect, _) = ui.allocate_exact_size(Vec2::splat(64.0), Sense::hover());
+            icons::paint(ui.painter(), Icon::Picture, rect, t.faint);
+            ui.add_space(space::S);
+            widgets::section_title(ui, text);
+            let more = widgets::weak(ui, more);
+            ui.add(Label::new(more).wrap());
+        });
+    });
 }
