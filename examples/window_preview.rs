@@ -22,6 +22,7 @@ struct Preview {
     inner: FakeBackend,
     world: Handle,
     moved: Instant,
+    moves: bool,
 }
 
 const STEP: Duration = Duration::from_millis(500);
@@ -39,7 +40,7 @@ impl Backend for Preview {
     fn poll(&mut self) -> Option<Incoming> {
         if self.moved.elapsed() >= STEP {
             self.moved = Instant::now();
-            let has_work = self.world.borrow().snapshot.progress.is_some();
+            let has_work = self.moves && self.world.borrow().snapshot.progress.is_some();
             if has_work {
                 self.world.borrow_mut().advance(3);
             }
@@ -141,7 +142,7 @@ fn main() -> Result<(), String> {
             drop(ticking);
         }
         let inner = FakeBackend::new(world.clone(), Box::new(move || wake()));
-        Box::new(Preview { inner, world, moved: Instant::now() })
+        Box::new(Preview { inner, world, moved: Instant::now(), moves })
     });
     safelight::ui::run(factory, options)
 }

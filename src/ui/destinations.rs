@@ -10,6 +10,7 @@ use super::destination_fields::{self, NameField, PasswordField};
 use super::draft::Draft;
 use super::focus;
 use super::icons::Icon;
+use super::kinds;
 use super::numbers::ratio;
 use super::remedy;
 use super::restore::{self, RestoreStart};
@@ -21,7 +22,9 @@ use crate::api::{BackupSwitch, DestinationState, QueueList, Reading, ReadingKind
 use crate::domain::messages::SAME_DISK;
 
 /// The narrowest a bin that is not empty is drawn, in points.
-const SEGMENT_MIN: f32 = 5.0;
+const SEGMENT_MIN: f32 = 8.0;
+/// The line of the card's own colour between two bins, in points. Each bin stands out from it.
+const SEGMENT_GAP: f32 = 3.0;
 
 /// The screen's state.
 #[derive(Default)]
@@ -147,7 +150,7 @@ impl Destinations {
         ui.spacing_mut().item_spacing.y = space::XS;
         let t = tokens(ui);
         ui.horizontal(|ui| {
-            widgets::mark(ui, Icon::Disk, 22.0, if d.enabled { t.text } else { t.faint });
+            widgets::mark(ui, kinds::icon_of(&d.kind), 22.0, if d.enabled { t.text } else { t.faint });
             ui.add_space(space::XS);
             widgets::section_title(ui, d.name.as_str());
             focus::at_right(ui, |ui| {
@@ -420,7 +423,7 @@ fn bar(ui: &mut Ui, t: &Tokens, d: &DestinationState) {
         if i + 1 == count {
             (corner.ne, corner.se) = (5, 5);
         }
-        let gap = if i + 1 == count { 0.0 } else { 2.0 };
+        let gap = if i + 1 == count { 0.0 } else { SEGMENT_GAP };
         ui.painter().rect_filled(segment.with_max_x(segment.max.x - gap), corner, line.color);
         x += width;
     }

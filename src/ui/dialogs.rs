@@ -12,7 +12,7 @@ use super::counts::Counts;
 use super::icons::Icon;
 use super::theme::{radius, size, space, tokens, tokens_of};
 use super::widgets::{self, Kind};
-use super::{draft, focus, words};
+use super::{draft, focus, kinds, words};
 use crate::api::{DestinationState, Request, Selection};
 
 /// A dialog's width in points, where the window has the room.
@@ -112,7 +112,7 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
             say(ui, format!("Photos from {} will be backed up to", path.path));
             for d in &env.model.snapshot.destinations {
                 ui.horizontal(|ui| {
-                    widgets::mark(ui, Icon::Disk, 16.0, tokens(ui).weak);
+                    widgets::mark(ui, kinds::icon_of(&d.kind), 16.0, tokens(ui).weak);
                     ui.label(&d.name);
                     let url = widgets::note(ui, address::plain(&d.url));
                     ui.add(Label::new(url).truncate());

@@ -2,14 +2,15 @@
 //!
 //! Nothing is saved here; a draft that was not tested as it stands cannot be.
 
-use eframe::egui::{Label, Rect, Role, Ui, vec2};
+use eframe::egui::{Label, Rect, Ui, vec2};
 
 use super::app::Env;
 use super::commands::{Command, PickFor, Purpose};
 use super::icons::Icon;
-use super::server_form::{KINDS, ServerForm};
+use super::kinds::{self, KINDS};
+use super::server_form::ServerForm;
 use super::theme::{space, tokens};
-use super::widgets::{self, Group, Kind};
+use super::widgets::{self, Kind};
 use super::words;
 use crate::api::{ApiError, DriveText, PathText, Request, SecretText, TestReport};
 use crate::domain::target::{DestinationKind, is_valid_name};
@@ -55,6 +56,8 @@ pub(super) struct Draft {
     /// What to call it; made up from its address where nothing is entered.
     name: String,
     drives: Drives,
+    /// The kinds under *More* are shown.
+    shows_more_kinds: bool,
 }
 
 /// The drives that can be chosen.
@@ -78,13 +81,14 @@ impl Default for Draft {
             has_news: false,
             name: String::new(),
             drives: Drives::default(),
+            shows_more_kinds: false,
         }
     }
 }
 
 impl Draft {
     fn at(kind: DestinationKind) -> usize {
-        KINDS.iter().position(|(known, _)| *known == kind).unwrap_or(0)
+        KINDS.iter().position(|known| *known == kind).unwrap_or(0)
     }
 
     fn of_kind(&mut self, kind: DestinationKind) -> &mut KindDraft {
@@ -109,7 +113,7 @@ impl Draft {
 
     /// Wipes every secret: the form is left. What was tested with one must be tested again.
     pub fn forget_secrets(&mut self) {
-        for (draft, (kind, _)) in self.kinds.iter_mut().zip(KINDS) {
+        for (draft, kind) in self.kinds.iter_mut().zip(KINDS) {
             draft.form.forget_secret();
             if kind != DestinationKind::Folder {
                 draft.state = State::Written;
@@ -218,15 +222,10 @@ impl Draft {
 
     /// The kinds, what the chosen one needs, and what the test found.
     pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
-        let chosen = Self::at(self.kind);
-        let names = KINDS.map(|(_, name)| (name.to_owned(), name.to_owned()));
-        let group = Group { name: "Kind of destination", role: Role::RadioButton };
-        if let Some((kind, _)) =
-            widgets::choices(ui, group, Some(chosen), &names).and_then(|at| KINDS.get(at))
-        {
-            self.choose(*kind);
+        if let Some(kind) = kinds::choose(ui, self.kind, &mut self.shows_more_kinds) {
+            self.choose(kind);
         }
-        ui.add_space(space::S);
+        ui.add_space(space::M);
         if self.kind == DestinationKind::Folder {
             self.folder(ui, env);
         } else {

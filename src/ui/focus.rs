@@ -49,12 +49,13 @@ pub(super) fn next_field(ui: &Ui) {
     ui.data_mut(|data| data.insert_temp(next_id(), true));
 }
 
-/// A field is painted: takes the keyboard if it is meant to.
+/// A field is painted: takes the keyboard and comes into view if it is meant to.
 pub(super) fn on_field(ui: &Ui, response: &Response) {
     offer(ui, response.id);
     let is_meant = ui.data_mut(|data| data.remove_temp::<bool>(next_id()).unwrap_or(false));
     if is_meant {
         response.request_focus();
+        response.scroll_to_me(None);
     }
 }
 

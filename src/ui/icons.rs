@@ -18,6 +18,16 @@ pub(super) enum Icon {
     Queue,
     /// A disk.
     Disk,
+    /// A cloud.
+    Cloud,
+    /// Two boxes with lights.
+    Server,
+    /// A bucket.
+    Bucket,
+    /// Petals around a point.
+    PhotoServer,
+    /// An arrow up that was broken off and goes on.
+    Resumable,
     /// An arrow down into a tray.
     Restore,
     /// Sliders.
@@ -149,6 +159,9 @@ pub(super) fn paint(painter: &Painter, icon: Icon, rect: Rect, color: Color32) {
         | Icon::Picture
         | Icon::Folder
         | Icon::ShowInFolder => paint_thing(&pen, icon),
+        Icon::Cloud | Icon::Server | Icon::Bucket | Icon::PhotoServer | Icon::Resumable => {
+            paint_kind(&pen, icon);
+        }
         Icon::Safe
         | Icon::Waiting
         | Icon::Uploading
@@ -212,6 +225,42 @@ fn paint_thing(pen: &Pen<'_>, icon: Icon) {
                 pen.line(&[(9.0, 13.8), (15.0, 13.8)]);
                 pen.line(&[(12.8, 11.6), (15.0, 13.8), (12.8, 16.0)]);
             }
+        }
+    }
+}
+
+/// What kind of destination it is.
+fn paint_kind(pen: &Pen<'_>, icon: Icon) {
+    match icon {
+        Icon::Cloud => {
+            pen.line(&[(7.6, 18.6), (17.2, 18.6)]);
+            pen.arc(7.6, 14.6, 4.0, PI / 2.0, PI * 1.5);
+            pen.arc(11.6, 10.8, 4.9, PI * 1.14, PI * 1.93);
+            pen.arc(17.0, 14.4, 4.2, -PI * 0.42, PI / 2.0);
+        }
+        Icon::Server => {
+            for y in [4.5, 13.0] {
+                pen.frame(4.0, y, 20.0, y + 6.5, 2.0);
+                pen.dot(7.8, y + 3.25, 1.15);
+                pen.line(&[(12.5, y + 3.25), (16.8, y + 3.25)]);
+            }
+        }
+        Icon::Bucket => {
+            pen.line(&[(4.6, 7.2), (6.6, 19.0), (17.4, 19.0), (19.4, 7.2)]);
+            pen.closed(&[(4.6, 7.2), (7.0, 5.2), (17.0, 5.2), (19.4, 7.2), (17.0, 9.0), (7.0, 9.0)]);
+        }
+        Icon::PhotoServer => {
+            for i in 0..5 {
+                let angle = TAU * points(i) / 5.0 - PI / 2.0;
+                pen.ring(12.0 + 5.0 * angle.cos(), 12.4 + 5.0 * angle.sin(), 3.0);
+            }
+            pen.dot(12.0, 12.4, 1.5);
+        }
+        _ => {
+            pen.line(&[(12.0, 13.2), (12.0, 4.5)]);
+            pen.line(&[(7.0, 9.5), (12.0, 4.5), (17.0, 9.5)]);
+            pen.line(&[(12.0, 16.2), (12.0, 16.8)]);
+            pen.line(&[(12.0, 19.6), (12.0, 20.0)]);
         }
     }
 }

@@ -19,6 +19,7 @@ mod first_run;
 mod focus;
 mod gather;
 mod icons;
+mod kinds;
 mod library;
 mod model;
 mod network;

@@ -172,12 +172,9 @@ pub(super) fn button(ui: &mut Ui, env: &mut Env<'_>, subject: &Subject<'_>) -> b
 /// The button of what mends a destination that cannot be used.
 pub(super) fn button_for_destination(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, is_on_card: bool) {
     let Some(failure) = &d.failure else { return };
-    // On its own card there is nothing to open: after mending, testing tells.
-    let remedy = match of(failure, Some(d)) {
-        Some(Remedy::OpenDestination) | None if is_on_card => Remedy::TestAgain,
-        Some(remedy) => remedy,
-        None => return,
-    };
+    // On its own card there is nothing to open.
+    let remedy = of(failure, Some(d)).filter(|remedy| !is_on_card || *remedy != Remedy::OpenDestination);
+    let Some(remedy) = remedy else { return };
     let selection = Selection::Items(Vec::new());
     let subject = Subject { failure, destination: Some(d), file: None, selection, what: "" };
     let text = remedy.label(&subject);

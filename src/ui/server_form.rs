@@ -10,17 +10,6 @@ use super::widgets;
 use crate::api::SecretText;
 use crate::domain::target::DestinationKind;
 
-/// The kinds that can be chosen, in the order they are shown, with a name that people know.
-pub(super) const KINDS: [(DestinationKind, &str); 7] = [
-    (DestinationKind::Folder, "Folder or disk"),
-    (DestinationKind::Nextcloud, "Nextcloud"),
-    (DestinationKind::WebDav, "WebDAV"),
-    (DestinationKind::S3, "S3 storage"),
-    (DestinationKind::Immich, "Immich"),
-    (DestinationKind::Tus, "tus"),
-    (DestinationKind::Resumable, "Resumable HTTP"),
-];
-
 /// The longest text that a field takes, in bytes.
 const FIELD_BYTES_MAX: usize = 1024;
 

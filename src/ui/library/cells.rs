@@ -140,10 +140,6 @@ fn missing_picture(ui: &Ui, t: &Tokens, row: &AssetRow, why: NoPicture, rect: Re
     icons::paint(ui.painter(), type_icon(&row.media_type), icon, ink);
     let mut below = center + vec2(0.0, 24.0);
     if let Some(why) = why.short() {
-        // Struck through: a picture that is none.
-        let line = [icon.left_bottom(), icon.right_top()];
-        ui.painter().line_segment(line, Stroke::new(4.0, t.surface));
-        ui.painter().line_segment(line, Stroke::new(1.7, ink));
         let width = rect.width() - 8.0;
         paint_cut(ui, Align2::CENTER_CENTER, below, why.to_owned(), font.clone(), t.text, width);
         below.y += 16.0;

@@ -34,6 +34,7 @@ fn the_queue_opens_on_what_needs_the_person() {
     window.harness.state_mut().queue.tab = QueueList::Done;
     window.click_starting("Queue");
     assert_eq!(window.harness.state().queue.tab, QueueList::NeedsAttention);
+    assert!(window.focused().starts_with("Needs attention, "), "{}", window.focused());
     let names = names(&window);
     assert!(place(&names, "Needs attention, ") < place(&names, "Uploading, "), "the first of the lists");
     window.click_starting("Waiting, ");

@@ -53,6 +53,7 @@ fn a_server_is_tried_and_added_with_its_password() {
 #[test]
 fn plain_http_is_agreed_to_and_every_kind_says_what_it_needs() {
     let mut window = adding();
+    window.click("More kinds of destination");
     for (kind, field) in [
         ("WebDAV", "Address of the folder"),
         ("S3 storage", "Secret access key"),
@@ -164,6 +165,7 @@ fn a_secret_is_forgotten_when_its_page_is_left_or_its_server_changes() {
 #[test]
 fn an_answer_to_another_kinds_test_is_not_taken_for_this_ones() {
     let mut window = adding();
+    window.click("More kinds of destination");
     window.click("tus");
     type_into(&mut window, "Address", "https://uploads.example");
     window.world.borrow_mut().is_mute = true;
