@@ -49,6 +49,9 @@ pub struct Moods {
     pub moves_change_tags: bool,
     /// A file that gets another name loses a bit of itself.
     pub moves_change_bytes: bool,
+    /// Another computer's MOVE to the same name, which saw nothing there either, is done right after each
+    /// MOVE. This is the file that it brings.
+    pub rival: Option<Bytes>,
     /// The target of a MOVE ends at this character, as at WsgiDAV.
     pub cuts_names_at: Option<char>,
     /// Names with one of these are refused.
@@ -85,6 +88,7 @@ impl Default for Moods {
             folds_case: false,
             moves_change_tags: false,
             moves_change_bytes: false,
+            rival: None,
             cuts_names_at: None,
             refuses_in_names: "",
             last_in_names: char::MAX,
@@ -388,7 +392,10 @@ impl Dav {
         }
         state.files.remove(path);
         state.remove(&to);
-        state.files.insert(to, file);
+        match moods.rival {
+            Some(bytes) => state.put(&to, bytes, None, None),
+            None => drop(state.files.insert(to, file)),
+        }
         answer(if is_there { 204 } else { 201 }, "")
     }
 

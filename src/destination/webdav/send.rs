@@ -318,7 +318,7 @@ impl Job<'_> {
     }
 
     /// Looks at the copy once more, under its final name: its length and the tag of the proved temp
-    /// file where that shows that it is the same file, else all of it.
+    /// file where that shows that it is the same file, else all of it is compared again.
     async fn look_again(&self, proved: &Proved, is_new: bool) -> Result<Sent, HttpError> {
         let key = &self.item.key;
         let gone = || {
@@ -327,15 +327,15 @@ impl Job<'_> {
         };
         let named_once = self.inner.findings.names_once && self.inner.capabilities().no_replace;
         let tag = proved.seen.etag.as_deref().filter(|_tag| self.inner.findings.keeps_tag);
-        let is_kept = |seen: &Seen| {
+        // Only a tag that a file keeps says whose copy this is: a probe may have seen one winner of each
+        // race by luck, so without such a tag it may be another computer's, and is never removed.
+        let is_ours = |seen: &Seen| {
             let is_same = tag.zip(seen.etag.as_deref()).is_some_and(|(a, b)| is_same_tag(a, b));
             is_same && seen.size == Some(self.item.content.size)
         };
-        // Where two may hold one name, only its tag says whose copy this is.
-        let is_ours = |seen: &Seen| if tag.is_some() { is_kept(seen) } else { named_once };
         if named_once && tag.is_some() && !self.transfer.must_read {
             let seen = self.inner.calls.head(key).await?.ok_or_else(gone)?;
-            if is_kept(&seen) {
+            if is_ours(&seen) {
                 self.remember(&seen, is_new).await?;
                 return Ok(self.stored(proved.method, &seen));
             }
