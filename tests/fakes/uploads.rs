@@ -213,6 +213,16 @@ impl UploadServer {
         self.lock().orders.len()
     }
 
+    /// Forgets all orders.
+    pub fn heal(&self) {
+        self.lock().orders.clear();
+    }
+
+    /// All uploads, by the last part of their addresses.
+    pub fn uploads(&self) -> BTreeMap<String, Upload> {
+        self.lock().uploads.clone()
+    }
+
     /// The uploads that are whole.
     pub fn finished(&self) -> Vec<Upload> {
         self.lock().uploads.values().filter(|upload| upload.is_complete).cloned().collect()

@@ -3,6 +3,9 @@
 //!
 //! A few rounds here; `tests/release` runs a hundred.
 
+mod folder;
+mod tus;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -38,27 +41,73 @@ const DONE_WITHIN: Duration = Duration::from_secs(240);
 const LARGE: u64 = 17 << 20;
 const SMALL: u64 = 20_000;
 
+/// A destination that can be made to fail.
+trait Place {
+    /// What the command line calls it.
+    fn to(&self) -> String;
+    /// Its secrets.
+    fn environment(&self) -> Vec<(&'static str, &'static str)> {
+        Vec::new()
+    }
+    /// Plants the faults of one round.
+    fn plant_faults(&self, seeded: &Seeded);
+    /// Takes away all faults.
+    fn heal(&self);
+    /// Makes unfinished uploads as old as they must be to be removed. Whether there can be any.
+    fn age_uploads(&self) -> bool {
+        false
+    }
+    /// Panics unless it holds each photo once, our marker and manifests, and nothing else.
+    fn assert_holds_only(&self, source: &Path);
+}
+
+fn backup(place: &dyn Place, sandbox: &Sandbox, source: &Path) -> Command {
+    let mut command = sandbox.command(["backup", "--json", "--to", &place.to()]);
+    command.arg(source).envs(place.environment());
+    command
+}
+
+/// Each content once, under a dated name; beside that the marker and manifests.
+fn assert_only_ours(files: BTreeMap<String, [u8; 32]>, source: &Path) {
+    let mut copies: Vec<[u8; 32]> = Vec::new();
+    for (path, hash) in files {
+        let is_dated =
+            path.len() > 13 && path.as_bytes()[..4].iter().all(u8::is_ascii_digit) && !path.ends_with(".tmp");
+        if is_dated {
+            copies.push(hash);
+        } else {
+            let is_own = path == ".safelight/destination.json"
+                || path.starts_with(".safelight/manifest/") && path.ends_with(".jsonl");
+            assert!(is_own, "{path} is left");
+        }
+    }
+    let mut wanted: Vec<[u8; 32]> = files_below(source).iter().map(|path| digest(path)).collect();
+    copies.sort_unstable();
+    wanted.sort_unstable();
+    assert!(copies == wanted, "{} copies of {} photos", copies.len(), wanted.len());
+}
+
 /// A server, how it is spoken to, and what it can be asked to do wrong.
-struct Place {
+struct Server {
     server: FaultServer,
     to: String,
     environment: Vec<(&'static str, &'static str)>,
     faults: Vec<(&'static str, Fault)>,
 }
 
-fn dav() -> Place {
+fn dav() -> Server {
     let server = FaultServer::start(Moods::default());
     let to = format!("webdav+http://{}/dav/photos", server.host());
-    Place { server, to, environment: Vec::new(), faults: dav_faults() }
+    Server { server, to, environment: Vec::new(), faults: dav_faults() }
 }
 
-fn nextcloud() -> Place {
+fn nextcloud() -> Server {
     let server = FaultServer::nextcloud(USER, PASSWORD, u64::MAX / 4, CloudMoods::default());
     let to = format!("nextcloud+http://{USER}@{}/photos", server.host());
-    Place { server, to, environment: vec![("SAFELIGHT_PASSWORD", PASSWORD)], faults: dav_faults() }
+    Server { server, to, environment: vec![("SAFELIGHT_PASSWORD", PASSWORD)], faults: dav_faults() }
 }
 
-fn s3() -> Place {
+fn s3() -> Server {
     let server = FaultServer::s3(BUCKET, strict());
     let to = fake_address(&server);
     let keys = vec![("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)];
@@ -75,7 +124,7 @@ fn s3() -> Place {
         ("GET", Fault::DropBefore),
         ("HEAD", Fault::DropBefore),
     ];
-    Place { server, to, environment: keys, faults }
+    Server { server, to, environment: keys, faults }
 }
 
 fn dav_faults() -> Vec<(&'static str, Fault)> {
@@ -97,13 +146,7 @@ fn dav_faults() -> Vec<(&'static str, Fault)> {
     ]
 }
 
-impl Place {
-    fn backup(&self, sandbox: &Sandbox, source: &Path) -> Command {
-        let mut command = sandbox.command(["backup", "--json", "--to", &self.to]);
-        command.arg(source).envs(self.environment.iter().copied());
-        command
-    }
-
+impl Server {
     /// The files of the destination, by path below it.
     fn files(&self) -> BTreeMap<String, [u8; 32]> {
         let is_s3 = self.to.starts_with("s3:");
@@ -116,26 +159,43 @@ impl Place {
         let below = |path: &String| path.strip_prefix("photos/").unwrap_or(path).to_owned();
         all.iter().map(|path| (below(path), hash(path))).collect()
     }
+}
 
-    /// Each content once, under a dated name; beside that the marker and manifests.
-    fn holds_only(&self, source: &Path) {
-        let mut copies: Vec<[u8; 32]> = Vec::new();
-        for (path, hash) in self.files() {
-            let is_dated = path.len() > 13
-                && path.as_bytes()[..4].iter().all(u8::is_ascii_digit)
-                && !path.ends_with(".tmp");
-            if is_dated {
-                copies.push(hash);
-            } else {
-                let is_own = path == ".safelight/destination.json"
-                    || path.starts_with(".safelight/manifest/") && path.ends_with(".jsonl");
-                assert!(is_own, "{path} is left");
-            }
+impl Place for Server {
+    fn to(&self) -> String {
+        self.to.clone()
+    }
+
+    fn environment(&self) -> Vec<(&'static str, &'static str)> {
+        self.environment.clone()
+    }
+
+    fn plant_faults(&self, seeded: &Seeded) {
+        for _fault in 0..FAULTS {
+            let at = usize::try_from(seeded.within(0..self.faults.len() as u64)).expect("small");
+            let (method, fault) = self.faults[at].clone();
+            let order = Order::new(fault).method(method).after(seeded.within(0..10));
+            self.server.order(order.times(seeded.within(1..4)));
         }
-        let mut wanted: Vec<[u8; 32]> = files_below(source).iter().map(|path| digest(path)).collect();
-        copies.sort_unstable();
-        wanted.sort_unstable();
-        assert!(copies == wanted, "{} copies of {} photos", copies.len(), wanted.len());
+    }
+
+    fn heal(&self) {
+        self.server.heal();
+    }
+
+    fn age_uploads(&self) -> bool {
+        let is_s3 = self.to.starts_with("s3:");
+        if is_s3 {
+            self.server.bucket().age_uploads(25);
+        }
+        is_s3
+    }
+
+    fn assert_holds_only(&self, source: &Path) {
+        assert_only_ours(self.files(), source);
+        if self.to.starts_with("s3:") {
+            assert_eq!(self.server.bucket().unfinished(), Vec::<String>::new());
+        }
         if let Some(cloud) = self.server.cloud() {
             assert_eq!(cloud.uploads(), [], "unfinished uploads are left");
         }
@@ -154,16 +214,16 @@ fn add_photos(seeded: &Seeded, folder: &Path, large: bool) {
     }
 }
 
-/// Backs up to the end, and says how it ended.
-fn done(place: &Place, sandbox: &Sandbox, source: &Path) {
+/// Backs up to the end.
+fn finish(place: &dyn Place, sandbox: &Sandbox, source: &Path) {
     let mut retry = sandbox.command(["retry", "--all"]);
-    retry.envs(place.environment.iter().copied());
+    retry.envs(place.environment());
     retry.output().expect("the binary starts");
-    let mut run = Run::of(sandbox, place.backup(sandbox, source));
+    let mut run = Run::of(sandbox, backup(place, sandbox, source));
     assert_eq!(run.process.wait_for_end(DONE_WITHIN).code(), Some(0));
 }
 
-fn only_ours_stays(name: &str, place: &Place, large_every: u64) {
+fn assert_only_ours_stays(name: &str, place: &dyn Place, large_every: u64) {
     let seeded = Seeded::announced(name);
     let sandbox = Sandbox::new();
     let source = sandbox.path("photos");
@@ -171,14 +231,11 @@ fn only_ours_stays(name: &str, place: &Place, large_every: u64) {
     for round in 0..rounds {
         let is_large = large_every > 0 && round % large_every == 0;
         add_photos(&seeded, &source.join(format!("round {round}")), is_large);
-        // The first round finds a sound server: it must become a destination.
-        for _fault in 0..if round == 0 { 0 } else { FAULTS } {
-            let at = usize::try_from(seeded.within(0..place.faults.len() as u64)).expect("small");
-            let (method, fault) = place.faults[at].clone();
-            let order = Order::new(fault).method(method).after(seeded.within(0..10));
-            place.server.order(order.times(seeded.within(1..4)));
+        // The first round finds a sound place: it must become a destination.
+        if round > 0 {
+            place.plant_faults(&seeded);
         }
-        let mut run = Run::of(&sandbox, place.backup(&sandbox, &source));
+        let mut run = Run::of(&sandbox, backup(place, &sandbox, &source));
         if round == 0 {
             assert_eq!(run.process.wait_for_end(DONE_WITHIN).code(), Some(0));
         } else {
@@ -186,32 +243,30 @@ fn only_ours_stays(name: &str, place: &Place, large_every: u64) {
             rest(Duration::from_millis(seeded.within(0..PAUSE_MAX_MS)));
             run.process.kill();
         }
-        place.server.heal();
+        place.heal();
     }
-    done(place, &sandbox, &source);
-    if place.to.starts_with("s3:") {
+    finish(place, &sandbox, &source);
+    if place.age_uploads() {
         // What only the server knows goes a day later.
-        place.server.bucket().age_uploads(25);
         add_photos(&seeded, &source.join("later"), false);
-        done(place, &sandbox, &source);
-        assert_eq!(place.server.bucket().unfinished(), Vec::<String>::new());
+        finish(place, &sandbox, &source);
     }
-    place.holds_only(&source);
+    place.assert_holds_only(&source);
 }
 
 #[test]
 fn only_ours_stays_at_a_webdav_server() {
-    only_ours_stays("leftovers at WebDAV", &dav(), 0);
+    assert_only_ours_stays("leftovers at WebDAV", &dav(), 0);
 }
 
 #[test]
 fn only_ours_stays_at_a_nextcloud() {
-    only_ours_stays("leftovers at Nextcloud", &nextcloud(), 2);
+    assert_only_ours_stays("leftovers at Nextcloud", &nextcloud(), 2);
 }
 
 #[test]
 fn only_ours_stays_in_a_bucket() {
-    only_ours_stays("leftovers at S3", &s3(), 2);
+    assert_only_ours_stays("leftovers at S3", &s3(), 2);
 }
 
 /// What a ledger says.

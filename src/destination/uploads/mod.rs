@@ -10,7 +10,9 @@
 //! - There are no names, so nothing is ever overwritten. A key goes along as metadata; the receipt
 //!   is the upload's URL, and without it a copy cannot be found.
 //! - When the answer to a *creation* is lost, nobody knows the upload: an empty one (where small
-//!   files travel with their creation, a whole one) stays at the server until that expires it.
+//!   files travel with their creation, a whole one) stays at the server, which has no listing by which it
+//!   could be found. It goes when the server expires unfinished uploads (tus: the extension `expiration`);
+//!   a server without that keeps it until somebody removes it there.
 //! - When the answer to the *last append* is lost and the server forgets finished uploads, it cannot
 //!   be told from one that never was: the file is sent again, and is there twice.
 //! - An upload that is complete may still have been refused by what stands behind the server, if

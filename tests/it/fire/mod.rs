@@ -10,7 +10,7 @@ mod disks;
 mod exits;
 mod file_systems;
 mod full;
-mod mounts;
+pub mod mounts;
 mod poison;
 mod rivals;
 mod signals;
