@@ -1,7 +1,23 @@
 //! The accounting identity: every present file of a consented pair is in exactly one bin.
 
+use super::stable_name::stable_names;
+
 /// The bin a file is in at one destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Bin {
     /// The destination proved that it holds these bytes.
     Safe,
@@ -17,28 +33,7 @@ pub enum Bin {
     Excluded,
 }
 
-impl Bin {
-    /// All bins, in the order of the identity.
-    pub const ALL: [Self; 6] =
-        [Self::Safe, Self::Unproven, Self::Waiting, Self::Uploading, Self::NeedsAttention, Self::Excluded];
-
-    /// The bin's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Safe => "safe",
-            Self::Unproven => "unproven",
-            Self::Waiting => "waiting",
-            Self::Uploading => "uploading",
-            Self::NeedsAttention => "needs_attention",
-            Self::Excluded => "excluded",
-        }
-    }
-
-    /// The bin with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|bin| bin.as_str() == text)
-    }
-}
+stable_names!(Bin);
 
 /// How many files are in each bin at one destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

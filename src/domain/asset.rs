@@ -1,9 +1,24 @@
 //! What an asset's parts are, and when it was taken.
 
+use super::stable_name::stable_names;
 use super::time::{Day, UnixMillis};
 
 /// The part a file plays in its asset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ResourceKind {
     /// The picture itself.
     Photo,
@@ -19,34 +34,9 @@ pub enum ResourceKind {
     AdjustedPhoto,
 }
 
+stable_names!(ResourceKind);
+
 impl ResourceKind {
-    /// All kinds, in the order the store and the interface name them.
-    pub const ALL: [Self; 6] = [
-        Self::Photo,
-        Self::Video,
-        Self::PairedVideo,
-        Self::AlternatePhoto,
-        Self::Sidecar,
-        Self::AdjustedPhoto,
-    ];
-
-    /// The kind's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Photo => "photo",
-            Self::Video => "video",
-            Self::PairedVideo => "paired_video",
-            Self::AlternatePhoto => "alternate_photo",
-            Self::Sidecar => "sidecar",
-            Self::AdjustedPhoto => "adjusted_photo",
-        }
-    }
-
-    /// The kind with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-
     /// Whether the file is kept beside its primary, and so is never merged with an equal file that
     /// belongs to another asset.
     pub fn is_companion(self) -> bool {
@@ -58,7 +48,21 @@ impl ResourceKind {
 }
 
 /// Where a capture date comes from, most trustworthy first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Provenance {
     /// Written by the camera: EXIF, XMP or QuickTime.
     Metadata,
@@ -68,28 +72,25 @@ pub enum Provenance {
     ModifiedTime,
 }
 
-impl Provenance {
-    /// All provenances.
-    pub const ALL: [Self; 3] = [Self::Metadata, Self::FileName, Self::ModifiedTime];
-
-    /// The provenance's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Metadata => "metadata",
-            Self::FileName => "file_name",
-            Self::ModifiedTime => "modified_time",
-        }
-    }
-
-    /// The provenance with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|p| p.as_str() == text)
-    }
-}
+stable_names!(Provenance);
 
 /// Where exactly a capture date comes from, most trustworthy first. [`Provenance`] is what the ledger
 /// and manifests keep of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum DateSource {
     /// The file's own record of when the picture was taken or digitised.
     Metadata,
@@ -103,27 +104,9 @@ pub enum DateSource {
     ModifiedTime,
 }
 
+stable_names!(DateSource);
+
 impl DateSource {
-    /// All sources.
-    pub const ALL: [Self; 5] =
-        [Self::Metadata, Self::Sidecar, Self::FileName, Self::ModifiedTag, Self::ModifiedTime];
-
-    /// The source's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Metadata => "metadata",
-            Self::Sidecar => "sidecar",
-            Self::FileName => "file_name",
-            Self::ModifiedTag => "modified_tag",
-            Self::ModifiedTime => "modified_time",
-        }
-    }
-
-    /// The source with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.as_str() == text)
-    }
-
     /// What the ledger keeps of it.
     pub fn provenance(self) -> Provenance {
         match self {
@@ -135,7 +118,21 @@ impl DateSource {
 }
 
 /// Why a capture date is not to be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum DateDoubt {
     /// What a camera writes whose clock was never set.
     CameraDefault,
@@ -143,23 +140,7 @@ pub enum DateDoubt {
     Future,
 }
 
-impl DateDoubt {
-    /// All doubts.
-    pub const ALL: [Self; 2] = [Self::CameraDefault, Self::Future];
-
-    /// The doubt's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CameraDefault => "camera_default",
-            Self::Future => "future",
-        }
-    }
-
-    /// The doubt with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|doubt| doubt.as_str() == text)
-    }
-}
+stable_names!(DateDoubt);
 
 /// A capture date as it was found in one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

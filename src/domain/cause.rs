@@ -4,9 +4,24 @@
 //! says what a person must know: the same kind may have remedies that have nothing in common.
 
 use super::messages::{Action, Message, message};
+use super::stable_name::stable_names;
 
 /// A cause that has words of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Cause {
     /// The server has the bytes, but in its trash.
     Trashed,
@@ -89,103 +104,12 @@ pub enum Cause {
     PhotoAwaited,
 }
 
+stable_names!(Cause);
+
 impl Cause {
-    /// All causes.
-    pub const ALL: [Self; 39] = [
-        Self::Trashed,
-        Self::SignInPage,
-        Self::WebPage,
-        Self::UploadLimit,
-        Self::CloudflareLimit,
-        Self::Clock,
-        Self::Quota,
-        Self::KeyUnknown,
-        Self::KeyExpired,
-        Self::KeyLacks,
-        Self::UnknownAuthority,
-        Self::CertificateKind,
-        Self::CertificateExpired,
-        Self::CertificateNotYet,
-        Self::CertificateName,
-        Self::NotEncrypted,
-        Self::Refused,
-        Self::Proxy,
-        Self::ProxySignIn,
-        Self::ServerVersion,
-        Self::KeyringLocked,
-        Self::KeyringMissing,
-        Self::PasswordMissing,
-        Self::ReadOnly,
-        Self::FileSizeLimit,
-        Self::FolderPermission,
-        Self::MarkerDamaged,
-        Self::SidecarKind,
-        Self::SidecarLate,
-        Self::Locked,
-        Self::NotReady,
-        Self::UploadLost,
-        Self::Altered,
-        Self::NoBucket,
-        Self::NoFolder,
-        Self::SidecarOther,
-        Self::CopyDamaged,
-        Self::PhotoTrashed,
-        Self::PhotoAwaited,
-    ];
-
-    /// The cause's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Trashed => "trashed",
-            Self::SignInPage => "sign_in_page",
-            Self::WebPage => "web_page",
-            Self::UploadLimit => "upload_limit",
-            Self::CloudflareLimit => "cloudflare_limit",
-            Self::Clock => "clock",
-            Self::Quota => "quota",
-            Self::KeyUnknown => "key_unknown",
-            Self::KeyExpired => "key_expired",
-            Self::KeyLacks => "key_lacks",
-            Self::UnknownAuthority => "unknown_authority",
-            Self::CertificateKind => "certificate_kind",
-            Self::CertificateExpired => "certificate_expired",
-            Self::CertificateNotYet => "certificate_not_yet",
-            Self::CertificateName => "certificate_name",
-            Self::NotEncrypted => "not_encrypted",
-            Self::Refused => "refused",
-            Self::Proxy => "proxy",
-            Self::ProxySignIn => "proxy_sign_in",
-            Self::ServerVersion => "server_version",
-            Self::KeyringLocked => "keyring_locked",
-            Self::KeyringMissing => "keyring_missing",
-            Self::PasswordMissing => "password_missing",
-            Self::ReadOnly => "read_only",
-            Self::FileSizeLimit => "file_size_limit",
-            Self::FolderPermission => "folder_permission",
-            Self::MarkerDamaged => "marker_damaged",
-            Self::SidecarKind => "sidecar_kind",
-            Self::SidecarLate => "sidecar_late",
-            Self::Locked => "locked",
-            Self::NotReady => "not_ready",
-            Self::UploadLost => "upload_lost",
-            Self::Altered => "altered",
-            Self::NoBucket => "no_bucket",
-            Self::NoFolder => "no_folder",
-            Self::SidecarOther => "sidecar_other",
-            Self::CopyDamaged => "copy_damaged",
-            Self::PhotoTrashed => "photo_trashed",
-            Self::PhotoAwaited => "photo_awaited",
-        }
-    }
-
     /// What a keyring's trouble is for the person.
     pub fn of_keyring(is_missing: bool) -> Self {
         if is_missing { Self::KeyringMissing } else { Self::KeyringLocked }
-    }
-
-    /// The cause with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|cause| cause.as_str() == text)
     }
 
     /// Whether a file that fails for this reason is left out at the destination: neither trying again nor

@@ -1,11 +1,26 @@
 //! What went wrong, whether to try again, and how far it reaches.
 
+use super::stable_name::stable_names;
 use std::time::Duration;
 
 use super::cause::Cause;
 
 /// What happened, from a closed list that the command line promises to keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum FailureKind {
     /// The server's name cannot be found.
     Dns,
@@ -53,66 +68,7 @@ pub enum FailureKind {
     Protocol,
 }
 
-impl FailureKind {
-    /// All kinds, in the contract's order.
-    pub const ALL: [Self; 22] = [
-        Self::Dns,
-        Self::Connect,
-        Self::Tls,
-        Self::Timeout,
-        Self::Server,
-        Self::RateLimited,
-        Self::BadRequest,
-        Self::Credentials,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::TooLarge,
-        Self::Unsupported,
-        Self::Full,
-        Self::Changed,
-        Self::Gone,
-        Self::Unreadable,
-        Self::Empty,
-        Self::Placeholder,
-        Self::DigestMismatch,
-        Self::Conflict,
-        Self::Redirect,
-        Self::Protocol,
-    ];
-
-    /// The kind's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Timeout => "timeout",
-            Self::Server => "server",
-            Self::RateLimited => "rate_limited",
-            Self::BadRequest => "bad_request",
-            Self::Credentials => "credentials",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not_found",
-            Self::TooLarge => "too_large",
-            Self::Unsupported => "unsupported",
-            Self::Full => "full",
-            Self::Changed => "changed",
-            Self::Gone => "gone",
-            Self::Unreadable => "unreadable",
-            Self::Empty => "empty",
-            Self::Placeholder => "placeholder",
-            Self::DigestMismatch => "digest_mismatch",
-            Self::Conflict => "conflict",
-            Self::Redirect => "redirect",
-            Self::Protocol => "protocol",
-        }
-    }
-
-    /// The kind with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-}
+stable_names!(FailureKind);
 
 /// Whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,7 +82,21 @@ pub enum Retry {
 }
 
 /// How far a failure reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Reach {
     /// This file only; others go on.
     Resource,
@@ -136,24 +106,7 @@ pub enum Reach {
     Run,
 }
 
-impl Reach {
-    /// All reaches.
-    pub const ALL: [Self; 3] = [Self::Resource, Self::Destination, Self::Run];
-
-    /// The reach's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Resource => "resource",
-            Self::Destination => "destination",
-            Self::Run => "run",
-        }
-    }
-
-    /// The reach with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reach| reach.as_str() == text)
-    }
-}
+stable_names!(Reach);
 
 /// One failure, mapped once at the edge where the outside was met.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,23 @@
 //! What becomes of a file that a scan finds.
 
+use super::stable_name::stable_names;
+
 /// How far a present file has come on its way to being known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum FileStatus {
     /// Listed; nothing of it has been read.
     Found,
@@ -17,31 +33,24 @@ pub enum FileStatus {
     Excluded,
 }
 
-impl FileStatus {
-    /// All statuses.
-    pub const ALL: [Self; 6] =
-        [Self::Found, Self::Settling, Self::Described, Self::Ready, Self::Problem, Self::Excluded];
-
-    /// The status's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Found => "found",
-            Self::Settling => "settling",
-            Self::Described => "described",
-            Self::Ready => "ready",
-            Self::Problem => "problem",
-            Self::Excluded => "excluded",
-        }
-    }
-
-    /// The status with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text)
-    }
-}
+stable_names!(FileStatus);
 
 /// Why a file that belongs cannot be read into a content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Problem {
     /// Zero bytes: a copy of it would prove nothing.
     Empty,
@@ -51,27 +60,24 @@ pub enum Problem {
     Placeholder,
 }
 
-impl Problem {
-    /// All problems.
-    pub const ALL: [Self; 3] = [Self::Empty, Self::Unreadable, Self::Placeholder];
-
-    /// The problem's stable name, which is also its failure kind's.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Unreadable => "unreadable",
-            Self::Placeholder => "placeholder",
-        }
-    }
-
-    /// The problem with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|p| p.as_str() == text)
-    }
-}
+stable_names!(Problem);
 
 /// Why a file is left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ExcludeReason {
     /// Its name, or a folder above it in the source, starts with a dot.
     Hidden,
@@ -87,28 +93,9 @@ pub enum ExcludeReason {
     ByPerson,
 }
 
+stable_names!(ExcludeReason);
+
 impl ExcludeReason {
-    /// All reasons.
-    pub const ALL: [Self; 6] =
-        [Self::Hidden, Self::Debris, Self::NotMedia, Self::LoneSidecar, Self::NotRegular, Self::ByPerson];
-
-    /// The reason's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hidden => "hidden",
-            Self::Debris => "debris",
-            Self::NotMedia => "not_media",
-            Self::LoneSidecar => "lone_sidecar",
-            Self::NotRegular => "not_regular",
-            Self::ByPerson => "by_person",
-        }
-    }
-
-    /// The reason with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|r| r.as_str() == text)
-    }
-
     /// The reason in the words of the queue view.
     pub fn sentence(self) -> &'static str {
         match self {

@@ -1,7 +1,23 @@
 //! Why a folder inside a source cannot be looked into.
 
+use super::stable_name::stable_names;
+
 /// What keeps a folder's files from being seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum FolderProblem {
     /// This user may not open it.
     Denied,
@@ -15,26 +31,9 @@ pub enum FolderProblem {
     Other,
 }
 
+stable_names!(FolderProblem);
+
 impl FolderProblem {
-    /// All problems.
-    pub const ALL: [Self; 5] = [Self::Denied, Self::Disk, Self::Loop, Self::TooDeep, Self::Other];
-
-    /// The problem's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Denied => "denied",
-            Self::Disk => "disk",
-            Self::Loop => "loop",
-            Self::TooDeep => "too_deep",
-            Self::Other => "other",
-        }
-    }
-
-    /// The problem with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|problem| problem.as_str() == text)
-    }
-
     /// What happened, as it follows the folder's name.
     pub fn summary(self) -> &'static str {
         match self {

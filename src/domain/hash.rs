@@ -1,5 +1,7 @@
 //! The identity of bytes.
 
+use super::stable_name::stable_names;
+
 /// A BLAKE3 digest of a whole file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Blake3(pub [u8; 32]);
@@ -44,7 +46,21 @@ pub struct ContentHash {
 }
 
 /// A digest that some destination speaks beside BLAKE3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum DigestKind {
     /// SHA-1, by which Immich knows an asset again.
     Sha1,
@@ -53,28 +69,13 @@ pub enum DigestKind {
     /// MD5, the `Content-MD5` of HTTP and the entity tag of many servers.
     Md5,
     /// The CRC of 64 bits that NVMe uses; those of two parts combine into that of the whole.
+    #[strum(serialize = "crc64nvme")]
     Crc64Nvme,
 }
 
+stable_names!(DigestKind);
+
 impl DigestKind {
-    /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Md5, Self::Crc64Nvme];
-
-    /// The kind's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sha1 => "sha1",
-            Self::Sha256 => "sha256",
-            Self::Md5 => "md5",
-            Self::Crc64Nvme => "crc64nvme",
-        }
-    }
-
-    /// The kind with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-
     fn bit(self) -> u8 {
         match self {
             Self::Sha1 => 1,

@@ -1,7 +1,23 @@
 //! The upload job: its states, the actions they allow, and who may take which step.
 
+use super::stable_name::stable_names;
+
 /// Where an upload job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum JobState {
     /// Created; waits for the engine to start it.
     Registered,
@@ -15,27 +31,7 @@ pub enum JobState {
     Cancelled,
 }
 
-impl JobState {
-    /// All states.
-    pub const ALL: [Self; 5] =
-        [Self::Registered, Self::Pending, Self::Succeeded, Self::Failed, Self::Cancelled];
-
-    /// The state's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Registered => "registered",
-            Self::Pending => "pending",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// The state with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text)
-    }
-}
+stable_names!(JobState);
 
 /// What may be done to a job now, and by that which jobs a fetch selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,9 +1,24 @@
 //! The types of file that belong in a photo library.
 
 use super::path::split_extension;
+use super::stable_name::stable_names;
 
 /// What a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum MediaType {
     /// JPEG.
     Jpeg,
@@ -54,6 +69,7 @@ pub enum MediaType {
     /// MPEG program or transport stream.
     Mpeg,
     /// 3GPP.
+    #[strum(serialize = "3gp")]
     ThreeGp,
     /// Windows Media.
     Wmv,
@@ -274,94 +290,9 @@ const SHARED_EXTENSIONS: [(&[u8], MediaType); 7] = [
     (b"ts", MediaType::Mpeg),
 ];
 
+stable_names!(MediaType);
+
 impl MediaType {
-    /// All types.
-    pub const ALL: [Self; 36] = [
-        Self::Jpeg,
-        Self::Png,
-        Self::Webp,
-        Self::Gif,
-        Self::Tiff,
-        Self::Bmp,
-        Self::Heic,
-        Self::Avif,
-        Self::Jxl,
-        Self::Jp2,
-        Self::Jxr,
-        Self::Psd,
-        Self::Xcf,
-        Self::Exr,
-        Self::Hdr,
-        Self::Pnm,
-        Self::Tga,
-        Self::Pcd,
-        Self::Raw,
-        Self::Mp4,
-        Self::Mov,
-        Self::Avi,
-        Self::Mkv,
-        Self::Mpeg,
-        Self::ThreeGp,
-        Self::Wmv,
-        Self::Dv,
-        Self::Flv,
-        Self::Mxf,
-        Self::Ogv,
-        Self::Rm,
-        Self::RawVideo,
-        Self::Xmp,
-        Self::Aae,
-        Self::Json,
-        Self::Develop,
-    ];
-
-    /// The type's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpeg",
-            Self::Png => "png",
-            Self::Webp => "webp",
-            Self::Gif => "gif",
-            Self::Tiff => "tiff",
-            Self::Bmp => "bmp",
-            Self::Heic => "heic",
-            Self::Avif => "avif",
-            Self::Jxl => "jxl",
-            Self::Jp2 => "jp2",
-            Self::Jxr => "jxr",
-            Self::Psd => "psd",
-            Self::Xcf => "xcf",
-            Self::Exr => "exr",
-            Self::Hdr => "hdr",
-            Self::Pnm => "pnm",
-            Self::Tga => "tga",
-            Self::Pcd => "pcd",
-            Self::Raw => "raw",
-            Self::Mp4 => "mp4",
-            Self::Mov => "mov",
-            Self::Avi => "avi",
-            Self::Mkv => "mkv",
-            Self::Mpeg => "mpeg",
-            Self::ThreeGp => "3gp",
-            Self::Wmv => "wmv",
-            Self::Dv => "dv",
-            Self::Flv => "flv",
-            Self::Mxf => "mxf",
-            Self::Ogv => "ogv",
-            Self::Rm => "rm",
-            Self::RawVideo => "raw_video",
-            Self::Xmp => "xmp",
-            Self::Aae => "aae",
-            Self::Json => "json",
-            Self::Develop => "develop",
-        }
-    }
-
-    /// The type with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|t| t.as_str() == text)
-    }
-
     /// The type as a person says it.
     pub fn label(self) -> &'static str {
         match self {

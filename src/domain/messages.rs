@@ -2,9 +2,24 @@
 
 use super::cause::Cause;
 use super::failure::{Failure, FailureKind, Reach};
+use super::stable_name::stable_names;
 
 /// What the person can do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Action {
     /// Try the file, or the class, again.
     Retry,
@@ -33,40 +48,7 @@ pub const TRASHED: &str = "the server has this file in its trash, and forgets it
 pub const SAME_DISK: &str =
     "This folder is on the same disk as your photos. If the disk breaks, both are lost";
 
-impl Action {
-    /// All actions.
-    pub const ALL: [Self; 9] = [
-        Self::Retry,
-        Self::SignInAgain,
-        Self::FreeSpace,
-        Self::OpenDestination,
-        Self::OpenNetwork,
-        Self::ShowFile,
-        Self::ConnectDisk,
-        Self::RestoreFromTrash,
-        Self::Wait,
-    ];
-
-    /// The action with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.as_str() == text)
-    }
-
-    /// The action's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::SignInAgain => "sign_in_again",
-            Self::FreeSpace => "free_space",
-            Self::OpenDestination => "open_destination",
-            Self::OpenNetwork => "open_network",
-            Self::ShowFile => "show_file",
-            Self::ConnectDisk => "connect_disk",
-            Self::RestoreFromTrash => "restore_from_trash",
-            Self::Wait => "wait",
-        }
-    }
-}
+stable_names!(Action);
 
 /// A failure in a person's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,6 +27,7 @@ pub mod record;
 pub mod redact;
 pub mod restore_plan;
 pub mod restore_scope;
+pub(crate) mod stable_name;
 pub mod target;
 pub mod time;
 pub mod transfer;

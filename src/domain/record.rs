@@ -1,10 +1,25 @@
 //! The ledger's row: one content at one destination.
 
 use super::accounting::Bin;
+use super::stable_name::stable_names;
 use super::time::UnixMillis;
 
 /// Where a backup record stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum RecordState {
     /// To be sent; a job may be live.
     Wanted,
@@ -22,36 +37,9 @@ pub enum RecordState {
     Superseded,
 }
 
+stable_names!(RecordState);
+
 impl RecordState {
-    /// All states.
-    pub const ALL: [Self; 7] = [
-        Self::Wanted,
-        Self::Failed,
-        Self::NeedsAttention,
-        Self::Excluded,
-        Self::Accepted,
-        Self::Verified,
-        Self::Superseded,
-    ];
-
-    /// The state's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Wanted => "wanted",
-            Self::Failed => "failed",
-            Self::NeedsAttention => "needs_attention",
-            Self::Excluded => "excluded",
-            Self::Accepted => "accepted",
-            Self::Verified => "verified",
-            Self::Superseded => "superseded",
-        }
-    }
-
-    /// The state with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text)
-    }
-
     /// The bin of a record in this state whose job, if it has one, is not pending.
     pub fn bin(self) -> Bin {
         match self {
@@ -65,7 +53,21 @@ impl RecordState {
 }
 
 /// How a destination proved that it holds the bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ProofMethod {
     /// Read back with direct I/O: the disk answered, not the page cache.
     DirectRead,
@@ -83,36 +85,9 @@ pub enum ProofMethod {
     ServerRecheck,
 }
 
+stable_names!(ProofMethod);
+
 impl ProofMethod {
-    /// All methods.
-    pub const ALL: [Self; 7] = [
-        Self::DirectRead,
-        Self::EvictedRead,
-        Self::MemoryBacked,
-        Self::RemountRead,
-        Self::ReadBack,
-        Self::ServerDigest,
-        Self::ServerRecheck,
-    ];
-
-    /// The method's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::DirectRead => "direct_read",
-            Self::EvictedRead => "evicted_read",
-            Self::MemoryBacked => "memory_backed",
-            Self::RemountRead => "remount_read",
-            Self::ReadBack => "read_back",
-            Self::ServerDigest => "server_digest",
-            Self::ServerRecheck => "server_recheck",
-        }
-    }
-
-    /// The method with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|m| m.as_str() == text)
-    }
-
     /// The method in a person's words, for the viewer's evidence line.
     pub fn sentence(self) -> &'static str {
         match self {
@@ -128,7 +103,21 @@ impl ProofMethod {
 }
 
 /// What must happen before copies can be proved at a destination that cannot prove them at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ProofNeed {
     /// Its disk must be detached and attached again: a program between the file system and the disk reads
     /// through the disk's page cache, which nothing else empties for certain.
@@ -139,24 +128,9 @@ pub enum ProofNeed {
     Never,
 }
 
+stable_names!(ProofNeed);
+
 impl ProofNeed {
-    /// All needs.
-    pub const ALL: [Self; 3] = [Self::Reconnect, Self::Restart, Self::Never];
-
-    /// The need's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reconnect => "reconnect",
-            Self::Restart => "restart",
-            Self::Never => "never",
-        }
-    }
-
-    /// The need with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|need| need.as_str() == text)
-    }
-
     /// What the person is told to do: a sentence without a full stop.
     pub fn advice(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@
 //! manifest is hostile input: a path that could lead elsewhere is never used, and the copy's key,
 //! which was checked when it was read, takes its place.
 
+use super::stable_name::stable_names;
 use std::collections::{HashMap, HashSet};
 
 use super::grouping;
@@ -16,7 +17,19 @@ pub const PLAN_COPIES_MAX: usize = 2_000_000;
 const VERSION_DIGITS: usize = 8;
 
 /// How restored files are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum RestoreLayout {
     /// By capture date: the folder of the key. A file has its original name where no other restored
     /// file has it there, else the key's name, and a set does so as a whole.
@@ -26,23 +39,7 @@ pub enum RestoreLayout {
     Folders,
 }
 
-impl RestoreLayout {
-    /// All layouts.
-    pub const ALL: [Self; 2] = [Self::Dates, Self::Folders];
-
-    /// The layout's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Dates => "dates",
-            Self::Folders => "folders",
-        }
-    }
-
-    /// The layout with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|layout| layout.as_str() == text)
-    }
-}
+stable_names!(RestoreLayout);
 
 /// What is known of a copy's names.
 #[derive(Debug, Clone, Copy)]

@@ -3,14 +3,31 @@
 //! `DEST` is, in this order: a URL when it contains `://`, the exact name of a saved destination,
 //! else a path (`./x` forces a path).
 
+use super::stable_name::stable_names;
+
 /// The protocol a destination speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum DestinationKind {
     /// A folder or an external disk.
     Folder,
     /// S3-compatible storage.
     S3,
     /// A WebDAV server.
+    #[strum(serialize = "webdav")]
     WebDav,
     /// Nextcloud.
     Nextcloud,
@@ -22,29 +39,9 @@ pub enum DestinationKind {
     Resumable,
 }
 
+stable_names!(DestinationKind);
+
 impl DestinationKind {
-    /// All kinds.
-    pub const ALL: [Self; 7] =
-        [Self::Folder, Self::S3, Self::WebDav, Self::Nextcloud, Self::Immich, Self::Tus, Self::Resumable];
-
-    /// The kind's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Folder => "folder",
-            Self::S3 => "s3",
-            Self::WebDav => "webdav",
-            Self::Nextcloud => "nextcloud",
-            Self::Immich => "immich",
-            Self::Tus => "tus",
-            Self::Resumable => "resumable",
-        }
-    }
-
-    /// The kind with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-
     /// Whether a place of this kind makes one thing of an asset's parts, and so must be told of the
     /// others with each and be given them in order.
     pub fn joins_companions(self) -> bool {

@@ -8,6 +8,7 @@ use super::asset::CapturedAt;
 use super::hash::{ContentHash, DigestKind, DigestSet};
 use super::key::{Layout, RefusedChars};
 use super::record::ProofNeed;
+use super::stable_name::stable_names;
 use super::target::DestinationKind;
 use super::time::UnixMillis;
 use super::wait::WaitReason;
@@ -136,7 +137,21 @@ pub struct Attachment {
 ///
 /// Where a copy has a temp name first, it is proved there and named afterwards. Servers that name an
 /// upload at once commit first and prove afterwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Phase {
     /// The upload is being created.
     Creating,
@@ -148,25 +163,7 @@ pub enum Phase {
     Committing,
 }
 
-impl Phase {
-    /// All phases, as the database lists them.
-    pub const ALL: [Self; 4] = [Self::Creating, Self::Sending, Self::Committing, Self::Proving];
-
-    /// The phase's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Creating => "creating",
-            Self::Sending => "sending",
-            Self::Proving => "proving",
-            Self::Committing => "committing",
-        }
-    }
-
-    /// The phase with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|p| p.as_str() == text)
-    }
-}
+stable_names!(Phase);
 
 /// What is remembered of a transfer between runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use super::rows::StoreError;
 use super::writer::{Read, Write};
 use crate::api::DecisionRow;
 use crate::domain::ids::{JobId, RecordId};
+use crate::domain::stable_name::stable_names;
 use crate::domain::time::UnixMillis;
 
 /// The most decisions kept for one record; the oldest go first.
@@ -18,7 +19,19 @@ const TEXT_LEN_MAX: usize = 1_024;
 const PRUNED_EVERY: i64 = 256;
 
 /// The sorts of decisions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum DecisionKind {
     /// A job failed, and what follows.
     Failed,
@@ -34,19 +47,7 @@ pub enum DecisionKind {
     Asked,
 }
 
-impl DecisionKind {
-    /// The kind's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::PutBack => "put_back",
-            Self::Retry => "retry",
-            Self::Renamed => "renamed",
-            Self::Noted => "noted",
-            Self::Asked => "asked",
-        }
-    }
-}
+stable_names!(DecisionKind);
 
 impl Read<'_> {
     /// What was decided about a record last, newest first.

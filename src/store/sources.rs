@@ -5,10 +5,23 @@ use rusqlite::{OptionalExtension as _, params};
 use super::rows::{StoreError, named};
 use super::writer::{Read, Write};
 use crate::domain::ids::SourceId;
+use crate::domain::stable_name::stable_names;
 use crate::domain::time::UnixMillis;
 
 /// How a source was when it was last looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum SourceCondition {
     /// There.
     Present,
@@ -18,22 +31,7 @@ pub enum SourceCondition {
     Unreadable,
 }
 
-impl SourceCondition {
-    const ALL: [Self; 3] = [Self::Present, Self::Unavailable, Self::Unreadable];
-
-    /// The condition's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Present => "present",
-            Self::Unavailable => "unavailable",
-            Self::Unreadable => "unreadable",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|c| c.as_str() == text)
-    }
-}
+stable_names!(SourceCondition);
 
 /// One source.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,6 +20,7 @@ use super::metadata::{self, Metadata};
 use super::sniff::sniff;
 use crate::base::files::SourceFile;
 use crate::domain::media_type::{MediaClass, MediaType};
+use crate::domain::stable_name::stable_names;
 
 pub use jpeg::encode as encode_jpeg;
 
@@ -55,7 +56,19 @@ impl std::fmt::Debug for Rgba {
 }
 
 /// Why there is nothing to show. The file itself may be fine and is backed up all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum NoPicture {
     /// Nothing here can decode this type, and it carries no preview.
     Unsupported,
@@ -67,25 +80,9 @@ pub enum NoPicture {
     Unreadable,
 }
 
+stable_names!(NoPicture);
+
 impl NoPicture {
-    /// All reasons.
-    pub const ALL: [Self; 4] = [Self::Unsupported, Self::TooLarge, Self::Corrupt, Self::Unreadable];
-
-    /// The reason's stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unsupported => "unsupported",
-            Self::TooLarge => "too_large",
-            Self::Corrupt => "corrupt",
-            Self::Unreadable => "unreadable",
-        }
-    }
-
-    /// The reason with this stable name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
-    }
-
     /// The reason in a few words, for a file of this type where that is known.
     pub fn sentence(self, media_type: Option<MediaType>) -> String {
         match (self, media_type) {
