@@ -1,8 +1,8 @@
 //! Where blocking work runs: threads in the app, inline in tests on paused time.
 
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, oneshot};
 
@@ -42,7 +42,7 @@ impl Executor {
             let work = Arc::clone(&work);
             std::thread::Builder::new().name(format!("{name}-{index}")).spawn(move || {
                 loop {
-                    let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let next = work.lock().recv();
                     match next {
                         // A panic must cost only its own piece of work: the caller sees WorkLost.
                         Ok(piece) => drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(piece))),
@@ -155,7 +155,7 @@ mod tests {
         let stuck: Vec<_> = (0..4)
             .map(|_| {
                 let (hung, held) = (hung.clone(), Arc::clone(&held));
-                let wait = move || held.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+                let wait = move || held.lock().recv().ok();
                 tokio::spawn(async move { hung.run(wait).await })
             })
             .collect();

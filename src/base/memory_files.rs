@@ -5,10 +5,11 @@
 //! has gone, a change moves the times, and a directory reached by two ways is the same one. It
 //! must never be used for anything but tests and simulations.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::clock::SharedClock;
 use super::files::{Entry, EntryKind, SourceFile, SourceFiles, Stat, path_bytes};
@@ -73,7 +74,7 @@ impl MemoryFiles {
     }
 
     fn tree(&self) -> MutexGuard<'_, Tree> {
-        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tree.lock()
     }
 
     fn now_ns(&self) -> i64 {

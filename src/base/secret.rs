@@ -1,9 +1,9 @@
 //! What nobody may see: passwords, keys and tokens, and the seam to where they are kept.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroize as _;
 
@@ -95,7 +95,7 @@ impl MemorySecrets {
 
     /// From now on, everything is refused like this.
     pub fn refuse(&self, trouble: SecretTrouble) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+        *self.trouble.lock() = Some(trouble);
     }
 
     /// The accounts that have a secret.
@@ -103,12 +103,12 @@ impl MemorySecrets {
         self.kept().keys().cloned().collect()
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<String, Secret>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> parking_lot::MutexGuard<'_, HashMap<String, Secret>> {
+        self.kept.lock()
     }
 
     fn answer<T>(&self, work: impl FnOnce(&mut HashMap<String, Secret>) -> T) -> Result<T, SecretTrouble> {
-        match *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) {
+        match *self.trouble.lock() {
             Some(trouble) => Err(trouble),
             None => Ok(work(&mut self.kept())),
         }

@@ -147,7 +147,8 @@ fn warn_of(written: io::Result<()>) {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::sync::{Arc, Mutex};
+    use parking_lot::Mutex;
+    use std::sync::Arc;
 
     use super::super::exit::Exit;
     use super::*;
@@ -159,13 +160,13 @@ pub(super) mod tests {
     impl Paper {
         /// What has been written, and then forgotten.
         pub fn take(&self) -> String {
-            String::from_utf8(std::mem::take(&mut *self.0.lock().expect("paper"))).expect("text")
+            String::from_utf8(std::mem::take(&mut *self.0.lock())).expect("text")
         }
     }
 
     impl Write for Paper {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("paper").extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 

@@ -1,8 +1,9 @@
 //! `SIGINT`, `SIGTERM` and `SIGHUP` end a command cleanly; a second one ends it at once.
 
+use parking_lot::Mutex;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -33,7 +34,7 @@ impl Signals {
         let listening = signals.clone();
         std::thread::Builder::new().name("signals".into()).spawn(move || {
             if arriving.forever().next().is_some() {
-                match &*listening.current.lock().unwrap_or_else(PoisonError::into_inner) {
+                match &*listening.current.lock() {
                     Some(interrupter) => interrupter.interrupt(),
                     None => std::process::exit(code),
                 }
@@ -44,7 +45,7 @@ impl Signals {
 
     /// From now on a signal ends the waits of this talk.
     pub fn interrupt(&self, interrupter: Interrupter) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupter);
+        *self.current.lock() = Some(interrupter);
     }
 
     /// Whether a signal came.

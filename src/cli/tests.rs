@@ -5,9 +5,10 @@ mod lines;
 mod shapes;
 mod support;
 
+use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::out::Style;
@@ -45,7 +46,7 @@ impl Conversation for Script {
         if request == Request::Snapshot {
             return Ok(Reply::Snapshot(Box::new(self.now.clone())));
         }
-        self.asked.lock().expect("asked").push(request.clone());
+        self.asked.lock().push(request.clone());
         (self.answer)(&request).unwrap_or(Ok(Reply::Done))
     }
 
@@ -123,7 +124,7 @@ impl Scene {
     }
 
     fn asked(&self) -> Vec<Request> {
-        std::mem::take(&mut *self.asked.lock().expect("asked"))
+        std::mem::take(&mut *self.asked.lock())
     }
 
     fn secs(&self) -> u64 {

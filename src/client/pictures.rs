@@ -4,9 +4,10 @@
 //! is not delivered. Between pictures the threads sleep until they are called. Nothing here blocks
 //! the caller.
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::num::NonZero;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::{PICTURES_WANTED_MAX, Picture, PictureRequest, Pixels, THUMBNAIL_SIDE_MAX};
 use crate::base::files::{SharedFiles, path_from_bytes};
@@ -151,7 +152,7 @@ impl super::PictureSource for PicturePool {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn work(&self) {
@@ -178,7 +179,7 @@ impl Shared {
                 state.in_flight.push(request.clone());
                 return Some(request);
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut state);
         }
     }
 
@@ -187,7 +188,7 @@ impl Shared {
         let bytes = bytes_of(&picture);
         let mut state = self.lock();
         while !state.is_closed && state.wanted.contains(&request) && !state.has_room(bytes) {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut state);
         }
         state.in_flight.retain(|other| *other != request);
         if state.is_closed || !state.wanted.contains(&request) {
@@ -255,7 +256,7 @@ mod tests {
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
             self.opened.send(name.unwrap_or_default()).ok();
             // A hang-up is leave as well, so that a failing test ends.
-            self.leave.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+            self.leave.lock().recv().ok();
             RealFiles.open(path)
         }
         fn file_system(&self, path: &Path) -> io::Result<String> {

@@ -3,9 +3,10 @@
 //! One thread joins the agent and reads; while the line is up a second one writes. What the window
 //! sees is behind one mutex that is never held while anything is waited for.
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::remote::{HangUp, Reader, Remote, Writer};
@@ -150,7 +151,7 @@ impl std::fmt::Debug for WindowBackend {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Changes the state and tells everyone.
@@ -167,18 +168,14 @@ impl Shared {
 
     /// Waits for the state to please `done`, at most `within`.
     fn wait(&self, within: Option<Duration>, mut done: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
-        let state = self.lock();
+        let mut state = self.lock();
         match within {
-            None => {
-                self.changed.wait_while(state, |state| !done(state)).unwrap_or_else(PoisonError::into_inner)
-            }
+            None => self.changed.wait_while(&mut state, |state| !done(state)),
             Some(within) => {
-                self.changed
-                    .wait_timeout_while(state, within, |state| !done(state))
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0
+                let _timed_out = self.changed.wait_while_for(&mut state, |state| !done(state), within);
             }
         }
+        state
     }
 }
 

@@ -21,10 +21,11 @@ mod real;
 mod residency;
 mod send;
 
+use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 pub use fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts};
 pub use memory::{Lie, MemoryFs, Rules};
@@ -238,11 +239,11 @@ impl Inner {
     }
 
     fn known_proof(&self) -> Proof {
-        *self.proof.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.proof.lock()
     }
 
     fn learn_proof(&self, method: Option<ProofMethod>) {
-        *self.proof.lock().unwrap_or_else(PoisonError::into_inner) = Proof::Known(method);
+        *self.proof.lock() = Proof::Known(method);
     }
 }
 

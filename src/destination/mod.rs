@@ -24,11 +24,12 @@ pub mod uploads;
 mod way;
 pub mod webdav;
 
+use parking_lot::Mutex;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -192,7 +193,7 @@ impl Transfer {
     /// Leaves a sentence for the person on what was done in another way than could be expected. Without full
     /// stop, paths and secrets.
     pub fn note(&self, sentence: &str) {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notes = self.notes.lock();
         if notes.len() < NOTES_MAX && !notes.iter().any(|known| known == sentence) {
             notes.push(sentence.to_owned());
         }
@@ -200,7 +201,7 @@ impl Transfer {
 
     /// The sentences that were left.
     pub fn take_notes(&self) -> Vec<String> {
-        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.notes.lock())
     }
 
     /// Tells how many bytes have been sent.

@@ -1,7 +1,8 @@
 //! Who may act now: one send at a time on each temp file, and one directory sync for all who wait.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
@@ -18,7 +19,7 @@ pub(in crate::destination) struct Turns(Mutex<HashMap<u64, Arc<AsyncMutex<()>>>>
 impl Turns {
     pub(in crate::destination) async fn wait(&self, token: u64) -> OwnedMutexGuard<()> {
         let turn = {
-            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut turns = self.0.lock();
             if turns.len() >= IDLE_KEPT_MAX {
                 turns.retain(|_token, turn| Arc::strong_count(turn) > 1);
             }
@@ -29,7 +30,7 @@ impl Turns {
 
     /// Whether a send holds or awaits this token.
     pub(in crate::destination) fn is_busy(&self, token: u64) -> bool {
-        let turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = self.0.lock();
         turns.get(&token).is_some_and(|turn| Arc::strong_count(turn) > 1)
     }
 }
@@ -81,7 +82,7 @@ impl DirSyncs {
     }
 
     fn group(&self, dir: &str) -> Arc<Group> {
-        let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut groups = self.0.lock();
         if groups.len() >= IDLE_KEPT_MAX {
             groups.retain(|_dir, group| Arc::strong_count(group) > 1);
         }
@@ -90,8 +91,8 @@ impl DirSyncs {
 }
 
 impl Group {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Progress> {
+        self.progress.lock()
     }
 }
 

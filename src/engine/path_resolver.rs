@@ -4,11 +4,12 @@
 //! answered, nor can it be taken back: it keeps a thread. So a path that owes an answer is not asked
 //! about again, and no request waits for one longer than [`ANSWER_MAX`].
 
+use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -106,7 +107,7 @@ impl Places {
     ) -> Option<T> {
         let path = path_from_bytes(path);
         {
-            let mut owing = self.owing.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut owing = self.owing.lock();
             owing.retain(|_path, is_over| !is_over.load(Ordering::Acquire));
             if owing.contains_key(&path) {
                 return None;
@@ -122,7 +123,7 @@ impl Places {
             Ok(answer) => answer.ok(),
             Err(_late) => {
                 tracing::warn!("a path does not answer: the disk or network drive it is on may be away");
-                self.owing.lock().unwrap_or_else(PoisonError::into_inner).insert(path, is_over);
+                self.owing.lock().insert(path, is_over);
                 None
             }
         }

@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::paths::make_private_dir;
 use crate::domain::escape::escape_controls;
@@ -53,12 +54,13 @@ pub fn start(sink: Sink<'_>, verbosity: u8) -> io::Result<LogGuard> {
         (_, _) => LevelFilter::TRACE,
     };
     // Other libraries say much that is of no use to a person.
-    let filter = EnvFilter::new(format!("warn,safelight={own}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| io::Error::other(error);
+    let filter = Targets::new().with_default(LevelFilter::WARN).with_target("safelight", own);
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false);
     match sink {
         Sink::Stderr => {
-            builder.with_writer(|| CleanStderr).without_time().try_init().map_err(failed)?;
+            let lines = lines.with_writer(|| CleanStderr).without_time();
+            registry.with(lines).try_init().map_err(io::Error::other)?;
             Ok(LogGuard(None))
         }
         Sink::File { dir, name } => {
@@ -66,7 +68,7 @@ pub fn start(sink: Sink<'_>, verbosity: u8) -> io::Result<LogGuard> {
             let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default()
                 .buffered_lines_limit(LINES_WAITING_MAX)
                 .finish(files);
-            builder.with_writer(writer).try_init().map_err(failed)?;
+            registry.with(lines.with_writer(writer)).try_init().map_err(io::Error::other)?;
             Ok(LogGuard(Some(guard)))
         }
     }

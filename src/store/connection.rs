@@ -1,7 +1,8 @@
 //! Opening the database, and the pool that reads it.
 
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -152,7 +153,7 @@ impl Store {
         super::tap::live().await;
         let (readers, path) = (Arc::clone(&self.readers), Arc::clone(&self.path));
         let work = move || {
-            let pooled = readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let pooled = readers.lock().pop();
             let conn = match pooled {
                 Some(conn) => conn,
                 None => open_reader(&path)?,
@@ -160,7 +161,7 @@ impl Store {
             conn.prepare_cached("BEGIN")?.execute([])?;
             let outcome = read(&Read { conn: &conn });
             conn.prepare_cached("COMMIT")?.execute([])?;
-            let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut readers = readers.lock();
             if readers.len() < READERS_MAX {
                 readers.push(conn);
             }
@@ -177,7 +178,7 @@ impl Store {
         })
         .await
         .ok();
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.readers.lock().clear();
         self.writer.close().await;
     }
 }

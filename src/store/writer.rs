@@ -1,8 +1,8 @@
 //! The writer thread: one connection, queued closures, one commit for all that is queued.
 
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -323,13 +323,13 @@ impl Writer {
         let (caller, result) = oneshot::channel();
         let message = Message { write: Box::new(Asked { work, outcome: None, caller }), durability };
         match &*self.0 {
-            Kind::Inline(seat) => match seat.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Kind::Inline(seat) => match seat.lock().as_mut() {
                 Some(seat) => seat.run_batch(vec![message]),
                 None => return Err(StoreError::Closed),
             },
             Kind::Thread { queue, slots, .. } => {
                 let slot = slots.acquire().await.map_err(|_closed| StoreError::Closed)?;
-                let sent = match &*queue.lock().unwrap_or_else(PoisonError::into_inner) {
+                let sent = match &*queue.lock() {
                     Some(queue) => queue.try_send(message),
                     None => return Err(StoreError::Closed),
                 };
@@ -353,14 +353,14 @@ impl Writer {
     pub async fn close(&self) {
         match &*self.0 {
             Kind::Inline(seat) => {
-                let seat = seat.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let seat = seat.lock().take();
                 if let Some(seat) = seat {
                     seat.close();
                 }
             }
             Kind::Thread { queue, ended, .. } => {
-                drop(queue.lock().unwrap_or_else(PoisonError::into_inner).take());
-                let ended = ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+                drop(queue.lock().take());
+                let ended = ended.lock().take();
                 if let Some(ended) = ended {
                     ended.await.ok();
                 }

@@ -8,9 +8,10 @@
 //! Orders are tried in the order they were given; each serves the requests that fit it until it is
 //! used up, and what fits none is answered as a sound server would.
 
+use parking_lot::Mutex;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -217,22 +218,22 @@ impl FaultServer {
 
     /// From now on, requests that fit go wrong.
     pub fn order(&self, order: Order) {
-        self.shared.orders.lock().expect("unpoisoned").push(order);
+        self.shared.orders.lock().push(order);
     }
 
     /// Nothing goes wrong any more.
     pub fn heal(&self) {
-        self.shared.orders.lock().expect("unpoisoned").clear();
+        self.shared.orders.lock().clear();
     }
 
     /// Whether every order that ends was served.
     pub fn is_served(&self) -> bool {
-        self.shared.orders.lock().expect("unpoisoned").iter().all(|order| order.times == u64::MAX)
+        self.shared.orders.lock().iter().all(|order| order.times == u64::MAX)
     }
 
     /// All requests so far.
     pub fn asked(&self) -> Vec<Seen> {
-        self.shared.seen.lock().expect("unpoisoned").clone()
+        self.shared.seen.lock().clone()
     }
 
     /// How many requests of this method came.
@@ -242,7 +243,7 @@ impl FaultServer {
 
     /// Forgets the requests so far.
     pub fn forget(&self) {
-        self.shared.seen.lock().expect("unpoisoned").clear();
+        self.shared.seen.lock().clear();
     }
 
     /// Bytes of bodies that were read so far.
@@ -298,7 +299,7 @@ impl Shared {
             }
         };
         self.received.fetch_add(bytes.len() as u64, Ordering::SeqCst);
-        if let Some(seen) = self.seen.lock().expect("unpoisoned").get_mut(number) {
+        if let Some(seen) = self.seen.lock().get_mut(number) {
             seen.received = bytes.len() as u64;
         }
         let (headers, body) = (&head.headers, Bytes::from(bytes));
@@ -361,14 +362,14 @@ impl Shared {
     }
 
     fn note(&self, seen: Seen) -> usize {
-        let mut all = self.seen.lock().expect("unpoisoned");
+        let mut all = self.seen.lock();
         assert!(all.len() < SEEN_MAX, "more requests than any test makes");
         all.push(seen);
         all.len() - 1
     }
 
     fn fault_for(&self, seen: &Seen) -> Option<Fault> {
-        let mut orders = self.orders.lock().expect("unpoisoned");
+        let mut orders = self.orders.lock();
         let at = orders.iter_mut().position(|order| {
             let fits = order.method.is_none_or(|wanted| wanted == seen.method)
                 && order.path.as_ref().is_none_or(|part| seen.path.contains(part.as_str()))

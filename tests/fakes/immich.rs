@@ -11,9 +11,10 @@
 //! `cargo run --example fake_immich` runs it by itself. Beside the API it answers `GET /fake/assets`
 //! (what it holds) and `GET /fake/requests` (how often what was asked), which no real server does.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -157,7 +158,7 @@ impl Immich {
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("unpoisoned")
+        self.state.lock()
     }
 
     pub fn id(&self) -> String {
@@ -193,7 +194,7 @@ impl Immich {
         if let Some(status) = self.fails() {
             return Ok(answer(status, ""));
         }
-        let limit = self.moods.lock().expect("unpoisoned").limit_in_front;
+        let limit = self.moods.lock().limit_in_front;
         let length = field(&head.headers, "content-length").and_then(|text| text.parse::<u64>().ok());
         if limit.is_some_and(|limit| length.is_some_and(|length| length > limit)) {
             let page = "<html><head><title>413 Request Entity Too Large</title></head></html>";
@@ -218,7 +219,7 @@ impl Immich {
     }
 
     fn fails(&self) -> Option<u16> {
-        let mut moods = self.moods.lock().expect("unpoisoned");
+        let mut moods = self.moods.lock();
         let (left, status) = moods.fails.as_mut()?;
         let status = *status;
         *left -= 1;
@@ -439,7 +440,7 @@ impl ImmichServer {
     }
 
     pub fn set(&self, change: impl FnOnce(&mut Moods)) {
-        change(&mut self.immich.moods.lock().expect("unpoisoned"));
+        change(&mut self.immich.moods.lock());
     }
 
     /// What it holds, oldest first.

@@ -1,8 +1,8 @@
 //! A Nextcloud of our own: files over WebDAV, chunked uploads (v2), a quota, and checksums that it
 //! computes when it is told to and otherwise believes unseen, as the real one does.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use bytes::Bytes;
 use sha2::Digest as _;
@@ -62,7 +62,7 @@ impl Nextcloud {
 
     /// The uploads under way and how many parts each has.
     pub fn uploads(&self) -> Vec<(String, usize)> {
-        let uploads = self.uploads.lock().expect("unpoisoned");
+        let uploads = self.uploads.lock();
         uploads.iter().map(|(name, upload)| (name.clone(), upload.parts.len())).collect()
     }
 
@@ -192,7 +192,7 @@ impl Nextcloud {
 
     fn upload(&self, dav: &Dav, asked: &Asked<'_>, below: &str) -> Answer {
         let (name, part) = below.split_once('/').unwrap_or((below, ""));
-        let mut uploads = self.uploads.lock().expect("unpoisoned");
+        let mut uploads = self.uploads.lock();
         match (asked.method, part) {
             ("MKCOL", "") => {
                 let Some(destination) = field(asked.headers, "destination") else { return answer(400, "") };

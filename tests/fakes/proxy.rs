@@ -9,10 +9,11 @@
 //! writes it as raw bytes, so that it can break what no HTTP library would let it break. What it does
 //! to the text of an answer is in [`super::proxy_text`].
 
+use parking_lot::Mutex;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -118,7 +119,7 @@ impl Proxy {
 
     /// From now on this goes wrong, or nothing.
     pub fn set(&self, fault: Option<ProxyFault>) {
-        *self.shared.fault.lock().expect("unpoisoned") = fault;
+        *self.shared.fault.lock() = fault;
     }
 
     /// How many exchanges a fault had to do with.
@@ -303,7 +304,7 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         }
         request.body = reader.body(&request, false).await?;
         ahead = std::mem::take(&mut reader.ahead);
-        let fault = *shared.fault.lock().expect("unpoisoned");
+        let fault = *shared.fault.lock();
         match exchange(&mut stream, shared, request, fault).await? {
             Next::Goes => {}
             Next::Closes => return stream.shutdown().await,

@@ -1,8 +1,8 @@
 //! An S3 bucket in memory (Amazon S3 API reference, version 2006-03-01): objects, uploads in parts,
 //! listings, signed requests only. It checks what it is sent as SeaweedFS and Amazon do.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -189,11 +189,11 @@ impl Bucket {
     }
 
     fn moods(&self) -> BucketMoods {
-        self.moods.lock().expect("unpoisoned").clone()
+        self.moods.lock().clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().expect("unpoisoned")
+    fn lock(&self) -> parking_lot::MutexGuard<'_, State> {
+        self.state.lock()
     }
 
     fn object(moods: &BucketMoods, bytes: Bytes, mtime: Option<String>) -> Object {

@@ -13,8 +13,9 @@
 //! makes an ordinary (empty) file, which [`UploadServer::strays`] counts. Interim answers (104) are
 //! not sent: a client that creates carefully does not need them.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
@@ -254,14 +255,14 @@ impl UploadServer {
         self.lock().asked.clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, State> {
         self.shared.lock()
     }
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().expect("no test panics while it holds this")
+    fn lock(&self) -> parking_lot::MutexGuard<'_, State> {
+        self.state.lock()
     }
 
     /// Notes the request, and takes the fault that is ordered for it.
@@ -343,7 +344,7 @@ impl Shared {
         }
         let (head, body) = request.into_parts();
         let turn = {
-            let mut turns = self.turns.lock().expect("no test panics while it holds this");
+            let mut turns = self.turns.lock();
             Arc::clone(turns.entry(head.uri.path().to_owned()).or_default())
         };
         let _turn = if head.uri.path().ends_with('/') { None } else { Some(turn.lock().await) };

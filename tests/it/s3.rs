@@ -369,7 +369,7 @@ async fn what_may_not_be_done_at_all_concerns_all_files() {
         (Key { secret: "other".to_owned(), ..key.clone() }, FailureKind::Credentials, "secret"),
         (Key { region: "eu-west-3".to_owned(), ..key.clone() }, FailureKind::BadRequest, "region=eu-west-3"),
     ] {
-        server.bucket().moods.lock().expect("unpoisoned").key = key;
+        server.bucket().moods.lock().key = key;
         for failure in [
             site.open().check().await.expect_err(words),
             site.open().send(&item, &site.transfer()).await.expect_err(words),
@@ -382,7 +382,7 @@ async fn what_may_not_be_done_at_all_concerns_all_files() {
             assert!(failure.details.contains(words), "{failure}");
         }
     }
-    server.bucket().moods.lock().expect("unpoisoned").key = key;
+    server.bucket().moods.lock().key = key;
     is_nowhere(&site, &server, &item);
     assert!(matches!(site.open().send(&item, &site.transfer()).await, Ok(Sent::Stored { .. })));
     is_there_once(&site, &server, &item, &good).await;

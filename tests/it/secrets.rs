@@ -83,7 +83,7 @@ fn a_password_is_in_nothing_that_is_written_or_said() {
         outputs.push(output);
         server.heal();
     }
-    server.dav().moods.lock().expect("unpoisoned").login = Some((USER.to_owned(), "changed".to_owned()));
+    server.dav().moods.lock().login = Some((USER.to_owned(), "changed".to_owned()));
     add_photo(&photos, 5);
     let mut command = sandbox.command(["-vvv", "backup", photos_text, "--to", &to]);
     let refused = command.env("SAFELIGHT_PASSWORD", PLANTED).output().expect("it runs");

@@ -1,8 +1,9 @@
 //! Unmounting and mounting a removable disk by a UDisks2 that this test plays on a real bus.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use safelight::platform::udisks::{Bus as Udisks, RemountError, remount};
 use zbus::fdo;
@@ -26,7 +27,7 @@ struct Block(Arc<Mutex<State>>);
 impl Block {
     #[zbus(property)]
     fn hint_system(&self) -> bool {
-        self.0.lock().expect("unpoisoned").is_system
+        self.0.lock().is_system
     }
 }
 
@@ -43,13 +44,13 @@ enum Refusal {
 #[zbus::interface(name = "org.freedesktop.UDisks2.Filesystem")]
 impl FileSystem {
     fn unmount(&self, _options: HashMap<String, OwnedValue>) -> Result<(), Refusal> {
-        let mut state = self.0.lock().expect("unpoisoned");
+        let mut state = self.0.lock();
         state.calls.push("unmount");
         if state.is_busy { Err(Refusal::DeviceBusy("target is busy".to_owned())) } else { Ok(()) }
     }
 
     fn mount(&self, _options: HashMap<String, OwnedValue>) -> fdo::Result<String> {
-        let mut state = self.0.lock().expect("unpoisoned");
+        let mut state = self.0.lock();
         state.calls.push("mount");
         Ok(state.mounts_at.to_owned())
     }
@@ -76,11 +77,11 @@ async fn a_removable_disk_is_unmounted_and_mounted_and_others_are_left_alone() {
     let udisks = Udisks { address: Some(bus.address.clone()), mounts };
     let ask = |path: &'static str| remount(&udisks, Path::new(path));
     let set = |change: fn(&mut State)| {
-        let mut state = state.lock().expect("unpoisoned");
+        let mut state = state.lock();
         state.calls.clear();
         change(&mut state);
     };
-    let calls = || state.lock().expect("unpoisoned").calls.clone();
+    let calls = || state.lock().calls.clone();
 
     set(|state| state.mounts_at = "/media/a/my disk");
     assert_eq!(ask("/media/a/my disk/backup").await, Ok(()));

@@ -1,9 +1,10 @@
 //! The way to servers: certificates that are trusted or not, and proxies, on real connections.
 
+use parking_lot::Mutex;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Output;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use safelight::base::secret::Secret;
@@ -135,7 +136,7 @@ impl Proxy {
     }
 
     fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut *self.asked.lock().expect("unpoisoned"))
+        std::mem::take(&mut *self.asked.lock())
     }
 }
 
@@ -153,7 +154,7 @@ fn pass(
     }
     let text = String::from_utf8_lossy(&head).into_owned();
     let line = text.lines().next()?.to_owned();
-    asked.lock().expect("unpoisoned").push(line.clone());
+    asked.lock().push(line.clone());
     let is_let_through = wants.is_none_or(|wants| text.lines().any(|line| line.ends_with(wants)));
     if !is_let_through {
         let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

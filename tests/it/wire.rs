@@ -277,7 +277,7 @@ async fn digests_are_of_the_bytes_that_were_sent() {
     }
     let (server, client) = (FaultServer::start(Moods::default()), client());
     let (source, seen) = (source(MIB), Arc::new(AtomicU64::new(0)));
-    let range = source.whole().tap(Arc::new(std::sync::Mutex::new(Count(Arc::clone(&seen)))));
+    let range = source.whole().tap(Arc::new(parking_lot::Mutex::new(Count(Arc::clone(&seen)))));
     assert_eq!(client.send(put(&server, range)).await.expect("answered").status, 201);
     assert_eq!(seen.load(Ordering::Relaxed), MIB as u64);
     let mut other = source.item.content;

@@ -1,9 +1,10 @@
 //! Reading a file for a proof: in large pieces, into buffers that are kept and used again.
 
+use parking_lot::Mutex;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::fs::Chunks;
 
@@ -21,12 +22,12 @@ pub(super) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Buffers {
     fn take(&self) -> Vec<u8> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let kept = self.0.lock().pop();
         kept.unwrap_or_else(|| vec![0; CHUNK_BYTES + ALIGN])
     }
 
     fn give_back(&self, buffer: Vec<u8>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         if kept.len() < BUFFERS_KEPT_MAX {
             kept.push(buffer);
         }
@@ -135,9 +136,9 @@ mod tests {
         assert_eq!(first.bytes().as_ptr().align_offset(ALIGN), 0);
         assert_eq!(first.bytes().len(), CHUNK_BYTES);
         drop(first);
-        assert_eq!(pool.0.lock().expect("lock").len(), 1);
+        assert_eq!(pool.0.lock().len(), 1);
         let _again = Aligned::new(&pool);
-        assert_eq!(pool.0.lock().expect("lock").len(), 0);
+        assert_eq!(pool.0.lock().len(), 0);
     }
 
     #[test]

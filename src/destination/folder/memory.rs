@@ -3,10 +3,11 @@
 
 mod world;
 
+use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts};
 use crate::base::files::EntryKind;

@@ -428,7 +428,7 @@ fn step(inner: &Inner, parent: &dyn FolderDir, name: &str, path: &str) -> io::Re
         }
         Err(error) => return Err(error),
     };
-    let lock = || inner.durable.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let lock = || inner.durable.lock();
     if is_new || !lock().contains(path) {
         parent.sync()?;
         let mut durable = lock();

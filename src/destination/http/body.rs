@@ -4,10 +4,11 @@
 //! the very bytes that were sent. Its last chunk is held back until the file was seen to be
 //! unchanged and every tap has agreed: a request with the wrong bytes never becomes whole.
 
+use parking_lot::Mutex;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
@@ -392,7 +393,7 @@ impl Reader {
             }
         }
         for tap in &self.range.taps {
-            tap.lock().unwrap_or_else(PoisonError::into_inner).update(&buffer);
+            tap.lock().update(&buffer);
         }
         self.position += filled as u64;
         if self.position == end {
@@ -412,7 +413,7 @@ impl Reader {
             return Err(changed("the file changed while it was being sent"));
         }
         for tap in &self.range.taps {
-            tap.lock().unwrap_or_else(PoisonError::into_inner).finish()?;
+            tap.lock().finish()?;
         }
         Ok(())
     }

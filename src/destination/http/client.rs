@@ -1,6 +1,7 @@
 //! Requests over real connections.
 
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use parking_lot::Mutex;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -93,8 +94,8 @@ impl Client {
         Self { idle, pace, ways: Mutex::new(ways) }
     }
 
-    fn ways(&self) -> std::sync::MutexGuard<'_, Ways> {
-        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ways(&self) -> parking_lot::MutexGuard<'_, Ways> {
+        self.ways.lock()
     }
 
     fn inner(&self, url: &url::Url) -> Result<reqwest::Client, Failure> {

@@ -1,7 +1,8 @@
 //! Tells silence from slowness: what has moved lately, and whether an answer is still awaited.
 
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::domain::failure::Failure;
@@ -55,11 +56,11 @@ impl Watch {
 
     /// The body broke off because of this.
     pub(super) fn fail(&self, failure: Failure) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        *self.failure.lock() = Some(failure);
     }
 
     pub(super) fn take_failure(&self) -> Option<Failure> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.failure.lock().take()
     }
 
     /// Returns when nothing has moved for `idle`, or, once everything was sent, for `answer_wait`.

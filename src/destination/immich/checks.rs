@@ -1,6 +1,7 @@
 //! Asks what the server has already: many transfers in one request.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -105,7 +106,7 @@ impl Checks {
         api::verdicts(&answer, checksums.len())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Queue> {
+        self.queue.lock()
     }
 }

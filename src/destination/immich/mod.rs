@@ -25,9 +25,10 @@ mod sidecar;
 mod wire;
 mod xmp;
 
+use parking_lot::Mutex;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -75,25 +76,25 @@ struct Inner {
 
 impl Inner {
     fn known(&self) -> Arc<Known> {
-        Arc::clone(&self.known.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.known.lock())
     }
 
     fn learn(&self, known: Known) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
-        *self.types_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.known.lock() = Arc::new(known);
+        *self.types_at.lock() = Some(Instant::now());
     }
 
     fn set_room(&self, room: Option<u64>) {
-        let full_at = *self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let full_at = *self.full_at.lock();
         if room.is_none() && full_at.is_some_and(|at| at.elapsed() < FULL_HOLDS) {
             return;
         }
-        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = room;
+        *self.room.lock() = room;
     }
 
     /// The server says that there is no room only after it has taken all bytes.
     fn refuse_beyond_room(&self, size: u64) -> Result<(), Failure> {
-        let room = *self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = *self.room.lock();
         match room {
             Some(room) if size > room => {
                 let why = format!("the account's quota leaves {room} bytes, the file has {size}");
@@ -107,14 +108,14 @@ impl Inner {
     /// ones may have room.
     fn refused_for_room(&self, size: u64) -> Failure {
         let room = size.saturating_sub(1);
-        *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
+        *self.full_at.lock() = Some(Instant::now());
+        *self.room.lock() = Some(room);
         let why = format!("the account's quota leaves no room for the file's {size} bytes");
         no_room(room, why).because(Cause::Quota)
     }
 
     fn use_room(&self, size: u64) {
-        if let Some(room) = self.room.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        if let Some(room) = self.room.lock().as_mut() {
             *room = room.saturating_sub(size);
         }
     }
@@ -122,7 +123,7 @@ impl Inner {
     async fn check(&self) -> Result<(), Failure> {
         let room = probe::check(self, self.parts.uuid.as_deref()).await?;
         self.set_room(room);
-        let asked_at = *self.types_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked_at = *self.types_at.lock();
         if asked_at.is_none_or(|at| at.elapsed() >= TYPES_HOLD) {
             let types = probe::media_types(self).await?;
             self.learn(Known { types, ..Known::clone(&self.known()) });

@@ -1,8 +1,9 @@
 //! One asset to the server: asked for first, so that nothing is sent twice; sent whole; then put
 //! where it belongs.
 
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sha1::Digest as _;
 
@@ -121,7 +122,7 @@ async fn sha1_of(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sha1
     let mut range = SourceRange::whole(item, transfer, &inner.parts.executor).tap(tap.clone());
     range.sent = None;
     match feed(range, &transfer.cancel).await {
-        Ok(()) => Ok(tap.lock().unwrap_or_else(PoisonError::into_inner).hasher.clone().finalize().into()),
+        Ok(()) => Ok(tap.lock().hasher.clone().finalize().into()),
         Err(None) => Err(HttpError::Cancelled),
         Err(Some(failure)) => Err(failure.into()),
     }

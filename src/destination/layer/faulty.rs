@@ -1,10 +1,11 @@
 //! A destination that fails when told to: tests queue faults, and each call takes the next one
 //! that is meant for it.
 
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::files::{Entry, SharedFiles, SourceFile, SourceFiles, Stat};
@@ -85,8 +86,8 @@ impl Faulty {
         self.lock().len()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(Call, Fault)>> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, VecDeque<(Call, Fault)>> {
+        self.faults.lock()
     }
 
     fn take(&self, call: Call) -> Option<Fault> {

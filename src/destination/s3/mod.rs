@@ -25,8 +25,9 @@ mod state;
 mod wire;
 mod xml;
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -138,26 +139,26 @@ fn whole(failure: Failure) -> Failure {
 
 impl Inner {
     fn trust(&self) -> Trust {
-        *self.trust.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.trust.lock()
     }
 
     fn learn(&self, trust: Trust) {
-        *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = trust;
+        *self.trust.lock() = trust;
     }
 
     fn is_known(&self) -> bool {
-        let at = *self.known_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = *self.known_at.lock();
         at.is_some_and(|at| at.elapsed() < KNOWN_FOR)
     }
 
     fn set_known(&self, is_known: bool) {
         let at = is_known.then(Instant::now);
-        *self.known_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+        *self.known_at.lock() = at;
     }
 
     /// Remembers that the answer to sending an item has proved its copy.
     fn proved(&self, item: &Item) {
-        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fresh = self.fresh.lock();
         // Whoever sends asks for the proof right after: what is left are leftovers.
         if fresh.len() >= FRESH_PROOFS_MAX {
             fresh.clear();
@@ -167,12 +168,12 @@ impl Inner {
 
     /// Whether the answer to the send itself was proof of the item's copy.
     fn is_proved(&self, item: &Item) -> bool {
-        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&item.record)
+        self.fresh.lock().contains_key(&item.record)
     }
 
     /// Whether the answer to sending this item has just proved its copy. Asked once.
     fn take_proved(&self, item: &Item) -> bool {
-        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fresh = self.fresh.lock();
         fresh.remove(&item.record).is_some_and(|(key, content)| key == item.key && content == item.content)
     }
 }

@@ -1,7 +1,8 @@
 //! Bringing pieces of a source file into memory, with their digests, inside a fixed room.
 
+use parking_lot::Mutex;
 use std::io::{Seek as _, SeekFrom};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -50,14 +51,14 @@ pub(super) struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Spare {
     fn take(&self, len: usize) -> Vec<u8> {
-        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let spare = self.0.lock().pop();
         let mut buffer = spare.unwrap_or_default();
         buffer.resize(len, 0);
         buffer
     }
 
     fn give(&self, buffer: Vec<u8>) {
-        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = self.0.lock();
         if spare.len() < SPARE_MAX {
             spare.push(buffer);
         }

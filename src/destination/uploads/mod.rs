@@ -30,8 +30,9 @@ mod send;
 mod state;
 mod whole;
 
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
@@ -254,11 +255,11 @@ impl Inner {
     }
 
     fn findings(&self) -> Findings {
-        self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.findings.lock().clone()
     }
 
     fn learn(&self, findings: &Findings) {
-        *self.findings.lock().unwrap_or_else(PoisonError::into_inner) = findings.clone();
+        *self.findings.lock() = findings.clone();
     }
 
     fn clock(&self) -> &dyn Clock {

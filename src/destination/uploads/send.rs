@@ -1,8 +1,9 @@
 //! One file becomes one upload: created, its URL saved, its bytes appended where the server is.
 
+use parking_lot::Mutex;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use url::Url;

@@ -5,7 +5,8 @@
 //! `ChecksumUpdatePlugin`. What a client says of a checksum is stored unseen there, so only one that
 //! the server was told to compute anew is believed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -138,14 +139,14 @@ impl Cloud {
 
     /// Refuses a file for which there is no room, before a byte of it is sent.
     pub(super) async fn check_room(&self, inner: &Inner, size: u64) -> Result<(), Failure> {
-        let known = *self.quota.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *self.quota.lock();
         let free = match known {
             Some((at, free)) if at.elapsed() < QUOTA_FRESH => free,
             _ => {
                 let found = inner.calls.propfind("", 0).await?;
                 let free =
                     found.and_then(|found| found.into_iter().next()).and_then(|entry: Found| entry.free);
-                *self.quota.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), free));
+                *self.quota.lock() = Some((Instant::now(), free));
                 free
             }
         };
@@ -160,7 +161,7 @@ impl Cloud {
 
     /// So much of the quota was used.
     pub(super) fn used(&self, size: u64) {
-        let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut quota = self.quota.lock();
         if let Some((_at, Some(free))) = quota.as_mut() {
             *free = free.saturating_sub(size);
         }
@@ -282,7 +283,7 @@ impl Cloud {
             start += len;
             number += 1;
         }
-        let digest = whole.lock().unwrap_or_else(PoisonError::into_inner).0.finalize();
+        let digest = whole.lock().0.finalize();
         if Blake3(*digest.as_bytes()) != item.content.blake3 {
             self.uploads.remove(&format!("{}/", upload.folder)).await?;
             return Err(source::changed("the file has other bytes").into());

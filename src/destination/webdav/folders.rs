@@ -1,8 +1,9 @@
 //! Which folders are there and what was in them: asked once, so that many small files cost few
 //! requests. What is remembered is only ever a hint; the server decides.
 
+use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -43,7 +44,7 @@ pub(super) enum Hint {
 
 impl Folders {
     fn slot(&self, folder: &str) -> Slot {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.0.lock();
         if slots.len() >= FOLDERS_KEPT_MAX && !slots.contains_key(folder) {
             slots.retain(|_folder, slot| Arc::strong_count(slot) > 1);
         }
@@ -99,7 +100,7 @@ impl Folders {
 
     /// Forgets a folder and those above it: something about them was not as remembered.
     pub(super) fn forget(&self, folder: &str) {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.0.lock();
         slots.retain(|known, _slot| known != folder && !folder.starts_with(&format!("{known}/")));
     }
 }

@@ -17,8 +17,9 @@ mod source;
 mod tests;
 mod watch;
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio::sync::watch as tokio_watch;
@@ -208,7 +209,7 @@ impl Library {
     /// Stops looking and reading. Returns when nothing touches the store any more.
     pub async fn stop(&self) {
         self.shared.stop();
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(&mut *self.tasks.lock());
         for task in tasks {
             task.await.ok();
         }

@@ -1,8 +1,9 @@
 //! What the library's tasks share: what they were given, what they tell, and how they stop.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -117,7 +118,7 @@ impl Shared {
     }
 
     fn with_sources<T>(&self, work: impl FnOnce(&mut BTreeMap<SourceId, Hints>) -> T) -> T {
-        work(&mut self.sources.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.sources.lock())
     }
 
     pub(super) fn add_source(&self, source: SourceId, hints: Hints, look: SourceLook) {
@@ -151,19 +152,19 @@ impl Shared {
     }
 
     pub(super) fn left_out(&self) -> Arc<Vec<Vec<u8>>> {
-        Arc::clone(&self.left_out.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.left_out.lock())
     }
 
     pub(super) fn set_left_out(&self, paths: Vec<Vec<u8>>) {
-        *self.left_out.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(paths);
+        *self.left_out.lock() = Arc::new(paths);
     }
 
     pub(super) fn digests(&self) -> Arc<DigestsWanted> {
-        Arc::clone(&self.digests.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.digests.lock())
     }
 
     pub(super) fn set_digests(&self, places: Vec<(DestinationKind, Capabilities)>) {
-        *self.digests.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(DigestsWanted(places));
+        *self.digests.lock() = Arc::new(DigestsWanted(places));
     }
 
     pub(super) fn wake_index(&self) {

@@ -3,9 +3,10 @@
 //! A hint only says where to look; what is there is for a scan to find out. So hints may be lost,
 //! doubled or wrong, and nothing worse happens than a look too many or one that comes late.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
 use notify::{EventKind, RecursiveMode, Watcher as _};
@@ -65,7 +66,7 @@ impl Hints {
     }
 
     fn hinted(&self) -> MutexGuard<'_, Hinted> {
-        self.0.hinted.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.hinted.lock()
     }
 
     fn note(&self, change: impl FnOnce(&mut Hinted)) {
@@ -176,7 +177,7 @@ struct SystemWatching {
 
 impl Watching for SystemWatching {
     fn enter(&self, dir: &Path) {
-        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watcher = self.watcher.lock();
         let Some(Err(error)) =
             watcher.as_mut().map(|watcher| watcher.watch(dir, RecursiveMode::NonRecursive))
         else {

@@ -1,8 +1,9 @@
 //! Checks and restores that somebody waits for, and how far each of them is. One that nobody waits for
 //! any more ends.
 
+use parking_lot::Mutex;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -44,7 +45,7 @@ struct Numbers {
 
 impl Reading {
     fn change(&self, change: impl FnOnce(&mut Numbers)) {
-        change(&mut self.numbers.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.numbers.lock());
     }
 
     /// It goes on with a destination, of which so many files are to be read. `bytes` is none where
@@ -73,7 +74,7 @@ impl Reading {
     }
 
     fn numbers(&self) -> Numbers {
-        *self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.numbers.lock()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Extensions that misbehave: each costs its own destination some time, and nobody else anything.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 use std::sync::atomic::Ordering;
 
 use super::stage::{Play, Seen, Stage};
@@ -75,7 +75,7 @@ type Told = Arc<Mutex<Vec<Result<u64, PortError>>>>;
 
 async fn attempt(cx: &mut dyn JobContext, told: &Told, block: Vec<JobChange>) {
     let outcome = cx.perform_changes(block).await;
-    told.lock().expect("told").push(outcome);
+    told.lock().push(outcome);
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,7 +158,7 @@ async fn busy_work_is_not_progress() {
 async fn over_the_limit_nothing_of_the_block_is_done() {
     let told = Told::default();
     let overfill = play!(move told |cx| {
-        if !told.lock().expect("told").is_empty() {
+        if !told.lock().is_empty() {
             return BuiltIn.process_jobs(cx).await;
         }
         let files = cx.unrecorded_files(FileId(0)).await.unwrap_or_default();
@@ -182,7 +182,7 @@ async fn over_the_limit_nothing_of_the_block_is_done() {
     let (world, _stage, _seen) = world_of(overfill, 150).await;
     disk_is_unharmed(&world, 150).await;
     world.until("in the cloud", |s| s.destinations[1].safe == 150).await;
-    let told = told.lock().expect("told").clone();
+    let told = told.lock().clone();
     assert_eq!(told[..4], [Ok(150), Err(PortError::LimitExceeded), Ok(64), Err(PortError::LimitExceeded)]);
     assert!(matches!(told[4..], [Err(PortError::Refused(_))]), "{told:?}");
     world.check_identity().await;
@@ -192,7 +192,7 @@ async fn over_the_limit_nothing_of_the_block_is_done() {
 async fn other_destinations_jobs_and_illegal_blocks_are_refused_whole() {
     let told = Told::default();
     let grab = play!(move told |cx| {
-        if told.lock().expect("told").is_empty() {
+        if told.lock().is_empty() {
             let newest = cx.newest_token().await.unwrap_or(0);
             let mine = cx.unrecorded_files(FileId(0)).await.unwrap_or_default();
             let want = JobChange::Want(mine[0]);
@@ -214,8 +214,8 @@ async fn other_destinations_jobs_and_illegal_blocks_are_refused_whole() {
         ProcessingResult::Completed
     });
     let (world, stage, _seen) = world_with_stuck_disk(grab).await;
-    world.until("tried", |_| told.lock().expect("told").len() == 6).await;
-    let outcomes = told.lock().expect("told").clone();
+    world.until("tried", |_| told.lock().len() == 6).await;
+    let outcomes = told.lock().clone();
     for outcome in &outcomes {
         assert!(matches!(outcome, Err(PortError::Refused(_))), "{outcomes:?}");
     }
@@ -274,7 +274,7 @@ async fn a_retry_may_lead_elsewhere_below_the_destination_and_nowhere_else() {
     world.ask(Request::Rescan { id: None }).await;
     world.until("safe", |s| s.destinations[0].safe == 1).await;
     assert_eq!(world.cloud.contents("elsewhere/second.jpg"), Some(photo("a")), "{:?}", world.cloud.files());
-    let told = told.lock().expect("told").clone();
+    let told = told.lock().clone();
     assert!(told[..3].iter().all(|outcome| matches!(outcome, Err(PortError::Refused(_)))), "{told:?}");
     assert_eq!(told[3..], [Ok(1), Ok(0)], "one retry a job");
 }
@@ -355,7 +355,7 @@ async fn changes_say_what_can_be_told_of_them() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let listen = play!(move told |cx| {
         if let Ok(changes) = cx.changes_since(0).await {
-            *told.lock().expect("told") = changes.files;
+            *told.lock() = changes.files;
         }
         ProcessingResult::Completed
     });
@@ -368,7 +368,7 @@ async fn changes_say_what_can_be_told_of_them() {
     world.until("noticed", |s| s.destinations[0].needs_attention == 1 && s.destinations[0].found == 9).await;
     world.ask(Request::Resume).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let count = |test: fn(&FileChange) -> bool| told.lock().expect("told").iter().filter(|c| test(c)).count();
+    let count = |test: fn(&FileChange) -> bool| told.lock().iter().filter(|c| test(c)).count();
     assert_eq!(count(|change| matches!(change, FileChange::Ready(_))), 8);
     assert_eq!(count(|change| matches!(change, FileChange::Removed(_))), 1);
     assert_eq!(count(|change| matches!(change, FileChange::DetailsUnavailable(_))), 1, "{told:?}");

@@ -59,11 +59,11 @@ struct World {
     resumed: Arc<tokio::sync::Notify>,
     mounts_changed: Arc<tokio::sync::Notify>,
     /// What is mounted at the disk's place.
-    mount: Arc<std::sync::Mutex<Option<String>>>,
+    mount: Arc<parking_lot::Mutex<Option<String>>>,
     /// Which disk each folder is on.
-    disks: Arc<std::sync::Mutex<Vec<(&'static str, String)>>>,
+    disks: Arc<parking_lot::Mutex<Vec<(&'static str, String)>>>,
     /// What comes of the next remounts; those after it work.
-    remounts: Arc<std::sync::Mutex<std::collections::VecDeque<RemountError>>>,
+    remounts: Arc<parking_lot::Mutex<std::collections::VecDeque<RemountError>>>,
     sleeping: Arc<tokio::sync::Notify>,
     conditions: tokio::sync::watch::Sender<Conditions>,
     /// Where a destination that is no folder keeps its copies.
@@ -144,13 +144,13 @@ impl World {
 
     fn mount_of(&self) -> MountOf {
         let mount = Arc::clone(&self.mount);
-        Arc::new(move |_path| mount.lock().expect("unpoisoned").clone())
+        Arc::new(move |_path| mount.lock().clone())
     }
 
     fn disk_of(&self) -> DiskOf {
         let disks = Arc::clone(&self.disks);
         Arc::new(move |path| {
-            let disks = disks.lock().expect("unpoisoned");
+            let disks = disks.lock();
             disks.iter().find(|(root, _)| path.starts_with(root)).map(|(_, disk)| disk.clone())
         })
     }
@@ -159,7 +159,7 @@ impl World {
     fn remount(&self) -> Remount {
         let (disk, told) = (self.disk.clone(), Arc::clone(&self.remounts));
         Arc::new(move |_path| {
-            let told = told.lock().expect("unpoisoned").pop_front();
+            let told = told.lock().pop_front();
             if told.is_none() {
                 disk.rules(|rules| rules.session.push('+'));
             }
@@ -170,7 +170,7 @@ impl World {
     /// Something is mounted at the disk's place, or nothing.
     fn mount(&self, what: Option<&str>) {
         self.disk.rules(|rules| rules.is_unmounted = what.is_none());
-        *self.mount.lock().expect("unpoisoned") = what.map(str::to_owned);
+        *self.mount.lock() = what.map(str::to_owned);
         self.mounts_changed.notify_one();
     }
 

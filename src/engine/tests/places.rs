@@ -1,7 +1,8 @@
 //! Destinations of every kind for tests: folders on simulated disks, each behind a layer of faults.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::base::secret::Secret;
 use crate::destination::address::canonical;
@@ -36,13 +37,13 @@ impl Places {
     pub fn faults(&self, address: &str) -> Arc<Faulty> {
         let kind = if address.starts_with('/') { DestinationKind::Folder } else { DestinationKind::S3 };
         let address = canonical(kind, address).expect("an address");
-        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = self.faults.lock();
         Arc::clone(faults.get(address.as_bytes()).expect("an open destination"))
     }
 
     fn wrap(&self, address: &Address, inner: SharedDestination) -> SharedDestination {
         let faulty = Arc::new(Faulty::new(inner));
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut faults = self.faults.lock();
         faults.insert(address.address.clone(), Arc::clone(&faulty));
         faulty
     }

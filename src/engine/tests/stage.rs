@@ -1,8 +1,9 @@
 //! Extensions that a test plays: each does what it is told, and all that happens to it is counted.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::extension::{BoxFuture, BuiltIn, Extension, JobContext, MakeExtension, ProcessingResult};
 use crate::store::DestinationRow;
@@ -38,20 +39,20 @@ impl Stage {
     /// The destination of this name is played from now on, as far as its extension is made anew.
     pub fn play(&self, name: &str, play: Play) -> Arc<Seen> {
         let seen = Arc::<Seen>::default();
-        let mut plays = self.plays.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plays = self.plays.lock();
         plays.insert(name.to_owned(), (play, Arc::clone(&seen)));
         seen
     }
 
     /// The destination of this name has the built-in extension from now on.
     pub fn behave(&self, name: &str) {
-        self.plays.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.plays.lock().remove(name);
     }
 }
 
 impl MakeExtension for Stage {
     fn make(&self, destination: &DestinationRow) -> Box<dyn Extension> {
-        let plays = self.plays.lock().unwrap_or_else(PoisonError::into_inner);
+        let plays = self.plays.lock();
         match plays.get(&destination.name) {
             None => Box::new(BuiltIn),
             Some((play, seen)) => {

@@ -11,8 +11,8 @@ mod other;
 mod preview;
 pub mod resize;
 
+use parking_lot::{Mutex, MutexGuard};
 use std::io::{Read as _, SeekFrom};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::bytes::Bounded;
 use super::guard::contain;
@@ -241,7 +241,7 @@ fn reserve(bytes: u64) -> Result<Option<MutexGuard<'static, ()>>, NoPicture> {
     if bytes > MEMORY_BYTES_MAX {
         return Err(NoPicture::TooLarge);
     }
-    Ok((bytes > LARGE_BYTES).then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner)))
+    Ok((bytes > LARGE_BYTES).then(|| LARGE.lock()))
 }
 
 #[cfg(test)]

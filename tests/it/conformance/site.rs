@@ -1,9 +1,10 @@
 //! The places that the suite runs on, as a person with a file manager sees them.
 
+use parking_lot::Mutex;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use safelight::base::clock::SystemClock;
 use safelight::base::executor::Executor;
@@ -350,16 +351,16 @@ impl Saver {
     }
 
     pub fn phases(&self) -> Vec<Phase> {
-        self.kept.lock().expect("unpoisoned").iter().map(|checkpoint| checkpoint.phase).collect()
+        self.kept.lock().iter().map(|checkpoint| checkpoint.phase).collect()
     }
 
     pub fn last(&self) -> Option<Checkpoint> {
-        self.kept.lock().expect("unpoisoned").last().cloned()
+        self.kept.lock().last().cloned()
     }
 
     /// The copy that got its name last.
     pub fn named(&self) -> Option<NamedCopy> {
-        self.named.lock().expect("unpoisoned").clone()
+        self.named.lock().clone()
     }
 
     /// The same memory without the trap: the store after a restart.
@@ -376,7 +377,7 @@ impl Saver {
 impl SaveCheckpoint for Saver {
     fn save_named<'a>(&'a self, copy: NamedCopy) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            *self.named.lock().expect("unpoisoned") = Some(copy);
+            *self.named.lock() = Some(copy);
             Ok(())
         })
     }
@@ -394,7 +395,7 @@ impl SaveCheckpoint for Saver {
                     ..Failure::permanent(FailureKind::Server, "the store is gone")
                 }),
                 _ => {
-                    self.kept.lock().expect("unpoisoned").push(checkpoint);
+                    self.kept.lock().push(checkpoint);
                     Ok(())
                 }
             }

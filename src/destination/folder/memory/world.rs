@@ -1,8 +1,8 @@
 //! What a file system in memory holds, and the rules it keeps.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Rules;
 use crate::destination::folder::fs::check_name;
@@ -33,7 +33,7 @@ pub(super) struct World {
 }
 
 pub(super) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
+    world.lock()
 }
 
 pub(super) fn errno<T>(code: i32) -> io::Result<T> {

@@ -4,7 +4,7 @@ use super::*;
 
 impl World {
     pub fn hints(&self) -> Hints {
-        self.watch.hints.lock().expect("lock").last().expect("watched").clone()
+        self.watch.hints.lock().last().expect("watched").clone()
     }
 }
 
@@ -78,7 +78,7 @@ async fn hints_of_a_great_loss_lead_to_a_whole_look() {
 #[tokio::test(start_paused = true)]
 async fn without_a_watch_it_is_looked_through_often() {
     let mut world = World::new().await;
-    *world.watch.fails.lock().expect("lock") = Some(WatchFailed::Limit);
+    *world.watch.fails.lock() = Some(WatchFailed::Limit);
     world.put("/photos/1.jpg", "one");
     let state = world.look().await;
     let source = state.sources.values().next().expect("source");
@@ -89,7 +89,7 @@ async fn without_a_watch_it_is_looked_through_often() {
     world.settle().await;
     assert_eq!(world.files().await.len(), 2);
     // The limit was raised: watched again from the next look on.
-    *world.watch.fails.lock().expect("lock") = None;
+    *world.watch.fails.lock() = None;
     let state = world.look().await;
     let source = state.sources.values().next().expect("source");
     assert!(source.is_watched && source.note.is_none(), "{source:?}");
@@ -107,7 +107,7 @@ async fn a_watch_that_ends_is_made_up_for() {
     let state = world.settle().await;
     assert_eq!(world.files().await.len(), 2);
     assert!(state.sources.values().all(|source| source.is_watched));
-    assert_eq!(world.watch.hints.lock().expect("lock").len(), 2);
+    assert_eq!(world.watch.hints.lock().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

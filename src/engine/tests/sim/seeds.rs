@@ -1,7 +1,7 @@
 //! Running many seeds, on all cores.
 
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::coverage;
 use super::run::{Report, panicked, run_seed};
@@ -66,7 +66,7 @@ fn run_all(seeds: &[u64], stops_at_first: bool) -> Outcome {
                     let at = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).expect("few");
                     let Some(seed) = seeds.get(at).copied() else { return };
                     let report = run_seed(seed, false);
-                    let mut all = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut all = outcome.lock();
                     all.tally.add(&report.tally);
                     if report.violations.is_empty() {
                         continue;
@@ -88,7 +88,7 @@ fn run_all(seeds: &[u64], stops_at_first: bool) -> Outcome {
             thread.spawn_scoped(scope, work).expect("a thread");
         }
     });
-    outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
+    outcome.into_inner()
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What a simulated computer and its surroundings share: time, what has gone wrong, and what is
 //! known of the gates.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -35,7 +36,7 @@ pub struct SimClock(Mutex<(UnixMillis, Option<Instant>)>);
 
 impl SimClock {
     fn parts(&self) -> MutexGuard<'_, (UnixMillis, Option<Instant>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// A run's runtime begins: time goes as its clock does.
@@ -246,7 +247,7 @@ impl World {
 
     /// Looks at or changes the surroundings. Not to be called from within.
     pub fn with<T>(&self, work: impl FnOnce(&mut Surroundings) -> T) -> T {
-        work(&mut self.around.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.around.lock())
     }
 
     /// The time.
