@@ -64,7 +64,7 @@ impl Place for Tus {
             match copies.filter(|copies| upload.is_complete && **copies > 0 && is_known(&id)) {
                 Some(copies) => *copies -= 1,
                 None => {
-                    assert!(!is_known(&id), "{id} of {} is left, {} bytes", upload.name, upload.bytes.len())
+                    assert!(!is_known(&id), "{id} of {} is left, {} bytes", upload.name, upload.bytes.len());
                 }
             }
         }
