@@ -16,7 +16,7 @@ use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::files::{path_bytes, path_from_bytes};
 use crate::base::waker::Waker;
 use crate::domain::time::UnixMillis;
-use crate::platform::{dialog, show};
+use crate::platform::{dialog, file_manager};
 
 /// The most requests whose answers the window has not yet seen.
 pub const CALLS_OPEN_MAX: usize = 256;
@@ -67,7 +67,7 @@ impl Desktop for SystemDesktop {
     }
 
     fn show_in_folder(&mut self, path: &Path) {
-        if let Err(error) = show::show_in_folder(path) {
+        if let Err(error) = file_manager::show_in_folder(path) {
             tracing::warn!("a file could not be shown: {error}");
         }
     }

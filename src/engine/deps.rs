@@ -20,7 +20,7 @@ use crate::engine::library::{SystemWatch, Watch};
 use crate::extension::{BuiltIns, MakeExtension};
 use crate::platform::keyring::Keyring;
 use crate::platform::udisks::{self, Bus, RemountError};
-use crate::platform::{conditions, disks, drives, mounts, resume};
+use crate::platform::{conditions, disks, drives, mount_watch, suspend};
 
 /// Finds the mount that a path is on.
 pub type MountOf = Arc<dyn Fn(&Path) -> Option<String> + Send + Sync>;
@@ -99,12 +99,12 @@ impl Deps {
         let rng: SharedRng = Arc::new(SystemRng);
         let resumed: Arc<Notify> = Arc::default();
         let heard = Arc::clone(&resumed);
-        if let Err(error) = resume::watch(Waker::new(move || heard.notify_one())) {
+        if let Err(error) = suspend::watch(Waker::new(move || heard.notify_one())) {
             tracing::warn!(%error, "sleep is not noticed at once");
         }
         let mounts_changed: Arc<Notify> = Arc::default();
         let heard = Arc::clone(&mounts_changed);
-        if let Err(error) = mounts::watch(Waker::new(move || heard.notify_one())) {
+        if let Err(error) = mount_watch::watch(Waker::new(move || heard.notify_one())) {
             tracing::warn!(%error, "disks that come and go are not noticed at once");
         }
         let sleeping: Arc<Notify> = Arc::default();
@@ -127,7 +127,7 @@ impl Deps {
             library_executor: Executor::threads("library", LIBRARY_THREADS)?,
             resumed,
             mounts_changed,
-            mount_of: Arc::new(mounts::mount_of),
+            mount_of: Arc::new(mount_watch::mount_of),
             disk_of: Arc::new(disks::disk_of),
             drives: Arc::new(drives::list),
             remount: Arc::new(|path| Box::pin(async move { udisks::remount(&Bus::default(), &path).await })),

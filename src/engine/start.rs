@@ -23,7 +23,7 @@ use crate::engine::requests::destinations::address_of;
 use crate::engine::snapshot::Badges;
 use crate::engine::supervisor::Supervisor;
 use crate::engine::tasks::operations::Readings;
-use crate::platform::mount::network_file_system;
+use crate::platform::network_fs::network_file_system;
 use crate::store::{Opened, Store, StoreError, StoreOptions, Write, mirror};
 
 /// The database's file name in the data folder.

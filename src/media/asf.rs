@@ -1,6 +1,6 @@
 //! When a Windows Media file was filmed (*Advanced Systems Format Specification* 1.2).
 
-use super::bytes::{ReadAt, array, block};
+use super::bounded_reader::{ReadAt, array, block};
 use super::capture::Dates;
 use super::dates::WallTime;
 

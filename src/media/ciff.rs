@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::bytes::{ReadAt, array, block};
+use super::bounded_reader::{ReadAt, array, block};
 use super::dates::WallTime;
 use super::tiff::clean_text;
 

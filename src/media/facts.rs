@@ -2,13 +2,13 @@
 
 use std::io;
 
-use super::bytes::Bounded;
+use super::bounded_reader::Bounded;
 use super::capture;
+use super::catch_panic::contain;
 use super::dates::WallTime;
-use super::guard::contain;
+use super::exclusions::excluded_by_name;
 use super::metadata::{self, Metadata};
 use super::name_date;
-use super::names::excluded_by_name;
 use super::sniff::sniff;
 use crate::base::files::SourceFile;
 use crate::domain::asset::{CapturedAt, DateDoubt, DateSource, Facts, FoundDate};
@@ -16,7 +16,7 @@ use crate::domain::file::{ExcludeReason, FileStamp, Problem};
 use crate::domain::path::RelPath;
 use crate::domain::time::UnixMillis;
 
-pub use super::bytes::{HEAD_BYTES, READ_BUDGET_BYTES};
+pub use super::bounded_reader::{HEAD_BYTES, READ_BUDGET_BYTES};
 
 /// What one look at a file comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The beginnings of WebP, GIF and BMP files.
 
-use super::bytes::{ReadAt, array, block};
+use super::bounded_reader::{ReadAt, array, block};
 use super::capture::Dates;
 
 /// The most chunks that are visited.

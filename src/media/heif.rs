@@ -1,7 +1,7 @@
 //! What a HEIC, HEIF or AVIF file says of itself, without decoding it.
 
-use super::boxes::{Found, find, list, u32_at};
-use super::bytes::{ReadAt, array, block};
+use super::bounded_reader::{ReadAt, array, block};
+use super::isobmff::{Found, find, list, u32_at};
 
 /// The most items that are looked at.
 const ITEMS_MAX: usize = 4096;

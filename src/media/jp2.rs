@@ -1,8 +1,8 @@
 //! What a JPEG 2000 container says beside its pixels (ISO/IEC 15444-1, annex I).
 
-use super::boxes::{XMP_UUID, find, list, u32_at};
-use super::bytes::{ReadAt, array, block};
+use super::bounded_reader::{ReadAt, array, block};
 use super::headers::Header;
+use super::isobmff::{XMP_UUID, find, list, u32_at};
 
 /// The longest block that is read.
 const BLOCK_BYTES_MAX: usize = 256 * 1024;

@@ -1,6 +1,6 @@
 //! The segments before a JPEG's pixels.
 
-use super::bytes::{ReadAt, array, block};
+use super::bounded_reader::{ReadAt, array, block};
 
 /// The most segments that are visited.
 const SEGMENTS_MAX: usize = 512;

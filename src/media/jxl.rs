@@ -1,9 +1,9 @@
 //! What a JPEG XL container says beside its pixels (ISO/IEC 18181-2). A bare codestream says nothing.
 
-use super::boxes::list;
-use super::bytes::{ReadAt, array, block};
+use super::bounded_reader::{ReadAt, array, block};
 use super::headers::Header;
 use super::inflate;
+use super::isobmff::list;
 
 /// The longest block that is read, packed or not.
 const BLOCK_BYTES_MAX: usize = 256 * 1024;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::bytes::{ReadAt, array, block};
+use super::bounded_reader::{ReadAt, array, block};
 use super::capture::Dates;
 use super::dates::{self, WallTime};
 use super::metadata::Metadata;

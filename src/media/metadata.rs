@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::bytes::{ReadAt, block};
+use super::bounded_reader::{ReadAt, block};
 use super::capture::Dates;
 use super::dates::{self, WallTime};
 use super::tiff::{Moment, Tags};

@@ -5,19 +5,20 @@
 //! picture. This floor must never write to a source, open a database or a socket, or know of jobs.
 
 mod asf;
-mod boxes;
-mod bytes;
+mod bounded_reader;
 mod capture;
+mod catch_panic;
 mod ciff;
 mod dates;
+pub mod exclusions;
 pub mod facts;
 pub mod fixture;
-mod guard;
 pub mod hash;
 mod headers;
 mod heif;
 mod inflate;
 mod iptc;
+mod isobmff;
 mod jp2;
 mod jpeg;
 mod jxl;
@@ -25,7 +26,6 @@ mod matroska;
 mod metadata;
 mod movie;
 mod name_date;
-pub mod names;
 mod photoshop;
 pub mod picture;
 mod png;

@@ -1,9 +1,9 @@
 //! What an MP4, QuickTime or 3GP file says of itself, without touching its frames.
 
-use super::boxes::{self, Found, find, list, u32_at, u64_at};
-use super::bytes::{Part, ReadAt, array, block};
+use super::bounded_reader::{Part, ReadAt, array, block};
 use super::capture::Dates;
 use super::dates::{self, WallTime};
+use super::isobmff::{self, Found, find, list, u32_at, u64_at};
 use super::metadata;
 use super::tiff::clean_text;
 use super::xmp;
@@ -60,11 +60,11 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Movie> {
         }
     }
     movie.duration_ms = movie.duration_ms.or(longest_track);
-    let top = boxes::list_at_most(source, 0, end, TOP_BOXES_MAX);
+    let top = isobmff::list_at_most(source, 0, end, TOP_BOXES_MAX);
     let inner = list(source, moov.start, moov.end);
     for part in top.into_iter().chain(inner) {
         match &part.kind {
-            b"uuid" if array(source, part.start) == Some(boxes::XMP_UUID) => {
+            b"uuid" if array(source, part.start) == Some(isobmff::XMP_UUID) => {
                 let start = part.start + 16;
                 read_packet(source, Found { start: start.min(part.end), ..part }, &mut movie);
             }
@@ -397,7 +397,7 @@ pub(crate) mod tests {
     fn cameras_write_dates_in_places_of_their_own() {
         let udta = |kind: &[u8; 4], body: &[u8]| unset(&[boxed(b"udta", &boxed(kind, body))]);
         let packet = b"<a exif:DateTimeOriginal='2013-05-06T07:08:09'/>";
-        let uuid = [&boxes::XMP_UUID[..], packet].concat();
+        let uuid = [&isobmff::XMP_UUID[..], packet].concat();
         let photo = crate::media::fixture::Photo {
             taken: Some("2013:05:06 07:08:09"),
             ..crate::media::fixture::Photo::new(1)

@@ -1,7 +1,7 @@
 //! Photoshop's image resources, which carry IPTC, EXIF and XMP in JPEG, TIFF and Photoshop files
 //! (*Adobe Photoshop File Formats Specification*, "Image Resources").
 
-use super::bytes::{ReadAt, array, block};
+use super::bounded_reader::{ReadAt, array, block};
 
 /// The most resources that are visited.
 const RESOURCES_MAX: usize = 512;

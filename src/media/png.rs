@@ -1,6 +1,6 @@
 //! The chunks of a PNG that say what it is and when it was made.
 
-use super::bytes::{ReadAt, array, block};
+use super::bounded_reader::{ReadAt, array, block};
 use super::dates::{self, WallTime};
 use super::headers::Header;
 use super::inflate;

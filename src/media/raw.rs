@@ -1,12 +1,12 @@
 //! What cameras' RAW files say of themselves, of all makers.
 
-use super::boxes::{find, list};
-use super::bytes::{Part, ReadAt, array, block};
+use super::bounded_reader::{Part, ReadAt, array, block};
 use super::capture::Dates;
 use super::dates::WallTime;
+use super::isobmff::{find, list};
 use super::metadata::{Metadata, of_jpeg, of_tags};
 use super::tiff::Tags;
-use super::{boxes, ciff, tiff, xmp};
+use super::{ciff, isobmff, tiff, xmp};
 
 /// Canon's box of metadata blocks in a CR3.
 const CR3_METADATA: [u8; 16] = *b"\x85\xc0\xb6\x87\x82\x0f\x11\xe0\x81\x11\xf4\xce\x46\x2b\x6a\x48";
@@ -50,8 +50,8 @@ fn by_maker(source: &mut dyn ReadAt) -> Metadata {
 
 /// A RAF says where its JPEG is, and that carries the EXIF block.
 fn fuji(source: &mut dyn ReadAt) -> Option<Metadata> {
-    let start = u64::from(boxes::u32_at(source, 84)?);
-    let len = u64::from(boxes::u32_at(source, 88)?);
+    let start = u64::from(isobmff::u32_at(source, 84)?);
+    let len = u64::from(isobmff::u32_at(source, 88)?);
     let inner = of_jpeg(&mut Part { source, start, len });
     Some(Metadata { previews: std::iter::once(start..start.saturating_add(len)).collect(), ..inner })
 }
@@ -194,7 +194,7 @@ fn cr3(source: &mut dyn ReadAt) -> Option<Metadata> {
                     metadata.previews.push((preview.start + 16).min(preview.end)..preview.end);
                 }
             }
-            Some(boxes::XMP_UUID) => {
+            Some(isobmff::XMP_UUID) => {
                 let len = part.len().saturating_sub(16);
                 let packet = block(source, part.start + 16, len, xmp::PACKET_BYTES_MAX);
                 metadata.dates.append(packet.map(|packet| xmp::read(&packet)).unwrap_or_default());

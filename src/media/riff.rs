@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::bytes::{Part, ReadAt, array, block};
+use super::bounded_reader::{Part, ReadAt, array, block};
 use super::capture::Dates;
 use super::dates;
 use super::metadata::{Metadata, of_tags};

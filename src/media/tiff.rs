@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::bytes::{ReadAt, array, block};
+use super::bounded_reader::{ReadAt, array, block};
 pub(crate) use super::tiff_entry::Order;
 use super::tiff_entry::{Entry, Width};
 

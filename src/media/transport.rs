@@ -1,7 +1,7 @@
 //! The camera's clock in an AVCHD stream: a note of Sony's and Panasonic's camcorders (MDPM) in the
 //! supplemental enhancement information of its H.264 pictures, in an MPEG transport stream.
 
-use super::bytes::{ReadAt, array, block};
+use super::bounded_reader::{ReadAt, array, block};
 use super::dates::WallTime;
 
 /// How much of the beginning is searched: the first picture carries the note.

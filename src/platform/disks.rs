@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::mount::line_of;
+use super::network_fs::line_of;
 
 /// The most layers (partition, mapper, loop) between a file system and its disk.
 const LAYERS_MAX: usize = 8;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::mount::unescape;
+use super::network_fs::unescape;
 
 /// Drives that are listed at most.
 const DRIVES_MAX: usize = 32;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use zbus::zvariant::{OwnedValue, Value};
 use zbus::{Connection, Message};
 
-use super::mount::{line_of, mount_point_of};
+use super::network_fs::{line_of, mount_point_of};
 
 const SERVICE: &str = "org.freedesktop.UDisks2";
 const BLOCK: &str = "org.freedesktop.UDisks2.Block";

@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::dates::{asset_date, found_date};
 use super::file_look::{FileLook, Found};
 use super::group_key::{GroupKey, group_key};
-use super::rows::{StoreError, named, named_or_null, signed};
+use super::row::{StoreError, named, named_or_null, signed};
 use super::writer::Write;
 use crate::base::mutant::{self, Mutant};
 use crate::domain::asset::{DateDoubt, DateSource, FACTS_VERSION, Facts, FoundDate, ResourceKind};

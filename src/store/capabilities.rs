@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::StoreError;
+use super::row::StoreError;
 use crate::domain::hash::DigestKind;
 use crate::domain::key::RefusedChars;
 use crate::domain::record::ProofNeed;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::params;
 
-use super::rows::StoreError;
+use super::row::StoreError;
 use super::writer::{Read, Write};
 use crate::domain::ids::{FileId, SourceId};
 
@@ -117,7 +117,7 @@ impl Write<'_> {
     /// Forgets the oldest changes beyond [`CHANGES_KEPT_MAX`].
     pub fn prune_changes(&self) -> Result<(), StoreError> {
         #[cfg(test)]
-        if let Some(kept) = super::tap::changes_kept() {
+        if let Some(kept) = super::failpoints::changes_kept() {
             return self.prune_changes_to(kept);
         }
         self.prune_changes_to(CHANGES_KEPT_MAX)

@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::rows::{StoreError, named, signed};
+use super::row::{StoreError, named, signed};
 use super::writer::{Read, Write};
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::key;

@@ -4,7 +4,7 @@
 use rusqlite::params;
 
 use super::records::{FACTS, RecordFacts, facts_row};
-use super::rows::{DIGESTS, StoreError, digest, digests, named, unsigned};
+use super::row::{DIGESTS, StoreError, digest, digests, named, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::asset::ResourceKind;
 use crate::domain::file::FileStamp;

@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrate::migrate;
-use super::rows::{Outage, StoreError};
+use super::row::{Outage, StoreError};
 use super::writer::{Durability, Read, Seat, Write, Writer};
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
@@ -150,7 +150,7 @@ impl Store {
         F: FnOnce(&Read<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         #[cfg(test)]
-        super::tap::live().await;
+        super::failpoints::live().await;
         let (readers, path) = (Arc::clone(&self.readers), Arc::clone(&self.path));
         let work = move || {
             let pooled = readers.lock().pop();

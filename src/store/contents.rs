@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::rows::{DIGESTS, StoreError, digests, signed};
+use super::row::{DIGESTS, StoreError, digests, signed};
 use super::writer::{Read, Write};
 use crate::domain::hash::{ContentHash, Digests, Hashed};
 

@@ -6,7 +6,7 @@
 use rusqlite::{Row, params};
 
 use super::records::{FACTS, RecordFacts, facts_row};
-use super::rows::{StoreError, unsigned};
+use super::row::{StoreError, unsigned};
 use super::writer::Read;
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::time::UnixMillis;

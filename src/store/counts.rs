@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::rows::{StoreError, named, unsigned};
+use super::row::{StoreError, named, unsigned};
 use super::writer::Read;
 use crate::api::{FileCounts, LibraryCounts};
 use crate::domain::accounting::{Bin, Bins};

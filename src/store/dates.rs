@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::assets::Part;
 use super::files::{FileToRead, TO_READ, file_to_read};
 use super::group_key::GroupKey;
-use super::rows::{StoreError, named_or_null, signed};
+use super::row::{StoreError, named_or_null, signed};
 use super::writer::{Read, Write};
 use crate::domain::asset::{
     CapturedAt, DateDoubt, DateSource, FACTS_VERSION, Facts, FoundDate, ResourceKind,

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::rows::StoreError;
+use super::row::StoreError;
 use super::writer::{Read, Write};
 use crate::api::DecisionRow;
 use crate::domain::ids::{JobId, RecordId};

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::capabilities;
-use super::rows::{StoreError, named, unsigned};
+use super::row::{StoreError, named, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::cause::Cause;
 use crate::domain::failure::FailureKind;

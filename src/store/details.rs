@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::destinations::DestinationRow;
 use super::library_queries::absolute;
-use super::rows::{StoreError, named, named_or_null, unsigned};
+use super::row::{StoreError, named, named_or_null, unsigned};
 use super::writer::Read;
 use crate::api::{AssetDetails, CopyDetails, DecisionRow, FailureText, PathText, ResourceDetails, WaitText};
 use crate::domain::accounting::Bin;

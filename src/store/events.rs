@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::rows::StoreError;
+use super::row::StoreError;
 use super::writer::{Read, Write};
 use crate::api::EventRow;
 use crate::domain::time::UnixMillis;

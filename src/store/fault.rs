@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::rows::{Outage, StoreError};
+use super::row::{Outage, StoreError};
 
 thread_local! {
     static OUTAGE: Cell<Option<Outage>> = const { Cell::new(None) };

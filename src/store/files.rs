@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rusqlite::{CachedStatement, OptionalExtension as _, Row, params};
 
 use super::group_key::GroupKey;
-use super::rows::{StoreError, signed, unsigned};
+use super::row::{StoreError, signed, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::file::{ExcludeReason, FileStamp, FileStatus, Problem};
 use crate::domain::ids::{FileId, SourceId};
@@ -380,7 +380,7 @@ fn compare_files(
             Some(file) if file.name == name => {
                 // A file that cannot be looked at is there, and is what it was.
                 if file.seen.as_ref().is_ok_and(|seen| !is_same(row, seen.stamp)) {
-                    let was = super::rows::named(row, 5, FileStatus::parse)?;
+                    let was = super::row::named(row, 5, FileStatus::parse)?;
                     delta.changed.push(Moved { file: FileId(row.get(4)?), was, listing: index, entry: at });
                 }
                 at += 1;

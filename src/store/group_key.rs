@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::rows::StoreError;
+use super::row::StoreError;
 use crate::domain::grouping;
 
 /// Files that can share an asset have equal keys.

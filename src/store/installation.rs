@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::rows::StoreError;
+use super::row::StoreError;
 use super::writer::{Read, Write};
 use crate::api::{NetworkText, Rules};
 use crate::domain::gate::GateRules;

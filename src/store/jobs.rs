@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::companions;
 use super::keys::NewTries;
-use super::rows::{DIGESTS, StoreError, digest, digests, named, unsigned};
+use super::row::{DIGESTS, StoreError, digest, digests, named, unsigned};
 use super::writer::{Read, Write};
 use crate::base::mutant::{self, Mutant};
 use crate::domain::asset::{CapturedAt, FACTS_VERSION, Provenance, ResourceKind};

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::name_groups::{NameGroup, NewMember};
-use super::rows::{StoreError, digest, named};
+use super::row::{StoreError, digest, named};
 use super::writer::{Read, Write};
 use crate::base::mutant::{self, Mutant};
 use crate::domain::asset::{CapturedAt, Provenance};

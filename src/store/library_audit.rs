@@ -1,7 +1,7 @@
 //! The library's rows counted and checked anew, for tests: what triggers and grouping keep must be
 //! what comes out here.
 
-use super::rows::StoreError;
+use super::row::StoreError;
 use super::writer::Read;
 
 /// A file as a test wants to see it.

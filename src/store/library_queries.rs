@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::rows::{StoreError, named, named_or_null, signed, unsigned};
+use super::row::{StoreError, named, named_or_null, signed, unsigned};
 use super::writer::Read;
 use crate::api::{AssetRow, Badge, LibraryFilter, PathText, Section};
 use crate::domain::accounting::Bin;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::rows::StoreError;
+use super::row::StoreError;
 
 /// `PRAGMA application_id` of a Safelight database: "SfLt".
 const APPLICATION_ID: i32 = 0x5366_4c74;

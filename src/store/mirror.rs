@@ -10,7 +10,7 @@ use self::document::{Mirror, MirroredDestination, MirroredSource};
 use super::capabilities;
 use super::connection::Store;
 use super::destinations::{NewDestination, SLOTS_MAX};
-use super::rows::StoreError;
+use super::row::StoreError;
 use crate::api::{NetworkText, PathText, Rules};
 use crate::domain::time::UnixMillis;
 

@@ -6,7 +6,6 @@
 //! to a small pool that can never write.
 
 mod assets;
-mod bounds;
 mod capabilities;
 mod changes;
 mod checkpoints;
@@ -20,6 +19,9 @@ mod decisions;
 mod destinations;
 mod details;
 mod events;
+mod extension_checks;
+#[cfg(test)]
+pub mod failpoints;
 #[cfg(test)]
 pub mod fault;
 mod file_look;
@@ -41,12 +43,10 @@ mod name_groups;
 mod queue;
 mod records;
 mod restores;
-mod rows;
+mod row;
 #[cfg(test)]
 pub mod simulation_audit;
 mod sources;
-#[cfg(test)]
-pub mod tap;
 mod transitions;
 mod trash;
 mod unreadable;
@@ -69,7 +69,7 @@ pub use jobs::{JobRow, NewJob, Started};
 pub use library_audit::AuditedFile;
 pub use records::{RecordFacts, Wanted};
 pub use restores::{RESTORES_KEPT_MAX, RestoreRow};
-pub use rows::{Outage, StoreError};
+pub use row::{Outage, StoreError};
 pub use sources::{SourceCondition, SourceRow};
 pub use transitions::{AuditedCopy, Outcome};
 pub use unreadable::{UNREADABLE_DIRS_MAX, UnreadableDir, UnreadableScope};

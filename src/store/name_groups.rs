@@ -11,7 +11,7 @@ use std::collections::hash_map::Entry;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::capabilities;
-use super::rows::StoreError;
+use super::row::StoreError;
 use super::writer::Write;
 use crate::domain::grouping;
 use crate::domain::hash::Blake3;

@@ -10,7 +10,7 @@ use rusqlite::{Row, params};
 
 use super::destinations::DestinationRow;
 use super::details::{QueueContext, ShownFile, ShownRecord, wait_reason};
-use super::rows::{StoreError, named, unsigned};
+use super::row::{StoreError, named, unsigned};
 use super::writer::Read;
 use crate::api::{
     FailureGroup, FailureText, PAGE_ROWS_MAX, PathText, QueueList, QueuePage, QueueQuery, QueueRow,

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::rows::{StoreError, digest, digests, named, named_or_null, signed, unsigned};
+use super::row::{StoreError, digest, digests, named, named_or_null, signed, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::asset::{CapturedAt, DateSource, Provenance, ResourceKind};
 use crate::domain::hash::{Blake3, ContentHash, Digests};

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
-use super::rows::{StoreError, unsigned};
+use super::row::{StoreError, unsigned};
 use super::writer::{Read, Write};
 use crate::api::{RestoreOrder, RestoreResult};
 use crate::domain::asset::{CapturedAt, Provenance};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::rows::{StoreError, digest, named, named_or_null, unsigned};
+use super::row::{StoreError, digest, named, named_or_null, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::asset::ResourceKind;
 use crate::domain::hash::ContentHash;

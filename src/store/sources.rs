@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::rows::{StoreError, named};
+use super::row::{StoreError, named};
 use super::writer::{Read, Write};
 use crate::domain::ids::SourceId;
 use crate::domain::stable_name::stable_names;

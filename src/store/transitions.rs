@@ -4,7 +4,7 @@
 
 use rusqlite::params;
 
-use super::rows::{StoreError, signed};
+use super::row::{StoreError, signed};
 use super::writer::Write;
 use crate::base::mutant::{self, Mutant};
 use crate::domain::backoff::{CRASHES_BEFORE_SUSPECT, JOBS_BEFORE_ATTENTION};

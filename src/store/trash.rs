@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::records::{FACTS, RecordFacts, facts_row};
-use super::rows::StoreError;
+use super::row::StoreError;
 use super::writer::Read;
 use crate::domain::cause::Cause;
 use crate::domain::ids::{DestinationId, RecordId};

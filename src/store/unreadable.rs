@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::rows::{StoreError, named};
+use super::row::{StoreError, named};
 use super::writer::{Read, Write};
 use crate::domain::folder_problem::FolderProblem;
 use crate::domain::ids::SourceId;

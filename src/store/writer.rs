@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_cha
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::rows::{Outage, StoreError};
+use super::row::{Outage, StoreError};
 use crate::base::clock::SharedClock;
 use crate::domain::time::UnixMillis;
 
@@ -227,10 +227,10 @@ impl Seat {
         #[cfg(test)]
         super::fault::before_commit()?;
         #[cfg(test)]
-        super::tap::before(&self.write())?;
+        super::failpoints::before(&self.write())?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         #[cfg(test)]
-        super::tap::after(&self.write());
+        super::failpoints::after(&self.write());
         Ok(())
     }
 
@@ -297,7 +297,7 @@ impl Writer {
         F: FnOnce(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         #[cfg(test)]
-        super::tap::name::<F>();
+        super::failpoints::name::<F>();
         self.ask(durability, Once(Some(write))).await
     }
 
@@ -311,7 +311,7 @@ impl Writer {
         F: Fn(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         #[cfg(test)]
-        super::tap::name::<F>();
+        super::failpoints::name::<F>();
         self.ask(Durability::Normal, Again(write)).await
     }
 
@@ -345,7 +345,7 @@ impl Writer {
             }
         }
         #[cfg(test)]
-        super::tap::live().await;
+        super::failpoints::live().await;
         result.await.map_err(|_dropped| StoreError::Closed)?
     }
 

@@ -10,9 +10,9 @@ use crate::domain::hash::{DigestSet, Hashed};
 use crate::domain::media_type::MediaType;
 use crate::domain::path::{RelPath, join};
 use crate::domain::time::UnixMillis;
+use crate::media::exclusions::excluded_by_name;
 use crate::media::facts::{self, Described};
 use crate::media::hash::{self, HashError};
-use crate::media::names::excluded_by_name;
 use crate::store::FileToRead;
 
 /// A file of this size or more that takes no room on its disk and begins with zeros is a

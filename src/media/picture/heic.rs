@@ -7,7 +7,7 @@ use heifer::{Error, Image, Options};
 
 use super::resize::{Channels, Raster, fit_raster};
 use super::{HEIC_PIXELS_MAX, NoPicture, Rgba, jpeg, reserve};
-use crate::media::guard::contain;
+use crate::media::catch_panic::contain;
 
 /// The most pixels of an embedded thumbnail.
 const THUMBNAIL_PIXELS_MAX: u64 = 4_000_000;

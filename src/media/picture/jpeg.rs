@@ -4,7 +4,7 @@ use mozjpeg::{ColorSpace, Compress, DctMethod, Decompress};
 
 use super::resize::{Channels, Raster, fit_raster};
 use super::{MEMORY_BYTES_MAX, NoPicture, PIXELS_MAX, Rgba, reserve};
-use crate::media::guard::contain;
+use crate::media::catch_panic::contain;
 use crate::media::jpeg::{self, JpegHead};
 
 /// The most passes over one picture: a few kilobytes can ask for thousands, each as long as a whole

@@ -14,8 +14,8 @@ pub mod resize;
 use parking_lot::{Mutex, MutexGuard};
 use std::io::{Read as _, SeekFrom};
 
-use super::bytes::Bounded;
-use super::guard::contain;
+use super::bounded_reader::Bounded;
+use super::catch_panic::contain;
 use super::metadata::{self, Metadata};
 use super::sniff::sniff;
 use crate::base::files::SourceFile;

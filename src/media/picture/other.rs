@@ -7,7 +7,7 @@ use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReade
 use super::resize::{Channels, Raster, fit_raster};
 use super::{MEMORY_BYTES_MAX, NoPicture, PIXELS_MAX, Rgba, reserve};
 use crate::domain::media_type::MediaType;
-use crate::media::guard::contain;
+use crate::media::catch_panic::contain;
 
 /// The picture as stored, its longest side at most `side_max`.
 pub(super) fn decode(bytes: &[u8], media_type: MediaType, side_max: u32) -> Result<Rgba, NoPicture> {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{NoPicture, Rgba, jpeg, orient, upright};
 use crate::base::files::SourceFile;
-use crate::media::bytes::{Bounded, Part, ReadAt as _};
+use crate::media::bounded_reader::{Bounded, Part, ReadAt as _};
 use crate::media::jpeg::{Frame, read};
 use crate::media::metadata::Metadata;
 use crate::media::tiff;

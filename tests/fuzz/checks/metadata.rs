@@ -5,11 +5,11 @@ use crate::domain::asset::DateSource;
 use crate::domain::media_type::MediaType;
 use crate::domain::path::RelPath;
 use crate::domain::time::UnixMillis;
-use crate::media::bytes::{Bounded, READ_BUDGET_BYTES};
+use crate::media::bounded_reader::{Bounded, READ_BUDGET_BYTES};
 use crate::media::facts::{Described, describe};
 use crate::media::dates::WallTime;
 use crate::media::{
-    asf, boxes, ciff, dates, headers, heif, inflate, iptc, jp2, jpeg, jxl, matroska, metadata, movie, name_date,
+    asf, isobmff, ciff, dates, headers, heif, inflate, iptc, jp2, jpeg, jxl, matroska, metadata, movie, name_date,
     photoshop, png, raw, riff, sniff, takeout, tiff, transport, xmp,
 };
 

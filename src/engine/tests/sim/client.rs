@@ -20,7 +20,7 @@ use crate::destination::{
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::key;
 use crate::domain::record::{Evidence, ProofMethod};
-use crate::store::tap;
+use crate::store::failpoints;
 
 /// How long a client waits for an answer that does not come, where nobody can tell it to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -78,7 +78,7 @@ impl Client {
         item: Option<&Item>,
         cancel: Option<&CancellationToken>,
     ) -> Result<Option<(Request<'_>, Option<Trouble>)>, Failure> {
-        tap::live().await;
+        failpoints::live().await;
         if cancel.is_some_and(CancellationToken::is_cancelled) {
             return Ok(None);
         }
@@ -112,7 +112,7 @@ impl Client {
         if !self.passes(wait, is_hung, cancel).await? {
             return Ok(None);
         }
-        tap::live().await;
+        failpoints::live().await;
         if matches!(trouble, Some(Trouble::UploadsLost)) {
             self.remote(|r| r.uploads.clear());
         }
@@ -122,7 +122,7 @@ impl Client {
         }
         if self.world.meets_doom(&format!("{op:?}"), true, true) {
             self.world.end_run();
-            tap::live().await;
+            failpoints::live().await;
         }
         Ok(Some((request, trouble)))
     }
@@ -196,7 +196,7 @@ impl Client {
     ) -> Result<(), Failure> {
         if self.world.meets_doom(&format!("{op:?}"), true, false) {
             self.world.end_run();
-            tap::live().await;
+            failpoints::live().await;
         }
         match trouble.filter(|trouble| *trouble == Trouble::DroppedAfter) {
             Some(trouble) => Err(self.failed(item, trouble.failure().expect("it is one"))),

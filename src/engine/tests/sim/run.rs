@@ -20,8 +20,8 @@ use crate::base::rng::SeededRng;
 use crate::destination::folder::MemoryFs;
 use crate::domain::gate::{Conditions, GateRules};
 use crate::engine::{DATABASE_NAME, Deps, start};
+use crate::store::failpoints;
 use crate::store::simulation_audit::{let_go, peek};
-use crate::store::tap;
 
 /// After all trouble is over, everything is where it belongs within this time.
 const SETTLES_WITHIN: Duration = Duration::from_secs(48 * 3600);
@@ -46,8 +46,8 @@ thread_local! {
 /// The engine's loop has been woken.
 pub fn woken(by: &dyn std::fmt::Debug) {
     WAKES.set(WAKES.get() + 1);
-    if WAKES.get() > WAKES_MAX && !tap::is_dead() {
-        tap::kill();
+    if WAKES.get() > WAKES_MAX && !failpoints::is_dead() {
+        failpoints::kill();
         panic!("the engine's loop spins on {by:?}");
     }
 }
@@ -124,8 +124,8 @@ pub fn run_seed(seed: u64, is_traced: bool) -> Report {
     if std::panic::catch_unwind(all).is_err() {
         world.violate(format!("the simulation panics: {}", PANIC.take().unwrap_or_default()));
     }
-    tap::set(None);
-    tap::keep_changes(None);
+    failpoints::set(None);
+    failpoints::keep_changes(None);
     let_go();
     LIMIT.set(None);
     world.with(|around| Report {
@@ -158,7 +158,7 @@ impl Sim {
         let world = Arc::new(World::new(dice.fork(), is_traced));
         LIMIT.set(Some(u32::try_from(dice.between(1, 8)).expect("few")));
         let few = [1, 1, 1, 2, 2, 3];
-        tap::keep_changes(*dice.pick(&[None, None, Some(0), Some(3), Some(40)]));
+        failpoints::keep_changes(*dice.pick(&[None, None, Some(0), Some(3), Some(40)]));
         for number in 0..*dice.pick(&few) {
             let root = format!("/photos-{number}");
             world.files.mkdir(&root);
@@ -266,11 +266,11 @@ impl Sim {
                 remote.sending.clear();
             });
         });
-        tap::set(Some(Rc::clone(&self.watcher) as _));
+        failpoints::set(Some(Rc::clone(&self.watcher) as _));
         let life = runtime.block_on(async {
             world.clock.begin();
             let dead = async {
-                while !tap::is_dead() {
+                while !failpoints::is_dead() {
                     world.died.notified().await;
                 }
             };
@@ -283,7 +283,7 @@ impl Sim {
             life
         });
         // Whatever is still under way is dropped where it stands.
-        tap::kill();
+        failpoints::kill();
         drop(runtime);
         life
     }

@@ -8,8 +8,8 @@ use super::world::{World, count};
 use crate::domain::ids::{DestinationId, JobId};
 use crate::domain::job::{JobState, Step, next};
 use crate::domain::record::RecordState;
+use crate::store::failpoints::{Tap, Verdict};
 use crate::store::simulation_audit::{JobFacts, LimitRow};
-use crate::store::tap::{Tap, Verdict};
 use crate::store::{Outcome, StoreError, Write};
 
 /// Every so many commits the counters are counted anew.

@@ -17,7 +17,7 @@ use crate::base::memory_files::MemoryFiles;
 use crate::domain::gate::{self, Conditions, GateRules};
 use crate::domain::time::UnixMillis;
 use crate::engine::library::Hints;
-use crate::store::tap;
+use crate::store::failpoints;
 
 /// When every simulation begins.
 pub const BEGIN: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -282,7 +282,7 @@ impl World {
 
     /// Ends the run as a kill does.
     pub fn end_run(&self) {
-        tap::kill();
+        failpoints::kill();
         self.died.notify_one();
     }
 

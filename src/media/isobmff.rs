@@ -1,6 +1,6 @@
 //! The boxes of the ISO base media format: MP4, QuickTime, HEIF and CR3.
 
-use super::bytes::{ReadAt, array};
+use super::bounded_reader::{ReadAt, array};
 
 /// The most boxes that are visited on one level.
 const BOXES_MAX: usize = 4096;

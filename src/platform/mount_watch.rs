@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::mount::line_of;
+use super::network_fs::line_of;
 use crate::base::waker::Waker;
 
 /// The kernel's list of this process's mounts.

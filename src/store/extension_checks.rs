@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::rows::{StoreError, digest, named};
+use super::row::{StoreError, digest, named};
 use super::writer::{Read, Write};
 use crate::domain::file::FileStatus;
 use crate::domain::hash::Blake3;

@@ -8,7 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::rows::StoreError;
+use super::row::StoreError;
 use super::writer::Write;
 
 /// Whether a run goes on.
