@@ -56,6 +56,9 @@ impl Backend for Preview {
     fn pick_folder(&mut self, title: &str) -> Ticket {
         self.inner.pick_folder(title)
     }
+    fn pick_file(&mut self, title: &str) -> Ticket {
+        self.inner.pick_file(title)
+    }
     fn show_in_folder(&mut self, path: &PathText) {
         self.inner.show_in_folder(path);
     }

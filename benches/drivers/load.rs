@@ -221,7 +221,14 @@ async fn reads(store: &Store, destination: DestinationId) -> Fallible<()> {
     timed(store, "sections_attention", 5, |r| r.sections(LibraryFilter::Attention)).await?;
     for (name, list) in LISTS {
         let mut millis = Vec::new();
-        let mut query = QueueQuery { list, destination: None, failure_kind: None, after: None, limit: PAGE };
+        let mut query = QueueQuery {
+            list,
+            destination: None,
+            enabled_only: false,
+            failure_kind: None,
+            after: None,
+            limit: PAGE,
+        };
         for _ in 0..PAGES {
             let asked = query.clone();
             let context = QueueContext::at(UnixMillis(1_700_000_000_000));

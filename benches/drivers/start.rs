@@ -95,6 +95,10 @@ impl Backend for Listener {
         self.inner.poll_picture()
     }
 
+    fn pick_file(&mut self, title: &str) -> Ticket {
+        self.inner.pick_file(title)
+    }
+
     fn pick_folder(&mut self, title: &str) -> Ticket {
         self.inner.pick_folder(title)
     }

@@ -22,7 +22,7 @@ pub use snapshot::*;
 pub use wire::{PathText, SecretText};
 
 /// The version both ends must share. Raised with any change to these types.
-pub const PROTOCOL_VERSION: u32 = 8;
+pub const PROTOCOL_VERSION: u32 = 9;
 /// The largest frame either end accepts, in bytes.
 pub const FRAME_LEN_MAX: usize = 8 << 20;
 /// The most rows a page may ask for.
@@ -170,6 +170,11 @@ pub enum Request {
     },
     /// Lists the drives that photos can be copied to. Replies [`Reply::Drives`].
     Drives,
+    /// How much room there is in a folder, or where it would be made. Replies [`Reply::FolderSpace`].
+    FolderSpace {
+        /// The folder, absolute.
+        path: PathText,
+    },
     /// Forgets a destination and its records. What it holds stays there.
     RemoveDestination {
         /// The destination.
@@ -381,6 +386,11 @@ pub enum Reply {
     },
     /// Drives that are mounted now, by name.
     Drives(Vec<DriveText>),
+    /// How much room there is.
+    FolderSpace {
+        /// Bytes free for this person; `None` if the system does not say.
+        free_bytes: Option<u64>,
+    },
     /// What can be restored.
     RestoreOverview(Box<RestoreOverview>),
     /// How much a restore would bring.

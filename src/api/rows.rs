@@ -219,6 +219,9 @@ pub struct QueueQuery {
     pub list: QueueList,
     /// Only this destination.
     pub destination: Option<i64>,
+    /// Where no destination is named: only those that are switched on.
+    #[serde(default)]
+    pub enabled_only: bool,
     /// Only this failure kind (a stable name), or class.
     pub failure_kind: Option<String>,
     /// After the row with this cursor; from the start where absent.

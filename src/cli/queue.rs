@@ -37,6 +37,7 @@ pub fn run(desk: &mut Desk, args: &QueueArgs) -> Result<Exit, Trouble> {
             let query = QueueQuery {
                 list: *list,
                 destination: None,
+                enabled_only: false,
                 failure_kind: None,
                 after,
                 limit: PAGE_ROWS_MAX,

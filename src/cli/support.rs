@@ -171,7 +171,14 @@ fn ask(talk: &mut dyn Conversation, redactor: &mut Redactor) -> Result<Value, Ap
     learn(&snapshot, redactor);
     let mut queue = Map::new();
     for list in [QueueList::Uploading, QueueList::Waiting, QueueList::NeedsAttention, QueueList::Unproven] {
-        let query = QueueQuery { list, destination: None, failure_kind: None, after: None, limit: ROWS_MAX };
+        let query = QueueQuery {
+            list,
+            destination: None,
+            enabled_only: false,
+            failure_kind: None,
+            after: None,
+            limit: ROWS_MAX,
+        };
         let page = match talk.call(Request::Queue(query))? {
             Reply::Queue(page) => page,
             other => return Err(unexpected(&other)),

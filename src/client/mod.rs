@@ -43,7 +43,7 @@ pub enum Incoming {
     },
     /// Something that happened once.
     Event(Event),
-    /// The folder dialog closed. `Ok(None)`: the person cancelled. `Err`: no dialog could be shown,
+    /// The dialog that picks a folder or a file closed. `Ok(None)`: the person cancelled. `Err`: no dialog could be shown,
     /// with a sentence that says to type the path instead.
     FolderPicked {
         /// The dialog's request.
@@ -129,6 +129,8 @@ pub trait Backend {
     fn poll_picture(&mut self) -> Option<Picture>;
     /// Opens the folder dialog. The answer comes as [`Incoming::FolderPicked`].
     fn pick_folder(&mut self, title: &str) -> Ticket;
+    /// Opens the dialog that picks a file. The answer comes as [`Incoming::FolderPicked`] too.
+    fn pick_file(&mut self, title: &str) -> Ticket;
     /// Shows a file in the file manager.
     fn show_in_folder(&mut self, path: &PathText);
     /// The time now, for "3 days ago" and "in 4 minutes".

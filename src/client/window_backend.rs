@@ -50,6 +50,11 @@ pub trait Desktop: Send {
     /// # Errors
     /// When it cannot even be tried.
     fn pick_folder(&mut self, title: &str, done: PickDone) -> std::io::Result<()>;
+    /// Opens the dialog that picks a file; see [`dialog::pick_file`].
+    ///
+    /// # Errors
+    /// When it cannot be opened; `done` is then never called.
+    fn pick_file(&mut self, title: &str, done: PickDone) -> std::io::Result<()>;
     /// Shows a file in the file manager.
     fn show_in_folder(&mut self, path: &Path);
 }
@@ -64,6 +69,10 @@ pub struct SystemDesktop;
 impl Desktop for SystemDesktop {
     fn pick_folder(&mut self, title: &str, done: PickDone) -> std::io::Result<()> {
         dialog::pick_folder(title, done)
+    }
+
+    fn pick_file(&mut self, title: &str, done: PickDone) -> std::io::Result<()> {
+        dialog::pick_file(title, done)
     }
 
     fn show_in_folder(&mut self, path: &Path) {
@@ -305,6 +314,37 @@ fn write_line(shared: &Shared, mut writer: Writer) {
     }
 }
 
+impl WindowBackend {
+    /// Opens a dialog with `open`; `refusal` is the answer where it cannot be opened.
+    fn pick(
+        &mut self,
+        open: impl FnOnce(&mut dyn Desktop, PickDone) -> std::io::Result<()>,
+        refusal: &str,
+    ) -> Ticket {
+        let ticket = self.ticket();
+        let picked = move |shared: &Shared, outcome: Result<Option<PathText>, String>| {
+            shared.update(|state| {
+                state.is_picking = false;
+                state.arrive(Incoming::FolderPicked { ticket, outcome });
+            });
+        };
+        if std::mem::replace(&mut self.shared.lock().is_picking, true) {
+            // One dialog is open; a second one beside it only confuses.
+            self.shared.update(|state| state.arrive(Incoming::FolderPicked { ticket, outcome: Ok(None) }));
+            return ticket;
+        }
+        let shared = Arc::clone(&self.shared);
+        let done: PickDone = Box::new(move |outcome| {
+            picked(&shared, outcome.map(|path| path.map(|path| PathText::from_bytes(&path_bytes(&path)))));
+        });
+        if let Err(error) = open(&mut *self.desktop, done) {
+            tracing::warn!("the dialog could not be opened: {error}");
+            picked(&self.shared, Err(refusal.to_owned()));
+        }
+        ticket
+    }
+}
+
 impl Backend for WindowBackend {
     fn connection(&self) -> Connection {
         self.shared.lock().connection.clone()
@@ -357,27 +397,11 @@ impl Backend for WindowBackend {
     }
 
     fn pick_folder(&mut self, title: &str) -> Ticket {
-        let ticket = self.ticket();
-        let picked = move |shared: &Shared, outcome: Result<Option<PathText>, String>| {
-            shared.update(|state| {
-                state.is_picking = false;
-                state.arrive(Incoming::FolderPicked { ticket, outcome });
-            });
-        };
-        if std::mem::replace(&mut self.shared.lock().is_picking, true) {
-            // One dialog is open; a second one beside it only confuses.
-            self.shared.update(|state| state.arrive(Incoming::FolderPicked { ticket, outcome: Ok(None) }));
-            return ticket;
-        }
-        let shared = Arc::clone(&self.shared);
-        let done: PickDone = Box::new(move |outcome| {
-            picked(&shared, outcome.map(|path| path.map(|path| PathText::from_bytes(&path_bytes(&path)))));
-        });
-        if let Err(error) = self.desktop.pick_folder(title, done) {
-            tracing::warn!("the folder dialog could not be opened: {error}");
-            picked(&self.shared, Err(dialog::NO_DIALOG.to_owned()));
-        }
-        ticket
+        self.pick(|desktop, done| desktop.pick_folder(title, done), dialog::NO_DIALOG)
+    }
+
+    fn pick_file(&mut self, title: &str) -> Ticket {
+        self.pick(|desktop, done| desktop.pick_file(title, done), dialog::NO_FILE_DIALOG)
     }
 
     fn show_in_folder(&mut self, path: &PathText) {

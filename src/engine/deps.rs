@@ -34,6 +34,9 @@ pub type Remount = Arc<dyn Fn(PathBuf) -> BoxFuture<'static, Result<(), RemountE
 /// Lists the drives that photos can be copied to; see [`drives::list`].
 pub type ListDrives = Arc<dyn Fn() -> Vec<drives::Drive> + Send + Sync>;
 
+/// How many bytes are free in a folder, or where it would be made; see [`drives::free_bytes_below`].
+pub type FreeBytes = Arc<dyn Fn(&Path) -> Option<u64> + Send + Sync>;
+
 /// The engine's dependencies.
 #[derive(Clone)]
 pub struct Deps {
@@ -65,6 +68,8 @@ pub struct Deps {
     pub disk_of: DiskOf,
     /// The drives that are mounted now beside the system's own. Blocks.
     pub drives: ListDrives,
+    /// How many bytes are free in a folder, or where it would be made. Blocks.
+    pub free_bytes: FreeBytes,
     /// Unmounts and mounts the removable disk that a path is on.
     pub remount: Remount,
     /// What the computer is like; heard whenever it changes.
@@ -130,6 +135,7 @@ impl Deps {
             mount_of: Arc::new(mount_watch::mount_of),
             disk_of: Arc::new(disks::disk_of),
             drives: Arc::new(drives::list),
+            free_bytes: Arc::new(drives::free_bytes_below),
             remount: Arc::new(|path| Box::pin(async move { udisks::remount(&Bus::default(), &path).await })),
             conditions: conditions::watch(Waker::new(move || tell.notify_one())),
             sleeping,

@@ -1,4 +1,4 @@
-//! The folder dialog.
+//! The dialogs that pick a folder or a file.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 /// What the window says where no dialog can be shown.
 pub const NO_DIALOG: &str = "No folder dialog can be shown here. Enter the folder's path instead";
+
+/// The same where a file is wanted.
+pub const NO_FILE_DIALOG: &str = "No file dialog can be shown here. Enter the file's path instead";
 
 /// No person cancels a dialog faster than this: an answer that fast means that none was shown.
 const FASTEST_CANCEL: Duration = Duration::from_millis(200);
@@ -20,17 +23,37 @@ pub fn pick_folder(
     done: impl FnOnce(Result<Option<PathBuf>, String>) + Send + 'static,
 ) -> io::Result<()> {
     let title = title.to_owned();
-    std::thread::Builder::new().name("folder-dialog".into()).spawn(move || {
+    open(move || rfd::FileDialog::new().set_title(&title).pick_folder(), NO_DIALOG, done)
+}
+
+/// [`pick_folder`] for a file.
+///
+/// # Errors
+/// When its thread cannot be started; `done` is then never called.
+pub fn pick_file(
+    title: &str,
+    done: impl FnOnce(Result<Option<PathBuf>, String>) + Send + 'static,
+) -> io::Result<()> {
+    let title = title.to_owned();
+    open(move || rfd::FileDialog::new().set_title(&title).pick_file(), NO_FILE_DIALOG, done)
+}
+
+fn open(
+    pick: impl FnOnce() -> Option<PathBuf> + Send + 'static,
+    refusal: &'static str,
+    done: impl FnOnce(Result<Option<PathBuf>, String>) + Send + 'static,
+) -> io::Result<()> {
+    std::thread::Builder::new().name("file-dialog".into()).spawn(move || {
         let has_zenity = is_in_path("zenity", std::env::var_os("PATH"));
         if !has_zenity && !has_portal() {
-            done(Err(NO_DIALOG.to_owned()));
+            done(Err(refusal.to_owned()));
             return;
         }
         let opened = Instant::now();
-        let picked = rfd::FileDialog::new().set_title(&title).pick_folder();
+        let picked = pick();
         // The dialog's library gives the same nothing for a cancel and for a portal that failed.
         if picked.is_none() && opened.elapsed() < FASTEST_CANCEL {
-            done(Err(NO_DIALOG.to_owned()));
+            done(Err(refusal.to_owned()));
         } else {
             done(Ok(picked));
         }

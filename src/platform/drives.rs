@@ -57,6 +57,12 @@ fn mounted(mounts: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Bytes free for this person in a folder, or where it would be made; `None` if the system does not say.
+/// Blocks.
+pub fn free_bytes_below(path: &Path) -> Option<u64> {
+    path.ancestors().find_map(free_bytes)
+}
+
 fn free_bytes(path: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(path).ok()?;
     stat.f_bavail.checked_mul(stat.f_frsize)
@@ -80,5 +86,6 @@ garbage
         assert_eq!(mounted(mounts), [PathBuf::from("/media/ann/My disk"), PathBuf::from("/mnt/nas")]);
         assert!(free_bytes(Path::new("/")).is_some_and(|bytes| bytes > 0));
         assert_eq!(free_bytes(Path::new("/nowhere at all")), None);
+        assert!(free_bytes_below(Path::new("/nowhere at all/a/b")).is_some(), "where it would be made");
     }
 }

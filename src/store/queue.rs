@@ -171,7 +171,10 @@ impl Read<'_> {
                 .ok_or_else(|| StoreError::Refused("this is not a cursor of the queue".to_owned()))?,
         };
         let mut destinations = self.destinations()?;
-        destinations.retain(|row| query.destination.is_none_or(|id| row.id.0 == id));
+        destinations.retain(|row| match query.destination {
+            Some(id) => row.id.0 == id,
+            None => row.is_enabled || !query.enabled_only,
+        });
         let limit = query.limit.clamp(1, PAGE_ROWS_MAX) as usize;
         let kind = query.failure_kind.as_deref();
         let mut page = QueuePage {
@@ -322,8 +325,7 @@ impl Read<'_> {
         Ok(Some(row))
     }
 
-    /// What needs attention, grouped by cause; most files first. A file that needs it at two
-    /// destinations counts twice, as it has two rows in the queue.
+    /// What needs attention at destinations that are switched on, grouped by cause; most files first.
     pub fn failure_groups(&self) -> Result<Vec<FailureGroup>, StoreError> {
         let mut groups: BTreeMap<(FailureKind, Reach, Option<Cause>), FailureGroup> = BTreeMap::new();
         let mut add = |row: &Row<'_>| -> Result<(), StoreError> {
@@ -352,11 +354,11 @@ impl Read<'_> {
                 sum(file_count) AS files
               FROM backup_record WHERE bin = 'needs_attention' AND file_count > 0
               GROUP BY failure_kind, failure_reach, failure_cause, destination_id) g
-            JOIN destination d ON d.id = g.destination_id ORDER BY d.id";
+            JOIN destination d ON d.id = g.destination_id WHERE d.enabled = 1 ORDER BY d.id";
         let unread = "SELECT f.reason, 'resource', min(f.details), count(*), d.name, NULL
             FROM file f JOIN consent c ON c.source_id = f.source_id
             JOIN destination d ON d.id = c.destination_id
-            WHERE f.status = 'problem' GROUP BY f.reason, d.id ORDER BY d.id";
+            WHERE f.status = 'problem' AND d.enabled = 1 GROUP BY f.reason, d.id ORDER BY d.id";
         for sql in [recorded, unread] {
             let mut query = self.conn.prepare_cached(sql)?;
             let mut rows = query.query([])?;
@@ -386,8 +388,10 @@ impl Read<'_> {
             SELECT a.file_id FROM backup_record r JOIN attachment a ON a.record_id = r.id
               WHERE r.bin = 'needs_attention' AND r.file_count > 0 AND r.failure_kind = ?1
                 AND r.failure_reach = ?2 AND r.failure_cause IS ?3
+                AND r.destination_id IN (SELECT id FROM destination WHERE enabled = 1)
             UNION
             SELECT f.id FROM file f JOIN consent c ON c.source_id = f.source_id
+              JOIN destination d ON d.id = c.destination_id AND d.enabled = 1
               WHERE f.status = 'problem' AND f.reason = ?1 AND ?2 = 'resource' AND ?3 IS NULL)";
         let mut query = self.conn.prepare_cached(sql)?;
         let named = (kind.as_str(), reach.as_str(), cause.map(Cause::as_str));

@@ -17,6 +17,7 @@ use super::library::{Library, PageKey};
 use super::model::Model;
 use super::preferences::{Appearance, Preferences};
 use super::queue::Queue;
+use super::removals::Removal;
 use super::restore::Restore;
 use super::settings::{About, Settings};
 use super::theme::tokens;
@@ -88,6 +89,10 @@ pub struct App {
     pub(super) draft: Draft,
     pub(super) dialog: Option<Dialog>,
     pub(super) gather: Option<Gather>,
+    /// Destinations that were removed and can still be had back.
+    pub(super) removals: Vec<Removal>,
+    /// Destinations whose removal the agent has been asked for.
+    pub(super) forgetting: Vec<i64>,
     pub(super) options: Options,
     /// The first run is shown. Not known before the first snapshot.
     pub(super) first_run: Option<bool>,
@@ -138,6 +143,8 @@ impl App {
             draft: Draft::default(),
             dialog: None,
             gather: None,
+            removals: Vec::new(),
+            forgetting: Vec::new(),
             options,
             first_run: None,
             quitting: None,
@@ -178,7 +185,7 @@ impl App {
         let began = Instant::now();
         self.model.now = self.backend.now();
         self.model.connection = self.backend.connection();
-        self.model.snapshot = self.backend.snapshot();
+        self.model.snapshot = self.without_removed(self.backend.snapshot());
         let mut has_more = false;
         for _ in 0..DRAIN_MAX {
             let Some(incoming) = self.backend.poll() else { break };
@@ -365,6 +372,8 @@ impl App {
                 PickFor::Source => "Drop folders to add them",
                 PickFor::Destination => "Drop a folder to back up to it",
                 PickFor::Restore => "Drop a folder for the restored files",
+                // No file is dropped for it: see `drop_goes_to`.
+                PickFor::Authority => return,
             };
             shell::drop_hint(&ctx, ui, text);
         }
@@ -428,6 +437,7 @@ impl App {
         self.decide_first_run();
         self.refresh(ctx);
         self.go_on_gathering();
+        self.finish_removals(ctx, false);
         self.closing(ctx);
         if has_more {
             ctx.request_repaint();

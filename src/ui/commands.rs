@@ -50,6 +50,8 @@ pub(super) enum PickFor {
     Destination,
     /// A folder for restored files.
     Restore,
+    /// A certificate authority's file.
+    Authority,
 }
 
 /// What is done to files.
@@ -196,10 +198,14 @@ pub(super) enum Purpose {
     RestoreOverview(i64),
     /// How much a restore from a destination would bring.
     MeasureRestore(i64),
+    /// How much room there is in a folder.
+    FolderSpace(PathText),
     /// A restore was asked for.
     StartRestore,
     /// How servers are reached was changed.
     SetNetwork,
+    /// A destination that was removed is forgotten.
+    RemoveDestination(i64),
     /// A folder was added.
     AddSource(PathText),
     /// A folder was removed; these destinations had it.
@@ -245,7 +251,7 @@ pub(super) enum Command {
     ShowDestination(i64, Option<CardField>),
     /// Sends a request.
     Send(Box<Request>, Purpose),
-    /// Opens the folder dialog.
+    /// Opens the dialog that picks a folder, or a file where one is wanted.
     PickFolder(PickFor),
     /// Shows a file in the file manager.
     ShowInFolder(PathText),
@@ -258,6 +264,10 @@ pub(super) enum Command {
     },
     /// Closes the viewer.
     CloseViewer,
+    /// Removes a destination, which can be undone for a while.
+    RemoveDestination(i64),
+    /// Undoes that.
+    KeepDestination(i64),
     /// Does something to all files of assets.
     OnAssets(Verb, Vec<i64>),
     /// Does something to all files that need attention for one reason; the last is what is said of them.

@@ -227,10 +227,7 @@ fn danger(env: &Env<'_>, dialog: &Dialog) -> Option<(&'static str, Command)> {
             let remove = Request::RemoveSource { id: *id };
             Some(("Stop backing up", Command::Send(Box::new(remove), purpose)))
         }
-        Dialog::RemoveDestination { id, .. } => {
-            let remove = Request::RemoveDestination { id: *id };
-            Some(("Remove destination", Command::plain(remove)))
-        }
+        Dialog::RemoveDestination { id, .. } => Some(("Remove destination", Command::RemoveDestination(*id))),
         Dialog::Exclude { selection: Selection::Kind(class), what, .. } => {
             Some(("Leave out", Command::OnClass(Verb::Exclude, class.clone(), what.clone())))
         }

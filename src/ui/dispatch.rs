@@ -49,6 +49,8 @@ impl App {
                 self.viewer = Some(Viewer::new(asset, index));
             }
             Command::CloseViewer => self.close_viewer(ctx),
+            Command::RemoveDestination(id) => self.remove_destination(id),
+            Command::KeepDestination(id) => self.keep_destination(id),
             Command::OnAssets(verb, assets) => self.gather(verb, assets),
             Command::OnClass(verb, class, what) => self.gather_class(verb, class, what),
             Command::Undo => {
@@ -72,8 +74,8 @@ impl App {
                 let side = self.library.zoom(steps);
                 self.change_preferences(|p| p.cell_side = side);
             }
-            Command::Quit => self.quit(),
-            Command::QuitNow => self.quit_now(),
+            Command::Quit => self.quit(ctx),
+            Command::QuitNow => self.quit_now(ctx),
             Command::CloseWindow => ctx.send_viewport_cmd(ViewportCommand::Close),
             Command::ClosingNoticeRead => {
                 self.change_preferences(|p| p.has_read_closing_notice = true);
@@ -130,23 +132,28 @@ impl App {
             PickFor::Source => "Choose a folder of photos",
             PickFor::Destination => "Choose a destination",
             PickFor::Restore => "Choose a folder for the restored files",
+            PickFor::Authority => "Choose a certificate authority's file",
         };
-        let ticket = self.backend.pick_folder(title);
+        let ticket = match what {
+            PickFor::Authority => self.backend.pick_file(title),
+            PickFor::Source | PickFor::Destination | PickFor::Restore => self.backend.pick_folder(title),
+        };
         self.pending.insert(ticket, Purpose::Picked(what));
     }
 
-    fn quit(&mut self) {
+    fn quit(&mut self, ctx: &Context) {
         let snapshot = &self.model.snapshot;
         let works = snapshot.backup == BackupSwitch::On && self.model.connection == Connection::Connected;
         if works && !Counts::of(snapshot).left().is_zero() {
             self.open_dialog(Dialog::QuitWithWorkLeft);
         } else {
-            self.quit_now();
+            self.quit_now(ctx);
         }
     }
 
-    fn quit_now(&mut self) {
+    fn quit_now(&mut self, ctx: &Context) {
         if self.quitting.is_none() {
+            self.finish_removals(ctx, true);
             self.quitting = Some(UnixMillis(self.model.now.0 + QUIT_MS));
             self.send(Request::Shutdown, Purpose::Shutdown);
         }
@@ -171,6 +178,8 @@ impl App {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             raise(ctx);
             self.open_dialog(Dialog::ClosingNotice);
+        } else {
+            self.finish_removals(ctx, true);
         }
     }
 
@@ -211,6 +220,7 @@ impl App {
             PickFor::Restore => self.restore.refuse_folder(why),
             PickFor::Source => self.settings.folder_error = Some(why),
             PickFor::Destination => self.draft.refuse(why),
+            PickFor::Authority => self.settings.network.refuse_authority(why),
         }
     }
 
@@ -231,6 +241,7 @@ impl App {
     /// Nobody answers any more what was asked. A person who waits for an answer is told.
     pub(super) fn forget_asked(&mut self) {
         let all = std::mem::take(&mut self.pending);
+        self.forgetting.clear();
         for (ticket, purpose) in all {
             match purpose {
                 Purpose::Picked(_) => drop(self.pending.insert(ticket, purpose)),
@@ -302,6 +313,11 @@ impl App {
             (Purpose::MeasureRestore(id), outcome) => {
                 self.restore.on_measured(id, outcome.and_then(|reply| size_of(&reply)));
             }
+            (Purpose::FolderSpace(path), Ok(Reply::FolderSpace { free_bytes })) => {
+                self.restore.on_space(&path, free_bytes);
+            }
+            // What is not known is not said.
+            (Purpose::FolderSpace(_), Err(_)) => {}
             (Purpose::StartRestore, outcome) => self.restore.on_started(outcome.map(|_done| ())),
             (Purpose::Verify { name }, Ok(Reply::Verified { checked, failed, unproven, reasons })) => {
                 if checked > 0 || unproven == 0 {
@@ -315,6 +331,12 @@ impl App {
             (Purpose::Reconnect { name }, Ok(Reply::Done)) => {
                 self.model
                     .toast(format!("The disk of {name} was reconnected. Its copies are being verified"));
+            }
+            (Purpose::RemoveDestination(id), outcome) => {
+                self.on_destination_removed(id);
+                if let Err(error) = outcome {
+                    self.model.toast(error.message);
+                }
             }
             (Purpose::AddSource(path), outcome) => self.on_source_added(&path, outcome),
             (Purpose::RemoveSource { path, destinations }, Ok(_)) => {
@@ -340,6 +362,7 @@ impl App {
     fn on_destination_added(&mut self, then: AfterAdding, id: i64, name: &str, is_new: bool) {
         self.draft.clear();
         self.destinations.end_adding();
+        self.keep_destination(id);
         match then {
             AfterAdding::SwitchOn => self.send(Request::SetBackup { on: true }, Purpose::Plain),
             AfterAdding::Restore => {

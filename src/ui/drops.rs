@@ -39,6 +39,9 @@ impl App {
             PickFor::Source => out.push(add_source(&self.model, path)),
             PickFor::Destination => self.draft.set(path, out),
             PickFor::Restore => self.restore.set_folder(path),
+            PickFor::Authority => {
+                self.settings.network.set_authority(path, &self.model.snapshot.network, out);
+            }
         }
     }
 }

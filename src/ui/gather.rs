@@ -62,6 +62,7 @@ impl App {
         let query = QueueQuery {
             list: QueueList::NeedsAttention,
             destination: None,
+            enabled_only: true,
             failure_kind: Some(class),
             after,
             limit: PAGE_ROWS_MAX,

@@ -27,6 +27,7 @@ mod numbers;
 mod preferences;
 mod queue;
 mod remedy;
+mod removals;
 mod restore;
 mod rules;
 mod secret_input;

@@ -13,7 +13,7 @@ use crate::domain::time::UnixMillis;
 /// How long a sentence stays, in milliseconds.
 const TOAST_MS: i64 = 6_000;
 /// How long a sentence stays that offers to undo what it tells of, in milliseconds.
-const UNDO_MS: i64 = 15_000;
+pub(super) const UNDO_MS: i64 = 15_000;
 /// Sentences shown at once.
 const TOASTS_MAX: usize = 3;
 

@@ -3,7 +3,7 @@
 use eframe::egui::{Label, Ui};
 
 use super::app::Env;
-use super::commands::{Command, Purpose};
+use super::commands::{Command, PickFor, Purpose};
 use super::focus;
 use super::rules::{below_field, indent, labelled, row};
 use super::secret_input::SecretInput;
@@ -61,6 +61,19 @@ impl Network {
     /// Wipes the proxy's password: the screen is left.
     pub fn forget_secrets(&mut self) {
         self.secret.wipe();
+    }
+
+    /// A certificate authority's file was picked: it is kept at once.
+    pub fn set_authority(&mut self, path: PathText, now: &NetworkText, out: &mut Vec<Command>) {
+        self.ca_file.clone_from(&path.path);
+        self.sent = Some(Field::Authority);
+        let network = NetworkText { ca_file: Some(path), ..now.clone() };
+        out.push(Command::Send(Box::new(Request::SetNetwork(network)), Purpose::SetNetwork));
+    }
+
+    /// No file can be picked in a dialog: says so under the field.
+    pub fn refuse_authority(&mut self, why: String) {
+        self.refused = Some((Field::Authority, why));
     }
 
     /// Takes the answer to a change in.
@@ -230,6 +243,11 @@ impl Network {
             let name = "File of a certificate authority";
             let entered = widgets::field(ui, &mut self.ca_file, name, hint, width);
             self.ca_file.truncate(self.ca_file.floor_char_boundary(FIELD_BYTES_MAX));
+            if widgets::named_button(ui, Kind::Normal, "Choose", "Choose a certificate authority's file")
+                .clicked()
+            {
+                env.out.push(Command::PickFolder(PickFor::Authority));
+            }
             let typed = self.ca_file.trim();
             let kept = now.ca_file.as_ref().map_or("", |path| path.path.as_str());
             let is_changed = typed != kept && !typed.is_empty();

@@ -151,6 +151,7 @@ fn show_file(subject: &Subject<'_>) -> Command {
     let query = QueueQuery {
         list: QueueList::NeedsAttention,
         destination: None,
+        enabled_only: true,
         failure_kind: Some(subject.failure.class.clone()),
         after: None,
         limit: 1,

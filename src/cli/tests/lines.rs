@@ -270,6 +270,10 @@ impl Desktop for Picks {
         Ok(())
     }
 
+    fn pick_file(&mut self, title: &str, done: PickDone) -> std::io::Result<()> {
+        self.pick_folder(title, done)
+    }
+
     fn show_in_folder(&mut self, _path: &Path) {}
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::api::{ApiError, DriveText, ErrorKind, Event, PathText, Reply, Request, SecretText, Selection};
+use crate::base::files::path_from_bytes;
 use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, ItemId, RecordId, SourceId};
@@ -110,6 +111,7 @@ impl Supervisor {
             Request::Reconnect { id } => return self.spawn_reconnect(DestinationId(id), reply),
             Request::Restore(order) => return self.spawn_restore(&order, reply),
             Request::Drives => return self.spawn_drives(reply),
+            Request::FolderSpace { path } => return self.spawn_folder_space(&path, reply),
             Request::RestoreOverview { destination } => {
                 return self.spawn_restore_overview(DestinationId(destination), reply);
             }
@@ -143,9 +145,7 @@ impl Supervisor {
             }
             Request::SetBackup { on } => self.set_backup(on).await,
             Request::Pause { for_secs } => {
-                let now = self.deps.clock.now();
-                let until = for_secs.map(|secs| now.plus(std::time::Duration::from_secs(secs)));
-                self.set_paused(true, until).await;
+                self.pause_for(for_secs).await;
                 Ok(Reply::Done)
             }
             Request::Resume => {
@@ -184,12 +184,19 @@ impl Supervisor {
             | Request::Verify { .. }
             | Request::Reconnect { .. }
             | Request::Drives
+            | Request::FolderSpace { .. }
             | Request::RestoreOverview { .. }
             | Request::MeasureRestore { .. }
             | Request::Restore(_) => {
                 Err(ApiError::new(ErrorKind::Internal, "this request is answered elsewhere"))
             }
         }
+    }
+
+    async fn pause_for(&mut self, secs: Option<u64>) {
+        let now = self.deps.clock.now();
+        let until = secs.map(|secs| now.plus(std::time::Duration::from_secs(secs)));
+        self.set_paused(true, until).await;
     }
 
     async fn set_backup(&mut self, on: bool) -> Outcome {
@@ -322,6 +329,20 @@ impl Supervisor {
         self.tasks.spawn(async move {
             let found = executor.run(move || drives()).await.unwrap_or_default();
             reply.send(Ok(Reply::Drives(found.into_iter().map(drive_text).collect()))).ok();
+            TaskEnd::Answered
+        });
+    }
+
+    fn spawn_folder_space(&mut self, path: &PathText, reply: oneshot::Sender<Outcome>) {
+        let Some(bytes) = path.to_bytes().filter(|bytes| bytes.starts_with(b"/")) else {
+            reply.send(Err(usage("the folder's path must be absolute"))).ok();
+            return;
+        };
+        let path = path_from_bytes(&bytes);
+        let (free, executor) = (Arc::clone(&self.deps.free_bytes), self.deps.library_executor.apart());
+        self.tasks.spawn(async move {
+            let free_bytes = executor.run(move || free(&path)).await.ok().flatten();
+            reply.send(Ok(Reply::FolderSpace { free_bytes })).ok();
             TaskEnd::Answered
         });
     }

@@ -133,6 +133,7 @@ impl World {
             mount_of: self.mount_of(),
             disk_of: self.disk_of(),
             drives: Arc::new(Vec::new),
+            free_bytes: Arc::new(|_| None),
             remount: self.remount(),
             sleeping: Arc::clone(&self.sleeping),
             conditions: self.conditions.subscribe(),
@@ -270,7 +271,14 @@ impl World {
     }
 
     async fn queue(&self, list: QueueList) -> Vec<QueueRow> {
-        let query = QueueQuery { list, destination: None, failure_kind: None, after: None, limit: 100 };
+        let query = QueueQuery {
+            list,
+            destination: None,
+            enabled_only: false,
+            failure_kind: None,
+            after: None,
+            limit: 100,
+        };
         let Reply::Queue(page) = self.ask(Request::Queue(query)).await else { panic!("a page") };
         page.rows
     }

@@ -249,7 +249,8 @@ impl World {
             QueueList::Waiting => Bin::Waiting,
         };
         let here = |d: &&DestinationState| {
-            d.enabled && !d.sources.is_empty() && query.destination.is_none_or(|id| id == d.id)
+            let is_asked = query.destination.map_or(d.enabled || !query.enabled_only, |id| id == d.id);
+            is_asked && !d.sources.is_empty()
         };
         let at: Vec<&DestinationState> = self.snapshot.destinations.iter().filter(here).collect();
         let all = (0..self.assets()).flat_map(|index| at.iter().map(move |d| (index, *d)));

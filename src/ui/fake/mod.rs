@@ -88,6 +88,10 @@ impl Backend for FakeBackend {
         ticket
     }
 
+    fn pick_file(&mut self, title: &str) -> Ticket {
+        self.pick_folder(title)
+    }
+
     fn show_in_folder(&mut self, path: &PathText) {
         self.world.borrow_mut().shown_in_folder.push(path.clone());
     }

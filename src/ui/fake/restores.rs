@@ -29,6 +29,7 @@ impl World {
                 self.change_restore(id, action);
                 self.done()
             }
+            Request::FolderSpace { .. } => Ok(Reply::FolderSpace { free_bytes: self.free_bytes }),
             Request::Drives => Ok(Reply::Drives(self.drives.clone())),
             _ => Ok(Reply::Done),
         }

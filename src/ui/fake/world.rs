@@ -39,6 +39,8 @@ pub struct World {
     pub verified: Reply,
     /// The drives that are connected.
     pub drives: Vec<DriveText>,
+    /// How much room there is in every folder.
+    pub free_bytes: Option<u64>,
     /// What can be restored from each destination.
     pub restorable: RestoreOverview,
     /// Files that were shown in the file manager.
@@ -99,6 +101,7 @@ impl World {
             }),
             verified: Reply::Verified { checked: 0, failed: 0, unproven: 0, reasons: Vec::new() },
             drives: Vec::new(),
+            free_bytes: Some(812_000_000_000),
             restorable: super::restores::restorable(),
             shown_in_folder: Vec::new(),
             attention: BTreeSet::new(),

@@ -88,6 +88,8 @@ pub(super) struct Queue {
     open_group: Option<String>,
     folds: BTreeSet<String>,
     revision: Option<u64>,
+    /// The chosen destination is switched off: its files are in no other list, and in no group.
+    is_off: bool,
 }
 
 impl Default for Queue {
@@ -103,6 +105,7 @@ impl Default for Queue {
             open_group: None,
             folds: BTreeSet::new(),
             revision: None,
+            is_off: false,
         }
     }
 }
@@ -123,7 +126,8 @@ impl Queue {
     }
 
     fn key(&self) -> ListKey {
-        let failure_kind = (self.tab == QueueList::NeedsAttention).then(|| self.open_group.clone()).flatten();
+        let is_grouped = self.tab == QueueList::NeedsAttention && !self.is_off;
+        let failure_kind = is_grouped.then(|| self.open_group.clone()).flatten();
         ListKey { list: self.tab, destination: self.destination, failure_kind, is_more: false }
     }
 
@@ -150,7 +154,7 @@ impl Queue {
     fn shows_rows(&self) -> bool {
         match self.tab {
             QueueList::Uploading => false,
-            QueueList::NeedsAttention => self.open_group.is_some(),
+            QueueList::NeedsAttention => self.is_off || self.open_group.is_some(),
             _ => true,
         }
     }
@@ -234,7 +238,7 @@ impl Queue {
         ui.add_space(space::M);
         match self.tab {
             QueueList::Uploading => self.uploading(ui, env, left),
-            QueueList::NeedsAttention => self.attention(ui, env, left),
+            QueueList::NeedsAttention if !self.is_off => self.attention(ui, env, left),
             _ => self.listed(ui, env, left),
         }
     }
@@ -243,6 +247,8 @@ impl Queue {
         if self.destination.is_some_and(|id| snapshot.destinations.iter().all(|d| d.id != id)) {
             self.destination = None;
         }
+        let chosen = self.destination.and_then(|id| snapshot.destinations.iter().find(|d| d.id == id));
+        self.is_off = chosen.is_some_and(|d| !d.enabled);
     }
 
     fn header(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
@@ -265,7 +271,10 @@ impl Queue {
         if let Some((list, _)) = widgets::choices(ui, group, chosen, &names).and_then(|at| TABS.get(at)) {
             self.tab = *list;
         }
-        if counts.destinations > 1 {
+        if self.is_off {
+            let text = "This destination is switched off: nothing is backed up to it, and its files are in no other list";
+            ui.label(widgets::note(ui, text));
+        } else if counts.destinations > 1 {
             let text = "Here each copy counts: one for each file and destination";
             ui.label(widgets::note(ui, text));
         }
@@ -275,8 +284,13 @@ impl Queue {
     }
 
     fn choose_destination(&mut self, ui: &mut Ui, snapshot: &Snapshot) {
-        let all = ("All destinations".to_owned(), "All destinations".to_owned());
-        let each = snapshot.destinations.iter().map(|d| (d.name.clone(), format!("Only {}", d.name)));
+        let some_are_off = snapshot.destinations.iter().any(|d| !d.enabled);
+        let all = if some_are_off { "All switched on" } else { "All destinations" };
+        let all = (all.to_owned(), all.to_owned());
+        let each = snapshot.destinations.iter().map(|d| {
+            let off = if d.enabled { "" } else { ", off" };
+            (format!("{}{off}", d.name), format!("Only {}{off}", d.name))
+        });
         let names: Vec<_> = std::iter::once(all).chain(each).collect();
         let at = self.destination.and_then(|id| snapshot.destinations.iter().position(|d| d.id == id));
         let chosen = at.map_or(0, |at| at + 1);
@@ -357,6 +371,7 @@ fn query(key: &ListKey, after: Option<String>, limit: u32) -> Request {
     Request::Queue(QueueQuery {
         list: key.list,
         destination: key.destination,
+        enabled_only: true,
         failure_kind: key.failure_kind.clone(),
         after,
         limit,

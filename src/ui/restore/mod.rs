@@ -66,6 +66,8 @@ pub(super) struct Restore {
     exact: Option<PathText>,
     /// What is wrong with the folder.
     mistake: Option<String>,
+    /// The folder whose free space was asked for, and what is known of it.
+    space: Option<(PathText, Option<u64>)>,
     /// The start was asked for and refused: a sentence.
     refusal: Option<String>,
     runs: runs::Runs,
@@ -106,6 +108,13 @@ impl Restore {
         self.measured = Some((id, loaded));
     }
 
+    /// Takes in how much room there is in a folder.
+    pub fn on_space(&mut self, path: &PathText, free_bytes: Option<u64>) {
+        if let Some((_, free)) = self.space.as_mut().filter(|(asked, _)| asked == path) {
+            *free = free_bytes;
+        }
+    }
+
     /// Takes in whether a restore was started.
     pub fn on_started(&mut self, outcome: Result<(), ApiError>) {
         match outcome {
@@ -116,7 +125,7 @@ impl Restore {
 
     /// What was asked for is asked for again: the connection was lost meanwhile.
     pub fn on_reconnected(&mut self) {
-        (self.overview, self.measured) = (None, None);
+        (self.overview, self.measured, self.space) = (None, None, None);
     }
 
     /// Paints the screen.
@@ -136,7 +145,7 @@ impl Restore {
             ui.add_space(space::M);
             self.what(ui, destination);
             ui.add_space(space::M);
-            self.whereto(ui, env);
+            self.whereto(ui, env, destination);
             ui.add_space(space::L);
             self.start(ui, env, destination);
         });
@@ -209,7 +218,7 @@ impl Restore {
         }
     }
 
-    fn whereto(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    fn whereto(&mut self, ui: &mut Ui, env: &mut Env<'_>, destination: i64) {
         widgets::card(ui, |ui| {
             widgets::section_title(ui, "Where to");
             ui.add_space(space::XS);
@@ -224,6 +233,7 @@ impl Restore {
                 return;
             }
             self.folder(ui, env);
+            self.room(ui, env, destination);
             ui.add_space(space::S);
             ui.horizontal(|ui| {
                 ui.label(widgets::weak(ui, "Folders"));
@@ -249,6 +259,36 @@ impl Restore {
             }
         });
         widgets::field_error(ui, self.mistake.as_deref());
+    }
+
+    /// The folder that was entered, where that is a whole path.
+    fn folder_path(&self) -> Option<PathText> {
+        let typed = self.typed.trim();
+        let exact = self.exact.clone().filter(|exact| exact.path == self.typed);
+        let path = exact.unwrap_or_else(|| PathText { path: typed.to_owned(), path_b64: None });
+        typed.starts_with('/').then_some(path)
+    }
+
+    /// How much room there is in the folder, and whether what is to be restored fits.
+    fn room(&mut self, ui: &mut Ui, env: &mut Env<'_>, destination: i64) {
+        let Some(path) = self.folder_path() else { return };
+        if self.space.as_ref().is_none_or(|(asked, _)| *asked != path) {
+            self.space = Some((path.clone(), None));
+            let request = Request::FolderSpace { path: path.clone() };
+            env.out.push(Command::Send(Box::new(request), Purpose::FolderSpace(path)));
+        }
+        let Some((_, Some(free))) = self.space else { return };
+        let needed = self.totals(destination).map_or(0, |totals| totals.bytes);
+        if needed > free {
+            let text = format!(
+                "Not enough space: {} to restore, and {} free here",
+                words::bytes(needed),
+                words::bytes(free)
+            );
+            widgets::field_error(ui, Some(&text));
+        } else {
+            widgets::field_note(ui, &format!("{} free here", words::bytes(free)));
+        }
     }
 
     /// What would be restored: files and bytes, once known.
@@ -299,8 +339,7 @@ impl Restore {
                 return;
             }
             Whereto::Folder => {
-                let exact = self.exact.clone().filter(|exact| exact.path == self.typed);
-                let path = exact.unwrap_or_else(|| PathText { path: typed.to_owned(), path_b64: None });
+                let Some(path) = self.folder_path() else { return };
                 RestoreTarget::Folder(path)
             }
         };

@@ -184,3 +184,23 @@ fn damaged_pictures_and_failing_files_say_so_in_the_library() {
     assert!(window.sees("This picture is damaged"));
     assert!(window.sees("It is backed up as it is"));
 }
+
+#[test]
+fn what_is_switched_off_is_in_no_list_but_its_own() {
+    let mut world = World::busy(900);
+    world.snapshot.destinations[1].enabled = false;
+    world.recount();
+    let mut window = Window::open(world);
+    window.harness.state_mut().screen = Screen::Queue;
+    for list in [QueueList::Waiting, QueueList::Done, QueueList::Excluded] {
+        window.harness.state_mut().queue.tab = list;
+        window.run();
+        assert!(window.sees(", Backup disk, ") || window.sees("Backup disk, /"), "{list:?}");
+        assert!(!window.sees("nas, /"), "{list:?}");
+    }
+    window.click("Only nas, off");
+    assert!(window.sees("nas, /") && !window.sees("Backup disk, /"));
+    assert!(window.sees("This destination is switched off"));
+    window.click_starting("Needs attention, ");
+    assert!(window.sees("Open IMG_") && !window.sees("Retry all"), "its files one by one");
+}

@@ -76,3 +76,20 @@ fn a_certificate_authority_is_chosen_by_path_and_removed() {
     click(&mut window, "Remove the certificate authority");
     assert_eq!(network(&window).ca_file, None);
 }
+
+#[test]
+fn a_certificate_authoritys_file_is_picked_in_a_dialog() {
+    let mut world = World::with_library(20);
+    world.picks.push_back(Ok(Some(super::flows::path("/home/ada/ca.pem"))));
+    world.picks.push_back(Err("No file dialog can be shown here. Enter the file's path instead".into()));
+    let mut window = Window::open(world);
+    window.click("Settings");
+    let choose = "Choose a certificate authority's file";
+    window.scroll_to(choose);
+    window.click(choose);
+    let set = |r: &Request| matches!(r, Request::SetNetwork(n) if n.ca_file.as_ref().is_some_and(|p| p.path == "/home/ada/ca.pem"));
+    assert_eq!(window.asked(set), 1);
+    window.scroll_to(choose);
+    window.click(choose);
+    assert!(window.sees("No file dialog can be shown here"));
+}

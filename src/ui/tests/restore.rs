@@ -175,3 +175,21 @@ fn a_backup_that_is_there_already_is_restored_from_on_the_first_page() {
     assert!(window.sees("From Backup"));
     assert_eq!(window.asked(|r| *r == Request::SetBackup { on: true }), 0);
 }
+
+#[test]
+fn free_space_is_said_and_what_does_not_fit_is_said_before_it_begins() {
+    let mut window = Window::open(World::with_library(20));
+    window.click("Restore");
+    window.scroll_to("Folder for the restored files");
+    super::flows::type_into(&mut window, "Folder for the restored files", "here");
+    let asks = |r: &Request| matches!(r, Request::FolderSpace { .. });
+    assert_eq!(window.asked(asks), 0, "no whole path");
+    window.press_with(eframe::egui::Modifiers::COMMAND, eframe::egui::Key::A);
+    super::flows::type_into(&mut window, "Folder for the restored files", "/mnt/big");
+    assert!(window.sees("812 GB free here"));
+    assert_eq!(window.asked(asks), 1, "asked once");
+    window.world.borrow_mut().free_bytes = Some(1_000);
+    super::flows::type_into(&mut window, "Folder for the restored files", "/small");
+    assert!(window.sees("Not enough space: "));
+    assert!(window.sees("to restore, and 1 kB free here") || window.sees("1.0 kB free here"));
+}

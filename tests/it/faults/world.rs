@@ -149,6 +149,7 @@ impl World {
             mount_of: Arc::new(|_path| None),
             disk_of: Arc::new(|_path| None),
             drives: Arc::new(Vec::new),
+            free_bytes: Arc::new(|_| None),
             remount: Arc::new(|_path| Box::pin(std::future::ready(Err(RemountError::Unsupported)))),
             sleeping: Arc::default(),
             conditions: conditions.subscribe(),
@@ -224,7 +225,14 @@ impl World {
     }
 
     pub async fn queue(&self, list: QueueList) -> Vec<QueueRow> {
-        let query = QueueQuery { list, destination: None, failure_kind: None, after: None, limit: 100 };
+        let query = QueueQuery {
+            list,
+            destination: None,
+            enabled_only: false,
+            failure_kind: None,
+            after: None,
+            limit: 100,
+        };
         let Reply::Queue(page) = self.ask(Request::Queue(query)).await else { panic!("a page") };
         page.rows
     }

@@ -252,7 +252,14 @@ impl Person {
     }
 
     async fn rows(&self, list: QueueList) -> Vec<String> {
-        let query = QueueQuery { list, destination: None, failure_kind: None, after: None, limit: 50 };
+        let query = QueueQuery {
+            list,
+            destination: None,
+            enabled_only: false,
+            failure_kind: None,
+            after: None,
+            limit: 50,
+        };
         let Some(Reply::Queue(page)) = self.ask(Request::Queue(query)).await else { return Vec::new() };
         page.rows.into_iter().map(|row| row.id).collect()
     }

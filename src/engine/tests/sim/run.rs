@@ -223,6 +223,7 @@ impl Sim {
             mount_of: Arc::new(|_path| None),
             disk_of: Arc::new(|_path| None),
             drives: Arc::new(Vec::new),
+            free_bytes: Arc::new(|_| None),
             remount: super::super::no_remount(),
             sleeping: Arc::default(),
             conditions: self.world.conditions.subscribe(),
