@@ -381,7 +381,7 @@ pub(super) fn field(ui: &mut Ui, text: &mut String, name: &str, hint: &str, widt
     show_field(ui, edit, name).1
 }
 
-fn line_edit(text: &mut String, width: f32) -> eframe::egui::TextEdit<'_> {
+fn line_edit(text: &mut dyn eframe::egui::TextBuffer, width: f32) -> eframe::egui::TextEdit<'_> {
     eframe::egui::TextEdit::singleline(text)
         .desired_width(width)
         .margin(Margin::symmetric(12, 8))
@@ -411,7 +411,7 @@ pub(super) fn caption(ui: &mut Ui, text: &str) {
 /// id too.
 pub(super) fn secret_field(
     ui: &mut Ui,
-    text: &mut String,
+    text: &mut dyn eframe::egui::TextBuffer,
     chars_max: usize,
     name: &str,
     width: f32,
