@@ -12,8 +12,8 @@ use super::app::App;
 use super::theme::space;
 
 /// For so many frames a new page's own widget may take the keyboard: egui notices only in the second that
-/// a widget has gone.
-pub(super) const FRAMES: u8 = 4;
+/// a widget has gone, and a frame that is laid out twice counts twice.
+pub(super) const FRAMES: u8 = 10;
 /// Widths of less than this are the same, in points.
 const WIDTH_SLACK: f32 = 0.5;
 
@@ -49,12 +49,14 @@ pub(super) fn next_field(ui: &Ui) {
     ui.data_mut(|data| data.insert_temp(next_id(), true));
 }
 
-/// A field is painted: takes the keyboard and comes into view if it is meant to.
+/// A field is painted: takes the keyboard if it is meant to, and comes into view when it gets it.
 pub(super) fn on_field(ui: &Ui, response: &Response) {
     offer(ui, response.id);
     let is_meant = ui.data_mut(|data| data.remove_temp::<bool>(next_id()).unwrap_or(false));
     if is_meant {
         response.request_focus();
+    }
+    if is_meant || response.gained_focus() {
         response.scroll_to_me(None);
     }
 }
@@ -151,6 +153,8 @@ impl App {
                 Some(id) => {
                     ctx.memory_mut(|memory| memory.request_focus(id));
                     self.focus_frames = 0;
+                    // Only a frame in which it has the keyboard shows that, and keeps its arrow keys for it.
+                    ctx.request_repaint();
                 }
                 None => ctx.request_repaint_after(Duration::from_millis(1)),
             }

@@ -105,7 +105,12 @@ fn on(snapshot: &Snapshot, now: UnixMillis) -> Sentence {
         && !is_moving(snapshot)
         && !left.is_zero()
     {
-        return say(Mood::Resting, with_end(wait, now));
+        let text = if waits_for_several(snapshot) {
+            "Waiting: no destination can be used now".to_owned()
+        } else {
+            with_end(wait, now)
+        };
+        return say(Mood::Resting, text);
     }
     if !left.is_zero() {
         return say(Mood::Working, format!("Backing up, {} left", left.short()));
@@ -144,6 +149,14 @@ fn waiting(snapshot: &Snapshot) -> Option<&WaitText> {
         snapshot.destinations.iter().filter(|d| d.enabled && d.waiting + d.uploading > 0).peekable();
     let first = busy.peek()?.wait_reason.as_ref()?;
     busy.all(|d| d.wait_reason.is_some()).then_some(first)
+}
+
+/// Whether destinations that have work wait for different reasons.
+fn waits_for_several(snapshot: &Snapshot) -> bool {
+    let busy = snapshot.destinations.iter().filter(|d| d.enabled && d.waiting + d.uploading > 0);
+    let mut reasons = busy.filter_map(|d| d.wait_reason.as_ref()).map(|wait| &wait.summary);
+    let first = reasons.next();
+    snapshot.wait_reason.is_none() && reasons.any(|reason| Some(reason) != first)
 }
 
 /// Whether anything is being copied to a destination that takes it.
@@ -318,6 +331,9 @@ mod tests {
         s.destinations[0].wait_reason = wait(&WaitReason::Unreachable { until: UnixMillis(NOW.0 + 240_000) });
         assert_eq!(text(&s), "Waiting: the destination cannot be reached, next try in 4 minutes");
         let mut two = snapshot(vec![s.destinations[0].clone(), place(2, 5)]);
+        two.destinations[1].wait_reason = wait(&WaitReason::NoSpace { until: UnixMillis(NOW.0 + 240_000) });
+        assert_eq!(text(&two), "Waiting: no destination can be used now", "each for its own reason");
+        two.destinations[1].wait_reason = None;
         assert_eq!(text(&two), "Backing up, 4 210 files left", "the other destination continues");
         two.library.files = None;
         assert_eq!(text(&two), "Backing up, 4 215 copies left");

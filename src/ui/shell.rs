@@ -311,15 +311,15 @@ pub(super) fn toasts(ctx: &Context, ui: &Ui, model: &Model, out: &mut Vec<Comman
     let Some(first_ends) = model.toasts.iter().map(|toast| toast.until).min() else { return };
     ctx.request_repaint_after(first_ends.since(model.now) + Duration::from_millis(1));
     let t = tokens(ui);
-    let at = ctx.content_rect().center_bottom() - vec2(0.0, size::BOTTOM_BAR + space::XL);
+    let at = ctx.content_rect().right_bottom() - vec2(space::XL, size::BOTTOM_BAR + space::L);
     let has_undo = model.toasts.iter().any(|toast| !toast.undo.is_empty());
     let order = if has_undo { Order::Foreground } else { Order::Tooltip };
     let area = Area::new(Id::unique("toasts")).order(order).interactable(has_undo);
     let width = TOAST_WIDTH.min(ctx.content_rect().width() - 2.0 * space::L);
     let newest_undo = model.toasts.iter().rposition(|toast| !toast.undo.is_empty());
-    area.pivot(Align2::CENTER_BOTTOM).fixed_pos(at).show(ctx, |ui| {
+    area.pivot(Align2::RIGHT_BOTTOM).fixed_pos(at).show(ctx, |ui| {
         ui.set_width(width);
-        ui.with_layout(Layout::top_down(Align::Center), |ui| {
+        ui.with_layout(Layout::top_down(Align::Max), |ui| {
             for (index, toast) in model.toasts.iter().enumerate() {
                 let frame = Frame::popup(ui.style())
                     .fill(t.text)

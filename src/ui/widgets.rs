@@ -119,8 +119,11 @@ fn look(t: &Tokens, kind: Kind, response: &Response) -> Look {
     }
 }
 
-/// The ring around what has the keyboard.
+/// The ring around what has the keyboard, which comes into view when it gets it.
 pub(super) fn focus_ring(ui: &Ui, rect: Rect, corner: f32, response: &Response) {
+    if response.gained_focus() {
+        ui.scroll_to_rect(rect.expand2(vec2(0.0, space::L)), None);
+    }
     if response.has_focus() {
         let stroke = Stroke::new(2.0, tokens(ui).focus);
         ui.painter().rect_stroke(rect.expand(2.0), corner + 2.0, stroke, StrokeKind::Middle);

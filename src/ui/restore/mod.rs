@@ -3,7 +3,7 @@
 mod choices;
 mod runs;
 
-use eframe::egui::{Label, RichText, Ui};
+use eframe::egui::{Align, Label, RichText, Ui};
 
 use super::address;
 use super::app::Env;
@@ -71,6 +71,8 @@ pub(super) struct Restore {
     /// The start was asked for and refused: a sentence.
     refusal: Option<String>,
     runs: runs::Runs,
+    /// A restore has just begun: how far it is must be seen.
+    has_news: bool,
 }
 
 impl Restore {
@@ -118,7 +120,7 @@ impl Restore {
     /// Takes in whether a restore was started.
     pub fn on_started(&mut self, outcome: Result<(), ApiError>) {
         match outcome {
-            Ok(()) => self.choice = Choice::default(),
+            Ok(()) => (self.choice, self.has_news) = (Choice::default(), true),
             Err(error) => self.refusal = Some(error.message),
         }
     }
@@ -134,7 +136,10 @@ impl Restore {
         let known = self.destination.filter(|id| snapshot.destinations.iter().any(|d| d.id == *id));
         self.destination = known.or_else(|| snapshot.destinations.first().map(|d| d.id));
         widgets::page(ui, "restore", |ui| {
-            widgets::page_title(ui, "Restore");
+            let title = widgets::page_title(ui, "Restore");
+            if std::mem::take(&mut self.has_news) {
+                title.scroll_to_me(Some(Align::TOP));
+            }
             ui.add_space(space::L);
             self.runs.ui(ui, env);
             let Some(destination) = self.destination else {

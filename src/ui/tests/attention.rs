@@ -58,6 +58,16 @@ fn the_queue_opens_on_what_needs_the_person() {
 }
 
 #[test]
+fn the_first_list_has_the_keyboard_where_nothing_else_happens() {
+    let mut world = World::with_library(900);
+    world.attention = (3..120).step_by(9).collect();
+    world.recount();
+    let mut window = Window::open(world);
+    window.press_with(eframe::egui::Modifiers::COMMAND, eframe::egui::Key::Num2);
+    assert!(window.focused().starts_with("Needs attention, "), "{}", window.focused());
+}
+
+#[test]
 fn waiting_says_its_reason_once() {
     let mut world = World::busy(900);
     world.attention.clear();
