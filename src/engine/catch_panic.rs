@@ -14,6 +14,6 @@ pub(crate) struct Panicked;
 ///
 /// # Errors
 /// When it panicked.
-pub(crate) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
+pub(crate) async fn catch_panic<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_payload| Panicked)
 }

@@ -4,12 +4,11 @@
 //! answered, nor can it be taken back: it keeps a thread. So a path that owes an answer is not asked
 //! about again, and no request waits for one longer than [`ANSWER_MAX`].
 
-use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -20,7 +19,7 @@ use crate::base::files::{EntryKind, SharedFiles, SourceFiles, path_from_bytes};
 use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::target::{DestinationKind, Target};
 use crate::engine::deps::DiskOf;
-use crate::engine::requests::secrets::Entered;
+use crate::engine::requests::secrets::EnteredOptions;
 use crate::engine::requests::{Outcome, bytes_of, internal, usage};
 use crate::engine::supervisor::Supervisor;
 use crate::engine::tasks::{TaskEnd, spawn};
@@ -30,20 +29,20 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// A request that needs to know where paths lead.
 #[derive(Debug)]
-pub(crate) enum Wanted {
+pub(crate) enum PathRequest {
     /// Add a source.
     Source { path: PathText, consent_all: bool },
     /// Record consent.
     Consent { sources: Vec<SourceId>, destination: DestinationId },
     /// Try a destination that is not saved.
-    Test { target: PathText, entered: Entered },
+    Test { target: PathText, entered: EnteredOptions },
     /// Add a destination.
-    Destination { target: PathText, name: Option<String>, entered: Entered, consent_all: bool },
+    Destination { target: PathText, name: Option<String>, entered: EnteredOptions, consent_all: bool },
 }
 
 /// Where paths lead.
 #[derive(Debug, Default)]
-pub(crate) struct Resolved {
+pub(crate) struct ResolvedPaths {
     places: HashMap<Vec<u8>, PathBuf>,
     disks: Disks,
 }
@@ -51,7 +50,7 @@ pub(crate) struct Resolved {
 /// The disk that each path is on, where that is known.
 pub(crate) type Disks = HashMap<Vec<u8>, String>;
 
-impl Resolved {
+impl ResolvedPaths {
     /// Where a path leads; the path itself where that is not known.
     pub fn of(&self, path: &[u8]) -> PathBuf {
         self.places.get(path).cloned().unwrap_or_else(|| path_from_bytes(path))
@@ -64,9 +63,9 @@ impl Resolved {
 }
 
 /// What was found out for a request.
-pub(crate) struct Found {
-    pub wanted: Wanted,
-    pub places: Resolved,
+pub(crate) struct PathsResolved {
+    pub wanted: PathRequest,
+    pub places: ResolvedPaths,
     /// The file system of the source that is wanted, or why it cannot be one.
     pub source: Option<Result<String, ApiError>>,
     /// The place that is wanted gave no answer.
@@ -76,27 +75,27 @@ pub(crate) struct Found {
 
 /// Asks the system about paths.
 #[derive(Clone)]
-pub(crate) struct Places {
+pub(crate) struct PathResolver {
     files: SharedFiles,
     executor: Executor,
     disk_of: DiskOf,
     /// Paths that were not answered in time, and whether they have been since.
-    owing: Arc<Mutex<HashMap<PathBuf, Arc<AtomicBool>>>>,
+    unanswered: Arc<Mutex<HashMap<PathBuf, Arc<AtomicBool>>>>,
 }
 
 /// Says that a question is over, however it ended.
-struct Over(Arc<AtomicBool>);
+struct DoneGuard(Arc<AtomicBool>);
 
-impl Drop for Over {
+impl Drop for DoneGuard {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
-impl Places {
+impl PathResolver {
     /// On threads like those of `executor`, but of its own.
     pub fn new(files: SharedFiles, executor: &Executor, disk_of: DiskOf) -> Self {
-        Self { files, executor: executor.apart(), disk_of, owing: Arc::default() }
+        Self { files, executor: executor.apart(), disk_of, unanswered: Arc::default() }
     }
 
     /// The answer; none where it does not come in time.
@@ -107,14 +106,14 @@ impl Places {
     ) -> Option<T> {
         let path = path_from_bytes(path);
         {
-            let mut owing = self.owing.lock();
-            owing.retain(|_path, is_over| !is_over.load(Ordering::Acquire));
-            if owing.contains_key(&path) {
+            let mut unanswered = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+            unanswered.retain(|_path, is_over| !is_over.load(Ordering::Acquire));
+            if unanswered.contains_key(&path) {
                 return None;
             }
         }
         let is_over = Arc::<AtomicBool>::default();
-        let (over, files, at) = (Over(Arc::clone(&is_over)), Arc::clone(&self.files), path.clone());
+        let (over, files, at) = (DoneGuard(Arc::clone(&is_over)), Arc::clone(&self.files), path.clone());
         let work = move || {
             let _over = over;
             question(files.as_ref(), &at)
@@ -123,20 +122,20 @@ impl Places {
             Ok(answer) => answer.ok(),
             Err(_late) => {
                 tracing::warn!("a path does not answer: the disk or network drive it is on may be away");
-                self.owing.lock().insert(path, is_over);
+                self.unanswered.lock().unwrap_or_else(PoisonError::into_inner).insert(path, is_over);
                 None
             }
         }
     }
 
     /// Where these lead and which disks they are on, and which of them gave no answer.
-    pub(crate) async fn resolve(&self, paths: BTreeSet<Vec<u8>>) -> (Resolved, BTreeSet<Vec<u8>>) {
+    pub(crate) async fn resolve(&self, paths: BTreeSet<Vec<u8>>) -> (ResolvedPaths, BTreeSet<Vec<u8>>) {
         let questions = paths.into_iter().map(|path| async {
             let disk_of = Arc::clone(&self.disk_of);
             let answer = self.ask(&path, move |files, path| (files.resolve(path), disk_of(path))).await;
             (path, answer)
         });
-        let (mut places, mut silent) = (Resolved::default(), BTreeSet::new());
+        let (mut places, mut silent) = (ResolvedPaths::default(), BTreeSet::new());
         for (path, answer) in futures_util::future::join_all(questions).await {
             match answer {
                 Some((place, disk)) => {
@@ -191,15 +190,15 @@ fn silent(kind: ErrorKind, name: &str) -> ApiError {
     ApiError::new(kind, format!("{why}: {name}"))
 }
 
-impl Wanted {
+impl PathRequest {
     /// The folder that is wanted, if one is.
     fn folder(&self) -> Option<Vec<u8>> {
         match self {
-            Self::Source { path, .. } => bytes_of(path).ok().map(trimmed),
+            Self::Source { path, .. } => bytes_of(path).ok().map(trim_slashes),
             Self::Consent { .. } => None,
             Self::Test { target, .. } | Self::Destination { target, .. } => {
                 match Target::parse(&bytes_of(target).ok()?).ok()? {
-                    Target::Folder(path) => Some(trimmed(path)),
+                    Target::Folder(path) => Some(trim_slashes(path)),
                     Target::NameOrPath(_) | Target::Url { .. } => None,
                 }
             }
@@ -209,7 +208,7 @@ impl Wanted {
 
 impl Supervisor {
     /// Finds out where all places lead that a request may touch, then goes on with it.
-    pub(crate) async fn look_up(&mut self, wanted: Wanted, reply: oneshot::Sender<Outcome>) {
+    pub(crate) async fn resolve_paths(&mut self, wanted: PathRequest, reply: oneshot::Sender<Outcome>) {
         let sources = match self.store.read(|r| r.sources()).await {
             Ok(sources) => sources,
             Err(error) => {
@@ -218,8 +217,8 @@ impl Supervisor {
             }
         };
         let own = wanted.folder();
-        let folders = self.runners.values().filter(|runner| runner.row.kind == DestinationKind::Folder);
-        let mut paths: BTreeSet<Vec<u8>> = folders.map(|runner| runner.row.address.clone()).collect();
+        let folders = self.workers.values().filter(|worker| worker.row.kind == DestinationKind::Folder);
+        let mut paths: BTreeSet<Vec<u8>> = folders.map(|worker| worker.row.address.clone()).collect();
         paths.extend(sources.into_iter().map(|row| row.path));
         paths.extend(own.clone());
         let places = self.places.clone();
@@ -228,33 +227,40 @@ impl Supervisor {
             let (resolved, silent) = places.resolve(paths).await;
             let is_silent = own.as_ref().is_some_and(|own| silent.contains(own));
             let source = match (&wanted, &own) {
-                (Wanted::Source { .. }, Some(path)) => Some(places.look_at_source(path).await),
+                (PathRequest::Source { .. }, Some(path)) => Some(places.look_at_source(path).await),
                 _ => None,
             };
-            TaskEnd::Found(Box::new(Found { wanted, places: resolved, source, is_silent, reply }))
+            TaskEnd::PathsResolved(Box::new(PathsResolved {
+                wanted,
+                places: resolved,
+                source,
+                is_silent,
+                reply,
+            }))
         });
     }
 
     /// Goes on with a request whose places are known.
-    pub(crate) async fn found(&mut self, found: Found) {
-        let Found { wanted, places, source, is_silent, reply } = found;
+    pub(crate) async fn on_paths_resolved(&mut self, found: PathsResolved) {
+        let PathsResolved { wanted, places, source, is_silent, reply } = found;
         self.disks.extend(places.disks().clone());
         let outcome = match wanted {
-            Wanted::Source { path, consent_all } => {
+            PathRequest::Source { path, consent_all } => {
                 let looked = source.unwrap_or_else(|| Err(usage("the path is not valid")));
                 self.add_source(&path, looked, consent_all, &places).await
             }
-            Wanted::Consent { sources, destination } => {
+            PathRequest::Consent { sources, destination } => {
                 self.consent(&sources, vec![destination], &places).await
             }
-            Wanted::Test { target, .. } | Wanted::Destination { target, .. } if is_silent => {
+            PathRequest::Test { target, .. } | PathRequest::Destination { target, .. } if is_silent => {
                 Err(silent(ErrorKind::Destination, &target.path))
             }
-            Wanted::Test { target, entered } => {
+            PathRequest::Test { target, entered } => {
                 return self.spawn_test(&target, entered, &places, reply).await;
             }
-            Wanted::Destination { target, name, entered, consent_all } => {
-                let order = crate::engine::requests::destinations::Order { name, entered, consent_all };
+            PathRequest::Destination { target, name, entered, consent_all } => {
+                let order =
+                    crate::engine::requests::destinations::DestinationOrder { name, entered, consent_all };
                 return self.prepare_destination(&target, order, places, reply).await;
             }
         };
@@ -263,7 +269,7 @@ impl Supervisor {
 }
 
 /// A path without its trailing slashes.
-pub(crate) fn trimmed(mut path: Vec<u8>) -> Vec<u8> {
+pub(crate) fn trim_slashes(mut path: Vec<u8>) -> Vec<u8> {
     while path.len() > 1 && path.last() == Some(&b'/') {
         path.pop();
     }

@@ -11,18 +11,18 @@ use crate::api::Snapshot;
 use crate::base::mutant::{self, Mutant};
 use crate::engine::conditions::gates::{Gates, Moment};
 use crate::engine::conditions::network_config;
-use crate::engine::conditions::outage::DataDisk;
+use crate::engine::conditions::outage::StoreOutage;
 use crate::engine::conditions::system_events::mount_of;
 use crate::engine::deps::Deps;
-use crate::engine::destination::worker::{FLOOR, Runner};
+use crate::engine::destination::worker::{FLOOR, Worker};
 use crate::engine::handle::{Handle, channel};
 use crate::engine::library::{Library, LibraryDeps, LibraryState};
-use crate::engine::path_resolver::Places;
-use crate::engine::progress::Meter;
+use crate::engine::path_resolver::PathResolver;
+use crate::engine::progress::ProgressMeter;
 use crate::engine::requests::destinations::address_of;
-use crate::engine::snapshot::Badges;
+use crate::engine::snapshot::BadgeThrottle;
 use crate::engine::supervisor::Supervisor;
-use crate::engine::tasks::operations::Readings;
+use crate::engine::tasks::operations::Operations;
 use crate::platform::network_fs::network_file_system;
 use crate::store::{Opened, Store, StoreError, StoreOptions, Write, mirror};
 
@@ -68,14 +68,14 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     }
     let (installation, rows, rules, network) =
         store.read(|r| Ok((r.installation()?, r.destinations()?, r.rules()?, r.network()?))).await?;
-    let network = network_config::begin(network, deps.connect.as_ref()).await;
+    let network = network_config::apply_stored(network, deps.connect.as_ref()).await;
     let now = Instant::now();
-    let mut runners = std::collections::BTreeMap::new();
+    let mut workers = std::collections::BTreeMap::new();
     for row in rows {
         let destination = deps.connect.open(&address_of(&row), &installation.uuid);
-        let mut runner = Runner::new(row, destination, now);
-        runner.mount = mount_of(&deps, &runner);
-        runners.insert(runner.id(), runner);
+        let mut worker = Worker::new(row, destination, now);
+        worker.mount = mount_of(&deps, &worker);
+        workers.insert(worker.id(), worker);
     }
     let library = Library::start(LibraryDeps::of(&deps, store.clone()));
     let (handle, end) = channel();
@@ -83,7 +83,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     let gates = Gates::new(rules, *deps.conditions.borrow(), &moment);
     let mut supervisor = Supervisor {
         network,
-        places: Places::new(Arc::clone(&deps.files), &deps.library_executor, Arc::clone(&deps.disk_of)),
+        places: PathResolver::new(Arc::clone(&deps.files), &deps.library_executor, Arc::clone(&deps.disk_of)),
         disks: crate::engine::path_resolver::Disks::new(),
         deps,
         store,
@@ -91,22 +91,22 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         library,
         library_state: LibraryState::default(),
         installation,
-        runners,
+        workers,
         setting_up: std::collections::BTreeMap::new(),
         removals: crate::engine::requests::removals::Removals::default(),
         tasks: JoinSet::new(),
         background: CancellationToken::new(),
-        meter: Meter::default(),
-        readings: Readings::default(),
+        meter: ProgressMeter::default(),
+        operations: Operations::default(),
         restores: crate::engine::tasks::restore_runs::RestoreRuns::default(),
         snapshot: Snapshot::default(),
         is_dirty: true,
         publish_at: now,
         floor_at: now + FLOOR,
         asset_count: (0, 0),
-        badges: Badges::default(),
+        badges: BadgeThrottle::default(),
         gates,
-        data_disk: DataDisk::new(),
+        outage: StoreOutage::new(),
         is_stopping: false,
     };
     supervisor.tell_digests_wanted();

@@ -155,11 +155,11 @@ impl Supervisor {
     }
 
     /// What the computer is like has changed.
-    pub(crate) fn take_conditions(&mut self, conditions: Conditions) {
+    pub(crate) fn on_conditions_changed(&mut self, conditions: Conditions) {
         let moment = self.moment();
         tracing::info!(?conditions, "conditions changed");
         if self.gates.set_conditions(conditions, &moment) {
-            self.unlose(|runner| !is_local(&runner.row));
+            self.retry_unreachable_destinations(|worker| !is_local(&worker.row));
         }
         self.is_dirty = true;
     }
@@ -183,33 +183,33 @@ impl Supervisor {
     /// Why a gate keeps every destination that is switched on from working, where one reason holds
     /// for all.
     pub(crate) fn gate_of_all(&self) -> Option<WaitReason> {
-        let mut enabled = self.runners.values().filter(|runner| runner.row.is_enabled);
+        let mut enabled = self.workers.values().filter(|worker| worker.row.is_enabled);
         let first = enabled.next()?.gate.as_ref()?;
-        enabled.all(|runner| runner.gate.as_ref() == Some(first)).then(|| first.clone())
+        enabled.all(|worker| worker.gate.as_ref() == Some(first)).then(|| first.clone())
     }
 
     /// Stops what may not go on, and says whether anything may be done at this destination.
     pub(crate) fn may_work(&mut self, id: crate::domain::ids::DestinationId, now: Instant) -> bool {
         let is_working = self.is_working();
-        let Some(runner) = self.runners.get_mut(&id) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             return false;
         };
-        let gate = self.gates.closed(is_local(&runner.row), now).cloned();
-        self.is_dirty |= gate != runner.gate;
-        runner.gate = gate;
-        let may = is_working && runner.row.is_enabled && runner.gate.is_none() && !runner.is_reconnecting;
-        if may && runner.is_held {
-            runner.checked_until = None;
-            runner.may_start = true;
-            runner.process_by(now);
-        } else if !may && !runner.is_held {
-            let is_ignored = mutant::is(Mutant::IgnoresDisable) && !runner.row.is_enabled
-                || mutant::is(Mutant::IgnoresPause) && runner.row.is_enabled;
+        let gate = self.gates.closed(is_local(&worker.row), now).cloned();
+        self.is_dirty |= gate != worker.gate;
+        worker.gate = gate;
+        let may = is_working && worker.row.is_enabled && worker.gate.is_none() && !worker.is_reconnecting;
+        if may && worker.is_held {
+            worker.checked_until = None;
+            worker.may_start = true;
+            worker.process_by(now);
+        } else if !may && !worker.is_held {
+            let is_ignored = mutant::is(Mutant::IgnoresDisable) && !worker.row.is_enabled
+                || mutant::is(Mutant::IgnoresPause) && worker.row.is_enabled;
             if !is_ignored {
-                runner.stop_transfers();
+                worker.stop_transfers();
             }
         }
-        runner.is_held = !may;
+        worker.is_held = !may;
         may
     }
 }

@@ -17,20 +17,20 @@ const START_MAX: Duration = Duration::from_secs(15);
 
 /// What is set, and what is wrong with it.
 #[derive(Debug, Default)]
-pub(crate) struct Network {
+pub(crate) struct NetworkConfig {
     pub rules: NetworkRules,
     pub note: Option<String>,
 }
 
 /// Another way was tried.
-pub(crate) struct Taken {
+pub(crate) struct NetworkTrial {
     rules: NetworkRules,
     outcome: Result<(), String>,
     reply: oneshot::Sender<Outcome>,
 }
 
 /// Hands the rules that were kept to the connections. What cannot be used is left out and said.
-pub(crate) async fn begin(rules: NetworkRules, connect: &dyn Connect) -> Network {
+pub(crate) async fn apply_stored(rules: NetworkRules, connect: &dyn Connect) -> NetworkConfig {
     let note = match tokio::time::timeout(START_MAX, connect.take_way(&rules)).await {
         Ok(Ok(())) => None,
         Ok(Err(why)) => Some(why),
@@ -44,12 +44,12 @@ pub(crate) async fn begin(rules: NetworkRules, connect: &dyn Connect) -> Network
             connect.take_way(&without).await.ok();
         }
     }
-    Network { rules, note }
+    NetworkConfig { rules, note }
 }
 
 impl Supervisor {
     /// Tries another way to servers, which may take a while; then keeps it.
-    pub(crate) fn spawn_take_way(&mut self, network: NetworkText, reply: oneshot::Sender<Outcome>) {
+    pub(crate) fn spawn_apply_network(&mut self, network: NetworkText, reply: oneshot::Sender<Outcome>) {
         let rules = match NetworkRules::try_from(network) {
             Ok(rules) => rules,
             Err(why) => {
@@ -61,13 +61,13 @@ impl Supervisor {
         let lost = TaskEnd::Lost("another way to servers".to_owned());
         spawn(&mut self.tasks, lost, async move {
             let outcome = connect.take_way(&rules).await;
-            TaskEnd::WayTaken(Box::new(Taken { rules, outcome, reply }))
+            TaskEnd::NetworkApplied(Box::new(NetworkTrial { rules, outcome, reply }))
         });
     }
 
     /// Keeps a way that was found good.
-    pub(crate) async fn way_taken(&mut self, taken: Taken) {
-        let Taken { rules, outcome, reply } = taken;
+    pub(crate) async fn on_network_applied(&mut self, taken: NetworkTrial) {
+        let NetworkTrial { rules, outcome, reply } = taken;
         let outcome = match outcome {
             Ok(()) => self.keep_network(rules).await,
             Err(why) => Err(usage(why)),
@@ -84,11 +84,13 @@ impl Supervisor {
             })
             .await
             .map_err(|e| internal(&e))?;
-        self.network = Network { rules, note: None };
+        self.network = NetworkConfig { rules, note: None };
         self.mirror().await;
         // What could not be reached may be reached this way.
-        self.unlose(|runner| runner.row.kind != crate::domain::target::DestinationKind::Folder);
-        self.process_all();
+        self.retry_unreachable_destinations(|worker| {
+            worker.row.kind != crate::domain::target::DestinationKind::Folder
+        });
+        self.call_all_extensions();
         Ok(Reply::Done)
     }
 
@@ -111,7 +113,7 @@ impl Supervisor {
                 return TaskEnd::Answered;
             }
             let outcome = connect.take_way(&rules).await;
-            TaskEnd::WayTaken(Box::new(Taken { rules, outcome, reply }))
+            TaskEnd::NetworkApplied(Box::new(NetworkTrial { rules, outcome, reply }))
         });
     }
 }

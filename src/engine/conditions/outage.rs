@@ -25,7 +25,7 @@ const UNWRITTEN_MAX: usize = 1_024;
 
 /// What came of a job and could not be written down.
 #[derive(Debug, Clone)]
-pub(crate) struct Unwritten {
+pub(crate) struct UnwrittenOutcome {
     pub job: JobId,
     pub record: RecordId,
     pub outcome: Outcome,
@@ -33,7 +33,7 @@ pub(crate) struct Unwritten {
 
 /// How the database's disk is.
 #[derive(Debug)]
-pub(crate) struct DataDisk {
+pub(crate) struct StoreOutage {
     outage: Option<Outage>,
     /// Failures running.
     failures: u32,
@@ -42,7 +42,7 @@ pub(crate) struct DataDisk {
     until: UnixMillis,
     is_probing: bool,
     ended_at: Option<Instant>,
-    unwritten: Vec<Unwritten>,
+    unwritten: Vec<UnwrittenOutcome>,
 }
 
 /// What it means for work at a destination that the store failed: where its disk did, nothing can be
@@ -56,7 +56,7 @@ pub(crate) fn failure_of(error: &StoreError) -> Failure {
     Failure { reach: Reach::Run, ..Failure::transient(kind, error.to_string()) }
 }
 
-impl DataDisk {
+impl StoreOutage {
     /// As far as is known, all is well.
     pub fn new() -> Self {
         Self {
@@ -81,7 +81,7 @@ impl DataDisk {
     }
 
     /// Keeps what came of a job until it can be written.
-    pub fn keep(&mut self, unwritten: Unwritten) {
+    pub fn keep(&mut self, unwritten: UnwrittenOutcome) {
         if self.unwritten.len() < UNWRITTEN_MAX {
             self.unwritten.push(unwritten);
         }
@@ -102,11 +102,11 @@ impl DataDisk {
 impl Supervisor {
     /// A write failed because of its disk. Writes that run side by side fail side by side: only the
     /// first of them counts.
-    pub(crate) fn data_disk_failed(&mut self, outage: Outage) {
-        if !self.data_disk.is_well() {
+    pub(crate) fn on_store_failed(&mut self, outage: Outage) {
+        if !self.outage.is_well() {
             return;
         }
-        self.data_disk.failed(outage, Instant::now(), self.deps.clock.now());
+        self.outage.failed(outage, Instant::now(), self.deps.clock.now());
         self.is_dirty = true;
         let text = self.data_wait().map(|wait| wait.summary().to_owned()).unwrap_or_default();
         tracing::error!(?outage, "nothing can be written down; waiting");
@@ -115,7 +115,7 @@ impl Supervisor {
 
     /// Why nothing can be written down, if so.
     pub(crate) fn data_wait(&self) -> Option<WaitReason> {
-        let (outage, until) = (self.data_disk.outage?, self.data_disk.until);
+        let (outage, until) = (self.outage.outage?, self.outage.until);
         Some(match outage {
             Outage::Full => WaitReason::DataFull { until },
             Outage::Unwritable => WaitReason::DataUnwritable { until },
@@ -123,43 +123,43 @@ impl Supervisor {
     }
 
     /// Finds out whether the disk is back when it is time to, with all that waits to be written.
-    pub(crate) fn step_data_disk(&mut self, now: Instant) {
-        if self.data_disk.next_probe().is_none_or(|at| at > now) {
+    pub(crate) fn step_outage(&mut self, now: Instant) {
+        if self.outage.next_probe().is_none_or(|at| at > now) {
             return;
         }
-        self.data_disk.is_probing = true;
-        let (store, waiting) = (self.store.clone(), self.data_disk.unwritten.clone());
+        self.outage.is_probing = true;
+        let (store, waiting) = (self.store.clone(), self.outage.unwritten.clone());
         self.tasks.spawn(async move {
             let count = waiting.len();
             let probe = store.write(move |tx| {
-                for Unwritten { job, record, outcome } in &waiting {
+                for UnwrittenOutcome { job, record, outcome } in &waiting {
                     tx.end_job(*job, *record, outcome)?;
                 }
                 tx.add_event("data_found", "Safelight's data folder can be written to again")
             });
-            TaskEnd::DataProbed { outcome: probe.await, count }
+            TaskEnd::StoreProbed { outcome: probe.await, count }
         });
     }
 
     /// A probe came back. Its write holds the first `count` of what waited.
-    pub(crate) fn data_probed(&mut self, outcome: Result<(), StoreError>, count: usize) {
+    pub(crate) fn on_store_probed(&mut self, outcome: Result<(), StoreError>, count: usize) {
         let now = Instant::now();
-        self.data_disk.is_probing = false;
+        self.outage.is_probing = false;
         match outcome {
             Ok(()) => {
                 tracing::info!("what happens can be written down again");
-                self.data_disk.unwritten.drain(..count);
-                (self.data_disk.outage, self.data_disk.probe_at) = (None, None);
-                self.data_disk.ended_at = Some(now);
+                self.outage.unwritten.drain(..count);
+                (self.outage.outage, self.outage.probe_at) = (None, None);
+                self.outage.ended_at = Some(now);
                 // What was found meanwhile could not be kept.
                 self.library.look_again();
                 self.library.rescan(None);
-                self.process_all();
+                self.call_all_extensions();
             }
             Err(error) => match error.outage() {
-                Some(outage) => self.data_disk.failed(outage, now, self.deps.clock.now()),
+                Some(outage) => self.outage.failed(outage, now, self.deps.clock.now()),
                 None => {
-                    self.noted::<()>(Err(error));
+                    self.check_store_result::<()>(Err(error));
                 }
             },
         }

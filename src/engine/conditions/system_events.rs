@@ -5,50 +5,50 @@ use std::collections::BTreeSet;
 use crate::base::files::path_from_bytes;
 use crate::domain::target::DestinationKind;
 use crate::engine::deps::Deps;
-use crate::engine::destination::worker::Runner;
+use crate::engine::destination::worker::Worker;
 use crate::engine::supervisor::Supervisor;
 use crate::engine::tasks::{TaskEnd, spawn};
 
 /// The mount that a destination's folder is on; none for what is no folder.
-pub(crate) fn mount_of(deps: &Deps, runner: &Runner) -> Option<String> {
-    let is_folder = runner.row.kind == DestinationKind::Folder;
-    is_folder.then(|| (deps.mount_of)(&path_from_bytes(&runner.row.address)))?
+pub(crate) fn mount_of(deps: &Deps, worker: &Worker) -> Option<String> {
+    let is_folder = worker.row.kind == DestinationKind::Folder;
+    is_folder.then(|| (deps.mount_of)(&path_from_bytes(&worker.row.address)))?
 }
 
 impl Supervisor {
     /// The computer has slept or its clock was set: what was known of the outside may be old.
-    pub(crate) fn resumed(&mut self) {
+    pub(crate) fn on_resumed(&mut self) {
         tracing::info!("the computer has slept, or its clock was set");
-        self.runners.values_mut().for_each(|runner| runner.checked_until = None);
-        self.unlose(|_| true);
+        self.workers.values_mut().for_each(|worker| worker.checked_until = None);
+        self.retry_unreachable_destinations(|_| true);
         self.library.rescan(None);
-        self.process_all();
+        self.call_all_extensions();
     }
 
     /// Something was mounted or unmounted: a folder that is on another mount now than before is looked
     /// for at once. No other is touched, for a disk that sleeps should not be woken by its neighbours.
-    pub(crate) async fn mounts_changed(&mut self) {
+    pub(crate) async fn on_mounts_changed(&mut self) {
         let mut moved = Vec::new();
-        for runner in self.runners.values_mut() {
-            let mount = mount_of(&self.deps, runner);
-            if mount != runner.mount {
-                runner.mount = mount;
-                (runner.must_check, runner.checked_until) = (true, None);
-                runner.may_prove |= runner.attachment.is_some();
-                moved.push(runner.id());
+        for worker in self.workers.values_mut() {
+            let mount = mount_of(&self.deps, worker);
+            if mount != worker.mount {
+                worker.mount = mount;
+                (worker.must_check, worker.checked_until) = (true, None);
+                worker.may_prove |= worker.attachment.is_some();
+                moved.push(worker.id());
             }
         }
-        self.unlose(|runner| moved.contains(&runner.id()));
+        self.retry_unreachable_destinations(|worker| moved.contains(&worker.id()));
         if !moved.is_empty() {
-            self.spawn_disks().await;
+            self.spawn_disk_lookup().await;
         }
     }
 
     /// Looks up which disks the photos and the enabled folder destinations are on.
-    pub(crate) async fn spawn_disks(&mut self) {
-        let folders = self.runners.values().filter(|runner| runner.row.kind == DestinationKind::Folder);
-        let enabled = folders.filter(|runner| runner.row.is_enabled);
-        let mut paths: BTreeSet<Vec<u8>> = enabled.map(|runner| runner.row.address.clone()).collect();
+    pub(crate) async fn spawn_disk_lookup(&mut self) {
+        let folders = self.workers.values().filter(|worker| worker.row.kind == DestinationKind::Folder);
+        let enabled = folders.filter(|worker| worker.row.is_enabled);
+        let mut paths: BTreeSet<Vec<u8>> = enabled.map(|worker| worker.row.address.clone()).collect();
         // Without a folder there is nothing to compare with.
         if paths.is_empty() {
             return;

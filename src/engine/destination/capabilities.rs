@@ -20,19 +20,19 @@ impl Supervisor {
         capabilities: Capabilities,
     ) -> Option<(Capabilities, Option<String>)> {
         let wall = self.deps.clock.now();
-        let runner = self.runners.get_mut(&id)?;
-        if capabilities.uuid != runner.row.uuid {
+        let worker = self.workers.get_mut(&id)?;
+        if capabilities.uuid != worker.row.uuid {
             return None;
         }
-        let before = describe(&runner.row.capabilities);
+        let before = describe(&worker.row.capabilities);
         let news: Vec<String> =
             describe(&capabilities).into_iter().filter(|line| !before.contains(line)).collect();
         let change = (!news.is_empty())
-            .then(|| format!("What {} can do has changed: {}", runner.row.name, news.join(". ")));
-        if runner.take_capabilities(capabilities.clone(), wall) {
-            runner.destination = self.deps.connect.open(&address_of(&runner.row), &self.installation.uuid);
+            .then(|| format!("What {} can do has changed: {}", worker.row.name, news.join(". ")));
+        if worker.take_capabilities(capabilities.clone(), wall) {
+            worker.destination = self.deps.connect.open(&address_of(&worker.row), &self.installation.uuid);
             // What could not be read before may be readable now.
-            runner.read_back_again();
+            worker.read_back_again();
             self.tell_digests_wanted();
         }
         if let Some(text) = &change {
@@ -44,16 +44,16 @@ impl Supervisor {
     /// Lets the server's checksum count as proof, or no longer: what was proved so before stays proved
     /// under that name, and is read back.
     pub(crate) async fn set_checksum_trust(&mut self, id: DestinationId, is_trusted: bool) -> Outcome {
-        let Some(runner) = self.runners.get(&id) else {
+        let Some(worker) = self.workers.get(&id) else {
             return Err(usage("there is no such destination"));
         };
-        if !runner.row.kind.has_checksum_choice() {
+        if !worker.row.kind.has_checksum_choice() {
             return Err(usage(format!(
                 "{} is verified in its own way; there is nothing to choose",
-                runner.row.name
+                worker.row.name
             )));
         }
-        let name = runner.row.name.clone();
+        let name = worker.row.name.clone();
         let work = self.store.write_durably(move |tx| {
             let text = if is_trusted {
                 format!("The server's checksum counts as proof at {name}, as you chose")
@@ -65,15 +65,15 @@ impl Supervisor {
             tx.destination(id)
         });
         let row = work.await.map_err(|e| internal(&e))?;
-        if let (Some(row), Some(runner)) = (row, self.runners.get_mut(&id)) {
-            runner.row = Arc::new(row);
-            runner.destination = self.deps.connect.open(&address_of(&runner.row), &self.installation.uuid);
-            runner.read_back.make_way.cancel();
-            runner.read_back_again();
-            (runner.must_check, runner.must_probe, runner.checked_until) = (true, true, None);
+        if let (Some(row), Some(worker)) = (row, self.workers.get_mut(&id)) {
+            worker.row = Arc::new(row);
+            worker.destination = self.deps.connect.open(&address_of(&worker.row), &self.installation.uuid);
+            worker.read_back.make_way.cancel();
+            worker.read_back_again();
+            (worker.must_check, worker.must_probe, worker.checked_until) = (true, true, None);
         }
         self.mirror().await;
-        self.process_all();
+        self.call_all_extensions();
         Ok(Reply::Done)
     }
 }

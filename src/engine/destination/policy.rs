@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use crate::domain::backoff;
 use crate::domain::ids::{DestinationId, JobId};
 use crate::domain::time::UnixMillis;
-use crate::engine::catch_panic::caught;
+use crate::engine::catch_panic::catch_panic;
 use crate::engine::destination::port::Port;
-use crate::engine::destination::worker::{CALL_BUDGET, Runner};
+use crate::engine::destination::worker::{CALL_BUDGET, Worker};
 use crate::engine::supervisor::Supervisor;
 use crate::engine::tasks::{TaskEnd, spawn};
 use crate::extension::{Extension, ProcessingResult};
@@ -37,7 +37,7 @@ pub(crate) enum CallEnd {
 }
 
 /// What is known after a call of an extension.
-pub(crate) struct Processed {
+pub(crate) struct ExtensionCallReport {
     pub destination: DestinationId,
     pub end: CallEnd,
     /// Rows that it changed.
@@ -52,7 +52,7 @@ pub(crate) struct Processed {
     pub extension: Option<Box<dyn Extension>>,
 }
 
-impl Processed {
+impl ExtensionCallReport {
     fn lost(destination: DestinationId) -> Self {
         Self {
             destination,
@@ -68,15 +68,15 @@ impl Processed {
 
 impl Supervisor {
     pub(crate) fn call_extension(&mut self, id: DestinationId) {
-        let Some(runner) = self.runners.get_mut(&id) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        let mut extension = runner.extension.take().unwrap_or_else(|| self.deps.extensions.make(&runner.row));
-        runner.called();
-        let running = runner.running.iter().map(|(job, running)| (*job, running.watch.cancel.clone()));
+        let mut extension = worker.extension.take().unwrap_or_else(|| self.deps.extensions.make(&worker.row));
+        worker.begin_call();
+        let running = worker.running.iter().map(|(job, transfer)| (*job, transfer.monitor.cancel.clone()));
         let mut port = Port {
             store: self.store.clone(),
-            destination: Arc::clone(&runner.row),
+            destination: Arc::clone(&worker.row),
             installation: self.installation.uuid.as_str().into(),
             rng: Arc::clone(&self.deps.rng),
             terminating: self.background.child_token(),
@@ -84,9 +84,9 @@ impl Supervisor {
             changed: 0,
             cancelled: Vec::new(),
         };
-        let lost = TaskEnd::Processed(Processed::lost(id));
+        let lost = TaskEnd::ExtensionCalled(ExtensionCallReport::lost(id));
         spawn(&mut self.tasks, lost, async move {
-            let call = caught(async { extension.process_jobs(&mut port).await });
+            let call = catch_panic(async { extension.process_jobs(&mut port).await });
             let end = match tokio::time::timeout(CALL_BUDGET, call).await {
                 Ok(Ok(result)) => CallEnd::Answered(result),
                 Ok(Err(_panicked)) => CallEnd::Panicked,
@@ -98,55 +98,62 @@ impl Supervisor {
             let next_due = store.read(move |r| r.next_due(id)).await.unwrap_or(None);
             let waits_for_room =
                 next_due.is_some() && store.read(move |r| r.waits_for_room(id)).await.unwrap_or(false);
-            let done =
-                Processed { destination: id, end, changed, cancelled, next_due, waits_for_room, extension };
-            TaskEnd::Processed(done)
+            let done = ExtensionCallReport {
+                destination: id,
+                end,
+                changed,
+                cancelled,
+                next_due,
+                waits_for_room,
+                extension,
+            };
+            TaskEnd::ExtensionCalled(done)
         });
     }
 
-    pub(crate) fn processed(&mut self, done: Processed) {
+    pub(crate) fn on_extension_called(&mut self, done: ExtensionCallReport) {
         let (now, wall) = (Instant::now(), self.deps.clock.now());
-        let Some(runner) = self.runners.get_mut(&done.destination) else {
+        let Some(worker) = self.workers.get_mut(&done.destination) else {
             return;
         };
-        for running in done.cancelled.iter().filter_map(|job| runner.running.get(job)) {
-            running.watch.cancel.cancel();
+        for transfer in done.cancelled.iter().filter_map(|job| worker.running.get(job)) {
+            transfer.monitor.cancel.cancel();
         }
         if !matches!(done.end, CallEnd::Answered(_)) {
             let how = if done.end == CallEnd::Overran { "took too long" } else { "panicked" };
-            tracing::warn!(destination = %runner.row.name, how, "an extension is replaced");
+            tracing::warn!(destination = %worker.row.name, how, "an extension is replaced");
         }
-        runner.extension = done.extension;
-        runner.is_processing = false;
-        runner.may_start = true;
+        worker.extension = done.extension;
+        worker.is_processing = false;
+        worker.may_start = true;
         // What is due already could not be drawn: its source is away, or the queue is full. A call at
         // once would change nothing, and so on for ever.
-        runner.next_due = done.next_due.filter(|due| !backoff::is_due(*due, wall));
-        runner.waits_for_room = done.waits_for_room;
-        runner.may_prove |= done.changed > 0;
-        runner.judge(done.end, done.changed, now, wall);
-        if std::mem::take(&mut runner.process_again) {
-            runner.process_by(now);
+        worker.next_due = done.next_due.filter(|due| !backoff::is_due(*due, wall));
+        worker.waits_for_room = done.waits_for_room;
+        worker.may_prove |= done.changed > 0;
+        worker.plan_next_call(done.end, done.changed, now, wall);
+        if std::mem::take(&mut worker.process_again) {
+            worker.process_by(now);
         }
     }
 
     /// Tells every extension that is not being called that all is about to end. Calls under way are
     /// told through their context.
     pub(crate) async fn notify_extensions(&mut self) {
-        let waiting = self.runners.values_mut().filter_map(|runner| runner.extension.as_mut());
+        let waiting = self.workers.values_mut().filter_map(|worker| worker.extension.as_mut());
         join_all(waiting.map(|extension| notify(extension.as_mut()))).await;
     }
 }
 
 /// Gives an extension the notice, and half a second for it.
 pub(crate) async fn notify(extension: &mut dyn Extension) {
-    let notice = caught(async { extension.will_terminate().await });
+    let notice = catch_panic(async { extension.will_terminate().await });
     tokio::time::timeout(TERMINATION_BUDGET, notice).await.ok();
 }
 
-impl Runner {
+impl Worker {
     /// A call begins.
-    fn called(&mut self) {
+    fn begin_call(&mut self) {
         self.is_processing = true;
         self.process_at = None;
         self.not_before = None;
@@ -154,7 +161,7 @@ impl Runner {
     }
 
     /// Plans the next call by how the last one ended.
-    fn judge(&mut self, end: CallEnd, changed: u64, now: Instant, wall: UnixMillis) {
+    fn plan_next_call(&mut self, end: CallEnd, changed: u64, now: Instant, wall: UnixMillis) {
         let has_more = end == CallEnd::Answered(ProcessingResult::Processing);
         self.calls_in_a_row = if has_more { self.calls_in_a_row.saturating_add(1) } else { 0 };
         let made_progress = match end {

@@ -14,8 +14,8 @@ use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::record::ProofNeed;
 use crate::engine::deps::Deps;
-use crate::engine::destination::transfer::{keep_notes, patience, tell_companions};
-use crate::engine::tasks::verify::{NoCheckpoints, PAGE_COPIES_MAX, compare, item_of, waits_for_another};
+use crate::engine::destination::transfer::{add_companions, save_notes, stall_timeout};
+use crate::engine::tasks::verify::{NoCheckpoints, PAGE_COPIES_MAX, item_of, verify_copy, waits_for_another};
 use crate::store::{NewestPlace, RecordFacts, Store, StoreError, UnreadClass};
 
 /// Copies that are read back side by side.
@@ -23,7 +23,7 @@ const WIDTH: usize = 3;
 
 /// One destination's reading in the background, as its schedule sees it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ReadBack {
+pub(crate) struct ReadBackProgress {
     /// Set when uploads are to go first: it ends with the copies that are being read.
     pub make_way: CancellationToken,
     /// Bytes read so far.
@@ -46,7 +46,7 @@ pub(crate) enum ReadBackEnd {
 }
 
 /// What is to be read.
-pub(crate) struct Order {
+pub(crate) struct ReadBackOrder {
     pub id: DestinationId,
     /// What a server's checksum vouches for is to be read too.
     pub reads_checksums: bool,
@@ -56,9 +56,9 @@ pub(crate) struct Order {
 pub(crate) async fn run(
     deps: &Deps,
     store: &Store,
-    order: Order,
+    order: ReadBackOrder,
     destination: &SharedDestination,
-    (read_back, cancel): (&ReadBack, &CancellationToken),
+    (read_back, cancel): (&ReadBackProgress, &CancellationToken),
 ) -> ReadBackEnd {
     let Ok(attachment) = destination.attachment().await else {
         return ReadBackEnd::Refused;
@@ -112,7 +112,7 @@ async fn arrange_all(
     store: &Store,
     id: DestinationId,
     destination: &SharedDestination,
-    (read_back, cancel): (&ReadBack, &CancellationToken),
+    (read_back, cancel): (&ReadBackProgress, &CancellationToken),
 ) -> ReadBackEnd {
     let (mut end, mut after) = (ReadBackEnd::Done, RecordId(0));
     loop {
@@ -144,19 +144,19 @@ async fn arrange(
     let record = copy.id;
     let failed = |error: StoreError| Failure::transient(FailureKind::Protocol, error.to_string());
     let mut item = item_of(copy, copy.key.clone().unwrap_or_default());
-    tell_companions(store, id, &mut item).await.map_err(failed)?;
+    add_companions(store, id, &mut item).await.map_err(failed)?;
     let cancel = cancel.child_token();
     let _given_up = cancel.clone().drop_guard();
     let transfer = Transfer::new(Arc::clone(&deps.files), cancel.clone(), None, Arc::new(NoCheckpoints));
     let receipt = copy.receipt.clone().unwrap_or_default();
     let arranged = destination.arrange(&item, &receipt, &transfer);
-    timeout(patience(0), arranged).await.unwrap_or_else(|_late| {
+    timeout(stall_timeout(0), arranged).await.unwrap_or_else(|_late| {
         Err(Failure::transient(FailureKind::Timeout, "arranging the copy timed out"))
     })?;
     if cancel.is_cancelled() {
         return Ok(());
     }
-    keep_notes(store, record, &transfer).await.map_err(failed)?;
+    save_notes(store, record, &transfer).await.map_err(failed)?;
     store.write(move |tx| tx.set_arranged(record, due)).await.map_err(failed)
 }
 
@@ -165,14 +165,17 @@ async fn read_page(
     store: &Store,
     destination: &SharedDestination,
     page: Vec<RecordFacts>,
-    (read_back, cancel): (&ReadBack, &CancellationToken),
+    (read_back, cancel): (&ReadBackProgress, &CancellationToken),
 ) -> ReadBackEnd {
     let mut end = ReadBackEnd::Done;
     let counter = Some(&read_back.bytes_read);
-    let mut compared = stream::iter(page)
-        .take_until(Box::pin(read_back.make_way.cancelled()))
-        .map(|copy| async move { compare(deps, store, destination, &copy, (false, counter), cancel).await })
-        .buffer_unordered(WIDTH);
+    let mut compared =
+        stream::iter(page)
+            .take_until(Box::pin(read_back.make_way.cancelled()))
+            .map(|copy| async move {
+                verify_copy(deps, store, destination, &copy, (false, counter), cancel).await
+            })
+            .buffer_unordered(WIDTH);
     while let Some(outcome) = compared.next().await {
         if cancel.is_cancelled() {
             return ReadBackEnd::Interrupted;

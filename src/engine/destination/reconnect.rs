@@ -21,17 +21,17 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 impl Supervisor {
     /// Stops what goes on at a folder's disk and has it unmounted and mounted again.
     pub(crate) fn spawn_reconnect(&mut self, id: DestinationId, reply: oneshot::Sender<Outcome>) {
-        let Some(runner) = self.runners.get_mut(&id) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             reply.send(Err(usage("there is no such destination"))).ok();
             return;
         };
-        if runner.row.kind != DestinationKind::Folder || runner.is_reconnecting {
+        if worker.row.kind != DestinationKind::Folder || worker.is_reconnecting {
             reply.send(Err(usage("there is no disk to reconnect now"))).ok();
             return;
         }
-        runner.stop_transfers();
-        runner.is_reconnecting = true;
-        let (remount, path) = (self.deps.remount.clone(), path_from_bytes(&runner.row.address));
+        worker.stop_transfers();
+        worker.is_reconnecting = true;
+        let (remount, path) = (self.deps.remount.clone(), path_from_bytes(&worker.row.address));
         self.tasks.spawn(async move {
             let mut outcome = remount(path.clone()).await;
             for _try in 1..TRIES_MAX {
@@ -48,10 +48,10 @@ impl Supervisor {
     }
 
     /// The disk may be worked at again; what can be proved now is.
-    pub(crate) fn reconnected(&mut self, id: DestinationId) {
-        if let Some(runner) = self.runners.get_mut(&id) {
-            runner.is_reconnecting = false;
-            (runner.must_check, runner.checked_until, runner.may_prove) = (true, None, true);
+    pub(crate) fn on_reconnected(&mut self, id: DestinationId) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.is_reconnecting = false;
+            (worker.must_check, worker.checked_until, worker.may_prove) = (true, None, true);
         }
     }
 }

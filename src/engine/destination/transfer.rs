@@ -19,7 +19,7 @@ use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::ids::{DestinationId, JobId, RecordId};
 use crate::domain::path::RelPath;
 use crate::domain::record::{Evidence, ProofMethod};
-use crate::engine::catch_panic::caught;
+use crate::engine::catch_panic::catch_panic;
 use crate::engine::deps::Deps;
 use crate::engine::destination::digests;
 use crate::store::{CompanionRow, DecisionKind, DestinationRow, Outcome, Started, Store, StoreError};
@@ -29,19 +29,19 @@ const KEYS_TRIED_MAX: u32 = 4;
 
 /// How a transfer ended, for the supervisor.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct TransferReport {
     pub destination: DestinationId,
     pub job: JobId,
     pub record: RecordId,
     pub bytes: u64,
-    pub end: End,
+    pub end: TransferEnd,
     /// The file's folder should be looked at again: it is not what it was.
     pub look_again: Option<Box<Started>>,
 }
 
 /// The supervisor's view of an outcome.
 #[derive(Debug)]
-pub(crate) enum End {
+pub(crate) enum TransferEnd {
     /// Proved, or accepted and not proved yet.
     Done {
         /// It was proved.
@@ -62,7 +62,7 @@ pub(crate) enum End {
     },
 }
 
-impl End {
+impl TransferEnd {
     /// Whether something may be left at the destination that nobody will finish: it could not be asked to
     /// remove it.
     pub fn may_leave_files(&self) -> bool {
@@ -82,13 +82,13 @@ fn is_of_source(failure: &Failure) -> bool {
 
 /// What the supervisor can see of a running transfer.
 #[derive(Debug, Clone)]
-pub(crate) struct Watch {
+pub(crate) struct TransferMonitor {
     pub bytes_sent: Arc<AtomicU64>,
     pub proving: Arc<AtomicU64>,
     pub cancel: CancellationToken,
 }
 
-impl Watch {
+impl TransferMonitor {
     pub fn new(cancel: CancellationToken) -> Self {
         Self { bytes_sent: Arc::default(), proving: Arc::default(), cancel }
     }
@@ -98,20 +98,20 @@ impl Watch {
     }
 }
 
-struct Saver {
+struct CheckpointSaver {
     store: Store,
     record: RecordId,
     proving: Arc<AtomicU64>,
 }
 
-impl Saver {
+impl CheckpointSaver {
     fn failed(error: &StoreError) -> Failure {
         let failure = Failure::transient(FailureKind::Protocol, error.to_string());
         Failure { reach: Reach::Run, ..failure }
     }
 }
 
-impl SaveCheckpoint for Saver {
+impl SaveCheckpoint for CheckpointSaver {
     fn save<'a>(&'a self, checkpoint: Checkpoint) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             if checkpoint.phase == Phase::Proving {
@@ -139,12 +139,12 @@ pub(crate) async fn run(
     row: Arc<DestinationRow>,
     destination: SharedDestination,
     started: Started,
-    watch: Watch,
-) -> Ended {
-    let patience = patience(started.content.size);
-    let attempt = attempt(&deps, &store, &row, &destination, &started, &watch);
-    let result = until_stopped(attempt, &watch, patience).await;
-    let bytes_sent = watch.bytes_sent.load(Ordering::Relaxed);
+    monitor: TransferMonitor,
+) -> TransferReport {
+    let stall_timeout = stall_timeout(started.content.size);
+    let attempt = attempt(&deps, &store, &row, &destination, &started, &monitor);
+    let result = until_stopped(attempt, &monitor, stall_timeout).await;
+    let bytes_sent = monitor.bytes_sent.load(Ordering::Relaxed);
     let (outcome, end) = conclude(&deps, &store, &started, result, bytes_sent).await;
     let (job, record) = (started.job, started.record);
     let kept = outcome.clone();
@@ -169,7 +169,7 @@ pub(crate) async fn run(
         Ok(_) => end,
         Err(error) => {
             tracing::error!(%error, "an outcome could not be written");
-            End::Unwritten { outcome: kept, error }
+            TransferEnd::Unwritten { outcome: kept, error }
         }
     };
     let is_stale = |f: &Failure| {
@@ -179,14 +179,14 @@ pub(crate) async fn run(
         )
     };
     let look_again = match &end {
-        End::Failed(failure) if is_stale(failure) => Some(Box::new(started.clone())),
+        TransferEnd::Failed(failure) if is_stale(failure) => Some(Box::new(started.clone())),
         _ => None,
     };
-    Ended { destination: row.id, job, record, bytes: started.content.size, end, look_again }
+    TransferReport { destination: row.id, job, record, bytes: started.content.size, end, look_again }
 }
 
 /// What is kept of an outcome for the person; nothing of one that went well.
-fn decision(outcome: &Outcome, end: &End) -> Option<(DecisionKind, String)> {
+fn decision(outcome: &Outcome, end: &TransferEnd) -> Option<(DecisionKind, String)> {
     let said = |failure: &Failure| crate::domain::messages::describe_failure(failure).summary;
     match (outcome, end) {
         (Outcome::Failed { failure, .. }, _) if failure.is_permanent() => {
@@ -196,7 +196,7 @@ fn decision(outcome: &Outcome, end: &End) -> Option<(DecisionKind, String)> {
             let text = format!("{}. Next try from {}", said(failure), eligible_at.rfc3339());
             Some((DecisionKind::Failed, text))
         }
-        (Outcome::PutBack { .. }, End::DestinationLost(failure)) => {
+        (Outcome::PutBack { .. }, TransferEnd::DestinationLost(failure)) => {
             Some((DecisionKind::PutBack, format!("{}. It stays in the queue", said(failure))))
         }
         (Outcome::PutBack { .. }, _) => Some((DecisionKind::PutBack, "Interrupted; will resume".to_owned())),
@@ -209,22 +209,22 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(4);
 
 /// How long a small transfer may show no sign of life before it counts as dead. Connections have
 /// shorter limits of their own; this one is for what has none, such as a disk that hangs.
-const LIFELESS_MAX: Duration = Duration::from_secs(30 * 60);
+const STALL_MAX: Duration = Duration::from_secs(30 * 60);
 /// Digests and read-backs show no sign before they are done; at this pace, in bytes a second, even
 /// a slow line gets through them.
 const SLOWEST_PACE: u64 = 64 * 1024;
 
 /// How long a transfer of so many bytes, or reading a copy of them back, may show no sign of life.
-pub(crate) fn patience(size: u64) -> Duration {
-    LIFELESS_MAX + Duration::from_secs(size / SLOWEST_PACE)
+pub(crate) fn stall_timeout(size: u64) -> Duration {
+    STALL_MAX + Duration::from_secs(size / SLOWEST_PACE)
 }
 
 /// Ends when the transfer has shown no sign of life for so long.
-async fn lifeless(watch: &Watch, patience: Duration) {
-    let sign = || (watch.bytes_sent.load(Ordering::Relaxed), watch.is_proving());
+async fn stalled(monitor: &TransferMonitor, stall_timeout: Duration) {
+    let sign = || (monitor.bytes_sent.load(Ordering::Relaxed), monitor.is_proving());
     let mut seen = sign();
     loop {
-        tokio::time::sleep(patience).await;
+        tokio::time::sleep(stall_timeout).await;
         let now = sign();
         if now == seen {
             return;
@@ -237,21 +237,21 @@ async fn lifeless(watch: &Watch, patience: Duration) {
 /// stop, or hangs, is dropped: whatever it leaves behind is what a kill would have left.
 async fn until_stopped(
     attempt: impl Future<Output = Result<Attempt, Failure>>,
-    watch: &Watch,
-    patience: Duration,
+    monitor: &TransferMonitor,
+    stall_timeout: Duration,
 ) -> Result<Attempt, Failure> {
     let overdue = async {
-        watch.cancel.cancelled().await;
+        monitor.cancel.cancelled().await;
         tokio::time::sleep(STOPPED_WITHIN).await;
     };
     tokio::select! {
         biased;
-        result = caught(attempt) => result.unwrap_or_else(|_panicked| {
+        result = catch_panic(attempt) => result.unwrap_or_else(|_panicked| {
             Err(Failure::transient(FailureKind::Protocol, "the transfer stopped unexpectedly (internal error)"))
         }),
         () = overdue => Ok(Attempt::Cancelled),
-        () = lifeless(watch, patience) => {
-            watch.cancel.cancel();
+        () = stalled(monitor, stall_timeout) => {
+            monitor.cancel.cancel();
             Err(Failure::transient(FailureKind::Timeout, "the transfer timed out"))
         }
     }
@@ -269,7 +269,7 @@ async fn attempt(
     row: &DestinationRow,
     destination: &SharedDestination,
     started: &Started,
-    watch: &Watch,
+    monitor: &TransferMonitor,
 ) -> Result<Attempt, Failure> {
     let record = started.record;
     let store_failed = |error: crate::store::StoreError| Failure {
@@ -279,7 +279,7 @@ async fn attempt(
     let mut item = item_of(started);
     let wanted = row.capabilities.digests_wanted(row.kind, item.content.size).without(item.digests.known());
     if !wanted.is_empty() {
-        match digests::fill_in(&deps.files, &deps.library_executor, store, &item, wanted, &watch.cancel)
+        match digests::fill_in(&deps.files, &deps.library_executor, store, &item, wanted, &monitor.cancel)
             .await?
         {
             Some(digests) => item.digests = item.digests.or(digests),
@@ -287,15 +287,15 @@ async fn attempt(
         }
     }
     if row.kind.joins_companions() {
-        tell_companions(store, row.id, &mut item).await.map_err(store_failed)?;
+        add_companions(store, row.id, &mut item).await.map_err(store_failed)?;
     }
     for _ in 0..KEYS_TRIED_MAX {
         let known = store.read(move |r| Ok((r.checkpoint(record)?, r.named_copy(record)?))).await;
         let (checkpoint, named) = known.map_err(store_failed)?;
-        let saver = Saver { store: store.clone(), record, proving: Arc::clone(&watch.proving) };
+        let saver = CheckpointSaver { store: store.clone(), record, proving: Arc::clone(&monitor.proving) };
         let mut transfer =
-            Transfer::new(Arc::clone(&deps.files), watch.cancel.clone(), checkpoint, Arc::new(saver));
-        transfer.bytes_sent = Arc::clone(&watch.bytes_sent);
+            Transfer::new(Arc::clone(&deps.files), monitor.cancel.clone(), checkpoint, Arc::new(saver));
+        transfer.bytes_sent = Arc::clone(&monitor.bytes_sent);
         transfer.named = named;
         transfer.may_defer = true;
         let sent = match destination.send(&item, &transfer).await? {
@@ -304,7 +304,7 @@ async fn attempt(
             }
             sent => sent,
         };
-        keep_notes(store, record, &transfer).await.map_err(store_failed)?;
+        save_notes(store, record, &transfer).await.map_err(store_failed)?;
         match sent {
             Sent::Cancelled => return Ok(Attempt::Cancelled),
             Sent::KeyTaken => {
@@ -336,7 +336,7 @@ async fn attempt(
 }
 
 /// Keeps what a transfer left for the person.
-pub(crate) async fn keep_notes(
+pub(crate) async fn save_notes(
     store: &Store,
     record: RecordId,
     transfer: &Transfer,
@@ -376,7 +376,7 @@ async fn prove(
 
 /// Fills in what a destination that joins an asset's parts is told: all files with these bytes, and the
 /// other parts of their assets.
-pub(crate) async fn tell_companions(
+pub(crate) async fn add_companions(
     store: &Store,
     id: DestinationId,
     item: &mut Item,
@@ -436,27 +436,27 @@ async fn conclude(
     started: &Started,
     result: Result<Attempt, Failure>,
     bytes_sent: u64,
-) -> (Outcome, End) {
+) -> (Outcome, TransferEnd) {
     let failure = match result {
         Ok(Attempt::Proved(evidence, receipt)) => {
             let is_proved = !matches!(evidence, Evidence::Accepted);
-            return (Outcome::Succeeded { evidence, receipt }, End::Done { is_proved });
+            return (Outcome::Succeeded { evidence, receipt }, TransferEnd::Done { is_proved });
         }
-        Ok(Attempt::Cancelled) => return (Outcome::PutBack { bytes_sent }, End::PutBack),
+        Ok(Attempt::Cancelled) => return (Outcome::PutBack { bytes_sent }, TransferEnd::PutBack),
         Err(failure) => failure,
     };
     match failure.reach {
         Reach::Destination if !mutant::is(Mutant::SpendsAttempts) => {
-            (Outcome::PutBack { bytes_sent }, End::DestinationLost(failure))
+            (Outcome::PutBack { bytes_sent }, TransferEnd::DestinationLost(failure))
         }
         // The store refused a checkpoint: the job is no longer this run's, or nothing can be kept.
-        Reach::Run => (Outcome::PutBack { bytes_sent }, End::PutBack),
+        Reach::Run => (Outcome::PutBack { bytes_sent }, TransferEnd::PutBack),
         Reach::Resource | Reach::Destination => {
             let record = started.record;
             let jobs_failed = store.read(move |r| r.jobs_failed(record)).await.unwrap_or(0);
             let wait = backoff::resource(jobs_failed + 1, failure.retry, deps.rng.next_unit());
             let eligible_at = deps.clock.now().plus(wait);
-            (Outcome::Failed { failure: failure.clone(), eligible_at }, End::Failed(failure))
+            (Outcome::Failed { failure: failure.clone(), eligible_at }, TransferEnd::Failed(failure))
         }
     }
 }

@@ -18,9 +18,9 @@ use crate::domain::record::ProofNeed;
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
 use crate::domain::wait::{NO_PROOF, WaitReason};
-use crate::engine::destination::read_back::{ReadBack, ReadBackEnd};
-use crate::engine::destination::transfer::Watch;
-use crate::engine::progress::Stillness;
+use crate::engine::destination::read_back::{ReadBackEnd, ReadBackProgress};
+use crate::engine::destination::transfer::TransferMonitor;
+use crate::engine::progress::StallDetector;
 use crate::extension::Extension;
 use crate::store::{DestinationRow, Lost, Started};
 
@@ -62,26 +62,26 @@ pub(crate) fn job_limit() -> u32 {
 
 /// A transfer under way.
 #[derive(Debug, Clone)]
-pub(crate) struct Running {
+pub(crate) struct ActiveTransfer {
     pub started: Started,
-    pub watch: Watch,
+    pub monitor: TransferMonitor,
 }
 
-impl Running {
+impl ActiveTransfer {
     /// Bytes sent so far.
     pub fn sent(&self) -> u64 {
-        self.watch.bytes_sent.load(Ordering::Relaxed).min(self.started.content.size)
+        self.monitor.bytes_sent.load(Ordering::Relaxed).min(self.started.content.size)
     }
 }
 
 /// One destination's schedule.
-pub(crate) struct Runner {
+pub(crate) struct Worker {
     pub row: Arc<DestinationRow>,
     /// None where this release has no such kind, or the address makes no sense.
     pub destination: Result<SharedDestination, Failure>,
     /// The policy; none while it is being called, and before the first call.
     pub extension: Option<Box<dyn Extension>>,
-    pub running: BTreeMap<JobId, Running>,
+    pub running: BTreeMap<JobId, ActiveTransfer>,
     /// Stops everything that goes on at this destination; replaced when it may go on again.
     pub cancel: CancellationToken,
     /// When the extension is to be called next; none while it is being called.
@@ -122,7 +122,7 @@ pub(crate) struct Runner {
     pub has_list_failed: bool,
     pub is_auditing: bool,
     /// The reading in the background, under way or last.
-    pub read_back: ReadBack,
+    pub read_back: ReadBackProgress,
     /// Copies without proof may be there that could be proved.
     pub may_prove: bool,
     /// When they are looked at again after that did not work.
@@ -144,12 +144,12 @@ pub(crate) struct Runner {
     /// Nothing may be done at it now, for whatever reason, and nothing is.
     pub is_held: bool,
     /// Whether what is under way still moves.
-    pub stillness: Stillness,
+    pub stall_detector: StallDetector,
 }
 
-impl Runner {
+impl Worker {
     pub fn new(row: DestinationRow, destination: Result<SharedDestination, Failure>, now: Instant) -> Self {
-        let is_unsaid = row.kind == DestinationKind::Folder
+        let has_no_proof_need = row.kind == DestinationKind::Folder
             && row.capabilities.proof == "none"
             && row.capabilities.proof_need.is_none();
         let has_leftovers = row.needs_clean;
@@ -169,7 +169,7 @@ impl Runner {
             is_checking: false,
             checked_until: None,
             // What an earlier release noted does not say what would help.
-            must_check: is_unsaid,
+            must_check: has_no_proof_need,
             attachment: None,
             is_reconnecting: false,
             must_probe: false,
@@ -182,7 +182,7 @@ impl Runner {
             list_at: Some(now + LISTING_DELAYED),
             has_list_failed: false,
             is_auditing: false,
-            read_back: ReadBack::default(),
+            read_back: ReadBackProgress::default(),
             may_prove: true,
             prove_at: None,
             needs_clean: true,
@@ -193,7 +193,7 @@ impl Runner {
             waits_for_room: false,
             gate: None,
             is_held: false,
-            stillness: Stillness::default(),
+            stall_detector: StallDetector::default(),
         }
     }
 
@@ -258,10 +258,10 @@ impl Runner {
     }
 
     /// The reading in the background begins. What was read before still counts.
-    pub fn begin_read_back(&mut self) -> ReadBack {
+    pub fn begin_read_back(&mut self) -> ReadBackProgress {
         (self.may_prove, self.is_auditing) = (false, true);
         let bytes_read = Arc::clone(&self.read_back.bytes_read);
-        self.read_back = ReadBack { bytes_read, ..ReadBack::default() };
+        self.read_back = ReadBackProgress { bytes_read, ..ReadBackProgress::default() };
         self.read_back.clone()
     }
 
@@ -436,7 +436,7 @@ impl Runner {
         let full = || (self.waits_for_room && self.running.is_empty()).then_some(self.next_due).flatten();
         lost.or_else(|| full().map(|until| WaitReason::NoSpace { until }))
             .or_else(|| idle().map(|(_, until)| WaitReason::BackOff { until }))
-            .or_else(|| self.stillness.is_silent().then_some(WaitReason::Silent))
+            .or_else(|| self.stall_detector.is_stalled().then_some(WaitReason::Silent))
     }
 
     /// A reason to wait in words: those of the failure that it comes from, where it comes from one.
@@ -451,7 +451,7 @@ impl Runner {
 
     /// Bytes sent by each transfer under way.
     pub fn sent(&self) -> impl Iterator<Item = (RecordId, u64)> {
-        self.running.values().map(|running| (running.started.record, running.sent()))
+        self.running.values().map(|transfer| (transfer.started.record, transfer.sent()))
     }
 
     /// Bytes sent by all of them.
@@ -461,14 +461,14 @@ impl Runner {
 
     /// Looks whether the transfers under way still move. A copy that is being read back moves unseen, so
     /// where there is nothing but those, nothing is known.
-    pub fn listen(&mut self, now: Instant) {
-        let is_awaiting = self.running.values().any(|running| !running.watch.is_proving());
+    pub fn sample_progress(&mut self, now: Instant) {
+        let is_awaiting = self.running.values().any(|transfer| !transfer.monitor.is_proving());
         let mark = (self.running.keys().next_back().copied(), self.running.len(), self.in_flight());
-        self.stillness.note(is_awaiting.then_some(mark), now);
+        self.stall_detector.note(is_awaiting.then_some(mark), now);
     }
 
     /// What keeps this destination from being used; nothing while it need not be.
-    pub fn trouble(&self) -> Option<FailureText> {
+    pub fn current_failure(&self) -> Option<FailureText> {
         if let Err(Failure { kind, cause, details, .. }) = &self.destination {
             return Some(FailureText::because(*kind, Reach::Destination, *cause, details.clone()));
         }

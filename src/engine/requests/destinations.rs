@@ -15,20 +15,20 @@ use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::messages::SAME_DISK;
 use crate::domain::target::{DestinationKind, NAME_LEN_MAX, Target, is_valid_name};
 use crate::engine::conditions::system_events::mount_of;
-use crate::engine::destination::worker::{Runner, job_limit};
-use crate::engine::path_resolver::{Resolved, trimmed};
+use crate::engine::destination::worker::{Worker, job_limit};
+use crate::engine::path_resolver::{ResolvedPaths, trim_slashes};
 use crate::engine::requests::queries::Context;
 use crate::engine::requests::report::report;
-use crate::engine::requests::secrets::Entered;
-use crate::engine::requests::{Outcome, Prepared, bytes_of, internal, refused, usage};
+use crate::engine::requests::secrets::EnteredOptions;
+use crate::engine::requests::{Outcome, TestedDestination, bytes_of, internal, refused, usage};
 use crate::engine::supervisor::Supervisor;
 use crate::engine::tasks::TaskEnd;
 use crate::store::{DestinationRow, NewDestination, QueueContext};
 
 /// How a destination is to be added.
-pub(crate) struct Order {
+pub(crate) struct DestinationOrder {
     pub name: Option<String>,
-    pub entered: Entered,
+    pub entered: EnteredOptions,
     pub consent_all: bool,
 }
 
@@ -60,21 +60,21 @@ impl Supervisor {
 
     /// Tells the library what the enabled destinations want of a file's digests.
     pub(crate) fn tell_digests_wanted(&self) {
-        let enabled = self.runners.values().map(|runner| &runner.row).filter(|row| row.is_enabled);
+        let enabled = self.workers.values().map(|worker| &worker.row).filter(|row| row.is_enabled);
         self.library.set_digests_wanted(enabled.map(|row| (row.kind, row.capabilities.clone())).collect());
     }
 
     /// What rows must show that the store cannot know.
     pub(crate) fn query_context(&self) -> Context {
         let obstacles =
-            self.runners.values().filter_map(|runner| Some((runner.id(), runner.proof_obstacle()?)));
-        let waits = self.runners.values().filter_map(|runner| Some((runner.id(), runner.wait_reason()?)));
+            self.workers.values().filter_map(|worker| Some((worker.id(), worker.proof_obstacle()?)));
+        let waits = self.workers.values().filter_map(|worker| Some((worker.id(), worker.wait_reason()?)));
         let queue = QueueContext {
             now: self.deps.clock.now(),
             app_wait: self.app_wait(),
             destination_wait: waits.collect(),
             proof_obstacle: obstacles.collect(),
-            sent: self.runners.values().flat_map(|runner| runner.sent()).collect(),
+            sent: self.workers.values().flat_map(|worker| worker.sent()).collect(),
             revision: self.snapshot.queue_revision,
         };
         Context { queue, library_revision: self.snapshot.library_revision }
@@ -85,13 +85,13 @@ impl Supervisor {
         path: &PathText,
         looked: Result<String, ApiError>,
         consent_all: bool,
-        places: &Resolved,
+        places: &ResolvedPaths,
     ) -> Outcome {
-        let bytes = trimmed(bytes_of(path)?);
+        let bytes = trim_slashes(bytes_of(path)?);
         if bytes.first() != Some(&b'/') {
             return Err(usage("a source is an absolute path"));
         }
-        let all: Vec<DestinationId> = self.runners.keys().copied().filter(|_| consent_all).collect();
+        let all: Vec<DestinationId> = self.workers.keys().copied().filter(|_| consent_all).collect();
         let known = self.store.read({
             let bytes = bytes.clone();
             move |r| r.source_at(&bytes)
@@ -116,18 +116,18 @@ impl Supervisor {
         self.library.refresh_sources();
         self.library.rescan(Some(id));
         self.mirror().await;
-        self.process_all();
+        self.call_all_extensions();
         Ok(Reply::Source { id: id.0, is_new: true })
     }
 
     /// A folder cannot be backed up into itself.
-    fn refuse_overlap(&self, source: &[u8], places: &Resolved) -> Result<(), ApiError> {
+    fn refuse_overlap(&self, source: &[u8], places: &ResolvedPaths) -> Result<(), ApiError> {
         let source = places.of(source);
-        for runner in self.runners.values().filter(|runner| runner.row.kind == DestinationKind::Folder) {
-            if overlaps(&source, &places.of(&runner.row.address)) {
+        for worker in self.workers.values().filter(|worker| worker.row.kind == DestinationKind::Folder) {
+            if overlaps(&source, &places.of(&worker.row.address)) {
                 return Err(usage(format!(
                     "The backup folder {} can't be inside a photo folder, nor a photo folder inside it",
-                    runner.row.name
+                    worker.row.name
                 )));
             }
         }
@@ -135,15 +135,15 @@ impl Supervisor {
     }
 
     pub(crate) async fn remove_source(&mut self, id: SourceId) -> Outcome {
-        for runner in self.runners.values() {
-            for running in runner.running.values().filter(|running| running.started.source == id) {
-                running.watch.cancel.cancel();
+        for worker in self.workers.values() {
+            for transfer in worker.running.values().filter(|transfer| transfer.started.source == id) {
+                transfer.monitor.cancel.cancel();
             }
         }
         self.store.write_durably(move |tx| tx.remove_source(id)).await.map_err(|e| internal(&e))?;
         self.library.refresh_sources();
         self.mirror().await;
-        self.process_all();
+        self.call_all_extensions();
         Ok(Reply::Done)
     }
 
@@ -151,9 +151,9 @@ impl Supervisor {
         &mut self,
         sources: &[SourceId],
         destinations: Vec<DestinationId>,
-        places: &Resolved,
+        places: &ResolvedPaths,
     ) -> Outcome {
-        if !destinations.iter().all(|id| self.runners.contains_key(id)) {
+        if !destinations.iter().all(|id| self.workers.contains_key(id)) {
             return Err(usage("there is no such destination"));
         }
         let known = self.store.read(|r| r.sources()).await.map_err(|e| internal(&e))?;
@@ -176,18 +176,18 @@ impl Supervisor {
             .await
             .map_err(|e| internal(&e))?;
         self.mirror().await;
-        self.process_all();
+        self.call_all_extensions();
         Ok(Reply::Done)
     }
 
     pub(crate) async fn enable_destination(&mut self, id: DestinationId, enabled: bool) -> Outcome {
-        let Some(runner) = self.runners.get_mut(&id) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             return Err(usage("there is no such destination"));
         };
         if !mutant::is(Mutant::IgnoresDisable) {
-            runner.stop_transfers();
+            worker.stop_transfers();
         }
-        let name = runner.row.name.clone();
+        let name = worker.row.name.clone();
         let work = self.store.write_durably(move |tx| {
             if enabled {
                 tx.add_event("destination_enabled", &format!("{name} was switched on"))?;
@@ -199,23 +199,23 @@ impl Supervisor {
             tx.destination(id)
         });
         if let Some(row) = work.await.map_err(|e| internal(&e))?
-            && let Some(runner) = self.runners.get_mut(&id)
+            && let Some(worker) = self.workers.get_mut(&id)
         {
-            runner.row = Arc::new(row);
+            worker.row = Arc::new(row);
         }
         self.tell_digests_wanted();
         self.mirror().await;
-        self.process_all();
+        self.call_all_extensions();
         Ok(Reply::Done)
     }
 
     /// Renames a destination.
     pub(crate) async fn rename_destination(&mut self, id: DestinationId, name: String) -> Outcome {
-        let Some(runner) = self.runners.get(&id) else {
+        let Some(worker) = self.workers.get(&id) else {
             return Err(usage("there is no such destination"));
         };
         let name = name.trim().to_owned();
-        let old = runner.row.name.clone();
+        let old = worker.row.name.clone();
         if !is_valid_name(&name) {
             return Err(usage(BAD_NAME));
         }
@@ -228,49 +228,49 @@ impl Supervisor {
             tx.destination(id)
         });
         if let Some(row) = work.await.map_err(|e| internal(&e))?
-            && let Some(runner) = self.runners.get_mut(&id)
+            && let Some(worker) = self.workers.get_mut(&id)
         {
             // A server's password may stand in a variable that is called after it.
             if row.kind != DestinationKind::Folder {
-                runner.destination = self.deps.connect.open(&address_of(&row), &self.installation.uuid);
+                worker.destination = self.deps.connect.open(&address_of(&row), &self.installation.uuid);
             }
-            runner.row = Arc::new(row);
+            worker.row = Arc::new(row);
         }
         self.mirror().await;
         Ok(Reply::Done)
     }
 
     pub(crate) async fn remove_destination(&mut self, id: DestinationId) -> Outcome {
-        let Some(mut runner) = self.runners.remove(&id) else {
+        let Some(mut worker) = self.workers.remove(&id) else {
             return Err(usage("there is no such destination"));
         };
-        runner.stop_transfers();
-        self.removals.note(runner.row.uuid.clone());
+        worker.stop_transfers();
+        self.removals.note(worker.row.uuid.clone());
         self.store.write_durably(move |tx| tx.remove_destination(id)).await.map_err(|e| internal(&e))?;
         self.tell_digests_wanted();
         self.mirror().await;
-        self.spawn_forget_secret(address_of(&runner.row));
+        self.spawn_forget_secret(address_of(&worker.row));
         Ok(Reply::Done)
     }
 
     /// The destination that a person's words name already.
-    fn saved(&self, target: &Target, places: &Resolved) -> Option<&Runner> {
-        self.runners.values().find(|runner| match target {
-            Target::NameOrPath(name) => runner.row.name == *name,
+    fn saved(&self, target: &Target, places: &ResolvedPaths) -> Option<&Worker> {
+        self.workers.values().find(|worker| match target {
+            Target::NameOrPath(name) => worker.row.name == *name,
             Target::Folder(path) => {
-                runner.row.kind == DestinationKind::Folder
-                    && places.of(&runner.row.address) == places.of(&trimmed(path.clone()))
+                worker.row.kind == DestinationKind::Folder
+                    && places.of(&worker.row.address) == places.of(&trim_slashes(path.clone()))
             }
             Target::Url { kind, url } => {
-                canonical(*kind, url).is_ok_and(|text| runner.row.address == text.as_bytes())
+                canonical(*kind, url).is_ok_and(|text| worker.row.address == text.as_bytes())
             }
         })
     }
 
-    fn address(&self, target: &Target, places: &Resolved) -> Result<Address, ApiError> {
+    fn address(&self, target: &Target, places: &ResolvedPaths) -> Result<Address, ApiError> {
         match target {
             Target::Folder(path) if path.first() == Some(&b'/') => {
-                let address = Address::new(DestinationKind::Folder, trimmed(path.clone()));
+                let address = Address::new(DestinationKind::Folder, trim_slashes(path.clone()));
                 let folder = places.of(&address.address);
                 for source in &self.snapshot.sources {
                     let source = bytes_of(&source.path)?;
@@ -294,8 +294,8 @@ impl Supervisor {
     pub(crate) async fn spawn_test(
         &mut self,
         target: &PathText,
-        entered: Entered,
-        places: &Resolved,
+        entered: EnteredOptions,
+        places: &ResolvedPaths,
         reply: oneshot::Sender<Outcome>,
     ) {
         self.refresh_snapshot().await;
@@ -327,12 +327,12 @@ impl Supervisor {
     pub(crate) async fn prepare_destination(
         &mut self,
         target: &PathText,
-        order: Order,
-        places: Resolved,
+        order: DestinationOrder,
+        places: ResolvedPaths,
         reply: oneshot::Sender<Outcome>,
     ) {
         self.refresh_snapshot().await;
-        let Order { name, entered, consent_all } = order;
+        let DestinationOrder { name, entered, consent_all } = order;
         let found =
             bytes_of(target).and_then(|bytes| Target::parse(&bytes).map_err(|bad| usage(bad.to_string())));
         let target = match found {
@@ -342,9 +342,9 @@ impl Supervisor {
                 return;
             }
         };
-        if let Some(runner) = self.saved(&target, &places) {
+        if let Some(worker) = self.saved(&target, &places) {
             let known =
-                Reply::Destination { id: runner.id().0, name: runner.row.name.clone(), is_new: false };
+                Reply::Destination { id: worker.id().0, name: worker.row.name.clone(), is_new: false };
             reply.send(Ok(known)).ok();
             return;
         }
@@ -373,7 +373,7 @@ impl Supervisor {
                 },
                 Err(error) => Err(error),
             };
-            TaskEnd::Prepared(Box::new(Prepared {
+            TaskEnd::TestedDestination(Box::new(TestedDestination {
                 outcome,
                 consent_all,
                 trusts_checksum,
@@ -386,7 +386,7 @@ impl Supervisor {
 
     /// One place is set up by one request at a time: setting it up clears what a killed run left
     /// there, which must not be what another request is just using.
-    fn turn_at(&mut self, address: &Address, places: &Resolved) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn_at(&mut self, address: &Address, places: &ResolvedPaths) -> Arc<tokio::sync::Mutex<()>> {
         let place = match address.kind {
             DestinationKind::Folder => path_bytes(&places.of(&address.address)),
             _ => address.address.clone(),
@@ -397,7 +397,7 @@ impl Supervisor {
 
     fn is_name_taken(&self, name: &str) -> bool {
         let name = name.to_lowercase();
-        self.runners.values().any(|runner| runner.row.name.to_lowercase() == name)
+        self.workers.values().any(|worker| worker.row.name.to_lowercase() == name)
     }
 
     /// The name a new destination gets: the person's, or one made of its address.
@@ -427,8 +427,8 @@ impl Supervisor {
     }
 
     /// A destination that was tried is saved, switched on, and its extension called.
-    pub(crate) async fn destination_prepared(&mut self, prepared: Prepared) {
-        let Prepared { outcome, consent_all, trusts_checksum, places, asked, reply } = prepared;
+    pub(crate) async fn on_destination_tested(&mut self, prepared: TestedDestination) {
+        let TestedDestination { outcome, consent_all, trusts_checksum, places, asked, reply } = prepared;
         let saved = match outcome {
             // Two requests for one place, and the person took it out before the second was done.
             Ok((new, _)) if self.removals.has_after(&new.capabilities.uuid, asked) => {
@@ -447,10 +447,10 @@ impl Supervisor {
         mut new: NewDestination,
         destination: crate::destination::SharedDestination,
         (consent_all, trusts_checksum): (bool, bool),
-        places: &Resolved,
+        places: &ResolvedPaths,
     ) -> Outcome {
         // The same disk at another address is the same destination.
-        if let Some(known) = self.runners.values().find(|runner| runner.row.uuid == new.capabilities.uuid) {
+        if let Some(known) = self.workers.values().find(|worker| worker.row.uuid == new.capabilities.uuid) {
             // Two requests at once for one place: the other came first.
             if known.row.kind == new.kind && places.of(&known.row.address) == places.of(&new.address) {
                 let name = known.row.name.clone();
@@ -485,9 +485,9 @@ impl Supervisor {
             return Err(ApiError::new(ErrorKind::Internal, "the destination was not saved"));
         };
         let id = row.id;
-        let mut runner = Runner::new(row, Ok(destination), Instant::now());
-        runner.mount = mount_of(&self.deps, &runner);
-        self.runners.insert(id, runner);
+        let mut worker = Worker::new(row, Ok(destination), Instant::now());
+        worker.mount = mount_of(&self.deps, &worker);
+        self.workers.insert(id, worker);
         self.tell_digests_wanted();
         self.mirror().await;
         Ok(Reply::Destination { id: id.0, name, is_new: true })

@@ -18,12 +18,12 @@ use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{DestinationId, ItemId, RecordId, SourceId};
 use crate::domain::time::UnixMillis;
-use crate::engine::destination::worker::Runner;
+use crate::engine::destination::worker::Worker;
 use crate::engine::handle::Call;
-use crate::engine::path_resolver::{Resolved, Wanted};
+use crate::engine::path_resolver::{PathRequest, ResolvedPaths};
 use crate::engine::requests::removals::Turn;
 use crate::engine::requests::report::report;
-use crate::engine::requests::secrets::Entered;
+use crate::engine::requests::secrets::EnteredOptions;
 use crate::engine::supervisor::Supervisor;
 use crate::engine::tasks::TaskEnd;
 use crate::engine::tasks::untrash;
@@ -34,12 +34,12 @@ use crate::store::{DecisionKind, NewDestination, StoreError, Write};
 pub(crate) type Outcome = Result<Reply, ApiError>;
 
 /// A destination that was tried and can be saved.
-pub(crate) struct Prepared {
+pub(crate) struct TestedDestination {
     pub outcome: Result<(NewDestination, SharedDestination), ApiError>,
     pub consent_all: bool,
     /// The person lets the server's checksum count as proof.
     pub trusts_checksum: bool,
-    pub places: Resolved,
+    pub places: ResolvedPaths,
     /// When it was asked for.
     pub asked: Turn,
     pub reply: oneshot::Sender<Outcome>,
@@ -71,7 +71,7 @@ pub(crate) fn refused(failure: &Failure) -> ApiError {
 
 impl Supervisor {
     /// Takes a request; the answer may come later.
-    pub(crate) async fn take_call(&mut self, call: Call) {
+    pub(crate) async fn handle_request(&mut self, call: Call) {
         self.is_dirty = true;
         let Call { request, reply } = call;
         let outcome = match request {
@@ -83,30 +83,30 @@ impl Supervisor {
             | Request::Events { .. } => return self.spawn_query(request, reply),
             Request::TestTarget { target, allow_http, secret, trust_checksum } => {
                 let entered = entered(allow_http, secret, trust_checksum);
-                return self.look_up(Wanted::Test { target, entered }, reply).await;
+                return self.resolve_paths(PathRequest::Test { target, entered }, reply).await;
             }
             Request::TestDestination { id } => return self.spawn_retest(DestinationId(id), reply),
             Request::AddDestination { target, name, allow_http, consent_all, secret, trust_checksum } => {
                 let entered = entered(allow_http, secret, trust_checksum);
-                let wanted = Wanted::Destination { target, name, entered, consent_all };
-                return self.look_up(wanted, reply).await;
+                let wanted = PathRequest::Destination { target, name, entered, consent_all };
+                return self.resolve_paths(wanted, reply).await;
             }
             Request::AddSource { path, consent_all } => {
-                return self.look_up(Wanted::Source { path, consent_all }, reply).await;
+                return self.resolve_paths(PathRequest::Source { path, consent_all }, reply).await;
             }
             Request::Consent { sources, destination } => {
                 let sources = sources.into_iter().map(SourceId).collect();
                 let destination = DestinationId(destination);
-                return self.look_up(Wanted::Consent { sources, destination }, reply).await;
+                return self.resolve_paths(PathRequest::Consent { sources, destination }, reply).await;
             }
             Request::SetSecret { id, secret } => {
                 return self.spawn_set_secret(DestinationId(id), secret.into_inner(), reply);
             }
-            Request::SetNetwork(network) => return self.spawn_take_way(network, reply),
+            Request::SetNetwork(network) => return self.spawn_apply_network(network, reply),
             Request::SetProxySecret { secret } => {
                 return self.spawn_set_proxy_secret(secret.into_inner(), reply);
             }
-            Request::RestoreFromTrash(selection) => return self.spawn_reclaim(selection, reply),
+            Request::RestoreFromTrash(selection) => return self.spawn_untrash(selection, reply),
             Request::Verify { destination, deep } => return self.spawn_verify(destination, deep, reply),
             Request::Reconnect { id } => return self.spawn_reconnect(DestinationId(id), reply),
             Request::Restore(order) => return self.spawn_restore(&order, reply),
@@ -215,31 +215,31 @@ impl Supervisor {
             self.set_paused(false, None).await;
         }
         self.mirror().await;
-        self.process_all();
+        self.call_all_extensions();
         Ok(Reply::Done)
     }
 
     /// Pauses or goes on.
     pub(crate) async fn set_paused(&mut self, is_paused: bool, until: Option<UnixMillis>) {
         let written = self.store.write(move |tx| tx.set_paused(is_paused, until)).await;
-        if self.noted(written).is_some() {
+        if self.check_store_result(written).is_some() {
             self.installation.is_paused = is_paused;
             self.installation.paused_until = until;
             self.is_dirty = true;
             if !is_paused {
-                self.process_all();
+                self.call_all_extensions();
             }
         }
     }
 
     /// Every extension is called now.
-    pub(crate) fn process_all(&mut self) {
+    pub(crate) fn call_all_extensions(&mut self) {
         let now = tokio::time::Instant::now();
-        for runner in self.runners.values_mut() {
-            runner.may_start = true;
+        for worker in self.workers.values_mut() {
+            worker.may_start = true;
             // The person's word ends every wait.
-            runner.not_before = None;
-            runner.process_by(now);
+            worker.not_before = None;
+            worker.process_by(now);
         }
     }
 
@@ -258,21 +258,21 @@ impl Supervisor {
             }
         };
         let items = work.map_err(|e| internal(&e))?;
-        self.unlose(|_| true);
+        self.retry_unreachable_destinations(|_| true);
         self.library.look_again();
         self.library.rescan(None);
-        self.process_all();
+        self.call_all_extensions();
         Ok(Reply::Changed { items })
     }
 
-    /// Places that could not be used are tried again now.
-    pub(crate) fn unlose(&mut self, which: impl Fn(&Runner) -> bool) {
+    /// PathResolver that could not be used are tried again now.
+    pub(crate) fn retry_unreachable_destinations(&mut self, which: impl Fn(&Worker) -> bool) {
         let now = self.deps.clock.now();
-        for runner in self.runners.values_mut().filter(|runner| which(runner)) {
-            if let Some(lost) = runner.row.lost.clone() {
-                let mut row = (*runner.row).clone();
+        for worker in self.workers.values_mut().filter(|worker| which(worker)) {
+            if let Some(lost) = worker.row.lost.clone() {
+                let mut row = (*worker.row).clone();
                 row.lost = Some(crate::store::Lost { until: now, ..lost });
-                runner.row = std::sync::Arc::new(row);
+                worker.row = std::sync::Arc::new(row);
             }
         }
     }
@@ -283,10 +283,10 @@ impl Supervisor {
             Selection::Kind(kind) => self.store.write(move |tx| tx.exclude_all(Some(&kind))).await,
             Selection::Items(ids) => {
                 let items = items_of(&ids)?;
-                for runner in self.runners.values() {
-                    for running in runner.running.values() {
-                        if items.contains(&ItemId::Record(running.started.record)) {
-                            running.watch.cancel.cancel();
+                for worker in self.workers.values() {
+                    for transfer in worker.running.values() {
+                        if items.contains(&ItemId::Record(transfer.started.record)) {
+                            transfer.monitor.cancel.cancel();
                         }
                     }
                 }
@@ -299,7 +299,7 @@ impl Supervisor {
             }
         };
         let items = work.map_err(|e| internal(&e))?;
-        self.process_all();
+        self.call_all_extensions();
         Ok(Reply::Changed { items })
     }
 
@@ -311,7 +311,7 @@ impl Supervisor {
         let items = self.store.write(move |tx| tx.include_items(&items)).await.map_err(|e| internal(&e))?;
         self.library.look_again();
         self.library.rescan(None);
-        self.process_all();
+        self.call_all_extensions();
         Ok(Reply::Changed { items })
     }
 
@@ -347,7 +347,7 @@ impl Supervisor {
         });
     }
 
-    fn spawn_reclaim(&mut self, selection: Selection, reply: oneshot::Sender<Outcome>) {
+    fn spawn_untrash(&mut self, selection: Selection, reply: oneshot::Sender<Outcome>) {
         let chosen: Result<Option<BTreeSet<RecordId>>, ApiError> = match selection {
             Selection::All | Selection::Kind(_) => Ok(None),
             Selection::Items(ids) => items_of(&ids).map(|items| {
@@ -359,10 +359,10 @@ impl Supervisor {
             }),
         };
         let places: Vec<(DestinationId, SharedDestination)> = self
-            .runners
+            .workers
             .values()
-            .filter(|runner| runner.row.is_enabled)
-            .filter_map(|runner| Some((runner.id(), runner.destination.clone().ok()?)))
+            .filter(|worker| worker.row.is_enabled)
+            .filter_map(|worker| Some((worker.id(), worker.destination.clone().ok()?)))
             .collect();
         let store = self.store.clone();
         self.tasks.spawn(async move {
@@ -381,14 +381,14 @@ impl Supervisor {
     }
 
     fn spawn_retest(&mut self, id: DestinationId, reply: oneshot::Sender<Outcome>) {
-        let Some(runner) = self.runners.get_mut(&id) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             reply.send(Err(usage("there is no such destination"))).ok();
             return;
         };
         // What it can do by now is kept too.
-        (runner.must_check, runner.must_probe, runner.checked_until) = (true, true, None);
-        let address = destinations::address_of(&runner.row);
-        let (deps, destination) = (self.deps.clone(), runner.destination.clone());
+        (worker.must_check, worker.must_probe, worker.checked_until) = (true, true, None);
+        let address = destinations::address_of(&worker.row);
+        let (deps, destination) = (self.deps.clone(), worker.destination.clone());
         self.tasks.spawn(async move {
             let checked = match destination {
                 Ok(destination) => destination.check().await,
@@ -412,8 +412,8 @@ fn drive_text(drive: Drive) -> DriveText {
     }
 }
 
-fn entered(allow_http: bool, secret: Option<SecretText>, trusts_checksum: bool) -> Entered {
-    Entered { allow_http, secret: secret.map(SecretText::into_inner), trusts_checksum }
+fn entered(allow_http: bool, secret: Option<SecretText>, trusts_checksum: bool) -> EnteredOptions {
+    EnteredOptions { allow_http, secret: secret.map(SecretText::into_inner), trusts_checksum }
 }
 
 /// Keeps what the person asked for of these.

@@ -13,13 +13,13 @@ use crate::engine::tasks::TaskEnd;
 
 /// What came with an address that a person wrote.
 #[derive(Debug)]
-pub(crate) struct Entered {
+pub(crate) struct EnteredOptions {
     pub allow_http: bool,
     pub secret: Option<Secret>,
     pub trusts_checksum: bool,
 }
 
-impl Entered {
+impl EnteredOptions {
     pub fn with(self, address: Address) -> Address {
         let trusts_checksum = self.trusts_checksum && address.kind.has_checksum_choice();
         Address { is_http_agreed: self.allow_http, secret: self.secret, trusts_checksum, ..address }
@@ -44,11 +44,11 @@ impl Supervisor {
         secret: Secret,
         reply: oneshot::Sender<Outcome>,
     ) {
-        let Some(runner) = self.runners.get(&id) else {
+        let Some(worker) = self.workers.get(&id) else {
             reply.send(Err(usage("there is no such destination"))).ok();
             return;
         };
-        let (deps, address) = (self.deps.clone(), address_of(&runner.row));
+        let (deps, address) = (self.deps.clone(), address_of(&worker.row));
         self.tasks.spawn(async move {
             let kept = deps.connect.keep_secret(&address, secret).await;
             reply.send(kept.map(|()| Reply::Done).map_err(|failure| refused(&failure))).ok();

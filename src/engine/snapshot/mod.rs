@@ -14,7 +14,7 @@ use crate::domain::path::join;
 use crate::domain::record::ProofMethod;
 use crate::domain::target::DestinationKind;
 use crate::domain::wait::WaitReason;
-use crate::engine::destination::worker::Runner;
+use crate::engine::destination::worker::Worker;
 use crate::engine::library::SourceLook;
 use crate::engine::supervisor::Supervisor;
 use crate::store::{DestinationCounts, SourceCondition, SourceRow, UnreadableDir};
@@ -22,18 +22,18 @@ use crate::store::{DestinationCounts, SourceCondition, SourceRow, UnreadableDir}
 /// The least time between two snapshots.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
 
-/// Badges in the grid move with every transfer; the grid is told of it only so often.
+/// BadgeThrottle in the grid move with every transfer; the grid is told of it only so often.
 const BADGES_EVERY: Duration = Duration::from_secs(1);
 
 /// When the grid is told that badges have moved.
 #[derive(Debug, Default)]
-pub(crate) struct Badges {
+pub(crate) struct BadgeThrottle {
     told: u64,
     moved: bool,
     next: Option<Instant>,
 }
 
-impl Badges {
+impl BadgeThrottle {
     /// How often the grid has been told so far, this time included when one is due.
     fn revision(&mut self, now: Instant) -> u64 {
         if self.moved && self.next.is_none_or(|next| next <= now) {
@@ -83,7 +83,7 @@ impl Supervisor {
     /// Says once that everything is done.
     fn announce_finish(&mut self) {
         let is_left = self.snapshot.destinations.iter().any(|d| d.enabled && d.waiting + d.uploading > 0);
-        let is_running = self.runners.values().any(|runner| !runner.running.is_empty());
+        let is_running = self.workers.values().any(|worker| !worker.running.is_empty());
         if !is_left && !is_running {
             let files = self.meter.files_done();
             if files > 0 {
@@ -96,7 +96,7 @@ impl Supervisor {
     /// Makes the snapshot true again.
     pub(crate) async fn refresh_snapshot(&mut self) {
         self.library_state = self.library.state().borrow().clone();
-        let ids: Vec<_> = self.runners.keys().copied().collect();
+        let ids: Vec<_> = self.workers.keys().copied().collect();
         let library_revision = self.library_state.revision;
         let known_assets =
             (self.asset_count.0 == library_revision && library_revision > 0).then_some(self.asset_count.1);
@@ -120,7 +120,7 @@ impl Supervisor {
             Ok(Facts { sources, destinations, library: r.library_counts(known_assets)? })
         });
         let read = work.await;
-        let Some(facts) = self.noted(read) else {
+        let Some(facts) = self.check_store_result(read) else {
             self.snapshot.wait_reason = self.app_wait().as_ref().map(WaitText::from);
             return;
         };
@@ -131,24 +131,24 @@ impl Supervisor {
     fn compose(&mut self, facts: Facts) {
         let now = Instant::now();
         let in_flight = self.in_flight();
-        self.runners.values_mut().for_each(|runner| runner.listen(now));
+        self.workers.values_mut().for_each(|worker| worker.sample_progress(now));
         let uploading: Vec<Transferring> = self.transfers();
         if !uploading.is_empty() {
             self.meter.sample(now, in_flight);
         }
         let destinations: Vec<DestinationState> = self
-            .runners
+            .workers
             .values()
             .zip(facts.destinations)
-            .map(|(runner, (counts, sources))| {
+            .map(|(worker, (counts, sources))| {
                 let is_working = self.is_working();
-                let mut state = destination_state(runner, &counts, sources, is_working);
+                let mut state = destination_state(worker, &counts, sources, is_working);
                 let paths = facts.sources.iter().map(|(row, ..)| row);
                 let own = paths.filter(|row| state.sources.is_empty() || state.sources.contains(&row.id.0));
                 // While its disk is away, its path leads to another.
-                let is_there = runner.row.kind == DestinationKind::Folder && runner.row.lost.is_none();
+                let is_there = worker.row.kind == DestinationKind::Folder && worker.row.lost.is_none();
                 state.same_disk =
-                    is_there && self.is_on_disk_of(&runner.row.address, own.map(|row| row.path.clone()));
+                    is_there && self.is_on_disk_of(&worker.row.address, own.map(|row| row.path.clone()));
                 state
             })
             .collect();
@@ -179,7 +179,7 @@ impl Supervisor {
                 to_describe: self.library_state.to_describe,
                 to_hash: self.library_state.to_hash,
             },
-            reading: self.readings.states(now),
+            reading: self.operations.states(now),
             restores: self.restores.states(),
             network: (&self.network.rules).into(),
             network_note: self.network.note.clone(),
@@ -206,21 +206,21 @@ impl Supervisor {
 
     /// Whether numbers change by themselves now.
     pub(crate) fn is_moving(&self) -> bool {
-        self.runners.values().any(|runner| !runner.running.is_empty() || runner.is_auditing)
-            || !self.readings.is_empty()
+        self.workers.values().any(|worker| !worker.running.is_empty() || worker.is_auditing)
+            || !self.operations.is_empty()
     }
 
     fn in_flight(&self) -> u64 {
-        self.runners.values().map(Runner::in_flight).sum()
+        self.workers.values().map(Worker::in_flight).sum()
     }
 
     fn transfers(&self) -> Vec<Transferring> {
         let all = self
-            .runners
+            .workers
             .values()
-            .flat_map(|runner| runner.running.values().map(|running| (runner.id(), running)));
-        all.map(|(destination, running)| {
-            let started = &running.started;
+            .flat_map(|worker| worker.running.values().map(|transfer| (worker.id(), transfer)));
+        all.map(|(destination, transfer)| {
+            let started = &transfer.started;
             let mut path = started.source_path.clone();
             path.push(b'/');
             path.extend_from_slice(&started.path.to_bytes());
@@ -229,9 +229,13 @@ impl Supervisor {
                 path: PathText::from_bytes(&path),
                 asset: started.asset.map(|asset| asset.0),
                 destination: destination.0,
-                bytes_sent: running.sent(),
+                bytes_sent: transfer.sent(),
                 bytes_total: started.content.size,
-                step: if running.watch.is_proving() { TransferStep::Proving } else { TransferStep::Copying },
+                step: if transfer.monitor.is_proving() {
+                    TransferStep::Proving
+                } else {
+                    TransferStep::Copying
+                },
             }
         })
         .collect()
@@ -294,12 +298,12 @@ fn bins_of(state: &DestinationState) -> [u64; 9] {
 }
 
 fn destination_state(
-    runner: &Runner,
+    worker: &Worker,
     counts: &DestinationCounts,
     sources: Vec<i64>,
     is_working: bool,
 ) -> DestinationState {
-    let (row, bins) = (&runner.row, counts.bins());
+    let (row, bins) = (&worker.row, counts.bins());
     let pair =
         |(source, bins): (&crate::domain::ids::SourceId, &crate::domain::accounting::Bins)| PairState {
             source: source.0,
@@ -327,26 +331,26 @@ fn destination_state(
         bytes_waiting: counts.bytes_waiting,
         oldest_proof_at: counts.oldest_proof.map(crate::domain::time::UnixMillis::rfc3339),
         last_audit_at: counts.last_audit.map(crate::domain::time::UnixMillis::rfc3339),
-        wait_reason: runner
+        wait_reason: worker
             .wait_reason()
             .filter(|_| is_working || !row.is_enabled)
-            .map(|reason| runner.wait_text(&reason)),
-        failure: runner.trouble().filter(|_| is_working),
+            .map(|reason| worker.wait_text(&reason)),
+        failure: worker.current_failure().filter(|_| is_working),
         proof: ProofMethod::parse(&row.capabilities.proof)
             .map(ProofMethod::sentence)
             .unwrap_or_default()
             .to_owned(),
-        proof_need: runner.proof_need().map(|need| need.as_str().to_owned()),
-        proof_advice: runner
+        proof_need: worker.proof_need().map(|need| need.as_str().to_owned()),
+        proof_advice: worker
             .proof_obstacle()
-            .or_else(|| runner.proof_advice().map(str::to_owned))
+            .or_else(|| worker.proof_advice().map(str::to_owned))
             .filter(|_| bins.unproven > 0),
         trusts_checksum: row.kind.has_checksum_choice().then_some(row.trusts_checksum),
-        bytes_read: runner.read_back.bytes_read.load(std::sync::atomic::Ordering::Relaxed),
-        is_reconnecting: runner.is_reconnecting,
+        bytes_read: worker.read_back.bytes_read.load(std::sync::atomic::Ordering::Relaxed),
+        is_reconnecting: worker.is_reconnecting,
         note: row.capabilities.note.clone(),
         sources,
-        verifying: is_working && bins.unproven > 0 && runner.is_verifying(),
+        verifying: is_working && bins.unproven > 0 && worker.is_verifying(),
         same_disk: false,
         pairs: counts.pairs.iter().map(pair).collect(),
     }

@@ -14,20 +14,20 @@ use crate::domain::gate::Conditions;
 use crate::domain::ids::DestinationId;
 use crate::domain::time::UnixMillis;
 use crate::engine::conditions::gates::Gates;
-use crate::engine::conditions::network_config::Network;
-use crate::engine::conditions::outage::{DataDisk, Unwritten};
+use crate::engine::conditions::network_config::NetworkConfig;
+use crate::engine::conditions::outage::{StoreOutage, UnwrittenOutcome};
 use crate::engine::deps::Deps;
 use crate::engine::destination::policy;
-use crate::engine::destination::transfer::{self, End, Ended, Watch};
-use crate::engine::destination::worker::{FLOOR, Runner, Running};
+use crate::engine::destination::transfer::{self, TransferEnd, TransferMonitor, TransferReport};
+use crate::engine::destination::worker::{ActiveTransfer, FLOOR, Worker};
 use crate::engine::handle::{Call, EngineEnd};
 use crate::engine::library::{Library, LibraryState};
-use crate::engine::path_resolver::{Disks, Places};
-use crate::engine::progress::Meter;
+use crate::engine::path_resolver::{Disks, PathResolver};
+use crate::engine::progress::ProgressMeter;
 use crate::engine::requests::removals::Removals;
-use crate::engine::snapshot::Badges;
+use crate::engine::snapshot::BadgeThrottle;
 use crate::engine::tasks::TaskEnd;
-use crate::engine::tasks::operations::Readings;
+use crate::engine::tasks::operations::Operations;
 use crate::store::{Installation, Outage, Store, StoreError};
 
 /// How long a stop waits for transfers to let go.
@@ -43,7 +43,7 @@ enum Input {
     LibraryMoved,
     Conditions(Conditions),
     Sleeping,
-    DataDisk(Option<Outage>),
+    StoreOutage(Option<Outage>),
     Resumed,
     MountsChanged,
     Tick,
@@ -58,22 +58,22 @@ pub(crate) struct Supervisor {
     pub library: Library,
     pub library_state: LibraryState,
     pub installation: Installation,
-    pub runners: BTreeMap<DestinationId, Runner>,
+    pub workers: BTreeMap<DestinationId, Worker>,
     /// How servers are reached.
-    pub network: Network,
+    pub network: NetworkConfig,
     /// Where paths lead.
-    pub places: Places,
+    pub places: PathResolver,
     /// The disks that folders are on, as far as they were looked at.
     pub disks: Disks,
-    /// Places that are being set up now.
+    /// PathResolver that are being set up now.
     pub setting_up: BTreeMap<Vec<u8>, Arc<tokio::sync::Mutex<()>>>,
     /// Destinations that were removed lately.
     pub removals: Removals,
     pub tasks: JoinSet<TaskEnd>,
     pub background: CancellationToken,
-    pub meter: Meter,
+    pub meter: ProgressMeter,
     /// Checks and restores that somebody waits for.
-    pub readings: Readings,
+    pub operations: Operations,
     /// Restores that go on by themselves.
     pub restores: crate::engine::tasks::restore_runs::RestoreRuns,
     pub snapshot: Snapshot,
@@ -81,9 +81,9 @@ pub(crate) struct Supervisor {
     pub publish_at: Instant,
     pub floor_at: Instant,
     pub asset_count: (u64, u64),
-    pub badges: Badges,
+    pub badges: BadgeThrottle,
     pub gates: Gates,
-    pub data_disk: DataDisk,
+    pub outage: StoreOutage,
     pub is_stopping: bool,
 }
 
@@ -97,7 +97,7 @@ impl Supervisor {
         let mounts = Arc::clone(&self.deps.mounts_changed);
         let mut conditions = self.deps.conditions.clone();
         let mut outages = self.store.outages();
-        self.spawn_disks().await;
+        self.spawn_disk_lookup().await;
         self.step().await;
         while !self.is_stopping {
             let wake = self.next_wake();
@@ -118,112 +118,112 @@ impl Supervisor {
                     Input::LibraryMoved
                 },
                 Ok(()) = conditions.changed() => Input::Conditions(*conditions.borrow_and_update()),
-                Ok(()) = outages.changed() => Input::DataDisk(*outages.borrow_and_update()),
+                Ok(()) = outages.changed() => Input::StoreOutage(*outages.borrow_and_update()),
                 () = tokio::time::sleep_until(wake) => Input::Tick,
             };
             #[cfg(test)]
             crate::engine::tests::sim::woken(&std::mem::discriminant(&input));
-            self.take(input).await;
+            self.handle_input(input).await;
             self.step().await;
         }
         self.stop().await;
     }
 
-    async fn take(&mut self, input: Input) {
+    async fn handle_input(&mut self, input: Input) {
         match input {
-            Input::Call(call) => self.take_call(call).await,
-            Input::Task(end) => self.take_end(end).await,
+            Input::Call(call) => self.handle_request(call).await,
+            Input::Task(end) => self.handle_task_end(end).await,
             Input::LibraryChanged => {
                 let now = Instant::now();
-                self.runners.values_mut().for_each(|runner| runner.library_changed(now));
+                self.workers.values_mut().for_each(|worker| worker.library_changed(now));
                 self.is_dirty = true;
             }
             Input::LibraryMoved => self.is_dirty = true,
-            Input::Conditions(conditions) => self.take_conditions(conditions),
+            Input::Conditions(conditions) => self.on_conditions_changed(conditions),
             Input::Sleeping => self.notify_extensions().await,
-            Input::DataDisk(outage) => {
+            Input::StoreOutage(outage) => {
                 if let Some(outage) = outage {
-                    self.data_disk_failed(outage);
+                    self.on_store_failed(outage);
                 }
             }
-            Input::Resumed => self.resumed(),
-            Input::MountsChanged => self.mounts_changed().await,
+            Input::Resumed => self.on_resumed(),
+            Input::MountsChanged => self.on_mounts_changed().await,
             Input::Tick => self.is_dirty |= self.is_moving(),
             Input::Stop => self.is_stopping = true,
         }
     }
 
-    async fn take_end(&mut self, end: TaskEnd) {
+    async fn handle_task_end(&mut self, end: TaskEnd) {
         self.is_dirty = true;
         match end {
-            TaskEnd::Transfer(ended) => self.transfer_ended(*ended).await,
-            TaskEnd::Processed(done) => self.processed(done),
-            TaskEnd::Checked { destination, outcome } => self.checked(destination, outcome).await,
+            TaskEnd::Transfer(ended) => self.on_transfer_ended(*ended).await,
+            TaskEnd::ExtensionCalled(done) => self.on_extension_called(done),
+            TaskEnd::Checked { destination, outcome } => self.on_checked(destination, outcome).await,
             TaskEnd::CheckStopped { destination } => {
-                if let Some(runner) = self.runners.get_mut(&destination) {
-                    runner.is_checking = false;
-                    runner.may_start = true;
+                if let Some(worker) = self.workers.get_mut(&destination) {
+                    worker.is_checking = false;
+                    worker.may_start = true;
                 }
             }
             TaskEnd::Listed { destination, is_done } => {
-                if let Some(runner) = self.runners.get_mut(&destination) {
-                    runner.listed(is_done, Instant::now());
+                if let Some(worker) = self.workers.get_mut(&destination) {
+                    worker.listed(is_done, Instant::now());
                 }
             }
             TaskEnd::ReadBack { destination, end } => {
-                if let Some(runner) = self.runners.get_mut(&destination) {
-                    runner.read_back_ended(end, Instant::now());
+                if let Some(worker) = self.workers.get_mut(&destination) {
+                    worker.read_back_ended(end, Instant::now());
                 }
             }
-            TaskEnd::Found(found) => self.found(*found).await,
+            TaskEnd::PathsResolved(found) => self.on_paths_resolved(*found).await,
             TaskEnd::Disks(disks) => self.disks = disks,
-            TaskEnd::Reconnected { destination } => self.reconnected(destination),
-            TaskEnd::WayTaken(taken) => self.way_taken(*taken).await,
-            TaskEnd::Prepared(prepared) => self.destination_prepared(*prepared).await,
-            TaskEnd::Restored { id, report } => self.restored(id, *report).await,
-            TaskEnd::WantedAgain => self.process_all(),
-            TaskEnd::DataProbed { outcome, count } => self.data_probed(outcome, count),
+            TaskEnd::Reconnected { destination } => self.on_reconnected(destination),
+            TaskEnd::NetworkApplied(taken) => self.on_network_applied(*taken).await,
+            TaskEnd::TestedDestination(prepared) => self.on_destination_tested(*prepared).await,
+            TaskEnd::RestoreEnded { id, report } => self.on_restore_ended(id, *report).await,
+            TaskEnd::WantedAgain => self.call_all_extensions(),
+            TaskEnd::StoreProbed { outcome, count } => self.on_store_probed(outcome, count),
             TaskEnd::Answered => {}
             TaskEnd::Lost(error) => tracing::error!(%error, "a task stopped unexpectedly (internal error)"),
         }
     }
 
-    async fn transfer_ended(&mut self, ended: Ended) {
+    async fn on_transfer_ended(&mut self, ended: TransferReport) {
         let now = Instant::now();
         if let Some(started) = &ended.look_again {
             self.library.look_at(started.source, &started.path.dir);
         }
-        let Some(runner) = self.runners.get_mut(&ended.destination) else {
+        let Some(worker) = self.workers.get_mut(&ended.destination) else {
             return;
         };
-        runner.running.remove(&ended.job);
-        runner.job_ended(now);
-        runner.needs_clean |= ended.end.may_leave_files();
-        if matches!(ended.end, End::Done { is_proved: false }) && runner.attachment.is_none() {
-            runner.read_back_again();
+        worker.running.remove(&ended.job);
+        worker.job_ended(now);
+        worker.needs_clean |= ended.end.may_leave_files();
+        if matches!(ended.end, TransferEnd::Done { is_proved: false }) && worker.attachment.is_none() {
+            worker.read_back_again();
         }
-        if let Some(capabilities) = runner.take_new_findings() {
+        if let Some(capabilities) = worker.take_new_findings() {
             let id = ended.destination;
             let kept = self.store.write(move |tx| tx.set_found(id, &capabilities)).await;
-            self.noted(kept);
+            self.check_store_result(kept);
         }
         match ended.end {
-            End::Done { .. } => self.meter.done(ended.bytes),
-            End::Failed(failure) => {
+            TransferEnd::Done { .. } => self.meter.done(ended.bytes),
+            TransferEnd::Failed(failure) => {
                 tracing::info!(record = %ended.record, kind = failure.kind.as_str(), "a transfer failed");
             }
-            End::PutBack => {}
-            End::DestinationLost(failure) => self.destination_lost(ended.destination, &failure).await,
-            End::Unwritten { outcome, error } => {
-                self.data_disk.keep(Unwritten { job: ended.job, record: ended.record, outcome });
-                self.noted::<()>(Err(error));
+            TransferEnd::PutBack => {}
+            TransferEnd::DestinationLost(failure) => self.mark_unreachable(ended.destination, &failure).await,
+            TransferEnd::Unwritten { outcome, error } => {
+                self.outage.keep(UnwrittenOutcome { job: ended.job, record: ended.record, outcome });
+                self.check_store_result::<()>(Err(error));
             }
         }
     }
 
     /// A use of the store. One that fails because of its disk waits for the disk; any other failure
     /// leaves nothing sensible to do but stop.
-    pub(crate) fn noted<T>(&mut self, written: Result<T, StoreError>) -> Option<T> {
+    pub(crate) fn check_store_result<T>(&mut self, written: Result<T, StoreError>) -> Option<T> {
         match written {
             Ok(value) => Some(value),
             Err(StoreError::Refused(why)) => {
@@ -231,7 +231,7 @@ impl Supervisor {
                 None
             }
             Err(error) if error.outage().is_some() => {
-                error.outage().into_iter().for_each(|outage| self.data_disk_failed(outage));
+                error.outage().into_iter().for_each(|outage| self.on_store_failed(outage));
                 None
             }
             Err(error) => {
@@ -245,24 +245,24 @@ impl Supervisor {
 
     /// Whether any work may be done now, for any destination.
     pub(crate) fn is_working(&self) -> bool {
-        self.installation.is_on && !self.installation.is_paused && self.data_disk.is_well()
+        self.installation.is_on && !self.installation.is_paused && self.outage.is_well()
     }
 
     /// Starts whatever may be started now.
     async fn step(&mut self) {
         let now = Instant::now();
-        if self.data_disk.is_well() {
+        if self.outage.is_well() {
             self.end_pause().await;
         }
-        self.step_data_disk(now);
+        self.step_outage(now);
         let moment = self.moment();
         self.gates.look(&moment);
         if now >= self.floor_at {
             self.floor_at = now + FLOOR;
-            self.runners.values_mut().for_each(|runner| runner.process_by(now));
+            self.workers.values_mut().for_each(|worker| worker.process_by(now));
         }
         self.step_restores(now);
-        let ids: Vec<DestinationId> = self.runners.keys().copied().collect();
+        let ids: Vec<DestinationId> = self.workers.keys().copied().collect();
         for id in ids {
             self.step_destination(id, now).await;
         }
@@ -274,42 +274,42 @@ impl Supervisor {
         if !self.may_work(id, now) {
             return;
         }
-        let Some(runner) = self.runners.get_mut(&id) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        let Ok(destination) = runner.destination.clone() else {
+        let Ok(destination) = worker.destination.clone() else {
             return;
         };
-        if runner.next_due.is_some_and(|due| backoff::is_due(due, self.deps.clock.now())) {
-            runner.next_due = None;
-            runner.process_by(now);
+        if worker.next_due.is_some_and(|due| backoff::is_due(due, self.deps.clock.now())) {
+            worker.next_due = None;
+            worker.process_by(now);
         }
-        let is_due = !runner.is_processing && runner.process_at.is_some_and(|at| at <= now);
+        let is_due = !worker.is_processing && worker.process_at.is_some_and(|at| at <= now);
         // A new ledger first hears what the destination has.
-        if is_due && !runner.needs_adoption {
+        if is_due && !worker.needs_adoption {
             self.call_extension(id);
         }
-        let Some(runner) = self.runners.get_mut(&id) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
         let wall = self.deps.clock.now();
-        if runner.row.lost.as_ref().is_some_and(|lost| !backoff::is_due(lost.until, wall)) {
+        if worker.row.lost.as_ref().is_some_and(|lost| !backoff::is_due(lost.until, wall)) {
             return;
         }
-        let is_lost = runner.row.lost.is_some();
-        let may_start = runner.may_start && runner.room() > 0;
-        let needs_check = is_lost || runner.must_check || runner.needs_adoption || runner.has_leftovers;
-        if (needs_check || may_start) && !runner.is_checked(now) && !runner.is_checking {
+        let is_lost = worker.row.lost.is_some();
+        let may_start = worker.may_start && worker.room() > 0;
+        let needs_check = is_lost || worker.must_check || worker.needs_adoption || worker.has_leftovers;
+        if (needs_check || may_start) && !worker.is_checked(now) && !worker.is_checking {
             // Nothing to start needs no check, unless it is to find out whether the place is back.
             let waits = needs_check || self.store.read(move |r| r.has_registered(id)).await.unwrap_or(true);
-            if let Some(runner) = self.runners.get_mut(&id) {
-                runner.may_start = waits;
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.may_start = waits;
                 if waits {
-                    (runner.is_checking, runner.must_check) = (true, false);
+                    (worker.is_checking, worker.must_check) = (true, false);
                     self.spawn_check(id, destination);
                 }
             }
-        } else if may_start && !runner.is_checking {
+        } else if may_start && !worker.is_checking {
             self.start_transfers(id, destination).await;
         }
         self.step_upkeep(id, now);
@@ -320,31 +320,31 @@ impl Supervisor {
         id: DestinationId,
         destination: crate::destination::SharedDestination,
     ) {
-        let Some(runner) = self.runners.get_mut(&id) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        let room = runner.room();
+        let room = worker.room();
         let started = self.store.write(move |tx| tx.start_jobs(id, room)).await;
-        let Some(started) = self.noted(started) else {
+        let Some(started) = self.check_store_result(started) else {
             return;
         };
-        let Some(runner) = self.runners.get_mut(&id) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        runner.may_start = started.len() == room as usize;
+        worker.may_start = started.len() == room as usize;
         if !started.is_empty() {
-            runner.read_back.make_way.cancel();
+            worker.read_back.make_way.cancel();
         }
-        let is_sent = |record| runner.running.values().any(|running| running.started.record == record);
+        let is_sent = |record| worker.running.values().any(|transfer| transfer.started.record == record);
         // What an extension cancelled and wants again has not let go of its temp file yet.
         let (twice, started): (Vec<_>, Vec<_>) = started.into_iter().partition(|job| is_sent(job.record));
         for job in started {
-            let watch = Watch::new(runner.cancel.child_token());
-            runner.running.insert(job.job, Running { started: job.clone(), watch: watch.clone() });
-            let (deps, store, row) = (self.deps.clone(), self.store.clone(), Arc::clone(&runner.row));
+            let monitor = TransferMonitor::new(worker.cancel.child_token());
+            worker.running.insert(job.job, ActiveTransfer { started: job.clone(), monitor: monitor.clone() });
+            let (deps, store, row) = (self.deps.clone(), self.store.clone(), Arc::clone(&worker.row));
             let destination = Arc::clone(&destination);
             self.tasks.spawn(async move {
-                let ended = transfer::run(deps, store, row, destination, job, watch).await;
+                let ended = transfer::run(deps, store, row, destination, job, monitor).await;
                 TaskEnd::Transfer(Box::new(ended))
             });
             self.is_dirty = true;
@@ -357,7 +357,7 @@ impl Supervisor {
                 Ok(())
             });
             let written = work.await;
-            self.noted(written);
+            self.check_store_result(written);
         }
     }
 
@@ -382,7 +382,7 @@ impl Supervisor {
         if self.is_dirty {
             wake = wake.min(self.publish_at);
         }
-        if !self.readings.is_empty() {
+        if !self.operations.is_empty() {
             wake = wake.min(self.publish_at.max(now) + SAMPLE_EVERY);
         }
         if let Some(due) = self.badges.due() {
@@ -391,8 +391,8 @@ impl Supervisor {
         if let Some(at) = self.restores.next_try() {
             wake = wake.min(at);
         }
-        if !self.data_disk.is_well() {
-            let wake = self.data_disk.next_probe().map_or(wake, |at| wake.min(at));
+        if !self.outage.is_well() {
+            let wake = self.outage.next_probe().map_or(wake, |at| wake.min(at));
             return wake.max(now + Duration::from_millis(1));
         }
         let at_wall = |until: UnixMillis| now + until.since(self.deps.clock.now());
@@ -405,25 +405,25 @@ impl Supervisor {
         if let Some(at) = self.gates.next_look(&self.moment()) {
             wake = wake.min(at);
         }
-        let is_waited_for = |runner: &&Runner| !runner.is_held && runner.destination.is_ok();
-        for runner in self.runners.values().filter(is_waited_for) {
+        let is_waited_for = |worker: &&Worker| !worker.is_held && worker.destination.is_ok();
+        for worker in self.workers.values().filter(is_waited_for) {
             // Only what a step would act upon: a time that is passed over again and again would spin.
-            if let Some(at) = runner.process_at.filter(|_| !runner.needs_adoption) {
+            if let Some(at) = worker.process_at.filter(|_| !worker.needs_adoption) {
                 wake = wake.min(at);
             }
-            if let Some(at) = runner.list_at.filter(|_| !runner.is_listing && runner.row.lost.is_none()) {
+            if let Some(at) = worker.list_at.filter(|_| !worker.is_listing && worker.row.lost.is_none()) {
                 wake = wake.min(at);
             }
-            if let Some(lost) = runner.row.lost.as_ref().filter(|_| !runner.is_checking) {
+            if let Some(lost) = worker.row.lost.as_ref().filter(|_| !worker.is_checking) {
                 wake = wake.min(at_wall(lost.until));
             }
-            if let Some(at) = runner.prove_at.filter(|_| runner.may_prove && runner.may_audit()) {
+            if let Some(at) = worker.prove_at.filter(|_| worker.may_prove && worker.may_audit()) {
                 wake = wake.min(at);
             }
-            if let Some(due) = runner.next_due {
+            if let Some(due) = worker.next_due {
                 wake = wake.min(at_wall(due));
             }
-            if !runner.running.is_empty() || runner.is_auditing {
+            if !worker.running.is_empty() || worker.is_auditing {
                 wake = wake.min(self.publish_at.max(now) + SAMPLE_EVERY);
             }
         }
@@ -432,18 +432,21 @@ impl Supervisor {
 
     async fn stop(mut self) {
         self.background.cancel();
-        self.runners.values_mut().for_each(Runner::stop_transfers);
+        self.workers.values_mut().for_each(Worker::stop_transfers);
         let deadline = Instant::now() + STOP_WITHIN;
         self.notify_extensions().await;
         self.library.stop().await;
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await {
             match ended {
                 Ok(TaskEnd::Transfer(ended)) => {
-                    if let Some(runner) = self.runners.get_mut(&ended.destination) {
-                        runner.running.remove(&ended.job);
+                    if let Some(worker) = self.workers.get_mut(&ended.destination) {
+                        worker.running.remove(&ended.job);
                     }
                 }
-                Ok(TaskEnd::Processed(policy::Processed { extension: Some(mut extension), .. })) => {
+                Ok(TaskEnd::ExtensionCalled(policy::ExtensionCallReport {
+                    extension: Some(mut extension),
+                    ..
+                })) => {
                     policy::notify(extension.as_mut()).await;
                 }
                 _ => {}

@@ -21,16 +21,16 @@ use crate::destination::{
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
 use crate::domain::key;
-use crate::engine::catch_panic::caught;
-use crate::engine::conditions::network_config::Taken;
+use crate::engine::catch_panic::catch_panic;
+use crate::engine::conditions::network_config::NetworkTrial;
 use crate::engine::conditions::outage;
-use crate::engine::destination::policy::Processed;
+use crate::engine::destination::policy::ExtensionCallReport;
 use crate::engine::destination::read_back::{self, ReadBackEnd};
-use crate::engine::destination::transfer::Ended;
-use crate::engine::path_resolver::{Disks, Found};
-use crate::engine::requests::Prepared;
+use crate::engine::destination::transfer::TransferReport;
+use crate::engine::path_resolver::{Disks, PathsResolved};
+use crate::engine::requests::TestedDestination;
 use crate::engine::supervisor::Supervisor;
-use crate::engine::tasks::restore_order::Report;
+use crate::engine::tasks::restore_order::RestoreReport;
 use crate::store::{Store, StoreError, Write};
 
 /// Segment numbers tried when the next one is taken, before it waits for another time.
@@ -48,17 +48,17 @@ const CHECK_BUDGET: Duration = Duration::from_secs(60);
 /// How long finding out what a destination can do may take.
 const PROBE_BUDGET: Duration = Duration::from_secs(300);
 
-fn silent() -> Failure {
+fn check_timed_out() -> Failure {
     let why = format!("no answer within {} seconds", CHECK_BUDGET.as_secs());
     Failure::destination(FailureKind::Timeout, why)
 }
 
-fn panicked() -> Failure {
+fn check_panicked() -> Failure {
     Failure::destination(FailureKind::Protocol, "the check stopped unexpectedly (internal error)")
 }
 
 /// What a check found that passed.
-pub(crate) struct Checked {
+pub(crate) struct CheckFindings {
     /// How the destination is attached, where that decides what can be proved.
     pub attachment: Option<Attachment>,
     /// What the destination can do, where that was found out again.
@@ -70,11 +70,11 @@ pub(crate) struct Checked {
 /// How a piece of work ended.
 pub(crate) enum TaskEnd {
     /// A transfer.
-    Transfer(Box<Ended>),
+    Transfer(Box<TransferReport>),
     /// A call of an extension.
-    Processed(Processed),
+    ExtensionCalled(ExtensionCallReport),
     /// A check of a destination.
-    Checked { destination: DestinationId, outcome: Result<Checked, Failure> },
+    Checked { destination: DestinationId, outcome: Result<CheckFindings, Failure> },
     /// A check was stopped and says nothing.
     CheckStopped { destination: DestinationId },
     /// Copies were listed in a manifest, or could not be for now.
@@ -84,19 +84,19 @@ pub(crate) enum TaskEnd {
     /// A disk was unmounted and mounted again, or could not be.
     Reconnected { destination: DestinationId },
     /// Where the places of a request lead was found out.
-    Found(Box<Found>),
+    PathsResolved(Box<PathsResolved>),
     /// The disks that folders are on were looked up.
     Disks(Disks),
     /// Another way to servers was tried.
-    WayTaken(Box<Taken>),
+    NetworkApplied(Box<NetworkTrial>),
     /// A destination that the person is adding was tried.
-    Prepared(Box<Prepared>),
+    TestedDestination(Box<TestedDestination>),
     /// A restore that goes on by itself has ended.
-    Restored { id: i64, report: Box<Report> },
+    RestoreEnded { id: i64, report: Box<RestoreReport> },
     /// Files may be wanted again: taken out of a server's trash, or their copies were found wrong.
     WantedAgain,
     /// It was tried to write down what waits, the first `count` of it.
-    DataProbed { outcome: Result<(), StoreError>, count: usize },
+    StoreProbed { outcome: Result<(), StoreError>, count: usize },
     /// A query or another piece that answers its caller by itself.
     Answered,
     /// It panicked or was dropped.
@@ -109,32 +109,32 @@ pub(crate) fn spawn(
     lost: TaskEnd,
     work: impl Future<Output = TaskEnd> + Send + 'static,
 ) {
-    tasks.spawn(async move { caught(work).await.unwrap_or(lost) });
+    tasks.spawn(async move { catch_panic(work).await.unwrap_or(lost) });
 }
 
 impl Supervisor {
     /// Asks whether the destination is there and itself; once a run, also removes temp files that
     /// nothing will ever finish, before any transfer could make new ones.
     pub(crate) fn spawn_check(&mut self, id: DestinationId, destination: SharedDestination) {
-        let Some(runner) = self.runners.get_mut(&id) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        let needs_clean = runner.needs_clean && runner.running.is_empty();
-        let needs_adoption = runner.needs_adoption;
-        let needs_probe = runner.needs_probe(self.deps.clock.now(), Instant::now());
-        let may_probe = runner.may_probe(Instant::now());
-        let known_software = if may_probe { runner.row.capabilities.software.clone() } else { String::new() };
-        let ends_uploads = runner.takes_turn_to_end_uploads(Instant::now());
-        runner.is_probing = needs_probe;
-        let cancel = runner.cancel.clone();
+        let needs_clean = worker.needs_clean && worker.running.is_empty();
+        let needs_adoption = worker.needs_adoption;
+        let needs_probe = worker.needs_probe(self.deps.clock.now(), Instant::now());
+        let may_probe = worker.may_probe(Instant::now());
+        let known_software = if may_probe { worker.row.capabilities.software.clone() } else { String::new() };
+        let ends_uploads = worker.takes_turn_to_end_uploads(Instant::now());
+        worker.is_probing = needs_probe;
+        let cancel = worker.cancel.clone();
         let (store, rng) = (self.store.clone(), Arc::clone(&self.deps.rng));
         let installation = self.installation.uuid.clone();
-        let lost = TaskEnd::Checked { destination: id, outcome: Err(panicked()) };
+        let lost = TaskEnd::Checked { destination: id, outcome: Err(check_panicked()) };
         spawn(&mut self.tasks, lost, async move {
             let check = async {
                 let mut outcome = tokio::time::timeout(CHECK_BUDGET, destination.check())
                     .await
-                    .unwrap_or_else(|_late| Err(silent()));
+                    .unwrap_or_else(|_late| Err(check_timed_out()));
                 if outcome.is_ok() && needs_adoption {
                     outcome = adopt(&store, id, &destination, &rng, &installation).await;
                 }
@@ -148,7 +148,7 @@ impl Supervisor {
                 let attachment = destination.attachment().await?;
                 let is_another = !needs_probe && is_other_software(&destination, &known_software).await;
                 let capabilities = if needs_probe || is_another { probe(&destination).await } else { None };
-                Ok(Checked { attachment, capabilities, is_cleaned: needs_clean })
+                Ok(CheckFindings { attachment, capabilities, is_cleaned: needs_clean })
             };
             match cancel.run_until_cancelled(check).await {
                 Some(outcome) => TaskEnd::Checked { destination: id, outcome },
@@ -159,9 +159,9 @@ impl Supervisor {
 
     /// Lists what is not listed yet before the engine stops, as far as there is time.
     pub(crate) async fn list_last(&mut self, deadline: Instant) {
-        for runner in self.runners.values().filter(|runner| !runner.is_held && runner.row.lost.is_none()) {
-            if let Ok(destination) = &runner.destination {
-                let listing = list_copies(&self.store, runner.id(), destination, &self.installation.uuid);
+        for worker in self.workers.values().filter(|worker| !worker.is_held && worker.row.lost.is_none()) {
+            if let Ok(destination) = &worker.destination {
+                let listing = list_copies(&self.store, worker.id(), destination, &self.installation.uuid);
                 tokio::time::timeout_at(deadline, listing).await.ok();
             }
         }
@@ -170,23 +170,23 @@ impl Supervisor {
     /// Lists new copies in the manifest, and proves copies that have no proof yet, when nothing
     /// more urgent is to be done.
     pub(crate) fn step_upkeep(&mut self, id: DestinationId, now: Instant) {
-        let Some(runner) = self.runners.get_mut(&id) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        let cancel = runner.cancel.child_token();
-        let Ok(destination) = runner.destination.clone() else {
+        let cancel = worker.cancel.child_token();
+        let Ok(destination) = worker.destination.clone() else {
             return;
         };
-        if runner.row.lost.is_some() || !runner.row.is_enabled {
+        if worker.row.lost.is_some() || !worker.row.is_enabled {
             return;
         }
-        let is_quiet = runner.is_idle();
-        let may_be_early = is_quiet && !runner.has_list_failed;
-        let is_due = runner.list_at.is_some_and(|at| at <= now || may_be_early);
-        if is_due && !runner.is_listing {
-            runner.is_listing = true;
-            runner.list_at = None;
-            let (store, row) = (self.store.clone(), Arc::clone(&runner.row));
+        let is_quiet = worker.is_idle();
+        let may_be_early = is_quiet && !worker.has_list_failed;
+        let is_due = worker.list_at.is_some_and(|at| at <= now || may_be_early);
+        if is_due && !worker.is_listing {
+            worker.is_listing = true;
+            worker.list_at = None;
+            let (store, row) = (self.store.clone(), Arc::clone(&worker.row));
             let (destination, installation) = (Arc::clone(&destination), self.installation.uuid.clone());
             let cancel = cancel.clone();
             spawn(&mut self.tasks, TaskEnd::Listed { destination: id, is_done: false }, async move {
@@ -198,10 +198,10 @@ impl Supervisor {
                 TaskEnd::Listed { destination: id, is_done: matches!(listed, Some(Ok(()))) }
             });
         }
-        let may_prove = runner.may_prove && runner.prove_at.is_none_or(|at| at <= now);
-        if may_prove && runner.may_audit() {
-            let read_back = runner.begin_read_back();
-            let order = read_back::Order { id, reads_checksums: runner.reads_checksums() };
+        let may_prove = worker.may_prove && worker.prove_at.is_none_or(|at| at <= now);
+        if may_prove && worker.may_audit() {
+            let read_back = worker.begin_read_back();
+            let order = read_back::ReadBackOrder { id, reads_checksums: worker.reads_checksums() };
             let (deps, store) = (self.deps.clone(), self.store.clone());
             let lost = TaskEnd::ReadBack { destination: id, end: ReadBackEnd::Failed };
             spawn(&mut self.tasks, lost, async move {

@@ -1,9 +1,8 @@
 //! Checks and restores that somebody waits for, and how far each of them is. One that nobody waits for
 //! any more ends.
 
-use parking_lot::Mutex;
 use std::future::Future;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -14,7 +13,7 @@ use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::DestinationId;
 use crate::domain::messages::describe_failure;
-use crate::engine::progress::Meter;
+use crate::engine::progress::ProgressMeter;
 use crate::engine::requests::{Outcome, refused};
 use crate::engine::supervisor::Supervisor;
 use crate::engine::tasks::TaskEnd;
@@ -23,19 +22,19 @@ use crate::engine::tasks::verify;
 use crate::store::DestinationRow;
 
 /// Checks and restores at once; more are refused.
-pub(crate) const READINGS_MAX: usize = 8;
+pub(crate) const OPERATIONS_MAX: usize = 8;
 
 /// How far one of them is. Its task tells, snapshots ask.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct OperationProgress {
     kind: ReadingKind,
     /// The restore that it is for, where it is one that goes on by itself.
     restore: Option<i64>,
-    numbers: Mutex<Numbers>,
+    counts: Mutex<OperationCounts>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Numbers {
+struct OperationCounts {
     destination: i64,
     files_done: u64,
     files_total: u64,
@@ -43,82 +42,87 @@ struct Numbers {
     bytes_total: u64,
 }
 
-impl Reading {
-    fn change(&self, change: impl FnOnce(&mut Numbers)) {
-        change(&mut self.numbers.lock());
+impl OperationProgress {
+    fn change(&self, change: impl FnOnce(&mut OperationCounts)) {
+        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// It goes on with a destination, of which so many files are to be read. `bytes` is none where
     /// that is not known.
     pub fn begin(&self, destination: DestinationId, files: u64, bytes: Option<u64>) {
-        self.change(|numbers| {
-            numbers.destination = destination.0;
-            numbers.files_total = numbers.files_done + files;
-            numbers.bytes_total = bytes.map_or(0, |bytes| numbers.bytes_done + bytes);
+        self.change(|counts| {
+            counts.destination = destination.0;
+            counts.files_total = counts.files_done + files;
+            counts.bytes_total = bytes.map_or(0, |bytes| counts.bytes_done + bytes);
         });
     }
 
     /// So many bytes were read.
-    pub fn moved(&self, bytes: u64) {
-        self.change(|numbers| numbers.bytes_done += bytes);
+    pub fn add_bytes(&self, bytes: u64) {
+        self.change(|counts| counts.bytes_done += bytes);
     }
 
     /// So many of them are read again.
-    pub fn moved_back(&self, bytes: u64) {
-        self.change(|numbers| numbers.bytes_done = numbers.bytes_done.saturating_sub(bytes));
+    pub fn subtract_bytes(&self, bytes: u64) {
+        self.change(|counts| counts.bytes_done = counts.bytes_done.saturating_sub(bytes));
     }
 
     /// A file is done, well or not.
-    pub fn file_done(&self) {
-        self.change(|numbers| numbers.files_done += 1);
+    pub fn add_file(&self) {
+        self.change(|counts| counts.files_done += 1);
     }
 
-    fn numbers(&self) -> Numbers {
-        *self.numbers.lock()
+    fn counts(&self) -> OperationCounts {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Those that are under way.
 #[derive(Debug, Default)]
-pub(crate) struct Readings(Vec<(Weak<Reading>, Meter)>);
+pub(crate) struct Operations(Vec<(Weak<OperationProgress>, ProgressMeter)>);
 
-impl Readings {
+impl Operations {
     /// A new one; it is under way for as long as it is held. None when there are too many.
-    pub fn begin(&mut self, kind: ReadingKind) -> Option<Arc<Reading>> {
-        self.0.retain(|(reading, _)| reading.strong_count() > 0);
-        let asked = self.0.iter().filter_map(|(reading, _)| reading.upgrade());
-        if asked.filter(|reading| reading.restore.is_none()).count() >= READINGS_MAX {
+    pub fn begin(&mut self, kind: ReadingKind) -> Option<Arc<OperationProgress>> {
+        self.0.retain(|(operation, _)| operation.strong_count() > 0);
+        let asked = self.0.iter().filter_map(|(operation, _)| operation.upgrade());
+        if asked.filter(|operation| operation.restore.is_none()).count() >= OPERATIONS_MAX {
             return None;
         }
-        Some(self.add(Reading { kind, restore: None, numbers: Mutex::default() }))
+        Some(self.add(OperationProgress { kind, restore: None, counts: Mutex::default() }))
     }
 
     /// One for a restore that goes on by itself; the store limits how many there are.
-    pub fn begin_restore(&mut self, id: i64) -> Arc<Reading> {
-        self.add(Reading { kind: ReadingKind::Restore, restore: Some(id), numbers: Mutex::default() })
+    pub fn begin_restore(&mut self, id: i64) -> Arc<OperationProgress> {
+        self.add(OperationProgress {
+            kind: ReadingKind::Restore,
+            restore: Some(id),
+            counts: Mutex::default(),
+        })
     }
 
-    fn add(&mut self, reading: Reading) -> Arc<Reading> {
-        let reading = Arc::new(reading);
-        self.0.push((Arc::downgrade(&reading), Meter::default()));
-        reading
+    fn add(&mut self, operation: OperationProgress) -> Arc<OperationProgress> {
+        let operation = Arc::new(operation);
+        self.0.push((Arc::downgrade(&operation), ProgressMeter::default()));
+        operation
     }
 
     /// Whether none is under way.
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(|(reading, _)| reading.strong_count() == 0)
+        self.0.iter().all(|(operation, _)| operation.strong_count() == 0)
     }
 
     /// How far each is.
     pub fn states(&mut self, now: Instant) -> Vec<ReadingState> {
-        self.0.retain(|(reading, _)| reading.strong_count() > 0);
-        let all = self.0.iter_mut().filter_map(|(reading, meter)| Some((reading.upgrade()?, meter)));
-        all.map(|(reading, meter)| state(&reading, meter, now)).collect()
+        self.0.retain(|(operation, _)| operation.strong_count() > 0);
+        let all = self.0.iter_mut().filter_map(|(operation, meter)| Some((operation.upgrade()?, meter)));
+        all.map(|(operation, meter)| state(&operation, meter, now)).collect()
     }
 }
 
-fn state(reading: &Reading, meter: &mut Meter, now: Instant) -> ReadingState {
-    let Numbers { destination, files_done, files_total, bytes_done, bytes_total } = reading.numbers();
+fn state(operation: &OperationProgress, meter: &mut ProgressMeter, now: Instant) -> ReadingState {
+    let OperationCounts { destination, files_done, files_total, bytes_done, bytes_total } =
+        operation.counts();
     meter.sample(now, bytes_done);
     let measured = meter.progress(now, files_total.saturating_sub(files_done), bytes_total, bytes_done);
     let measured = measured.unwrap_or_default();
@@ -130,7 +134,7 @@ fn state(reading: &Reading, meter: &mut Meter, now: Instant) -> ReadingState {
         secs_left: measured.secs_left.filter(|_| bytes_total > 0),
         ..measured
     };
-    ReadingState { kind: reading.kind, destination, restore: reading.restore, progress }
+    ReadingState { kind: operation.kind, destination, restore: operation.restore, progress }
 }
 
 /// Who waits for the outcome.
@@ -139,22 +143,22 @@ type Waiting = oneshot::Sender<Outcome>;
 impl Supervisor {
     pub(crate) fn spawn_verify(&mut self, only: Option<i64>, is_deep: bool, reply: Waiting) {
         let chosen: Vec<Arc<DestinationRow>> = self
-            .runners
+            .workers
             .values()
-            .filter(|runner| only.is_none_or(|id| runner.id().0 == id))
-            .map(|runner| Arc::clone(&runner.row))
+            .filter(|worker| only.is_none_or(|id| worker.id().0 == id))
+            .map(|worker| Arc::clone(&worker.row))
             .collect();
         let open: Vec<(u32, Result<SharedDestination, Failure>)> = chosen
             .iter()
-            .filter_map(|row| self.runners.get(&row.id))
-            .map(|runner| (runner.width(), runner.destination.clone()))
+            .filter_map(|row| self.workers.get(&row.id))
+            .map(|worker| (worker.width(), worker.destination.clone()))
             .collect();
         let (deps, store) = (self.deps.clone(), self.store.clone());
-        self.spawn_reading(ReadingKind::Verify, reply, |reading, cancel| async move {
-            let (mut all, mut reasons) = (verify::Audit::default(), Vec::new());
+        self.spawn_operation(ReadingKind::Verify, reply, |operation, cancel| async move {
+            let (mut all, mut reasons) = (verify::VerifyCounts::default(), Vec::new());
             let mut outcome = Ok(());
             for (row, (width, destination)) in chosen.into_iter().zip(open) {
-                let audited = verify::Audited { id: row.id, is_deep, width, reading: &reading };
+                let audited = verify::VerifyOrder { id: row.id, is_deep, width, operation: &operation };
                 let checked = match &destination {
                     Ok(destination) => verify::verify(&deps, &store, destination, &audited, &cancel).await,
                     Err(failure) => Err(failure.clone()),
@@ -174,7 +178,7 @@ impl Supervisor {
             if cancel.is_cancelled() {
                 return Err(ApiError::new(ErrorKind::Unavailable, "Safelight is stopping"));
             }
-            let verify::Audit { checked, failed, unproven } = all;
+            let verify::VerifyCounts { checked, failed, unproven } = all;
             outcome.map(|()| Reply::Verified { checked, failed, unproven, reasons })
         });
     }
@@ -183,28 +187,28 @@ impl Supervisor {
     pub(crate) fn spawn_restore(&mut self, order: &RestoreOrder, reply: Waiting) {
         let (deps, store) = (self.deps.clone(), self.store.clone());
         let prepared = self.prepare_restore(order);
-        self.spawn_reading(ReadingKind::Restore, reply, |reading, cancel| async move {
+        self.spawn_operation(ReadingKind::Restore, reply, |operation, cancel| async move {
             let order = prepared?.resolve(&store).await?;
-            restore::run(&deps, &store, order, reading, &cancel).await.into_reply()
+            restore::run(&deps, &store, order, operation, &cancel).await.into_reply()
         });
     }
 
     /// Starts one, for as long as somebody waits for what it finds.
-    fn spawn_reading<F>(
+    fn spawn_operation<F>(
         &mut self,
         kind: ReadingKind,
         mut reply: Waiting,
-        work: impl FnOnce(Arc<Reading>, CancellationToken) -> F,
+        work: impl FnOnce(Arc<OperationProgress>, CancellationToken) -> F,
     ) where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        let Some(reading) = self.readings.begin(kind) else {
+        let Some(operation) = self.operations.begin(kind) else {
             let why = "Too many verifications and restores are running; try again when one has finished";
             reply.send(Err(ApiError::new(ErrorKind::Unavailable, why))).ok();
             return;
         };
         let cancel = self.background.child_token();
-        let work = work(reading, cancel.clone());
+        let work = work(operation, cancel.clone());
         self.tasks.spawn(async move {
             // Whatever reads on a thread of its own is told too.
             let _ended = cancel.drop_guard();
@@ -239,17 +243,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_is_there_for_as_long_as_it_is_held() {
-        let mut readings = Readings::default();
-        let one = readings.begin(ReadingKind::Restore).expect("room");
+        let mut operations = Operations::default();
+        let one = operations.begin(ReadingKind::Restore).expect("room");
         one.begin(DestinationId(3), 4, Some(8_000));
         for _ in 0..5 {
-            readings.states(Instant::now());
+            operations.states(Instant::now());
             tokio::time::advance(std::time::Duration::from_secs(1)).await;
-            one.moved(1_000);
+            one.add_bytes(1_000);
         }
-        one.moved_back(1_000);
-        one.file_done();
-        let states = readings.states(Instant::now());
+        one.subtract_bytes(1_000);
+        one.add_file();
+        let states = operations.states(Instant::now());
         let progress = Progress {
             files_done: 1,
             files_total: 4,
@@ -262,10 +266,10 @@ mod tests {
             states,
             [ReadingState { kind: ReadingKind::Restore, destination: 3, restore: None, progress }]
         );
-        let rest: Vec<_> = std::iter::from_fn(|| readings.begin(ReadingKind::Verify)).collect();
-        assert_eq!(rest.len(), READINGS_MAX - 1);
+        let rest: Vec<_> = std::iter::from_fn(|| operations.begin(ReadingKind::Verify)).collect();
+        assert_eq!(rest.len(), OPERATIONS_MAX - 1);
         drop((one, rest));
-        assert!(readings.is_empty() && readings.states(Instant::now()).is_empty());
-        assert!(readings.begin(ReadingKind::Verify).is_some());
+        assert!(operations.is_empty() && operations.states(Instant::now()).is_empty());
+        assert!(operations.begin(ReadingKind::Verify).is_some());
     }
 }

@@ -24,8 +24,8 @@ use crate::domain::restore_scope::{RestoreScope, ScopedCopy};
 use crate::engine::deps::Deps;
 use crate::engine::requests::internal;
 use crate::engine::tasks::adopt;
-use crate::engine::tasks::operations::Reading;
-use crate::engine::tasks::restore_order::{End, Order, Report, Target};
+use crate::engine::tasks::operations::OperationProgress;
+use crate::engine::tasks::restore_order::{RestoreEnd, RestoreReport, RestoreTask, TargetFolders};
 use crate::engine::tasks::verify;
 use crate::platform::restored_file::{self, Placed, RestoreTarget};
 use crate::store::{RecordFacts, Store};
@@ -40,24 +40,24 @@ const FILES_AT_ONCE: usize = 3;
 const AGAIN_MAX: usize = 1_000;
 /// Tries of one copy whose reading breaks off.
 const TRIES_MAX: u32 = 4;
-/// Tries of one that came whole and is not what it should be: hardly ever was that the way's fault.
+/// Tries of one that outcome whole and is not what it should be: hardly ever was that the way's fault.
 const DAMAGED_TRIES_MAX: u32 = 2;
 /// Seconds before a lost destination is tried again; after the last it is given up. A file that comes
 /// back begins them anew.
 const LOST_WAITS_SECS: [u64; 5] = [2, 4, 8, 16, 30];
 
 /// What the work on one file needs.
-struct Place {
+struct Workspace {
     deps: Deps,
     store: Store,
     destination: SharedDestination,
-    target: Target,
-    reading: Arc<Reading>,
+    target: TargetFolders,
+    operation: Arc<OperationProgress>,
     cancel: CancellationToken,
 }
 
 /// What became of one copy.
-enum Came {
+enum RestoreOutcome {
     /// It is where it should be.
     Back(Placed),
     /// It did not come back: a sentence.
@@ -71,50 +71,50 @@ enum Came {
 }
 
 /// Why one try brought nothing.
-enum Unplaced {
+enum RestoreError {
     /// The copy could not be read, for now or for good.
     Unread { why: String, failure: Option<Failure> },
-    /// It came whole, and is not what it should be.
+    /// It outcome whole, and is not what it should be.
     Damaged(String),
     /// It could not be written.
-    Unwritten(io::Error),
+    UnwrittenOutcome(io::Error),
 }
 
 /// Restores every copy in the order's scope. Nothing is replaced.
 pub(crate) async fn run(
     deps: &Deps,
     store: &Store,
-    order: Order,
-    reading: Arc<Reading>,
+    order: RestoreTask,
+    operation: Arc<OperationProgress>,
     cancel: &CancellationToken,
-) -> Report {
-    let Order { id, destination, width, installation, target, scope } = order;
+) -> RestoreReport {
+    let RestoreTask { id, destination, width, installation, target, scope } = order;
     if let Err(failure) = destination.check().await {
-        return Report::unbegun(End::Lost(failure));
+        return RestoreReport::unbegun(RestoreEnd::Lost(failure));
     }
     // The ledger may be new: another computer's, or one that was lost.
     if let Err(failure) = adopt(store, id, &destination, &deps.rng, &installation).await {
-        return Report::unbegun(End::Lost(failure));
+        return RestoreReport::unbegun(RestoreEnd::Lost(failure));
     }
-    let place = Place {
+    let workspace = Workspace {
         deps: deps.clone(),
         store: store.clone(),
         destination,
         target,
-        reading,
+        operation,
         cancel: cancel.clone(),
     };
-    if let Target::Folder(into, _) = &place.target
-        && let Err(why) = place.folder(into, restored_file::prepare).await
+    if let TargetFolders::Folder(into, _) = &workspace.target
+        && let Err(why) = workspace.folder(into, restored_file::prepare).await
     {
-        return Report::unbegun(End::Refused(ApiError::new(ErrorKind::Usage, why)));
+        return RestoreReport::unbegun(RestoreEnd::Refused(ApiError::new(ErrorKind::Usage, why)));
     }
     let mut restore = Restore {
         store,
         id,
         scope,
-        plan: RestorePlan::new(place.target.layout()),
-        place: Arc::new(place),
+        plan: RestorePlan::new(workspace.target.layout()),
+        workspace: Arc::new(workspace),
         width: FILES_AT_ONCE.min(width as usize),
         after: RecordId(i64::MIN),
         copies: VecDeque::new(),
@@ -129,7 +129,7 @@ pub(crate) async fn run(
         Ok(()) => restore.all().await,
         Err(error) => Err(error),
     };
-    Report { end: end.unwrap_or_else(End::Refused), result: restore.result }
+    RestoreReport { end: end.unwrap_or_else(RestoreEnd::Refused), result: restore.result }
 }
 
 struct Restore<'a> {
@@ -138,7 +138,7 @@ struct Restore<'a> {
     scope: RestoreScope,
     /// What each file is called.
     plan: RestorePlan,
-    place: Arc<Place>,
+    workspace: Arc<Workspace>,
     width: usize,
     /// The last copy that was read from the ledger.
     after: RecordId,
@@ -147,8 +147,8 @@ struct Restore<'a> {
     /// Copies with which the destination was lost: their turn comes again after all others, so that one
     /// that a server always stumbles over holds up nobody.
     again: VecDeque<RecordFacts>,
-    files: JoinSet<Came>,
-    /// How often the destination was lost since a file came back.
+    files: JoinSet<RestoreOutcome>,
+    /// How often the destination was lost since a file outcome back.
     losses: usize,
     lost: Option<Failure>,
     blocked: Option<String>,
@@ -166,7 +166,7 @@ impl Restore<'_> {
         }
         self.after = RecordId(i64::MIN);
         self.plan.resolve();
-        self.place.reading.begin(self.id, files, Some(bytes));
+        self.workspace.operation.begin(self.id, files, Some(bytes));
         Ok(())
     }
 
@@ -191,52 +191,52 @@ impl Restore<'_> {
     }
 
     /// Works until nothing is left, or nothing more can be done: then it says why.
-    async fn all(&mut self) -> Result<End, ApiError> {
+    async fn all(&mut self) -> Result<RestoreEnd, ApiError> {
         loop {
-            while self.files.len() < self.width && !self.place.cancel.is_cancelled() {
+            while self.files.len() < self.width && !self.workspace.cancel.is_cancelled() {
                 let Some(copy) = self.next().await? else { break };
-                if self.place.target.leaves_out(&self.plan, &names_of(&copy)) {
-                    self.place.reading.file_done();
-                    self.place.reading.moved(copy.content.size);
+                if self.workspace.target.leaves_out(&self.plan, &names_of(&copy)) {
+                    self.workspace.operation.add_file();
+                    self.workspace.operation.add_bytes(copy.content.size);
                     continue;
                 }
-                let target = self.place.target.of(&self.plan, &names_of(&copy));
-                self.files.spawn(one(Arc::clone(&self.place), copy, target));
+                let target = self.workspace.target.of(&self.plan, &names_of(&copy));
+                self.files.spawn(restore_one(Arc::clone(&self.workspace), copy, target));
             }
             match self.files.join_next().await {
-                Some(came) => self.take(came),
-                None if self.place.cancel.is_cancelled() => return Ok(End::Stopped),
-                None => return Ok(End::Complete),
+                Some(outcome) => self.count_outcome(outcome),
+                None if self.workspace.cancel.is_cancelled() => return Ok(RestoreEnd::Stopped),
+                None => return Ok(RestoreEnd::Complete),
             }
             if self.lost.is_none() && self.blocked.is_none() {
                 continue;
             }
-            while let Some(came) = self.files.join_next().await {
-                self.take(came);
+            while let Some(outcome) = self.files.join_next().await {
+                self.count_outcome(outcome);
             }
             if let Some(why) = self.blocked.take() {
-                return Ok(End::Refused(ApiError::new(ErrorKind::Destination, why)));
+                return Ok(RestoreEnd::Refused(ApiError::new(ErrorKind::Destination, why)));
             }
             if let Some(failure) = self.lost.take() {
                 self.losses += 1;
-                if failure.is_permanent() || !self.waited().await {
-                    return Ok(End::Lost(failure));
+                if failure.is_permanent() || !self.wait_for_destination().await {
+                    return Ok(RestoreEnd::Lost(failure));
                 }
             }
         }
     }
 
-    fn take(&mut self, came: Result<Came, tokio::task::JoinError>) {
-        match came {
-            Ok(Came::Back(placed)) => {
+    fn count_outcome(&mut self, outcome: Result<RestoreOutcome, tokio::task::JoinError>) {
+        match outcome {
+            Ok(RestoreOutcome::Back(placed)) => {
                 self.losses = 0;
                 match placed {
                     Placed::Written => self.result.restored += 1,
                     Placed::Present => self.result.present += 1,
                 }
             }
-            Ok(Came::Failed(sentence)) => self.fail(sentence),
-            Ok(Came::Lost(failure, copy)) => {
+            Ok(RestoreOutcome::Failed(sentence)) => self.fail(sentence),
+            Ok(RestoreOutcome::Lost(failure, copy)) => {
                 if self.again.len() < AGAIN_MAX {
                     self.again.push_back(*copy);
                 } else {
@@ -245,8 +245,8 @@ impl Restore<'_> {
                 }
                 self.lost = Some(failure);
             }
-            Ok(Came::Blocked(sentence)) => self.blocked = Some(sentence),
-            Ok(Came::Stopped) => {}
+            Ok(RestoreOutcome::Blocked(sentence)) => self.blocked = Some(sentence),
+            Ok(RestoreOutcome::Stopped) => {}
             Err(error) => self.fail(format!("A file could not be restored: {error}")),
         }
     }
@@ -259,13 +259,13 @@ impl Restore<'_> {
     }
 
     /// Waits before the destination is tried again. Says whether it is to be.
-    async fn waited(&self) -> bool {
+    async fn wait_for_destination(&self) -> bool {
         let Some(secs) = LOST_WAITS_SECS.get(self.losses - 1) else {
             return false;
         };
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(*secs)) => {}
-            () = self.place.cancel.cancelled() => {}
+            () = self.workspace.cancel.cancelled() => {}
         }
         true
     }
@@ -294,30 +294,34 @@ fn scoped<'a>(copy: &'a RecordFacts, key: &'a str) -> ScopedCopy<'a> {
 }
 
 /// Brings one copy back.
-async fn one(place: Arc<Place>, copy: RecordFacts, target: Result<RestoreTarget, String>) -> Came {
+async fn restore_one(
+    workspace: Arc<Workspace>,
+    copy: RecordFacts,
+    target: Result<RestoreTarget, String>,
+) -> RestoreOutcome {
     let key = copy.key.clone().unwrap_or_default();
-    let came = match target {
-        Ok(target) => place.bring(&key, &copy, &target).await,
-        Err(why) => Came::Failed(why),
+    let outcome = match target {
+        Ok(target) => workspace.restore(&key, &copy, &target).await,
+        Err(why) => RestoreOutcome::Failed(why),
     };
-    if !matches!(came, Came::Lost(..)) {
-        place.reading.file_done();
+    if !matches!(outcome, RestoreOutcome::Lost(..)) {
+        workspace.operation.add_file();
     }
-    match came {
-        Came::Failed(why) => {
-            place.reading.moved(copy.content.size);
-            Came::Failed(format!("{why}: {key}"))
+    match outcome {
+        RestoreOutcome::Failed(why) => {
+            workspace.operation.add_bytes(copy.content.size);
+            RestoreOutcome::Failed(format!("{why}: {key}"))
         }
         other => other,
     }
 }
 
-impl Place {
-    async fn bring(&self, key: &str, copy: &RecordFacts, target: &RestoreTarget) -> Came {
+impl Workspace {
+    async fn restore(&self, key: &str, copy: &RecordFacts, target: &RestoreTarget) -> RestoreOutcome {
         match self.present(copy, target).await {
             Ok(true) => {
-                self.reading.moved(copy.content.size);
-                return Came::Back(Placed::Present);
+                self.operation.add_bytes(copy.content.size);
+                return RestoreOutcome::Back(Placed::Present);
             }
             Ok(false) => {}
             Err(error) => return self.unwritten(target, &error).await,
@@ -326,19 +330,19 @@ impl Place {
         loop {
             tries += 1;
             let (why, failure) = match self.try_once(key, copy, target).await {
-                Ok(placed) => return Came::Back(placed),
-                Err(Unplaced::Unwritten(error)) => return self.unwritten(target, &error).await,
-                Err(Unplaced::Unread { why, failure }) => (why, failure),
-                Err(Unplaced::Damaged(why)) => {
+                Ok(placed) => return RestoreOutcome::Back(placed),
+                Err(RestoreError::UnwrittenOutcome(error)) => return self.unwritten(target, &error).await,
+                Err(RestoreError::Unread { why, failure }) => (why, failure),
+                Err(RestoreError::Damaged(why)) => {
                     damaged += 1;
                     (why, None)
                 }
             };
             if let Some(failure) = failure.as_ref().filter(|failure| failure.reach != Reach::Resource) {
-                return Came::Lost(failure.clone(), Box::new(copy.clone()));
+                return RestoreOutcome::Lost(failure.clone(), Box::new(copy.clone()));
             }
             if self.cancel.is_cancelled() {
-                return Came::Stopped;
+                return RestoreOutcome::Stopped;
             }
             let is_final = failure.as_ref().is_some_and(Failure::is_permanent)
                 || tries == TRIES_MAX
@@ -346,10 +350,10 @@ impl Place {
             if is_final {
                 // A disk that was pulled out says of each of its files that it is not there.
                 if let Err(failure) = self.destination.check().await {
-                    return Came::Lost(failure, Box::new(copy.clone()));
+                    return RestoreOutcome::Lost(failure, Box::new(copy.clone()));
                 }
-                self.look_again(copy).await;
-                return Came::Failed(why);
+                self.verify_again(copy).await;
+                return RestoreOutcome::Failed(why);
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(1 << tries)) => {}
@@ -360,9 +364,10 @@ impl Place {
 
     /// Compares a copy that did not come back, as an audit does: what is not there, or not what it
     /// should be, no longer counts as safe.
-    async fn look_again(&self, copy: &RecordFacts) {
+    async fn verify_again(&self, copy: &RecordFacts) {
         let Self { deps, store, destination, cancel, .. } = self;
-        if let Err(failure) = verify::compare(deps, store, destination, copy, (true, None), cancel).await {
+        if let Err(failure) = verify::verify_copy(deps, store, destination, copy, (true, None), cancel).await
+        {
             tracing::info!(record = %copy.id, kind = failure.kind.as_str(), "a copy could not be compared");
         }
     }
@@ -379,7 +384,7 @@ impl Place {
         key: &str,
         copy: &RecordFacts,
         target: &RestoreTarget,
-    ) -> Result<Placed, Unplaced> {
+    ) -> Result<Placed, RestoreError> {
         let receipt = copy.receipt.as_deref().unwrap_or_default();
         let unread = |failure: Failure| {
             let why = match failure.kind {
@@ -387,46 +392,46 @@ impl Place {
                 FailureKind::Unsupported => failure.details.clone(),
                 _ => describe_failure(&failure).summary.to_owned(),
             };
-            Unplaced::Unread { why, failure: Some(failure) }
+            RestoreError::Unread { why, failure: Some(failure) }
         };
         let reader = self.destination.read(key, receipt).await.map_err(unread)?;
-        let story = Arc::new(Story::default());
-        let reader = Told {
+        let stats = Arc::new(ReadStats::default());
+        let reader = ProgressReader {
             reader,
-            reading: Arc::clone(&self.reading),
+            operation: Arc::clone(&self.operation),
             cancel: self.cancel.clone(),
-            story: Arc::clone(&story),
+            stats: Arc::clone(&stats),
         };
         let (target, content, mtime_ns) = (target.clone(), copy.content, copy.origin_mtime_ns);
         let token = self.deps.rng.next_u64();
         let work = move || restored_file::place_new(&target, Box::new(reader), content, mtime_ns, token);
         let placed = self.deps.library_executor.run(work).await.map_err(io::Error::other).flatten();
         placed.map_err(|error| {
-            self.reading.moved_back(story.bytes.load(Ordering::SeqCst));
-            if story.broke_off.load(Ordering::SeqCst) {
-                Unplaced::Unread { why: format!("The copy cannot be read ({error})"), failure: None }
+            self.operation.subtract_bytes(stats.bytes.load(Ordering::SeqCst));
+            if stats.broke_off.load(Ordering::SeqCst) {
+                RestoreError::Unread { why: format!("The copy cannot be read ({error})"), failure: None }
             } else if error.kind() == io::ErrorKind::InvalidData {
-                Unplaced::Damaged(error.to_string())
+                RestoreError::Damaged(error.to_string())
             } else {
-                Unplaced::Unwritten(error)
+                RestoreError::UnwrittenOutcome(error)
             }
         })
     }
 
     /// One file could not be placed, or none can.
-    async fn unwritten(&self, target: &RestoreTarget, error: &io::Error) -> Came {
+    async fn unwritten(&self, target: &RestoreTarget, error: &io::Error) -> RestoreOutcome {
         let folder = &target.folder;
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Came::Blocked(format!(
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => RestoreOutcome::Blocked(format!(
                 "There is no space left in {}. Free up space and restore again; files already restored stay",
                 folder.display()
             )),
-            io::ErrorKind::AlreadyExists => Came::Failed(error.to_string()),
+            io::ErrorKind::AlreadyExists => RestoreOutcome::Failed(error.to_string()),
             _other => match (self.folder(folder, restored_file::probe).await, &self.target) {
-                (Ok(()), _) => Came::Failed(format!("The file cannot be written ({error})")),
-                (Err(why), Target::Folder(..)) => Came::Blocked(why),
+                (Ok(()), _) => RestoreOutcome::Failed(format!("The file cannot be written ({error})")),
+                (Err(why), TargetFolders::Folder(..)) => RestoreOutcome::Blocked(why),
                 // Other photo folders may be well.
-                (Err(why), Target::Original(_)) => Came::Failed(why),
+                (Err(why), TargetFolders::Original(_)) => RestoreOutcome::Failed(why),
             },
         }
     }
@@ -445,20 +450,20 @@ impl Place {
 
 /// What happened while one copy was read.
 #[derive(Default)]
-struct Story {
+struct ReadStats {
     bytes: AtomicU64,
     broke_off: AtomicBool,
 }
 
 /// A copy that tells what is read of it, and ends when nobody wants it any more.
-struct Told {
+struct ProgressReader {
     reader: ReadBack,
-    reading: Arc<Reading>,
+    operation: Arc<OperationProgress>,
     cancel: CancellationToken,
-    story: Arc<Story>,
+    stats: Arc<ReadStats>,
 }
 
-impl Read for Told {
+impl Read for ProgressReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match self.cancel.is_cancelled() {
             true => Err(io::Error::other("it was stopped")),
@@ -466,11 +471,11 @@ impl Read for Told {
         };
         match &read {
             Ok(count) => {
-                self.reading.moved(*count as u64);
-                self.story.bytes.fetch_add(*count as u64, Ordering::SeqCst);
+                self.operation.add_bytes(*count as u64);
+                self.stats.bytes.fetch_add(*count as u64, Ordering::SeqCst);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => self.story.broke_off.store(true, Ordering::SeqCst),
+            Err(_) => self.stats.broke_off.store(true, Ordering::SeqCst),
         }
         read
     }

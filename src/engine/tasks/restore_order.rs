@@ -14,26 +14,26 @@ use crate::platform::restored_file::RestoreTarget;
 
 /// What is to be restored, from where and whereto.
 #[derive(Clone)]
-pub(crate) struct Order {
+pub(crate) struct RestoreTask {
     pub id: DestinationId,
     pub destination: SharedDestination,
     /// Copies that may be read from it side by side.
     pub width: u32,
     pub installation: String,
-    pub target: Target,
+    pub target: TargetFolders,
     pub scope: RestoreScope,
 }
 
 /// Where files are restored to.
 #[derive(Debug, Clone)]
-pub(crate) enum Target {
+pub(crate) enum TargetFolders {
     /// Into a folder.
     Folder(PathBuf, RestoreLayout),
     /// Back to where they were: source folders by name. Of several with one name none is meant.
     Original(HashMap<String, Option<PathBuf>>),
 }
 
-impl Target {
+impl TargetFolders {
     /// How the files are laid out.
     pub fn layout(&self) -> RestoreLayout {
         match self {
@@ -73,14 +73,14 @@ impl Target {
 
 /// How a restore ended.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct RestoreReport {
     pub result: RestoreResult,
-    pub end: End,
+    pub end: RestoreEnd,
 }
 
 /// Why a restore ended.
 #[derive(Debug)]
-pub(crate) enum End {
+pub(crate) enum RestoreEnd {
     /// Every file was looked at.
     Complete,
     /// Nothing comes from the destination.
@@ -91,19 +91,19 @@ pub(crate) enum End {
     Stopped,
 }
 
-impl Report {
+impl RestoreReport {
     /// A restore that did not begin.
-    pub fn unbegun(end: End) -> Self {
+    pub fn unbegun(end: RestoreEnd) -> Self {
         Self { result: RestoreResult::default(), end }
     }
 
     /// As the answer to a client that waits.
     pub fn into_reply(self) -> Result<Reply, ApiError> {
         let stopped = match self.end {
-            End::Complete => None,
-            End::Lost(failure) => Some(refused(&failure)),
-            End::Refused(error) => Some(error),
-            End::Stopped => Some(ApiError::new(ErrorKind::Unavailable, "Safelight is stopping")),
+            RestoreEnd::Complete => None,
+            RestoreEnd::Lost(failure) => Some(refused(&failure)),
+            RestoreEnd::Refused(error) => Some(error),
+            RestoreEnd::Stopped => Some(ApiError::new(ErrorKind::Unavailable, "Safelight is stopping")),
         };
         match stopped {
             Some(error) if self.result == RestoreResult::default() => Err(error),

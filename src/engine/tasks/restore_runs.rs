@@ -22,7 +22,7 @@ use crate::domain::time::UnixMillis;
 use crate::engine::requests::{Outcome, bytes_of, internal, refused, usage};
 use crate::engine::supervisor::Supervisor;
 use crate::engine::tasks::restore;
-use crate::engine::tasks::restore_order::{End, Order, Report, Target};
+use crate::engine::tasks::restore_order::{RestoreEnd, RestoreReport, RestoreTask, TargetFolders};
 use crate::engine::tasks::{TaskEnd, adopt, spawn};
 use crate::store::{Read, RestoreRow, SourceRow, Store, StoreError};
 
@@ -94,7 +94,7 @@ pub(crate) struct PreparedRestore {
 
 impl PreparedRestore {
     /// Looks up what the order means in the library and the ledger.
-    pub async fn resolve(self, store: &Store) -> Result<Order, api::ApiError> {
+    pub async fn resolve(self, store: &Store) -> Result<RestoreTask, api::ApiError> {
         let Self { id, destination, width, installation, order } = self;
         let target = match &order.target {
             RestoreTarget::Folder(path) => {
@@ -102,15 +102,15 @@ impl PreparedRestore {
                     api::RestoreLayout::Dates => RestoreLayout::Dates,
                     api::RestoreLayout::Folders => RestoreLayout::Folders,
                 };
-                Target::Folder(path_from_bytes(&bytes_of(path)?), layout)
+                TargetFolders::Folder(path_from_bytes(&bytes_of(path)?), layout)
             }
             RestoreTarget::Original => {
                 let sources = store.read(|r| r.sources()).await.map_err(|error| internal(&error))?;
-                Target::Original(folders_by_label(&sources))
+                TargetFolders::Original(folders_by_label(&sources))
             }
         };
         let scope = resolve_scope(store, id, order.scope).await?;
-        Ok(Order { id, destination, width, installation, target, scope })
+        Ok(RestoreTask { id, destination, width, installation, target, scope })
     }
 }
 
@@ -163,12 +163,12 @@ impl Supervisor {
     /// A restore from a destination as it is now.
     pub(crate) fn prepare_restore(&self, order: &RestoreOrder) -> Result<PreparedRestore, api::ApiError> {
         let id = DestinationId(order.destination);
-        let runner = self.runners.get(&id).ok_or_else(|| usage("there is no such destination"))?;
-        let destination = runner.destination.clone().map_err(|failure| refused(&failure))?;
+        let worker = self.workers.get(&id).ok_or_else(|| usage("there is no such destination"))?;
+        let destination = worker.destination.clone().map_err(|failure| refused(&failure))?;
         Ok(PreparedRestore {
             id,
             destination,
-            width: runner.width(),
+            width: worker.width(),
             installation: self.installation.uuid.clone(),
             order: order.clone(),
         })
@@ -186,7 +186,7 @@ impl Supervisor {
 
     async fn read_restores(&mut self) {
         let rows = self.store.read(|r| r.restores()).await;
-        if let Some(rows) = self.noted(rows) {
+        if let Some(rows) = self.check_store_result(rows) {
             self.restores.rows = rows;
             self.is_dirty = true;
         }
@@ -254,26 +254,27 @@ impl Supervisor {
         let cancel = self.background.child_token();
         let active = ActiveRestore { cancel: cancel.clone(), is_stopped: false, tries };
         self.restores.active.insert(id, active);
-        let reading = self.readings.begin_restore(id);
+        let operation = self.operations.begin_restore(id);
         let (deps, store) = (self.deps.clone(), self.store.clone());
-        let refused = |error| Report { result: RestoreResult::default(), end: End::Refused(error) };
+        let refused =
+            |error| RestoreReport { result: RestoreResult::default(), end: RestoreEnd::Refused(error) };
         let broken = refused(api::ApiError::new(api::ErrorKind::Internal, "The restore broke off"));
-        spawn(&mut self.tasks, TaskEnd::Restored { id, report: Box::new(broken) }, async move {
+        spawn(&mut self.tasks, TaskEnd::RestoreEnded { id, report: Box::new(broken) }, async move {
             let _ended = cancel.clone().drop_guard();
             let order = match prepared {
                 Ok(prepared) => prepared.resolve(&store).await,
                 Err(error) => Err(error),
             };
             let report = match order {
-                Ok(order) => restore::run(&deps, &store, order, reading, &cancel).await,
+                Ok(order) => restore::run(&deps, &store, order, operation, &cancel).await,
                 Err(error) => refused(error),
             };
-            TaskEnd::Restored { id, report: Box::new(report) }
+            TaskEnd::RestoreEnded { id, report: Box::new(report) }
         });
     }
 
     /// A restore that goes on by itself has ended, waits now, or the engine stops.
-    pub(crate) async fn restored(&mut self, id: i64, report: Report) {
+    pub(crate) async fn on_restore_ended(&mut self, id: i64, report: RestoreReport) {
         let active = self.restores.active.remove(&id);
         let (is_stopped, tries) = active.map_or((false, 0), |active| (active.is_stopped, active.tries));
         let Some(row) = self.restores.rows.iter().find(|row| row.id == id) else {
@@ -281,11 +282,13 @@ impl Supervisor {
         };
         let (result, asked_at) = (total(&row.result, report.result), row.started_at);
         let stopped = match report.end {
-            End::Complete => None,
-            End::Stopped if is_stopped => Some("Stopped".to_owned()),
+            RestoreEnd::Complete => None,
+            RestoreEnd::Stopped if is_stopped => Some("Stopped".to_owned()),
             // It goes on at the next start.
-            End::Stopped => return self.save_restore(id, result).await,
-            End::Lost(failure) if !is_stopped && !is_given_up(&failure, asked_at, self.deps.clock.now()) => {
+            RestoreEnd::Stopped => return self.save_restore(id, result).await,
+            RestoreEnd::Lost(failure)
+                if !is_stopped && !is_given_up(&failure, asked_at, self.deps.clock.now()) =>
+            {
                 let secs = AWAY_WAITS_SECS.get(tries).or(AWAY_WAITS_SECS.last()).copied().unwrap_or(600);
                 let waiting = WaitingRestore {
                     until: Instant::now() + Duration::from_secs(secs),
@@ -295,25 +298,25 @@ impl Supervisor {
                 self.restores.waiting.insert(id, waiting);
                 return self.save_restore(id, result).await;
             }
-            End::Lost(failure) => Some(refused(&failure).message),
-            End::Refused(error) => Some(error.message),
+            RestoreEnd::Lost(failure) => Some(refused(&failure).message),
+            RestoreEnd::Refused(error) => Some(error.message),
         };
         self.end_restore(id, result, stopped).await;
     }
 
     async fn save_restore(&mut self, id: i64, result: RestoreResult) {
         let saved = self.store.write(move |tx| tx.save_restore(id, &result)).await;
-        self.noted(saved);
+        self.check_store_result(saved);
         self.read_restores().await;
     }
 
     async fn end_restore(&mut self, id: i64, result: RestoreResult, stopped: Option<String>) {
         let written = self.store.write(move |tx| tx.end_restore(id, &result, stopped.as_deref())).await;
-        self.noted(written);
+        self.check_store_result(written);
         self.read_restores().await;
         // Files that are back in a photo folder are seen at once.
         self.library.rescan(None);
-        self.process_all();
+        self.call_all_extensions();
     }
 }
 
@@ -332,11 +335,11 @@ fn total(before: &RestoreResult, last: RestoreResult) -> RestoreResult {
 impl Supervisor {
     /// Answers what can be restored from a destination, also from one that the ledger does not know yet.
     pub(crate) fn spawn_restore_overview(&mut self, id: DestinationId, reply: oneshot::Sender<Outcome>) {
-        let Some(runner) = self.runners.get(&id) else {
+        let Some(worker) = self.workers.get(&id) else {
             reply.send(Err(usage("there is no such destination"))).ok();
             return;
         };
-        let (destination, needs_adoption) = (runner.destination.clone(), runner.needs_adoption);
+        let (destination, needs_adoption) = (worker.destination.clone(), worker.needs_adoption);
         let (store, rng) = (self.store.clone(), Arc::clone(&self.deps.rng));
         let installation = self.installation.uuid.clone();
         self.tasks.spawn(async move {

@@ -1,4 +1,4 @@
-//! Reading copies again, to prove them anew or for the first time.
+//! OperationProgress copies again, to prove them anew or for the first time.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -17,8 +17,8 @@ use crate::domain::file::FileStamp;
 use crate::domain::ids::DestinationId;
 use crate::domain::record::{Evidence, ProofMethod};
 use crate::engine::deps::Deps;
-use crate::engine::destination::transfer::patience;
-use crate::engine::tasks::operations::Reading;
+use crate::engine::destination::transfer::stall_timeout;
+use crate::engine::tasks::operations::OperationProgress;
 use crate::store::{AuditPlace, AuditedCopy, RecordFacts, Store, StoreError};
 
 /// Copies read from the ledger at once.
@@ -30,7 +30,7 @@ const SHALLOW_PART: u64 = 10;
 
 /// What an audit found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Audit {
+pub(crate) struct VerifyCounts {
     /// Copies compared.
     pub checked: u64,
     /// Copies that were missing or different, and are sent again.
@@ -41,7 +41,7 @@ pub(crate) struct Audit {
 
 /// What is known of a copy after it was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Compared {
+pub(crate) enum CopyVerdict {
     /// It is what it should be.
     Proved,
     /// It is missing or different, and is sent again.
@@ -90,16 +90,16 @@ fn is_bad_copy(failure: &Failure) -> bool {
 /// # Errors
 /// A failure that says nothing about the copy: the destination cannot be used, or the store, or it was
 /// not read in good time.
-pub(crate) async fn compare(
+pub(crate) async fn verify_copy(
     deps: &Deps,
     store: &Store,
     destination: &SharedDestination,
     copy: &RecordFacts,
     (is_deep, bytes_read): (bool, Option<&Arc<AtomicU64>>),
     cancel: &CancellationToken,
-) -> Result<Compared, Failure> {
+) -> Result<CopyVerdict, Failure> {
     let Some(key) = copy.key.clone() else {
-        return Ok(Compared::Proved);
+        return Ok(CopyVerdict::Proved);
     };
     let receipt = copy.receipt.clone().unwrap_or_default();
     let item = item_of(copy, key.clone());
@@ -115,9 +115,10 @@ pub(crate) async fn compare(
         let read = AuditedCopy { record: copy.id, key, receipt };
         let evidence = Evidence::Verified { method: ProofMethod::ReadBack, at: deps.clock.now() };
         store.write(move |tx| tx.set_audit_evidence(&read, evidence)).await.ok();
-        return Ok(Compared::Proved);
+        return Ok(CopyVerdict::Proved);
     }
-    let proved = timeout(patience(copy.content.size), destination.prove(&item, &receipt, &transfer)).await;
+    let proved =
+        timeout(stall_timeout(copy.content.size), destination.prove(&item, &receipt, &transfer)).await;
     let proved = proved
         .unwrap_or_else(|_late| Err(Failure::transient(FailureKind::Timeout, "reading the copy timed out")));
     let record = copy.id;
@@ -126,24 +127,24 @@ pub(crate) async fn compare(
         Ok(evidence) => {
             // A copy that was proved once is not demoted because today's reading proves less.
             if matches!(evidence, Evidence::Accepted) {
-                return Ok(Compared::Unproven);
+                return Ok(CopyVerdict::Unproven);
             }
             store
                 .write(move |tx| tx.set_audit_evidence(&read, evidence))
                 .await
-                .map(|_is_same| Compared::Proved)
+                .map(|_is_same| CopyVerdict::Proved)
         }
         Err(failure) if failure.reach != Reach::Resource => return Err(failure),
         Err(failure) if failure.cause == Some(Cause::CopyDamaged) => {
             tracing::warn!(%record, kind = failure.kind.as_str(), "a copy is damaged, and cannot be replaced");
             let written = store.write(move |tx| tx.set_copy_damaged(&read, &failure)).await;
-            written.map(|_is_same| Compared::Bad)
+            written.map(|_is_same| CopyVerdict::Bad)
         }
         Err(failure) if is_bad_copy(&failure) => {
             tracing::warn!(%record, kind = failure.kind.as_str(), "a copy is not as it should be");
             let written = store.write(move |tx| tx.set_copy_bad(&read)).await;
             // Another reading may have found it first; it is no better for that.
-            written.map(|_is_same| Compared::Bad)
+            written.map(|_is_same| CopyVerdict::Bad)
         }
         Err(failure) => {
             if !cancel.is_cancelled() {
@@ -174,12 +175,12 @@ pub(crate) async fn waits_for_another(store: &Store, copy: &RecordFacts, attachm
 }
 
 /// What is to be audited, and who is told how far that is.
-pub(crate) struct Audited<'a> {
+pub(crate) struct VerifyOrder<'a> {
     pub id: DestinationId,
     pub is_deep: bool,
     /// Copies that are read side by side.
     pub width: u32,
-    pub reading: &'a Reading,
+    pub operation: &'a OperationProgress,
 }
 
 /// Re-reads copies: all of them when `is_deep`, else those without proof and a share of the rest,
@@ -191,16 +192,16 @@ pub(crate) async fn verify(
     deps: &Deps,
     store: &Store,
     destination: &SharedDestination,
-    audited: &Audited<'_>,
+    audited: &VerifyOrder<'_>,
     cancel: &CancellationToken,
-) -> Result<(Audit, Option<Failure>), Failure> {
-    let Audited { id, is_deep, width, reading } = *audited;
+) -> Result<(VerifyCounts, Option<Failure>), Failure> {
+    let VerifyOrder { id, is_deep, width, operation } = *audited;
     destination.check().await?;
     let began = deps.clock.now();
     let (total, bytes) = store.read(move |r| r.copies_total(id)).await.unwrap_or_default();
     let share = if is_deep { u64::MAX } else { (total / SHALLOW_PART).max(SHALLOW_COPIES_MIN) };
-    reading.begin(id, total.min(share), (share >= total).then_some(bytes));
-    let (mut audit, mut unread) = (Audit::default(), None);
+    operation.begin(id, total.min(share), (share >= total).then_some(bytes));
+    let (mut audit, mut unread) = (VerifyCounts::default(), None);
     let mut after = AuditPlace::START;
     let mut must_stop = false;
     while audit.checked + audit.unproven < share && !cancel.is_cancelled() {
@@ -217,9 +218,9 @@ pub(crate) async fn verify(
         let mut compared = stream::iter(page.into_iter().take(due))
             .take_until(Box::pin(cancel.cancelled()))
             .map(|(_, copy)| async move {
-                let outcome = compare(deps, store, destination, &copy, (is_deep, None), cancel).await;
-                reading.moved(copy.content.size);
-                reading.file_done();
+                let outcome = verify_copy(deps, store, destination, &copy, (is_deep, None), cancel).await;
+                operation.add_bytes(copy.content.size);
+                operation.add_file();
                 outcome
             })
             .buffer_unordered(width as usize);
@@ -228,11 +229,11 @@ pub(crate) async fn verify(
                 break;
             }
             match outcome {
-                Ok(Compared::Unproven) => {
+                Ok(CopyVerdict::Unproven) => {
                     audit.unproven += 1;
                     continue;
                 }
-                Ok(compared) => audit.failed += u64::from(compared == Compared::Bad),
+                Ok(compared) => audit.failed += u64::from(compared == CopyVerdict::Bad),
                 Err(failure) if failure.reach == Reach::Resource => {
                     audit.unproven += 1;
                     // What one met for want of a permission, all others would meet.
