@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use safelight::base::files::path_bytes;
 use safelight::engine::Deps;
-use safelight::engine::library::{Library, LibraryDeps, LibraryState};
+use safelight::engine::library::{Library, LibraryState};
 use safelight::store::{Store, StoreOptions};
 
 use super::Outcome;
@@ -27,7 +27,7 @@ pub fn index(data: &str, photos: &str) -> Outcome {
         let file_system = deps.files.file_system(&path)?;
         store.write(move |tx| tx.add_source(&path_bytes(&path), &file_system)).await?;
         let began = Instant::now();
-        let library = Library::start(LibraryDeps::of(&deps, store.clone()));
+        let library = Library::start(deps.library(store.clone()));
         let mut state = library.state();
         let has_looked =
             |state: &LibraryState| state.is_quiet() && state.sources.values().any(|source| source.looks > 0);

@@ -16,11 +16,12 @@ use crate::destination::connect::{Connect, Connector};
 use crate::destination::credentials::Vault;
 use crate::destination::http::{Bucket, Client, Settings};
 use crate::domain::gate::Conditions;
-use crate::engine::library::{SystemWatch, Watch};
+use crate::engine::library::{LibraryDeps, MediaReader, READS_MAX, SystemWatch, Watch};
 use crate::extension::{BuiltIns, MakeExtension};
 use crate::platform::keyring::Keyring;
 use crate::platform::udisks::{self, Bus, RemountError};
 use crate::platform::{conditions, disks, drives, mount_watch, suspend};
+use crate::store::Store;
 
 /// Finds the mount that a path is on.
 pub type MountOf = Arc<dyn Fn(&Path) -> Option<String> + Send + Sync>;
@@ -142,5 +143,18 @@ impl Deps {
             extensions: Arc::new(BuiltIns),
             zone: TimeZone::system,
         })
+    }
+
+    /// What the library is given.
+    pub fn library(&self, store: Store) -> LibraryDeps {
+        LibraryDeps {
+            store,
+            files: Arc::clone(&self.files),
+            clock: Arc::clone(&self.clock),
+            reader: Arc::new(MediaReader),
+            watch: Arc::clone(&self.watch),
+            executor: self.library_executor.clone(),
+            parallel: READS_MAX,
+        }
     }
 }

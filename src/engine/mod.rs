@@ -5,12 +5,15 @@
 
 mod catch_panic;
 mod conditions;
+mod context;
 mod deps;
 mod destination;
 mod handle;
 pub mod library;
+mod parts;
 mod path_resolver;
 mod progress;
+mod reply;
 mod requests;
 mod snapshot;
 mod start;

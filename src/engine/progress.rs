@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::api::Progress;
-use crate::domain::ids::JobId;
 
 /// How far back the speed looks.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -16,12 +15,10 @@ const STILL_AFTER: Duration = Duration::from_secs(2);
 const SAMPLES_MAX: usize = 64;
 /// No estimate is shown before a run has lasted this long.
 const ESTIMATE_AFTER: Duration = Duration::from_secs(3);
-/// After so long without any movement a person wants to know why nothing happens.
-const STALLED_AFTER: Duration = Duration::from_secs(10);
 
 /// The meter of one run: from the first transfer until nothing is left to do.
 #[derive(Debug, Default)]
-pub(super) struct ProgressMeter {
+pub(crate) struct ProgressMeter {
     began: Option<Instant>,
     files_done: u64,
     bytes_done: u64,
@@ -98,52 +95,9 @@ impl ProgressMeter {
     }
 }
 
-/// Whether transfers that are under way at one destination still move.
-#[derive(Debug, Default)]
-pub(super) struct StallDetector {
-    last: Option<(Mark, Instant)>,
-    is_stalled: bool,
-}
-
-/// What changes with whatever moves: which jobs are under way, and the bytes that they have sent.
-pub(super) type Mark = (Option<JobId>, usize, u64);
-
-impl StallDetector {
-    /// Notes what is seen now; none where nothing is awaited.
-    pub fn note(&mut self, mark: Option<Mark>, now: Instant) {
-        let since = match (mark, self.last) {
-            (Some(mark), Some((last, since))) if mark == last => since,
-            _ => now,
-        };
-        self.last = mark.map(|mark| (mark, since));
-        self.is_stalled = mark.is_some() && now - since >= STALLED_AFTER;
-    }
-
-    /// Whether nothing has moved for so long that a person should hear of it.
-    pub fn is_stalled(&self) -> bool {
-        self.is_stalled
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn silence_is_what_does_not_move_for_long_while_something_is_awaited() {
-        let (mut stall_detector, job) = (StallDetector::default(), Some(JobId(7)));
-        let mut is_stalled_after = |mark, secs| {
-            let now = Instant::now() + Duration::from_secs(secs);
-            stall_detector.note(mark, now);
-            stall_detector.is_stalled()
-        };
-        let still = Some((job, 1, 500));
-        assert!(!is_stalled_after(still, 0) && !is_stalled_after(still, 9) && is_stalled_after(still, 10));
-        assert!(!is_stalled_after(Some((job, 1, 501)), 11), "a byte moved");
-        assert!(!is_stalled_after(Some((Some(JobId(8)), 1, 501)), 30), "another job");
-        assert!(is_stalled_after(Some((Some(JobId(8)), 1, 501)), 40));
-        assert!(!is_stalled_after(None, 50) && !is_stalled_after(still, 51), "nothing was awaited");
-    }
 
     #[tokio::test(start_paused = true)]
     async fn speed_and_time_left_follow_the_last_seconds() {

@@ -3,26 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::Snapshot;
 use crate::base::mutant::{self, Mutant};
-use crate::engine::conditions::gates::{Gates, Moment};
 use crate::engine::conditions::network_config;
-use crate::engine::conditions::outage::StoreOutage;
-use crate::engine::conditions::system_events::mount_of;
+use crate::engine::context::Context;
 use crate::engine::deps::Deps;
-use crate::engine::destination::worker::{FLOOR, Worker};
+use crate::engine::destination::address::stored_address;
+use crate::engine::destination::worker::Worker;
+use crate::engine::destination::workers::Workers;
 use crate::engine::handle::{Handle, channel};
-use crate::engine::library::{Library, LibraryDeps, LibraryState};
-use crate::engine::path_resolver::PathResolver;
-use crate::engine::progress::ProgressMeter;
-use crate::engine::requests::destinations::address_of;
-use crate::engine::snapshot::BadgeThrottle;
-use crate::engine::supervisor::Supervisor;
-use crate::engine::tasks::operations::Operations;
+use crate::engine::library::Library;
+use crate::engine::supervisor::{Beginning, Supervisor};
 use crate::platform::network_fs::network_file_system;
 use crate::store::{Opened, Store, StoreError, StoreOptions, Write, mirror};
 
@@ -69,47 +62,24 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     let (installation, rows, rules, network) =
         store.read(|r| Ok((r.installation()?, r.destinations()?, r.rules()?, r.network()?))).await?;
     let network = network_config::apply_stored(network, deps.connect.as_ref()).await;
-    let now = Instant::now();
-    let mut workers = std::collections::BTreeMap::new();
-    for row in rows {
-        let destination = deps.connect.open(&address_of(&row), &installation.uuid);
-        let mut worker = Worker::new(row, destination, now);
-        worker.mount = mount_of(&deps, &worker);
-        workers.insert(worker.id(), worker);
-    }
-    let library = Library::start(LibraryDeps::of(&deps, store.clone()));
     let (handle, end) = channel();
-    let moment = Moment { now, wall: deps.clock.now(), zone: (deps.zone)() };
-    let gates = Gates::new(rules, *deps.conditions.borrow(), &moment);
-    let mut supervisor = Supervisor {
-        network,
-        places: PathResolver::new(Arc::clone(&deps.files), &deps.library_executor, Arc::clone(&deps.disk_of)),
-        disks: crate::engine::path_resolver::Disks::new(),
+    let context = Context {
         deps,
         store,
-        end,
-        library,
-        library_state: LibraryState::default(),
-        installation,
-        workers,
-        setting_up: std::collections::BTreeMap::new(),
-        removals: crate::engine::requests::removals::Removals::default(),
-        tasks: JoinSet::new(),
-        background: CancellationToken::new(),
-        meter: ProgressMeter::default(),
-        operations: Operations::default(),
-        restores: crate::engine::tasks::restore_runs::RestoreRuns::default(),
-        snapshot: Snapshot::default(),
-        is_dirty: true,
-        publish_at: now,
-        floor_at: now + FLOOR,
-        asset_count: (0, 0),
-        badges: BadgeThrottle::default(),
-        gates,
-        outage: StoreOutage::new(),
-        is_stopping: false,
+        installation: installation.uuid.as_str().into(),
+        events: end.events.clone(),
+        stop: CancellationToken::new(),
     };
-    supervisor.tell_digests_wanted();
+    let (deps, now) = (&context.deps, Instant::now());
+    let mut workers = Workers::default();
+    for row in rows {
+        let destination = deps.connect.open(&stored_address(&row), &context.installation);
+        workers.insert(Worker::new(row, destination, deps, now));
+    }
+    let library = Library::start(deps.library(context.store.clone()));
+    library.set_digests_wanted(workers.digests_wanted());
+    let mut supervisor =
+        Supervisor::new(Beginning { context, end, library, workers, installation, rules, network });
     supervisor.resume_restores().await;
     tokio::spawn(supervisor.run());
     Ok(handle)

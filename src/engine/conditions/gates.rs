@@ -8,14 +8,10 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
-use crate::api::{Reply, Rules};
-use crate::base::mutant::{self, Mutant};
 use crate::domain::gate::{self, Conditions, GateRules, Network};
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
 use crate::domain::wait::WaitReason;
-use crate::engine::requests::{Outcome, internal, usage};
-use crate::engine::supervisor::Supervisor;
 use crate::store::DestinationRow;
 
 /// How long a gate that was open stays open when the conditions no longer allow work.
@@ -146,71 +142,6 @@ fn is_loopback(url: &url::Url) -> bool {
         Some(Ok(url::Host::Ipv4(ip))) => ip.is_loopback(),
         Some(Ok(url::Host::Ipv6(ip))) => ip.is_loopback(),
         Some(Err(_)) | None => false,
-    }
-}
-
-impl Supervisor {
-    pub(crate) fn moment(&self) -> Moment {
-        Moment { now: Instant::now(), wall: self.deps.clock.now(), zone: (self.deps.zone)() }
-    }
-
-    /// What the computer is like has changed.
-    pub(crate) fn on_conditions_changed(&mut self, conditions: Conditions) {
-        let moment = self.moment();
-        tracing::info!(?conditions, "conditions changed");
-        if self.gates.set_conditions(conditions, &moment) {
-            self.retry_unreachable_destinations(|worker| !is_local(&worker.row));
-        }
-        self.is_dirty = true;
-    }
-
-    /// The person says when backup may work.
-    pub(crate) async fn set_rules(&mut self, rules: Rules) -> Outcome {
-        let rules = GateRules::try_from(rules).map_err(usage)?;
-        self.store
-            .write(move |tx| {
-                tx.add_event("rules", "When to back up was changed")?;
-                tx.set_rules(rules)
-            })
-            .await
-            .map_err(|e| internal(&e))?;
-        let moment = self.moment();
-        self.gates.set_rules(rules, &moment);
-        self.mirror().await;
-        Ok(Reply::Done)
-    }
-
-    /// Why a gate keeps every destination that is switched on from working, where one reason holds
-    /// for all.
-    pub(crate) fn gate_of_all(&self) -> Option<WaitReason> {
-        let mut enabled = self.workers.values().filter(|worker| worker.row.is_enabled);
-        let first = enabled.next()?.gate.as_ref()?;
-        enabled.all(|worker| worker.gate.as_ref() == Some(first)).then(|| first.clone())
-    }
-
-    /// Stops what may not go on, and says whether anything may be done at this destination.
-    pub(crate) fn may_work(&mut self, id: crate::domain::ids::DestinationId, now: Instant) -> bool {
-        let is_working = self.is_working();
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return false;
-        };
-        let gate = self.gates.closed(is_local(&worker.row), now).cloned();
-        self.is_dirty |= gate != worker.gate;
-        worker.gate = gate;
-        let may = is_working && worker.row.is_enabled && worker.gate.is_none() && !worker.is_reconnecting;
-        if may && worker.is_held {
-            worker.checked_until = None;
-            worker.may_start = true;
-            worker.process_by(now);
-        } else if !may && !worker.is_held {
-            let is_ignored = mutant::is(Mutant::IgnoresDisable) && !worker.row.is_enabled
-                || mutant::is(Mutant::IgnoresPause) && worker.row.is_enabled;
-            if !is_ignored {
-                worker.stop_transfers();
-            }
-        }
-        worker.is_held = !may;
-        may
     }
 }
 

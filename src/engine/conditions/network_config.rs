@@ -2,31 +2,43 @@
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
-use crate::api::{ApiError, NetworkText, Reply};
-use crate::base::secret::Secret;
 use crate::destination::connect::Connect;
-use crate::domain::network::{NetworkRules, Proxy};
-use crate::engine::requests::{Outcome, internal, refused, usage};
-use crate::engine::supervisor::Supervisor;
-use crate::engine::tasks::{TaskEnd, spawn};
+use crate::domain::network::NetworkRules;
+use crate::engine::reply::ReplyTo;
 
-/// How long a start waits for the way to be found; it begins without what is missing then.
+/// How long a start waits for the settings to be applied; it begins without what is missing then.
 const START_MAX: Duration = Duration::from_secs(15);
 
 /// What is set, and what is wrong with it.
 #[derive(Debug, Default)]
 pub(crate) struct NetworkConfig {
-    pub rules: NetworkRules,
-    pub note: Option<String>,
+    rules: NetworkRules,
+    note: Option<String>,
 }
 
-/// Another way was tried.
+impl NetworkConfig {
+    /// What the person set.
+    pub fn rules(&self) -> &NetworkRules {
+        &self.rules
+    }
+
+    /// A sentence on what could not be used of it.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Other rules hold, all of which can be used.
+    pub fn set_rules(&mut self, rules: NetworkRules) {
+        *self = Self { rules, note: None };
+    }
+}
+
+/// Other network settings were tried.
 pub(crate) struct NetworkTrial {
-    rules: NetworkRules,
-    outcome: Result<(), String>,
-    reply: oneshot::Sender<Outcome>,
+    pub rules: NetworkRules,
+    /// A sentence if they cannot be used.
+    pub outcome: Result<(), String>,
+    pub reply: ReplyTo,
 }
 
 /// Hands the rules that were kept to the connections. What cannot be used is left out and said.
@@ -47,73 +59,8 @@ pub(crate) async fn apply_stored(rules: NetworkRules, connect: &dyn Connect) -> 
     NetworkConfig { rules, note }
 }
 
-impl Supervisor {
-    /// Tries another way to servers, which may take a while; then keeps it.
-    pub(crate) fn spawn_apply_network(&mut self, network: NetworkText, reply: oneshot::Sender<Outcome>) {
-        let rules = match NetworkRules::try_from(network) {
-            Ok(rules) => rules,
-            Err(why) => {
-                reply.send(Err(usage(why))).ok();
-                return;
-            }
-        };
-        let connect = std::sync::Arc::clone(&self.deps.connect);
-        let lost = TaskEnd::Lost("another way to servers".to_owned());
-        spawn(&mut self.tasks, lost, async move {
-            let outcome = connect.take_way(&rules).await;
-            TaskEnd::NetworkApplied(Box::new(NetworkTrial { rules, outcome, reply }))
-        });
-    }
-
-    /// Keeps a way that was found good.
-    pub(crate) async fn on_network_applied(&mut self, taken: NetworkTrial) {
-        let NetworkTrial { rules, outcome, reply } = taken;
-        let outcome = match outcome {
-            Ok(()) => self.keep_network(rules).await,
-            Err(why) => Err(usage(why)),
-        };
-        reply.send(outcome).ok();
-    }
-
-    async fn keep_network(&mut self, rules: NetworkRules) -> Result<Reply, ApiError> {
-        let kept = rules.clone();
-        self.store
-            .write(move |tx| {
-                tx.add_event("network", "How servers are reached was changed")?;
-                tx.set_network(&kept)
-            })
-            .await
-            .map_err(|e| internal(&e))?;
-        self.network = NetworkConfig { rules, note: None };
-        self.mirror().await;
-        // What could not be reached may be reached this way.
-        self.retry_unreachable_destinations(|worker| {
-            worker.row.kind != crate::domain::target::DestinationKind::Folder
-        });
-        self.call_all_extensions();
-        Ok(Reply::Done)
-    }
-
-    /// Keeps the password of the proxy that is set, and uses it.
-    pub(crate) fn spawn_set_proxy_secret(&mut self, secret: Secret, reply: oneshot::Sender<Outcome>) {
-        let rules = self.network.rules.clone();
-        let address = match &rules.proxy {
-            Proxy::Address(address) if address.user().is_some() => address.clone(),
-            _ => {
-                let why = "Set a proxy with a user name first, as http://ann@proxy.example:3128";
-                reply.send(Err(usage(why))).ok();
-                return;
-            }
-        };
-        let connect = std::sync::Arc::clone(&self.deps.connect);
-        let lost = TaskEnd::Lost("a proxy's password".to_owned());
-        spawn(&mut self.tasks, lost, async move {
-            if let Err(failure) = connect.keep_proxy_secret(&address, secret).await {
-                reply.send(Err(refused(&failure))).ok();
-                return TaskEnd::Answered;
-            }
-            let outcome = connect.take_way(&rules).await;
-            TaskEnd::NetworkApplied(Box::new(NetworkTrial { rules, outcome, reply }))
-        });
-    }
+/// Tries other rules, which may take a while. Those that work are in use from then on.
+pub(crate) async fn try_rules(connect: &dyn Connect, rules: NetworkRules, reply: ReplyTo) -> NetworkTrial {
+    let outcome = connect.take_way(&rules).await;
+    NetworkTrial { rules, outcome, reply }
 }

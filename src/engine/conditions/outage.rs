@@ -14,9 +14,8 @@ use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 use crate::domain::ids::{JobId, RecordId};
 use crate::domain::time::UnixMillis;
 use crate::domain::wait::WaitReason;
-use crate::engine::supervisor::Supervisor;
-use crate::engine::tasks::TaskEnd;
-use crate::store::{Outage, Outcome, StoreError};
+use crate::engine::context::Context;
+use crate::store::{Outage, Outcome, Store, StoreError};
 
 /// An outage that comes back so soon is the same one, whatever fitted on the disk meanwhile.
 const SAME_OUTAGE_WITHIN: Duration = backoff::DESTINATION_MAX;
@@ -43,6 +42,7 @@ pub(crate) struct StoreOutage {
     is_probing: bool,
     ended_at: Option<Instant>,
     unwritten: Vec<UnwrittenOutcome>,
+    is_fatal: bool,
 }
 
 /// What it means for work at a destination that the store failed: where its disk did, nothing can be
@@ -67,6 +67,7 @@ impl StoreOutage {
             is_probing: false,
             ended_at: None,
             unwritten: Vec::new(),
+            is_fatal: false,
         }
     }
 
@@ -97,71 +98,96 @@ impl StoreOutage {
         let wait = backoff::destination(self.failures, Retry::Never);
         (self.probe_at, self.until) = (Some(now + wait), wall.plus(wait));
     }
-}
 
-impl Supervisor {
-    /// A write failed because of its disk. Writes that run side by side fail side by side: only the
-    /// first of them counts.
-    pub(crate) fn on_store_failed(&mut self, outage: Outage) {
-        if !self.outage.is_well() {
+    /// The result of a use of the store. One that fails because of its disk waits for the disk; any other
+    /// failure leaves nothing sensible to do but stop.
+    pub fn check_store_result<T>(&mut self, context: &Context, result: Result<T, StoreError>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(StoreError::Refused(why)) => {
+                tracing::warn!(%why, "a write was refused");
+                None
+            }
+            Err(error) => {
+                if let Some(outage) = error.outage() {
+                    self.begin(context, outage);
+                } else {
+                    tracing::error!(%error, "the database cannot be written; stopping");
+                    context.send_event(Event::Notice { text: format!("Safelight has to stop: {error}") });
+                    self.is_fatal = true;
+                }
+                None
+            }
+        }
+    }
+
+    /// A write failed because of its disk. Writes that run side by side fail side by side: only the first
+    /// of them counts.
+    pub fn begin(&mut self, context: &Context, outage: Outage) {
+        if !self.is_well() {
             return;
         }
-        self.outage.failed(outage, Instant::now(), self.deps.clock.now());
-        self.is_dirty = true;
-        let text = self.data_wait().map(|wait| wait.summary().to_owned()).unwrap_or_default();
+        self.failed(outage, Instant::now(), context.wall());
+        let text = self.wait_reason().map(|wait| wait.summary().to_owned()).unwrap_or_default();
         tracing::error!(?outage, "nothing can be written down; waiting");
-        self.end.events.send(Event::Notice { text }).ok();
+        context.send_event(Event::Notice { text });
+    }
+
+    /// Whether the store failed in a way that no waiting mends.
+    pub fn is_fatal(&self) -> bool {
+        self.is_fatal
     }
 
     /// Why nothing can be written down, if so.
-    pub(crate) fn data_wait(&self) -> Option<WaitReason> {
-        let (outage, until) = (self.outage.outage?, self.outage.until);
-        Some(match outage {
+    pub fn wait_reason(&self) -> Option<WaitReason> {
+        let until = self.until;
+        Some(match self.outage? {
             Outage::Full => WaitReason::DataFull { until },
             Outage::Unwritable => WaitReason::DataUnwritable { until },
         })
     }
 
-    /// Finds out whether the disk is back when it is time to, with all that waits to be written.
-    pub(crate) fn step_outage(&mut self, now: Instant) {
-        if self.outage.next_probe().is_none_or(|at| at > now) {
-            return;
+    /// Begins a probe when it is time to. Returns all that waits to be written.
+    pub fn begin_probe(&mut self, now: Instant) -> Option<Vec<UnwrittenOutcome>> {
+        if self.next_probe().is_none_or(|at| at > now) {
+            return None;
         }
-        self.outage.is_probing = true;
-        let (store, waiting) = (self.store.clone(), self.outage.unwritten.clone());
-        self.tasks.spawn(async move {
-            let count = waiting.len();
-            let probe = store.write(move |tx| {
-                for UnwrittenOutcome { job, record, outcome } in &waiting {
-                    tx.end_job(*job, *record, outcome)?;
-                }
-                tx.add_event("data_found", "Safelight's data folder can be written to again")
-            });
-            TaskEnd::StoreProbed { outcome: probe.await, count }
-        });
+        self.is_probing = true;
+        Some(self.unwritten.clone())
     }
 
-    /// A probe came back. Its write holds the first `count` of what waited.
-    pub(crate) fn on_store_probed(&mut self, outcome: Result<(), StoreError>, count: usize) {
+    /// A probe came back. Its write holds the first `count` of what waited. Returns whether the outage is
+    /// over.
+    pub fn on_probed(&mut self, context: &Context, outcome: Result<(), StoreError>, count: usize) -> bool {
         let now = Instant::now();
-        self.outage.is_probing = false;
+        self.is_probing = false;
         match outcome {
             Ok(()) => {
                 tracing::info!("what happens can be written down again");
-                self.outage.unwritten.drain(..count);
-                (self.outage.outage, self.outage.probe_at) = (None, None);
-                self.outage.ended_at = Some(now);
-                // What was found meanwhile could not be kept.
-                self.library.look_again();
-                self.library.rescan(None);
-                self.call_all_extensions();
+                self.unwritten.drain(..count);
+                (self.outage, self.probe_at) = (None, None);
+                self.ended_at = Some(now);
+                return true;
             }
             Err(error) => match error.outage() {
-                Some(outage) => self.outage.failed(outage, now, self.deps.clock.now()),
-                None => {
-                    self.check_store_result::<()>(Err(error));
-                }
+                Some(outage) => self.failed(outage, now, context.wall()),
+                None => drop(self.check_store_result::<()>(context, Err(error))),
             },
         }
+        false
     }
+}
+
+/// Tries to write what came of jobs while nothing could be written.
+///
+/// # Errors
+/// When the store still cannot be written.
+pub(crate) async fn write_outcomes(store: &Store, waiting: Vec<UnwrittenOutcome>) -> Result<(), StoreError> {
+    let probe = store.write(move |tx| {
+        for UnwrittenOutcome { job, record, outcome } in &waiting {
+            tx.end_job(*job, *record, outcome)?;
+        }
+        tx.add_event("data_found", "Safelight's data folder can be written to again")
+    });
+    probe.await
 }

@@ -1,16 +1,11 @@
 //! Unmounting a destination's disk and mounting it again, so that copies which only that proves are verified.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use crate::api::{ApiError, ErrorKind, Reply};
-use crate::base::files::path_from_bytes;
-use crate::domain::ids::DestinationId;
-use crate::domain::target::DestinationKind;
-use crate::engine::requests::{Outcome, usage};
-use crate::engine::supervisor::Supervisor;
-use crate::engine::tasks::TaskEnd;
+use crate::engine::deps::Remount;
+use crate::engine::reply::Outcome;
 use crate::platform::udisks::RemountError;
 
 /// Transfers that were told to stop let go of the disk within so many tries,
@@ -18,42 +13,17 @@ const TRIES_MAX: u32 = 10;
 /// one after this time each.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-impl Supervisor {
-    /// Stops what goes on at a folder's disk and has it unmounted and mounted again.
-    pub(crate) fn spawn_reconnect(&mut self, id: DestinationId, reply: oneshot::Sender<Outcome>) {
-        let Some(worker) = self.workers.get_mut(&id) else {
-            reply.send(Err(usage("there is no such destination"))).ok();
-            return;
-        };
-        if worker.row.kind != DestinationKind::Folder || worker.is_reconnecting {
-            reply.send(Err(usage("there is no disk to reconnect now"))).ok();
-            return;
+/// Unmounts and mounts the disk that a folder is on, once those who use it have let go.
+pub(crate) async fn reconnect(remount: Remount, path: PathBuf) -> Outcome {
+    let mut outcome = remount(path.clone()).await;
+    for _try in 1..TRIES_MAX {
+        if outcome != Err(RemountError::Busy) {
+            break;
         }
-        worker.stop_transfers();
-        worker.is_reconnecting = true;
-        let (remount, path) = (self.deps.remount.clone(), path_from_bytes(&worker.row.address));
-        self.tasks.spawn(async move {
-            let mut outcome = remount(path.clone()).await;
-            for _try in 1..TRIES_MAX {
-                if outcome != Err(RemountError::Busy) {
-                    break;
-                }
-                tokio::time::sleep(TRY_AGAIN_AFTER).await;
-                outcome = remount(path.clone()).await;
-            }
-            let told = outcome.map(|()| Reply::Done).map_err(|error| refusal(&error));
-            reply.send(told).ok();
-            TaskEnd::Reconnected { destination: id }
-        });
+        tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        outcome = remount(path.clone()).await;
     }
-
-    /// The disk may be worked at again; what can be proved now is.
-    pub(crate) fn on_reconnected(&mut self, id: DestinationId) {
-        if let Some(worker) = self.workers.get_mut(&id) {
-            worker.is_reconnecting = false;
-            (worker.must_check, worker.checked_until, worker.may_prove) = (true, None, true);
-        }
-    }
+    outcome.map(|()| Reply::Done).map_err(|error| refusal(&error))
 }
 
 /// Why a disk was not reconnected, and what the person can do.

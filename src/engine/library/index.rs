@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::is_closed;
+use super::limits::SETTLE;
 use super::reader::{self, Looked};
 use super::shared::Shared;
-use super::source::SETTLE;
+use super::state::is_closed;
 use crate::domain::ids::FileId;
 use crate::domain::time::UnixMillis;
 use crate::store::{FileLook, FileToRead, Found, StoreError};

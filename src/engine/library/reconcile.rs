@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::limits::{GONE_FILES_MIN, SETTLE};
 use super::reader::{self, Looked};
 use super::scan::{RootLook, StartAt, Step, Unreadable, WalkPlan, Walking};
 use super::shared::Shared;
-use super::source::{GONE_FILES_MIN, SETTLE};
 use super::watch::WatchGuard;
 use crate::domain::file::{ExcludeReason, FileStamp, FileStatus, Problem};
 use crate::domain::ids::{FileId, SourceId};

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::library_deps::LibraryDeps;
+use super::state::{LibraryState, SourceLook};
 use super::watch::Hints;
-use super::{LibraryDeps, LibraryState, SourceLook};
 use crate::domain::hash::DigestSet;
 use crate::domain::ids::SourceId;
 use crate::domain::target::DestinationKind;

@@ -10,34 +10,17 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::limits::{DEBOUNCE, MISSING_POLL, MOUNT_POLL, RESCAN_FLOOR, UNREADABLE_POLL, UNWATCHED_POLL};
 use super::reconcile::{Ended, Ground, Look};
 use super::scan::{RootLook, StartAt, Unreadable, look_at_root};
 use super::shared::Shared;
+use super::state::{Condition, is_closed, look_of};
 use super::watch::{Hinted, Hints, WatchFailed, WatchGuard};
-use super::{Condition, is_closed, look_of};
 use crate::base::files::path_from_bytes;
 use crate::base::waker::Waker;
 use crate::domain::ids::SourceId;
 use crate::domain::path::join;
 use crate::store::{SourceCondition, SourceRow, StoreError, UNREADABLE_DIRS_MAX, UnreadableScope};
-
-/// How long a file must stay the same before it is read.
-pub const SETTLE: Duration = Duration::from_secs(3);
-/// How long hints are collected before they are followed.
-pub const DEBOUNCE: Duration = Duration::from_secs(1);
-/// How often everything is looked through, whatever is hinted.
-pub const RESCAN_FLOOR: Duration = Duration::from_secs(6 * 3600);
-/// How often a source that cannot be watched is looked through.
-pub const UNWATCHED_POLL: Duration = Duration::from_secs(10 * 60);
-/// How often a source that is not there is looked for.
-pub const MISSING_POLL: Duration = Duration::from_secs(30);
-/// How often a source on a disk of its own is looked for: the system does not tell of every way in
-/// which a disk can go.
-pub const MOUNT_POLL: Duration = Duration::from_secs(60);
-/// How often a source that cannot be listed, or not be written down, is tried again.
-pub const UNREADABLE_POLL: Duration = Duration::from_secs(5 * 60);
-/// A source of fewer files may lose most of them in earnest.
-pub const GONE_FILES_MIN: u64 = 20;
 
 /// Following hints takes at most one part in so many of the time, within [`HINT_WAIT_MAX`].
 const HINT_SHARE: u32 = 10;

@@ -1,23 +1,47 @@
 //! Requests that only look.
 
-use crate::api::{PAGE_ROWS_MAX, Reply, Request};
+use crate::api::{PAGE_ROWS_MAX, Reply, Request, Snapshot};
 use crate::domain::ids::AssetId;
-use crate::domain::time::Day;
-use crate::engine::requests::{Outcome, internal};
+use crate::domain::time::{Day, UnixMillis};
+use crate::domain::wait::WaitReason;
+use crate::engine::destination::workers::Workers;
+use crate::engine::reply::{Outcome, internal};
 use crate::store::{QueueContext, Read, Store, StoreError};
 
 /// What the store cannot know, and the revisions that the answer shows.
-pub(crate) struct Context {
-    pub queue: QueueContext,
-    pub library_revision: u64,
+pub(crate) struct QueryContext {
+    queue: QueueContext,
+    library_revision: u64,
+}
+
+impl QueryContext {
+    /// What the workers and the newest snapshot tell.
+    pub fn new(
+        now: UnixMillis,
+        app_wait: Option<WaitReason>,
+        workers: &Workers,
+        snapshot: &Snapshot,
+    ) -> Self {
+        let obstacles = workers.iter().filter_map(|worker| Some((worker.id(), worker.proof_obstacle()?)));
+        let waits = workers.iter().filter_map(|worker| Some((worker.id(), worker.wait_reason()?)));
+        let queue = QueueContext {
+            now,
+            app_wait,
+            destination_wait: waits.collect(),
+            proof_obstacle: obstacles.collect(),
+            sent: workers.iter().flat_map(|worker| worker.transfers().sent()).collect(),
+            revision: snapshot.queue_revision,
+        };
+        Self { queue, library_revision: snapshot.library_revision }
+    }
 }
 
 /// Answers from one consistent state of the database.
-pub(crate) async fn answer(store: &Store, request: Request, context: Context) -> Outcome {
+pub(crate) async fn answer(store: &Store, request: Request, context: QueryContext) -> Outcome {
     store.read(move |r| look(r, request, &context)).await.map_err(|error| internal(&error))
 }
 
-fn look(r: &Read<'_>, request: Request, context: &Context) -> Result<Reply, StoreError> {
+fn look(r: &Read<'_>, request: Request, context: &QueryContext) -> Result<Reply, StoreError> {
     let revision = context.library_revision;
     match request {
         Request::Events { limit } => r.events(limit.min(PAGE_ROWS_MAX)).map(Reply::Events),

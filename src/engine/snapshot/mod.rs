@@ -1,73 +1,150 @@
 //! Snapshots: what is true now, at most ten a second, and nothing when nothing changes.
 
+mod badge_throttle;
+mod states;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::api::{
-    BackupSwitch, DestinationState, Event, Indexing, PairState, PathText, Snapshot,
-    SourceCondition as ApiCondition, SourceState, TransferStep, Transferring, UNREADABLE_TOLD_MAX,
-    UnreadableFolder, WaitText,
-};
-use crate::domain::path::join;
-use crate::domain::record::ProofMethod;
-use crate::domain::target::DestinationKind;
+use crate::api::{DestinationState, Event, Indexing, LibraryCounts, Snapshot, UNREADABLE_TOLD_MAX, WaitText};
 use crate::domain::wait::WaitReason;
-use crate::engine::destination::worker::Worker;
-use crate::engine::library::SourceLook;
-use crate::engine::supervisor::Supervisor;
-use crate::store::{DestinationCounts, SourceCondition, SourceRow, UnreadableDir};
+use crate::engine::conditions::backup_switch::BackupSwitch;
+use crate::engine::conditions::gates::Gates;
+use crate::engine::conditions::network_config::NetworkConfig;
+use crate::engine::conditions::outage::StoreOutage;
+use crate::engine::context::Context;
+use crate::engine::destination::workers::Workers;
+use crate::engine::library::{Library, LibraryState};
+use crate::engine::path_resolver::DiskMap;
+use crate::engine::progress::ProgressMeter;
+use crate::engine::snapshot::badge_throttle::BadgeThrottle;
+use crate::engine::snapshot::states::{destination_state, source_state, transfer_states};
+use crate::engine::tasks::operations::Operations;
+use crate::engine::tasks::restore_runs::RestoreRuns;
+use crate::store::{DestinationCounts, SourceCondition, SourceRow, StoreError, UnreadableDir};
 
 /// The least time between two snapshots.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
-
-/// BadgeThrottle in the grid move with every transfer; the grid is told of it only so often.
-const BADGES_EVERY: Duration = Duration::from_secs(1);
-
-/// When the grid is told that badges have moved.
-#[derive(Debug, Default)]
-pub(crate) struct BadgeThrottle {
-    told: u64,
-    moved: bool,
-    next: Option<Instant>,
-}
-
-impl BadgeThrottle {
-    /// How often the grid has been told so far, this time included when one is due.
-    fn revision(&mut self, now: Instant) -> u64 {
-        if self.moved && self.next.is_none_or(|next| next <= now) {
-            self.moved = false;
-            self.told += 1;
-            self.next = Some(now + BADGES_EVERY);
-        }
-        self.told
-    }
-
-    /// When a snapshot must tell the grid.
-    pub fn due(&self) -> Option<Instant> {
-        self.next.filter(|_| self.moved)
-    }
-}
+/// Numbers that change by themselves are looked at this often.
+const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 
 /// What a snapshot needs of the store, read in one go.
 struct Facts {
     sources: Vec<(SourceRow, u64, (u64, Vec<UnreadableDir>))>,
     destinations: Vec<(DestinationCounts, Vec<i64>)>,
-    library: crate::api::LibraryCounts,
+    library: LibraryCounts,
 }
 
-impl Supervisor {
+/// The parts of the engine that a snapshot shows.
+pub(crate) struct View<'a> {
+    pub context: &'a Context,
+    pub library: &'a Library,
+    pub workers: &'a mut Workers,
+    pub switch: &'a BackupSwitch,
+    pub gates: &'a Gates,
+    pub outage: &'a mut StoreOutage,
+    pub network: &'a NetworkConfig,
+    pub disks: &'a DiskMap,
+    pub operations: &'a mut Operations,
+    pub restores: &'a RestoreRuns,
+}
+
+impl View<'_> {
+    /// Why nothing happens anywhere: the person's own word, or nothing can be written down.
+    fn app_wait(&self) -> Option<WaitReason> {
+        self.switch.wait_reason().or_else(|| self.outage.wait_reason())
+    }
+
+    /// Whether any work may be done now, for any destination.
+    fn is_working(&self) -> bool {
+        self.switch.is_working() && self.outage.is_well()
+    }
+
+    fn destinations(&self, facts: &Facts) -> Vec<DestinationState> {
+        let all = self.workers.iter().zip(&facts.destinations);
+        all.map(|(worker, (counts, sources))| {
+            let mut state = destination_state(worker, counts, sources.clone(), self.is_working());
+            let paths = facts.sources.iter().map(|(row, ..)| row);
+            let own = paths.filter(|row| state.sources.is_empty() || state.sources.contains(&row.id.0));
+            // While its disk is away, its path leads to another.
+            let is_there = worker.is_folder() && worker.row().lost.is_none();
+            let own = own.map(|row| row.path.clone());
+            state.same_disk = is_there && self.disks.shares_disk(&worker.row().address, own);
+            state
+        })
+        .collect()
+    }
+}
+
+/// Makes snapshots and publishes them.
+pub(crate) struct SnapshotPublisher {
+    sender: watch::Sender<Arc<Snapshot>>,
+    snapshot: Snapshot,
+    /// Something may have changed since the last snapshot.
+    is_stale: bool,
+    /// No snapshot is published before.
+    not_before: Instant,
+    /// The number of assets at a revision of the library.
+    asset_count: (u64, u64),
+    badges: BadgeThrottle,
+    meter: ProgressMeter,
+}
+
+impl SnapshotPublisher {
+    /// The first snapshot is due now.
+    pub fn new(sender: watch::Sender<Arc<Snapshot>>, now: Instant) -> Self {
+        Self {
+            sender,
+            snapshot: Snapshot::default(),
+            is_stale: true,
+            not_before: now,
+            asset_count: (0, 0),
+            badges: BadgeThrottle::default(),
+            meter: ProgressMeter::default(),
+        }
+    }
+
+    /// Something may have changed.
+    pub fn mark_stale(&mut self, is_stale: bool) {
+        self.is_stale |= is_stale;
+    }
+
+    /// A transfer ended well.
+    pub fn on_transferred(&mut self, bytes: u64) {
+        self.meter.done(bytes);
+    }
+
+    /// The newest snapshot that was made, published or not.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// When a snapshot is to be published although nothing happens.
+    pub fn next_at(&self) -> Option<Instant> {
+        let stale = self.is_stale.then_some(self.not_before);
+        let badges = self.badges.due().map(|due| due.max(self.not_before));
+        [stale, badges].into_iter().flatten().min()
+    }
+
+    /// When numbers that change by themselves are looked at again.
+    pub fn next_sample(&self, now: Instant) -> Instant {
+        self.not_before.max(now) + SAMPLE_EVERY
+    }
+
     /// Publishes a snapshot if something changed and the last one is old enough.
-    pub(crate) async fn publish(&mut self, now: Instant) {
-        if !self.is_dirty || now < self.publish_at {
+    pub async fn publish(&mut self, view: &mut View<'_>, now: Instant) {
+        self.is_stale |= self.badges.due().is_some_and(|due| due <= now);
+        if !self.is_stale || now < self.not_before {
             return;
         }
-        self.is_dirty = false;
-        self.publish_at = now + SNAPSHOT_EVERY;
-        self.refresh_snapshot().await;
+        self.is_stale = false;
+        self.not_before = now + SNAPSHOT_EVERY;
+        self.refresh(view).await;
         let is_same = {
-            let last = self.end.snapshots.borrow();
+            let last = self.sender.borrow();
             // The revision is not news by itself.
             let mut compared = self.snapshot.clone();
             compared.revision = last.revision;
@@ -75,211 +152,107 @@ impl Supervisor {
         };
         if !is_same {
             self.snapshot.revision += 1;
-            self.end.snapshots.send_replace(Arc::new(self.snapshot.clone()));
+            self.sender.send_replace(Arc::new(self.snapshot.clone()));
         }
-        self.announce_finish();
+        self.announce_finish(view);
     }
 
     /// Says once that everything is done.
-    fn announce_finish(&mut self) {
+    fn announce_finish(&mut self, view: &View<'_>) {
         let is_left = self.snapshot.destinations.iter().any(|d| d.enabled && d.waiting + d.uploading > 0);
-        let is_running = self.workers.values().any(|worker| !worker.running.is_empty());
-        if !is_left && !is_running {
+        if !is_left && !view.workers.has_transfers() {
             let files = self.meter.files_done();
             if files > 0 {
-                self.end.events.send(Event::Finished { files }).ok();
+                view.context.send_event(Event::Finished { files });
             }
             self.meter.reset();
         }
     }
 
     /// Makes the snapshot true again.
-    pub(crate) async fn refresh_snapshot(&mut self) {
-        self.library_state = self.library.state().borrow().clone();
-        let ids: Vec<_> = self.workers.keys().copied().collect();
-        let library_revision = self.library_state.revision;
-        let known_assets =
-            (self.asset_count.0 == library_revision && library_revision > 0).then_some(self.asset_count.1);
-        let work = self.store.read(move |r| {
-            let mut sources = Vec::new();
-            for row in r.sources()? {
-                let found = r.source_found(row.id)?;
-                let unreadable = match row.condition {
-                    SourceCondition::Present => r.unreadable_dirs(row.id, UNREADABLE_TOLD_MAX)?,
-                    SourceCondition::Unavailable | SourceCondition::Unreadable => (0, Vec::new()),
-                };
-                sources.push((row, found, unreadable));
-            }
-            let consents = r.consents()?;
-            let mut destinations = Vec::new();
-            for id in ids {
-                let counts = r.destination_counts(id)?;
-                let of = consents.iter().filter(|(_, d)| *d == id).map(|(s, _)| s.0).collect();
-                destinations.push((counts, of));
-            }
-            Ok(Facts { sources, destinations, library: r.library_counts(known_assets)? })
-        });
-        let read = work.await;
-        let Some(facts) = self.check_store_result(read) else {
-            self.snapshot.wait_reason = self.app_wait().as_ref().map(WaitText::from);
+    pub async fn refresh(&mut self, view: &mut View<'_>) {
+        let library = view.library.state().borrow().clone();
+        let is_known = self.asset_count.0 == library.revision && library.revision > 0;
+        let read = read_facts(view.context, view.workers, is_known.then_some(self.asset_count.1)).await;
+        let Some(facts) = view.outage.check_store_result(view.context, read) else {
+            self.snapshot.wait_reason = view.app_wait().as_ref().map(WaitText::from);
             return;
         };
-        self.asset_count = (library_revision, facts.library.assets);
-        self.compose(facts);
+        self.asset_count = (library.revision, facts.library.assets);
+        self.compose(view, &library, facts);
     }
 
-    fn compose(&mut self, facts: Facts) {
+    fn compose(&mut self, view: &mut View<'_>, library: &LibraryState, facts: Facts) {
         let now = Instant::now();
-        let in_flight = self.in_flight();
-        self.workers.values_mut().for_each(|worker| worker.sample_progress(now));
-        let uploading: Vec<Transferring> = self.transfers();
+        let in_flight = view.workers.in_flight();
+        view.workers.iter_mut().for_each(|worker| worker.sample_progress(now));
+        let uploading = transfer_states(view.workers);
         if !uploading.is_empty() {
             self.meter.sample(now, in_flight);
         }
-        let destinations: Vec<DestinationState> = self
-            .workers
-            .values()
-            .zip(facts.destinations)
-            .map(|(worker, (counts, sources))| {
-                let is_working = self.is_working();
-                let mut state = destination_state(worker, &counts, sources, is_working);
-                let paths = facts.sources.iter().map(|(row, ..)| row);
-                let own = paths.filter(|row| state.sources.is_empty() || state.sources.contains(&row.id.0));
-                // While its disk is away, its path leads to another.
-                let is_there = worker.row.kind == DestinationKind::Folder && worker.row.lost.is_none();
-                state.same_disk =
-                    is_there && self.is_on_disk_of(&worker.row.address, own.map(|row| row.path.clone()));
-                state
-            })
-            .collect();
+        let destinations = view.destinations(&facts);
         let enabled = destinations.iter().filter(|d| d.enabled);
         let (files_left, bytes_left) = enabled
             .fold((0, 0), |(files, bytes), d| (files + d.waiting + d.uploading, bytes + d.bytes_waiting));
-        let is_on = self.installation.is_on;
+        let progress = self.meter.progress(now, files_left, bytes_left, in_flight);
+        let sources = facts.sources.into_iter();
         let next = Snapshot {
             revision: self.snapshot.revision,
             library_revision: self.snapshot.library_revision,
             queue_revision: self.snapshot.queue_revision,
-            backup: match (is_on, self.installation.is_paused) {
-                (false, _) => BackupSwitch::Off,
-                (true, true) => BackupSwitch::Paused,
-                (true, false) => BackupSwitch::On,
-            },
-            wait_reason: self.app_wait().or_else(|| self.gate_of_all()).as_ref().map(WaitText::from),
+            backup: view.switch.state(),
+            wait_reason: view.app_wait().or_else(|| view.workers.gate_of_all()).as_ref().map(WaitText::from),
             library: facts.library,
-            sources: facts
-                .sources
-                .into_iter()
-                .map(|(row, found, unreadable)| self.source_state(&row, found, unreadable))
+            sources: sources
+                .map(|(row, found, unreadable)| source_state(library, &row, found, unreadable))
                 .collect(),
             destinations,
             uploading,
-            progress: self.meter.progress(now, files_left, bytes_left, in_flight).filter(|_| is_on),
-            indexing: Indexing {
-                to_describe: self.library_state.to_describe,
-                to_hash: self.library_state.to_hash,
-            },
-            reading: self.operations.states(now),
-            restores: self.restores.states(),
-            network: (&self.network.rules).into(),
-            network_note: self.network.note.clone(),
-            rules: self.gates.rules().into(),
-            conditions: self.gates.conditions().into(),
+            progress: progress.filter(|_| view.switch.is_on()),
+            indexing: Indexing { to_describe: library.to_describe, to_hash: library.to_hash },
+            reading: view.operations.states(now),
+            restores: view.restores.states(),
+            network: view.network.rules().into(),
+            network_note: view.network.note().map(str::to_owned),
+            rules: view.gates.rules().into(),
+            conditions: view.gates.conditions().into(),
         };
-        let bins_moved =
+        let has_changed =
             next.destinations.iter().map(bins_of).ne(self.snapshot.destinations.iter().map(bins_of));
-        let queue_revision = next.queue_revision + u64::from(bins_moved);
-        self.badges.moved |= bins_moved;
-        let library_revision = self.library_state.revision + self.badges.revision(now);
+        let queue_revision = next.queue_revision + u64::from(has_changed);
+        self.badges.note(has_changed);
+        let library_revision = library.revision + self.badges.revision(now);
         self.snapshot = Snapshot { queue_revision, library_revision, ..next };
-    }
-
-    /// Why nothing happens anywhere: the person's own word, or nothing can be written down.
-    pub(crate) fn app_wait(&self) -> Option<WaitReason> {
-        if !self.installation.is_on {
-            return Some(WaitReason::Off);
-        }
-        let until = self.installation.paused_until;
-        let paused = self.installation.is_paused.then_some(WaitReason::Paused { until });
-        paused.or_else(|| self.data_wait())
-    }
-
-    /// Whether numbers change by themselves now.
-    pub(crate) fn is_moving(&self) -> bool {
-        self.workers.values().any(|worker| !worker.running.is_empty() || worker.is_auditing)
-            || !self.operations.is_empty()
-    }
-
-    fn in_flight(&self) -> u64 {
-        self.workers.values().map(Worker::in_flight).sum()
-    }
-
-    fn transfers(&self) -> Vec<Transferring> {
-        let all = self
-            .workers
-            .values()
-            .flat_map(|worker| worker.running.values().map(|transfer| (worker.id(), transfer)));
-        all.map(|(destination, transfer)| {
-            let started = &transfer.started;
-            let mut path = started.source_path.clone();
-            path.push(b'/');
-            path.extend_from_slice(&started.path.to_bytes());
-            Transferring {
-                id: started.record.to_string(),
-                path: PathText::from_bytes(&path),
-                asset: started.asset.map(|asset| asset.0),
-                destination: destination.0,
-                bytes_sent: transfer.sent(),
-                bytes_total: started.content.size,
-                step: if transfer.monitor.is_proving() {
-                    TransferStep::Proving
-                } else {
-                    TransferStep::Copying
-                },
-            }
-        })
-        .collect()
-    }
-
-    fn source_state(
-        &self,
-        row: &SourceRow,
-        found: u64,
-        (unreadable_folders, unreadable): (u64, Vec<UnreadableDir>),
-    ) -> SourceState {
-        // One that the library has not taken up yet will be looked through first of all.
-        let unseen = || SourceLook { is_due: true, ..SourceLook::default() };
-        let scan = self.library_state.sources.get(&row.id).cloned().unwrap_or_else(unseen);
-        let state = match row.condition {
-            SourceCondition::Unavailable => ApiCondition::Unavailable,
-            SourceCondition::Unreadable => ApiCondition::Unreadable,
-            SourceCondition::Present if scan.is_scanning || scan.is_due => ApiCondition::Scanning,
-            SourceCondition::Present => ApiCondition::Watching,
-        };
-        let scanned = if scan.is_scanning { scan.scanned } else { 0 };
-        let path = PathText::from_bytes(&row.path);
-        let unreadable = unreadable.into_iter().map(|dir| unreadable_folder(&row.path, dir)).collect();
-        SourceState {
-            id: row.id.0,
-            path,
-            state,
-            found,
-            scanned,
-            note: scan.note,
-            unreadable_folders,
-            unreadable,
-        }
     }
 }
 
-fn unreadable_folder(source: &[u8], dir: UnreadableDir) -> UnreadableFolder {
-    UnreadableFolder {
-        path: PathText::from_bytes(&join(source, &dir.dir)),
-        problem: dir.problem.as_str().to_owned(),
-        summary: dir.problem.summary().to_owned(),
-        advice: dir.problem.advice().to_owned(),
-        details: dir.details,
-    }
+/// Reads what a snapshot needs, in one transaction.
+async fn read_facts(
+    context: &Context,
+    workers: &Workers,
+    known_assets: Option<u64>,
+) -> Result<Facts, StoreError> {
+    let ids = workers.ids();
+    let read = context.store.read(move |r| {
+        let mut sources = Vec::new();
+        for row in r.sources()? {
+            let found = r.source_found(row.id)?;
+            let unreadable = match row.condition {
+                SourceCondition::Present => r.unreadable_dirs(row.id, UNREADABLE_TOLD_MAX)?,
+                SourceCondition::Unavailable | SourceCondition::Unreadable => (0, Vec::new()),
+            };
+            sources.push((row, found, unreadable));
+        }
+        let consents = r.consents()?;
+        let mut destinations = Vec::new();
+        for id in ids {
+            let counts = r.destination_counts(id)?;
+            let of = consents.iter().filter(|(_, d)| *d == id).map(|(s, _)| s.0).collect();
+            destinations.push((counts, of));
+        }
+        Ok(Facts { sources, destinations, library: r.library_counts(known_assets)? })
+    });
+    read.await
 }
 
 fn bins_of(state: &DestinationState) -> [u64; 9] {
@@ -295,63 +268,4 @@ fn bins_of(state: &DestinationState) -> [u64; 9] {
         u64::from(d.enabled),
         u64::from(d.verifying),
     ]
-}
-
-fn destination_state(
-    worker: &Worker,
-    counts: &DestinationCounts,
-    sources: Vec<i64>,
-    is_working: bool,
-) -> DestinationState {
-    let (row, bins) = (&worker.row, counts.bins());
-    let pair =
-        |(source, bins): (&crate::domain::ids::SourceId, &crate::domain::accounting::Bins)| PairState {
-            source: source.0,
-            safe: bins.safe,
-            unproven: bins.unproven,
-            waiting: bins.waiting,
-            uploading: bins.uploading,
-            needs_attention: bins.needs_attention,
-            excluded: bins.excluded,
-        };
-    DestinationState {
-        id: row.id.0,
-        name: row.name.clone(),
-        kind: row.kind.as_str().to_owned(),
-        url: String::from_utf8_lossy(&row.address).into_owned(),
-        enabled: row.is_enabled,
-        found: counts.found,
-        safe: bins.safe,
-        unproven: bins.unproven,
-        waiting: bins.waiting,
-        uploading: bins.uploading,
-        needs_attention: bins.needs_attention,
-        excluded: bins.excluded,
-        bytes_safe: counts.bytes_safe,
-        bytes_waiting: counts.bytes_waiting,
-        oldest_proof_at: counts.oldest_proof.map(crate::domain::time::UnixMillis::rfc3339),
-        last_audit_at: counts.last_audit.map(crate::domain::time::UnixMillis::rfc3339),
-        wait_reason: worker
-            .wait_reason()
-            .filter(|_| is_working || !row.is_enabled)
-            .map(|reason| worker.wait_text(&reason)),
-        failure: worker.current_failure().filter(|_| is_working),
-        proof: ProofMethod::parse(&row.capabilities.proof)
-            .map(ProofMethod::sentence)
-            .unwrap_or_default()
-            .to_owned(),
-        proof_need: worker.proof_need().map(|need| need.as_str().to_owned()),
-        proof_advice: worker
-            .proof_obstacle()
-            .or_else(|| worker.proof_advice().map(str::to_owned))
-            .filter(|_| bins.unproven > 0),
-        trusts_checksum: row.kind.has_checksum_choice().then_some(row.trusts_checksum),
-        bytes_read: worker.read_back.bytes_read.load(std::sync::atomic::Ordering::Relaxed),
-        is_reconnecting: worker.is_reconnecting,
-        note: row.capabilities.note.clone(),
-        sources,
-        verifying: is_working && bins.unproven > 0 && worker.is_verifying(),
-        same_disk: false,
-        pairs: counts.pairs.iter().map(pair).collect(),
-    }
 }

@@ -1,39 +1,41 @@
-//! The closed loop: one task owns all decisions, and this enum is everything that can make it act.
+//! The closed loop: one task owns all parts and knows the order of things, and [`Input`] is everything that
+//! can make it act.
 
-use std::collections::BTreeMap;
+mod dispatch;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use crate::api::{Event, Snapshot};
-use crate::domain::backoff;
-use crate::domain::gate::Conditions;
-use crate::domain::ids::DestinationId;
+use crate::api::Event;
+use crate::domain::gate::{Conditions, GateRules};
 use crate::domain::time::UnixMillis;
-use crate::engine::conditions::gates::Gates;
+use crate::engine::conditions::backup_switch::BackupSwitch;
+use crate::engine::conditions::gates::{Gates, is_local};
 use crate::engine::conditions::network_config::NetworkConfig;
-use crate::engine::conditions::outage::{StoreOutage, UnwrittenOutcome};
-use crate::engine::deps::Deps;
-use crate::engine::destination::policy;
-use crate::engine::destination::transfer::{self, TransferEnd, TransferMonitor, TransferReport};
-use crate::engine::destination::worker::{ActiveTransfer, FLOOR, Worker};
+use crate::engine::conditions::outage::{StoreOutage, write_outcomes};
+use crate::engine::conditions::system_events;
+use crate::engine::context::Context;
+use crate::engine::destination::RETRY_FLOOR;
+use crate::engine::destination::policy::notify;
+use crate::engine::destination::transfer::{TransferEnd, TransferReport};
+use crate::engine::destination::workers::Workers;
 use crate::engine::handle::{Call, EngineEnd};
-use crate::engine::library::{Library, LibraryState};
-use crate::engine::path_resolver::{Disks, PathResolver};
-use crate::engine::progress::ProgressMeter;
-use crate::engine::requests::removals::Removals;
-use crate::engine::snapshot::BadgeThrottle;
-use crate::engine::tasks::TaskEnd;
+use crate::engine::library::Library;
+use crate::engine::parts::Parts;
+use crate::engine::path_resolver::{DiskMap, PathResolver};
+use crate::engine::requests::destinations::{self, DestinationSetup};
+use crate::engine::requests::settings;
+use crate::engine::snapshot::{SnapshotPublisher, View};
 use crate::engine::tasks::operations::Operations;
-use crate::store::{Installation, Outage, Store, StoreError};
+use crate::engine::tasks::restore_runs::RestoreRuns;
+use crate::engine::tasks::task_set::{TaskEnd, TaskSet};
+use crate::store::{Installation, Outage};
 
 /// How long a stop waits for transfers to let go.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
-/// A running transfer's numbers are looked at this often.
-const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 
 /// Everything that can make the engine act.
 enum Input {
@@ -52,69 +54,124 @@ enum Input {
 
 /// The engine.
 pub(crate) struct Supervisor {
-    pub deps: Deps,
-    pub store: Store,
+    calls: mpsc::Receiver<Call>,
+    context: Context,
+    library: Library,
+    workers: Workers,
+    switch: BackupSwitch,
+    gates: Gates,
+    outage: StoreOutage,
+    network: NetworkConfig,
+    resolver: PathResolver,
+    /// The disks that folders are on, as far as they were looked up.
+    disks: DiskMap,
+    setup: DestinationSetup,
+    operations: Operations,
+    restores: RestoreRuns,
+    tasks: TaskSet,
+    snapshot: SnapshotPublisher,
+    /// When every extension is called, whatever happens.
+    floor_at: Instant,
+    is_stopping: bool,
+}
+
+/// The parts that a change works on; a method would borrow the whole supervisor.
+macro_rules! parts {
+    ($supervisor:ident) => {
+        &mut Parts {
+            context: &$supervisor.context,
+            library: &$supervisor.library,
+            workers: &mut $supervisor.workers,
+            tasks: &mut $supervisor.tasks,
+            outage: &mut $supervisor.outage,
+        }
+    };
+}
+
+/// The parts that a snapshot shows.
+macro_rules! view {
+    ($supervisor:ident) => {
+        &mut View {
+            context: &$supervisor.context,
+            library: &$supervisor.library,
+            workers: &mut $supervisor.workers,
+            switch: &$supervisor.switch,
+            gates: &$supervisor.gates,
+            outage: &mut $supervisor.outage,
+            network: &$supervisor.network,
+            disks: &$supervisor.disks,
+            operations: &mut $supervisor.operations,
+            restores: &$supervisor.restores,
+        }
+    };
+}
+
+use {parts, view};
+
+/// What is stored and found out before the loop begins.
+pub(crate) struct Beginning {
+    pub context: Context,
     pub end: EngineEnd,
     pub library: Library,
-    pub library_state: LibraryState,
+    pub workers: Workers,
     pub installation: Installation,
-    pub workers: BTreeMap<DestinationId, Worker>,
-    /// How servers are reached.
+    pub rules: GateRules,
     pub network: NetworkConfig,
-    /// Where paths lead.
-    pub places: PathResolver,
-    /// The disks that folders are on, as far as they were looked at.
-    pub disks: Disks,
-    /// PathResolver that are being set up now.
-    pub setting_up: BTreeMap<Vec<u8>, Arc<tokio::sync::Mutex<()>>>,
-    /// Destinations that were removed lately.
-    pub removals: Removals,
-    pub tasks: JoinSet<TaskEnd>,
-    pub background: CancellationToken,
-    pub meter: ProgressMeter,
-    /// Checks and restores that somebody waits for.
-    pub operations: Operations,
-    /// Restores that go on by themselves.
-    pub restores: crate::engine::tasks::restore_runs::RestoreRuns,
-    pub snapshot: Snapshot,
-    pub is_dirty: bool,
-    pub publish_at: Instant,
-    pub floor_at: Instant,
-    pub asset_count: (u64, u64),
-    pub badges: BadgeThrottle,
-    pub gates: Gates,
-    pub outage: StoreOutage,
-    pub is_stopping: bool,
 }
 
 impl Supervisor {
+    pub fn new(beginning: Beginning) -> Self {
+        let Beginning { context, end, library, workers, installation, rules, network } = beginning;
+        let moment = context.moment();
+        let deps = &context.deps;
+        let resolver =
+            PathResolver::new(Arc::clone(&deps.files), &deps.library_executor, Arc::clone(&deps.disk_of));
+        let conditions = *deps.conditions.borrow();
+        Self {
+            calls: end.calls,
+            switch: BackupSwitch::new(&installation),
+            gates: Gates::new(rules, conditions, &moment),
+            outage: StoreOutage::new(),
+            network,
+            resolver,
+            disks: DiskMap::default(),
+            setup: DestinationSetup::default(),
+            operations: Operations::default(),
+            restores: RestoreRuns::default(),
+            tasks: TaskSet::default(),
+            snapshot: SnapshotPublisher::new(end.snapshots, moment.now),
+            floor_at: moment.now + RETRY_FLOOR,
+            is_stopping: false,
+            context,
+            library,
+            workers,
+        }
+    }
+
     /// Runs until every handle has gone or a client asks for a stop.
     pub async fn run(mut self) {
         let changes = self.library.changes();
         let mut state = self.library.state();
-        let resumed = Arc::clone(&self.deps.resumed);
-        let sleeping = Arc::clone(&self.deps.sleeping);
-        let mounts = Arc::clone(&self.deps.mounts_changed);
-        let mut conditions = self.deps.conditions.clone();
-        let mut outages = self.store.outages();
-        self.spawn_disk_lookup().await;
+        let resumed = Arc::clone(&self.context.deps.resumed);
+        let sleeping = Arc::clone(&self.context.deps.sleeping);
+        let mounts = Arc::clone(&self.context.deps.mounts_changed);
+        let mut conditions = self.context.deps.conditions.clone();
+        let mut outages = self.context.store.outages();
+        system_events::spawn_disk_lookup(parts!(self), &self.resolver).await;
         self.step().await;
         while !self.is_stopping {
             let wake = self.next_wake();
             let input = tokio::select! {
                 // In this order, so that a run can be repeated: the person first, the clock last.
                 biased;
-                call = self.end.calls.recv() => call.map_or(Input::Stop, Input::Call),
-                Some(ended) = self.tasks.join_next() => match ended {
-                    Ok(end) => Input::Task(end),
-                    Err(error) => Input::Task(TaskEnd::Lost(error.to_string())),
-                },
+                call = self.calls.recv() => call.map_or(Input::Stop, Input::Call),
+                Some(end) = self.tasks.next_end() => Input::Task(end),
                 () = resumed.notified() => Input::Resumed,
                 () = sleeping.notified() => Input::Sleeping,
                 () = mounts.notified() => Input::MountsChanged,
                 () = changes.notified() => Input::LibraryChanged,
                 Ok(()) = state.changed() => {
-                    self.library_state = state.borrow_and_update().clone();
+                    state.mark_unchanged();
                     Input::LibraryMoved
                 },
                 Ok(()) = conditions.changed() => Input::Conditions(*conditions.borrow_and_update()),
@@ -130,244 +187,149 @@ impl Supervisor {
     }
 
     async fn handle_input(&mut self, input: Input) {
+        let is_moving = self.is_moving();
+        self.snapshot.mark_stale(is_moving || !matches!(input, Input::Tick));
         match input {
             Input::Call(call) => self.handle_request(call).await,
             Input::Task(end) => self.handle_task_end(end).await,
             Input::LibraryChanged => {
                 let now = Instant::now();
-                self.workers.values_mut().for_each(|worker| worker.library_changed(now));
-                self.is_dirty = true;
+                self.workers.iter_mut().for_each(|worker| worker.on_library_changed(now));
             }
-            Input::LibraryMoved => self.is_dirty = true,
-            Input::Conditions(conditions) => self.on_conditions_changed(conditions),
-            Input::Sleeping => self.notify_extensions().await,
-            Input::StoreOutage(outage) => {
-                if let Some(outage) = outage {
-                    self.on_store_failed(outage);
-                }
+            Input::Conditions(conditions) => {
+                system_events::on_conditions_changed(parts!(self), &mut self.gates, conditions);
             }
-            Input::Resumed => self.on_resumed(),
-            Input::MountsChanged => self.on_mounts_changed().await,
-            Input::Tick => self.is_dirty |= self.is_moving(),
+            Input::Sleeping => self.workers.notify_extensions().await,
+            Input::StoreOutage(Some(outage)) => self.outage.begin(&self.context, outage),
+            Input::Resumed => system_events::on_resumed(parts!(self)),
+            Input::MountsChanged => system_events::on_mounts_changed(parts!(self), &self.resolver).await,
             Input::Stop => self.is_stopping = true,
+            Input::LibraryMoved | Input::StoreOutage(None) | Input::Tick => {}
         }
     }
 
     async fn handle_task_end(&mut self, end: TaskEnd) {
-        self.is_dirty = true;
+        let (context, outage) = (&self.context, &mut self.outage);
         match end {
-            TaskEnd::Transfer(ended) => self.on_transfer_ended(*ended).await,
-            TaskEnd::ExtensionCalled(done) => self.on_extension_called(done),
-            TaskEnd::Checked { destination, outcome } => self.on_checked(destination, outcome).await,
-            TaskEnd::CheckStopped { destination } => {
-                if let Some(worker) = self.workers.get_mut(&destination) {
-                    worker.is_checking = false;
-                    worker.may_start = true;
+            TaskEnd::Transfer(report) => self.on_transfer_ended(*report).await,
+            TaskEnd::ExtensionCalled(report) => {
+                if let Some(worker) = self.workers.get_mut(report.destination) {
+                    worker.on_extension_called(report, context.wall());
+                }
+            }
+            TaskEnd::Checked { destination, end } => {
+                let Some(worker) = self.workers.get_mut(destination) else { return };
+                let effects = worker.on_checked(context, outage, end).await;
+                if effects.has_new_capabilities {
+                    self.library.set_digests_wanted(self.workers.digests_wanted());
+                }
+                if effects.must_mirror {
+                    self.context.mirror().await;
                 }
             }
             TaskEnd::Listed { destination, is_done } => {
-                if let Some(worker) = self.workers.get_mut(&destination) {
-                    worker.listed(is_done, Instant::now());
+                if let Some(worker) = self.workers.get_mut(destination) {
+                    worker.on_listed(is_done);
                 }
             }
             TaskEnd::ReadBack { destination, end } => {
-                if let Some(worker) = self.workers.get_mut(&destination) {
-                    worker.read_back_ended(end, Instant::now());
+                if let Some(worker) = self.workers.get_mut(destination) {
+                    worker.on_read_back_ended(end);
                 }
             }
-            TaskEnd::PathsResolved(found) => self.on_paths_resolved(*found).await,
+            TaskEnd::Reconnected { destination } => {
+                if let Some(worker) = self.workers.get_mut(destination) {
+                    worker.on_reconnected();
+                }
+            }
+            TaskEnd::PathsResolved(resolved) => self.on_paths_resolved(*resolved).await,
             TaskEnd::Disks(disks) => self.disks = disks,
-            TaskEnd::Reconnected { destination } => self.on_reconnected(destination),
-            TaskEnd::NetworkApplied(taken) => self.on_network_applied(*taken).await,
-            TaskEnd::TestedDestination(prepared) => self.on_destination_tested(*prepared).await,
-            TaskEnd::RestoreEnded { id, report } => self.on_restore_ended(id, *report).await,
-            TaskEnd::WantedAgain => self.call_all_extensions(),
-            TaskEnd::StoreProbed { outcome, count } => self.on_store_probed(outcome, count),
+            TaskEnd::NetworkApplied(trial) => {
+                settings::on_network_applied(parts!(self), &mut self.network, *trial).await;
+            }
+            TaskEnd::DestinationTested(tested) => {
+                destinations::on_destination_tested(parts!(self), &self.setup, *tested).await;
+            }
+            TaskEnd::RestoreEnded { id, report } => {
+                self.restores.on_ended(parts!(self), id, *report).await;
+            }
+            TaskEnd::WantedAgain => self.workers.call_all_extensions(),
+            TaskEnd::StoreProbed { outcome, count } => {
+                if self.outage.on_probed(context, outcome, count) {
+                    // What was found meanwhile could not be kept.
+                    self.library.look_again();
+                    self.library.rescan(None);
+                    self.workers.call_all_extensions();
+                }
+            }
             TaskEnd::Answered => {}
             TaskEnd::Lost(error) => tracing::error!(%error, "a task stopped unexpectedly (internal error)"),
         }
     }
 
-    async fn on_transfer_ended(&mut self, ended: TransferReport) {
-        let now = Instant::now();
-        if let Some(started) = &ended.look_again {
+    async fn on_transfer_ended(&mut self, report: TransferReport) {
+        if let Some(started) = &report.look_again {
             self.library.look_at(started.source, &started.path.dir);
         }
-        let Some(worker) = self.workers.get_mut(&ended.destination) else {
+        let Some(worker) = self.workers.get_mut(report.destination) else {
             return;
         };
-        worker.running.remove(&ended.job);
-        worker.job_ended(now);
-        worker.needs_clean |= ended.end.may_leave_files();
-        if matches!(ended.end, TransferEnd::Done { is_proved: false }) && worker.attachment.is_none() {
-            worker.read_back_again();
+        if matches!(report.end, TransferEnd::Done { .. }) {
+            self.snapshot.on_transferred(report.bytes);
         }
-        if let Some(capabilities) = worker.take_new_findings() {
-            let id = ended.destination;
-            let kept = self.store.write(move |tx| tx.set_found(id, &capabilities)).await;
-            self.check_store_result(kept);
-        }
-        match ended.end {
-            TransferEnd::Done { .. } => self.meter.done(ended.bytes),
-            TransferEnd::Failed(failure) => {
-                tracing::info!(record = %ended.record, kind = failure.kind.as_str(), "a transfer failed");
-            }
-            TransferEnd::PutBack => {}
-            TransferEnd::DestinationLost(failure) => self.mark_unreachable(ended.destination, &failure).await,
-            TransferEnd::Unwritten { outcome, error } => {
-                self.outage.keep(UnwrittenOutcome { job: ended.job, record: ended.record, outcome });
-                self.check_store_result::<()>(Err(error));
-            }
-        }
-    }
-
-    /// A use of the store. One that fails because of its disk waits for the disk; any other failure
-    /// leaves nothing sensible to do but stop.
-    pub(crate) fn check_store_result<T>(&mut self, written: Result<T, StoreError>) -> Option<T> {
-        match written {
-            Ok(value) => Some(value),
-            Err(StoreError::Refused(why)) => {
-                tracing::warn!(%why, "a write was refused");
-                None
-            }
-            Err(error) if error.outage().is_some() => {
-                error.outage().into_iter().for_each(|outage| self.on_store_failed(outage));
-                None
-            }
-            Err(error) => {
-                tracing::error!(%error, "the database cannot be written; stopping");
-                self.end.events.send(Event::Notice { text: format!("Safelight has to stop: {error}") }).ok();
-                self.is_stopping = true;
-                None
-            }
-        }
+        worker.on_transfer_ended(&self.context, &mut self.outage, report).await;
     }
 
     /// Whether any work may be done now, for any destination.
-    pub(crate) fn is_working(&self) -> bool {
-        self.installation.is_on && !self.installation.is_paused && self.outage.is_well()
+    fn is_working(&self) -> bool {
+        self.switch.is_working() && self.outage.is_well()
+    }
+
+    /// Whether numbers change by themselves now.
+    fn is_moving(&self) -> bool {
+        self.workers.is_moving() || !self.operations.is_empty()
     }
 
     /// Starts whatever may be started now.
     async fn step(&mut self) {
         let now = Instant::now();
-        if self.outage.is_well() {
-            self.end_pause().await;
+        let was_well = self.outage.is_well();
+        if was_well && self.switch.is_pause_over(self.context.wall()) {
+            let is_resumed = settings::set_paused(parts!(self), &mut self.switch, false, None).await;
+            self.snapshot.mark_stale(is_resumed);
         }
         self.step_outage(now);
-        let moment = self.moment();
-        self.gates.look(&moment);
+        self.gates.look(&self.context.moment());
         if now >= self.floor_at {
-            self.floor_at = now + FLOOR;
-            self.workers.values_mut().for_each(|worker| worker.process_by(now));
+            self.floor_at = now + RETRY_FLOOR;
+            self.workers.iter_mut().for_each(|worker| worker.call_by(now));
         }
-        self.step_restores(now);
-        let ids: Vec<DestinationId> = self.workers.keys().copied().collect();
-        for id in ids {
-            self.step_destination(id, now).await;
-        }
-        self.is_dirty |= self.badges.due().is_some_and(|due| due <= now);
-        self.publish(now).await;
+        self.restores.step(parts!(self), &mut self.operations, now);
+        self.step_workers(now).await;
+        self.snapshot.mark_stale(was_well != self.outage.is_well());
+        self.snapshot.publish(view!(self), now).await;
+        self.is_stopping |= self.outage.is_fatal();
     }
 
-    async fn step_destination(&mut self, id: DestinationId, now: Instant) {
-        if !self.may_work(id, now) {
-            return;
-        }
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return;
-        };
-        let Ok(destination) = worker.destination.clone() else {
-            return;
-        };
-        if worker.next_due.is_some_and(|due| backoff::is_due(due, self.deps.clock.now())) {
-            worker.next_due = None;
-            worker.process_by(now);
-        }
-        let is_due = !worker.is_processing && worker.process_at.is_some_and(|at| at <= now);
-        // A new ledger first hears what the destination has.
-        if is_due && !worker.needs_adoption {
-            self.call_extension(id);
-        }
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return;
-        };
-        let wall = self.deps.clock.now();
-        if worker.row.lost.as_ref().is_some_and(|lost| !backoff::is_due(lost.until, wall)) {
-            return;
-        }
-        let is_lost = worker.row.lost.is_some();
-        let may_start = worker.may_start && worker.room() > 0;
-        let needs_check = is_lost || worker.must_check || worker.needs_adoption || worker.has_leftovers;
-        if (needs_check || may_start) && !worker.is_checked(now) && !worker.is_checking {
-            // Nothing to start needs no check, unless it is to find out whether the place is back.
-            let waits = needs_check || self.store.read(move |r| r.has_registered(id)).await.unwrap_or(true);
-            if let Some(worker) = self.workers.get_mut(&id) {
-                worker.may_start = waits;
-                if waits {
-                    (worker.is_checking, worker.must_check) = (true, false);
-                    self.spawn_check(id, destination);
-                }
-            }
-        } else if may_start && !worker.is_checking {
-            self.start_transfers(id, destination).await;
-        }
-        self.step_upkeep(id, now);
-    }
-
-    async fn start_transfers(
-        &mut self,
-        id: DestinationId,
-        destination: crate::destination::SharedDestination,
-    ) {
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return;
-        };
-        let room = worker.room();
-        let started = self.store.write(move |tx| tx.start_jobs(id, room)).await;
-        let Some(started) = self.check_store_result(started) else {
-            return;
-        };
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return;
-        };
-        worker.may_start = started.len() == room as usize;
-        if !started.is_empty() {
-            worker.read_back.make_way.cancel();
-        }
-        let is_sent = |record| worker.running.values().any(|transfer| transfer.started.record == record);
-        // What an extension cancelled and wants again has not let go of its temp file yet.
-        let (twice, started): (Vec<_>, Vec<_>) = started.into_iter().partition(|job| is_sent(job.record));
-        for job in started {
-            let monitor = TransferMonitor::new(worker.cancel.child_token());
-            worker.running.insert(job.job, ActiveTransfer { started: job.clone(), monitor: monitor.clone() });
-            let (deps, store, row) = (self.deps.clone(), self.store.clone(), Arc::clone(&worker.row));
-            let destination = Arc::clone(&destination);
-            self.tasks.spawn(async move {
-                let ended = transfer::run(deps, store, row, destination, job, monitor).await;
-                TaskEnd::Transfer(Box::new(ended))
-            });
-            self.is_dirty = true;
-        }
-        if !twice.is_empty() {
-            let work = self.store.write(move |tx| {
-                for job in twice {
-                    tx.end_job(job.job, job.record, &crate::store::Outcome::PutBack { bytes_sent: 0 })?;
-                }
-                Ok(())
-            });
-            let written = work.await;
-            self.check_store_result(written);
+    async fn step_workers(&mut self, now: Instant) {
+        for worker in self.workers.iter_mut() {
+            let is_working = self.switch.is_working() && self.outage.is_well();
+            let gate = self.gates.closed(is_local(worker.row()), now).cloned();
+            self.snapshot.mark_stale(worker.update_access(is_working, gate, now));
+            let has_started = worker.step(&self.context, &mut self.tasks, &mut self.outage, now).await;
+            self.snapshot.mark_stale(has_started);
         }
     }
 
-    async fn end_pause(&mut self) {
-        let now = self.deps.clock.now();
-        let is_over =
-            self.installation.is_paused && self.installation.paused_until.is_some_and(|until| until <= now);
-        if is_over {
-            self.set_paused(false, None).await;
-        }
+    /// Finds out whether the store can be written again when it is time to, with all that waits to be
+    /// written.
+    fn step_outage(&mut self, now: Instant) {
+        let Some(waiting) = self.outage.begin_probe(now) else { return };
+        let store = self.context.store.clone();
+        self.tasks.spawn(async move {
+            let count = waiting.len();
+            TaskEnd::StoreProbed { outcome: write_outcomes(&store, waiting).await, count }
+        });
     }
 
     /// When something must be done although nothing happens.
@@ -378,83 +340,56 @@ impl Supervisor {
     }
 
     fn soonest(&self, now: Instant) -> Instant {
-        let mut wake = self.floor_at;
-        if self.is_dirty {
-            wake = wake.min(self.publish_at);
-        }
-        if !self.operations.is_empty() {
-            wake = wake.min(self.publish_at.max(now) + SAMPLE_EVERY);
-        }
-        if let Some(due) = self.badges.due() {
-            wake = wake.min(due.max(self.publish_at));
-        }
-        if let Some(at) = self.restores.next_try() {
-            wake = wake.min(at);
-        }
+        let sample = self.snapshot.next_sample(now);
+        let always = [
+            self.snapshot.next_at(),
+            (!self.operations.is_empty()).then_some(sample),
+            self.restores.next_try(),
+        ];
+        let wake = always.into_iter().flatten().fold(self.floor_at, Instant::min);
         if !self.outage.is_well() {
-            let wake = self.outage.next_probe().map_or(wake, |at| wake.min(at));
-            return wake.max(now + Duration::from_millis(1));
+            return self.outage.next_probe().map_or(wake, |at| wake.min(at));
         }
-        let at_wall = |until: UnixMillis| now + until.since(self.deps.clock.now());
-        if self.installation.is_paused {
-            return self.installation.paused_until.map_or(wake, |until| wake.min(at_wall(until)));
+        let wall = self.context.wall();
+        let at_wall = |until: UnixMillis| now + until.since(wall);
+        if self.switch.is_paused() {
+            return self.switch.paused_until().map_or(wake, |until| wake.min(at_wall(until)));
         }
-        if !self.installation.is_on {
+        if !self.is_working() {
             return wake;
         }
-        if let Some(at) = self.gates.next_look(&self.moment()) {
-            wake = wake.min(at);
-        }
-        let is_waited_for = |worker: &&Worker| !worker.is_held && worker.destination.is_ok();
-        for worker in self.workers.values().filter(is_waited_for) {
-            // Only what a step would act upon: a time that is passed over again and again would spin.
-            if let Some(at) = worker.process_at.filter(|_| !worker.needs_adoption) {
-                wake = wake.min(at);
-            }
-            if let Some(at) = worker.list_at.filter(|_| !worker.is_listing && worker.row.lost.is_none()) {
-                wake = wake.min(at);
-            }
-            if let Some(lost) = worker.row.lost.as_ref().filter(|_| !worker.is_checking) {
-                wake = wake.min(at_wall(lost.until));
-            }
-            if let Some(at) = worker.prove_at.filter(|_| worker.may_prove && worker.may_audit()) {
-                wake = wake.min(at);
-            }
-            if let Some(due) = worker.next_due {
-                wake = wake.min(at_wall(due));
-            }
-            if !worker.running.is_empty() || worker.is_auditing {
-                wake = wake.min(self.publish_at.max(now) + SAMPLE_EVERY);
-            }
-        }
-        wake
+        let gates = self.gates.next_look(&self.context.moment());
+        let has_working = |is_moving: bool| is_moving.then_some(sample);
+        let workers = self.workers.iter().flat_map(|worker| {
+            let moves = worker.may_work() && worker.destination().is_ok() && worker.is_moving();
+            [worker.next_wake(at_wall), has_working(moves)]
+        });
+        workers.chain([gates]).flatten().fold(wake, Instant::min)
     }
 
     async fn stop(mut self) {
-        self.background.cancel();
-        self.workers.values_mut().for_each(Worker::stop_transfers);
+        self.context.stop.cancel();
+        self.workers.iter_mut().for_each(|worker| worker.stop_transfers());
         let deadline = Instant::now() + STOP_WITHIN;
-        self.notify_extensions().await;
+        self.workers.notify_extensions().await;
         self.library.stop().await;
-        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await {
-            match ended {
-                Ok(TaskEnd::Transfer(ended)) => {
-                    if let Some(worker) = self.workers.get_mut(&ended.destination) {
-                        worker.running.remove(&ended.job);
-                    }
-                }
-                Ok(TaskEnd::ExtensionCalled(policy::ExtensionCallReport {
-                    extension: Some(mut extension),
-                    ..
-                })) => {
-                    policy::notify(extension.as_mut()).await;
-                }
-                _ => {}
+        while let Ok(Some(end)) = tokio::time::timeout_at(deadline, self.tasks.next_end()).await {
+            if let TaskEnd::ExtensionCalled(report) = end
+                && let Some(mut extension) = report.extension
+            {
+                notify(extension.as_mut()).await;
             }
         }
         self.tasks.abort_all();
-        self.list_last(deadline).await;
-        self.end.events.send(Event::Stopping).ok();
-        self.store.close().await;
+        for worker in self.workers.iter() {
+            tokio::time::timeout_at(deadline, worker.list_last(&self.context)).await.ok();
+        }
+        self.context.send_event(Event::Stopping);
+        self.context.store.close().await;
+    }
+
+    /// Takes up the restores that have not ended.
+    pub async fn resume_restores(&mut self) {
+        self.restores.resume(parts!(self), &mut self.operations).await;
     }
 }

@@ -1,25 +1,14 @@
 //! Checks and restores that somebody waits for, and how far each of them is. One that nobody waits for
 //! any more ends.
 
-use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
-use tokio::sync::oneshot;
+use parking_lot::Mutex;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use crate::api::{ApiError, ErrorKind, Progress, Reading as ReadingState, ReadingKind, Reply, RestoreOrder};
-use crate::destination::SharedDestination;
-use crate::domain::failure::Failure;
+use crate::api::{Progress, Reading as ReadingState, ReadingKind};
 use crate::domain::ids::DestinationId;
-use crate::domain::messages::describe_failure;
 use crate::engine::progress::ProgressMeter;
-use crate::engine::requests::{Outcome, refused};
-use crate::engine::supervisor::Supervisor;
-use crate::engine::tasks::TaskEnd;
-use crate::engine::tasks::restore;
-use crate::engine::tasks::verify;
-use crate::store::DestinationRow;
 
 /// Checks and restores at once; more are refused.
 pub(crate) const OPERATIONS_MAX: usize = 8;
@@ -44,7 +33,7 @@ struct OperationCounts {
 
 impl OperationProgress {
     fn change(&self, change: impl FnOnce(&mut OperationCounts)) {
-        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.counts.lock());
     }
 
     /// It goes on with a destination, of which so many files are to be read. `bytes` is none where
@@ -73,7 +62,7 @@ impl OperationProgress {
     }
 
     fn counts(&self) -> OperationCounts {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.counts.lock()
     }
 }
 
@@ -135,106 +124,6 @@ fn state(operation: &OperationProgress, meter: &mut ProgressMeter, now: Instant)
         ..measured
     };
     ReadingState { kind: operation.kind, destination, restore: operation.restore, progress }
-}
-
-/// Who waits for the outcome.
-type Waiting = oneshot::Sender<Outcome>;
-
-impl Supervisor {
-    pub(crate) fn spawn_verify(&mut self, only: Option<i64>, is_deep: bool, reply: Waiting) {
-        let chosen: Vec<Arc<DestinationRow>> = self
-            .workers
-            .values()
-            .filter(|worker| only.is_none_or(|id| worker.id().0 == id))
-            .map(|worker| Arc::clone(&worker.row))
-            .collect();
-        let open: Vec<(u32, Result<SharedDestination, Failure>)> = chosen
-            .iter()
-            .filter_map(|row| self.workers.get(&row.id))
-            .map(|worker| (worker.width(), worker.destination.clone()))
-            .collect();
-        let (deps, store) = (self.deps.clone(), self.store.clone());
-        self.spawn_operation(ReadingKind::Verify, reply, |operation, cancel| async move {
-            let (mut all, mut reasons) = (verify::VerifyCounts::default(), Vec::new());
-            let mut outcome = Ok(());
-            for (row, (width, destination)) in chosen.into_iter().zip(open) {
-                let audited = verify::VerifyOrder { id: row.id, is_deep, width, operation: &operation };
-                let checked = match &destination {
-                    Ok(destination) => verify::verify(&deps, &store, destination, &audited, &cancel).await,
-                    Err(failure) => Err(failure.clone()),
-                };
-                match (checked, destination) {
-                    (Ok((found, unread)), destination) => {
-                        all.checked += found.checked;
-                        all.failed += found.failed;
-                        all.unproven += found.unproven;
-                        if let (true, Ok(destination)) = (found.unproven > 0, destination) {
-                            reasons.push(why_unproven(&row.name, &destination, unread.as_ref()).await);
-                        }
-                    }
-                    (Err(failure), _) => outcome = Err(refused(&failure)),
-                }
-            }
-            if cancel.is_cancelled() {
-                return Err(ApiError::new(ErrorKind::Unavailable, "Safelight is stopping"));
-            }
-            let verify::VerifyCounts { checked, failed, unproven } = all;
-            outcome.map(|()| Reply::Verified { checked, failed, unproven, reasons })
-        });
-    }
-
-    /// Restores for as long as the client waits.
-    pub(crate) fn spawn_restore(&mut self, order: &RestoreOrder, reply: Waiting) {
-        let (deps, store) = (self.deps.clone(), self.store.clone());
-        let prepared = self.prepare_restore(order);
-        self.spawn_operation(ReadingKind::Restore, reply, |operation, cancel| async move {
-            let order = prepared?.resolve(&store).await?;
-            restore::run(&deps, &store, order, operation, &cancel).await.into_reply()
-        });
-    }
-
-    /// Starts one, for as long as somebody waits for what it finds.
-    fn spawn_operation<F>(
-        &mut self,
-        kind: ReadingKind,
-        mut reply: Waiting,
-        work: impl FnOnce(Arc<OperationProgress>, CancellationToken) -> F,
-    ) where
-        F: Future<Output = Outcome> + Send + 'static,
-    {
-        let Some(operation) = self.operations.begin(kind) else {
-            let why = "Too many verifications and restores are running; try again when one has finished";
-            reply.send(Err(ApiError::new(ErrorKind::Unavailable, why))).ok();
-            return;
-        };
-        let cancel = self.background.child_token();
-        let work = work(operation, cancel.clone());
-        self.tasks.spawn(async move {
-            // Whatever reads on a thread of its own is told too.
-            let _ended = cancel.drop_guard();
-            let outcome = tokio::select! {
-                outcome = work => outcome,
-                () = reply.closed() => return TaskEnd::WantedAgain,
-            };
-            reply.send(outcome).ok();
-            TaskEnd::WantedAgain
-        });
-    }
-}
-
-/// Why copies at a destination could not be proved, and what would help.
-async fn why_unproven(name: &str, destination: &SharedDestination, unread: Option<&Failure>) -> String {
-    if let Some(obstacle) = destination.proof_obstacle() {
-        return format!("{name}: {obstacle}");
-    }
-    match (destination.attachment().await, unread) {
-        (Ok(Some(attachment)), _) => format!("{name}: {}", attachment.need.advice()),
-        (_, Some(failure)) => {
-            let message = describe_failure(failure);
-            format!("{name}: {}. {}", message.summary, message.advice)
-        }
-        (_, None) => format!("Copies in {name} cannot be verified"),
-    }
 }
 
 #[cfg(test)]

@@ -22,8 +22,8 @@ use crate::domain::messages::describe_failure;
 use crate::domain::restore_plan::{RestoreCopy, RestorePlan};
 use crate::domain::restore_scope::{RestoreScope, ScopedCopy};
 use crate::engine::deps::Deps;
-use crate::engine::requests::internal;
-use crate::engine::tasks::adopt;
+use crate::engine::reply::internal;
+use crate::engine::tasks::adopt::adopt;
 use crate::engine::tasks::operations::OperationProgress;
 use crate::engine::tasks::restore_order::{RestoreEnd, RestoreReport, RestoreTask, TargetFolders};
 use crate::engine::tasks::verify;
@@ -40,7 +40,7 @@ const FILES_AT_ONCE: usize = 3;
 const AGAIN_MAX: usize = 1_000;
 /// Tries of one copy whose reading breaks off.
 const TRIES_MAX: u32 = 4;
-/// Tries of one that outcome whole and is not what it should be: hardly ever was that the way's fault.
+/// Tries of one that came whole and is not what it should be: hardly ever was that the way's fault.
 const DAMAGED_TRIES_MAX: u32 = 2;
 /// Seconds before a lost destination is tried again; after the last it is given up. A file that comes
 /// back begins them anew.
@@ -74,7 +74,7 @@ enum RestoreOutcome {
 enum RestoreError {
     /// The copy could not be read, for now or for good.
     Unread { why: String, failure: Option<Failure> },
-    /// It outcome whole, and is not what it should be.
+    /// It came whole, and is not what it should be.
     Damaged(String),
     /// It could not be written.
     UnwrittenOutcome(io::Error),
@@ -148,7 +148,7 @@ struct Restore<'a> {
     /// that a server always stumbles over holds up nobody.
     again: VecDeque<RecordFacts>,
     files: JoinSet<RestoreOutcome>,
-    /// How often the destination was lost since a file outcome back.
+    /// How often the destination was lost since a file came back.
     losses: usize,
     lost: Option<Failure>,
     blocked: Option<String>,

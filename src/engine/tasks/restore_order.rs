@@ -9,7 +9,7 @@ use crate::domain::failure::Failure;
 use crate::domain::ids::DestinationId;
 use crate::domain::restore_plan::{RestoreCopy, RestoreLayout, RestorePlan, is_plain_path};
 use crate::domain::restore_scope::RestoreScope;
-use crate::engine::requests::refused;
+use crate::engine::reply::refused;
 use crate::platform::restored_file::RestoreTarget;
 
 /// What is to be restored, from where and whereto.

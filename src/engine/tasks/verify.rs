@@ -1,4 +1,4 @@
-//! OperationProgress copies again, to prove them anew or for the first time.
+//! Reading copies at a destination again, to prove them again or for the first time.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

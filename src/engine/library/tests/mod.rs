@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::base::clock::{Clock, RuntimeClock};
+use crate::base::executor::Executor;
 use crate::base::files::path_bytes;
 use crate::base::memory_files::MemoryFiles;
 use crate::base::rng::SeededRng;
 use crate::domain::file::FileStamp;
 use crate::domain::time::UnixMillis;
-use crate::store::{ChangeKind, Changes, StoreOptions};
+use crate::store::{ChangeKind, Changes, Store, StoreOptions};
 
 /// Remembers the hints it was given, and fails as it is told.
 #[derive(Default)]

@@ -360,7 +360,7 @@ impl Person {
             "consent" | "add_source" | "remove_source" => 27,
             "remove_destination" => 29,
             "save_destination" | "adopt" | "Probe" | "fill_in" => 30,
-            "verify" | "compare" => 33,
+            "verify" | "verify_copy" => 33,
             "retry" => 19,
             "set_rules" => 37,
             "set_checksum_trust" => 40,

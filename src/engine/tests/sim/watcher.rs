@@ -171,7 +171,7 @@ impl Watcher {
         let tokens = limits.into_iter().map(|row| (row.id, row.token)).collect();
         memory.undo.tokens = std::mem::replace(&mut memory.tokens, tokens);
         memory.undo.jobs = std::mem::replace(&mut memory.jobs, jobs);
-        let proves = matches!(kind, "run" | "compare");
+        let proves = matches!(kind, "run" | "verify_copy");
         if proves || memory.commits % RECOUNT_EVERY == 1 {
             self.check_proofs(&mut memory, tx)?;
         }

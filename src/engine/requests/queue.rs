@@ -1,0 +1,129 @@
+//! What the person wants of files in the queue: another try, leaving them out, or taking them out of a
+//! server's trash.
+
+use std::collections::BTreeSet;
+
+use crate::api::{ApiError, IDS_MAX, Reply, Selection};
+use crate::domain::ids::{ItemId, RecordId};
+use crate::engine::parts::Parts;
+use crate::engine::reply::{Outcome, ReplyTo, internal, refused, usage};
+use crate::engine::tasks::task_set::TaskEnd;
+use crate::engine::tasks::untrash;
+use crate::store::{DecisionKind, StoreError, Write};
+
+/// Tries failed files again.
+///
+/// # Errors
+/// When an id is not one, or the store fails.
+pub(crate) async fn retry(parts: &mut Parts<'_>, selection: Selection) -> Outcome {
+    let store = &parts.context.store;
+    let work = match selection {
+        Selection::All => store.write(|tx| tx.retry_all(None)).await,
+        Selection::Kind(kind) => store.write(move |tx| tx.retry_all(Some(&kind))).await,
+        Selection::Items(ids) => {
+            let items = items_of(&ids)?;
+            let retry = move |tx: &Write<'_>| {
+                note_request(tx, &items, "You asked for a retry")?;
+                tx.retry_items(&items)
+            };
+            store.write(retry).await
+        }
+    };
+    let items = work.map_err(|e| internal(&e))?;
+    parts.workers.retry_unreachable(parts.context.wall(), |_| true);
+    parts.library.look_again();
+    parts.library.rescan(None);
+    parts.workers.call_all_extensions();
+    Ok(Reply::Changed { items })
+}
+
+/// Leaves files out. Transfers of them stop.
+///
+/// # Errors
+/// When an id is not one, or the store fails.
+pub(crate) async fn exclude(parts: &mut Parts<'_>, selection: Selection) -> Outcome {
+    let store = &parts.context.store;
+    let work = match selection {
+        Selection::All => store.write(|tx| tx.exclude_all(None)).await,
+        Selection::Kind(kind) => store.write(move |tx| tx.exclude_all(Some(&kind))).await,
+        Selection::Items(ids) => {
+            let items = items_of(&ids)?;
+            parts.workers.stop_records(|record| items.contains(&ItemId::Record(record)));
+            let exclude = move |tx: &Write<'_>| {
+                note_request(tx, &items, "You left it out")?;
+                tx.exclude_items(&items)
+            };
+            store.write(exclude).await
+        }
+    };
+    let items = work.map_err(|e| internal(&e))?;
+    parts.workers.call_all_extensions();
+    Ok(Reply::Changed { items })
+}
+
+/// Takes files in again that the person left out.
+///
+/// # Errors
+/// When no files are named, an id is not one, or the store fails.
+pub(crate) async fn include(parts: &mut Parts<'_>, selection: Selection) -> Outcome {
+    let Selection::Items(ids) = selection else {
+        return Err(usage("name the files to include again"));
+    };
+    let items = items_of(&ids)?;
+    let included = parts.context.store.write(move |tx| tx.include_items(&items)).await;
+    let items = included.map_err(|e| internal(&e))?;
+    parts.library.look_again();
+    parts.library.rescan(None);
+    parts.workers.call_all_extensions();
+    Ok(Reply::Changed { items })
+}
+
+/// Takes files out of the servers' trash, where the destination is enabled.
+pub(crate) fn spawn_untrash(parts: &mut Parts<'_>, selection: Selection, reply: ReplyTo) {
+    let chosen = match chosen_records(selection) {
+        Ok(chosen) => chosen,
+        Err(error) => return drop(reply.send(Err(error))),
+    };
+    let (store, enabled) = (parts.context.store.clone(), parts.workers.enabled());
+    parts.tasks.spawn(async move {
+        let work = async {
+            let mut items = 0;
+            for (id, destination) in enabled {
+                let done = untrash::run(&store, id, &destination, chosen.as_ref()).await;
+                items += done.map_err(|failure| refused(&failure))?;
+            }
+            Ok(Reply::Changed { items })
+        };
+        reply.send(work.await).ok();
+        TaskEnd::WantedAgain
+    });
+}
+
+/// The records that are meant; `None` if all are.
+fn chosen_records(selection: Selection) -> Result<Option<BTreeSet<RecordId>>, ApiError> {
+    let Selection::Items(ids) = selection else { return Ok(None) };
+    let record = |item| match item {
+        ItemId::Record(id) => Some(id),
+        ItemId::File(_) => None,
+    };
+    Ok(Some(items_of(&ids)?.into_iter().filter_map(record).collect()))
+}
+
+/// Keeps what the person asked for of these.
+fn note_request(tx: &Write<'_>, items: &[ItemId], text: &str) -> Result<(), StoreError> {
+    for item in items {
+        if let ItemId::Record(record) = item {
+            tx.add_decision(*record, DecisionKind::Asked, text)?;
+        }
+    }
+    Ok(())
+}
+
+fn items_of(ids: &[String]) -> Result<Vec<ItemId>, ApiError> {
+    if ids.len() > IDS_MAX {
+        return Err(usage(format!("no more than {IDS_MAX} items at once")));
+    }
+    ids.iter()
+        .map(|id| id.parse().map_err(|()| usage(format!("{id} is not the id of a file in the queue"))))
+        .collect()
+}

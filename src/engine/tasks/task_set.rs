@@ -1,0 +1,79 @@
+//! Everything that is under way, and how each piece of it ends.
+
+use std::future::Future;
+
+use tokio::task::JoinSet;
+
+use crate::domain::ids::DestinationId;
+use crate::engine::catch_panic::catch_panic;
+use crate::engine::conditions::network_config::NetworkTrial;
+use crate::engine::destination::check::CheckEnd;
+use crate::engine::destination::policy::ExtensionCallReport;
+use crate::engine::destination::read_back::ReadBackEnd;
+use crate::engine::destination::transfer::TransferReport;
+use crate::engine::path_resolver::DiskMap;
+use crate::engine::requests::path_request::PathsResolved;
+use crate::engine::requests::tested_destination::TestedDestination;
+use crate::engine::tasks::restore_order::RestoreReport;
+use crate::store::StoreError;
+
+/// How a piece of work ended.
+pub(crate) enum TaskEnd {
+    /// A transfer.
+    Transfer(Box<TransferReport>),
+    /// A call of an extension.
+    ExtensionCalled(ExtensionCallReport),
+    /// A check of a destination.
+    Checked { destination: DestinationId, end: CheckEnd },
+    /// Copies were listed in a manifest, or could not be for now.
+    Listed { destination: DestinationId, is_done: bool },
+    /// Copies were read back in the background, or could not be for now.
+    ReadBack { destination: DestinationId, end: ReadBackEnd },
+    /// A disk was unmounted and mounted again, or could not be.
+    Reconnected { destination: DestinationId },
+    /// Where the paths of a request lead was found out.
+    PathsResolved(Box<PathsResolved>),
+    /// The disks that folders are on were looked up.
+    Disks(DiskMap),
+    /// Other network settings were tried.
+    NetworkApplied(Box<NetworkTrial>),
+    /// A destination that the person is adding was tried.
+    DestinationTested(Box<TestedDestination>),
+    /// A restore that goes on by itself has ended.
+    RestoreEnded { id: i64, report: Box<RestoreReport> },
+    /// Files may be wanted again: taken out of a server's trash, or their copies were found wrong.
+    WantedAgain,
+    /// It was tried to write down what waits, the first `count` of it.
+    StoreProbed { outcome: Result<(), StoreError>, count: usize },
+    /// A query or another piece that answers its caller by itself.
+    Answered,
+    /// It panicked or was dropped.
+    Lost(String),
+}
+
+/// The work that is under way.
+#[derive(Default)]
+pub(crate) struct TaskSet(JoinSet<TaskEnd>);
+
+impl TaskSet {
+    /// Starts work. Work that panics ends in [`TaskEnd::Lost`].
+    pub fn spawn(&mut self, work: impl Future<Output = TaskEnd> + Send + 'static) {
+        self.0.spawn(work);
+    }
+
+    /// Starts work that ends in `lost` if it panics.
+    pub fn spawn_or(&mut self, lost: TaskEnd, work: impl Future<Output = TaskEnd> + Send + 'static) {
+        self.0.spawn(async move { catch_panic(work).await.unwrap_or(lost) });
+    }
+
+    /// Waits for the next piece to end; `None` if nothing is under way.
+    pub async fn next_end(&mut self) -> Option<TaskEnd> {
+        let end = self.0.join_next().await?;
+        Some(end.unwrap_or_else(|error| TaskEnd::Lost(error.to_string())))
+    }
+
+    /// Drops everything that is still under way.
+    pub fn abort_all(&mut self) {
+        self.0.abort_all();
+    }
+}
