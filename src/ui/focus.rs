@@ -12,8 +12,8 @@ use super::app::App;
 use super::theme::space;
 
 /// For so many frames a new page's own widget may take the keyboard: egui notices only in the second that
-/// a widget has gone, and a frame that is laid out twice counts twice.
-pub(super) const FRAMES: u8 = 10;
+/// a widget has gone.
+pub(super) const FRAMES: u8 = 4;
 /// Widths of less than this are the same, in points.
 const WIDTH_SLACK: f32 = 0.5;
 

@@ -3,6 +3,7 @@
 //! This floor sees only the client's backend, the conversation and the domain. It must never touch
 //! a file, a database or the network, never block a frame, and never repaint while nothing changes.
 
+mod accounting;
 mod address;
 mod app;
 mod choices;
