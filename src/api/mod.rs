@@ -22,7 +22,7 @@ pub use snapshot::*;
 pub use wire::{PathText, SecretText};
 
 /// The version both ends must share. Raised with any change to these types.
-pub const PROTOCOL_VERSION: u32 = 9;
+pub const PROTOCOL_VERSION: u32 = 10;
 /// The largest frame either end accepts, in bytes.
 pub const FRAME_LEN_MAX: usize = 8 << 20;
 /// The most rows a page may ask for.
@@ -158,6 +158,12 @@ pub enum Request {
     },
     /// Tries a saved destination. Replies [`Reply::Tested`].
     TestDestination {
+        /// The destination.
+        id: i64,
+    },
+    /// Uses a destination now that could not be used, once a check of it passes. Nothing else is tried
+    /// again.
+    CheckDestination {
         /// The destination.
         id: i64,
     },

@@ -12,8 +12,7 @@ use super::resolve::{Dest, destination, refuse_overlap, source_folder};
 use super::tally::{Outlook, Tally};
 use super::words::{path_text, unreadable_lines};
 use crate::api::{
-    BackupSwitch, DestinationState, ErrorKind, Reply, Request, Selection, Snapshot, SourceCondition,
-    SourceState,
+    BackupSwitch, DestinationState, ErrorKind, Reply, Request, Snapshot, SourceCondition, SourceState,
 };
 use crate::client::conversation::unexpected;
 use crate::domain::messages::lower_first;
@@ -136,11 +135,8 @@ fn switch_on(desk: &mut Desk, pairs: &Pairs, folders: &[PathBuf]) -> Result<(), 
         desk.done(Request::SetBackup { on: true })?;
     }
     if blocked_for(saved).is_some() {
-        // It may be back, or have room again: an empty retry only asks it now.
-        let ask = Request::Retry(Selection::Items(Vec::new()));
-        if !matches!(desk.talk.call(ask)?, Reply::Changed { .. }) {
-            tracing::debug!("the destination was not checked again");
-        }
+        // It may be back, or have room again.
+        desk.done(Request::CheckDestination { id: saved.id })?;
     }
     let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
     let echo = format!("Backing up {} to {} ({})", names.join(", "), saved.name, saved.url);

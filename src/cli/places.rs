@@ -9,7 +9,7 @@ use super::resolve::{Dest, destination, known_source, refuse_overlap, saved_dest
 use super::status::{condition, destination_lines};
 use super::words::{files, path_text, size, unreadable_lines};
 use super::{Desk, enter};
-use crate::api::{DestinationState, PathText, Reply, Request, SecretText, Selection, Snapshot, TestReport};
+use crate::api::{DestinationState, PathText, Reply, Request, SecretText, Snapshot, TestReport};
 use crate::client::conversation::unexpected;
 use crate::domain::messages::SAME_DISK;
 use crate::domain::target::{DestinationKind, Target, is_valid_name};
@@ -173,11 +173,8 @@ fn password(desk: &mut Desk, dest: &OsStr, from_stdin: bool) -> Result<(), Troub
             .advise("Type it at a terminal, or use --password-stdin"));
     };
     desk.done(Request::SetSecret { id: saved.id, secret })?;
-    // It may let us in now: an empty retry only asks it.
-    let ask = Request::Retry(Selection::Items(Vec::new()));
-    if !matches!(desk.talk.call(ask)?, Reply::Changed { .. }) {
-        tracing::debug!("the destination was not checked again");
-    }
+    // It may let us in now.
+    desk.done(Request::CheckDestination { id: saved.id })?;
     desk.say(&format!("The password of {} is kept in the keyring", saved.name), "kept");
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::focus;
 use super::secret_input::SecretInput;
 use super::theme::space;
 use super::widgets::{self, Kind};
-use crate::api::{DestinationState, Request, Selection};
+use crate::api::{DestinationState, Request};
 use crate::domain::target::is_valid_name;
 
 /// A password that is being entered.
@@ -65,8 +65,7 @@ pub(super) fn enter_password(
         let save = ui.add_enabled_ui(may_save, |ui| widgets::button(ui, Kind::Primary, "Save")).inner;
         if let Some(secret) = entry.input.take_if(may_save && (save.clicked() || entered)) {
             env.out.push(Command::plain(Request::SetSecret { id: d.id, secret }));
-            // Nothing is tried again by this but the destination itself.
-            env.out.push(Command::plain(Request::Retry(Selection::Items(Vec::new()))));
+            env.out.push(Command::plain(Request::CheckDestination { id: d.id }));
             is_over = true;
         }
         is_over |= widgets::button(ui, Kind::Quiet, "Cancel").clicked();

@@ -297,8 +297,7 @@ impl App {
                 let is_well = outcome.as_ref().is_ok_and(|report| report.is_usable);
                 let waits = |d: &DestinationState| d.id == id && d.enabled && d.wait_reason.is_some();
                 if is_well && self.model.snapshot.destinations.iter().any(waits) {
-                    // Nothing is retried by this but the destinations themselves.
-                    self.send(Request::Retry(Selection::Items(Vec::new())), Purpose::Plain);
+                    self.send(Request::CheckDestination { id }, Purpose::Plain);
                 }
                 self.open_dialog(Dialog::Tested { name, outcome });
             }

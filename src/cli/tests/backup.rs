@@ -5,9 +5,7 @@ use std::path::Path;
 use super::{
     Answer, JSON, LOG, Scene, TERMINAL, disk, exit_of, pair, snapshot, source, unreadable, wait_text,
 };
-use crate::api::{
-    ApiError, BackupSwitch, ErrorKind, Progress, Reply, Request, Selection, Snapshot, SourceCondition,
-};
+use crate::api::{ApiError, BackupSwitch, ErrorKind, Progress, Reply, Request, Snapshot, SourceCondition};
 use crate::cli::args::BackupArgs;
 use crate::cli::backup::{REFUSED_MAX, UNREACHABLE_MAX, VERIFICATION_STALLED_MAX, run};
 use crate::cli::out::Style;
@@ -38,7 +36,6 @@ fn willing() -> Answer {
         Request::AddDestination { .. } => {
             Some(Ok(Reply::Destination { id: 7, name: "disk".into(), is_new: true }))
         }
-        Request::Retry(_) => Some(Ok(Reply::Changed { items: 0 })),
         _other => None,
     })
 }
@@ -238,7 +235,7 @@ fn a_full_or_refusing_destination_is_asked_once_more_and_no_longer() {
         let trouble = outcome.expect_err("given up");
         assert_eq!((trouble.exit, trouble.message.as_str()), (Exit::Destination, says));
         assert_eq!(scene.secs(), REFUSED_MAX.as_secs());
-        assert!(scene.asked().contains(&Request::Retry(Selection::Items(Vec::new()))));
+        assert!(scene.asked().contains(&Request::CheckDestination { id: 7 }));
     }
     let full = blocked(snapshot([1, 0, 4, 0, 0, 0]), "no_space", "x");
     let (outcome, _scene) = watch(LOG, full, vec![(1, snapshot([5, 0, 0, 0, 0, 0]))]);

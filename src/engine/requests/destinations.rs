@@ -93,6 +93,19 @@ pub(crate) async fn enable_destination(
     Ok(Reply::Done)
 }
 
+/// Uses a destination now that could not be used, once a check of it passes.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn check_destination(parts: &mut Parts<'_>, id: DestinationId) -> Outcome {
+    let wall = parts.context.wall();
+    let worker = parts.worker(id)?;
+    worker.request_check();
+    worker.retry_unreachable(wall);
+    worker.call_at_once(Instant::now());
+    Ok(Reply::Done)
+}
+
 /// Renames a destination.
 ///
 /// # Errors

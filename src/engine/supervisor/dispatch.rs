@@ -98,6 +98,7 @@ impl Supervisor {
             Request::RemoveDestination { id } => {
                 destinations::remove_destination(parts, &mut self.setup, DestinationId(id)).await
             }
+            Request::CheckDestination { id } => destinations::check_destination(parts, DestinationId(id)),
             Request::RenameDestination { id, name } => {
                 destinations::rename_destination(parts, DestinationId(id), &name).await
             }

@@ -155,6 +155,11 @@ impl Worker {
         self.calls.on_library_changed(now, !self.transfers.is_empty());
     }
 
+    /// The destination is checked as soon as it may be.
+    pub fn request_check(&mut self) {
+        self.checks.request();
+    }
+
     /// The destination is checked as soon as it may be, and what it can do is found out again.
     pub fn request_probe(&mut self) {
         self.checks.request_probe();
