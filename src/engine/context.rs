@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Event;
+use crate::base::executor::Executor;
 use crate::domain::time::UnixMillis;
 use crate::engine::conditions::gates::Moment;
 use crate::engine::deps::Deps;
@@ -17,6 +18,9 @@ use crate::store::{Store, mirror};
 pub(crate) struct Context {
     pub deps: Deps,
     pub store: Store,
+    /// Where restored files are compared and written, so that a slow disk they come to holds up nothing
+    /// else.
+    pub restore_executor: Executor,
     /// This installation's UUID.
     pub installation: Arc<str>,
     /// Where events for clients go.

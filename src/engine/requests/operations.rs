@@ -98,7 +98,7 @@ pub(crate) fn spawn_restore(
     let context = parts.context.clone();
     spawn_operation(parts, operations, ReadingKind::Restore, reply, |operation, cancel| async move {
         let task = prepared?.resolve(&context.store).await?;
-        restore::run(&context.deps, &context.store, task, operation, &cancel).await.into_reply()
+        restore::run(&context, task, operation, &cancel).await.into_reply()
     });
 }
 

@@ -21,7 +21,7 @@ use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::messages::describe_failure;
 use crate::domain::restore_plan::{RestoreCopy, RestorePlan};
 use crate::domain::restore_scope::{RestoreScope, ScopedCopy};
-use crate::engine::deps::Deps;
+use crate::engine::context::Context;
 use crate::engine::reply::internal;
 use crate::engine::tasks::adopt::adopt;
 use crate::engine::tasks::operations::OperationProgress;
@@ -34,7 +34,7 @@ use crate::store::{RecordFacts, Store};
 const PAGE_COPIES_MAX: u32 = 500;
 /// Sentences in an answer; further ones are only counted.
 const SENTENCES_MAX: usize = 1_000;
-/// Files that come back side by side at most: fewer than there are threads, so that the library has one too.
+/// Files that come back side by side at most.
 const FILES_AT_ONCE: usize = 3;
 /// Copies that wait for another turn.
 const AGAIN_MAX: usize = 1_000;
@@ -48,8 +48,7 @@ const LOST_WAITS_SECS: [u64; 5] = [2, 4, 8, 16, 30];
 
 /// What the work on one file needs.
 struct Workspace {
-    deps: Deps,
-    store: Store,
+    context: Context,
     destination: SharedDestination,
     target: TargetFolders,
     operation: Arc<OperationProgress>,
@@ -82,28 +81,22 @@ enum RestoreError {
 
 /// Restores every copy in the order's scope. Nothing is replaced.
 pub(crate) async fn run(
-    deps: &Deps,
-    store: &Store,
+    context: &Context,
     order: RestoreTask,
     operation: Arc<OperationProgress>,
     cancel: &CancellationToken,
 ) -> RestoreReport {
+    let store = &context.store;
     let RestoreTask { id, destination, width, installation, target, scope } = order;
     if let Err(failure) = destination.check().await {
         return RestoreReport::unbegun(RestoreEnd::Lost(failure));
     }
     // The ledger may be new: another computer's, or one that was lost.
-    if let Err(failure) = adopt(store, id, &destination, &deps.rng, &installation).await {
+    if let Err(failure) = adopt(store, id, &destination, &context.deps.rng, &installation).await {
         return RestoreReport::unbegun(RestoreEnd::Lost(failure));
     }
-    let workspace = Workspace {
-        deps: deps.clone(),
-        store: store.clone(),
-        destination,
-        target,
-        operation,
-        cancel: cancel.clone(),
-    };
+    let workspace =
+        Workspace { context: context.clone(), destination, target, operation, cancel: cancel.clone() };
     if let TargetFolders::Folder(into, _) = &workspace.target
         && let Err(why) = workspace.folder(into, restored_file::prepare).await
     {
@@ -365,7 +358,7 @@ impl Workspace {
     /// Compares a copy that did not come back, as an audit does: what is not there, or not what it
     /// should be, no longer counts as safe.
     async fn verify_again(&self, copy: &RecordFacts) {
-        let Self { deps, store, destination, cancel, .. } = self;
+        let Self { context: Context { deps, store, .. }, destination, cancel, .. } = self;
         if let Err(failure) = verify::verify_copy(deps, store, destination, copy, (true, None), cancel).await
         {
             tracing::info!(record = %copy.id, kind = failure.kind.as_str(), "a copy could not be compared");
@@ -375,7 +368,8 @@ impl Workspace {
     /// Whether the file is there already. What has its name and other bytes is an error.
     async fn present(&self, copy: &RecordFacts, target: &RestoreTarget) -> io::Result<bool> {
         let (target, content) = (target.clone(), copy.content);
-        let found = self.deps.library_executor.run(move || restored_file::is_present(&target, content)).await;
+        let found =
+            self.context.restore_executor.run(move || restored_file::is_present(&target, content)).await;
         found.map_err(io::Error::other)?
     }
 
@@ -403,9 +397,9 @@ impl Workspace {
             stats: Arc::clone(&stats),
         };
         let (target, content, mtime_ns) = (target.clone(), copy.content, copy.origin_mtime_ns);
-        let token = self.deps.rng.next_u64();
+        let token = self.context.deps.rng.next_u64();
         let work = move || restored_file::place_new(&target, Box::new(reader), content, mtime_ns, token);
-        let placed = self.deps.library_executor.run(work).await.map_err(io::Error::other).flatten();
+        let placed = self.context.restore_executor.run(work).await.map_err(io::Error::other).flatten();
         placed.map_err(|error| {
             self.operation.subtract_bytes(stats.bytes.load(Ordering::SeqCst));
             if stats.broke_off.load(Ordering::SeqCst) {
@@ -441,8 +435,8 @@ impl Workspace {
     /// # Errors
     /// A sentence where that fails.
     async fn folder(&self, folder: &Path, work: fn(&Path, u64) -> io::Result<()>) -> Result<(), String> {
-        let (into, token) = (folder.to_owned(), self.deps.rng.next_u64());
-        let done = self.deps.library_executor.run(move || work(&into, token)).await;
+        let (into, token) = (folder.to_owned(), self.context.deps.rng.next_u64());
+        let done = self.context.restore_executor.run(move || work(&into, token)).await;
         let done = done.map_err(io::Error::other).flatten();
         done.map_err(|error| format!("Nothing can be written to {} ({error})", folder.display()))
     }

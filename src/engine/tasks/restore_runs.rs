@@ -185,7 +185,7 @@ impl RestoreRuns {
                 Err(error) => Err(error),
             };
             let report = match task {
-                Ok(task) => restore::run(&context.deps, &context.store, task, operation, &cancel).await,
+                Ok(task) => restore::run(&context, task, operation, &cancel).await,
                 Err(error) => refused(error),
             };
             TaskEnd::RestoreEnded { id, report: Box::new(report) }
