@@ -43,6 +43,7 @@ mod name_groups;
 mod queue;
 mod records;
 mod restores;
+mod retry_scope;
 mod row;
 #[cfg(test)]
 pub mod simulation_audit;
@@ -69,6 +70,7 @@ pub use jobs::{JobRow, NewJob, Started};
 pub use library_audit::AuditedFile;
 pub use records::{RecordFacts, Wanted};
 pub use restores::{RESTORES_KEPT_MAX, RestoreRow};
+pub use retry_scope::RetryScope;
 pub use row::{Outage, StoreError};
 pub use sources::{SourceCondition, SourceRow};
 pub use transitions::{AuditedCopy, Outcome};

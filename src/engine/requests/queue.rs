@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use tokio::time::Instant;
+
 use crate::api::{ApiError, IDS_MAX, Reply, Selection};
 use crate::domain::ids::{ItemId, RecordId};
 use crate::engine::parts::Parts;
 use crate::engine::reply::{Outcome, ReplyTo, internal, refused, usage};
 use crate::engine::tasks::task_set::TaskEnd;
 use crate::engine::tasks::untrash;
-use crate::store::{DecisionKind, StoreError, Write};
+use crate::store::{DecisionKind, RetryScope, StoreError, Write};
 
 /// Tries failed files again.
 ///
@@ -24,9 +26,11 @@ pub(crate) async fn retry(parts: &mut Parts<'_>, selection: Selection) -> Outcom
             let items = items_of(&ids)?;
             let retry = move |tx: &Write<'_>| {
                 note_request(tx, &items, "You asked for a retry")?;
-                tx.retry_items(&items)
+                Ok((tx.retry_items(&items)?, tx.retry_scope(&items)?))
             };
-            store.write(retry).await
+            let (items, scope) = store.write(retry).await.map_err(|e| internal(&e))?;
+            wake(parts, scope);
+            return Ok(Reply::Changed { items });
         }
     };
     let items = work.map_err(|e| internal(&e))?;
@@ -35,6 +39,22 @@ pub(crate) async fn retry(parts: &mut Parts<'_>, selection: Selection) -> Outcom
     parts.library.rescan(None);
     parts.workers.call_all_extensions();
     Ok(Reply::Changed { items })
+}
+
+/// Chosen files are tried again: only their folders are looked at again, and only destinations that they
+/// could not be copied to are woken.
+fn wake(parts: &mut Parts<'_>, scope: RetryScope) {
+    for (source, dir) in scope.folders {
+        parts.library.look_at(source, &dir);
+    }
+    parts.library.look_again();
+    let (now, wall) = (Instant::now(), parts.context.wall());
+    for id in scope.destinations {
+        if let Some(worker) = parts.workers.get_mut(id) {
+            worker.retry_unreachable(wall);
+            worker.call_at_once(now);
+        }
+    }
 }
 
 /// Leaves files out. Transfers of them stop.

@@ -346,3 +346,24 @@ async fn what_a_destination_can_do_is_found_out_again() {
     assert_eq!(proof().await, second);
     assert!(world.copies().len() == 3 && world.disk.files().len() < 10, "{:?}", world.disk.files());
 }
+
+#[tokio::test(start_paused = true)]
+async fn retrying_one_file_looks_at_its_folder_only_and_a_check_retries_nothing() {
+    let world = World::new().await;
+    world.put("/photos/one/a.jpg", "a");
+    world.disk.rules(|rules| rules.lie = Some(crate::destination::folder::Lie::FlippedByte));
+    world.set_up().await;
+    world.until("attention", |s| s.destinations[0].needs_attention == 1).await;
+    let row = world.queue(QueueList::NeedsAttention).await.remove(0);
+    world.disk.rules(|rules| rules.lie = None);
+    world.put("/photos/two/b.jpg", "b");
+    world.ask(Request::CheckDestination { id: world.destination().await.id }).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.destination().await.needs_attention, 1, "a check is no retry");
+    world.put("/photos/one/c.jpg", "c");
+    world.ask(Request::Retry(crate::api::Selection::Items(vec![row.id]))).await;
+    world.until("copied", |s| s.destinations[0].safe == 2).await;
+    assert_eq!(world.snapshot().await.sources[0].found, 2, "the other folder was not looked at");
+    world.ask(Request::Rescan { id: None }).await;
+    world.until("all", |s| s.destinations[0].safe == 3).await;
+}
