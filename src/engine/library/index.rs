@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::limits::SETTLE;
-use super::reader::{self, Looked};
+use super::reader::{self, ReadOutcome};
 use super::shared::Shared;
 use super::state::is_closed;
 use crate::domain::ids::FileId;
@@ -222,29 +222,29 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
 
 /// What another look at a head means for the store. Whatever is wrong now, or has changed, is for the
 /// usual looks to find: what is known stays.
-fn refreshed(looked: Looked) -> Option<Found> {
+fn refreshed(looked: ReadOutcome) -> Option<Found> {
     match looked {
-        Looked::Facts(facts) => Some(Found::Refreshed(Some(facts))),
-        Looked::Gone | Looked::Stopped => None,
-        Looked::Content(_)
-        | Looked::Excluded(_)
-        | Looked::Problem(..)
-        | Looked::Unseen(..)
-        | Looked::Changed(_)
-        | Looked::Same => Some(Found::Refreshed(None)),
+        ReadOutcome::Facts(facts) => Some(Found::Refreshed(Some(facts))),
+        ReadOutcome::Gone | ReadOutcome::Stopped => None,
+        ReadOutcome::Content(_)
+        | ReadOutcome::Excluded(_)
+        | ReadOutcome::Problem(..)
+        | ReadOutcome::Unseen(..)
+        | ReadOutcome::Changed(_)
+        | ReadOutcome::Same => Some(Found::Refreshed(None)),
     }
 }
 
 /// What a look means for the store; none where the file was missed.
-fn found(looked: Looked, until: UnixMillis) -> Option<Found> {
+fn found(looked: ReadOutcome, until: UnixMillis) -> Option<Found> {
     match looked {
-        Looked::Facts(facts) => Some(Found::Facts(facts)),
-        Looked::Content(hashed) => Some(Found::Content(hashed)),
-        Looked::Excluded(reason) => Some(Found::Excluded(reason)),
-        Looked::Problem(problem, details) => Some(Found::Problem(problem, details)),
-        Looked::Unseen(_problem, details) => Some(Found::Unseen(details)),
-        Looked::Changed(stamp) => Some(Found::Changed(stamp, until)),
-        Looked::Same => Some(Found::Settled),
-        Looked::Gone | Looked::Stopped => None,
+        ReadOutcome::Facts(facts) => Some(Found::Facts(facts)),
+        ReadOutcome::Content(hashed) => Some(Found::Content(hashed)),
+        ReadOutcome::Excluded(reason) => Some(Found::Excluded(reason)),
+        ReadOutcome::Problem(problem, details) => Some(Found::Problem(problem, details)),
+        ReadOutcome::Unseen(_problem, details) => Some(Found::Unseen(details)),
+        ReadOutcome::Changed(stamp) => Some(Found::Changed(stamp, until)),
+        ReadOutcome::Same => Some(Found::Settled),
+        ReadOutcome::Gone | ReadOutcome::Stopped => None,
     }
 }

@@ -81,7 +81,7 @@ impl Reader for MediaReader {
 
 /// What became of a look at one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Looked {
+pub(super) enum ReadOutcome {
     Facts(Box<Facts>),
     Content(Hashed),
     Excluded(ExcludeReason),
@@ -104,11 +104,11 @@ pub(super) fn describe(
     reader: &dyn Reader,
     file: &FileToRead,
     now: UnixMillis,
-) -> Looked {
+) -> ReadOutcome {
     guarded(files, file, |open| match reader.describe(open, &file.path, &file.stamp, now) {
-        Ok(Described::Facts(facts)) => Looked::Facts(Box::new(facts)),
-        Ok(Described::Problem(problem)) => Looked::Problem(problem, String::new()),
-        Ok(Described::Exclude(reason)) => Looked::Excluded(reason),
+        Ok(Described::Facts(facts)) => ReadOutcome::Facts(Box::new(facts)),
+        Ok(Described::Problem(problem)) => ReadOutcome::Problem(problem, String::new()),
+        Ok(Described::Exclude(reason)) => ReadOutcome::Excluded(reason),
         Err(error) => failed(file, &error),
     })
 }
@@ -120,30 +120,30 @@ pub(super) fn digest(
     file: &FileToRead,
     set: DigestSet,
     stop: &AtomicBool,
-) -> Looked {
+) -> ReadOutcome {
     let should_stop = || stop.load(Ordering::Relaxed);
     let looked = guarded(files, file, |open| match reader.hash(open, set, &should_stop) {
-        Ok(hashed) if hashed.content.size == file.stamp.size => Looked::Content(hashed),
+        Ok(hashed) if hashed.content.size == file.stamp.size => ReadOutcome::Content(hashed),
         Ok(_) | Err(HashError::Changed) => match open.stat() {
-            Ok(stat) => Looked::Changed(stat.stamp),
+            Ok(stat) => ReadOutcome::Changed(stat.stamp),
             Err(error) => failed(file, &error),
         },
-        Err(HashError::Stopped) => Looked::Stopped,
+        Err(HashError::Stopped) => ReadOutcome::Stopped,
         Err(HashError::Read(error)) => failed(file, &error),
     });
     match looked {
         // Its head has told before that it belongs, whatever its name says.
-        Looked::Unseen(problem, details) => Looked::Problem(problem, details),
+        ReadOutcome::Unseen(problem, details) => ReadOutcome::Problem(problem, details),
         looked => looked,
     }
 }
 
 /// Whether a file is still the version that is known, without opening it.
-pub(super) fn still_same(files: &dyn SourceFiles, file: &FileToRead) -> Looked {
+pub(super) fn still_same(files: &dyn SourceFiles, file: &FileToRead) -> ReadOutcome {
     match files.stat(&path_from_bytes(&join_root(file))) {
-        Ok(stat) if stat.kind != EntryKind::File => Looked::Gone,
-        Ok(stat) if stat.stamp == file.stamp => Looked::Same,
-        Ok(stat) => Looked::Changed(stat.stamp),
+        Ok(stat) if stat.kind != EntryKind::File => ReadOutcome::Gone,
+        Ok(stat) if stat.stamp == file.stamp => ReadOutcome::Same,
+        Ok(stat) => ReadOutcome::Changed(stat.stamp),
         Err(error) => failed(file, &error),
     }
 }
@@ -153,18 +153,18 @@ pub(super) fn still_same(files: &dyn SourceFiles, file: &FileToRead) -> Looked {
 fn guarded(
     files: &dyn SourceFiles,
     file: &FileToRead,
-    look: impl FnOnce(&mut dyn SourceFile) -> Looked,
-) -> Looked {
+    look: impl FnOnce(&mut dyn SourceFile) -> ReadOutcome,
+) -> ReadOutcome {
     let path = path_from_bytes(&join_root(file));
     let stat = match files.stat(&path) {
         Ok(stat) => stat,
         Err(error) => return failed(file, &error),
     };
     if stat.kind != EntryKind::File {
-        return Looked::Gone;
+        return ReadOutcome::Gone;
     }
     if stat.stamp != file.stamp {
-        return Looked::Changed(stat.stamp);
+        return ReadOutcome::Changed(stat.stamp);
     }
     let mut open = match files.open(&path) {
         Ok(open) => open,
@@ -175,7 +175,7 @@ fn guarded(
     }
     let looked = look(open.as_mut());
     match open.stat() {
-        Ok(after) if after.stamp != file.stamp => Looked::Changed(after.stamp),
+        Ok(after) if after.stamp != file.stamp => ReadOutcome::Changed(after.stamp),
         _ => looked,
     }
 }
@@ -186,18 +186,18 @@ fn begins_empty(file: &mut dyn SourceFile) -> bool {
     is_read && head.iter().all(|byte| *byte == 0)
 }
 
-fn failed(file: &FileToRead, error: &io::Error) -> Looked {
+fn failed(file: &FileToRead, error: &io::Error) -> ReadOutcome {
     match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Looked::Gone,
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ReadOutcome::Gone,
         _ => unreadable(file, Problem::Unreadable, error.to_string()),
     }
 }
 
 /// A file that cannot be looked into belongs if its name says so; of others nobody knows.
-fn unreadable(file: &FileToRead, problem: Problem, details: String) -> Looked {
+fn unreadable(file: &FileToRead, problem: Problem, details: String) -> ReadOutcome {
     match MediaType::from_name(&file.path.name) {
-        Some(_) => Looked::Problem(problem, details),
-        None => Looked::Unseen(problem, details),
+        Some(_) => ReadOutcome::Problem(problem, details),
+        None => ReadOutcome::Unseen(problem, details),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::limits::{GONE_FILES_MIN, SETTLE};
-use super::reader::{self, Looked};
+use super::reader::{self, ReadOutcome};
 use super::scan::{RootLook, StartAt, Step, Unreadable, WalkPlan, Walking};
 use super::shared::Shared;
 use super::watch::WatchGuard;
@@ -27,7 +27,7 @@ const WRITE_FILES_MAX: usize = 512;
 const RECHECK_FILES_MAX: u32 = 64;
 
 /// What is looked at.
-pub(super) struct Ground {
+pub(super) struct ScanContext {
     pub(super) shared: Arc<Shared>,
     pub(super) id: SourceId,
     pub(super) root: Vec<u8>,
@@ -35,7 +35,7 @@ pub(super) struct Ground {
 }
 
 /// How a look ended.
-pub(super) enum Ended {
+pub(super) enum WalkEnd {
     /// To the end.
     Whole(Unreadable),
     /// The source is not there, or is another.
@@ -86,7 +86,7 @@ impl Look {
     }
 }
 
-impl Ground {
+impl ScanContext {
     /// Walks from these places and writes down what is new and changed.
     pub(super) async fn walk(
         &self,
@@ -94,7 +94,7 @@ impl Ground {
         look: &mut Look,
         watch: Option<Arc<WatchGuard>>,
         stop: Arc<AtomicBool>,
-    ) -> Result<Ended, StoreError> {
+    ) -> Result<WalkEnd, StoreError> {
         let seen = Arc::new(AtomicU64::new(0));
         let plan = WalkPlan {
             files: Arc::clone(&self.shared.deps.files),
@@ -107,7 +107,7 @@ impl Ground {
         };
         let mut walking = match Walking::start(plan, self.shared.deps.executor.is_inline()) {
             Ok(walking) => walking,
-            Err(error) => return Ok(Ended::Unreadable(error.to_string())),
+            Err(error) => return Ok(WalkEnd::Unreadable(error.to_string())),
         };
         while let Some(step) = walking.next().await {
             match step {
@@ -123,28 +123,28 @@ impl Ground {
                     let scanned = seen.load(Ordering::Relaxed);
                     self.shared.update_source(self.id, |look| look.scanned = scanned);
                 }
-                Step::End(unreadable) => return Ok(Ended::Whole(unreadable)),
+                Step::End(unreadable) => return Ok(WalkEnd::Whole(unreadable)),
             }
         }
-        Ok(Ended::Stopped)
+        Ok(WalkEnd::Stopped)
     }
 
     /// Whether the source's folder is the one it was; none where it is.
-    fn judge_root(&self, root: RootLook, look: &Look) -> Option<Ended> {
+    fn judge_root(&self, root: RootLook, look: &Look) -> Option<WalkEnd> {
         match root {
             RootLook::There { file_system, .. } if file_system != self.file_system => {
                 let why = "Another disk is connected in its place".to_owned();
-                Some(Ended::Unavailable { why, is_missing: true })
+                Some(WalkEnd::Unavailable { why, is_missing: true })
             }
             RootLook::There { is_empty: true, .. } if look.before > 0 && !look.by_person => {
                 let why = "It is empty; its disk may not be connected".to_owned();
-                Some(Ended::Unavailable { why, is_missing: true })
+                Some(WalkEnd::Unavailable { why, is_missing: true })
             }
             RootLook::There { .. } => None,
             RootLook::Missing(_) => {
-                Some(Ended::Unavailable { why: "It is not connected".to_owned(), is_missing: true })
+                Some(WalkEnd::Unavailable { why: "It is not connected".to_owned(), is_missing: true })
             }
-            RootLook::Unreadable(why) => Some(Ended::Unreadable(format!("It cannot be read: {why}"))),
+            RootLook::Unreadable(why) => Some(WalkEnd::Unreadable(format!("It cannot be read: {why}"))),
         }
     }
 
@@ -264,10 +264,12 @@ impl Ground {
                     |file| (file, reader::describe(source_files.as_ref(), reader.as_ref(), file, now));
                 let news = files.iter().map(describe).filter_map(|(file, looked)| {
                     let found = match looked {
-                        Looked::Facts(facts) => Found::Facts(facts),
-                        Looked::Excluded(reason) => Found::Excluded(reason),
-                        Looked::Changed(stamp) => Found::Changed(stamp, until),
-                        Looked::Problem(Problem::Empty, details) => Found::Problem(Problem::Empty, details),
+                        ReadOutcome::Facts(facts) => Found::Facts(facts),
+                        ReadOutcome::Excluded(reason) => Found::Excluded(reason),
+                        ReadOutcome::Changed(stamp) => Found::Changed(stamp, until),
+                        ReadOutcome::Problem(Problem::Empty, details) => {
+                            Found::Problem(Problem::Empty, details)
+                        }
                         _ => return None,
                     };
                     Some(FileLook { file: file.id, stamp: file.stamp, found })

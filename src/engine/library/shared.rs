@@ -148,7 +148,7 @@ impl Shared {
             None => sources.values().cloned().collect(),
         });
         for hints in targets {
-            hints.asked(source.is_some());
+            hints.request_rescan(source.is_some());
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::limits::{DEBOUNCE, MISSING_POLL, MOUNT_POLL, RESCAN_FLOOR, UNREADABLE_POLL, UNWATCHED_POLL};
-use super::reconcile::{Ended, Ground, Look};
+use super::reconcile::{Look, ScanContext, WalkEnd};
 use super::scan::{RootLook, StartAt, Unreadable, look_at_root};
 use super::shared::Shared;
 use super::state::{Condition, is_closed, look_of};
@@ -79,7 +79,7 @@ enum Next {
 }
 
 struct SourceTask {
-    ground: Ground,
+    context: ScanContext,
     hints: Hints,
     cancel: CancellationToken,
     stop_walk: Arc<AtomicBool>,
@@ -107,7 +107,7 @@ impl SourceTask {
         let condition = look.condition;
         shared.add_source(id, hints.clone(), look);
         Self {
-            ground: Ground { shared, id, root: row.path, file_system: row.file_system },
+            context: ScanContext { shared, id, root: row.path, file_system: row.file_system },
             hints,
             cancel,
             stop_walk: Arc::default(),
@@ -154,16 +154,16 @@ impl SourceTask {
         tracing::warn!(%error, "what a look found cannot be kept");
         (self.glance_at, self.whole_at) = (None, Instant::now() + UNREADABLE_POLL);
         let note = format!("What was found cannot be kept: {error}");
-        self.ground.shared.update_source(self.ground.id, |look| look.note = Some(note));
+        self.context.shared.update_source(self.context.id, |look| look.note = Some(note));
     }
 
     /// Nothing is under way any more.
     fn rest(&self) {
         let is_due = !self.hints.is_empty();
-        self.ground.shared.update_source(self.ground.id, |look| {
+        self.context.shared.update_source(self.context.id, |look| {
             (look.is_scanning, look.is_due) = (false, is_due);
         });
-        self.ground.shared.wake_index();
+        self.context.shared.wake_index();
     }
 
     /// Waits for something to do. Hints are collected for as long as `debounce`.
@@ -182,7 +182,7 @@ impl SourceTask {
                         }
                     }
                     let hinted = self.hints.take();
-                    if let Some(why) = &hinted.deaf {
+                    if let Some(why) = &hinted.watch_lost {
                         self.watch_ended(why);
                     }
                     if hinted.is_whole {
@@ -197,7 +197,7 @@ impl SourceTask {
                         self.try_closed().await;
                         continue;
                     }
-                    if Instant::now() >= self.whole_at || self.is_news_at_a_glance().await {
+                    if Instant::now() >= self.whole_at || self.mount_changed().await {
                         return Next::Whole { by_person: false };
                     }
                 }
@@ -213,37 +213,37 @@ impl SourceTask {
     /// the time of the next try.
     async fn try_closed(&mut self) {
         self.closed_at = Some(Instant::now() + UNREADABLE_POLL);
-        let (files, root) = (Arc::clone(&self.ground.shared.deps.files), self.ground.root.clone());
+        let (files, root) = (Arc::clone(&self.context.shared.deps.files), self.context.root.clone());
         let closed = self.closed.clone();
         let open = move || {
             let can_list = |dir: &Vec<u8>| files.list(&path_from_bytes(&join(&root, dir))).is_ok();
             closed.into_iter().filter(can_list).collect::<Vec<_>>()
         };
-        let opened = self.ground.shared.deps.executor.run(open).await;
+        let opened = self.context.shared.deps.executor.run(open).await;
         opened.unwrap_or_default().iter().for_each(|dir| self.hints.dir(dir, true));
     }
 
     /// Looks at the source's folder alone: whether one that was not there is back, or one that was
     /// there is gone. Sets the time of the next glance.
-    async fn is_news_at_a_glance(&mut self) -> bool {
-        let (files, root) = (Arc::clone(&self.ground.shared.deps.files), self.ground.root.clone());
+    async fn mount_changed(&mut self) -> bool {
+        let (files, root) = (Arc::clone(&self.context.shared.deps.files), self.context.root.clone());
         if self.condition == Condition::Unavailable {
             self.glance_at = Some(Instant::now() + MISSING_POLL);
-            let look = self.ground.shared.deps.executor.run(move || look_at_root(&files, &root)).await;
+            let look = self.context.shared.deps.executor.run(move || look_at_root(&files, &root)).await;
             return matches!(look, Ok(RootLook::There { file_system, is_empty: false })
-                if file_system == self.ground.file_system);
+                if file_system == self.context.file_system);
         }
         self.glance_at = Some(Instant::now() + MOUNT_POLL);
         let path = path_from_bytes(&root);
-        let name = self.ground.shared.deps.executor.run(move || files.file_system(&path)).await;
-        !matches!(name, Ok(Ok(name)) if name == self.ground.file_system)
+        let name = self.context.shared.deps.executor.run(move || files.file_system(&path)).await;
+        !matches!(name, Ok(Ok(name)) if name == self.context.file_system)
     }
 
     /// When the folder alone is looked at next: only where it can go without a hint.
     async fn next_glance(&self) -> Option<Instant> {
-        let files = Arc::clone(&self.ground.shared.deps.files);
-        let home = self.ground.shared.deps.executor.run(move || files.file_system(Path::new("/"))).await;
-        let is_apart = !matches!(home, Ok(Ok(home)) if home == self.ground.file_system);
+        let files = Arc::clone(&self.context.shared.deps.files);
+        let home = self.context.shared.deps.executor.run(move || files.file_system(Path::new("/"))).await;
+        let is_apart = !matches!(home, Ok(Ok(home)) if home == self.context.file_system);
         is_apart.then(|| Instant::now() + MOUNT_POLL)
     }
 
@@ -251,12 +251,12 @@ impl SourceTask {
         if self.watch.is_some() {
             return;
         }
-        let (watch, hints) = (Arc::clone(&self.ground.shared.deps.watch), self.hints.clone());
-        let root = path_from_bytes(&self.ground.root);
-        match self.ground.shared.deps.executor.run(move || watch.watch(&root, &hints)).await {
+        let (watch, hints) = (Arc::clone(&self.context.shared.deps.watch), self.hints.clone());
+        let root = path_from_bytes(&self.context.root);
+        match self.context.shared.deps.executor.run(move || watch.watch(&root, &hints)).await {
             Ok(Ok(guard)) => {
                 self.watch = Some(Arc::new(guard));
-                self.ground.shared.update_source(self.ground.id, |look| look.is_watched = true);
+                self.context.shared.update_source(self.context.id, |look| look.is_watched = true);
             }
             Ok(Err(why)) => self.watch_ended(&why),
             Err(_lost) => self.watch_ended(&WatchFailed::Other("it could not be started".to_owned())),
@@ -275,32 +275,32 @@ impl SourceTask {
                 format!("Cannot be watched for changes; rescanned every {minutes} minutes instead")
             }
         };
-        tracing::info!(source = %self.ground.id, ?why, "not watched");
-        self.ground
+        tracing::info!(source = %self.context.id, ?why, "not watched");
+        self.context
             .shared
-            .update_source(self.ground.id, |look| (look.is_watched, look.note) = (false, Some(note)));
+            .update_source(self.context.id, |look| (look.is_watched, look.note) = (false, Some(note)));
     }
 
     /// A whole look.
     async fn look_through(&mut self, by_person: bool) -> Result<(), StoreError> {
-        self.ground.shared.update_source(self.ground.id, |look| {
+        self.context.shared.update_source(self.context.id, |look| {
             (look.is_scanning, look.is_due, look.note) = (true, true, None);
         });
         self.begin_watch().await;
-        let id = self.ground.id;
-        let before = self.ground.shared.deps.store.read(move |store| store.source_found(id)).await?;
+        let id = self.context.id;
+        let before = self.context.shared.deps.store.read(move |store| store.source_found(id)).await?;
         let mut look = Look::whole(before, by_person);
         let starts = vec![StartAt { dir: Vec::new(), is_deep: true }];
         let mut ended = self.walk(starts, &mut look).await?;
         look.scope = Some(UnreadableScope::Whole);
-        if let Ended::Whole(_) = ended
+        if let WalkEnd::Whole(_) = ended
             && look.is_mass_disappearance()
         {
             let why = "Most of its files are gone. Rescan to accept that".to_owned();
-            ended = Ended::Unavailable { why, is_missing: false };
+            ended = WalkEnd::Unavailable { why, is_missing: false };
         }
         self.conclude(ended, look).await?;
-        self.ground.shared.update_source(id, |look| look.looks += 1);
+        self.context.shared.update_source(id, |look| look.looks += 1);
         Ok(())
     }
 
@@ -310,11 +310,11 @@ impl SourceTask {
         if self.condition != Condition::Present {
             return self.look_through(false).await;
         }
-        self.ground
+        self.context
             .shared
-            .update_source(self.ground.id, |look| (look.is_scanning, look.is_due) = (true, true));
-        let id = self.ground.id;
-        let before = self.ground.shared.deps.store.read(move |store| store.source_found(id)).await?;
+            .update_source(self.context.id, |look| (look.is_scanning, look.is_due) = (true, true));
+        let id = self.context.id;
+        let before = self.context.shared.deps.store.read(move |store| store.source_found(id)).await?;
         let mut look = Look::partial(before);
         let (deep, flat): (Vec<_>, Vec<_>) = hinted.dirs.into_iter().partition(|(_, is_deep)| *is_deep);
         let start = |is_deep| move |(dir, _)| StartAt { dir, is_deep };
@@ -325,51 +325,51 @@ impl SourceTask {
         let deep: Vec<StartAt> = deep.map(start(true)).collect();
         let seen = flat.iter().chain(&deep).map(|start| (start.dir.clone(), start.is_deep));
         look.scope = Some(UnreadableScope::Dirs(seen.collect()));
-        if let Ended::Whole(flat) = &mut ended
+        if let WalkEnd::Whole(flat) = &mut ended
             && !deep.is_empty()
         {
             let flat = std::mem::take(flat);
             ended = self.walk(deep, &mut look).await?;
-            if let Ended::Whole(all) = &mut ended {
+            if let WalkEnd::Whole(all) = &mut ended {
                 all.dirs += flat.dirs;
                 all.named.extend(flat.named);
             }
         }
-        if matches!(ended, Ended::Whole(_)) && look.loses_most() {
-            ended = Ended::NeedsWhole;
+        if matches!(ended, WalkEnd::Whole(_)) && look.loses_most() {
+            ended = WalkEnd::NeedsWhole;
         }
         self.conclude(ended, look).await
     }
 
-    async fn walk(&mut self, starts: Vec<StartAt>, look: &mut Look) -> Result<Ended, StoreError> {
+    async fn walk(&mut self, starts: Vec<StartAt>, look: &mut Look) -> Result<WalkEnd, StoreError> {
         self.stop_walk.store(true, Ordering::Relaxed);
         self.stop_walk = Arc::default();
-        self.ground.walk(starts, look, self.watch.clone(), Arc::clone(&self.stop_walk)).await
+        self.context.walk(starts, look, self.watch.clone(), Arc::clone(&self.stop_walk)).await
     }
 
     /// Draws the conclusions of a look: removals, the source's condition, the next look.
-    async fn conclude(&mut self, ended: Ended, look: Look) -> Result<(), StoreError> {
-        let (id, now) = (self.ground.id, Instant::now());
+    async fn conclude(&mut self, ended: WalkEnd, look: Look) -> Result<(), StoreError> {
+        let (id, now) = (self.context.id, Instant::now());
         let (condition, note, unreadable_dirs) = match ended {
-            Ended::Whole(unreadable) => {
-                self.ground.remove(look.gone).await?;
+            WalkEnd::Whole(unreadable) => {
+                self.context.remove(look.gone).await?;
                 if let Some(scope) = look.scope {
                     self.note_closed(&scope, &unreadable);
-                    self.ground.keep_unreadable(scope, &unreadable).await?;
+                    self.context.keep_unreadable(scope, &unreadable).await?;
                 }
                 if !look.is_partial {
-                    self.ground.shared.commit(move |tx| tx.set_source_scanned(id)).await?;
-                    self.ground.recheck_problems().await?;
+                    self.context.shared.commit(move |tx| tx.set_source_scanned(id)).await?;
+                    self.context.recheck_problems().await?;
                     (self.glance_at, self.whole_at) = (self.next_glance().await, now + self.pause());
                 }
                 (Condition::Present, None, unreadable.dirs)
             }
-            Ended::NeedsWhole => {
+            WalkEnd::NeedsWhole => {
                 self.hints.whole();
                 return Ok(());
             }
-            Ended::Stopped => return Ok(()),
-            Ended::Unavailable { why, is_missing } => {
+            WalkEnd::Stopped => return Ok(()),
+            WalkEnd::Unavailable { why, is_missing } => {
                 self.set_condition(SourceCondition::Unavailable).await?;
                 self.whole_at = now + RESCAN_FLOOR;
                 (self.glance_at, self.closed_at) = (is_missing.then_some(now + MISSING_POLL), None);
@@ -379,7 +379,7 @@ impl SourceTask {
                 }
                 (Condition::Unavailable, Some(why), 0)
             }
-            Ended::Unreadable(why) => {
+            WalkEnd::Unreadable(why) => {
                 self.set_condition(SourceCondition::Unreadable).await?;
                 (self.glance_at, self.closed_at, self.whole_at) = (None, None, now + UNREADABLE_POLL);
                 (Condition::Unreadable, Some(why), 0)
@@ -387,7 +387,7 @@ impl SourceTask {
         };
         self.condition = condition;
         let (is_watched, is_partial) = (self.watch.is_some(), look.is_partial);
-        self.ground.shared.update_source(id, |look| {
+        self.context.shared.update_source(id, |look| {
             (look.condition, look.is_watched) = (condition, is_watched);
             // What a partial look did not see is still as it was.
             if !is_partial || condition != Condition::Present {
@@ -413,12 +413,12 @@ impl SourceTask {
     /// Until the next whole look at a source that is there.
     fn pause(&self) -> Duration {
         let is_told =
-            self.watch.is_some() && !REMOTE_FILE_SYSTEMS.contains(&self.ground.file_system.as_str());
+            self.watch.is_some() && !REMOTE_FILE_SYSTEMS.contains(&self.context.file_system.as_str());
         if is_told { RESCAN_FLOOR } else { UNWATCHED_POLL }
     }
 
     async fn set_condition(&self, condition: SourceCondition) -> Result<(), StoreError> {
-        let id = self.ground.id;
-        self.ground.shared.commit(move |tx| tx.set_source_condition(id, condition)).await
+        let id = self.context.id;
+        self.context.shared.commit(move |tx| tx.set_source_condition(id, condition)).await
     }
 }

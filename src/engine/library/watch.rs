@@ -30,13 +30,13 @@ pub struct Hinted {
     /// The person asked for this source, and believes what is found.
     pub by_person: bool,
     /// No more hints will come, for this reason.
-    pub deaf: Option<WatchFailed>,
+    pub watch_lost: Option<WatchFailed>,
 }
 
 impl Hinted {
     /// Nothing was hinted.
     pub fn is_empty(&self) -> bool {
-        self.dirs.is_empty() && !self.is_whole && self.deaf.is_none()
+        self.dirs.is_empty() && !self.is_whole && self.watch_lost.is_none()
     }
 }
 
@@ -95,7 +95,7 @@ impl Hints {
 
     /// Everything is to be looked at now. With `by_person`, what is gone from it is believed to be
     /// gone.
-    pub fn asked(&self, by_person: bool) {
+    pub fn request_rescan(&self, by_person: bool) {
         self.note(|hinted| {
             (hinted.is_whole, hinted.is_urgent) = (true, true);
             hinted.by_person |= by_person;
@@ -103,8 +103,8 @@ impl Hints {
     }
 
     /// No more hints will come.
-    pub fn deaf(&self, why: WatchFailed) {
-        self.note(|hinted| hinted.deaf = Some(why));
+    pub fn watch_lost(&self, why: WatchFailed) {
+        self.note(|hinted| hinted.watch_lost = Some(why));
     }
 
     /// Returns when there is a hint that was not heard yet.
@@ -196,7 +196,7 @@ impl Watching for SystemWatching {
         };
         if !is_theirs {
             *watcher = None;
-            self.hints.deaf(failed(error));
+            self.hints.watch_lost(failed(error));
         }
     }
 }
@@ -223,7 +223,7 @@ impl Translator {
             Ok(event) => event,
             Err(error) => {
                 self.hints.whole();
-                return self.hints.deaf(failed(error));
+                return self.hints.watch_lost(failed(error));
             }
         };
         if event.need_rescan() {
@@ -296,7 +296,7 @@ mod tests {
         let limit = Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch));
         let hinted = heard(vec![limit]);
         assert!(hinted.is_whole);
-        assert_eq!(hinted.deaf, Some(WatchFailed::Limit));
+        assert_eq!(hinted.watch_lost, Some(WatchFailed::Limit));
 
         let hints = Hints::new(Waker::none());
         for n in 0..=DIRTY_DIRS_MAX {
@@ -338,7 +338,7 @@ mod tests {
         guard.enter(&new);
         hints.take();
         guard.enter(&dir.path().join("never"));
-        assert_eq!(hints.take().deaf, None);
+        assert_eq!(hints.take().watch_lost, None);
         drop(guard);
     }
 }

@@ -103,7 +103,7 @@ async fn a_watch_that_ends_is_made_up_for() {
     world.put("/photos/2.jpg", "two");
     let hints = world.hints();
     hints.whole();
-    hints.deaf(WatchFailed::Limit);
+    hints.watch_lost(WatchFailed::Limit);
     let state = world.settle().await;
     assert_eq!(world.files().await.len(), 2);
     assert!(state.sources.values().all(|source| source.is_watched));
