@@ -1,27 +1,27 @@
 //! `agent`: running in the background without a window, and stopping what runs there.
 
 use super::args::{AgentArgs, Global};
-use super::exit::{Exit, Trouble};
-use super::out::Out;
+use super::exit::{CliError, Exit};
+use super::output::Output;
 use super::words::capitalised;
-use super::{Place, join};
+use super::{Workspace, connect};
 use crate::agent::{Ending, Host, Life, READY_LINE, StartEngine, TAKEN_EXIT};
 use crate::platform::lock::{DirLock, LockError};
 use crate::platform::log::Sink;
 
 /// Runs or stops the agent.
-pub fn run(args: &AgentArgs, global: &Global, out: &mut Out, start_engine: StartEngine) -> Exit {
-    let outcome = Place::prepare(global).and_then(|place| {
+pub fn run(args: &AgentArgs, global: &Global, out: &mut Output, start_engine: StartEngine) -> Exit {
+    let outcome = Workspace::prepare(global).and_then(|place| {
         if args.stop { stop(&place, out) } else { serve(&place, args.detached, out, start_engine) }
     });
     outcome.unwrap_or_else(|trouble| {
-        out.trouble(&trouble);
+        out.error(&trouble);
         trouble.exit
     })
 }
 
-fn stop(place: &Place, out: &mut Out) -> Result<Exit, Trouble> {
-    let was_running = join::stop(&place.paths)?;
+fn stop(place: &Workspace, out: &mut Output) -> Result<Exit, CliError> {
+    let was_running = connect::stop(&place.paths)?;
     if out.style.is_json {
         out.json(&serde_json::json!({ "was_running": was_running }));
     } else {
@@ -31,11 +31,11 @@ fn stop(place: &Place, out: &mut Out) -> Result<Exit, Trouble> {
 }
 
 fn serve(
-    place: &Place,
+    place: &Workspace,
     is_detached: bool,
-    out: &mut Out,
+    out: &mut Output,
     start_engine: StartEngine,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     if is_detached && let Err(error) = rustix::process::setsid() {
         tracing::debug!("no session of its own: {error}");
     }
@@ -44,11 +44,11 @@ fn serve(
     let lock = DirLock::acquire(&place.paths.lock()).map_err(|error| {
         let exit = if matches!(error, LockError::Held { .. }) { Exit::Usage } else { Exit::Internal };
         debug_assert_eq!(Exit::Usage.code(), TAKEN_EXIT);
-        Trouble::new(exit, error.to_string())
+        CliError::new(exit, error.to_string())
     })?;
     let life = Life { leaves_when_idle: is_detached, heeds_signals: true };
     let host = Host::start(&place.paths, lock, start_engine, life)
-        .map_err(|error| Trouble::new(Exit::Internal, capitalised(&error.to_string())))?;
+        .map_err(|error| CliError::new(Exit::Internal, capitalised(&error.to_string())))?;
     tracing::info!("the agent is ready");
     if is_detached {
         out.raw(&format!("{READY_LINE}\n"));
@@ -58,7 +58,7 @@ fn serve(
     match host.wait() {
         Ending::Asked | Ending::Idle | Ending::Left => Ok(Exit::Fine),
         Ending::Signalled => Ok(Exit::Interrupted),
-        Ending::EngineStopped => Err(Trouble::new(Exit::Internal, "The backup engine stopped unexpectedly")
+        Ending::EngineStopped => Err(CliError::new(Exit::Internal, "The backup engine stopped unexpectedly")
             .advise(format!("The log in {} says why", dir.display()))),
     }
 }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Desk;
+use super::CommandContext;
 use super::args::BackupArgs;
-use super::exit::{Exit, Trouble};
-use super::places::note_same_disk;
-use super::progress::Teller;
-use super::resolve::{Dest, destination, refuse_overlap, source_folder};
-use super::tally::{Outlook, Tally};
+use super::counts::{CopyCounts, SourceSummary};
+use super::destination::note_same_disk;
+use super::exit::{CliError, Exit};
+use super::progress::ProgressPrinter;
+use super::resolve::{DestinationArg, destination, refuse_overlap, source_folder};
 use super::words::{path_text, unreadable_lines};
 use crate::api::{
     BackupSwitch, DestinationState, ErrorKind, Reply, Request, Snapshot, SourceCondition, SourceState,
@@ -32,7 +32,7 @@ const VERIFICATION_STALLED: &str = "Reading the copies back has made no progress
 
 /// The pairs that a command is about.
 #[derive(Debug)]
-struct Pairs {
+struct BackupPlan {
     sources: Vec<i64>,
     destination: i64,
 }
@@ -41,7 +41,7 @@ struct Pairs {
 ///
 /// # Errors
 /// The trouble that stopped it. What is merely not all safe is an [`Exit`].
-pub fn run(desk: &mut Desk, args: &BackupArgs) -> Result<Exit, Trouble> {
+pub fn run(context: &mut CommandContext, args: &BackupArgs) -> Result<Exit, CliError> {
     let mut folders = Vec::new();
     let mut exit = Exit::Fine;
     for given in &args.paths {
@@ -49,7 +49,7 @@ pub fn run(desk: &mut Desk, args: &BackupArgs) -> Result<Exit, Trouble> {
             Ok(folder) => folders.push(folder),
             Err(trouble) if trouble.exit == Exit::Source => {
                 exit = exit.worst(trouble.exit);
-                desk.out.trouble(&trouble);
+                context.out.error(&trouble);
             }
             Err(trouble) => return Err(trouble),
         }
@@ -57,23 +57,27 @@ pub fn run(desk: &mut Desk, args: &BackupArgs) -> Result<Exit, Trouble> {
     if folders.is_empty() {
         return Ok(exit);
     }
-    let (pairs, refused) = consent(desk, args, &folders)?;
+    let (pairs, refused) = consent(context, args, &folders)?;
     exit = exit.worst(refused);
     if pairs.sources.is_empty() {
         return Ok(exit);
     }
-    Ok(Watch::new(desk, pairs, args.watch).run()?.worst(exit))
+    Ok(BackupMonitor::new(context, pairs, args.watch).run()?.worst(exit))
 }
 
 /// Adds what is new, records the consent, switches on.
-fn consent(desk: &mut Desk, args: &BackupArgs, folders: &[PathBuf]) -> Result<(Pairs, Exit), Trouble> {
-    let before = desk.talk.snapshot()?;
+fn consent(
+    context: &mut CommandContext,
+    args: &BackupArgs,
+    folders: &[PathBuf],
+) -> Result<(BackupPlan, Exit), CliError> {
+    let before = context.talk.snapshot()?;
     let dest = destination(&args.to, &before)?;
     refuse_overlap(folders, &dest, &before)?;
-    let is_new = matches!(dest, Dest::New(_));
+    let is_new = matches!(dest, DestinationArg::New(_));
     let destination = match dest {
-        Dest::Saved(id) => id,
-        Dest::New(target) => {
+        DestinationArg::Saved(id) => id,
+        DestinationArg::New(target) => {
             let request = Request::AddDestination {
                 target,
                 name: None,
@@ -82,7 +86,7 @@ fn consent(desk: &mut Desk, args: &BackupArgs, folders: &[PathBuf]) -> Result<(P
                 secret: None,
                 trust_checksum: false,
             };
-            match desk.talk.call(request)? {
+            match context.talk.call(request)? {
                 Reply::Destination { id, .. } => id,
                 other => return Err(unexpected(&other).into()),
             }
@@ -93,7 +97,7 @@ fn consent(desk: &mut Desk, args: &BackupArgs, folders: &[PathBuf]) -> Result<(P
     let mut is_known = false;
     for folder in folders {
         let request = Request::AddSource { path: path_text(folder), consent_all: false };
-        match desk.talk.call(request) {
+        match context.talk.call(request) {
             Ok(Reply::Source { id, is_new }) => {
                 is_known |= !is_new;
                 sources.push(id);
@@ -101,59 +105,59 @@ fn consent(desk: &mut Desk, args: &BackupArgs, folders: &[PathBuf]) -> Result<(P
             Ok(other) => return Err(unexpected(&other).into()),
             Err(error) if error.kind == ErrorKind::Source => {
                 exit = exit.worst(Exit::Source);
-                desk.out.trouble(&error.into());
+                context.out.error(&error.into());
             }
             Err(error) => return Err(error.into()),
         }
     }
     sources.sort_unstable();
     sources.dedup();
-    if is_known && !desk.is_new_engine {
+    if is_known && !context.is_new_engine {
         // All, not the one: to name a source is to say that what is missing from it is meant to be.
-        desk.done(Request::Rescan { id: None })?;
+        context.done(Request::Rescan { id: None })?;
     }
-    let pairs = Pairs { sources, destination };
+    let pairs = BackupPlan { sources, destination };
     if !pairs.sources.is_empty() {
-        switch_on(desk, &pairs, folders)?;
+        switch_on(context, &pairs, folders)?;
         if is_new {
-            let now = desk.talk.snapshot()?;
-            note_same_disk(desk, find(&now, pairs.destination).ok());
+            let now = context.talk.snapshot()?;
+            note_same_disk(context, find(&now, pairs.destination).ok());
         }
     }
     Ok((pairs, exit))
 }
 
-fn switch_on(desk: &mut Desk, pairs: &Pairs, folders: &[PathBuf]) -> Result<(), Trouble> {
-    let Pairs { sources, destination } = pairs;
-    desk.done(Request::Consent { sources: sources.clone(), destination: *destination })?;
-    let now = desk.talk.snapshot()?;
+fn switch_on(context: &mut CommandContext, pairs: &BackupPlan, folders: &[PathBuf]) -> Result<(), CliError> {
+    let BackupPlan { sources, destination } = pairs;
+    context.done(Request::Consent { sources: sources.clone(), destination: *destination })?;
+    let now = context.talk.snapshot()?;
     let saved = find(&now, *destination)?;
     if !saved.enabled {
-        desk.done(Request::EnableDestination { id: *destination, enabled: true })?;
+        context.done(Request::EnableDestination { id: *destination, enabled: true })?;
     }
     if now.backup == BackupSwitch::Off {
-        desk.done(Request::SetBackup { on: true })?;
+        context.done(Request::SetBackup { on: true })?;
     }
     if blocked_for(saved).is_some() {
         // It may be back, or have room again.
-        desk.done(Request::CheckDestination { id: saved.id })?;
+        context.done(Request::CheckDestination { id: saved.id })?;
     }
     let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
     let echo = format!("Backing up {} to {} ({})", names.join(", "), saved.name, saved.url);
-    if desk.out.style.is_json {
-        desk.out.note(&echo);
+    if context.out.style.is_json {
+        context.out.note(&echo);
     } else {
-        desk.out.line(&echo);
+        context.out.line(&echo);
     }
     Ok(())
 }
 
-fn find(snapshot: &Snapshot, destination: i64) -> Result<&DestinationState, Trouble> {
+fn find(snapshot: &Snapshot, destination: i64) -> Result<&DestinationState, CliError> {
     snapshot
         .destinations
         .iter()
         .find(|saved| saved.id == destination)
-        .ok_or_else(|| Trouble::new(Exit::Usage, "The destination was removed"))
+        .ok_or_else(|| CliError::new(Exit::Usage, "The destination was removed"))
 }
 
 /// How long a destination's reason to wait is put up with; none where it is waited out.
@@ -166,15 +170,15 @@ fn blocked_for(destination: &DestinationState) -> Option<Duration> {
 }
 
 /// Looks on until it is done.
-struct Watch<'a> {
-    desk: &'a mut Desk,
-    pairs: Pairs,
+struct BackupMonitor<'a> {
+    context: &'a mut CommandContext,
+    pairs: BackupPlan,
     goes_on: bool,
     blocked_since: Option<Duration>,
     /// How many copies were not verified, how many bytes of copies had been read back, and when either
     /// number last changed.
     unproven_since: Option<((u64, u64), Duration)>,
-    teller: Teller,
+    printer: ProgressPrinter,
     was_done: bool,
 }
 
@@ -185,41 +189,41 @@ enum Verdict {
     /// Nothing is left that can be done.
     Done(Exit),
     /// The destination does not take anything.
-    Blocked(Trouble),
+    Blocked(CliError),
 }
 
-impl<'a> Watch<'a> {
-    fn new(desk: &'a mut Desk, pairs: Pairs, goes_on: bool) -> Self {
+impl<'a> BackupMonitor<'a> {
+    fn new(context: &'a mut CommandContext, pairs: BackupPlan, goes_on: bool) -> Self {
         Self {
-            desk,
+            context,
             pairs,
             goes_on,
             blocked_since: None,
             unproven_since: None,
-            teller: Teller::default(),
+            printer: ProgressPrinter::default(),
             was_done: false,
         }
     }
 
-    fn run(mut self) -> Result<Exit, Trouble> {
-        let mut snapshot = self.desk.talk.snapshot()?;
+    fn run(mut self) -> Result<Exit, CliError> {
+        let mut snapshot = self.context.talk.snapshot()?;
         loop {
             let saved = find(&snapshot, self.pairs.destination)?;
-            let outlook = Outlook::of(&snapshot, &self.pairs.sources);
-            let tally = Tally::of(saved, &self.pairs.sources, &outlook);
-            let verdict = self.judge(saved, tally, &outlook);
+            let sources_summary = SourceSummary::of(&snapshot, &self.pairs.sources);
+            let counts = CopyCounts::of(saved, &self.pairs.sources, &sources_summary);
+            let verdict = self.judge(saved, counts, &sources_summary);
             let wait = match verdict {
                 Verdict::Done(exit) if !self.goes_on => {
-                    self.finish(&snapshot, saved, tally);
+                    self.finish(&snapshot, saved, counts);
                     return Ok(exit);
                 }
                 Verdict::Blocked(trouble) if !self.goes_on => {
-                    self.finish(&snapshot, saved, tally);
+                    self.finish(&snapshot, saved, counts);
                     return Err(trouble);
                 }
                 Verdict::Done(_) => {
                     if !std::mem::replace(&mut self.was_done, true) {
-                        self.desk.out.line(&tally.summary(&saved.name));
+                        self.context.out.line(&counts.summary(&saved.name));
                     }
                     None
                 }
@@ -229,34 +233,40 @@ impl<'a> Watch<'a> {
                     wait
                 }
             };
-            let wait = match (self.say(&snapshot, saved, tally, &outlook), wait) {
+            let wait = match (self.say(&snapshot, saved, counts, &sources_summary), wait) {
                 (Some(due), Some(wait)) => Some(due.min(wait)),
                 (due, wait) => due.or(wait),
             };
-            if let Some(newer) = self.desk.talk.wait_snapshot(snapshot.revision, wait)? {
+            if let Some(newer) = self.context.talk.wait_snapshot(snapshot.revision, wait)? {
                 snapshot = newer;
             }
         }
     }
 
-    fn judge(&mut self, saved: &DestinationState, tally: Tally, outlook: &Outlook) -> Verdict {
-        if outlook.scanning == 0 && tally.left() == 0 {
-            if let Some(left) = self.verification_wait(saved, tally) {
+    fn judge(
+        &mut self,
+        saved: &DestinationState,
+        counts: CopyCounts,
+        sources_summary: &SourceSummary,
+    ) -> Verdict {
+        if sources_summary.scanning == 0 && counts.left() == 0 {
+            if let Some(left) = self.verification_wait(saved, counts) {
                 return Verdict::Wait(Some(left));
             }
-            let attention = if tally.unproven + tally.needs_attention + outlook.unreadable_folders > 0 {
-                Exit::Attention
-            } else {
-                Exit::Fine
-            };
-            let unreadable = if !outlook.gone.is_empty() { Exit::Source } else { Exit::Fine };
+            let attention =
+                if counts.unproven + counts.needs_attention + sources_summary.unreadable_folders > 0 {
+                    Exit::Attention
+                } else {
+                    Exit::Fine
+                };
+            let unreadable = if !sources_summary.gone.is_empty() { Exit::Source } else { Exit::Fine };
             return Verdict::Done(attention.worst(unreadable));
         }
         let Some(patience) = blocked_for(saved) else {
             self.blocked_since = None;
             return Verdict::Wait(None);
         };
-        let now = (self.desk.elapsed)();
+        let now = (self.context.elapsed)();
         let since = *self.blocked_since.get_or_insert(now);
         match patience.checked_sub(now.saturating_sub(since)).filter(|left| !left.is_zero()) {
             Some(left) => Verdict::Wait(Some(left)),
@@ -266,13 +276,13 @@ impl<'a> Watch<'a> {
 
     /// How much longer the copies that are being read back are waited for; `None` if none are, or if
     /// that has stalled.
-    fn verification_wait(&mut self, saved: &DestinationState, tally: Tally) -> Option<Duration> {
-        if tally.unproven == 0 || !saved.verifying {
+    fn verification_wait(&mut self, saved: &DestinationState, counts: CopyCounts) -> Option<Duration> {
+        if counts.unproven == 0 || !saved.verifying {
             self.unproven_since = None;
             return None;
         }
-        let now = (self.desk.elapsed)();
-        let progress = (tally.unproven, saved.bytes_read);
+        let now = (self.context.elapsed)();
+        let progress = (counts.unproven, saved.bytes_read);
         let since = match self.unproven_since {
             Some((before, since)) if before == progress => since,
             _ => now,
@@ -281,7 +291,7 @@ impl<'a> Watch<'a> {
         VERIFICATION_STALLED_MAX.checked_sub(now.saturating_sub(since)).filter(|left| !left.is_zero())
     }
 
-    fn blocked(&self, saved: &DestinationState) -> Trouble {
+    fn blocked(&self, saved: &DestinationState) -> CliError {
         let name = &saved.name;
         let kind = saved.wait_reason.as_ref().map(|reason| reason.kind.as_str());
         let (message, advice) = match kind {
@@ -301,7 +311,7 @@ impl<'a> Watch<'a> {
             ),
         };
         let Some(failure) = &saved.failure else {
-            return Trouble::new(Exit::Destination, message).advise(advice);
+            return CliError::new(Exit::Destination, message).advise(advice);
         };
         let is_unanswered = ["dns", "connect", "timeout", "tls"].contains(&failure.kind.as_str());
         let message = match kind {
@@ -312,7 +322,7 @@ impl<'a> Watch<'a> {
         };
         let message = format!("{message}: {}", lower_first(&failure.summary));
         let advice = format!("{}. Then run this again; existing copies stay", failure.advice);
-        Trouble::new(Exit::Destination, message).advise(advice).explain([failure.details.as_str()])
+        CliError::new(Exit::Destination, message).advise(advice).explain([failure.details.as_str()])
     }
 
     /// Shows how far it is. Gives how long until what could not be shown yet is due.
@@ -320,36 +330,36 @@ impl<'a> Watch<'a> {
         &mut self,
         snapshot: &Snapshot,
         saved: &DestinationState,
-        tally: Tally,
-        outlook: &Outlook,
+        counts: CopyCounts,
+        sources_summary: &SourceSummary,
     ) -> Option<Duration> {
-        let style = self.desk.out.style;
+        let style = self.context.out.style;
         if style.is_quiet {
             return None;
         }
         let text = if style.is_json {
-            serde_json::to_string(&tally.json_line(snapshot, saved)).unwrap_or_default()
+            serde_json::to_string(&counts.json_line(snapshot, saved)).unwrap_or_default()
         } else {
-            tally.line(snapshot, saved, outlook)
+            counts.line(snapshot, saved, sources_summary)
         };
-        let now = (self.desk.elapsed)();
-        self.teller.tell(&mut self.desk.out, text, now)
+        let now = (self.context.elapsed)();
+        self.printer.print(&mut self.context.out, text, now)
     }
 
-    fn finish(&mut self, snapshot: &Snapshot, saved: &DestinationState, tally: Tally) {
-        let out = &mut self.desk.out;
+    fn finish(&mut self, snapshot: &Snapshot, saved: &DestinationState, counts: CopyCounts) {
+        let out = &mut self.context.out;
         let own = || snapshot.sources.iter().filter(|source| self.pairs.sources.contains(&source.id));
         if out.style.is_json {
-            let line = tally.json_line(snapshot, saved);
+            let line = counts.json_line(snapshot, saved);
             let text = serde_json::to_string(&line).unwrap_or_default();
-            if !self.teller.has_told(&text) && !out.style.is_quiet {
+            if !self.printer.has_printed(&text) && !out.style.is_quiet {
                 out.json(&line);
             }
             out.json(&super::json::Finished::of(std::iter::once(saved), own()));
         } else {
-            out.line(&tally.summary(&saved.name));
+            out.line(&counts.summary(&saved.name));
         }
-        if tally.unproven > 0 {
+        if counts.unproven > 0 {
             out.lines_beside(saved.proof_advice.iter().map(|advice| format!("{advice}.")));
             if saved.verifying {
                 out.lines_beside(std::iter::once(VERIFICATION_STALLED.to_owned()));
@@ -358,14 +368,14 @@ impl<'a> Watch<'a> {
         for source in own() {
             out.lines_beside(unreadable_lines(source));
             if let Some(trouble) = away(source) {
-                out.trouble(&trouble);
+                out.error(&trouble);
             }
         }
     }
 }
 
 /// Which photo folder is not there or cannot be read, and why.
-fn away(source: &SourceState) -> Option<Trouble> {
+fn away(source: &SourceState) -> Option<CliError> {
     let (why, advice) = match source.state {
         SourceCondition::Unavailable => (
             "it is not connected",
@@ -379,5 +389,5 @@ fn away(source: &SourceState) -> Option<Trouble> {
     };
     let note = source.note.as_deref().map_or_else(|| why.to_owned(), lower_first);
     let message = format!("The photo folder {} is not backed up now: {note}", source.path.path);
-    Some(Trouble::new(Exit::Source, message).advise(advice))
+    Some(CliError::new(Exit::Source, message).advise(advice))
 }

@@ -55,7 +55,7 @@ impl Exit {
 
 /// Why a command could not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct CliError {
     /// The exit code.
     pub exit: Exit,
     /// One plain sentence.
@@ -66,7 +66,7 @@ pub struct Trouble {
     pub details: Vec<String>,
 }
 
-impl Trouble {
+impl CliError {
     /// A trouble without advice.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), advice: None, details: Vec::new() }
@@ -87,7 +87,7 @@ impl Trouble {
     }
 }
 
-impl From<ApiError> for Trouble {
+impl From<ApiError> for CliError {
     fn from(error: ApiError) -> Self {
         let exit = match error.kind {
             ErrorKind::Usage => Exit::Usage,
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_refusal_has_its_code() {
-        let code = |kind| Trouble::from(ApiError::new(kind, "x")).exit.code();
+        let code = |kind| CliError::from(ApiError::new(kind, "x")).exit.code();
         assert_eq!(code(ErrorKind::Usage), 2);
         assert_eq!(code(ErrorKind::Destination), 3);
         assert_eq!(code(ErrorKind::Source), 4);

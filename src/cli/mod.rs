@@ -6,23 +6,25 @@
 pub mod args;
 mod background;
 mod backup;
-mod copies;
-mod enter;
+mod connect;
+mod counts;
+mod destination;
 mod exit;
-mod join;
 mod json;
-mod out;
-mod places;
+mod output;
 mod progress;
 mod queue;
 mod resolve;
+mod restore;
+mod secret_input;
 mod settings;
 mod signals;
+mod source;
 mod status;
 mod support;
-mod tally;
 #[cfg(test)]
 mod tests;
+mod verify;
 pub mod window;
 mod words;
 
@@ -33,8 +35,8 @@ use std::time::{Duration, Instant};
 use clap::Parser as _;
 
 pub use args::{Arguments, Command, Global};
-pub use exit::{Exit, Trouble};
-pub use out::Out;
+pub use exit::{CliError, Exit};
+pub use output::Output;
 
 use crate::agent::{self, StartEngine};
 use crate::api::{Reply, Request};
@@ -57,7 +59,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, u8>
 
 /// Runs one command and gives the exit code.
 pub fn run(command: &Command, global: &Global) -> u8 {
-    let mut out = Out::of_process(global.json, global.quiet);
+    let mut out = Output::of_process(global.json, global.quiet);
     let start_engine = agent::system_engine();
     let exit = match command {
         Command::Agent(args) => background::run(args, global, &mut out, start_engine),
@@ -72,7 +74,7 @@ pub fn run(command: &Command, global: &Global) -> u8 {
 pub fn open_window(global: &Global, show: impl FnOnce(&window::Opening) -> Result<(), String>) -> u8 {
     let shown = match window::open(global) {
         Ok(Some(opening)) => show(&opening).map_err(|why| {
-            Trouble::new(Exit::Internal, why)
+            CliError::new(Exit::Internal, why)
                 .advise("The commands work without a window: safelight --help lists them")
         }),
         Ok(None) => Ok(()),
@@ -81,25 +83,25 @@ pub fn open_window(global: &Global, show: impl FnOnce(&window::Opening) -> Resul
     match shown {
         Ok(()) => Exit::Fine.code(),
         Err(trouble) => {
-            Out::of_process(global.json, global.quiet).trouble(&trouble);
+            Output::of_process(global.json, global.quiet).error(&trouble);
             trouble.exit.code()
         }
     }
 }
 
 /// Where this process works.
-struct Place {
+struct Workspace {
     paths: Paths,
     verbosity: u8,
 }
 
-impl Place {
-    fn prepare(global: &Global) -> Result<Self, Trouble> {
+impl Workspace {
+    fn prepare(global: &Global) -> Result<Self, CliError> {
         let variable =
             || std::env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
         let chosen = global.data_dir.clone().or_else(variable);
         let paths = Paths::prepare(chosen.as_deref(), &Environment::of_process())
-            .map_err(|error| Trouble::new(Exit::Internal, error.to_string()))?;
+            .map_err(|error| CliError::new(Exit::Internal, error.to_string()))?;
         Ok(Self { paths, verbosity: global.verbose })
     }
 
@@ -114,18 +116,18 @@ impl Place {
 }
 
 /// What a command works with.
-struct Desk {
+struct CommandContext {
     talk: Box<dyn Conversation>,
     /// The engine began with this command: it looks through every source by itself.
     is_new_engine: bool,
-    out: Out,
+    out: Output,
     /// Time since the start, by a clock that does not jump.
     elapsed: Box<dyn Fn() -> Duration>,
 }
 
-impl Desk {
+impl CommandContext {
     /// A request whose only answer is that it was done.
-    fn done(&mut self, request: Request) -> Result<(), Trouble> {
+    fn done(&mut self, request: Request) -> Result<(), CliError> {
         match self.talk.call(request)? {
             Reply::Done => Ok(()),
             other => Err(unexpected(&other).into()),
@@ -143,71 +145,71 @@ impl Desk {
 }
 
 /// Runs a command that talks with the engine.
-fn client(command: &Command, global: &Global, mut out: Out, start_engine: StartEngine) -> Exit {
+fn client(command: &Command, global: &Global, mut out: Output, start_engine: StartEngine) -> Exit {
     let signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
-            out.trouble(&Trouble::new(Exit::Internal, format!("Signals cannot be heard: {error}")));
+            out.error(&CliError::new(Exit::Internal, format!("Signals cannot be heard: {error}")));
             return Exit::Internal;
         }
     };
-    let joined = Place::prepare(global).and_then(|place| {
+    let joined = Workspace::prepare(global).and_then(|place| {
         let dir = place.paths.log_dir();
         let log = place.log(Sink::File { dir: &dir, name: "command" });
-        Ok((join::join(&place.paths, start_engine)?, log))
+        Ok((connect::join(&place.paths, start_engine)?, log))
     });
     let (joined, _log) = match joined {
         Ok(joined) => joined,
         Err(trouble) => {
-            out.trouble(&trouble);
+            out.error(&trouble);
             return trouble.exit;
         }
     };
     signals.interrupt(joined.talk.interrupter());
     let began = Instant::now();
-    let join::Joined { talk, host } = joined;
+    let connect::Connection { talk, host } = joined;
     let is_new_engine = host.is_some();
-    let mut desk = Desk { talk, is_new_engine, out, elapsed: Box::new(move || began.elapsed()) };
-    let outcome = dispatch(&mut desk, command);
-    let Desk { talk, mut out, .. } = desk;
+    let mut context = CommandContext { talk, is_new_engine, out, elapsed: Box::new(move || began.elapsed()) };
+    let outcome = dispatch(&mut context, command);
+    let CommandContext { talk, mut out, .. } = context;
     out.clear_progress();
     let exit = match outcome {
-        _ if signals.came() => Exit::Interrupted,
+        _ if signals.was_interrupted() => Exit::Interrupted,
         Ok(exit) => exit,
         Err(trouble) => {
-            out.trouble(&trouble);
+            out.error(&trouble);
             trouble.exit
         }
     };
-    join::Joined { talk, host }.leave();
+    connect::Connection { talk, host }.leave();
     exit
 }
 
-fn dispatch(desk: &mut Desk, command: &Command) -> Result<Exit, Trouble> {
+fn dispatch(context: &mut CommandContext, command: &Command) -> Result<Exit, CliError> {
     match command {
         Command::Agent(_) | Command::Support(_) => {
-            Err(Trouble::new(Exit::Internal, "This command finds its own way to the engine"))
+            Err(CliError::new(Exit::Internal, "This command finds its own way to the engine"))
         }
-        Command::Backup(args) => backup::run(desk, args),
-        Command::Source(command) => places::source(desk, command),
-        Command::Destination(command) => places::destinations(desk, command),
-        Command::Status => status::run(desk),
-        Command::Queue(args) => queue::run(desk, args),
-        Command::Retry(args) => queue::retry(desk, args),
-        Command::Exclude(args) => queue::exclude(desk, args),
-        Command::Settings(args) => settings::run(desk, args),
-        Command::Untrash(args) => queue::untrash(desk, args),
+        Command::Backup(args) => backup::run(context, args),
+        Command::Source(command) => source::run(context, command),
+        Command::Destination(command) => destination::run(context, command),
+        Command::Status => status::run(context),
+        Command::Queue(args) => queue::run(context, args),
+        Command::Retry(args) => queue::retry(context, args),
+        Command::Exclude(args) => queue::exclude(context, args),
+        Command::Settings(args) => settings::run(context, args),
+        Command::Untrash(args) => queue::untrash(context, args),
         Command::Pause => {
-            desk.done(Request::Pause { for_secs: None })?;
-            desk.say("Paused; safelight resume goes on", "paused");
+            context.done(Request::Pause { for_secs: None })?;
+            context.say("Paused; safelight resume goes on", "paused");
             Ok(Exit::Fine)
         }
         Command::Resume => {
-            desk.done(Request::Resume)?;
-            desk.say("Going on", "resumed");
+            context.done(Request::Resume)?;
+            context.say("Going on", "resumed");
             Ok(Exit::Fine)
         }
-        Command::Verify(args) => copies::verify(desk, args),
-        Command::Restore(args) => copies::restore(desk, args),
+        Command::Verify(args) => verify::run(context, args),
+        Command::Restore(args) => restore::run(context, args),
     }
 }

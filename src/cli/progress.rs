@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::out::Out;
+use super::CommandContext;
+use super::exit::CliError;
+use super::output::Output;
 use super::words::{count, duration, files, size};
-use crate::api::Progress;
+use crate::api::{Progress, ReadingKind, Reply, Request};
 
 /// The least time between two progress lines for programs.
 const JSON_EVERY: Duration = Duration::from_millis(200);
@@ -13,15 +15,15 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// The last that was told.
 #[derive(Debug, Default)]
-pub struct Teller {
+pub struct ProgressPrinter {
     said: String,
     said_at: Option<Duration>,
 }
 
-impl Teller {
+impl ProgressPrinter {
     /// Tells `text`, a line for people or one of JSON, at the time `now`. Gives how long until what
     /// could not be told yet is due.
-    pub fn tell(&mut self, out: &mut Out, text: String, now: Duration) -> Option<Duration> {
+    pub fn print(&mut self, out: &mut Output, text: String, now: Duration) -> Option<Duration> {
         let style = out.style;
         if style.is_quiet || text.is_empty() || text == self.said {
             return None;
@@ -47,7 +49,7 @@ impl Teller {
     }
 
     /// Whether this was told last.
-    pub fn has_told(&self, text: &str) -> bool {
+    pub fn has_printed(&self, text: &str) -> bool {
         self.said == text
     }
 }
@@ -70,4 +72,29 @@ pub fn line(what: &str, progress: &Progress) -> String {
         parts.push(format!("{} left", duration(*secs)));
     }
     parts.join(" · ")
+}
+
+/// Calls, and prints the progress until the reply comes.
+///
+/// # Errors
+/// What was refused.
+pub fn call_with_progress(
+    context: &mut CommandContext,
+    kind: ReadingKind,
+    request: Request,
+) -> Result<Reply, CliError> {
+    let what = match kind {
+        ReadingKind::Verify => "Compared",
+        ReadingKind::Restore => "Restored",
+    };
+    let CommandContext { talk, out, elapsed, .. } = context;
+    let mut printer = ProgressPrinter::default();
+    let reply = talk.call_watched(request, &mut |snapshot| {
+        let reading = snapshot.reading.iter().find(|reading| reading.kind == kind);
+        if let Some(reading) = reading.filter(|_| !out.style.is_json) {
+            // What is not due yet is told with a later snapshot.
+            printer.print(out, line(what, &reading.progress), elapsed());
+        }
+    });
+    Ok(reply?)
 }

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::Desk;
+use super::CommandContext;
 use super::args::{ExcludeArgs, QueueArgs, RetryArgs, UntrashArgs};
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::json::Item;
 use super::words::{files, size, unreadable_lines};
 use crate::api::{IDS_MAX, PAGE_ROWS_MAX, QueueList, QueueQuery, QueueRow, Reply, Request, Selection};
@@ -27,10 +27,10 @@ const NOT_SAFE: [QueueList; 5] = [
 ///
 /// # Errors
 /// When the engine has gone.
-pub fn run(desk: &mut Desk, args: &QueueArgs) -> Result<Exit, Trouble> {
+pub fn run(context: &mut CommandContext, args: &QueueArgs) -> Result<Exit, CliError> {
     let lists = if args.failed { &[QueueList::NeedsAttention][..] } else { &NOT_SAFE[..] };
     let mut seen = HashSet::new();
-    let is_json = desk.out.style.is_json;
+    let is_json = context.out.style.is_json;
     for list in lists {
         let mut after = None;
         loop {
@@ -42,7 +42,7 @@ pub fn run(desk: &mut Desk, args: &QueueArgs) -> Result<Exit, Trouble> {
                 after,
                 limit: PAGE_ROWS_MAX,
             };
-            let page = match desk.talk.call(Request::Queue(query))? {
+            let page = match context.talk.call(Request::Queue(query))? {
                 Reply::Queue(page) => page,
                 other => return Err(unexpected(&other).into()),
             };
@@ -54,9 +54,9 @@ pub fn run(desk: &mut Desk, args: &QueueArgs) -> Result<Exit, Trouble> {
                 if is_json {
                     let start = if is_first { "[" } else { ",\n" };
                     let item = serde_json::to_string(&Item::of(row)).unwrap_or_default();
-                    desk.out.raw(&format!("{start}{item}"));
+                    context.out.raw(&format!("{start}{item}"));
                 } else {
-                    desk.out.lines(lines(row));
+                    context.out.lines(lines(row));
                 }
             }
             after = page.next;
@@ -66,15 +66,15 @@ pub fn run(desk: &mut Desk, args: &QueueArgs) -> Result<Exit, Trouble> {
         }
     }
     if is_json {
-        desk.out.raw(if seen.is_empty() { "[]\n" } else { "]\n" });
+        context.out.raw(if seen.is_empty() { "[]\n" } else { "]\n" });
         return Ok(Exit::Fine);
     }
-    let snapshot = desk.talk.snapshot()?;
+    let snapshot = context.talk.snapshot()?;
     let folders: Vec<String> = snapshot.sources.iter().flat_map(unreadable_lines).collect();
     match (seen.is_empty(), folders.is_empty()) {
-        (true, true) if args.failed => desk.out.line("Nothing needs attention"),
-        (true, true) => desk.out.line("Everything is backed up"),
-        _ => desk.out.lines(folders),
+        (true, true) if args.failed => context.out.line("Nothing needs attention"),
+        (true, true) => context.out.line("Everything is backed up"),
+        _ => context.out.lines(folders),
     }
     Ok(Exit::Fine)
 }
@@ -110,19 +110,19 @@ fn lines(row: &QueueRow) -> Vec<String> {
 ///
 /// # Errors
 /// `Usage` for an id or a kind that is none.
-pub fn retry(desk: &mut Desk, args: &RetryArgs) -> Result<Exit, Trouble> {
+pub fn retry(context: &mut CommandContext, args: &RetryArgs) -> Result<Exit, CliError> {
     let selections = match &args.kind {
         _ if args.all => vec![Selection::All],
         Some(kind) if !is_class(kind) => {
             let kinds: Vec<&str> = FailureKind::ALL.into_iter().map(FailureKind::as_str).collect();
-            return Err(Trouble::new(Exit::Usage, format!("{kind} is not a kind of failure"))
+            return Err(CliError::new(Exit::Usage, format!("{kind} is not a kind of failure"))
                 .advise(format!("Kinds are: {}", kinds.join(", "))));
         }
         Some(kind) => vec![Selection::Kind(kind.clone())],
         None => items(&args.ids)?,
     };
-    let changed = change(desk, selections, Request::Retry)?;
-    tell(desk, changed, "Trying", "again");
+    let changed = change(context, selections, Request::Retry)?;
+    tell(context, changed, "Trying", "again");
     Ok(Exit::Fine)
 }
 
@@ -140,9 +140,9 @@ fn is_class(text: &str) -> bool {
 ///
 /// # Errors
 /// `Usage` for an id that is none.
-pub fn exclude(desk: &mut Desk, args: &ExcludeArgs) -> Result<Exit, Trouble> {
-    let changed = change(desk, items(&args.ids)?, Request::Exclude)?;
-    tell(desk, changed, "Leaving", "out");
+pub fn exclude(context: &mut CommandContext, args: &ExcludeArgs) -> Result<Exit, CliError> {
+    let changed = change(context, items(&args.ids)?, Request::Exclude)?;
+    tell(context, changed, "Leaving", "out");
     Ok(Exit::Fine)
 }
 
@@ -150,29 +150,29 @@ pub fn exclude(desk: &mut Desk, args: &ExcludeArgs) -> Result<Exit, Trouble> {
 ///
 /// # Errors
 /// `Usage` for an id that is none, `Destination` when a server refuses.
-pub fn untrash(desk: &mut Desk, args: &UntrashArgs) -> Result<Exit, Trouble> {
+pub fn untrash(context: &mut CommandContext, args: &UntrashArgs) -> Result<Exit, CliError> {
     let selections = if args.all { vec![Selection::All] } else { items(&args.ids)? };
-    let changed = change(desk, selections, Request::RestoreFromTrash)?;
-    tell(desk, changed, "Took", "out of the trash");
+    let changed = change(context, selections, Request::RestoreFromTrash)?;
+    tell(context, changed, "Took", "out of the trash");
     Ok(Exit::Fine)
 }
 
-fn items(ids: &[String]) -> Result<Vec<Selection>, Trouble> {
+fn items(ids: &[String]) -> Result<Vec<Selection>, CliError> {
     if let Some(bad) = ids.iter().find(|id| id.parse::<ItemId>().is_err()) {
-        return Err(Trouble::new(Exit::Usage, format!("{bad} is not the id of a file in the queue"))
+        return Err(CliError::new(Exit::Usage, format!("{bad} is not the id of a file in the queue"))
             .advise("safelight queue shows the ids"));
     }
     Ok(ids.chunks(IDS_MAX).map(|ids| Selection::Items(ids.to_vec())).collect())
 }
 
 fn change(
-    desk: &mut Desk,
+    context: &mut CommandContext,
     selections: Vec<Selection>,
     request: impl Fn(Selection) -> Request,
-) -> Result<u64, Trouble> {
+) -> Result<u64, CliError> {
     let mut changed = 0;
     for selection in selections {
-        match desk.talk.call(request(selection))? {
+        match context.talk.call(request(selection))? {
             Reply::Changed { items } => changed += items,
             other => return Err(unexpected(&other).into()),
         }
@@ -180,12 +180,12 @@ fn change(
     Ok(changed)
 }
 
-fn tell(desk: &mut Desk, changed: u64, before: &str, after: &str) {
-    if desk.out.style.is_json {
-        desk.out.json(&serde_json::json!({ "changed": changed }));
+fn tell(context: &mut CommandContext, changed: u64, before: &str, after: &str) {
+    if context.out.style.is_json {
+        context.out.json(&serde_json::json!({ "changed": changed }));
     } else if changed == 0 {
-        desk.out.line("Nothing to change");
+        context.out.line("Nothing to change");
     } else {
-        desk.out.line(&format!("{before} {} {after}", files(changed)));
+        context.out.line(&format!("{before} {} {after}", files(changed)));
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::words::{capitalised, path_text};
 use crate::api::{DestinationState, PathText, Snapshot, SourceState};
 use crate::base::files::{path_bytes, path_from_bytes};
@@ -14,9 +14,9 @@ use crate::domain::target::{DestinationKind, Target};
 ///
 /// # Errors
 /// When the path is empty or the current folder has gone.
-pub fn absolute(given: &Path) -> Result<PathBuf, Trouble> {
+pub fn absolute(given: &Path) -> Result<PathBuf, CliError> {
     let bad = |reason: std::io::Error| {
-        Trouble::new(Exit::Usage, format!("The path {} cannot be used: {reason}", given.display()))
+        CliError::new(Exit::Usage, format!("The path {} cannot be used: {reason}", given.display()))
     };
     let path = std::path::absolute(given).map_err(bad)?;
     let goes_up = path.components().any(|part| part == Component::ParentDir);
@@ -29,26 +29,26 @@ pub fn absolute(given: &Path) -> Result<PathBuf, Trouble> {
 ///
 /// # Errors
 /// `Source` when it is not there or cannot be listed, `Usage` when it is a file.
-pub fn source_folder(given: &Path) -> Result<PathBuf, Trouble> {
+pub fn source_folder(given: &Path) -> Result<PathBuf, CliError> {
     let path = absolute(given)?;
     let shown = path.display();
     let meta = match std::fs::metadata(&path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Trouble::new(Exit::Source, format!("There is no folder {shown}"))
+            return Err(CliError::new(Exit::Source, format!("There is no folder {shown}"))
                 .advise("Check the path; if it is on a disk, connect it"));
         }
         Err(error) => {
-            return Err(Trouble::new(Exit::Source, format!("The folder {shown} cannot be read: {error}")));
+            return Err(CliError::new(Exit::Source, format!("The folder {shown} cannot be read: {error}")));
         }
     };
     if !meta.is_dir() {
         return Err(
-            Trouble::new(Exit::Usage, format!("{shown} is a file")).advise("Give the folder it is in")
+            CliError::new(Exit::Usage, format!("{shown} is a file")).advise("Give the folder it is in")
         );
     }
     if let Err(error) = std::fs::read_dir(&path) {
-        return Err(Trouble::new(Exit::Source, format!("The folder {shown} cannot be read: {error}"))
+        return Err(CliError::new(Exit::Source, format!("The folder {shown} cannot be read: {error}"))
             .advise("Check that you have permission to open it"));
     }
     Ok(path)
@@ -56,7 +56,7 @@ pub fn source_folder(given: &Path) -> Result<PathBuf, Trouble> {
 
 /// A destination as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Dest {
+pub enum DestinationArg {
     /// A saved one, by its id.
     Saved(i64),
     /// One that is not saved: its absolute path or URL.
@@ -67,16 +67,16 @@ pub enum Dest {
 ///
 /// # Errors
 /// `Usage` when it cannot be one.
-pub fn destination(given: &OsStr, snapshot: &Snapshot) -> Result<Dest, Trouble> {
+pub fn destination(given: &OsStr, snapshot: &Snapshot) -> Result<DestinationArg, CliError> {
     let bytes = path_bytes(Path::new(given));
     let target = Target::parse(&bytes).map_err(|bad| {
-        Trouble::new(Exit::Usage, capitalised(&bad.to_string()))
+        CliError::new(Exit::Usage, capitalised(&bad.to_string()))
             .advise("Give a folder's path, a file:// address or the name of a saved destination")
     })?;
     let folder = match target {
         Target::NameOrPath(name) => {
             if let Some(saved) = snapshot.destinations.iter().find(|saved| saved.name == name) {
-                return Ok(Dest::Saved(saved.id));
+                return Ok(DestinationArg::Saved(saved.id));
             }
             PathBuf::from(name)
         }
@@ -84,24 +84,27 @@ pub fn destination(given: &OsStr, snapshot: &Snapshot) -> Result<Dest, Trouble> 
         Target::Url { url, .. } => {
             let saved = snapshot.destinations.iter().find(|saved| saved.url == url);
             return Ok(saved.map_or_else(
-                || Dest::New(PathText { path: url, path_b64: None }),
-                |saved| Dest::Saved(saved.id),
+                || DestinationArg::New(PathText { path: url, path_b64: None }),
+                |saved| DestinationArg::Saved(saved.id),
             ));
         }
     };
     let text = path_text(&absolute(&folder)?);
     let saved = snapshot.destinations.iter().find(|saved| is_folder_at(saved, &text));
-    Ok(saved.map_or(Dest::New(text), |saved| Dest::Saved(saved.id)))
+    Ok(saved.map_or(DestinationArg::New(text), |saved| DestinationArg::Saved(saved.id)))
 }
 
 /// A destination that must be saved already.
 ///
 /// # Errors
 /// `Usage` when it is not.
-pub fn saved_destination<'a>(given: &OsStr, snapshot: &'a Snapshot) -> Result<&'a DestinationState, Trouble> {
+pub fn saved_destination<'a>(
+    given: &OsStr,
+    snapshot: &'a Snapshot,
+) -> Result<&'a DestinationState, CliError> {
     let saved = match destination(given, snapshot)? {
-        Dest::Saved(id) => snapshot.destinations.iter().find(|saved| saved.id == id),
-        Dest::New(_) => None,
+        DestinationArg::Saved(id) => snapshot.destinations.iter().find(|saved| saved.id == id),
+        DestinationArg::New(_) => None,
     };
     saved.ok_or_else(|| {
         let names: Vec<&str> = snapshot.destinations.iter().map(|saved| saved.name.as_str()).collect();
@@ -109,7 +112,8 @@ pub fn saved_destination<'a>(given: &OsStr, snapshot: &'a Snapshot) -> Result<&'
             [] => "Add one first: safelight destination add DEST".to_owned(),
             names => format!("Saved are: {}", names.join(", ")),
         };
-        Trouble::new(Exit::Usage, format!("There is no saved destination {}", given.display())).advise(advice)
+        CliError::new(Exit::Usage, format!("There is no saved destination {}", given.display()))
+            .advise(advice)
     })
 }
 
@@ -117,11 +121,11 @@ pub fn saved_destination<'a>(given: &OsStr, snapshot: &'a Snapshot) -> Result<&'
 ///
 /// # Errors
 /// `Usage` when it is not.
-pub fn known_source<'a>(given: &Path, snapshot: &'a Snapshot) -> Result<&'a SourceState, Trouble> {
+pub fn known_source<'a>(given: &Path, snapshot: &'a Snapshot) -> Result<&'a SourceState, CliError> {
     let path = absolute(given)?;
     let text = path_text(&path);
     snapshot.sources.iter().find(|source| source.path == text).ok_or_else(|| {
-        Trouble::new(Exit::Usage, format!("{} is not a folder that is backed up", path.display()))
+        CliError::new(Exit::Usage, format!("{} is not a folder that is backed up", path.display()))
             .advise("safelight source list shows them")
     })
 }
@@ -141,10 +145,14 @@ fn is_folder_at(saved: &DestinationState, text: &PathText) -> bool {
 ///
 /// # Errors
 /// `Usage` with the reason.
-pub fn refuse_overlap(sources: &[PathBuf], dest: &Dest, snapshot: &Snapshot) -> Result<(), Trouble> {
+pub fn refuse_overlap(
+    sources: &[PathBuf],
+    dest: &DestinationArg,
+    snapshot: &Snapshot,
+) -> Result<(), CliError> {
     let text = match dest {
-        Dest::New(text) => text.clone(),
-        Dest::Saved(id) => {
+        DestinationArg::New(text) => text.clone(),
+        DestinationArg::Saved(id) => {
             match snapshot.destinations.iter().find(|saved| saved.id == *id && saved.kind == "folder") {
                 Some(saved) => PathText { path: saved.url.clone(), path_b64: None },
                 None => return Ok(()),
@@ -165,7 +173,9 @@ pub fn refuse_overlap(sources: &[PathBuf], dest: &Dest, snapshot: &Snapshot) -> 
         } else {
             continue;
         };
-        return Err(Trouble::new(Exit::Usage, reason).advise("Choose folders that do not contain each other"));
+        return Err(
+            CliError::new(Exit::Usage, reason).advise("Choose folders that do not contain each other")
+        );
     }
     Ok(())
 }
@@ -220,18 +230,18 @@ mod tests {
     fn a_destination_is_a_url_a_name_or_a_path() {
         let snapshot = snapshot();
         let find = |text: &str| destination(OsStr::new(text), &snapshot).expect("destination");
-        assert_eq!(find("disk"), Dest::Saved(1));
-        assert_eq!(find("/mnt/disk"), Dest::Saved(1));
-        assert_eq!(find("/mnt/./disk/"), Dest::Saved(1));
-        assert_eq!(find("file:///mnt/disk"), Dest::Saved(1));
-        assert_eq!(find("/mnt/with space"), Dest::Saved(2));
-        assert_eq!(find("immich+https://photos.example"), Dest::Saved(3));
+        assert_eq!(find("disk"), DestinationArg::Saved(1));
+        assert_eq!(find("/mnt/disk"), DestinationArg::Saved(1));
+        assert_eq!(find("/mnt/./disk/"), DestinationArg::Saved(1));
+        assert_eq!(find("file:///mnt/disk"), DestinationArg::Saved(1));
+        assert_eq!(find("/mnt/with space"), DestinationArg::Saved(2));
+        assert_eq!(find("immich+https://photos.example"), DestinationArg::Saved(3));
         let here = std::env::current_dir().expect("here");
-        assert_eq!(find("./disk"), Dest::New(path_text(&here.join("disk"))));
-        assert_eq!(find("Disk"), Dest::New(path_text(&here.join("Disk"))));
-        assert_eq!(find("usb"), Dest::New(path_text(&here.join("usb"))));
+        assert_eq!(find("./disk"), DestinationArg::New(path_text(&here.join("disk"))));
+        assert_eq!(find("Disk"), DestinationArg::New(path_text(&here.join("Disk"))));
+        assert_eq!(find("usb"), DestinationArg::New(path_text(&here.join("usb"))));
         let odd = destination(OsStr::from_bytes(b"/mnt/\xff"), &snapshot).expect("bytes");
-        assert_eq!(odd, Dest::New(PathText::from_bytes(b"/mnt/\xff")));
+        assert_eq!(odd, DestinationArg::New(PathText::from_bytes(b"/mnt/\xff")));
         let error = destination(OsStr::new("gopher://x"), &snapshot).expect_err("unknown");
         assert_eq!(error.exit, Exit::Usage);
         assert!(error.message.starts_with("Safelight does not know"), "{}", error.message);
@@ -272,7 +282,7 @@ mod tests {
         std::fs::create_dir(&photos).expect("dir");
         std::os::unix::fs::symlink(&photos, root.join("link")).expect("link");
         let check = |to: &Path| {
-            let dest = Dest::New(path_text(to));
+            let dest = DestinationArg::New(path_text(to));
             refuse_overlap(std::slice::from_ref(&photos), &dest, &Snapshot::default())
                 .map_err(|trouble| (trouble.exit, trouble.message))
         };

@@ -1,10 +1,10 @@
 //! `settings`: how servers are reached.
 
 use super::args::SettingsArgs;
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::resolve::absolute;
 use super::words::path_text;
-use super::{Desk, enter};
+use super::{CommandContext, secret_input};
 use crate::api::{NetworkText, ProxyText, Request, Snapshot};
 
 /// Bytes of the unit in which a limit is given.
@@ -14,22 +14,22 @@ const UNIT: f64 = 1_000_000.0;
 ///
 /// # Errors
 /// `Usage` for what makes no sense.
-pub fn run(desk: &mut Desk, args: &SettingsArgs) -> Result<Exit, Trouble> {
-    let before = desk.talk.snapshot()?.network.clone();
+pub fn run(context: &mut CommandContext, args: &SettingsArgs) -> Result<Exit, CliError> {
+    let before = context.talk.snapshot()?.network.clone();
     let wanted = changed(before.clone(), args)?;
     if wanted != before {
-        desk.done(Request::SetNetwork(wanted))?;
+        context.done(Request::SetNetwork(wanted))?;
     }
     if args.proxy_password_stdin {
-        let secret = enter::from_stdin()?;
-        desk.done(Request::SetProxySecret { secret })?;
+        let secret = secret_input::from_stdin()?;
+        context.done(Request::SetProxySecret { secret })?;
     }
-    let snapshot = desk.talk.snapshot()?;
-    show(desk, &snapshot);
+    let snapshot = context.talk.snapshot()?;
+    show(context, &snapshot);
     Ok(Exit::Fine)
 }
 
-fn changed(mut network: NetworkText, args: &SettingsArgs) -> Result<NetworkText, Trouble> {
+fn changed(mut network: NetworkText, args: &SettingsArgs) -> Result<NetworkText, CliError> {
     if let Some(limit) = &args.upload_limit {
         network.upload_limit = match limit.as_str() {
             "off" => None,
@@ -51,34 +51,34 @@ fn changed(mut network: NetworkText, args: &SettingsArgs) -> Result<NetworkText,
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked before")]
-fn bytes(text: &str) -> Result<u64, Trouble> {
+fn bytes(text: &str) -> Result<u64, CliError> {
     let number = text.parse::<f64>().ok().filter(|n| n.is_finite() && *n > 0.0 && *n < 1e9);
     number.map(|number| (number * UNIT).round() as u64).ok_or_else(|| {
-        Trouble::new(Exit::Usage, format!("invalid upload limit: {text}"))
+        CliError::new(Exit::Usage, format!("invalid upload limit: {text}"))
             .advise("Give MB a second, as 2.5, or off")
     })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a limit has few digits")]
-fn show(desk: &mut Desk, snapshot: &Snapshot) {
+fn show(context: &mut CommandContext, snapshot: &Snapshot) {
     let NetworkText { upload_limit, proxy, ca_file } = &snapshot.network;
     let proxy = match proxy {
         ProxyText::System => "system",
         ProxyText::None => "none",
         ProxyText::Address(address) => address,
     };
-    if desk.out.style.is_json {
-        desk.out.json(&serde_json::json!({ "network": {
+    if context.out.style.is_json {
+        context.out.json(&serde_json::json!({ "network": {
             "upload_limit": upload_limit, "proxy": proxy, "ca_file": ca_file, "note": snapshot.network_note,
         } }));
         return;
     }
     let limit = upload_limit.map_or("off".to_owned(), |limit| format!("{} MB/s", limit as f64 / UNIT));
-    desk.out.line(&format!("Upload limit           {limit}"));
-    desk.out.line(&format!("Proxy                  {proxy}"));
+    context.out.line(&format!("Upload limit           {limit}"));
+    context.out.line(&format!("Proxy                  {proxy}"));
     let file = ca_file.as_ref().map_or("none", |path| path.path.as_str());
-    desk.out.line(&format!("Certificate authority  {file}"));
+    context.out.line(&format!("Certificate authority  {file}"));
     if let Some(note) = &snapshot.network_note {
-        desk.out.line(note);
+        context.out.line(note);
     }
 }

@@ -49,7 +49,7 @@ impl Signals {
     }
 
     /// Whether a signal came.
-    pub fn came(&self) -> bool {
+    pub fn was_interrupted(&self) -> bool {
         self.came.load(Ordering::SeqCst)
     }
 }

@@ -1,7 +1,7 @@
 //! `status`: how everything stands.
 
-use super::Desk;
-use super::exit::{Exit, Trouble};
+use super::CommandContext;
+use super::exit::{CliError, Exit};
 use super::json::Status;
 use super::words::{count, files, unreadable_lines};
 use crate::api::{BackupSwitch, DestinationState, Snapshot, SourceCondition};
@@ -11,12 +11,12 @@ use crate::domain::messages::SAME_DISK;
 ///
 /// # Errors
 /// When the engine has gone.
-pub fn run(desk: &mut Desk) -> Result<Exit, Trouble> {
-    let snapshot = desk.talk.snapshot()?;
-    if desk.out.style.is_json {
-        desk.out.json(&Status::of(&snapshot));
+pub fn run(context: &mut CommandContext) -> Result<Exit, CliError> {
+    let snapshot = context.talk.snapshot()?;
+    if context.out.style.is_json {
+        context.out.json(&Status::of(&snapshot));
     } else {
-        desk.out.lines(lines(&snapshot));
+        context.out.lines(lines(&snapshot));
     }
     Ok(exit(&snapshot))
 }

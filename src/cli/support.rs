@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::args::{Global, SupportArgs};
-use super::exit::{Exit, Trouble};
-use super::out::Out;
-use super::{Place, join};
+use super::exit::{CliError, Exit};
+use super::output::Output;
+use super::{Workspace, connect};
 use crate::agent::StartEngine;
 use crate::api::{ApiError, QueueList, QueueQuery, Reply, Request, Snapshot};
 use crate::base::clock::{Clock as _, SystemClock};
@@ -38,7 +38,7 @@ const SECRET_VARIABLES: [&str; 6] = [
 const NAMES_TRIED_MAX: u32 = 100;
 
 /// What is known of the computer and the person, to be left out or told.
-pub(super) struct Surroundings {
+pub(super) struct Environment {
     /// What must not be in the file, and what stands for it.
     pub hidden: Vec<(String, String)>,
     /// What the computer is.
@@ -49,8 +49,8 @@ pub(super) struct Surroundings {
     pub now: String,
 }
 
-impl Surroundings {
-    fn of_process(place: &Place) -> Self {
+impl Environment {
+    fn of_process(place: &Workspace) -> Self {
         let mut hidden =
             vec![(place.paths.data_dir.to_string_lossy().into_owned(), "(data folder)".to_owned())];
         for (name, shown) in [("HOME", "(home)"), ("USER", "(user)"), ("LOGNAME", "(user)")] {
@@ -77,18 +77,18 @@ impl Surroundings {
 }
 
 /// Writes the file. It is written without the engine too, and then says why.
-pub fn run(args: &SupportArgs, global: &Global, out: &mut Out, start_engine: StartEngine) -> Exit {
-    let written = Place::prepare(global).and_then(|place| {
-        let surroundings = Surroundings::of_process(&place);
-        let bundle = match join::join(&place.paths, start_engine) {
+pub fn run(args: &SupportArgs, global: &Global, out: &mut Output, start_engine: StartEngine) -> Exit {
+    let written = Workspace::prepare(global).and_then(|place| {
+        let environment = Environment::of_process(&place);
+        let bundle = match connect::join(&place.paths, start_engine) {
             Ok(mut joined) => {
-                let bundle = bundle(Ok(joined.talk.as_mut()), &surroundings);
+                let bundle = bundle(Ok(joined.talk.as_mut()), &environment);
                 joined.leave();
                 bundle
             }
-            Err(trouble) => bundle(Err(&trouble.message), &surroundings),
+            Err(trouble) => bundle(Err(&trouble.message), &environment),
         };
-        write(args.out.as_deref(), &surroundings.now, &bundle)
+        write(args.out.as_deref(), &environment.now, &bundle)
     });
     match written {
         Ok(path) if out.style.is_json => out.json(&json!({ "written": path.to_string_lossy() })),
@@ -97,7 +97,7 @@ pub fn run(args: &SupportArgs, global: &Global, out: &mut Out, start_engine: Sta
             out.line("It names no file, place or person. Look through it before you send it");
         }
         Err(trouble) => {
-            out.trouble(&trouble);
+            out.error(&trouble);
             return trouble.exit;
         }
     }
@@ -105,7 +105,7 @@ pub fn run(args: &SupportArgs, global: &Global, out: &mut Out, start_engine: Sta
 }
 
 /// Writes a file that was not there before, for its owner alone.
-fn write(chosen: Option<&Path>, now: &str, bundle: &Value) -> Result<PathBuf, Trouble> {
+fn write(chosen: Option<&Path>, now: &str, bundle: &Value) -> Result<PathBuf, CliError> {
     let text = serde_json::to_string_pretty(bundle).unwrap_or_default();
     let day = now.get(..10).unwrap_or("now");
     let mut number = 1;
@@ -128,11 +128,11 @@ fn write(chosen: Option<&Path>, now: &str, bundle: &Value) -> Result<PathBuf, Tr
                 number += 1;
                 if chosen.is_some() || number > NAMES_TRIED_MAX {
                     let why = format!("{} is there already and is not replaced", path.display());
-                    return Err(Trouble::new(Exit::Usage, why));
+                    return Err(CliError::new(Exit::Usage, why));
                 }
             }
             Err(error) => {
-                return Err(Trouble::new(
+                return Err(CliError::new(
                     Exit::Usage,
                     format!("{} cannot be written: {error}", path.display()),
                 ));
@@ -142,9 +142,9 @@ fn write(chosen: Option<&Path>, now: &str, bundle: &Value) -> Result<PathBuf, Tr
 }
 
 /// The whole file. Every text in it has been through the redactor.
-pub(super) fn bundle(talk: Result<&mut dyn Conversation, &str>, surroundings: &Surroundings) -> Value {
+pub(super) fn bundle(talk: Result<&mut dyn Conversation, &str>, environment: &Environment) -> Value {
     let mut redactor = Redactor::default();
-    for (text, shown) in &surroundings.hidden {
+    for (text, shown) in &environment.hidden {
         redactor.hide(text, shown);
     }
     let engine = match talk {
@@ -153,11 +153,11 @@ pub(super) fn bundle(talk: Result<&mut dyn Conversation, &str>, surroundings: &S
     };
     let mut document = Map::new();
     document.insert("safelight".to_owned(), json!(env!("CARGO_PKG_VERSION")));
-    document.insert("made_at".to_owned(), json!(surroundings.now));
+    document.insert("made_at".to_owned(), json!(environment.now));
     // What the computer is tells nobody's name, and kernels' names look like hosts'.
-    document.insert("system".to_owned(), surroundings.system.clone());
+    document.insert("system".to_owned(), environment.system.clone());
     document.insert("engine".to_owned(), redacted(engine, &redactor));
-    let logs = surroundings.logs.iter().map(|(name, text)| {
+    let logs = environment.logs.iter().map(|(name, text)| {
         let lines: Vec<String> = text.lines().map(|line| redactor.line(line)).collect();
         ((*name).to_owned(), json!(lines))
     });

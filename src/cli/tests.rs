@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::out::Style;
-use super::out::tests::{Paper, on_paper};
-use super::{Desk, Exit, Trouble};
+use super::output::Style;
+use super::output::tests::{CapturedOutput, captured_output};
+use super::{CliError, CommandContext, Exit};
 use crate::api::{
     ApiError, BackupSwitch, DestinationState, ErrorKind, PairState, PathText, Reply, Request, Snapshot,
     SourceCondition, SourceState, UnreadableFolder, WaitText,
@@ -95,18 +95,18 @@ impl Conversation for Script {
     }
 }
 
-/// A desk over a script, and all that can be seen of it.
+/// A context over a script, and all that can be seen of it.
 struct Scene {
-    desk: Desk,
-    stdout: Paper,
-    stderr: Paper,
+    context: CommandContext,
+    stdout: CapturedOutput,
+    stderr: CapturedOutput,
     asked: Arc<Mutex<Vec<Request>>>,
     clock_ms: Arc<AtomicU64>,
 }
 
 impl Scene {
     fn new(style: Style, now: Snapshot, coming: Vec<(u64, Snapshot)>, answer: Answer) -> Self {
-        let (out, stdout, stderr) = on_paper(style);
+        let (out, stdout, stderr) = captured_output(style);
         let asked = Arc::<Mutex<Vec<Request>>>::default();
         let clock_ms = Arc::<AtomicU64>::default();
         let coming = coming.into_iter().map(|(secs, next)| (Duration::from_secs(secs), next)).collect();
@@ -114,8 +114,8 @@ impl Scene {
             Script { now, coming, answer, asked: Arc::clone(&asked), clock_ms: Arc::clone(&clock_ms) };
         let clock = Arc::clone(&clock_ms);
         let elapsed = Box::new(move || Duration::from_millis(clock.load(Ordering::SeqCst)));
-        let desk = Desk { talk: Box::new(script), is_new_engine: false, out, elapsed };
-        Self { desk, stdout, stderr, asked, clock_ms }
+        let context = CommandContext { talk: Box::new(script), is_new_engine: false, out, elapsed };
+        Self { context, stdout, stderr, asked, clock_ms }
     }
 
     /// A scene whose engine says yes to everything.
@@ -205,7 +205,7 @@ fn snapshot(bins: [u64; 6]) -> Snapshot {
     }
 }
 
-fn exit_of(outcome: &Result<Exit, Trouble>) -> Exit {
+fn exit_of(outcome: &Result<Exit, CliError>) -> Exit {
     match outcome {
         Ok(exit) => *exit,
         Err(trouble) => trouble.exit,

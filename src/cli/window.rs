@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::args::Global;
-use super::exit::{Exit, Trouble};
-use super::join::Claim;
-use super::{Place, join};
+use super::connect::WindowClaim;
+use super::exit::{CliError, Exit};
+use super::{Workspace, connect};
 use crate::base::clock::SystemClock;
 use crate::base::files::RealFiles;
 use crate::base::waker::Waker;
@@ -35,17 +35,17 @@ pub struct Opening {
 ///
 /// # Errors
 /// When there is no display, or Safelight's places cannot be used.
-pub fn open(global: &Global) -> Result<Option<Opening>, Trouble> {
+pub fn open(global: &Global) -> Result<Option<Opening>, CliError> {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if !DISPLAYS.iter().any(|name| is_set(name)) {
         // Said before an agent is started for a window that cannot be.
-        return Err(Trouble::new(Exit::Usage, "There is no display to open a window on")
+        return Err(CliError::new(Exit::Usage, "There is no display to open a window on")
             .advise("Use the commands instead: safelight --help lists them"));
     }
-    let place = Place::prepare(global)?;
-    let lock = match join::claim_window(&place.paths)? {
-        Claim::Raised => return Ok(None),
-        Claim::Ours(lock) => lock,
+    let place = Workspace::prepare(global)?;
+    let lock = match connect::claim_window(&place.paths)? {
+        WindowClaim::Raised => return Ok(None),
+        WindowClaim::Ours(lock) => lock,
     };
     let dir = place.paths.log_dir();
     let log = place.log(Sink::File { dir: &dir, name: "window" });
@@ -67,7 +67,7 @@ impl Opening {
         let thumbnails = self.paths.cache_dir.join("thumbnails");
         let cache = ThumbCache::new(thumbnails, CACHE_BYTES_MAX, Arc::new(SystemClock));
         let pictures = PicturePool::start(Arc::new(RealFiles), Some(cache), waker.clone())?;
-        let join = join::window_join(self.paths.clone());
+        let join = connect::window_join(self.paths.clone());
         let desktop = Box::new(SystemDesktop);
         Ok(Box::new(WindowBackend::start(join, waker, Box::new(pictures), desktop)?))
     }

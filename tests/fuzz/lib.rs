@@ -23,10 +23,10 @@ pub mod media {
     //! Readers of pictures and clips; each module open, so that it can be called by itself.
     #[path = "../../src/media/asf.rs"]
     pub mod asf;
-    #[path = "../../src/media/boxes.rs"]
-    pub mod boxes;
-    #[path = "../../src/media/bytes.rs"]
-    pub mod bytes;
+    #[path = "../../src/media/isobmff.rs"]
+    pub mod isobmff;
+    #[path = "../../src/media/bounded_reader.rs"]
+    pub mod bounded_reader;
     #[path = "../../src/media/capture.rs"]
     pub mod capture;
     #[path = "../../src/media/ciff.rs"]
@@ -37,8 +37,8 @@ pub mod media {
     pub mod facts;
     #[path = "../../src/media/fixture/mod.rs"]
     pub mod fixture;
-    #[path = "../../src/media/guard.rs"]
-    pub mod guard;
+    #[path = "../../src/media/catch_panic.rs"]
+    pub mod catch_panic;
     #[path = "../../src/media/hash.rs"]
     pub mod hash;
     #[path = "../../src/media/headers.rs"]
@@ -63,8 +63,8 @@ pub mod media {
     pub mod movie;
     #[path = "../../src/media/name_date.rs"]
     pub mod name_date;
-    #[path = "../../src/media/names.rs"]
-    pub mod names;
+    #[path = "../../src/media/exclusions.rs"]
+    pub mod exclusions;
     #[path = "../../src/media/photoshop.rs"]
     pub mod photoshop;
     #[path = "../../src/media/picture/mod.rs"]

@@ -10,7 +10,7 @@ use crate::api::framing::{HEAD_LEN, body_len, encode};
 use crate::api::{Event, HELLO_LEN_MAX, PROTOCOL_VERSION, PathText, Reply, Request, Snapshot, Welcome};
 use crate::base::waker::Waker;
 use crate::cli::Exit;
-use crate::cli::join::{Claim, claim_window_within, join_within, stop, window_join};
+use crate::cli::connect::{WindowClaim, claim_window_within, connect_within, stop, window_join};
 use crate::client::remote::{ConnectError, Remote};
 use crate::client::window_backend::{Desktop, Join, JoinError, PickDone, WindowBackend};
 use crate::client::{Backend as _, Connection, Incoming, Picture, PictureRequest, PictureSource};
@@ -113,13 +113,13 @@ fn revision(revision: u64) -> Arc<Snapshot> {
 fn a_command_without_an_agent_is_one_and_others_join_it() {
     let home = home();
     let (start, seen) = engine();
-    let mut first = join_within(&home.paths, start, SOON).expect("first");
+    let mut first = connect_within(&home.paths, start, SOON).expect("first");
     assert!(first.host.is_some());
     first.talk.call(Request::Resume).expect("in process");
     assert_eq!(seen.next(), Request::Resume);
 
     let (unused, _) = engine();
-    let mut second = join_within(&home.paths, unused, SOON).expect("second");
+    let mut second = connect_within(&home.paths, unused, SOON).expect("second");
     assert!(second.host.is_none(), "it uses the first one's engine");
     second.talk.call(Request::Pause { for_secs: None }).expect("over the socket");
     assert_eq!(seen.next(), Request::Pause { for_secs: None });
@@ -150,7 +150,7 @@ fn an_agent_is_found_from_another_environment() {
     for (agents, clients) in [(&desktop, &home.paths), (&home.paths, &desktop)] {
         let (host, seen) = host(agents);
         let (unused, _) = engine();
-        let mut joined = join_within(clients, unused, Duration::ZERO).expect("joined");
+        let mut joined = connect_within(clients, unused, Duration::ZERO).expect("joined");
         joined.talk.call(Request::Resume).expect("done");
         assert_eq!(seen.next(), Request::Resume);
         host.leave();
@@ -163,7 +163,7 @@ fn a_held_lock_without_a_socket_is_told_with_its_holder() {
     let home = home();
     let _lock = DirLock::acquire(&home.paths.lock()).expect("lock");
     let (start, _seen) = engine();
-    let trouble = join_within(&home.paths, start, Duration::ZERO).err().expect("refused");
+    let trouble = connect_within(&home.paths, start, Duration::ZERO).err().expect("refused");
     assert_eq!(trouble.exit, Exit::Internal);
     let pid = std::process::id().to_string();
     assert!(trouble.message.contains("does not respond") && trouble.message.contains(&pid), "{trouble:?}");
@@ -174,7 +174,7 @@ fn an_engine_that_does_not_start_says_why() {
     let home = home();
     let start: StartEngine =
         Box::new(|_| Box::pin(async { Err("The database is from a newer release".to_owned()) }));
-    let trouble = join_within(&home.paths, start, SOON).err().expect("refused");
+    let trouble = connect_within(&home.paths, start, SOON).err().expect("refused");
     assert_eq!(trouble.message, "The database is from a newer release");
     DirLock::acquire(&home.paths.lock()).expect("the lock is free again");
 }
@@ -316,7 +316,7 @@ fn unasked(_paths: &Paths) -> Result<(), String> {
 fn of_two_first_starts_one_opens_a_window() {
     let home = home();
     let claim = |within| claim_window_within(&home.paths, within, |_paths| Ok(()));
-    let Ok(Claim::Ours(Some(first))) = claim_window_within(&home.paths, SOON, unasked) else {
+    let Ok(WindowClaim::Ours(Some(first))) = claim_window_within(&home.paths, SOON, unasked) else {
         panic!("the first opens a window")
     };
     // One that hangs is not doubled.
@@ -328,14 +328,14 @@ fn of_two_first_starts_one_opens_a_window() {
         let (agent, _seen) = host(&home.paths);
         let mut window = Window::open(only_join(&home.paths), Picks(None));
         assert_eq!(window.until(|backend| backend.poll()), Incoming::Event(Event::RaiseWindow));
-        assert!(matches!(second.join(), Ok(Ok(Claim::Raised))));
+        assert!(matches!(second.join(), Ok(Ok(WindowClaim::Raised))));
         agent.leave();
     });
     // One that closes meanwhile makes room.
     std::thread::scope(|scope| {
         let second = scope.spawn(|| claim(SOON));
         drop(first);
-        assert!(matches!(second.join(), Ok(Ok(Claim::Ours(Some(_))))));
+        assert!(matches!(second.join(), Ok(Ok(WindowClaim::Ours(Some(_))))));
     });
 }
 
@@ -353,7 +353,7 @@ fn a_window_lives_through_its_agent() {
     let reply = window.until(|backend| backend.poll());
     assert_eq!(reply, Incoming::Reply { ticket, outcome: Ok(Reply::Done) });
 
-    assert!(matches!(claim_window_within(&home.paths, SOON, unasked), Ok(Claim::Raised)));
+    assert!(matches!(claim_window_within(&home.paths, SOON, unasked), Ok(WindowClaim::Raised)));
     assert_eq!(window.until(|backend| backend.poll()), Incoming::Event(Event::RaiseWindow));
 
     // The agent goes away in the middle of a request.

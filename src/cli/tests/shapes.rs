@@ -11,7 +11,7 @@ use crate::cli::args::{
     DestinationCommand, ExcludeArgs, OnOff, QueueArgs, RestoreArgs, RestoreLayoutArg, RetryArgs,
     SettingsArgs, SourceCommand, UntrashArgs, VerifyArgs,
 };
-use crate::cli::{Exit, copies, places, queue, settings, status};
+use crate::cli::{Exit, destination, queue, restore, settings, source, status, verify};
 use crate::domain::failure::{FailureKind, Reach};
 
 fn full() -> Snapshot {
@@ -48,11 +48,11 @@ fn pretty(json: &str) -> String {
 #[test]
 fn status_keeps_its_shape() {
     let mut scene = Scene::still(JSON, full());
-    assert_eq!(status::run(&mut scene.desk), Ok(Exit::Destination));
+    assert_eq!(status::run(&mut scene.context), Ok(Exit::Destination));
     insta::assert_snapshot!("status_json", pretty(&scene.stdout.take()));
 
     let mut scene = Scene::still(LOG, full());
-    status::run(&mut scene.desk).expect("status");
+    status::run(&mut scene.context).expect("status");
     insta::assert_snapshot!("status_text", scene.stdout.take());
 }
 
@@ -135,7 +135,7 @@ fn rows() -> Answer {
 fn the_queue_keeps_its_shape() {
     let show = |style, failed| {
         let mut scene = Scene::new(style, full(), Vec::new(), rows());
-        assert_eq!(queue::run(&mut scene.desk, &QueueArgs { failed }), Ok(Exit::Fine));
+        assert_eq!(queue::run(&mut scene.context, &QueueArgs { failed }), Ok(Exit::Fine));
         scene.stdout.take()
     };
     insta::assert_snapshot!("queue_json", pretty(&show(JSON, false)));
@@ -150,7 +150,7 @@ fn an_empty_queue_is_an_empty_array() {
         Some(Ok(Reply::Queue(QueuePage { revision: 1, rows: Vec::new(), next: None, total: 0 })))
     });
     let mut scene = Scene::new(JSON, full(), Vec::new(), empty);
-    queue::run(&mut scene.desk, &QueueArgs { failed: false }).expect("queue");
+    queue::run(&mut scene.context, &QueueArgs { failed: false }).expect("queue");
     assert_eq!(scene.stdout.take(), "[]\n");
 }
 
@@ -159,7 +159,7 @@ fn retry_and_exclude_name_what_they_mean() {
     let changed: fn() -> Answer = || Box::new(|_| Some(Ok(Reply::Changed { items: 2 })));
     let retry = |args: &RetryArgs| {
         let mut scene = Scene::new(LOG, full(), Vec::new(), changed());
-        let outcome = queue::retry(&mut scene.desk, args);
+        let outcome = queue::retry(&mut scene.context, args);
         (outcome.map_err(|trouble| trouble.exit), scene.asked(), scene.stdout.take())
     };
     let none = RetryArgs { all: false, kind: None, ids: Vec::new() };
@@ -178,7 +178,7 @@ fn retry_and_exclude_name_what_they_mean() {
 
     let mut scene = Scene::new(JSON, full(), Vec::new(), changed());
     let args = ExcludeArgs { ids: vec!["1".into(), "f2".into()] };
-    assert_eq!(queue::exclude(&mut scene.desk, &args), Ok(Exit::Fine));
+    assert_eq!(queue::exclude(&mut scene.context, &args), Ok(Exit::Fine));
     let items = Selection::Items(vec!["1".into(), "f2".into()]);
     assert_eq!(scene.asked(), [Request::Exclude(items)]);
     assert_eq!(scene.stdout.take(), "{\"changed\":2}\n");
@@ -190,7 +190,7 @@ fn settings_are_changed_one_by_one_and_shown() {
     now.network.proxy = ProxyText::Address("http://ann@h:3128".into());
     let change = |args: SettingsArgs| {
         let mut scene = Scene::still(LOG, now.clone());
-        let outcome = settings::run(&mut scene.desk, &args).map_err(|trouble| trouble.exit);
+        let outcome = settings::run(&mut scene.context, &args).map_err(|trouble| trouble.exit);
         (outcome, scene.asked(), scene.stdout.take())
     };
     let (outcome, asked, said) = change(SettingsArgs::default());
@@ -214,7 +214,7 @@ fn settings_are_changed_one_by_one_and_shown() {
         assert_eq!((outcome, asked), (Err(Exit::Usage), Vec::new()));
     }
     let mut scene = Scene::still(JSON, now.clone());
-    settings::run(&mut scene.desk, &SettingsArgs::default()).expect("shown");
+    settings::run(&mut scene.context, &SettingsArgs::default()).expect("shown");
     insta::assert_snapshot!("settings_json", pretty(&scene.stdout.take()));
 }
 
@@ -223,7 +223,7 @@ fn untrash_takes_all_or_some() {
     let untrash = |args: &UntrashArgs| {
         let answer: Answer = Box::new(|_| Some(Ok(Reply::Changed { items: 2 })));
         let mut scene = Scene::new(LOG, full(), Vec::new(), answer);
-        let outcome = queue::untrash(&mut scene.desk, args).map_err(|trouble| trouble.exit);
+        let outcome = queue::untrash(&mut scene.context, args).map_err(|trouble| trouble.exit);
         (outcome, scene.asked(), scene.stdout.take())
     };
     let (outcome, asked, said) = untrash(&UntrashArgs { all: true, ids: Vec::new() });
@@ -238,11 +238,11 @@ fn untrash_takes_all_or_some() {
 #[test]
 fn lists_have_the_shape_of_the_status() {
     let mut scene = Scene::still(JSON, full());
-    places::source(&mut scene.desk, &SourceCommand::List).expect("list");
+    source::run(&mut scene.context, &SourceCommand::List).expect("list");
     let sources: serde_json::Value = serde_json::from_str(&scene.stdout.take()).expect("JSON");
-    places::destinations(&mut scene.desk, &DestinationCommand::List).expect("list");
+    destination::run(&mut scene.context, &DestinationCommand::List).expect("list");
     let destinations: serde_json::Value = serde_json::from_str(&scene.stdout.take()).expect("JSON");
-    status::run(&mut scene.desk).expect("status");
+    status::run(&mut scene.context).expect("status");
     let status: serde_json::Value = serde_json::from_str(&scene.stdout.take()).expect("JSON");
     assert_eq!((&status["sources"], &status["destinations"]), (&sources, &destinations));
 }
@@ -261,7 +261,7 @@ fn destinations_are_meant_by_name_or_place() {
             _other => None,
         });
         let mut scene = Scene::new(LOG, full(), Vec::new(), answer);
-        let outcome = places::destinations(&mut scene.desk, &command).map_err(|trouble| trouble.exit);
+        let outcome = destination::run(&mut scene.context, &command).map_err(|trouble| trouble.exit);
         (outcome, scene.asked())
     };
     let (outcome, asked) = run(DestinationCommand::Enable { dest: "nas".into() });
@@ -291,7 +291,7 @@ fn copies_that_cannot_be_verified_now_are_told_with_what_would_help() {
     let verify = |style| {
         let reply = reply.clone();
         let mut scene = Scene::new(style, full(), Vec::new(), Box::new(move |_| Some(Ok(reply.clone()))));
-        let outcome = copies::verify(&mut scene.desk, &VerifyArgs { deep: true, to: None });
+        let outcome = verify::run(&mut scene.context, &VerifyArgs { deep: true, to: None });
         (outcome, scene.stdout.take(), scene.stderr.take())
     };
     let (outcome, stdout, stderr) = verify(LOG);
@@ -316,7 +316,7 @@ fn a_new_destination_on_the_photos_disk_is_said_to_be_one() {
             password_stdin: false,
             trust_checksum: false,
         };
-        assert_eq!(places::destinations(&mut scene.desk, &command), Ok(Exit::Fine));
+        assert_eq!(destination::run(&mut scene.context, &command), Ok(Exit::Fine));
         scene.stderr.take()
     };
     assert_eq!(add(true), format!("{}.\n", crate::domain::messages::SAME_DISK));
@@ -334,7 +334,7 @@ fn copies_that_are_wrong_need_attention() {
             answer(Reply::Verified { checked, failed, unproven: 0, reasons: Vec::new() }),
         );
         let args = VerifyArgs { deep: true, to: Some("disk".into()) };
-        let outcome = copies::verify(&mut scene.desk, &args);
+        let outcome = verify::run(&mut scene.context, &args);
         assert_eq!(scene.asked(), [Request::Verify { destination: Some(7), deep: true }]);
         (outcome, scene.stdout.take(), scene.stderr.take())
     };
@@ -354,7 +354,7 @@ fn copies_that_are_wrong_need_attention() {
         layout: RestoreLayoutArg::Folders,
         only: Some("2024/*".into()),
     };
-    assert_eq!(copies::restore(&mut scene.desk, &args), Ok(Exit::Attention));
+    assert_eq!(restore::run(&mut scene.context, &args), Ok(Exit::Attention));
     let into = PathText { path: "/tmp/back".into(), path_b64: None };
     assert_eq!(
         scene.asked(),
@@ -401,7 +401,7 @@ fn a_restore_tells_how_far_it_is_and_why_it_ended_early() {
         layout: RestoreLayoutArg::Dates,
         only: None,
     };
-    assert_eq!(copies::restore(&mut scene.desk, &args), Ok(Exit::Destination));
+    assert_eq!(restore::run(&mut scene.context, &args), Ok(Exit::Destination));
     assert_eq!(
         scene.stdout.take(),
         "Restored 10 of 1 200 files · 40 MB of 5.0 GB · 40 MB/s · 2 min left\n\
@@ -424,7 +424,7 @@ fn the_choice_of_proof_is_shown_and_changed() {
         now.destinations[0].trusts_checksum = trusts;
         let mut scene = Scene::new(LOG, now, Vec::new(), Box::new(|_| Some(Ok(Reply::Done))));
         let command = DestinationCommand::Settings { dest: "disk".into(), trust_checksum };
-        let outcome = places::destinations(&mut scene.desk, &command).map_err(|trouble| trouble.exit);
+        let outcome = destination::run(&mut scene.context, &command).map_err(|trouble| trouble.exit);
         (outcome, scene.asked(), scene.stdout.take())
     };
     let (outcome, asked, said) = settings(Some(false), None);
@@ -442,6 +442,6 @@ fn the_choice_of_proof_is_shown_and_changed() {
         password_stdin: false,
         trust_checksum: true,
     };
-    let refused = places::destinations(&mut scene.desk, &command).map_err(|trouble| trouble.exit);
+    let refused = destination::run(&mut scene.context, &command).map_err(|trouble| trouble.exit);
     assert_eq!(refused, Err(Exit::Usage), "only where it is a choice");
 }

@@ -7,7 +7,7 @@ use crate::api::{
     BackupSwitch, DecisionRow, EventRow, FailureGroup, FailureText, NetworkText, PathText, ProxyText,
     QueuePage, QueueRow, Reply, Request, Snapshot, SourceCondition,
 };
-use crate::cli::support::{Surroundings, bundle};
+use crate::cli::support::{Environment, bundle};
 use crate::domain::failure::{FailureKind, Reach};
 
 /// Parts of what was planted: none may be found in the file.
@@ -112,7 +112,7 @@ fn scene() -> Scene {
     )
 }
 
-fn surroundings() -> Surroundings {
+fn environment() -> Environment {
     let log = "\
 2024-07-01T12:00:00Z  INFO safelight::engine: the agent is ready
 2024-07-01T12:00:01Z  WARN safelight::destination: cannot open /home/ada/Holiday pictures/Eve at sea.jpg: Zurich
@@ -120,7 +120,7 @@ fn surroundings() -> Surroundings {
 2024-07-01T12:00:03Z  WARN safelight::destination: AWS_SECRET_ACCESS_KEY=lambda key AKIAIOSFODNN7EXAMPLE babbage
 2024-07-01T12:00:04Z ERROR safelight::store: \"/home/ada/.local/share/safelight/safelight.db\" is full";
     let hidden = [("/home/ada", "(home)"), ("/ada", "(user)"), ("babbage", "(this computer)")];
-    Surroundings {
+    Environment {
         hidden: hidden.map(|(text, shown)| (text.to_owned(), shown.to_owned())).to_vec(),
         system: json!({ "os": "linux" }),
         logs: vec![("agent", log.replace("AKIAIOSFODNN7EXAMPLE", "access_key: AKIAIOSFODNN7EXAMPLE"))],
@@ -132,7 +132,7 @@ fn surroundings() -> Surroundings {
 fn the_file_tells_how_things_are_and_nothing_of_anybody() {
     let mut scene = scene();
     let text =
-        serde_json::to_string_pretty(&bundle(Ok(scene.desk.talk.as_mut()), &surroundings())).expect("JSON");
+        serde_json::to_string_pretty(&bundle(Ok(scene.context.talk.as_mut()), &environment())).expect("JSON");
     for planted in PLANTED {
         assert!(!text.contains(planted), "{planted} is in the file:\n{text}");
     }
@@ -154,7 +154,7 @@ fn the_file_tells_how_things_are_and_nothing_of_anybody() {
 
 #[test]
 fn without_an_engine_there_are_still_the_logs() {
-    let document = bundle(Err("/home/ada/x is damaged"), &surroundings());
+    let document = bundle(Err("/home/ada/x is damaged"), &environment());
     assert_eq!(document["engine"]["error"], "(home)(path)");
     assert!(document["logs"]["agent"][0].as_str().is_some_and(|line| line.contains("the agent is ready")));
 }

@@ -91,7 +91,7 @@ fn each_reader(bytes: &[u8]) {
         assert!(tags.previews.iter().all(|range| range.start <= range.end));
         assert!(tags.orientation.is_none_or(|o| (1..=8).contains(&o)));
     }
-    for found in boxes::list(source, 0, u64::MAX) {
+    for found in isobmff::list(source, 0, u64::MAX) {
         assert!(found.start <= found.end && found.end <= bytes.len() as u64);
     }
     heif::read(source);

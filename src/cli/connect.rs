@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use super::words::capitalised;
 use crate::agent::{self, Host, Life, SpawnError, StartEngine};
 use crate::api::PROTOCOL_VERSION;
@@ -15,9 +15,9 @@ use crate::platform::lock::{DirLock, LockError};
 use crate::platform::paths::Paths;
 
 /// How long an agent that is just starting or just ending is waited for.
-const JOIN_MAX: Duration = Duration::from_secs(15);
+const CONNECT_MAX: Duration = Duration::from_secs(15);
 /// How long between two looks at it.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_EVERY: Duration = Duration::from_millis(100);
 /// How long an agent may take to end: its engine's time and some more.
 const STOP_MAX: Duration = Duration::from_secs(8);
 /// How long a window that is there may take to come to the front: it looks for a new agent every ten
@@ -29,14 +29,14 @@ const ROLE: &str = "cli";
 const WINDOW_ROLE: &str = "window";
 
 /// A talk with the engine, wherever that runs.
-pub(super) struct Joined {
+pub(super) struct Connection {
     /// The talk.
     pub talk: Box<dyn Conversation>,
     /// The agent that this process is meanwhile, if it is one.
     pub host: Option<Host>,
 }
 
-impl Joined {
+impl Connection {
     /// Ends the talk, and the agent in this process.
     pub fn leave(self) {
         drop(self.talk);
@@ -50,47 +50,47 @@ impl Joined {
 ///
 /// # Errors
 /// When the engine does not start, or another process has the data directory and does not answer.
-pub fn join(paths: &Paths, start_engine: StartEngine) -> Result<Joined, Trouble> {
-    join_within(paths, start_engine, JOIN_MAX)
+pub fn join(paths: &Paths, start_engine: StartEngine) -> Result<Connection, CliError> {
+    connect_within(paths, start_engine, CONNECT_MAX)
 }
 
 /// [`join`] with another patience.
-pub(super) fn join_within(
+pub(super) fn connect_within(
     paths: &Paths,
     start_engine: StartEngine,
     within: Duration,
-) -> Result<Joined, Trouble> {
+) -> Result<Connection, CliError> {
     let deadline = Instant::now() + within;
     loop {
         match connect(paths, ROLE) {
-            Ok(remote) => return Ok(Joined { talk: Box::new(remote), host: None }),
-            Err(Knock::Nobody) => {}
-            Err(Knock::Shut { message, .. }) => return Err(Trouble::new(Exit::Internal, message)),
+            Ok(remote) => return Ok(Connection { talk: Box::new(remote), host: None }),
+            Err(AttachError::Nobody) => {}
+            Err(AttachError::Shut { message, .. }) => return Err(CliError::new(Exit::Internal, message)),
         }
         match DirLock::acquire(&paths.lock()) {
             Ok(lock) => return become_agent(paths, lock, start_engine),
             Err(LockError::Io(error)) => {
-                return Err(Trouble::new(Exit::Internal, LockError::Io(error).to_string()));
+                return Err(CliError::new(Exit::Internal, LockError::Io(error).to_string()));
             }
             Err(held @ LockError::Held { .. }) if Instant::now() >= deadline => {
-                return Err(Trouble::new(Exit::Internal, format!("{held}, but it does not respond"))
+                return Err(CliError::new(Exit::Internal, format!("{held}, but it does not respond"))
                     .advise("Wait a moment and try again; if this repeats, end that process"));
             }
-            Err(LockError::Held { .. }) => rest(),
+            Err(LockError::Held { .. }) => wait_between_tries(),
         }
     }
 }
 
-fn become_agent(paths: &Paths, lock: DirLock, start_engine: StartEngine) -> Result<Joined, Trouble> {
+fn become_agent(paths: &Paths, lock: DirLock, start_engine: StartEngine) -> Result<Connection, CliError> {
     let life = Life { leaves_when_idle: false, heeds_signals: false };
     let host = Host::start(paths, lock, start_engine, life)
-        .map_err(|error| Trouble::new(Exit::Internal, capitalised(&error.to_string())))?;
+        .map_err(|error| CliError::new(Exit::Internal, capitalised(&error.to_string())))?;
     let talk = InProcess::new(host.runtime().clone(), host.handle().clone());
-    Ok(Joined { talk: Box::new(talk), host: Some(host) })
+    Ok(Connection { talk: Box::new(talk), host: Some(host) })
 }
 
 /// Why nobody opened.
-enum Knock {
+enum AttachError {
     /// Nobody is there.
     Nobody,
     /// Someone is there and will not talk.
@@ -98,7 +98,7 @@ enum Knock {
 }
 
 /// Knocks at every door until someone is there.
-fn knock<T>(paths: &Paths, at: impl Fn(&Path) -> Result<T, ConnectError>) -> Result<T, ConnectError> {
+fn try_sockets<T>(paths: &Paths, at: impl Fn(&Path) -> Result<T, ConnectError>) -> Result<T, ConnectError> {
     for door in paths.doors() {
         match at(&door) {
             Err(ConnectError::NotRunning) => {}
@@ -109,23 +109,23 @@ fn knock<T>(paths: &Paths, at: impl Fn(&Path) -> Result<T, ConnectError>) -> Res
 }
 
 /// Connects; an older agent is replaced by one of this release first.
-fn connect(paths: &Paths, role: &str) -> Result<Remote, Knock> {
-    match knock(paths, |door| Remote::connect(door, role)) {
+fn connect(paths: &Paths, role: &str) -> Result<Remote, AttachError> {
+    match try_sockets(paths, |socket| Remote::connect(socket, role)) {
         Ok(remote) => Ok(remote),
-        Err(ConnectError::NotRunning) => Err(Knock::Nobody),
+        Err(ConnectError::NotRunning) => Err(AttachError::Nobody),
         Err(ConnectError::OtherVersion { version, .. }) if version < PROTOCOL_VERSION => {
             tracing::info!("an older agent runs; it is replaced");
-            let replaced = knock(paths, |door| Remote::stop(door, STOP_MAX))
+            let replaced = try_sockets(paths, |socket| Remote::stop(socket, STOP_MAX))
                 .map_err(|error| error.to_string())
                 .and_then(|_old| start_agent(paths));
             match replaced {
-                Ok(()) => Err(Knock::Nobody),
-                Err(message) => Err(Knock::Shut { message, is_final: false }),
+                Ok(()) => Err(AttachError::Nobody),
+                Err(message) => Err(AttachError::Shut { message, is_final: false }),
             }
         }
         Err(error) => {
             let is_final = matches!(error, ConnectError::OtherVersion { .. });
-            Err(Knock::Shut { message: error.to_string(), is_final })
+            Err(AttachError::Shut { message: error.to_string(), is_final })
         }
     }
 }
@@ -141,30 +141,30 @@ fn start_agent(paths: &Paths) -> Result<(), String> {
 /// How a window joins the agent, and starts one where none runs.
 pub fn window_join(paths: Paths) -> Join {
     Box::new(move |may_start| {
-        let deadline = Instant::now() + JOIN_MAX;
+        let deadline = Instant::now() + CONNECT_MAX;
         loop {
             match connect(&paths, WINDOW_ROLE) {
                 Ok(remote) => return Ok(remote),
-                Err(Knock::Shut { message, is_final }) => return Err(JoinError { message, is_final }),
-                Err(Knock::Nobody) if !may_start => {
+                Err(AttachError::Shut { message, is_final }) => return Err(JoinError { message, is_final }),
+                Err(AttachError::Nobody) if !may_start => {
                     let message = "Safelight was stopped".to_owned();
                     return Err(JoinError { message, is_final: false });
                 }
-                Err(Knock::Nobody) => {}
+                Err(AttachError::Nobody) => {}
             }
             start_agent(&paths).map_err(|message| JoinError { message, is_final: false })?;
             if Instant::now() >= deadline {
                 let message = "Safelight is running but does not respond".to_owned();
                 return Err(JoinError { message, is_final: false });
             }
-            rest();
+            wait_between_tries();
         }
     })
 }
 
 /// Who shows the window.
 #[derive(Debug)]
-pub enum Claim {
+pub enum WindowClaim {
     /// The one that is open; it was brought to the front.
     Raised,
     /// This process, for as long as it holds the lock; none where no lock can be had at all.
@@ -176,7 +176,7 @@ pub enum Claim {
 ///
 /// # Errors
 /// When a window is there and does not answer.
-pub fn claim_window(paths: &Paths) -> Result<Claim, Trouble> {
+pub fn claim_window(paths: &Paths) -> Result<WindowClaim, CliError> {
     claim_window_within(paths, WINDOW_ANSWERS_MAX, start_agent)
 }
 
@@ -185,21 +185,21 @@ pub(super) fn claim_window_within(
     paths: &Paths,
     within: Duration,
     start: impl FnOnce(&Paths) -> Result<(), String>,
-) -> Result<Claim, Trouble> {
+) -> Result<WindowClaim, CliError> {
     let deadline = Instant::now() + within;
     let mut start = Some(start);
     loop {
         if raise_window(paths) {
-            return Ok(Claim::Raised);
+            return Ok(WindowClaim::Raised);
         }
         match DirLock::acquire(&paths.window_lock()) {
-            Ok(lock) => return Ok(Claim::Ours(Some(lock))),
+            Ok(lock) => return Ok(WindowClaim::Ours(Some(lock))),
             Err(LockError::Io(error)) => {
                 tracing::warn!("a second window could not be kept from opening: {error}");
-                return Ok(Claim::Ours(None));
+                return Ok(WindowClaim::Ours(None));
             }
             Err(LockError::Held { .. }) if Instant::now() >= deadline => {
-                return Err(Trouble::new(Exit::Internal, "The window is open but does not respond")
+                return Err(CliError::new(Exit::Internal, "The window is open but does not respond")
                     .advise("Close it, then start Safelight again"));
             }
             Err(LockError::Held { .. }) => {
@@ -207,7 +207,7 @@ pub(super) fn claim_window_within(
                 if let Some(Err(message)) = start.take().map(|start| start(paths)) {
                     tracing::debug!("no agent for the open window: {message}");
                 }
-                rest();
+                wait_between_tries();
             }
         }
     }
@@ -215,7 +215,7 @@ pub(super) fn claim_window_within(
 
 /// Asks the open window to come to the front. Gives whether there was one.
 fn raise_window(paths: &Paths) -> bool {
-    let asked = knock(paths, |door| Remote::connect(door, ROLE))
+    let asked = try_sockets(paths, |socket| Remote::connect(socket, ROLE))
         .ok()
         .and_then(|mut remote| remote.call(crate::api::Request::RaiseWindow).ok());
     matches!(asked, Some(crate::api::Reply::Raised { was_open: true }))
@@ -225,12 +225,12 @@ fn raise_window(paths: &Paths) -> bool {
 ///
 /// # Errors
 /// When it does not stop.
-pub fn stop(paths: &Paths) -> Result<bool, Trouble> {
+pub fn stop(paths: &Paths) -> Result<bool, CliError> {
     let deadline = Instant::now() + STOP_MAX + STOP_MAX;
     let stuck =
-        |what: String| Trouble::new(Exit::Internal, what).advise("End its process; nothing is lost by that");
+        |what: String| CliError::new(Exit::Internal, what).advise("End its process; nothing is lost by that");
     loop {
-        match knock(paths, |door| Remote::stop(door, STOP_MAX)) {
+        match try_sockets(paths, |socket| Remote::stop(socket, STOP_MAX)) {
             Ok(_welcome) => break,
             Err(ConnectError::NotRunning) => {}
             Err(error) => return Err(stuck(error.to_string())),
@@ -241,19 +241,19 @@ pub fn stop(paths: &Paths) -> Result<bool, Trouble> {
             Err(error) if Instant::now() >= deadline => {
                 return Err(stuck(format!("{error}, but it does not respond")));
             }
-            Err(_held) => rest(),
+            Err(_held) => wait_between_tries(),
         }
     }
     loop {
         match DirLock::acquire(&paths.lock()) {
             Ok(_free) => return Ok(true),
             Err(error) if Instant::now() >= deadline => return Err(stuck(error.to_string())),
-            Err(_held) => rest(),
+            Err(_held) => wait_between_tries(),
         }
     }
 }
 
 /// Waits a moment: another process gives no signal when it is ready.
-fn rest() {
-    std::thread::park_timeout(LOOK_EVERY);
+fn wait_between_tries() {
+    std::thread::park_timeout(POLL_EVERY);
 }

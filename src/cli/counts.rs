@@ -6,7 +6,7 @@ use crate::api::{DestinationState, Snapshot, SourceCondition};
 
 /// The six bins of some pairs with one destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
+pub struct CopyCounts {
     /// Proved.
     pub safe: u64,
     /// Taken, not provable.
@@ -25,7 +25,7 @@ pub struct Tally {
 
 /// How the sources of some pairs are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Outlook {
+pub struct SourceSummary {
     /// Sources that are being looked through.
     pub scanning: usize,
     /// Entries seen by that.
@@ -36,28 +36,30 @@ pub struct Outlook {
     pub unreadable_folders: u64,
 }
 
-impl Outlook {
+impl SourceSummary {
     /// How these sources are.
     pub fn of(snapshot: &Snapshot, sources: &[i64]) -> Self {
-        let mut outlook = Self::default();
+        let mut sources_summary = Self::default();
         for source in snapshot.sources.iter().filter(|source| sources.contains(&source.id)) {
-            outlook.unreadable_folders += source.unreadable_folders;
+            sources_summary.unreadable_folders += source.unreadable_folders;
             match source.state {
                 SourceCondition::Scanning => {
-                    outlook.scanning += 1;
-                    outlook.scanned += source.scanned;
+                    sources_summary.scanning += 1;
+                    sources_summary.scanned += source.scanned;
                 }
-                SourceCondition::Unavailable | SourceCondition::Unreadable => outlook.gone.push(source.id),
+                SourceCondition::Unavailable | SourceCondition::Unreadable => {
+                    sources_summary.gone.push(source.id)
+                }
                 SourceCondition::Watching => {}
             }
         }
-        outlook
+        sources_summary
     }
 }
 
-impl Tally {
+impl CopyCounts {
     /// The sum over these sources' pairs. A destination that is not broken down counts whole.
-    pub fn of(destination: &DestinationState, sources: &[i64], outlook: &Outlook) -> Self {
+    pub fn of(destination: &DestinationState, sources: &[i64], sources_summary: &SourceSummary) -> Self {
         let d = destination;
         if d.pairs.is_empty() {
             return Self {
@@ -72,7 +74,7 @@ impl Tally {
         }
         let own = d.pairs.iter().filter(|pair| sources.contains(&pair.source));
         own.fold(Self::default(), |sum, pair| {
-            let is_gone = outlook.gone.contains(&pair.source);
+            let is_gone = sources_summary.gone.contains(&pair.source);
             Self {
                 safe: sum.safe + pair.safe,
                 unproven: sum.unproven + pair.unproven,
@@ -113,11 +115,16 @@ impl Tally {
     }
 
     /// The line that people read while it goes on.
-    pub fn line(self, snapshot: &Snapshot, destination: &DestinationState, outlook: &Outlook) -> String {
-        if self.all() == 0 && outlook.scanning > 0 {
-            return format!("Scanning: {} found", files(outlook.scanned));
+    pub fn line(
+        self,
+        snapshot: &Snapshot,
+        destination: &DestinationState,
+        sources_summary: &SourceSummary,
+    ) -> String {
+        if self.all() == 0 && sources_summary.scanning > 0 {
+            return format!("Scanning: {} found", files(sources_summary.scanned));
         }
-        if self.left() == 0 && self.unproven > 0 && destination.verifying && outlook.scanning == 0 {
+        if self.left() == 0 && self.unproven > 0 && destination.verifying && sources_summary.scanning == 0 {
             return format!("Verifying the copies: {} left", files(self.unproven));
         }
         let done = self.safe + self.unproven;
@@ -133,7 +140,7 @@ impl Tally {
                 parts.push(format!("{} left", duration(secs)));
             }
         }
-        if outlook.scanning > 0 {
+        if sources_summary.scanning > 0 {
             parts.push("still looking".to_owned());
         }
         let reason = snapshot.wait_reason.as_ref().or(destination.wait_reason.as_ref());

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal as _, Write};
 
 use serde::Serialize;
 
-use super::exit::Trouble;
+use super::exit::CliError;
 use crate::domain::escape::escape_controls;
 
 /// What the person wants to see.
@@ -22,7 +22,7 @@ pub struct Style {
 }
 
 /// Standard output and standard error.
-pub struct Out {
+pub struct Output {
     stdout: Box<dyn Write + Send>,
     stderr: Box<dyn Write + Send>,
     /// What the person wants to see.
@@ -31,13 +31,13 @@ pub struct Out {
     standing: usize,
 }
 
-impl std::fmt::Debug for Out {
+impl std::fmt::Debug for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Out({:?})", self.style)
+        write!(f, "Output({:?})", self.style)
     }
 }
 
-impl Out {
+impl Output {
     /// This process's streams.
     pub fn of_process(is_json: bool, is_quiet: bool) -> Self {
         let is_terminal = io::stdout().is_terminal();
@@ -105,9 +105,9 @@ impl Out {
     }
 
     /// A trouble: a sentence, what to do, and what the outside said.
-    pub fn trouble(&mut self, trouble: &Trouble) {
+    pub fn error(&mut self, trouble: &CliError) {
         self.clear_progress();
-        let Trouble { message, advice, details, .. } = trouble;
+        let CliError { message, advice, details, .. } = trouble;
         let first = std::iter::once(format!("safelight: {}", with_stop(message)));
         let advice = advice.iter().map(|advice| with_stop(advice));
         for line in first.chain(advice).chain(details.iter().cloned()) {
@@ -155,16 +155,16 @@ pub(super) mod tests {
 
     /// Keeps what is written.
     #[derive(Debug, Clone, Default)]
-    pub struct Paper(Arc<Mutex<Vec<u8>>>);
+    pub struct CapturedOutput(Arc<Mutex<Vec<u8>>>);
 
-    impl Paper {
+    impl CapturedOutput {
         /// What has been written, and then forgotten.
         pub fn take(&self) -> String {
             String::from_utf8(std::mem::take(&mut *self.0.lock())).expect("text")
         }
     }
 
-    impl Write for Paper {
+    impl Write for CapturedOutput {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -176,9 +176,9 @@ pub(super) mod tests {
     }
 
     /// An output on paper: standard output, standard error.
-    pub fn on_paper(style: Style) -> (Out, Paper, Paper) {
-        let (stdout, stderr) = (Paper::default(), Paper::default());
-        (Out::new(Box::new(stdout.clone()), Box::new(stderr.clone()), style), stdout, stderr)
+    pub fn captured_output(style: Style) -> (Output, CapturedOutput, CapturedOutput) {
+        let (stdout, stderr) = (CapturedOutput::default(), CapturedOutput::default());
+        (Output::new(Box::new(stdout.clone()), Box::new(stderr.clone()), style), stdout, stderr)
     }
 
     struct Closed;
@@ -195,22 +195,22 @@ pub(super) mod tests {
 
     #[test]
     fn a_closed_pipe_ends_nothing() {
-        let mut out = Out::new(Box::new(Closed), Box::new(Closed), Style::default());
+        let mut out = Output::new(Box::new(Closed), Box::new(Closed), Style::default());
         out.line("nobody");
         out.progress("reads");
         out.json(&"this");
         out.note("any");
-        out.trouble(&Trouble::new(Exit::Internal, "more"));
+        out.error(&CliError::new(Exit::Internal, "more"));
     }
 
     #[test]
     fn each_style_says_what_it_should() {
         let say = |style: Style| {
-            let (mut out, stdout, stderr) = on_paper(style);
+            let (mut out, stdout, stderr) = captured_output(style);
             out.line("line");
             out.note("note");
             out.json(&1);
-            out.trouble(&Trouble::new(Exit::Usage, "It broke").advise("Mend it"));
+            out.error(&CliError::new(Exit::Usage, "It broke").advise("Mend it"));
             (stdout.take(), stderr.take())
         };
         let trouble = "safelight: It broke.\nMend it.\n";
@@ -225,12 +225,12 @@ pub(super) mod tests {
     fn names_cannot_write_to_the_terminal_and_json_is_exact() {
         let name = "esc\u{1b}[31m\u{1b}]0;title\u{7}\u{202e}\nsafelight: forged.jpg";
         let shown = r"esc\u{1b}[31m\u{1b}]0;title\u{7}\u{202e}\nsafelight: forged.jpg";
-        let (mut out, stdout, stderr) = on_paper(Style { is_terminal: true, ..Style::default() });
+        let (mut out, stdout, stderr) = captured_output(Style { is_terminal: true, ..Style::default() });
         out.progress(name);
         out.line(name);
         out.json(&name);
         out.note(name);
-        out.trouble(&Trouble::new(Exit::Usage, name).advise(name).explain([name]));
+        out.error(&CliError::new(Exit::Usage, name).advise(name).explain([name]));
         let said = stdout.take();
         let blank = " ".repeat(shown.chars().count());
         let json = serde_json::to_string(name).expect("json");
@@ -240,7 +240,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_shorter_progress_line_leaves_nothing_of_a_longer_one() {
-        let (mut out, stdout, _stderr) = on_paper(Style { is_terminal: true, ..Style::default() });
+        let (mut out, stdout, _stderr) = captured_output(Style { is_terminal: true, ..Style::default() });
         out.progress("12 of 12");
         out.progress("done");
         out.line("end");

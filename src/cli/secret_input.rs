@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::process::{Command, Stdio};
 
-use super::exit::{Exit, Trouble};
+use super::exit::{CliError, Exit};
 use crate::api::SecretText;
 use crate::domain::target::DestinationKind;
 
@@ -15,9 +15,9 @@ const SECRET_BYTES_MAX: u64 = 16 * 1024;
 ///
 /// # Errors
 /// `Usage` when there is none.
-pub fn from_stdin() -> Result<SecretText, Trouble> {
+pub fn from_stdin() -> Result<SecretText, CliError> {
     read_line()?.ok_or_else(|| {
-        Trouble::new(Exit::Usage, "No password was given on standard input")
+        CliError::new(Exit::Usage, "No password was given on standard input")
             .advise("Give it as one line, as in: safelight destination add DEST --password-stdin < FILE")
     })
 }
@@ -27,7 +27,7 @@ pub fn from_stdin() -> Result<SecretText, Trouble> {
 ///
 /// # Errors
 /// `Usage` when the terminal cannot be read.
-pub fn ask(kind: DestinationKind) -> Result<Option<SecretText>, Trouble> {
+pub fn ask(kind: DestinationKind) -> Result<Option<SecretText>, CliError> {
     if !std::io::stdin().is_terminal() {
         return Ok(None);
     }
@@ -42,16 +42,16 @@ pub fn ask(kind: DestinationKind) -> Result<Option<SecretText>, Trouble> {
     let mut error = std::io::stderr();
     write!(error, "{what} (leave empty if it is in the environment or not needed): ").ok();
     error.flush().ok();
-    let _hidden = Hidden::start();
+    let _hidden = EchoGuard::start();
     let line = read_line();
     writeln!(error).ok();
     line
 }
 
-fn read_line() -> Result<Option<SecretText>, Trouble> {
+fn read_line() -> Result<Option<SecretText>, CliError> {
     let mut line = String::new();
     let read = std::io::stdin().lock().take(SECRET_BYTES_MAX).read_line(&mut line);
-    read.map_err(|error| Trouble::new(Exit::Usage, format!("The password cannot be read: {error}")))?;
+    read.map_err(|error| CliError::new(Exit::Usage, format!("The password cannot be read: {error}")))?;
     let text = line.trim_end_matches(['\n', '\r']);
     let secret = (!text.is_empty()).then(|| SecretText::new(text.to_owned()));
     // The line is a copy of the secret; taking it over clears it.
@@ -60,15 +60,15 @@ fn read_line() -> Result<Option<SecretText>, Trouble> {
 }
 
 /// While it lives, the terminal does not show what is typed.
-struct Hidden;
+struct EchoGuard;
 
-impl Hidden {
+impl EchoGuard {
     fn start() -> Option<Self> {
         stty("-echo").then_some(Self)
     }
 }
 
-impl Drop for Hidden {
+impl Drop for EchoGuard {
     fn drop(&mut self) {
         stty("echo");
     }
