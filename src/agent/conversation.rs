@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::server::{Agent, WindowSeat};
+use super::server::{Agent, WindowGuard};
 use super::{CALLS_PER_CLIENT_MAX, HANDSHAKE_MAX, REPLIES_WAITING_MAX};
 use crate::api::framing::{self, FrameError, HEAD_LEN};
 use crate::api::{
@@ -24,7 +24,7 @@ const WINDOW_ROLE: &str = "window";
 const LAST_ANSWERS_MAX: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
-enum TalkError {
+enum ConversationError {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error(transparent)]
@@ -42,12 +42,12 @@ pub(super) async fn refuse(mut write: impl AsyncWrite + Unpin) {
 }
 
 /// Talks with one client until it hangs up, breaks the rules, or the agent ends.
-pub(super) async fn converse<R, W>(mut read: R, mut write: W, agent: &Agent)
+pub(super) async fn serve_client<R, W>(mut read: R, mut write: W, agent: &Agent)
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let _seat = agent.seat();
+    let _seat = agent.admit_client();
     let greeting = tokio::time::timeout(HANDSHAKE_MAX, greet(&mut read, &mut write));
     let hello = match greeting.await {
         Ok(Ok(Some(hello))) => hello,
@@ -69,7 +69,7 @@ where
     let (replies, waiting) = mpsc::channel(REPLIES_WAITING_MAX);
     let gone = CancellationToken::new();
     let is_window = hello.role == WINDOW_ROLE;
-    let speaker = Speaker {
+    let speaker = FrameWriter {
         write,
         waiting,
         is_window,
@@ -80,15 +80,15 @@ where
         gone.cancelled().await;
         tokio::time::sleep(LAST_ANSWERS_MAX).await;
     };
-    let listener = Listener { read, replies, gone: gone.clone(), agent: agent.clone() };
+    let listener = FrameReader { read, replies, gone: gone.clone(), agent: agent.clone() };
     tokio::select! {
-        _both_done = async { tokio::join!(listener.listen(), speaker.speak()) } => {}
+        _both_done = async { tokio::join!(listener.run(), speaker.run()) } => {}
         () = given_up => {}
     }
 }
 
 /// The handshake; none when the client is sent away.
-async fn greet<R, W>(read: &mut R, write: &mut W) -> Result<Option<Hello>, TalkError>
+async fn greet<R, W>(read: &mut R, write: &mut W) -> Result<Option<Hello>, ConversationError>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -117,7 +117,10 @@ fn welcome(refused: Option<ApiError>) -> Welcome {
 }
 
 /// The next body; none at the end of the stream.
-async fn receive<R: AsyncRead + Unpin>(read: &mut R, max: usize) -> Result<Option<Vec<u8>>, TalkError> {
+async fn receive<R: AsyncRead + Unpin>(
+    read: &mut R,
+    max: usize,
+) -> Result<Option<Vec<u8>>, ConversationError> {
     let mut head = [0; HEAD_LEN];
     if read.read(&mut head[..1]).await? == 0 {
         return Ok(None);
@@ -128,12 +131,12 @@ async fn receive<R: AsyncRead + Unpin>(read: &mut R, max: usize) -> Result<Optio
     // Memory grows with what has come, not with what was promised.
     read.take(len as u64).read_to_end(&mut body).await?;
     if body.len() < len {
-        return Err(TalkError::Io(std::io::ErrorKind::UnexpectedEof.into()));
+        return Err(ConversationError::Io(std::io::ErrorKind::UnexpectedEof.into()));
     }
     Ok(Some(body))
 }
 
-async fn send<W, T>(write: &mut W, message: &T, max: usize) -> Result<(), TalkError>
+async fn send<W, T>(write: &mut W, message: &T, max: usize) -> Result<(), ConversationError>
 where
     W: AsyncWrite + Unpin,
     T: serde::Serialize,
@@ -152,15 +155,15 @@ enum Outgoing {
 }
 
 /// Reads requests and starts them in the order they came.
-struct Listener<R> {
+struct FrameReader<R> {
     read: R,
     replies: mpsc::Sender<Outgoing>,
     gone: CancellationToken,
     agent: Agent,
 }
 
-impl<R: AsyncRead + Unpin> Listener<R> {
-    async fn listen(mut self) {
+impl<R: AsyncRead + Unpin> FrameReader<R> {
+    async fn run(mut self) {
         let room = Arc::new(Semaphore::new(CALLS_PER_CLIENT_MAX));
         let closing = self.agent.closing.clone();
         let gone = self.gone.clone();
@@ -266,7 +269,7 @@ async fn answer(agent: Agent, request: Request) -> Result<Reply, ApiError> {
 }
 
 /// Writes answers, and to subscribers events and the newest snapshot.
-struct Speaker<W> {
+struct FrameWriter<W> {
     write: W,
     waiting: mpsc::Receiver<Outgoing>,
     is_window: bool,
@@ -275,41 +278,41 @@ struct Speaker<W> {
 }
 
 /// What a subscriber hears besides its answers.
-struct News {
+struct Subscription {
     snapshots: watch::Receiver<Arc<crate::api::Snapshot>>,
     events: broadcast::Receiver<Event>,
     is_engine_gone: bool,
     is_stop_told: bool,
-    _window: Option<WindowSeat>,
+    _window: Option<WindowGuard>,
 }
 
-impl<W: AsyncWrite + Unpin> Speaker<W> {
-    async fn speak(mut self) {
-        let mut news = None;
+impl<W: AsyncWrite + Unpin> FrameWriter<W> {
+    async fn run(mut self) {
+        let mut subscription = None;
         loop {
             let next = tokio::select! {
                 outgoing = self.waiting.recv() => match outgoing {
                     Some(Outgoing::Frame(frame)) => Some(frame),
                     Some(Outgoing::Subscribe(id)) => {
-                        news.get_or_insert_with(|| self.subscribe());
+                        subscription.get_or_insert_with(|| self.subscribe());
                         Some(Frame::Reply { id, outcome: Ok(Reply::Done) })
                     }
                     None => return,
                 },
-                frame = tell(news.as_mut(), &self.agent, self.is_window) => frame,
+                frame = next_event(subscription.as_mut(), &self.agent, self.is_window) => frame,
             };
             let Some(frame) = next else { continue };
-            if let Err(error) = self.say(frame).await {
+            if let Err(error) = self.write(frame).await {
                 tracing::debug!("a client no longer listens: {error}");
                 return;
             }
         }
     }
 
-    fn subscribe(&self) -> News {
+    fn subscribe(&self) -> Subscription {
         let mut snapshots = self.agent.handle.snapshots();
         snapshots.mark_changed();
-        News {
+        Subscription {
             snapshots,
             events: self.agent.handle.events(),
             is_engine_gone: false,
@@ -318,9 +321,9 @@ impl<W: AsyncWrite + Unpin> Speaker<W> {
         }
     }
 
-    async fn say(&mut self, frame: Frame) -> Result<(), TalkError> {
+    async fn write(&mut self, frame: Frame) -> Result<(), ConversationError> {
         match send(&mut self.write, &frame, FRAME_LEN_MAX).await {
-            Err(TalkError::Frame(FrameError::TooLong { .. })) => {
+            Err(ConversationError::Frame(FrameError::TooLong { .. })) => {
                 let Frame::Reply { id, .. } = frame else { return Ok(()) };
                 let error = ApiError::new(ErrorKind::Internal, "The answer is too long; ask for less");
                 send(&mut self.write, &Frame::Reply { id, outcome: Err(error) }, FRAME_LEN_MAX).await
@@ -331,10 +334,14 @@ impl<W: AsyncWrite + Unpin> Speaker<W> {
 }
 
 /// The next thing for a subscriber. A slow one finds only the newest snapshot and the last events.
-async fn tell(news: Option<&mut News>, agent: &Agent, is_window: bool) -> Option<Frame> {
-    let Some(news) = news else { return std::future::pending().await };
+async fn next_event(
+    subscription: Option<&mut Subscription>,
+    agent: &Agent,
+    is_window: bool,
+) -> Option<Frame> {
+    let Some(subscription) = subscription else { return std::future::pending().await };
     tokio::select! {
-        event = news.events.recv() => match event {
+        event = subscription.events.recv() => match event {
             // The agent says itself when it stops; and only windows can be raised.
             Ok(Event::Stopping) => None,
             Ok(Event::RaiseWindow) if !is_window => None,
@@ -342,13 +349,13 @@ async fn tell(news: Option<&mut News>, agent: &Agent, is_window: bool) -> Option
             Err(broadcast::error::RecvError::Lagged(_)) => None,
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         },
-        () = agent.stop.cancelled(), if !news.is_stop_told => {
-            news.is_stop_told = true;
+        () = agent.stop.cancelled(), if !subscription.is_stop_told => {
+            subscription.is_stop_told = true;
             Some(Frame::Event(Event::Stopping))
         }
-        changed = news.snapshots.changed(), if !news.is_engine_gone => {
-            news.is_engine_gone = changed.is_err();
-            let newest = news.snapshots.borrow_and_update().clone();
+        changed = subscription.snapshots.changed(), if !subscription.is_engine_gone => {
+            subscription.is_engine_gone = changed.is_err();
+            let newest = subscription.snapshots.borrow_and_update().clone();
             changed.is_ok().then(|| Frame::Snapshot(Box::new((*newest).clone())))
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::server::{Agent, Ending, serve};
-use super::{Life, StartEngine};
+use super::server::{Agent, AgentExit, serve};
+use super::{AgentOptions, StartEngine};
 use crate::engine::Handle;
 use crate::platform::lock::DirLock;
 use crate::platform::paths::Paths;
@@ -24,7 +24,7 @@ const RUNTIME_STOP_MAX: Duration = Duration::from_millis(500);
 pub struct Host {
     runtime: tokio::runtime::Runtime,
     handle: Handle,
-    server: JoinHandle<Ending>,
+    server: JoinHandle<AgentExit>,
     leave: CancellationToken,
     // Last, so that nobody else becomes the agent before all else has gone.
     socket: SocketFile,
@@ -47,23 +47,23 @@ pub enum HostError {
 struct SocketFile(Vec<PathBuf>);
 
 impl SocketFile {
-    /// Opens the data directory's own door as well, for clients with another environment.
+    /// Links the socket into the data directory as well, for clients with another environment.
     fn of(paths: &Paths) -> Self {
-        let doors = paths.doors();
-        for door in doors.iter().filter(|door| **door != paths.socket) {
-            std::fs::remove_file(door).ok();
-            if let Err(error) = std::os::unix::fs::symlink(&paths.socket, door) {
+        let sockets = paths.socket_paths();
+        for link in sockets.iter().filter(|link| **link != paths.socket) {
+            std::fs::remove_file(link).ok();
+            if let Err(error) = std::os::unix::fs::symlink(&paths.socket, link) {
                 tracing::debug!("only programs of this desktop will find the agent: {error}");
             }
         }
-        Self(doors)
+        Self(sockets)
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        for door in &self.0 {
-            if let Err(error) = std::fs::remove_file(door) {
+        for socket in &self.0 {
+            if let Err(error) = std::fs::remove_file(socket) {
                 tracing::debug!("the socket could not be removed: {error}");
             }
         }
@@ -79,7 +79,7 @@ impl Host {
         paths: &Paths,
         lock: DirLock,
         start_engine: StartEngine,
-        life: Life,
+        options: AgentOptions,
     ) -> Result<Self, HostError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(RUNTIME_THREADS)
@@ -94,7 +94,7 @@ impl Host {
         let server = {
             let _inside = runtime.enter();
             let listener = tokio::net::UnixListener::from_std(listener)?;
-            tokio::spawn(serve(listener, Agent::new(handle.clone()), life, leave.clone()))
+            tokio::spawn(serve(listener, Agent::new(handle.clone()), options, leave.clone()))
         };
         Ok(Self { runtime, handle, server, leave, socket, lock })
     }
@@ -110,11 +110,11 @@ impl Host {
     }
 
     /// Stays until it is time to end: asked, idle, or the engine stopped.
-    pub fn wait(self) -> Ending {
+    pub fn wait(self) -> AgentExit {
         let Self { runtime, handle, server, leave: _, socket, lock } = self;
         let ending = runtime.block_on(server).unwrap_or_else(|error| {
             tracing::error!("the agent's server ended: {error}");
-            Ending::EngineStopped
+            AgentExit::EngineStopped
         });
         drop(handle);
         runtime.shutdown_timeout(RUNTIME_STOP_MAX);
@@ -124,7 +124,7 @@ impl Host {
     }
 
     /// Stops the engine and ends, without telling clients to stay away.
-    pub fn leave(self) -> Ending {
+    pub fn leave(self) -> AgentExit {
         self.leave.cancel();
         self.wait()
     }

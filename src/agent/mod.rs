@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use host::{Host, HostError};
-pub use server::Ending;
+pub use server::AgentExit;
 pub use spawn::{READY_LINE, SpawnError, TAKEN_EXIT, spawn_detached};
 
 use crate::engine;
@@ -40,11 +40,11 @@ pub type StartEngine =
 
 /// How an agent's process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Life {
+pub struct AgentOptions {
     /// It ends by itself when there is nothing to do and nobody is there.
     pub leaves_when_idle: bool,
     /// It stops on `SIGTERM`, `SIGINT` and `SIGHUP`.
-    pub heeds_signals: bool,
+    pub handles_signals: bool,
 }
 
 /// Starts the engine on the computer itself.

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::conversation::{converse, refuse};
-use super::{CLIENTS_MAX, IDLE_GRACE, Life, STOP_MAX};
+use super::conversation::{refuse, serve_client};
+use super::{AgentOptions, CLIENTS_MAX, IDLE_GRACE, STOP_MAX};
 use crate::api::{BackupSwitch, Request};
 use crate::engine::Handle;
 use crate::platform::paths::own_uid;
@@ -25,9 +25,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum AgentExit {
     /// A client asked for it.
-    Asked,
+    Requested,
     /// A signal asked for it.
     Signalled,
     /// Nothing to do and nobody there.
@@ -71,31 +71,31 @@ impl Agent {
     }
 
     /// Counts a client for as long as the value lives.
-    pub(super) fn seat(&self) -> Seat {
+    pub(super) fn admit_client(&self) -> ClientGuard {
         self.clients.send_modify(|count| *count += 1);
-        Seat(self.clients.clone())
+        ClientGuard(self.clients.clone())
     }
 
     /// Counts a listening window for as long as the value lives.
-    pub(super) fn window(&self) -> WindowSeat {
+    pub(super) fn window(&self) -> WindowGuard {
         self.windows.fetch_add(1, Ordering::SeqCst);
-        WindowSeat(Arc::clone(&self.windows))
+        WindowGuard(Arc::clone(&self.windows))
     }
 }
 
 /// One client's place in the count.
-pub(super) struct Seat(watch::Sender<usize>);
+pub(super) struct ClientGuard(watch::Sender<usize>);
 
-impl Drop for Seat {
+impl Drop for ClientGuard {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count -= 1);
     }
 }
 
 /// One window's place in the count.
-pub(super) struct WindowSeat(Arc<AtomicUsize>);
+pub(super) struct WindowGuard(Arc<AtomicUsize>);
 
-impl Drop for WindowSeat {
+impl Drop for WindowGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -106,19 +106,19 @@ impl Drop for WindowSeat {
 pub(super) async fn serve(
     listener: UnixListener,
     agent: Agent,
-    life: Life,
+    options: AgentOptions,
     leave: CancellationToken,
-) -> Ending {
-    let mut talks = JoinSet::new();
+) -> AgentExit {
+    let mut clients = JoinSet::new();
     let signals = async {
-        if life.heeds_signals {
+        if options.handles_signals {
             until_signal().await;
         } else {
             std::future::pending::<()>().await;
         }
     };
     let idle = async {
-        if life.leaves_when_idle {
+        if options.leaves_when_idle {
             until_idle(&agent).await;
         } else {
             std::future::pending::<()>().await;
@@ -127,22 +127,22 @@ pub(super) async fn serve(
     tokio::pin!(signals, idle);
     let ending = loop {
         tokio::select! {
-            () = agent.stop.cancelled() => break Ending::Asked,
+            () = agent.stop.cancelled() => break AgentExit::Requested,
             () = &mut signals => {
                 agent.stop.cancel();
-                break Ending::Signalled;
+                break AgentExit::Signalled;
             }
-            () = leave.cancelled() => break Ending::Left,
-            () = agent.handle.stopped() => break Ending::EngineStopped,
-            () = &mut idle => break Ending::Idle,
+            () = leave.cancelled() => break AgentExit::Left,
+            () = agent.handle.stopped() => break AgentExit::EngineStopped,
+            () = &mut idle => break AgentExit::Idle,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _address)) => welcome(&mut talks, stream, &agent),
+                Ok((stream, _address)) => welcome(&mut clients, stream, &agent),
                 Err(error) => {
                     tracing::warn!("a client could not be let in: {error}");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
-            Some(_ended) = talks.join_next() => {}
+            Some(_ended) = clients.join_next() => {}
         }
     };
     tracing::info!("the agent ends: {ending:?}");
@@ -151,14 +151,14 @@ pub(super) async fn serve(
     stop_engine(&agent.handle).await;
     agent.stopped.cancel();
     agent.closing.cancel();
-    let farewell = async { while talks.join_next().await.is_some() {} };
+    let farewell = async { while clients.join_next().await.is_some() {} };
     if tokio::time::timeout(FAREWELL_MAX, farewell).await.is_err() {
         tracing::debug!("some clients did not read their last answers");
     }
     ending
 }
 
-fn welcome(talks: &mut JoinSet<()>, stream: UnixStream, agent: &Agent) {
+fn welcome(clients: &mut JoinSet<()>, stream: UnixStream, agent: &Agent) {
     match stream.peer_cred() {
         Ok(peer) if peer.uid() == own_uid() => {}
         Ok(peer) => {
@@ -170,20 +170,20 @@ fn welcome(talks: &mut JoinSet<()>, stream: UnixStream, agent: &Agent) {
             return;
         }
     }
-    if talks.len() >= CLIENTS_MAX + REFUSALS_MAX {
+    if clients.len() >= CLIENTS_MAX + REFUSALS_MAX {
         return;
     }
     let (read, write) = stream.into_split();
     match Arc::clone(&agent.seats).try_acquire_owned() {
         Ok(seat) => {
             let agent = agent.clone();
-            talks.spawn(async move {
-                converse(read, write, &agent).await;
+            clients.spawn(async move {
+                serve_client(read, write, &agent).await;
                 drop(seat);
             });
         }
         Err(_full) => {
-            talks.spawn(refuse(write));
+            clients.spawn(refuse(write));
         }
     }
 }

@@ -6,9 +6,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::conversation::converse;
-use super::server::{Agent, Ending, serve};
-use super::{CLIENTS_MAX, HANDSHAKE_MAX, IDLE_GRACE, Life};
+use super::conversation::serve_client;
+use super::server::{Agent, AgentExit, serve};
+use super::{AgentOptions, CLIENTS_MAX, HANDSHAKE_MAX, IDLE_GRACE};
 use crate::api::framing::{self, HEAD_LEN};
 use crate::api::{
     ApiError, BackupSwitch, Call, ErrorKind, Event, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello,
@@ -28,7 +28,7 @@ impl Client {
         let agent = agent.clone();
         tokio::spawn(async move {
             let (read, write) = tokio::io::split(there);
-            converse(read, write, &agent).await;
+            serve_client(read, write, &agent).await;
         });
         Self(here)
     }
@@ -37,13 +37,13 @@ impl Client {
     async fn joined(agent: &Agent, role: &str) -> Self {
         let mut client = Self::new(agent);
         let hello = Hello { version: PROTOCOL_VERSION, role: role.to_owned(), stop: false };
-        client.say(&hello).await;
+        client.write(&hello).await;
         let welcome: Welcome = client.hear().await.expect("welcome");
         assert_eq!((welcome.version, welcome.refused), (PROTOCOL_VERSION, None));
         client
     }
 
-    async fn say<T: serde::Serialize>(&mut self, message: &T) {
+    async fn write<T: serde::Serialize>(&mut self, message: &T) {
         self.say_bytes(&framing::encode(message, FRAME_LEN_MAX).expect("encode")).await;
     }
 
@@ -53,7 +53,7 @@ impl Client {
     }
 
     async fn ask(&mut self, id: u64, request: Request) {
-        self.say(&Call { id, request }).await;
+        self.write(&Call { id, request }).await;
     }
 
     /// The next message; none when the agent has hung up.
@@ -82,7 +82,7 @@ fn agent() -> (Agent, EngineEnd) {
 }
 
 /// Answers every request with `Done` until it is asked to stop. What was asked comes out.
-fn obliging(end: EngineEnd) -> mpsc::Receiver<Request> {
+fn answer_all(end: EngineEnd) -> mpsc::Receiver<Request> {
     let (asked, seen) = mpsc::channel(1_000);
     tokio::spawn(async move {
         let mut end: EngineEnd = { end };
@@ -106,7 +106,7 @@ fn snapshot(revision: u64, backup: BackupSwitch) -> Arc<Snapshot> {
 async fn another_version_is_told_so_and_sent_away() {
     let (agent, _end) = agent();
     let mut client = Client::new(&agent);
-    client.say(&Hello { version: PROTOCOL_VERSION + 1, role: "window".into(), stop: false }).await;
+    client.write(&Hello { version: PROTOCOL_VERSION + 1, role: "window".into(), stop: false }).await;
     let welcome: Welcome = client.hear().await.expect("welcome");
     let refused = welcome.refused.expect("refused");
     assert_eq!((welcome.version, refused.kind), (PROTOCOL_VERSION, ErrorKind::Unavailable));
@@ -119,7 +119,7 @@ async fn another_version_is_told_so_and_sent_away() {
 async fn a_newer_client_can_have_an_old_agent_stop() {
     let (agent, _end) = agent();
     let mut client = Client::new(&agent);
-    client.say(&serde_json::json!({"version": 999, "role": "window", "stop": true, "more": "later"})).await;
+    client.write(&serde_json::json!({"version": 999, "role": "window", "stop": true, "more": "later"})).await;
     assert_eq!(client.hear::<Welcome>().await.expect("welcome").refused, None);
     agent.stop.cancelled().await;
     agent.stopped.cancel();
@@ -129,7 +129,7 @@ async fn a_newer_client_can_have_an_old_agent_stop() {
 #[tokio::test(start_paused = true)]
 async fn nonsense_is_cut_off_and_costs_nobody_else_anything() {
     let (agent, end) = agent();
-    let mut seen = obliging(end);
+    let mut seen = answer_all(end);
     let mut good = Client::joined(&agent, "test").await;
 
     let too_long = u32::try_from(HELLO_LEN_MAX + 1).expect("small").to_be_bytes();
@@ -168,7 +168,7 @@ async fn a_silent_client_is_cut_off() {
 #[tokio::test(start_paused = true)]
 async fn requests_reach_the_engine_in_their_order() {
     let (agent, end) = agent();
-    let mut seen = obliging(end);
+    let mut seen = answer_all(end);
     let mut client = Client::joined(&agent, "test").await;
     for id in 0..200_u64 {
         client.ask(id, Request::Rescan { id: Some(id.try_into().expect("small")) }).await;
@@ -285,7 +285,7 @@ async fn raising_reaches_windows_that_listen_and_nobody_else() {
     .expect("a window that has gone does not count");
 }
 
-const LIFE: Life = Life { leaves_when_idle: false, heeds_signals: false };
+const OPTIONS: AgentOptions = AgentOptions { leaves_when_idle: false, handles_signals: false };
 
 fn listener(dir: &tempfile::TempDir) -> tokio::net::UnixListener {
     tokio::net::UnixListener::bind(dir.path().join("s")).expect("bind")
@@ -300,14 +300,14 @@ async fn shutdown_is_answered_when_the_engine_has_stopped() {
     other.ask(1, Request::Subscribe).await;
     other.answer(1).await.expect("subscribed");
     client.ask(1, Request::Shutdown).await;
-    let server = tokio::spawn(serve(listener(&dir), agent.clone(), LIFE, CancellationToken::new()));
+    let server = tokio::spawn(serve(listener(&dir), agent.clone(), OPTIONS, CancellationToken::new()));
     let call = end.calls.recv().await.expect("stop");
     assert_eq!(call.request, Request::Shutdown);
     assert!(!agent.stopped.is_cancelled());
     call.reply.send(Ok(Reply::Done)).expect("answer");
     drop(end);
     assert_eq!(client.answer(1).await, Ok(Reply::Done));
-    assert_eq!(server.await.expect("server"), Ending::Asked);
+    assert_eq!(server.await.expect("server"), AgentExit::Requested);
     let mut heard = Vec::new();
     while let Some(frame) = other.hear::<Frame>().await {
         heard.push(frame);
@@ -321,8 +321,8 @@ async fn an_engine_that_hangs_does_not_keep_the_agent() {
     let (agent, _hangs) = agent();
     agent.stop.cancel();
     let began = tokio::time::Instant::now();
-    let ending = serve(listener(&dir), agent.clone(), LIFE, CancellationToken::new()).await;
-    assert_eq!((ending, began.elapsed()), (Ending::Asked, super::STOP_MAX));
+    let ending = serve(listener(&dir), agent.clone(), OPTIONS, CancellationToken::new()).await;
+    assert_eq!((ending, began.elapsed()), (AgentExit::Requested, super::STOP_MAX));
 }
 
 #[tokio::test(start_paused = true)]
@@ -330,9 +330,9 @@ async fn an_idle_agent_leaves_only_when_backup_is_off() {
     let dir = tempfile::tempdir().expect("temp");
     let (agent, mut end) = agent();
     end.snapshots.send_replace(snapshot(1, BackupSwitch::Paused));
-    let seat = agent.seat();
-    let life = Life { leaves_when_idle: true, ..LIFE };
-    let server = tokio::spawn(serve(listener(&dir), agent.clone(), life, CancellationToken::new()));
+    let seat = agent.admit_client();
+    let options = AgentOptions { leaves_when_idle: true, ..OPTIONS };
+    let server = tokio::spawn(serve(listener(&dir), agent.clone(), options, CancellationToken::new()));
 
     tokio::time::advance(IDLE_GRACE * 10).await;
     drop(seat);
@@ -343,7 +343,7 @@ async fn an_idle_agent_leaves_only_when_backup_is_off() {
     assert_eq!(end.calls.recv().await.expect("stop").request, Request::Shutdown);
     assert_eq!(began.elapsed(), IDLE_GRACE);
     drop(end);
-    assert_eq!(server.await.expect("server"), Ending::Idle);
+    assert_eq!(server.await.expect("server"), AgentExit::Idle);
 }
 
 #[tokio::test]
@@ -351,17 +351,17 @@ async fn an_engine_that_stops_on_its_own_ends_the_agent() {
     let dir = tempfile::tempdir().expect("temp");
     let (agent, end) = agent();
     drop(end);
-    let ending = serve(listener(&dir), agent, LIFE, CancellationToken::new()).await;
-    assert_eq!(ending, Ending::EngineStopped);
+    let ending = serve(listener(&dir), agent, OPTIONS, CancellationToken::new()).await;
+    assert_eq!(ending, AgentExit::EngineStopped);
 }
 
 #[tokio::test]
 async fn one_client_too_many_is_told_so() {
     let dir = tempfile::tempdir().expect("temp");
     let (agent, end) = agent();
-    let _seen = obliging(end);
+    let _seen = answer_all(end);
     let leave = CancellationToken::new();
-    let server = tokio::spawn(serve(listener(&dir), agent.clone(), LIFE, leave.clone()));
+    let server = tokio::spawn(serve(listener(&dir), agent.clone(), OPTIONS, leave.clone()));
     let mut clients = Vec::new();
     for _ in 0..CLIENTS_MAX {
         clients.push(tokio::net::UnixStream::connect(dir.path().join("s")).await.expect("connect"));
@@ -374,5 +374,5 @@ async fn one_client_too_many_is_told_so() {
     let welcome: Welcome = framing::decode(&words[HEAD_LEN..]).expect("welcome");
     assert!(welcome.refused.expect("refused").message.contains("Too many"));
     leave.cancel();
-    assert_eq!(server.await.expect("server"), Ending::Left);
+    assert_eq!(server.await.expect("server"), AgentExit::Left);
 }

@@ -58,7 +58,7 @@ impl Executor {
     /// An executor of the same sort with threads of its own, so that work which never comes back
     /// here holds up nothing there. Where threads cannot be started, it is this one.
     #[must_use]
-    pub fn apart(&self) -> Self {
+    pub fn with_own_threads(&self) -> Self {
         match &self.0 {
             Kind::Inline => Self(Kind::Inline),
             Kind::Threads { name, width, .. } => Self::threads(name, *width).unwrap_or_else(|error| {
@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn work_that_never_comes_back_holds_up_nothing_apart() {
         let hung = Executor::threads("test", 2).expect("threads");
-        let apart = hung.apart();
+        let apart = hung.with_own_threads();
         let (release, held) = std::sync::mpsc::sync_channel::<()>(1);
         let held = Arc::new(Mutex::new(held));
         let stuck: Vec<_> = (0..4)

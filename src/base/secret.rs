@@ -42,7 +42,7 @@ impl std::fmt::Debug for Secret {
 
 /// Why the keyring did not answer as it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SecretTrouble {
+pub enum SecretError {
     /// There is none.
     #[error("this computer offers no keyring")]
     Missing,
@@ -57,7 +57,7 @@ pub enum SecretTrouble {
     Failed,
 }
 
-impl SecretTrouble {
+impl SecretError {
     /// There is no keyring at all, or none that works: unlocking would not help.
     pub fn is_missing(self) -> bool {
         matches!(self, Self::Missing | Self::Failed)
@@ -65,7 +65,7 @@ impl SecretTrouble {
 }
 
 /// A keyring's answer, to come.
-pub type SecretFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SecretTrouble>> + Send + 'a>>;
+pub type SecretFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SecretError>> + Send + 'a>>;
 
 /// Where secrets are kept: the desktop's keyring, or a test's own. It keeps them encrypted or not at
 /// all.
@@ -82,19 +82,19 @@ pub trait SecretStore: Send + Sync {
 #[derive(Default)]
 pub struct MemorySecrets {
     kept: Mutex<HashMap<String, Secret>>,
-    trouble: Mutex<Option<SecretTrouble>>,
+    trouble: Mutex<Option<SecretError>>,
 }
 
 impl MemorySecrets {
     /// A keyring that is not there.
     pub fn missing() -> Self {
         let secrets = Self::default();
-        secrets.refuse(SecretTrouble::Missing);
+        secrets.refuse(SecretError::Missing);
         secrets
     }
 
     /// From now on, everything is refused like this.
-    pub fn refuse(&self, trouble: SecretTrouble) {
+    pub fn refuse(&self, trouble: SecretError) {
         *self.trouble.lock() = Some(trouble);
     }
 
@@ -107,7 +107,7 @@ impl MemorySecrets {
         self.kept.lock()
     }
 
-    fn answer<T>(&self, work: impl FnOnce(&mut HashMap<String, Secret>) -> T) -> Result<T, SecretTrouble> {
+    fn answer<T>(&self, work: impl FnOnce(&mut HashMap<String, Secret>) -> T) -> Result<T, SecretError> {
         match *self.trouble.lock() {
             Some(trouble) => Err(trouble),
             None => Ok(work(&mut self.kept())),

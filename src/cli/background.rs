@@ -5,7 +5,7 @@ use super::exit::{CliError, Exit};
 use super::output::Output;
 use super::words::capitalised;
 use super::{Workspace, connect};
-use crate::agent::{Ending, Host, Life, READY_LINE, StartEngine, TAKEN_EXIT};
+use crate::agent::{AgentExit, AgentOptions, Host, READY_LINE, StartEngine, TAKEN_EXIT};
 use crate::platform::lock::{DirLock, LockError};
 use crate::platform::log::Sink;
 
@@ -46,8 +46,8 @@ fn serve(
         debug_assert_eq!(Exit::Usage.code(), TAKEN_EXIT);
         CliError::new(exit, error.to_string())
     })?;
-    let life = Life { leaves_when_idle: is_detached, heeds_signals: true };
-    let host = Host::start(&place.paths, lock, start_engine, life)
+    let options = AgentOptions { leaves_when_idle: is_detached, handles_signals: true };
+    let host = Host::start(&place.paths, lock, start_engine, options)
         .map_err(|error| CliError::new(Exit::Internal, capitalised(&error.to_string())))?;
     tracing::info!("the agent is ready");
     if is_detached {
@@ -56,9 +56,11 @@ fn serve(
         out.line("Safelight is running. Ctrl+C stops it");
     }
     match host.wait() {
-        Ending::Asked | Ending::Idle | Ending::Left => Ok(Exit::Fine),
-        Ending::Signalled => Ok(Exit::Interrupted),
-        Ending::EngineStopped => Err(CliError::new(Exit::Internal, "The backup engine stopped unexpectedly")
-            .advise(format!("The log in {} says why", dir.display()))),
+        AgentExit::Requested | AgentExit::Idle | AgentExit::Left => Ok(Exit::Fine),
+        AgentExit::Signalled => Ok(Exit::Interrupted),
+        AgentExit::EngineStopped => {
+            Err(CliError::new(Exit::Internal, "The backup engine stopped unexpectedly")
+                .advise(format!("The log in {} says why", dir.display())))
+        }
     }
 }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::exit::{CliError, Exit};
 use super::words::capitalised;
-use crate::agent::{self, Host, Life, SpawnError, StartEngine};
+use crate::agent::{self, AgentOptions, Host, SpawnError, StartEngine};
 use crate::api::PROTOCOL_VERSION;
 use crate::client::conversation::Conversation;
 use crate::client::in_process::InProcess;
 use crate::client::remote::{ConnectError, Remote};
-use crate::client::window_backend::{Join, JoinError};
+use crate::client::window_backend::{Connector, OpenError};
 use crate::platform::lock::{DirLock, LockError};
 use crate::platform::paths::Paths;
 
@@ -82,8 +82,8 @@ pub(super) fn connect_within(
 }
 
 fn become_agent(paths: &Paths, lock: DirLock, start_engine: StartEngine) -> Result<Connection, CliError> {
-    let life = Life { leaves_when_idle: false, heeds_signals: false };
-    let host = Host::start(paths, lock, start_engine, life)
+    let options = AgentOptions { leaves_when_idle: false, handles_signals: false };
+    let host = Host::start(paths, lock, start_engine, options)
         .map_err(|error| CliError::new(Exit::Internal, capitalised(&error.to_string())))?;
     let talk = InProcess::new(host.runtime().clone(), host.handle().clone());
     Ok(Connection { talk: Box::new(talk), host: Some(host) })
@@ -97,10 +97,10 @@ enum AttachError {
     Shut { message: String, is_final: bool },
 }
 
-/// Knocks at every door until someone is there.
+/// Tries each socket path until one answers.
 fn try_sockets<T>(paths: &Paths, at: impl Fn(&Path) -> Result<T, ConnectError>) -> Result<T, ConnectError> {
-    for door in paths.doors() {
-        match at(&door) {
+    for socket in paths.socket_paths() {
+        match at(&socket) {
             Err(ConnectError::NotRunning) => {}
             answered => return answered,
         }
@@ -139,23 +139,23 @@ fn start_agent(paths: &Paths) -> Result<(), String> {
 }
 
 /// How a window joins the agent, and starts one where none runs.
-pub fn window_join(paths: Paths) -> Join {
+pub fn window_connector(paths: Paths) -> Connector {
     Box::new(move |may_start| {
         let deadline = Instant::now() + CONNECT_MAX;
         loop {
             match connect(&paths, WINDOW_ROLE) {
                 Ok(remote) => return Ok(remote),
-                Err(AttachError::Shut { message, is_final }) => return Err(JoinError { message, is_final }),
+                Err(AttachError::Shut { message, is_final }) => return Err(OpenError { message, is_final }),
                 Err(AttachError::Nobody) if !may_start => {
                     let message = "Safelight was stopped".to_owned();
-                    return Err(JoinError { message, is_final: false });
+                    return Err(OpenError { message, is_final: false });
                 }
                 Err(AttachError::Nobody) => {}
             }
-            start_agent(&paths).map_err(|message| JoinError { message, is_final: false })?;
+            start_agent(&paths).map_err(|message| OpenError { message, is_final: false })?;
             if Instant::now() >= deadline {
                 let message = "Safelight is running but does not respond".to_owned();
-                return Err(JoinError { message, is_final: false });
+                return Err(OpenError { message, is_final: false });
             }
             wait_between_tries();
         }

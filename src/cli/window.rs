@@ -67,7 +67,7 @@ impl Opening {
         let thumbnails = self.paths.cache_dir.join("thumbnails");
         let cache = ThumbCache::new(thumbnails, CACHE_BYTES_MAX, Arc::new(SystemClock));
         let pictures = PicturePool::start(Arc::new(RealFiles), Some(cache), waker.clone())?;
-        let join = connect::window_join(self.paths.clone());
+        let join = connect::window_connector(self.paths.clone());
         let desktop = Box::new(SystemDesktop);
         Ok(Box::new(WindowBackend::start(join, waker, Box::new(pictures), desktop)?))
     }

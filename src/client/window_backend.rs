@@ -32,11 +32,11 @@ const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 const SUBSCRIBE_ID: u64 = 0;
 
 /// Joins the agent. `may_start` allows to start one where none runs.
-pub type Join = Box<dyn FnMut(bool) -> Result<Remote, JoinError> + Send>;
+pub type Connector = Box<dyn FnMut(bool) -> Result<Remote, OpenError> + Send>;
 
 /// The agent cannot be joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JoinError {
+pub struct OpenError {
     /// A sentence for the person.
     pub message: String,
     /// Trying again cannot help.
@@ -106,12 +106,12 @@ struct State {
     outgoing: VecDeque<Call>,
     /// A request is leaving.
     is_writing: bool,
-    line: Line,
+    line: Link,
     is_picking: bool,
     is_closing: bool,
 }
 
-enum Line {
+enum Link {
     Down,
     Up(HangUp),
 }
@@ -123,7 +123,7 @@ impl WindowBackend {
     /// # Errors
     /// When no thread can be started.
     pub fn start(
-        join: Join,
+        join: Connector,
         waker: Waker,
         pictures: Box<dyn PictureSource>,
         desktop: Box<dyn Desktop>,
@@ -135,13 +135,15 @@ impl WindowBackend {
             open: BTreeSet::new(),
             outgoing: VecDeque::new(),
             is_writing: false,
-            line: Line::Down,
+            line: Link::Down,
             is_picking: false,
             is_closing: false,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), waker });
         let line = Arc::clone(&shared);
-        std::thread::Builder::new().name("window-line".into()).spawn(move || keep_line(&line, join))?;
+        std::thread::Builder::new()
+            .name("window-line".into())
+            .spawn(move || maintain_connection(&line, join))?;
         Ok(Self { shared, pictures, desktop, next_ticket: SUBSCRIBE_ID + 1 })
     }
 
@@ -205,7 +207,7 @@ impl State {
     /// The line is down: nothing under way will be answered any more.
     fn lose(&mut self, message: &str) {
         self.connection = Connection::Lost(message.to_owned());
-        self.line = Line::Down;
+        self.line = Link::Down;
         self.outgoing.clear();
         for id in std::mem::take(&mut self.open) {
             let error = ApiError::new(ErrorKind::Unavailable, message);
@@ -215,18 +217,18 @@ impl State {
 }
 
 /// Joins, reads, mends: until the window closes.
-fn keep_line(shared: &Shared, mut join: Join) {
+fn maintain_connection(shared: &Shared, mut join: Connector) {
     let mut pause = MEND_FIRST;
     // Whoever stopped the agent does not want it back only because a window is still open.
     let mut may_start = true;
     while !shared.is_closing() {
         let joined = join(may_start);
-        let lost = match joined.and_then(|remote| run_line(shared, remote)) {
-            Ok(Hangup { was_stopped, error }) => {
+        let lost = match joined.and_then(|remote| run_connection(shared, remote)) {
+            Ok(Disconnect { was_stopped, error }) => {
                 pause = MEND_FIRST;
                 may_start = !was_stopped;
                 let message = if was_stopped { "Safelight was stopped".to_owned() } else { error.message };
-                JoinError { message, is_final: false }
+                OpenError { message, is_final: false }
             }
             Err(error) => error,
         };
@@ -238,33 +240,33 @@ fn keep_line(shared: &Shared, mut join: Join) {
 }
 
 /// How a line that was up went down.
-struct Hangup {
+struct Disconnect {
     was_stopped: bool,
     error: ApiError,
 }
 
-fn run_line(shared: &Shared, remote: Remote) -> Result<Hangup, JoinError> {
-    let failed = |error: std::io::Error| JoinError {
+fn run_connection(shared: &Shared, remote: Remote) -> Result<Disconnect, OpenError> {
+    let failed = |error: std::io::Error| OpenError {
         message: format!("Cannot start the connection: {error}"),
         is_final: false,
     };
     let (mut writer, mut reader, hang_up) = remote.split().map_err(failed)?;
     let subscribe = Call { id: SUBSCRIBE_ID, request: Request::Subscribe };
     if let Err(error) = writer.send(&subscribe) {
-        return Ok(Hangup { was_stopped: false, error });
+        return Ok(Disconnect { was_stopped: false, error });
     }
-    shared.update(|state| state.line = Line::Up(hang_up));
+    shared.update(|state| state.line = Link::Up(hang_up));
     std::thread::scope(|scope| {
         let spawned = std::thread::Builder::new()
             .name("window-writer".into())
-            .spawn_scoped(scope, || write_line(shared, writer));
+            .spawn_scoped(scope, || write_frames(shared, writer));
         let outcome = match spawned {
-            Ok(_writer) => Ok(read_line(shared, &mut reader)),
+            Ok(_writer) => Ok(read_frames(shared, &mut reader)),
             Err(error) => Err(failed(error)),
         };
         // The writer may be waiting for more to say, or for an agent that no longer reads.
         shared.update(|state| {
-            if let Line::Up(hang_up) = std::mem::replace(&mut state.line, Line::Down) {
+            if let Link::Up(hang_up) = std::mem::replace(&mut state.line, Link::Down) {
                 hang_up.hang_up();
             }
         });
@@ -272,13 +274,13 @@ fn run_line(shared: &Shared, remote: Remote) -> Result<Hangup, JoinError> {
     })
 }
 
-fn read_line(shared: &Shared, reader: &mut Reader) -> Hangup {
+fn read_frames(shared: &Shared, reader: &mut Reader) -> Disconnect {
     let mut was_stopped = false;
     loop {
         let frame = match reader.next(None) {
             Ok(Some(frame)) => frame,
             Ok(None) => continue,
-            Err(error) => return Hangup { was_stopped, error },
+            Err(error) => return Disconnect { was_stopped, error },
         };
         was_stopped |= matches!(frame, Frame::Event(Event::Stopping));
         shared.update(|state| match frame {
@@ -292,12 +294,12 @@ fn read_line(shared: &Shared, reader: &mut Reader) -> Hangup {
     }
 }
 
-fn write_line(shared: &Shared, mut writer: Writer) {
+fn write_frames(shared: &Shared, mut writer: Writer) {
     loop {
         let call = {
             let mut state =
-                shared.wait(None, |state| !state.outgoing.is_empty() || matches!(state.line, Line::Down));
-            if matches!(state.line, Line::Down) {
+                shared.wait(None, |state| !state.outgoing.is_empty() || matches!(state.line, Link::Down));
+            if matches!(state.line, Link::Down) {
                 return;
             }
             let call = state.outgoing.pop_front();
@@ -419,11 +421,11 @@ impl Drop for WindowBackend {
     fn drop(&mut self) {
         // The last request may be the one to stop the agent: it must leave first.
         let is_said = |state: &State| {
-            (state.outgoing.is_empty() && !state.is_writing) || matches!(state.line, Line::Down)
+            (state.outgoing.is_empty() && !state.is_writing) || matches!(state.line, Link::Down)
         };
         let mut state = self.shared.wait(Some(LAST_WORDS_MAX), is_said);
         state.is_closing = true;
-        if let Line::Up(hang_up) = &state.line {
+        if let Link::Up(hang_up) = &state.line {
             hang_up.hang_up();
         }
         drop(state);

@@ -190,7 +190,7 @@ impl Connector {
             installation: installation.to_owned(),
             capabilities,
             fs: Arc::clone(&self.fs),
-            executor: self.executor.apart(),
+            executor: self.executor.with_own_threads(),
             rng: Arc::clone(&self.rng),
             clock: Arc::clone(&self.clock),
         }
@@ -216,7 +216,7 @@ impl Connector {
             trusts_checksum: address.trusts_checksum,
             http: Arc::clone(&self.http),
             credentials: Arc::new(credentials),
-            executor: self.executor.apart(),
+            executor: self.executor.with_own_threads(),
             rng: Arc::clone(&self.rng),
             clock: Arc::clone(&self.clock),
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::base::secret::{Secret, SecretStore, SecretTrouble};
+use crate::base::secret::{Secret, SecretError, SecretStore};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::target::DestinationKind;
@@ -143,7 +143,7 @@ impl Credentials {
         }
     }
 
-    fn missing(&self, why: &str, trouble: Option<SecretTrouble>) -> Failure {
+    fn missing(&self, why: &str, trouble: Option<SecretError>) -> Failure {
         let variable = self
             .name
             .as_deref()
@@ -173,7 +173,7 @@ fn split(kind: DestinationKind, user: Option<String>, secret: Secret) -> Login {
 
 /// What it means that a secret could not be kept.
 pub fn not_kept(
-    trouble: &SecretTrouble,
+    trouble: &SecretError,
     kind: DestinationKind,
     name: Option<&str>,
     user: Option<&str>,
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(secret().await, Ok(Some("entered".to_owned())));
         credentials.forget().await;
         assert_eq!(secret().await, Ok(Some("changed".to_owned())));
-        store.refuse(SecretTrouble::Locked);
+        store.refuse(SecretError::Locked);
         credentials.forget().await;
         let locked = secret().await.expect_err("locked");
         assert!(

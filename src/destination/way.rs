@@ -55,7 +55,7 @@ pub(super) async fn of(network: &NetworkRules, vault: &Vault, executor: &Executo
 /// The certificates in a file, as PEM.
 async fn authorities(path: &Path, executor: &Executor) -> Result<Vec<u8>, String> {
     let at = path.to_owned();
-    let read = executor.apart();
+    let read = executor.with_own_threads();
     let read = async move { read.run(move || read_file(&at)).await };
     let bytes = match tokio::time::timeout(ANSWER_MAX, read).await {
         Ok(Ok(bytes)) => bytes?,
@@ -143,7 +143,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::base::secret::{MemorySecrets, SecretTrouble};
+    use crate::base::secret::{MemorySecrets, SecretError};
 
     fn vault(store: &Arc<MemorySecrets>) -> Vault {
         Vault { store: Arc::clone(store) as _, environment: Arc::new(|_name| None) }
@@ -173,7 +173,7 @@ mod tests {
         let read = |name: &str| (name == PASSWORD_VARIABLE).then(|| "given".to_owned());
         let environment = Vault { environment: Arc::new(read), ..vault.clone() };
         assert_eq!(login(&environment).await, Some(("ann".to_owned(), "given".to_owned())));
-        store.refuse(SecretTrouble::Locked);
+        store.refuse(SecretError::Locked);
         assert_eq!(login(&vault).await, None, "it is asked for by the proxy then");
         let refused = keep_secret(&vault, address, Secret::new("x".to_owned())).await.expect_err("locked");
         assert!(refused.details.contains(PASSWORD_VARIABLE), "{refused}");

@@ -79,7 +79,7 @@ impl Drop for DoneGuard {
 impl PathResolver {
     /// On threads like those of `executor`, but of its own.
     pub fn new(files: SharedFiles, executor: &Executor, disk_of: DiskOf) -> Self {
-        Self { files, executor: executor.apart(), disk_of, unanswered: Arc::default() }
+        Self { files, executor: executor.with_own_threads(), disk_of, unanswered: Arc::default() }
     }
 
     /// The answer; none where it does not come in time.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::base::secret::{Secret, SecretFuture, SecretStore, SecretTrouble};
+use crate::base::secret::{Secret, SecretError, SecretFuture, SecretStore};
 
 /// What the keyring's own programs call these entries.
 const SERVICE: &str = "safelight";
@@ -55,26 +55,26 @@ impl Keyring {
         Box::pin(async move {
             match sent {
                 Ok(()) => {}
-                Err(TrySendError::Full(_)) => return Err(SecretTrouble::Silent),
-                Err(TrySendError::Disconnected(_)) => return Err(SecretTrouble::Failed),
+                Err(TrySendError::Full(_)) => return Err(SecretError::Silent),
+                Err(TrySendError::Disconnected(_)) => return Err(SecretError::Failed),
             }
             match tokio::time::timeout(ANSWER_MAX, answer).await {
                 Ok(Ok(outcome)) => outcome,
-                Ok(Err(_panicked)) => Err(SecretTrouble::Failed),
-                Err(_late) => Err(SecretTrouble::Silent),
+                Ok(Err(_panicked)) => Err(SecretError::Failed),
+                Err(_late) => Err(SecretError::Silent),
             }
         })
     }
 }
 
-fn trouble_of(error: &keyring::Error) -> SecretTrouble {
+fn trouble_of(error: &keyring::Error) -> SecretError {
     tracing::debug!(kind = kind_of(error), "the keyring refused");
     match error {
-        keyring::Error::NoStorageAccess(_) => SecretTrouble::Locked,
+        keyring::Error::NoStorageAccess(_) => SecretError::Locked,
         keyring::Error::NoDefaultStore
         | keyring::Error::NotSupportedByStore(_)
-        | keyring::Error::PlatformFailure(_) => SecretTrouble::Missing,
-        _ => SecretTrouble::Failed,
+        | keyring::Error::PlatformFailure(_) => SecretError::Missing,
+        _ => SecretError::Failed,
     }
 }
 

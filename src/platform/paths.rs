@@ -23,7 +23,7 @@ pub struct Paths {
     /// Thumbnails and whatever else can be made again.
     pub cache_dir: PathBuf,
     /// The agent's socket, if this process were the agent. One with another environment may listen
-    /// elsewhere; see [`Paths::doors`].
+    /// elsewhere; see [`Paths::socket_paths`].
     pub socket: PathBuf,
     /// The data directory was chosen, so an agent started from here must be told it.
     pub is_chosen: bool,
@@ -109,16 +109,16 @@ impl Paths {
     }
 
     /// Where the agent can be reached whatever the environment: its socket, or a link to it.
-    pub fn door(&self) -> PathBuf {
+    pub fn fallback_socket(&self) -> PathBuf {
         self.data_dir.join(SOCKET_NAME)
     }
 
     /// Where to knock, the likeliest first: a program that was started outside the desktop has
     /// another runtime directory, or none.
-    pub fn doors(&self) -> Vec<PathBuf> {
-        let mut doors = vec![self.socket.clone(), self.door()];
-        doors.dedup();
-        doors
+    pub fn socket_paths(&self) -> Vec<PathBuf> {
+        let mut sockets = vec![self.socket.clone(), self.fallback_socket()];
+        sockets.dedup();
+        sockets
     }
 
     /// The folder of the logs.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use crate::agent::{Host, Life, StartEngine};
+use crate::agent::{AgentOptions, Host, StartEngine};
 use crate::api::framing::{HEAD_LEN, body_len, encode};
 use crate::api::{Event, HELLO_LEN_MAX, PROTOCOL_VERSION, PathText, Reply, Request, Snapshot, Welcome};
 use crate::base::waker::Waker;
 use crate::cli::Exit;
-use crate::cli::connect::{WindowClaim, claim_window_within, connect_within, stop, window_join};
+use crate::cli::connect::{WindowClaim, claim_window_within, connect_within, stop, window_connector};
 use crate::client::remote::{ConnectError, Remote};
-use crate::client::window_backend::{Desktop, Join, JoinError, PickDone, WindowBackend};
+use crate::client::window_backend::{Connector, Desktop, OpenError, PickDone, WindowBackend};
 use crate::client::{Backend as _, Connection, Incoming, Picture, PictureRequest, PictureSource};
 use crate::engine::{self, EngineEnd};
 use crate::platform::lock::DirLock;
@@ -21,7 +21,7 @@ use crate::platform::socket;
 
 /// Longer than anything here takes.
 const SOON: Duration = Duration::from_secs(20);
-const LIFE: Life = Life { leaves_when_idle: false, heeds_signals: false };
+const OPTIONS: AgentOptions = AgentOptions { leaves_when_idle: false, handles_signals: false };
 
 struct Home {
     _dir: tempfile::TempDir,
@@ -102,7 +102,7 @@ async fn answer(
 fn host(paths: &Paths) -> (Host, Seen) {
     let lock = DirLock::acquire(&paths.lock()).expect("lock");
     let (start, seen) = engine();
-    (Host::start(paths, lock, start, LIFE).expect("host"), seen)
+    (Host::start(paths, lock, start, OPTIONS).expect("host"), seen)
 }
 
 fn revision(revision: u64) -> Arc<Snapshot> {
@@ -154,7 +154,10 @@ fn an_agent_is_found_from_another_environment() {
         joined.talk.call(Request::Resume).expect("done");
         assert_eq!(seen.next(), Request::Resume);
         host.leave();
-        assert!(!agents.doors().iter().any(|door| door.symlink_metadata().is_ok()), "doors are closed");
+        assert!(
+            !agents.socket_paths().iter().any(|door| door.symlink_metadata().is_ok()),
+            "doors are closed"
+        );
     }
 }
 
@@ -188,7 +191,7 @@ fn stopping_waits_until_the_data_directory_is_free() {
     assert_eq!(stop(&home.paths), Ok(true));
     assert_eq!(seen.next(), Request::Shutdown);
     DirLock::acquire(&home.paths.lock()).expect("free");
-    assert_eq!(agent.join().expect("agent"), crate::agent::Ending::Asked);
+    assert_eq!(agent.join().expect("agent"), crate::agent::AgentExit::Requested);
 }
 
 #[test]
@@ -245,8 +248,8 @@ fn another_version_is_told_from_other_troubles() {
     newer.join().expect("greeted");
 
     let newer = other_version(&home.paths.socket, PROTOCOL_VERSION + 1);
-    let refused = window_join(home.paths)(false).expect_err("newer");
-    assert_eq!(refused, JoinError { message: "I am another".into(), is_final: true });
+    let refused = window_connector(home.paths)(false).expect_err("newer");
+    assert_eq!(refused, OpenError { message: "I am another".into(), is_final: true });
     newer.join().expect("greeted");
 }
 
@@ -283,7 +286,7 @@ struct Window {
 }
 
 impl Window {
-    fn open(join: Join, picks: Picks) -> Self {
+    fn open(join: Connector, picks: Picks) -> Self {
         let (wake, woken) = sync_channel(1);
         let waker = Waker::new(move || {
             wake.try_send(()).ok();
@@ -326,7 +329,7 @@ fn of_two_first_starts_one_opens_a_window() {
     std::thread::scope(|scope| {
         let second = scope.spawn(|| claim(SOON));
         let (agent, _seen) = host(&home.paths);
-        let mut window = Window::open(only_join(&home.paths), Picks(None));
+        let mut window = Window::open(existing_connector(&home.paths), Picks(None));
         assert_eq!(window.until(|backend| backend.poll()), Incoming::Event(Event::RaiseWindow));
         assert!(matches!(second.join(), Ok(Ok(WindowClaim::Raised))));
         agent.leave();
@@ -343,7 +346,7 @@ fn of_two_first_starts_one_opens_a_window() {
 fn a_window_lives_through_its_agent() {
     let home = home();
     let (first, seen) = host(&home.paths);
-    let mut window = Window::open(only_join(&home.paths), Picks(None));
+    let mut window = Window::open(existing_connector(&home.paths), Picks(None));
     window.until_connection(|connection| *connection == Connection::Connected);
     let snapshots = seen.snapshots.recv_timeout(SOON).expect("snapshots");
     snapshots.send_replace(revision(9));
@@ -367,18 +370,18 @@ fn a_window_lives_through_its_agent() {
 }
 
 /// Joins the agent, and never starts one.
-fn only_join(paths: &Paths) -> Join {
+fn existing_connector(paths: &Paths) -> Connector {
     let socket = paths.socket.clone();
     Box::new(move |_may_start| {
         Remote::connect(&socket, "window")
-            .map_err(|error| JoinError { message: error.to_string(), is_final: false })
+            .map_err(|error| OpenError { message: error.to_string(), is_final: false })
     })
 }
 
 #[test]
 fn a_lost_line_is_mended_and_refuses_meanwhile() {
     let home = home();
-    let mut window = Window::open(only_join(&home.paths), Picks(None));
+    let mut window = Window::open(existing_connector(&home.paths), Picks(None));
     window.until_connection(|connection| *connection == Connection::Lost("Safelight is not running".into()));
     let ticket = window.backend.send(Request::Resume);
     let refused = window.until(|backend| backend.poll());
@@ -395,19 +398,19 @@ fn a_lost_line_is_mended_and_refuses_meanwhile() {
 fn the_last_request_of_a_closing_window_arrives() {
     let home = home();
     let (host, seen) = host(&home.paths);
-    let mut window = Window::open(only_join(&home.paths), Picks(None));
+    let mut window = Window::open(existing_connector(&home.paths), Picks(None));
     window.until_connection(|connection| *connection == Connection::Connected);
     window.backend.send(Request::Shutdown);
     drop(window);
     assert_eq!(seen.next(), Request::Shutdown);
-    assert_eq!(host.wait(), crate::agent::Ending::Asked);
+    assert_eq!(host.wait(), crate::agent::AgentExit::Requested);
 }
 
 #[test]
 fn too_many_requests_are_refused_at_once() {
     let home = home();
     let (_host, _seen) = host(&home.paths);
-    let mut window = Window::open(only_join(&home.paths), Picks(None));
+    let mut window = Window::open(existing_connector(&home.paths), Picks(None));
     window.until_connection(|connection| *connection == Connection::Connected);
     let most = crate::client::window_backend::CALLS_OPEN_MAX;
     for _ in 0..most {
@@ -426,7 +429,7 @@ fn a_picked_folder_comes_back_with_its_ticket() {
     use std::os::unix::ffi::OsStrExt as _;
     let home = home();
     let odd = PathBuf::from(std::ffi::OsStr::from_bytes(b"/photos/\xff"));
-    let mut window = Window::open(only_join(&home.paths), Picks(Some(Ok(Some(odd)))));
+    let mut window = Window::open(existing_connector(&home.paths), Picks(Some(Ok(Some(odd)))));
     let ticket = window.backend.pick_folder("Choose a folder");
     let picked = window.until(|backend| backend.poll());
     let outcome = Ok(Some(PathText::from_bytes(b"/photos/\xff")));

@@ -12,7 +12,7 @@ use crate::platform::drives::Drive;
 /// Answers which drives photos can be copied to.
 pub(crate) fn spawn_drives(parts: &mut Parts<'_>, reply: ReplyTo) {
     let deps = &parts.context.deps;
-    let (drives, executor) = (Arc::clone(&deps.drives), deps.library_executor.apart());
+    let (drives, executor) = (Arc::clone(&deps.drives), deps.library_executor.with_own_threads());
     parts.tasks.spawn(async move {
         let found = executor.run(move || drives()).await.unwrap_or_default();
         reply.send(Ok(Reply::Drives(found.into_iter().map(drive_text).collect()))).ok();
@@ -27,7 +27,7 @@ pub(crate) fn spawn_folder_space(parts: &mut Parts<'_>, path: &PathText, reply: 
     };
     let path = path_from_bytes(&bytes);
     let deps = &parts.context.deps;
-    let (free, executor) = (Arc::clone(&deps.free_bytes), deps.library_executor.apart());
+    let (free, executor) = (Arc::clone(&deps.free_bytes), deps.library_executor.with_own_threads());
     parts.tasks.spawn(async move {
         let free_bytes = executor.run(move || free(&path)).await.ok().flatten();
         reply.send(Ok(Reply::FolderSpace { free_bytes })).ok();

@@ -21,7 +21,7 @@ fn shown(name: &str, bytes: &[u8], side_max: u32) -> Result<Rgba, NoPicture> {
 }
 
 /// The mean difference of a channel, 0–255.
-fn apart(a: &Rgba, b: &Rgba) -> f64 {
+fn mean_difference(a: &Rgba, b: &Rgba) -> f64 {
     assert_eq!((a.width, a.height), (b.width, b.height));
     let sum: u64 = a.data.iter().zip(&b.data).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
     f64::from(u32::try_from(sum).expect("small")) / f64::from(u32::try_from(a.data.len()).expect("small"))
@@ -49,7 +49,11 @@ fn every_format_shows_the_same_picture() {
     ];
     for (name, bytes, most) in formats {
         let picture = shown(name, &bytes, 150).unwrap_or_else(|reason| panic!("{name}: {reason:?}"));
-        assert!(apart(&picture, &expected) < most, "{name}: {}", apart(&picture, &expected));
+        assert!(
+            mean_difference(&picture, &expected) < most,
+            "{name}: {}",
+            mean_difference(&picture, &expected)
+        );
         let whole = shown(name, &bytes, 5000).expect("decodes");
         assert_eq!((whole.width, whole.height), (300, 200), "{name} is never enlarged");
     }
@@ -65,12 +69,15 @@ fn all_orientations_come_upright() {
         assert_eq!((expected.width, expected.height), (180, 120));
         for (name, bytes) in [("a.jpg", photo.jpeg()), ("a.tif", photo.tiff())] {
             let picture = shown(name, &bytes, 180).expect("decodes");
-            assert!(apart(&picture, &expected) < 5.0, "{name} {orientation}");
+            assert!(mean_difference(&picture, &expected) < 5.0, "{name} {orientation}");
             let small = shown(name, &bytes, 90).expect("decodes");
-            assert!(apart(&small, &resize::fit(photo.upright(), 90)) < 6.0, "{name} {orientation} small");
+            assert!(
+                mean_difference(&small, &resize::fit(photo.upright(), 90)) < 6.0,
+                "{name} {orientation} small"
+            );
         }
         let preview = embedded_preview(&mut file_of(&photo.jpeg()), b"a.jpg", 500).expect("a preview");
-        assert!(apart(&preview, &resize::fit(photo.upright(), 160)) < 8.0, "preview {orientation}");
+        assert!(mean_difference(&preview, &resize::fit(photo.upright(), 160)) < 8.0, "preview {orientation}");
     }
 }
 
@@ -220,7 +227,7 @@ fn raw_shows_its_preview() {
     for is_tagged in [true, false] {
         let (photo, bytes) = raw_with_preview(1, is_tagged);
         let picture = shown("a.nef", &bytes, 240).expect("decodes");
-        assert!(apart(&picture, &resize::fit(photo.upright(), 240)) < 5.0);
+        assert!(mean_difference(&picture, &resize::fit(photo.upright(), 240)) < 5.0);
         let (_, turned) = raw_with_preview(6, is_tagged);
         assert_eq!(shown("a.nef", &turned, 240).map(|p| (p.width, p.height)), Ok((160, 240)));
     }
