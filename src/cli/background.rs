@@ -3,9 +3,9 @@
 use super::args::{AgentArgs, Global};
 use super::exit::{CliError, Exit};
 use super::output::Output;
-use super::words::capitalised;
 use super::{Workspace, connect};
 use crate::agent::{AgentExit, AgentOptions, Host, READY_LINE, StartEngine, TAKEN_EXIT};
+use crate::domain::format::capitalize;
 use crate::platform::lock::{DirLock, LockError};
 use crate::platform::log::Sink;
 
@@ -48,7 +48,7 @@ fn serve(
     })?;
     let options = AgentOptions { leaves_when_idle: is_detached, handles_signals: true };
     let host = Host::start(&place.paths, lock, start_engine, options)
-        .map_err(|error| CliError::new(Exit::Internal, capitalised(&error.to_string())))?;
+        .map_err(|error| CliError::new(Exit::Internal, capitalize(&error.to_string())))?;
     tracing::info!("the agent is ready");
     if is_detached {
         out.raw(&format!("{READY_LINE}\n"));

@@ -1,10 +1,10 @@
 //! Finding the agent, starting one, or being one for as long as a command lasts.
 
+use crate::domain::format::capitalize;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::exit::{CliError, Exit};
-use super::words::capitalised;
 use crate::agent::{self, AgentOptions, Host, SpawnError, StartEngine};
 use crate::api::PROTOCOL_VERSION;
 use crate::client::conversation::Conversation;
@@ -84,7 +84,7 @@ pub(super) fn connect_within(
 fn become_agent(paths: &Paths, lock: DirLock, start_engine: StartEngine) -> Result<Connection, CliError> {
     let options = AgentOptions { leaves_when_idle: false, handles_signals: false };
     let host = Host::start(paths, lock, start_engine, options)
-        .map_err(|error| CliError::new(Exit::Internal, capitalised(&error.to_string())))?;
+        .map_err(|error| CliError::new(Exit::Internal, capitalize(&error.to_string())))?;
     let talk = InProcess::new(host.runtime().clone(), host.handle().clone());
     Ok(Connection { talk: Box::new(talk), host: Some(host) })
 }

@@ -1,8 +1,8 @@
 //! How far a backup is: the six bins of its own pairs, in words and in JSON.
 
 use super::json::BackupLine;
-use super::words::{count, duration, files, size};
 use crate::api::{DestinationState, Snapshot, SourceCondition};
+use crate::domain::format::{bytes, duration, files, number};
 
 /// The six bins of some pairs with one destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -128,13 +128,13 @@ impl CopyCounts {
             return format!("Verifying the copies: {} left", files(self.unproven));
         }
         let done = self.safe + self.unproven;
-        let mut parts = vec![format!("{} of {}", count(done), files(self.all() - self.excluded))];
+        let mut parts = vec![format!("{} of {}", number(done), files(self.all() - self.excluded))];
         if let Some(progress) = &snapshot.progress {
             if progress.bytes_total > 0 {
-                parts.push(format!("{} of {}", size(progress.bytes_done), size(progress.bytes_total)));
+                parts.push(format!("{} of {}", bytes(progress.bytes_done), bytes(progress.bytes_total)));
             }
             if progress.bytes_per_sec > 0 && self.uploading > 0 {
-                parts.push(format!("{}/s", size(progress.bytes_per_sec)));
+                parts.push(format!("{}/s", bytes(progress.bytes_per_sec)));
             }
             if let Some(secs) = progress.secs_left {
                 parts.push(format!("{} left", duration(secs)));
@@ -153,23 +153,23 @@ impl CopyCounts {
     /// The sentence at the end.
     pub fn summary(self, name: &str) -> String {
         let wanted = self.all() - self.excluded;
-        let mut text = format!("{} of {} safe in {name}", count(self.safe), files(wanted));
+        let mut text = format!("{} of {} safe in {name}", number(self.safe), files(wanted));
         let others = [
             (self.unproven, "copied but not verified"),
             (self.waiting + self.uploading, "waiting"),
             (self.needs_attention, attention(self.needs_attention)),
             (self.excluded, "left out"),
         ];
-        for (number, what) in others.into_iter().filter(|(number, _)| *number > 0) {
-            text += &format!(", {} {what}", count(number));
+        for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+            text += &format!(", {} {what}", number(count));
         }
         text
     }
 }
 
 /// One file needs attention; several need it.
-fn attention(number: u64) -> &'static str {
-    if number == 1 {
+fn attention(count: u64) -> &'static str {
+    if count == 1 {
         "needs attention (safelight queue --failed)"
     } else {
         "need attention (safelight queue --failed)"

@@ -1,5 +1,6 @@
 //! `destination`.
 
+use crate::domain::format::bytes;
 use std::ffi::OsStr;
 
 use super::args::{DestinationCommand, OnOff};
@@ -7,7 +8,6 @@ use super::exit::{CliError, Exit};
 use super::json::Destination;
 use super::resolve::{DestinationArg, destination, refuse_overlap, saved_destination};
 use super::status::destination_lines;
-use super::words::size;
 use super::{CommandContext, secret_input};
 use crate::api::{DestinationState, PathText, Reply, Request, SecretText, Snapshot, TestReport};
 use crate::client::conversation::unexpected;
@@ -227,7 +227,7 @@ fn test(context: &mut CommandContext, dest: &OsStr, allow_http: bool) -> Result<
             context.out.line(&format!("  {detail}"));
         }
         if let Some(free) = free_bytes {
-            context.out.line(&format!("  {} free", size(free)));
+            context.out.line(&format!("  {} free", bytes(free)));
         }
         context.out.lines(warnings);
     }

@@ -1,11 +1,11 @@
 //! Telling how far something is, as often as who reads it wants to know.
 
+use crate::domain::format::{bytes, duration, files, number};
 use std::time::Duration;
 
 use super::CommandContext;
 use super::exit::CliError;
 use super::output::Output;
-use super::words::{count, duration, files, size};
 use crate::api::{Progress, ReadingKind, Reply, Request};
 
 /// The least time between two progress lines for programs.
@@ -61,12 +61,12 @@ pub fn line(what: &str, progress: &Progress) -> String {
     if *files_total == 0 {
         return String::new();
     }
-    let mut parts = vec![format!("{what} {} of {}", count(*files_done), files(*files_total))];
+    let mut parts = vec![format!("{what} {} of {}", number(*files_done), files(*files_total))];
     if *bytes_total > 0 {
-        parts.push(format!("{} of {}", size(*bytes_done), size(*bytes_total)));
+        parts.push(format!("{} of {}", bytes(*bytes_done), bytes(*bytes_total)));
     }
     if *bytes_per_sec > 0 {
-        parts.push(format!("{}/s", size(*bytes_per_sec)));
+        parts.push(format!("{}/s", bytes(*bytes_per_sec)));
     }
     if let Some(secs) = secs_left {
         parts.push(format!("{} left", duration(*secs)));

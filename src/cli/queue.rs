@@ -1,12 +1,13 @@
 //! `queue`, `retry` and `exclude`.
 
+use crate::domain::format::{bytes, files};
 use std::collections::HashSet;
 
 use super::CommandContext;
 use super::args::{ExcludeArgs, QueueArgs, RetryArgs, UntrashArgs};
 use super::exit::{CliError, Exit};
 use super::json::Item;
-use super::words::{files, size, unreadable_lines};
+use super::words::unreadable_lines;
 use crate::api::{IDS_MAX, PAGE_ROWS_MAX, QueueList, QueueQuery, QueueRow, Reply, Request, Selection};
 use crate::client::conversation::unexpected;
 use crate::domain::cause::Cause;
@@ -88,7 +89,7 @@ fn lines(row: &QueueRow) -> Vec<String> {
     };
     let mut text = format!("{:>8}  {state}  {} → {}", row.id, row.path.path, row.destination);
     if row.state == "uploading" && row.bytes_total > 0 {
-        text += &format!("  {} of {}", size(row.bytes_sent), size(row.bytes_total));
+        text += &format!("  {} of {}", bytes(row.bytes_sent), bytes(row.bytes_total));
     }
     let more = if let Some(failure) = &row.failure {
         Some(format!("{}. {}", failure.summary, failure.advice))

@@ -1,10 +1,11 @@
 //! From what was typed to what is meant: absolute paths, destinations by name or place.
 
+use crate::domain::format::capitalize;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use super::exit::{CliError, Exit};
-use super::words::{capitalised, path_text};
+use super::words::path_text;
 use crate::api::{DestinationState, PathText, Snapshot, SourceState};
 use crate::base::files::{path_bytes, path_from_bytes};
 use crate::domain::target::{DestinationKind, Target};
@@ -70,7 +71,7 @@ pub enum DestinationArg {
 pub fn destination(given: &OsStr, snapshot: &Snapshot) -> Result<DestinationArg, CliError> {
     let bytes = path_bytes(Path::new(given));
     let target = Target::parse(&bytes).map_err(|bad| {
-        CliError::new(Exit::Usage, capitalised(&bad.to_string()))
+        CliError::new(Exit::Usage, capitalize(&bad.to_string()))
             .advise("Give a folder's path, a file:// address or the name of a saved destination")
     })?;
     let folder = match target {

@@ -5,11 +5,12 @@ use super::args::{RestoreArgs, RestoreLayoutArg};
 use super::exit::{CliError, Exit};
 use super::progress::call_with_progress;
 use super::resolve::{absolute, saved_destination};
-use super::words::{files, path_text};
+use super::words::path_text;
 use crate::api::{
     ReadingKind, Reply, Request, RestoreLayout, RestoreOrder, RestoreResult, RestoreScope, RestoreTarget,
 };
 use crate::client::conversation::unexpected;
+use crate::domain::format::files;
 
 /// Copies files back.
 ///

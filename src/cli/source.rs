@@ -6,9 +6,10 @@ use super::exit::{CliError, Exit};
 use super::json::Source;
 use super::resolve::{DestinationArg, known_source, refuse_overlap, source_folder};
 use super::status::condition;
-use super::words::{files, path_text, unreadable_lines};
+use super::words::{path_text, unreadable_lines};
 use crate::api::{Reply, Request};
 use crate::client::conversation::unexpected;
+use crate::domain::format::files;
 
 /// `source …`
 ///

@@ -3,8 +3,9 @@
 use super::CommandContext;
 use super::exit::{CliError, Exit};
 use super::json::Status;
-use super::words::{count, files, unreadable_lines};
+use super::words::unreadable_lines;
 use crate::api::{BackupSwitch, DestinationState, Snapshot, SourceCondition};
+use crate::domain::format::{files, number};
 use crate::domain::messages::SAME_DISK;
 
 /// Shows the snapshot.
@@ -90,7 +91,7 @@ pub fn destination_lines(destination: &DestinationState) -> Vec<String> {
     let wanted = d.found.saturating_sub(d.excluded);
     let mut lines = vec![
         format!("  {}  {}{off}", d.name, d.url),
-        format!("    {} of {} safe", count(d.safe), files(wanted)),
+        format!("    {} of {} safe", number(d.safe), files(wanted)),
     ];
     let others = [
         (d.unproven, "copied but not verified"),
@@ -99,8 +100,8 @@ pub fn destination_lines(destination: &DestinationState) -> Vec<String> {
         (d.needs_attention, attention(d.needs_attention)),
         (d.excluded, "left out"),
     ];
-    let others = others.into_iter().filter(|(number, _)| *number > 0);
-    lines.extend(others.map(|(number, what)| format!("    {} {what}", count(number))));
+    let others = others.into_iter().filter(|(count, _)| *count > 0);
+    lines.extend(others.map(|(count, what)| format!("    {} {what}", number(count))));
     lines.extend(d.proof_advice.iter().map(|advice| format!("    {advice}")));
     if let Some(reason) = &d.wait_reason {
         let until = reason.until.as_ref().map(|until| format!(" (until {until})")).unwrap_or_default();
@@ -123,8 +124,8 @@ pub fn destination_lines(destination: &DestinationState) -> Vec<String> {
 }
 
 /// One file needs attention; several need it.
-fn attention(number: u64) -> &'static str {
-    if number == 1 {
+fn attention(count: u64) -> &'static str {
+    if count == 1 {
         "needs attention: safelight queue --failed"
     } else {
         "need attention: safelight queue --failed"

@@ -5,9 +5,9 @@ use super::args::VerifyArgs;
 use super::exit::{CliError, Exit};
 use super::progress::call_with_progress;
 use super::resolve::saved_destination;
-use super::words::{count, files};
 use crate::api::{ReadingKind, Reply, Request};
 use crate::client::conversation::unexpected;
+use crate::domain::format::{files, number};
 
 /// Reads copies back and compares them.
 ///
@@ -32,7 +32,7 @@ pub fn run(context: &mut CommandContext, args: &VerifyArgs) -> Result<Exit, CliE
     } else if checked > 0 {
         let problems = match failed {
             0 => "no problems".to_owned(),
-            n => format!("{} with problems", count(n)),
+            n => format!("{} with problems", number(n)),
         };
         context.out.line(&format!("{} verified, {problems}", files(checked)));
     }

@@ -11,6 +11,7 @@ pub mod escape;
 pub mod failure;
 pub mod file;
 pub mod folder_problem;
+pub mod format;
 pub mod gate;
 pub mod glob;
 pub mod grouping;

@@ -340,7 +340,7 @@ fn a_terminal_sees_one_line_and_a_log_sees_few() {
     let (outcome, scene) = watch(TERMINAL, at(0, 0), coming());
     assert_eq!(outcome, Ok(Exit::Fine));
     let said = scene.stdout.take();
-    assert!(said.contains("\r10 of 900 files · 10 MB of 900 MB · 2.0 MB/s · 3 min left"), "{said:?}");
+    assert!(said.contains("\r10 of 900 files · 10.0 MB of 900 MB · 2.0 MB/s · 3 min left"), "{said:?}");
     assert!(said.ends_with("\r900 of 900 files safe in disk, 3 left out\n"), "{said:?}");
     assert_eq!(said.matches('\n').count(), 2, "the echo and the end");
 

@@ -404,8 +404,8 @@ fn a_restore_tells_how_far_it_is_and_why_it_ended_early() {
     assert_eq!(restore::run(&mut scene.context, &args), Ok(Exit::Destination));
     assert_eq!(
         scene.stdout.take(),
-        "Restored 10 of 1 200 files · 40 MB of 5.0 GB · 40 MB/s · 2 min left\n\
-         Restored 110 of 1 200 files · 400 MB of 5.0 GB · 40 MB/s · 2 min left\n\
+        "Restored 10 of 1\u{a0}200 files · 40.0 MB of 5.0 GB · 40.0 MB/s · 2 min left\n\
+         Restored 110 of 1\u{a0}200 files · 400 MB of 5.0 GB · 40.0 MB/s · 2 min left\n\
          400 files restored into /tmp/back and verified\n"
     );
     assert_eq!(
