@@ -209,9 +209,9 @@ impl<'a> BackupMonitor<'a> {
         let mut snapshot = self.context.talk.snapshot()?;
         loop {
             let saved = find(&snapshot, self.pairs.destination)?;
-            let sources_summary = SourceSummary::of(&snapshot, &self.pairs.sources);
-            let counts = CopyCounts::of(saved, &self.pairs.sources, &sources_summary);
-            let verdict = self.judge(saved, counts, &sources_summary);
+            let summary = SourceSummary::of(&snapshot, &self.pairs.sources);
+            let counts = CopyCounts::of(saved, &self.pairs.sources, &summary);
+            let verdict = self.judge(saved, counts, &summary);
             let wait = match verdict {
                 Verdict::Done(exit) if !self.goes_on => {
                     self.finish(&snapshot, saved, counts);
@@ -233,7 +233,7 @@ impl<'a> BackupMonitor<'a> {
                     wait
                 }
             };
-            let wait = match (self.say(&snapshot, saved, counts, &sources_summary), wait) {
+            let wait = match (self.say(&snapshot, saved, counts, &summary), wait) {
                 (Some(due), Some(wait)) => Some(due.min(wait)),
                 (due, wait) => due.or(wait),
             };
@@ -243,23 +243,17 @@ impl<'a> BackupMonitor<'a> {
         }
     }
 
-    fn judge(
-        &mut self,
-        saved: &DestinationState,
-        counts: CopyCounts,
-        sources_summary: &SourceSummary,
-    ) -> Verdict {
-        if sources_summary.scanning == 0 && counts.left() == 0 {
+    fn judge(&mut self, saved: &DestinationState, counts: CopyCounts, summary: &SourceSummary) -> Verdict {
+        if summary.scanning == 0 && counts.left() == 0 {
             if let Some(left) = self.verification_wait(saved, counts) {
                 return Verdict::Wait(Some(left));
             }
-            let attention =
-                if counts.unproven + counts.needs_attention + sources_summary.unreadable_folders > 0 {
-                    Exit::Attention
-                } else {
-                    Exit::Fine
-                };
-            let unreadable = if !sources_summary.gone.is_empty() { Exit::Source } else { Exit::Fine };
+            let attention = if counts.unproven + counts.needs_attention + summary.unreadable_folders > 0 {
+                Exit::Attention
+            } else {
+                Exit::Fine
+            };
+            let unreadable = if !summary.gone.is_empty() { Exit::Source } else { Exit::Fine };
             return Verdict::Done(attention.worst(unreadable));
         }
         let Some(patience) = blocked_for(saved) else {
@@ -331,7 +325,7 @@ impl<'a> BackupMonitor<'a> {
         snapshot: &Snapshot,
         saved: &DestinationState,
         counts: CopyCounts,
-        sources_summary: &SourceSummary,
+        summary: &SourceSummary,
     ) -> Option<Duration> {
         let style = self.context.out.style;
         if style.is_quiet {
@@ -340,7 +334,7 @@ impl<'a> BackupMonitor<'a> {
         let text = if style.is_json {
             serde_json::to_string(&counts.json_line(snapshot, saved)).unwrap_or_default()
         } else {
-            counts.line(snapshot, saved, sources_summary)
+            counts.line(snapshot, saved, summary)
         };
         let now = (self.context.elapsed)();
         self.printer.print(&mut self.context.out, text, now)

@@ -39,27 +39,27 @@ pub struct SourceSummary {
 impl SourceSummary {
     /// How these sources are.
     pub fn of(snapshot: &Snapshot, sources: &[i64]) -> Self {
-        let mut sources_summary = Self::default();
+        let mut summary = Self::default();
         for source in snapshot.sources.iter().filter(|source| sources.contains(&source.id)) {
-            sources_summary.unreadable_folders += source.unreadable_folders;
+            summary.unreadable_folders += source.unreadable_folders;
             match source.state {
                 SourceCondition::Scanning => {
-                    sources_summary.scanning += 1;
-                    sources_summary.scanned += source.scanned;
+                    summary.scanning += 1;
+                    summary.scanned += source.scanned;
                 }
                 SourceCondition::Unavailable | SourceCondition::Unreadable => {
-                    sources_summary.gone.push(source.id)
+                    summary.gone.push(source.id);
                 }
                 SourceCondition::Watching => {}
             }
         }
-        sources_summary
+        summary
     }
 }
 
 impl CopyCounts {
     /// The sum over these sources' pairs. A destination that is not broken down counts whole.
-    pub fn of(destination: &DestinationState, sources: &[i64], sources_summary: &SourceSummary) -> Self {
+    pub fn of(destination: &DestinationState, sources: &[i64], summary: &SourceSummary) -> Self {
         let d = destination;
         if d.pairs.is_empty() {
             return Self {
@@ -74,7 +74,7 @@ impl CopyCounts {
         }
         let own = d.pairs.iter().filter(|pair| sources.contains(&pair.source));
         own.fold(Self::default(), |sum, pair| {
-            let is_gone = sources_summary.gone.contains(&pair.source);
+            let is_gone = summary.gone.contains(&pair.source);
             Self {
                 safe: sum.safe + pair.safe,
                 unproven: sum.unproven + pair.unproven,
@@ -119,12 +119,12 @@ impl CopyCounts {
         self,
         snapshot: &Snapshot,
         destination: &DestinationState,
-        sources_summary: &SourceSummary,
+        summary: &SourceSummary,
     ) -> String {
-        if self.all() == 0 && sources_summary.scanning > 0 {
-            return format!("Scanning: {} found", files(sources_summary.scanned));
+        if self.all() == 0 && summary.scanning > 0 {
+            return format!("Scanning: {} found", files(summary.scanned));
         }
-        if self.left() == 0 && self.unproven > 0 && destination.verifying && sources_summary.scanning == 0 {
+        if self.left() == 0 && self.unproven > 0 && destination.verifying && summary.scanning == 0 {
             return format!("Verifying the copies: {} left", files(self.unproven));
         }
         let done = self.safe + self.unproven;
@@ -140,7 +140,7 @@ impl CopyCounts {
                 parts.push(format!("{} left", duration(secs)));
             }
         }
-        if sources_summary.scanning > 0 {
+        if summary.scanning > 0 {
             parts.push("still looking".to_owned());
         }
         let reason = snapshot.wait_reason.as_ref().or(destination.wait_reason.as_ref());
