@@ -64,7 +64,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     let network = network_config::apply_stored(network, deps.connect.as_ref()).await;
     let (handle, end) = channel();
     let context = Context {
-        restore_executor: deps.library_executor.apart(),
+        restore_executor: deps.library_executor.with_own_threads(),
         deps,
         store,
         installation: installation.uuid.as_str().into(),
