@@ -33,6 +33,7 @@ mod support_file;
 mod tidy;
 mod udisks;
 mod uploads;
+mod vocabulary;
 mod way;
 mod webdav;
 mod wire;
