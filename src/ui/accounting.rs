@@ -8,8 +8,8 @@ use super::counts::Counts;
 use super::numbers::ratio;
 use super::theme::{Tokens, space};
 use super::widgets;
-use super::words;
 use crate::api::{DestinationState, QueueList};
+use crate::domain::format;
 
 /// The narrowest a bin that is not empty is drawn, in points.
 const SEGMENT_MIN: f32 = 8.0;
@@ -72,13 +72,13 @@ pub(super) fn bar(ui: &mut Ui, t: &Tokens, d: &DestinationState) {
 
 /// What the parts are, each number a link to its list.
 pub(super) fn legend(ui: &mut Ui, env: &mut Env<'_>, t: &Tokens, d: &DestinationState) {
-    let found = widgets::note(ui, format!("{} found", words::files(d.found)));
+    let found = widgets::note(ui, format!("{} found", format::files(d.found)));
     ui.label(found);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().interact_size.y = 20.0;
         ui.spacing_mut().item_spacing = vec2(space::L, space::XS);
         for line in bins(t, d).into_iter().filter(|line| line.count > 0) {
-            let text = format!("{} {}", words::number(line.count), line.word);
+            let text = format!("{} {}", format::number(line.count), line.word);
             let name = format!("{text} in {}", d.name);
             if widgets::legend(ui, line.color, &text, &name).clicked() {
                 env.out.push(Command::ShowQueue(line.list, Some(d.id)));

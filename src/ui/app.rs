@@ -22,7 +22,7 @@ use super::restore::Restore;
 use super::settings::{About, Settings};
 use super::theme::tokens;
 use super::viewer::Viewer;
-use super::{Options, first_run, sentence, shell};
+use super::{Options, first_run, shell, status_line};
 use crate::api::{BackupSwitch, PathText, Request};
 use crate::client::{Backend, Connection, PICTURES_WANTED_MAX, PictureRequest, THUMBNAIL_SIDE_MAX, Ticket};
 
@@ -414,7 +414,7 @@ impl App {
     }
 
     fn wake_for_words(&self, ctx: &Context) {
-        if let Some(after) = sentence::next_change(&self.model.snapshot, self.model.now) {
+        if let Some(after) = status_line::next_change(&self.model.snapshot, self.model.now) {
             ctx.request_repaint_after(after);
         }
     }

@@ -3,9 +3,9 @@
 //! A *file* is counted once, however many destinations it goes to; a *copy* is one file at one
 //! destination. Files come first, copies second, and it is always said which.
 
-use super::words;
 use crate::api::{DestinationState, FileCounts, Progress, QueueList, Snapshot};
 use crate::domain::accounting::{Bin, Bins};
+use crate::domain::format;
 
 /// So many files, and so many copies of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,8 +45,8 @@ impl Amount {
     /// The one number with its noun: `48 files`, `96 copies`.
     pub fn short(self) -> String {
         match self.files {
-            Some(files) => words::files(files),
-            None => words::copies(self.copies),
+            Some(files) => format::files(files),
+            None => format::copies(self.copies),
         }
     }
 
@@ -54,7 +54,7 @@ impl Amount {
     pub fn text(self) -> String {
         match self.files {
             Some(files) if files != self.copies => {
-                format!("{} ({})", words::files(files), words::copies(self.copies))
+                format!("{} ({})", format::files(files), format::copies(self.copies))
             }
             _ => self.short(),
         }
@@ -169,7 +169,7 @@ impl Counts {
             0 | 1 => String::new(),
             n => format!(" in {n} destinations"),
         };
-        Some(format!("{} of {} safe{place}", words::number(safe.number()), meant.short()))
+        Some(format!("{} of {} safe{place}", format::number(safe.number()), meant.short()))
     }
 
     /// `48 files need attention`; `None` if none does.
@@ -199,11 +199,11 @@ fn as_files(bins: Bins) -> FileCounts {
 /// How far the run is: `600 of 1 000 files`, in copies where there are several destinations.
 pub(super) fn progress_text(snapshot: &Snapshot, progress: &Progress) -> String {
     let all = if Counts::of(snapshot).destinations > 1 {
-        words::copies(progress.files_total)
+        format::copies(progress.files_total)
     } else {
-        words::files(progress.files_total)
+        format::files(progress.files_total)
     };
-    format!("{} of {all}", words::number(progress.files_done))
+    format!("{} of {all}", format::number(progress.files_done))
 }
 
 #[cfg(test)]

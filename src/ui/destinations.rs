@@ -18,8 +18,8 @@ use super::restore::{self, RestoreStart};
 use super::server_form::CHECKSUM_CHOICE;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
-use super::words;
 use crate::api::{BackupSwitch, DestinationState, Reading, ReadingKind, Request, Snapshot};
+use crate::domain::format;
 use crate::domain::messages::SAME_DISK;
 
 /// The screen's state.
@@ -275,8 +275,8 @@ fn state(env: &Env<'_>, d: &DestinationState) -> (String, bool) {
     }
     if let Some(wait) = &d.wait_reason {
         let needs = ["credentials", "forbidden", "no_space", "unreachable"].contains(&wait.kind.as_str());
-        let until = wait.until.as_deref().and_then(words::parse_time);
-        let until = until.map(|then| format!(", next try {}", words::until(then, env.model.now)));
+        let until = wait.until.as_deref().and_then(format::parse_time);
+        let until = until.map(|then| format!(", next try {}", format::until(then, env.model.now)));
         let what = d.failure.as_ref().filter(|_| needs).map_or(&wait.summary, |failure| &failure.summary);
         return (what.clone() + until.as_deref().unwrap_or(""), needs);
     }
@@ -293,7 +293,7 @@ fn state(env: &Env<'_>, d: &DestinationState) -> (String, bool) {
         BackupSwitch::On if !left.is_zero() => {
             let bytes = match d.bytes_waiting {
                 0 => String::new(),
-                n => format!(", {}", words::bytes(n)),
+                n => format!(", {}", format::bytes(n)),
             };
             format!("Backing up, {} left{bytes}", left.short())
         }
@@ -327,7 +327,7 @@ fn trouble(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
 /// What would have unproven copies verified, and the button that does it where that can be done.
 fn unproven(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
     if d.enabled && d.verifying && !d.is_reconnecting {
-        ui.label(widgets::weak(ui, format!("Verifying {}", words::files(d.unproven))));
+        ui.label(widgets::weak(ui, format!("Verifying {}", format::files(d.unproven))));
         return;
     }
     let Some(advice) = d.proof_advice.as_ref().filter(|_| d.enabled) else { return };
@@ -355,8 +355,8 @@ fn readings(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
             ReadingKind::Restore => "Restoring",
         };
         let progress = &reading.progress;
-        let (done, all) = (words::number(progress.files_done), words::files(progress.files_total));
-        let left = progress.secs_left.map(words::time_left);
+        let (done, all) = (format::number(progress.files_done), format::files(progress.files_total));
+        let left = progress.secs_left.map(format::time_left);
         let left = left.map(|left| format!(", {left}")).unwrap_or_default();
         let text = format!("{what}, {done} of {all}{left}");
         ui.add_space(space::S);
@@ -381,11 +381,11 @@ fn proof(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
     };
     let how = widgets::note(ui, how);
     ui.add(Label::new(how).wrap());
-    if let Some(oldest) = d.oldest_proof_at.as_deref().and_then(words::parse_time) {
-        let age = words::age(oldest, env.model.now);
-        let bytes = words::bytes(d.bytes_safe);
-        let checked = d.last_audit_at.as_deref().and_then(words::parse_time);
-        let checked = checked.map(|then| format!(", last check {}", words::age(then, env.model.now)));
+    if let Some(oldest) = d.oldest_proof_at.as_deref().and_then(format::parse_time) {
+        let age = format::age(oldest, env.model.now);
+        let bytes = format::bytes(d.bytes_safe);
+        let checked = d.last_audit_at.as_deref().and_then(format::parse_time);
+        let checked = checked.map(|then| format!(", last check {}", format::age(then, env.model.now)));
         let text = format!("Oldest verification {age}, {bytes} safe{}", checked.unwrap_or_default());
         let text = widgets::note(ui, text);
         ui.label(text);

@@ -12,8 +12,9 @@ use super::counts::Counts;
 use super::icons::Icon;
 use super::theme::{radius, size, space, tokens, tokens_of};
 use super::widgets::{self, Kind};
-use super::{draft, focus, kinds, words};
+use super::{draft, focus, kinds};
 use crate::api::{DestinationState, Request, Selection};
+use crate::domain::format;
 
 /// A dialog's width in points, where the window has the room.
 const WIDTH: f32 = 440.0;
@@ -76,11 +77,11 @@ fn title(dialog: &Dialog) -> String {
         Dialog::RemoveSource { .. } => "Stop backing up this folder?".to_owned(),
         Dialog::RemoveDestination { name, .. } => format!("Remove {name}?"),
         Dialog::Exclude { files: 1, .. } => "Leave this file out?".to_owned(),
-        Dialog::Exclude { files, .. } => format!("Leave {} out?", words::files(*files)),
+        Dialog::Exclude { files, .. } => format!("Leave {} out?", format::files(*files)),
         Dialog::ExcludeAssets { assets } if assets.len() == 1 => "Leave this photo out?".to_owned(),
         Dialog::ExcludeAssets { assets } => {
             let n = u64::try_from(assets.len()).unwrap_or(u64::MAX);
-            format!("Leave {} out?", words::counted(n, "photo", "photos"))
+            format!("Leave {} out?", format::counted(n, "photo", "photos"))
         }
         Dialog::Tested { name, .. } => format!("Test of {name}"),
         Dialog::Shortcuts => "Keyboard shortcuts".to_owned(),
@@ -132,7 +133,7 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
             let stay = if *safe > 0 {
                 format!(
                     "{} safe there will stay, and you can open them without Safelight. ",
-                    words::files(*safe)
+                    format::files(*safe)
                 )
             } else {
                 String::new()
@@ -147,7 +148,7 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
                 if report.is_usable { (Icon::Safe, t.text) } else { (Icon::Attention, t.accent) };
             let mut details = report.details.clone();
             if let Some(free) = report.free_bytes {
-                details.push(format!("{} free", words::bytes(free)));
+                details.push(format!("{} free", format::bytes(free)));
             }
             draft::report(ui, icon, &report.summary, color, &details);
         }

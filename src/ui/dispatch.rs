@@ -11,12 +11,12 @@ use super::gather::nothing_to_do;
 use super::preferences::TEXT_SCALES;
 use super::restore::RestoreStart;
 use super::viewer::Viewer;
-use super::words;
 use crate::api::{
     ApiError, BackupSwitch, DestinationState, ErrorKind, Event, FileTotals, PathText, Reply, Request,
     RestoreOverview, Selection,
 };
 use crate::client::{Connection, Incoming};
+use crate::domain::format;
 use crate::domain::time::UnixMillis;
 
 /// The window closes at the latest this long after the person quits, in milliseconds.
@@ -228,7 +228,7 @@ impl App {
         match event {
             Event::RaiseWindow => raise(ctx),
             Event::Finished { files } => {
-                let new = words::counted(files, "new copy", "new copies");
+                let new = format::counted(files, "new copy", "new copies");
                 let counts = Counts::of(&self.model.snapshot);
                 let rest = counts.attention_text().map(|text| format!(". {text}"));
                 self.model.toast(format!("Backup finished, {new}{}", rest.unwrap_or_default()));
@@ -323,7 +323,7 @@ impl App {
                     self.model.toast(checked_copies(&name, checked, failed));
                 }
                 if unproven > 0 {
-                    let text = format!("{} in {name} could not be verified", words::files(unproven));
+                    let text = format!("{} in {name} could not be verified", format::files(unproven));
                     self.model.toast(std::iter::once(text).chain(reasons).collect::<Vec<_>>().join(". "));
                 }
             }
@@ -445,11 +445,11 @@ fn tested(outcome: Result<Reply, ApiError>) -> Result<crate::api::TestReport, Ap
 fn checked_copies(name: &str, checked: u64, failed: u64) -> String {
     match (checked, failed) {
         (0, _) => format!("No copy in {name} is due to be verified"),
-        (_, 0) => format!("{} in {name} verified, no problems", words::files(checked)),
+        (_, 0) => format!("{} in {name} verified, no problems", format::files(checked)),
         (_, bad) => format!(
             "{} of {} in {name} damaged or missing, backing up again",
-            words::number(bad),
-            words::files(checked)
+            format::number(bad),
+            format::files(checked)
         ),
     }
 }

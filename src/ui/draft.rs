@@ -11,8 +11,8 @@ use super::kinds::{self, KINDS};
 use super::server_form::ServerForm;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
-use super::words;
 use crate::api::{ApiError, DriveText, PathText, Request, SecretText, TestReport};
+use crate::domain::format;
 use crate::domain::target::{DestinationKind, is_valid_name};
 
 /// What is said of a path that does not begin at the root.
@@ -254,7 +254,7 @@ impl Draft {
         let Drives::Known(drives) = &self.drives else { return };
         let mut chosen = None;
         for drive in drives {
-            let free = drive.free_bytes.map(|free| format!(", {} free", words::bytes(free)));
+            let free = drive.free_bytes.map(|free| format!(", {} free", format::bytes(free)));
             let text = format!("{}{}", drive.name, free.unwrap_or_default());
             if widgets::icon_text_button(ui, Kind::Normal, Icon::Disk, &text).clicked() {
                 chosen = Some(folder_on(drive));
@@ -321,7 +321,7 @@ impl Draft {
             State::Tested(test) if test.is_usable => {
                 let mut details = test.details.clone();
                 if let Some(free) = test.free_bytes {
-                    details.push(format!("{} free", words::bytes(free)));
+                    details.push(format!("{} free", format::bytes(free)));
                 }
                 report(ui, Icon::Safe, &test.summary, t.text, &details);
                 for warning in &test.warnings {

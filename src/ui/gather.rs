@@ -7,11 +7,11 @@ use super::app::App;
 use super::commands::{Change, Purpose, Verb};
 use super::library::SELECTION_MAX;
 use super::remedy::can_retry;
-use super::words;
 use crate::api::{
     ApiError, CopyDetails, IDS_MAX, PAGE_ROWS_MAX, QueueList, QueueQuery, Reply, Request, Selection,
 };
 use crate::domain::accounting::Bin;
+use crate::domain::format;
 
 /// What is said while a change is being prepared.
 const STILL_BUSY: &str = "The last change is still being made";
@@ -38,7 +38,7 @@ impl App {
         }
         assets.truncate(SELECTION_MAX);
         let n = u64::try_from(assets.len()).unwrap_or(u64::MAX);
-        let what = words::counted(n, "photo", "photos");
+        let what = format::counted(n, "photo", "photos");
         let left = assets.into();
         self.gather = Some(Gather { verb, what, class: None, left, under_way: 0, ids: Vec::new() });
         self.go_on_gathering();

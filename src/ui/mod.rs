@@ -32,14 +32,13 @@ mod removals;
 mod restore;
 mod rules;
 mod secret_input;
-mod sentence;
 mod server_form;
 mod settings;
 mod shell;
+mod status_line;
 mod theme;
 mod viewer;
 mod widgets;
-mod words;
 
 #[cfg(test)]
 mod tests;

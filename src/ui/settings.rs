@@ -12,8 +12,8 @@ use super::preferences::Appearance;
 use super::rules::When;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
-use super::words;
 use crate::api::{PathText, Request, SourceCondition, SourceState};
+use crate::domain::format;
 
 /// The screen's state.
 #[derive(Default)]
@@ -150,17 +150,17 @@ impl Settings {
 
 /// How a source is, in words, and whether the person should look.
 pub(super) fn source_state(source: &SourceState) -> (String, bool) {
-    let found = words::files(source.found);
+    let found = format::files(source.found);
     if source.unreadable_folders > 0 && source.state == SourceCondition::Watching {
         let folders = match source.unreadable_folders {
             1 => "1 folder".to_owned(),
-            n => format!("{} folders", words::number(n)),
+            n => format!("{} folders", format::number(n)),
         };
         return (format!("{found}, {folders} in it cannot be read"), true);
     }
     match source.state {
         SourceCondition::Watching => (format!("{found}, watched for changes"), false),
-        SourceCondition::Scanning => (format!("Scanning, {} so far", words::files(source.scanned)), false),
+        SourceCondition::Scanning => (format!("Scanning, {} so far", format::files(source.scanned)), false),
         SourceCondition::Unavailable => (format!("Not connected, {found} known"), true),
         SourceCondition::Unreadable => ("This folder cannot be read".to_owned(), true),
     }

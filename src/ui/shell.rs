@@ -17,12 +17,12 @@ use super::focus;
 use super::icons::{self, Icon};
 use super::model::Model;
 use super::numbers::ratio;
-use super::sentence::{self, Mood};
+use super::status_line::{self, Mood};
 use super::theme::{radius, size, space, tokens};
 use super::widgets::{self, Kind};
-use super::words;
 use crate::api::{BackupSwitch, QueueList, Request, Snapshot};
 use crate::client::Connection;
+use crate::domain::format;
 
 /// The widest a sentence is that is shown for a moment, in points.
 const TOAST_WIDTH: f32 = 480.0;
@@ -120,7 +120,7 @@ fn item(
         ui.painter().circle_filled(icon.right_top(), 5.0, t.accent);
     } else if attention > 0 {
         let font = TextStyle::Small.resolve(ui.style());
-        let galley = ui.painter().layout_no_wrap(words::number(attention), font, t.on_accent);
+        let galley = ui.painter().layout_no_wrap(format::number(attention), font, t.on_accent);
         let width = (galley.size().x + 12.0).max(20.0);
         let pill = Rect::from_center_size(
             pos2(rect.right() - 8.0 - width / 2.0, rect.center().y),
@@ -148,9 +148,9 @@ fn summary(ui: &mut Ui, model: &Model) {
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
             let items =
-                widgets::note(ui, words::counted(library.assets, "photo or video", "photos and videos"));
+                widgets::note(ui, format::counted(library.assets, "photo or video", "photos and videos"));
             ui.label(items);
-            let files = widgets::note(ui, format!("in {}", words::files(library.found)));
+            let files = widgets::note(ui, format!("in {}", format::files(library.found)));
             ui.label(files);
         });
     });
@@ -190,7 +190,7 @@ pub(super) fn top_bar(ui: &mut Ui, env: &mut Env<'_>) {
 
 /// Whether the sentence is about files that the queue lists for the person.
 fn needs_review(env: &Env<'_>) -> bool {
-    let said = sentence::of(&env.model.snapshot, &env.model.connection, env.model.now);
+    let said = status_line::of(&env.model.snapshot, &env.model.connection, env.model.now);
     said.mood == Mood::Attention
         && env.model.connection == Connection::Connected
         && !Counts::of(&env.model.snapshot).needs_attention().is_zero()
@@ -198,7 +198,7 @@ fn needs_review(env: &Env<'_>) -> bool {
 
 fn said(ui: &mut Ui, model: &Model, is_narrow: bool) {
     let t = tokens(ui);
-    let said = sentence::of(&model.snapshot, &model.connection, model.now);
+    let said = status_line::of(&model.snapshot, &model.connection, model.now);
     let color = if said.mood == Mood::Attention { t.accent } else { t.text };
     widgets::mark(ui, mood_icon(said.mood), 22.0, color);
     ui.add_space(space::XS);
@@ -298,11 +298,11 @@ fn speed_and_time(snapshot: &Snapshot, progress: &crate::api::Progress) -> Strin
     if snapshot.backup == BackupSwitch::Paused {
         return "Paused".to_owned();
     }
-    if !sentence::is_moving(snapshot) {
+    if !status_line::is_moving(snapshot) {
         return "Waiting".to_owned();
     }
-    let speed = (progress.bytes_per_sec > 0).then(|| words::speed(progress.bytes_per_sec));
-    let left = progress.secs_left.map(words::time_left);
+    let speed = (progress.bytes_per_sec > 0).then(|| format::speed(progress.bytes_per_sec));
+    let left = progress.secs_left.map(format::time_left);
     speed.into_iter().chain(left).collect::<Vec<_>>().join(", ")
 }
 

@@ -9,6 +9,7 @@ use crate::api::{
 };
 use crate::client::{Connection, NoPicture, Picture, PictureRequest};
 use crate::domain::accounting::{Bin, Bins};
+use crate::domain::format;
 use crate::domain::media_type::MediaType;
 use crate::domain::time::UnixMillis;
 
@@ -181,7 +182,7 @@ impl World {
             };
             let many = usize::try_from(many).unwrap_or(1) * scale;
             let many = many.min(assets - first);
-            let day = crate::ui::words::day_of(day_ms).0;
+            let day = format::day_of(day_ms).0;
             self.starts.push(first);
             if let Some(last) = self.days.last_mut().filter(|last| last.day == day) {
                 last.assets += u32::try_from(many).unwrap_or(u32::MAX);
@@ -464,5 +465,5 @@ impl Default for World {
 fn wall_ms(day: i32) -> i64 {
     let (year, month, of_month) = crate::domain::time::Day(day).parts();
     let text = format!("{year:04}-{month:02}-{of_month:02}T08:00:00Z");
-    crate::ui::words::parse_time(&text).map_or(0, |time| time.0)
+    format::parse_time(&text).map_or(0, |time| time.0)
 }

@@ -11,12 +11,12 @@ use eframe::egui::{
 use super::textures::Thumb;
 use crate::api::{AssetRow, Badge};
 use crate::client::NoPicture;
+use crate::domain::format;
 use crate::domain::media_type::{MediaClass, MediaType};
 use crate::domain::messages::lower_first;
 use crate::ui::icons::{self, Icon};
 use crate::ui::theme::{Tokens, radius};
 use crate::ui::widgets::{paint_cut, paint_ring};
-use crate::ui::words;
 
 /// A cell that is in view.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ pub(in crate::ui) fn badge_words(badge: Badge) -> &'static str {
 
 /// What an assistive technology calls the photo, with why its picture is missing where it is.
 pub(in crate::ui) fn name(row: &AssetRow, missing: Option<NoPicture>) -> String {
-    let day = words::long_day(words::day_of(row.captured_wall_ms));
+    let day = format::long_day(format::day_of(row.captured_wall_ms));
     let mut name = format!("{}, {day}", row.path.file_name());
     for (is, what) in [(row.is_video, "video"), (row.is_live, "live photo"), (row.has_raw, "RAW")] {
         if is {

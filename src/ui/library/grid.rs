@@ -10,13 +10,13 @@ use super::textures::Thumb;
 use super::{Library, SELECTION_MAX, scrubber};
 use crate::api::{AssetRow, Snapshot};
 use crate::client::{PICTURES_WANTED_MAX, PictureRequest, THUMBNAIL_SIDE_MAX};
+use crate::domain::format;
 use crate::ui::app::Env;
 use crate::ui::commands::Command;
 use crate::ui::focus;
 use crate::ui::numbers::{near, ratio};
 use crate::ui::theme::{HEADING, Tokens, space, tokens};
 use crate::ui::widgets::paint_cut;
-use crate::ui::words;
 
 /// Thumbnails are fetched this many screens ahead, and half as many behind.
 const AHEAD: f32 = 1.0;
@@ -160,7 +160,7 @@ impl Library {
         for item in items {
             match item {
                 Item::Month { top: y, newest, oldest } if y < bottom => {
-                    month(&child, t, self.y(grid, y), grid, words::months_and_year(newest, oldest));
+                    month(&child, t, self.y(grid, y), grid, format::months_and_year(newest, oldest));
                 }
                 Item::Day { top: y, block, width } if y < bottom => {
                     let at = pos2(grid.left() + block.x, self.y(grid, y));
@@ -191,7 +191,7 @@ impl Library {
 
     fn day(&self, ui: &Ui, t: &Tokens, at: eframe::egui::Pos2, width: f32, section: usize) {
         let Some(section) = self.pages.sections().get(section) else { return };
-        let text = words::short_day(crate::domain::time::Day(section.day));
+        let text = format::short_day(crate::domain::time::Day(section.day));
         let font = TextStyle::Body.resolve(ui.style());
         let middle = at + vec2(0.0, super::layout::DAY_HEIGHT / 2.0);
         paint_cut(ui, Align2::LEFT_CENTER, middle, text, font, t.weak, width);
@@ -286,7 +286,7 @@ impl Library {
 
 pub(super) fn too_many() -> Command {
     let most = u64::try_from(SELECTION_MAX).unwrap_or(u64::MAX);
-    Command::Toast(format!("At most {} photos can be selected at once", words::number(most)))
+    Command::Toast(format!("At most {} photos can be selected at once", format::number(most)))
 }
 
 fn month(ui: &Ui, t: &Tokens, y: f32, grid: Rect, text: String) {

@@ -3,9 +3,9 @@
 use eframe::egui::{Align2, Color32, Id, Rect, Role, Sense, Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2};
 
 use super::layout::Layout;
+use crate::domain::format;
 use crate::ui::numbers::near;
 use crate::ui::theme::{Tokens, tokens};
-use crate::ui::words;
 
 /// The scrubber's width in points.
 pub(in crate::ui) const WIDTH: f32 = 64.0;
@@ -29,7 +29,7 @@ pub(in crate::ui) fn show(
     let response = ui.interact(rect, Id::unique("library scrubber"), Sense::click_and_drag());
     let day = layout.day_at(scroll + 1.0);
     response.widget_info(|| {
-        let at = day.map_or_else(String::new, words::month_and_year);
+        let at = day.map_or_else(String::new, format::month_and_year);
         let mut info =
             WidgetInfo::slider(true, (scroll / scroll_max * 100.0).round(), format!("Timeline, {at}"));
         info.role = Role::Slider;
@@ -50,7 +50,7 @@ pub(in crate::ui) fn show(
     if response.dragged()
         && let Some(day) = day
     {
-        bubble(ui, t, pos2(rect.left() + 4.0, handle.center().y), &words::month_and_year(day));
+        bubble(ui, t, pos2(rect.left() + 4.0, handle.center().y), &format::month_and_year(day));
     }
     pointer.map(|at| {
         let span = (track.height() - handle.height()).max(1.0);

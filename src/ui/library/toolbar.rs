@@ -5,6 +5,7 @@ use eframe::egui::{Align2, Area, Frame, Id, Margin, Order, Rect, Role, Ui, vec2}
 use super::pages::Pages;
 use super::{Library, may_do};
 use crate::api::{Badge, LibraryFilter};
+use crate::domain::format;
 use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, Verb};
 use crate::ui::focus;
@@ -13,7 +14,6 @@ use crate::ui::preferences::{CELL_MAX, CELL_MIN};
 use crate::ui::restore::{self, RestoreStart};
 use crate::ui::theme::{radius, size, space, tokens};
 use crate::ui::widgets::{self, Kind};
-use crate::ui::words;
 
 /// From this width on, in points, the toolbar has room for the count and the size of the thumbnails.
 const ROOMY_WIDTH: f32 = 740.0;
@@ -103,7 +103,7 @@ impl Library {
             .show(ui.ctx(), |ui| {
                 frame.show(ui, |ui| {
                     ui.horizontal(|ui| {
-                        let text = format!("{} selected", words::number(count));
+                        let text = format!("{} selected", format::number(count));
                         let label = ui.label(text.clone());
                         widgets::announced(ui, &label, Role::Status, &text);
                         ui.add_space(space::M);
@@ -113,7 +113,7 @@ impl Library {
                             let text = if some == count {
                                 text.to_owned()
                             } else {
-                                format!("{text} ({} of {})", words::number(some), words::number(count))
+                                format!("{text} ({} of {})", format::number(some), format::number(count))
                             };
                             !ids.is_empty()
                                 && widgets::icon_text_button(ui, Kind::Quiet, icon, &text).clicked()
@@ -148,7 +148,7 @@ impl Library {
 
 fn items(pages: &Pages) -> String {
     let total = pages.sections().iter().map(|day| u64::from(day.assets)).sum();
-    words::counted(total, "item", "items")
+    format::counted(total, "item", "items")
 }
 
 fn size_slider(ui: &mut Ui, env: &mut Env<'_>, cell_side: &mut f32) {

@@ -5,6 +5,7 @@ use eframe::egui::{Label, ScrollArea, Ui};
 use super::waits::SharedWaits;
 use super::{Queue, inset, rows};
 use crate::api::{FailureGroup, FailureText, QueueList, Selection};
+use crate::domain::format;
 use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, Verb};
 use crate::ui::counts::Amount;
@@ -12,7 +13,6 @@ use crate::ui::icons::Icon;
 use crate::ui::remedy::{self, Remedy, can_retry};
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets::{self, Kind};
-use crate::ui::words;
 
 impl Queue {
     pub(super) fn attention(&mut self, ui: &mut Ui, env: &mut Env<'_>, left: f32) {
@@ -33,7 +33,7 @@ impl Queue {
             inset(ui, left, |ui| {
                 let helped = groups.iter().filter(|group| can_retry(&group.failure));
                 if groups.len() > 1 && helped.clone().count() > 0 {
-                    let what = words::files(helped.map(|group| group.files).sum());
+                    let what = format::files(helped.map(|group| group.files).sum());
                     ui.horizontal(|ui| {
                         let text = format!("Retry {what}");
                         if widgets::icon_text_button(ui, Kind::Normal, Icon::Retry, &text).clicked() {
@@ -94,7 +94,7 @@ impl Queue {
     fn group_buttons(&self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup, open: &mut bool) {
         let failure = &group.failure;
         let selection = Selection::Kind(failure.class.clone());
-        let what = words::files(group.files);
+        let what = format::files(group.files);
         let model = env.model;
         let here =
             |name: &&String| self.destination.is_none_or(|id| model.destination_name(id) == name.as_str());
@@ -141,7 +141,8 @@ impl Queue {
         }
         let shown = u64::try_from(list.rows.len()).unwrap_or(u64::MAX);
         if list.next.is_some() {
-            let text = format!("Show more, {} of {} shown", words::number(shown), words::number(list.total));
+            let text =
+                format!("Show more, {} of {} shown", format::number(shown), format::number(list.total));
             if widgets::button(ui, Kind::Quiet, &text).clicked() {
                 self.more(env);
             }

@@ -17,13 +17,13 @@ use super::app::Env;
 use super::commands::{Command, Purpose};
 use super::counts::Counts;
 use super::icons::Icon;
-use super::sentence;
+use super::status_line;
 use super::theme::{space, tokens};
 use super::widgets::{self, Group};
-use super::words;
 use crate::api::{
     FailureGroup, PAGE_ROWS_MAX, QueueList, QueuePage, QueueQuery, QueueRow, Request, Snapshot,
 };
+use crate::domain::format;
 
 /// Rows asked for at a time.
 const PAGE: u32 = 100;
@@ -255,14 +255,14 @@ impl Queue {
         let snapshot = &env.model.snapshot;
         widgets::page_title(ui, "Queue");
         ui.add_space(space::XS);
-        let said = sentence::why_idle(snapshot, &env.model.connection, env.model.now);
+        let said = status_line::why_idle(snapshot, &env.model.connection, env.model.now);
         let said = said.unwrap_or_else(|| working_line(snapshot));
         widgets::status(ui, widgets::weak(ui, said));
         ui.add_space(space::M);
         let counts = Counts::at_or_of(snapshot, self.destination);
         let names = TABS.map(|(list, label)| {
             let amount = counts.listed(list);
-            let number = words::number(amount.number());
+            let number = format::number(amount.number());
             let text = if amount.is_zero() { label.to_owned() } else { format!("{label}  {number}") };
             (text, format!("{label}, {}", amount.text()))
         });
@@ -381,17 +381,17 @@ fn query(key: &ListKey, after: Option<String>, limit: u32) -> Request {
 fn working_line(snapshot: &Snapshot) -> String {
     let count = u64::try_from(snapshot.uploading.len()).unwrap_or(u64::MAX);
     let count = if Counts::of(snapshot).destinations > 1 {
-        words::copies(count.max(1))
+        format::copies(count.max(1))
     } else {
-        words::files(count.max(1))
+        format::files(count.max(1))
     };
     let mut text = format!("Uploading {count} now");
     if let Some(progress) = &snapshot.progress {
         if progress.bytes_per_sec > 0 {
-            text += &format!(", {}", words::speed(progress.bytes_per_sec));
+            text += &format!(", {}", format::speed(progress.bytes_per_sec));
         }
         if let Some(secs) = progress.secs_left {
-            text += &format!(", {}", words::time_left(secs));
+            text += &format!(", {}", format::time_left(secs));
         }
     }
     text

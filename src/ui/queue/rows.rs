@@ -8,6 +8,7 @@ use super::hair_line;
 use super::waits::SharedWaits;
 use crate::api::{DecisionRow, PathText, QueueList, QueueRow, Selection, TransferStep, Transferring};
 use crate::domain::accounting::Bin;
+use crate::domain::format;
 use crate::domain::time::UnixMillis;
 use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, Verb};
@@ -17,7 +18,6 @@ use crate::ui::numbers::ratio;
 use crate::ui::remedy::can_retry;
 use crate::ui::theme::{size, space, tokens};
 use crate::ui::widgets::{self, paint_cut};
-use crate::ui::words;
 
 /// A row's height in points, without the space below it.
 pub(super) const HEIGHT: f32 = 60.0;
@@ -80,9 +80,9 @@ pub(super) fn transfer(ui: &mut Ui, env: &mut Env<'_>, transfer: &Transferring) 
     };
     let text = match transfer.step {
         TransferStep::Copying => {
-            format!("{} of {}", words::bytes(transfer.bytes_sent), words::bytes(transfer.bytes_total))
+            format!("{} of {}", format::bytes(transfer.bytes_sent), format::bytes(transfer.bytes_total))
         }
-        TransferStep::Proving => format!("{}, verifying", words::bytes(transfer.bytes_total)),
+        TransferStep::Proving => format!("{}, verifying", format::bytes(transfer.bytes_total)),
     };
     let note = widgets::note(&child, text);
     child.label(note);
@@ -153,25 +153,25 @@ pub(in crate::ui) fn decision_lines(
     decisions: &[DecisionRow],
     now: UnixMillis,
 ) -> impl Iterator<Item = String> {
-    decisions.iter().map(move |decision| match words::parse_time(&decision.at) {
-        Some(then) => format!("{}: {}", words::sentence(&words::age(then, now)), decision.text),
+    decisions.iter().map(move |decision| match format::parse_time(&decision.at) {
+        Some(then) => format!("{}: {}", format::capitalize(&format::age(then, now)), decision.text),
         None => decision.text.clone(),
     })
 }
 
 /// The icon and the note at the right.
 fn standing(row: &QueueRow, env: &Env<'_>, shared: &SharedWaits) -> (Icon, String) {
-    let size = words::bytes(row.bytes_total);
+    let size = format::bytes(row.bytes_total);
     match Bin::parse(&row.state) {
         Some(Bin::Safe) => {
-            let when = row.proved_at.as_deref().and_then(words::parse_time);
-            let when = when.map_or(size, |then| format!("verified {}", words::age(then, env.model.now)));
+            let when = row.proved_at.as_deref().and_then(format::parse_time);
+            let when = when.map_or(size, |then| format!("verified {}", format::age(then, env.model.now)));
             (Icon::Safe, when)
         }
         Some(Bin::Unproven) => (Icon::Unproven, size),
         Some(Bin::Uploading) => (Icon::Uploading, size),
         Some(Bin::NeedsAttention) => {
-            let tries = words::counted(row.attempt.into(), "try", "tries");
+            let tries = format::counted(row.attempt.into(), "try", "tries");
             (Icon::Attention, if row.attempt > 0 { tries } else { size })
         }
         Some(Bin::Excluded) => {
@@ -185,9 +185,9 @@ fn standing(row: &QueueRow, env: &Env<'_>, shared: &SharedWaits) -> (Icon, Strin
 
 fn waiting(row: &QueueRow, env: &Env<'_>) -> Option<String> {
     let wait = row.wait_reason.as_ref()?;
-    let until = wait.until.as_deref().and_then(words::parse_time);
+    let until = wait.until.as_deref().and_then(format::parse_time);
     Some(match until {
-        Some(until) => format!("{}, {}", wait.summary, words::until(until, env.model.now)),
+        Some(until) => format!("{}, {}", wait.summary, format::until(until, env.model.now)),
         None => wait.summary.clone(),
     })
 }

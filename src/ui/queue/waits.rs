@@ -9,7 +9,7 @@ use crate::domain::time::UnixMillis;
 use crate::ui::app::Env;
 use crate::ui::icons::Icon;
 use crate::ui::remedy;
-use crate::ui::sentence;
+use crate::ui::status_line;
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets;
 
@@ -49,7 +49,7 @@ impl SharedWaits {
     /// A line for each, with what mends it.
     pub fn ui(&self, ui: &mut Ui, env: &mut Env<'_>) {
         let model = env.model;
-        let header = sentence::why_idle(&model.snapshot, &model.connection, model.now).unwrap_or_default();
+        let header = status_line::why_idle(&model.snapshot, &model.connection, model.now).unwrap_or_default();
         for shared in &self.0 {
             let at = shared.destination.as_deref();
             let d = at.and_then(|name| remedy::destination_named(&model.snapshot, name));
@@ -74,7 +74,7 @@ fn line(shared: &SharedWait, now: UnixMillis) -> String {
     let reason = match shared.wait.kind.as_str() {
         // It is a reason in a row, and says nothing above a list.
         "queued" => "Uploaded next, newest first".to_owned(),
-        _ => sentence::with_end(&shared.wait, now),
+        _ => status_line::with_end(&shared.wait, now),
     };
     match &shared.destination {
         Some(name) => format!("{name}: {}", lower_waiting(&reason)),

@@ -6,10 +6,11 @@ use eframe::egui::{
 };
 
 use crate::api::{FileTotals, PathText, RestoreFolder, RestoreOverview, RestoreScope};
+use crate::domain::format;
 use crate::domain::time::Day;
 use crate::ui::choices::{describe_choice, segmented};
 use crate::ui::theme::{radius, space, tokens};
-use crate::ui::{focus, widgets, words};
+use crate::ui::{focus, widgets};
 
 /// The height that a list of choices may take, in points.
 const LIST_HEIGHT: f32 = 240.0;
@@ -87,7 +88,7 @@ impl Choice {
     /// Paints the choices.
     pub fn ui(&mut self, ui: &mut Ui, overview: &RestoreOverview) {
         let photos = u64::try_from(self.assets.len()).unwrap_or(u64::MAX);
-        let photos = words::counted(photos, "photo", "photos");
+        let photos = format::counted(photos, "photo", "photos");
         let mut kinds = vec![
             (What::Everything, "Everything"),
             (What::Year, "A year"),
@@ -130,7 +131,7 @@ impl Choice {
         let row = |index: usize| {
             let month = months[index];
             let day = Day(month.year * 10_000 + month.month * 100 + 1);
-            Row::of(words::month_and_year(day), month.totals)
+            Row::of(format::month_and_year(day), month.totals)
         };
         if let Some(month) = list(ui, "Month", months.len(), chosen, row).and_then(|at| months.get(at)) {
             self.month = Some((month.year, month.month));
@@ -186,7 +187,7 @@ pub(super) struct Row {
 
 impl Row {
     fn of(text: String, totals: FileTotals) -> Self {
-        let more = format!("{}, {}", words::files(totals.files), words::bytes(totals.bytes));
+        let more = format!("{}, {}", format::files(totals.files), format::bytes(totals.bytes));
         let name = format!("{text}, {more}");
         Self { text, more, name }
     }

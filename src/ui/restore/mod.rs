@@ -13,11 +13,11 @@ use super::draft::WHOLE_PATH;
 use super::icons::Icon;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
-use super::words;
 use crate::api::{
     ApiError, DestinationState, FileTotals, PathText, Request, RestoreLayout, RestoreOrder, RestoreOverview,
     RestoreScope, RestoreTarget,
 };
+use crate::domain::format;
 use choices::{Choice, Row, What, list};
 
 /// Where a restore begins that is asked for elsewhere.
@@ -208,7 +208,7 @@ impl Restore {
                 }
                 Some(Loaded::Known(overview)) => self.choice.ui(ui, overview),
                 Some(Loaded::Failed(why)) => {
-                    let why = RichText::new(words::sentence(why)).color(tokens(ui).accent);
+                    let why = RichText::new(format::capitalize(why)).color(tokens(ui).accent);
                     ui.add(Label::new(why).wrap());
                     ui.add_space(space::XS);
                     asks_again = widgets::button(ui, Kind::Normal, "Try again").clicked();
@@ -287,12 +287,12 @@ impl Restore {
         if needed > free {
             let text = format!(
                 "Not enough space: {} to restore, and {} free here",
-                words::bytes(needed),
-                words::bytes(free)
+                format::bytes(needed),
+                format::bytes(free)
             );
             widgets::field_error(ui, Some(&text));
         } else {
-            widgets::field_note(ui, &format!("{} free here", words::bytes(free)));
+            widgets::field_note(ui, &format!("{} free here", format::bytes(free)));
         }
     }
 
@@ -316,7 +316,7 @@ impl Restore {
         let is_empty = totals.is_none_or(|totals| totals.files == 0);
         let text = match totals {
             Some(totals) if totals.files > 0 => {
-                format!("Restore {} ({})", words::files(totals.files), words::bytes(totals.bytes))
+                format!("Restore {} ({})", format::files(totals.files), format::bytes(totals.bytes))
             }
             _ => "Restore".to_owned(),
         };

@@ -7,13 +7,13 @@ use eframe::egui::{Label, RichText, ScrollArea, Ui};
 use crate::api::{
     PathText, Progress, Request, RestoreAction, RestoreScope, RestoreState, RestoreTarget, Snapshot,
 };
+use crate::domain::format;
 use crate::domain::time::Day;
 use crate::ui::app::Env;
 use crate::ui::commands::Command;
 use crate::ui::numbers::ratio;
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets::{self, Kind};
-use crate::ui::words;
 
 /// The height that sentences about files may take, in points.
 const SENTENCES_HEIGHT: f32 = 160.0;
@@ -46,18 +46,18 @@ impl Runs {
 
     fn ended(&mut self, ui: &mut Ui, env: &mut Env<'_>, run: &RestoreState) {
         let result = &run.result;
-        let mut text = format!("{} restored and verified", words::files(result.restored));
+        let mut text = format!("{} restored and verified", format::files(result.restored));
         if result.present > 0 {
             let verb = if result.present == 1 { "was" } else { "were" };
-            text = format!("{text}. {} {verb} already there", words::files(result.present));
+            text = format!("{text}. {} {verb} already there", format::files(result.present));
         }
         widgets::status(ui, text);
         if let Some(why) = &run.reason {
-            let why = RichText::new(words::sentence(why)).color(tokens(ui).accent);
+            let why = RichText::new(format::capitalize(why)).color(tokens(ui).accent);
             ui.add(Label::new(why).wrap());
         }
         if result.failed > 0 {
-            let failed = format!("{} could not be restored", words::files(result.failed));
+            let failed = format!("{} could not be restored", format::files(result.failed));
             ui.label(RichText::new(failed).color(tokens(ui).accent));
             let mut is_open = self.unfolded.contains(&run.id);
             if widgets::fold(ui, &mut is_open, "Details", "Details of what could not be restored") {
@@ -105,12 +105,12 @@ fn order_text(run: &RestoreState) -> String {
         RestoreScope::All => "Everything".to_owned(),
         RestoreScope::Period { year, month: None } => year.to_string(),
         RestoreScope::Period { year, month: Some(month) } => {
-            words::month_and_year(Day(year * 10_000 + month * 100 + 1))
+            format::month_and_year(Day(year * 10_000 + month * 100 + 1))
         }
         RestoreScope::Folder { source, path: PathText { path, .. } } if path.is_empty() => source.clone(),
         RestoreScope::Folder { source, path } => format!("{source}/{}", path.path),
         RestoreScope::Assets(assets) => photos(assets.len()),
-        RestoreScope::Copies(copies) => words::files(u64::try_from(copies.len()).unwrap_or(u64::MAX)),
+        RestoreScope::Copies(copies) => format::files(u64::try_from(copies.len()).unwrap_or(u64::MAX)),
         RestoreScope::Glob(pattern) => pattern.clone(),
     };
     match &run.order.target {
@@ -120,14 +120,14 @@ fn order_text(run: &RestoreState) -> String {
 }
 
 fn photos(count: usize) -> String {
-    words::counted(u64::try_from(count).unwrap_or(u64::MAX), "photo", "photos")
+    format::counted(u64::try_from(count).unwrap_or(u64::MAX), "photo", "photos")
 }
 
 fn running(ui: &mut Ui, env: &mut Env<'_>, snapshot: &Snapshot, run: &RestoreState) {
     let reading = snapshot.reading.iter().find(|reading| reading.restore == Some(run.id));
     let progress = reading.map(|reading| reading.progress.clone()).unwrap_or_default();
     if let Some(why) = &run.reason {
-        let text = format!("Waiting. {}", words::sentence(why));
+        let text = format!("Waiting. {}", format::capitalize(why));
         ui.add(Label::new(RichText::new(text).color(tokens(ui).accent)).wrap());
     } else {
         ui.add(Label::new(progress_text(&progress)).wrap());
@@ -148,16 +148,16 @@ fn progress_text(progress: &Progress) -> String {
     }
     let mut text = format!(
         "{} of {}, {} of {}",
-        words::number(progress.files_done),
-        words::files(progress.files_total),
-        words::bytes(progress.bytes_done),
-        words::bytes(progress.bytes_total)
+        format::number(progress.files_done),
+        format::files(progress.files_total),
+        format::bytes(progress.bytes_done),
+        format::bytes(progress.bytes_total)
     );
     if progress.bytes_per_sec > 0 {
-        text = format!("{text}, {}", words::speed(progress.bytes_per_sec));
+        text = format!("{text}, {}", format::speed(progress.bytes_per_sec));
     }
     if let Some(secs) = progress.secs_left {
-        text = format!("{text}, {}", words::time_left(secs));
+        text = format!("{text}, {}", format::time_left(secs));
     }
     text
 }
@@ -171,7 +171,7 @@ fn sentences(ui: &mut Ui, run: &RestoreState) {
         }
         let untold = result.failed.saturating_sub(u64::try_from(result.sentences.len()).unwrap_or(u64::MAX));
         if untold > 0 {
-            ui.label(widgets::note(ui, format!("And {} more", words::files(untold))));
+            ui.label(widgets::note(ui, format!("And {} more", format::files(untold))));
         }
     });
 }

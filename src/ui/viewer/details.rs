@@ -7,6 +7,7 @@ use eframe::egui::{Label, RichText, ScrollArea, TextStyle, Ui};
 use crate::api::{AssetDetails, CopyDetails, ResourceDetails, Selection};
 use crate::domain::accounting::Bin;
 use crate::domain::asset::{DateDoubt, DateSource, ResourceKind};
+use crate::domain::format;
 use crate::ui::app::Env;
 use crate::ui::commands::{Command, Verb};
 use crate::ui::icons::Icon;
@@ -16,7 +17,6 @@ use crate::ui::queue::decision_lines;
 use crate::ui::remedy::{self, can_retry};
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets::{self, Kind};
-use crate::ui::words;
 
 /// Decisions shown for one copy; the queue shows the rest.
 const DECISIONS_SHOWN: usize = 3;
@@ -49,9 +49,9 @@ fn about(ui: &mut Ui, details: &AssetDetails) {
     let folder = widgets::note(ui, folder);
     ui.add(Label::new(folder).wrap());
     ui.add_space(space::M);
-    let mut when = words::long_time(row.captured_wall_ms);
+    let mut when = format::long_time(row.captured_wall_ms);
     if let Some(offset) = details.offset_minutes {
-        when += &format!(" {}", words::utc_offset(offset));
+        when += &format!(" {}", format::utc_offset(offset));
     }
     fact(ui, "Taken", &when, date_source(&details.captured_from));
     if let Some(doubt) = details.date_doubt.as_deref().map(date_doubt).filter(|doubt| !doubt.is_empty()) {
@@ -64,7 +64,7 @@ fn about(ui: &mut Ui, details: &AssetDetails) {
     }
     if let Some((width, height)) = row.dimensions {
         let megapixels = ratio(u64::from(width) * u64::from(height), 100_000).round() / 10.0;
-        let size = format!("{} × {}", words::number(width.into()), words::number(height.into()));
+        let size = format!("{} × {}", format::number(width.into()), format::number(height.into()));
         let noun = if (megapixels - 1.0).abs() < 0.01 { "megapixel" } else { "megapixels" };
         let megapixels = (megapixels > 0.0).then(|| format!("{megapixels} {noun}"));
         fact(ui, "Dimensions", &size, megapixels.as_deref().unwrap_or_default());
@@ -72,7 +72,7 @@ fn about(ui: &mut Ui, details: &AssetDetails) {
     let all: u64 = details.resources.iter().map(|r| r.size).sum();
     let several = details.resources.len() > 1;
     let more = if several { format!("in {} files", details.resources.len()) } else { String::new() };
-    fact(ui, "Size", &words::bytes(all), &more);
+    fact(ui, "Size", &format::bytes(all), &more);
 }
 
 /// Where a date comes from, as a person says it.
@@ -124,7 +124,7 @@ fn file(ui: &mut Ui, env: &mut Env<'_>, resource: &ResourceDetails, folds: &mut 
         "{}, {}, {}",
         kind_label(&resource.kind),
         type_label(&resource.media_type),
-        words::bytes(resource.size)
+        format::bytes(resource.size)
     );
     ui.add(Label::new(resource.path.file_name()).truncate());
     let note = widgets::note(ui, text);
@@ -168,9 +168,9 @@ fn evidence(ui: &mut Ui, env: &mut Env<'_>, resource: &ResourceDetails, copy: &C
     });
     let mut more = Vec::new();
     if let Some(proof) = &copy.proof {
-        let when = copy.proved_at.as_deref().and_then(words::parse_time);
-        let when = when.map_or_else(String::new, |then| format!(", {}", words::age(then, env.model.now)));
-        more.push(words::sentence(&format!("{proof}{when}")));
+        let when = copy.proved_at.as_deref().and_then(format::parse_time);
+        let when = when.map_or_else(String::new, |then| format!(", {}", format::age(then, env.model.now)));
+        more.push(format::capitalize(&format!("{proof}{when}")));
     }
     if let Some(wait) = &copy.wait_reason {
         more.push(wait.summary.clone());

@@ -21,9 +21,9 @@ use super::remedy::can_retry;
 use super::restore::{self, RestoreStart};
 use super::theme::{size, space, tokens};
 use super::widgets;
-use super::words;
 use crate::api::{ApiError, AssetDetails, AssetRow, Request};
 use crate::client::{Picture, PictureRequest};
+use crate::domain::format;
 
 /// The details' width in points.
 const DETAILS_WIDTH: f32 = 348.0;
@@ -164,7 +164,7 @@ impl Viewer {
             ui.add_space(space::S);
             if let Some(row) = &self.row {
                 ui.label(row.path.file_name());
-                let day = words::long_day(words::day_of(row.captured_wall_ms));
+                let day = format::long_day(format::day_of(row.captured_wall_ms));
                 let more = widgets::weak(ui, format!("{day}, {}", badge_words(row.badge)));
                 ui.label(more);
             }

@@ -8,7 +8,7 @@ use crate::client::Connection;
 use crate::domain::time::UnixMillis;
 
 use super::counts::Counts;
-use super::words;
+use crate::domain::format;
 
 /// How good the news is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(super) fn of(snapshot: &Snapshot, connection: &Connection, now: UnixMillis) 
     if snapshot.destinations.is_empty() {
         return say(
             Mood::Resting,
-            format!("{} found, no destination yet", words::files(snapshot.library.found)),
+            format!("{} found, no destination yet", format::files(snapshot.library.found)),
         );
     }
     match snapshot.backup {
@@ -79,9 +79,9 @@ fn off(snapshot: &Snapshot) -> Sentence {
 fn paused(snapshot: &Snapshot, now: UnixMillis) -> Sentence {
     let left = Counts::of(snapshot).left();
     let mut text = "Paused".to_owned();
-    let until = snapshot.wait_reason.as_ref().and_then(|w| w.until.as_deref()).and_then(words::parse_time);
+    let until = snapshot.wait_reason.as_ref().and_then(|w| w.until.as_deref()).and_then(format::parse_time);
     if let Some(until) = until {
-        text += &format!(", resumes {}", words::until(until, now));
+        text += &format!(", resumes {}", format::until(until, now));
     }
     if !left.is_zero() {
         text += &format!(", {} left", left.short());
@@ -118,12 +118,12 @@ fn on(snapshot: &Snapshot, now: UnixMillis) -> Sentence {
     if is_scanning(snapshot) {
         return say(
             Mood::Working,
-            format!("Looking for photos, {} found", words::files(snapshot.library.found)),
+            format!("Looking for photos, {} found", format::files(snapshot.library.found)),
         );
     }
     let indexing = snapshot.indexing.to_describe + snapshot.indexing.to_hash;
     if indexing > 0 {
-        return say(Mood::Working, format!("Reading {} for the first time", words::files(indexing)));
+        return say(Mood::Working, format!("Reading {} for the first time", format::files(indexing)));
     }
     safe(snapshot, &counts, now)
 }
@@ -169,11 +169,11 @@ pub(super) fn is_moving(snapshot: &Snapshot) -> bool {
 
 /// A reason to wait, with when it ends.
 pub(super) fn with_end(wait: &WaitText, now: UnixMillis) -> String {
-    match wait.until.as_deref().and_then(words::parse_time) {
+    match wait.until.as_deref().and_then(format::parse_time) {
         Some(until) if wait.kind == "schedule" => {
-            format!("{}, resumes {}", wait.summary, words::until(until, now))
+            format!("{}, resumes {}", wait.summary, format::until(until, now))
         }
-        Some(until) => format!("{}, next try {}", wait.summary, words::until(until, now)),
+        Some(until) => format!("{}, next try {}", wait.summary, format::until(until, now)),
         None => wait.summary.clone(),
     }
 }
@@ -187,9 +187,9 @@ fn safe(snapshot: &Snapshot, counts: &Counts, now: UnixMillis) -> Sentence {
         return say(Mood::Resting, "No photos or videos found yet");
     };
     let enabled = snapshot.destinations.iter().filter(|d| d.enabled);
-    let oldest = enabled.filter_map(|d| words::parse_time(d.oldest_proof_at.as_deref()?)).min();
+    let oldest = enabled.filter_map(|d| format::parse_time(d.oldest_proof_at.as_deref()?)).min();
     if let (Some(oldest), false) = (oldest, counts.safe().is_zero()) {
-        text += &format!(", oldest verification {}", words::age(oldest, now));
+        text += &format!(", oldest verification {}", format::age(oldest, now));
     }
     let unproven = counts.unproven();
     if !unproven.is_zero() {
@@ -226,7 +226,7 @@ pub(super) fn next_change(snapshot: &Snapshot, now: UnixMillis) -> Option<std::t
         .filter_map(|d| d.wait_reason.as_ref())
         .chain(&snapshot.wait_reason)
         .filter_map(|w| w.until.as_deref());
-    proofs.chain(waits).filter_map(words::parse_time).map(|then| words::next_change(then, now)).min()
+    proofs.chain(waits).filter_map(format::parse_time).map(|then| format::next_change(then, now)).min()
 }
 
 #[cfg(test)]
