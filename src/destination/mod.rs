@@ -127,6 +127,8 @@ pub struct Transfer {
     pub checkpoint: Option<Checkpoint>,
     /// A copy of this record that got its name in an earlier try and was not verified since.
     pub named: Option<NamedCopy>,
+    /// The same of this try.
+    just_named: Mutex<Option<NamedCopy>>,
     /// A proof must read every byte of the copy, whatever digests the destination tells.
     pub must_read: bool,
     /// A copy that only reading it back would prove may stay unproven for now: the engine has it read in
@@ -156,6 +158,7 @@ impl Transfer {
             cancel,
             checkpoint,
             named: None,
+            just_named: Mutex::default(),
             must_read: false,
             may_defer: false,
             bytes_read: Arc::new(AtomicU64::new(0)),
@@ -187,7 +190,15 @@ impl Transfer {
         if copy.tag.is_empty() || copy.tag.len() > NamedCopy::TAG_BYTES_MAX {
             return Ok(());
         }
-        self.saver.save_named(copy).await
+        self.saver.save_named(copy.clone()).await?;
+        *self.just_named.lock() = Some(copy);
+        Ok(())
+    }
+
+    /// The last copy of this record that got its name and was not verified since, in this try or before.
+    pub fn unverified_copy(&self) -> Option<NamedCopy> {
+        let just_named = self.just_named.lock().clone();
+        just_named.or_else(|| self.named.clone())
     }
 
     /// Leaves a sentence for the person on what was done in another way than could be expected. Without full

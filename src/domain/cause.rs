@@ -98,6 +98,8 @@ pub enum Cause {
     /// The destination's copy is not what it says it is: it keeps it by a checksum that its bytes do not
     /// have, or cannot give it back, and takes the file no second time.
     CopyDamaged,
+    /// The same of a copy that Safelight sent and would replace, if the key might remove it.
+    RemovalDenied,
     /// The photo that a sidecar belongs to is in the server's trash.
     PhotoTrashed,
     /// The photo that a sidecar belongs to is not at the server yet.
@@ -298,6 +300,11 @@ impl Cause {
             Self::CopyDamaged => message(
                 "The server's copy of this file is damaged",
                 "Delete it at the server, empty the trash there, then try again",
+                Retry,
+            ),
+            Self::RemovalDenied => message(
+                "The server's copy of this file is damaged, and the API key may not remove it",
+                "In Immich, under Account settings, API keys, edit the key and tick asset.delete and asset.update, then try again",
                 Retry,
             ),
             Self::PhotoTrashed => message(

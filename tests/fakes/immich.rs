@@ -48,6 +48,12 @@ pub struct Moods {
     pub blind_checks: u32,
     /// Of so many uploads, the last is damaged on the disk: its checksum stays, its bytes are others.
     pub damages_every: Option<u64>,
+    /// So many uploads to come are damaged on the disk.
+    pub damages_next: u32,
+    /// This many uploads are taken with other bytes than were sent, and known by the checksum of those.
+    pub spoils_next: u32,
+    /// This many uploads are refused with this status and nothing else.
+    pub refuses_uploads: Option<(u32, u16)>,
     /// This many requests are answered with this status and nothing else.
     pub fails: Option<(u32, u16)>,
 }

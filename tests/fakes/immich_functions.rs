@@ -81,8 +81,12 @@ impl Immich {
 
     pub(super) fn remove(&self, user: &User, body: &Value) -> Answer {
         let mut state = self.lock();
-        let removed = ids(&body["ids"]);
+        let mut removed = ids(&body["ids"]);
         if body["force"].as_bool() == Some(true) {
+            // A video that no other still has goes with its still.
+            let gone = state.assets.iter().filter(|asset| removed.contains(&asset.id));
+            let videos: Vec<String> = gone.filter_map(|asset| asset.live_video.clone()).collect();
+            removed.extend(videos);
             let stays = |asset: &Asset| asset.user != user.id || !removed.contains(&asset.id);
             state.assets.retain(stays);
             for album in &mut state.albums {

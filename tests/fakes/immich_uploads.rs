@@ -9,7 +9,7 @@ use serde_json::json;
 use super::immich::{Asset, Generation, Immich, Key, checksum_of, sha1_of};
 use super::immich_answers::{self as answers, Fault, faults, json_answer};
 use super::immich_form::{Part, boundary, parse};
-use super::serve::{Answer, Cut, Received, field, receive};
+use super::serve::{Answer, Cut, Received, answer, field, receive};
 
 /// Answers an upload.
 pub async fn upload(immich: &Immich, key: &Key, headers: &HeaderMap, body: Incoming) -> Result<Answer, Cut> {
@@ -34,6 +34,9 @@ pub async fn upload(immich: &Immich, key: &Key, headers: &HeaderMap, body: Incom
     immich.lock().bytes_read += bytes.len() as u64;
     // An upload that was cut leaves nothing.
     let Received::Whole(body) = received else { return Err(Cut) };
+    if let Some(status) = refusal_of(immich) {
+        return Ok(answer(status, ""));
+    }
     let form = field(headers, "content-type").and_then(boundary).and_then(|boundary| parse(&body, boundary));
     let Some(form) = form else { return Ok(immich.refuse(400, "Multipart: Unexpected end of form")) };
     if form.iter().any(|part| part.has_control) {
@@ -46,6 +49,14 @@ pub async fn upload(immich: &Immich, key: &Key, headers: &HeaderMap, body: Incom
         return Err(Cut);
     }
     Ok(answer)
+}
+
+/// What an upload is refused with for no reason of its own.
+fn refusal_of(immich: &Immich) -> Option<u16> {
+    let mut moods = immich.moods.lock();
+    let (left, status) = moods.refuses_uploads.as_mut().filter(|(left, _status)| *left > 0)?;
+    *left -= 1;
+    Some(*status)
 }
 
 /// What is still sent after an early answer is read and dropped, as Node does.
@@ -138,7 +149,19 @@ fn take(immich: &Immich, key: &Key, form: &[Part]) -> Answer {
             Some(asset) => "hidden".clone_into(&mut asset.visibility),
         }
     }
-    let sha1 = sha1_of(&file.bytes);
+    let mut bytes = file.bytes.clone();
+    let is_damaged = {
+        let mut moods = immich.moods.lock();
+        if moods.spoils_next > 0 {
+            moods.spoils_next -= 1;
+            bytes[0] ^= 4;
+        }
+        let is_next = moods.damages_next > 0;
+        moods.damages_next = moods.damages_next.saturating_sub(1);
+        let number = state.assets.len() as u64 + 1;
+        is_next || moods.damages_every.is_some_and(|every| number.is_multiple_of(every))
+    };
+    let sha1 = sha1_of(&bytes);
     if let Some(known) = state.find(&user.id, &sha1) {
         return json_answer(200, &json!({ "status": "duplicate", "id": known.id }));
     }
@@ -150,7 +173,7 @@ fn take(immich: &Immich, key: &Key, form: &[Part]) -> Answer {
         id: immich.id(),
         user: user.id,
         sha1,
-        bytes: file.bytes.clone(),
+        bytes,
         is_video: answers::VIDEO.contains(&ending.as_str()),
         name,
         created: fields.text("fileCreatedAt"),
@@ -165,8 +188,7 @@ fn take(immich: &Immich, key: &Key, form: &[Part]) -> Answer {
         told: BTreeMap::new(),
     };
     let id = asset.id.clone();
-    let every = immich.moods.lock().damages_every;
-    if every.is_some_and(|every| (state.assets.len() as u64 + 1).is_multiple_of(every)) {
+    if is_damaged {
         asset.bytes[0] ^= 1;
     }
     state.assets.push(asset);

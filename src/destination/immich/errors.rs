@@ -95,6 +95,12 @@ pub fn lacks(permissions: &[&str]) -> Failure {
     Failure::destination(FailureKind::Forbidden, details).because(Cause::KeyLacks)
 }
 
+/// The key may not remove a damaged copy of ours.
+pub fn may_not_remove(permissions: &[&str]) -> Failure {
+    let Failure { details, .. } = lacks(permissions);
+    Failure::permanent(FailureKind::DigestMismatch, details).because(Cause::RemovalDenied)
+}
+
 /// The server takes no files of this type.
 pub fn unsupported(why: &str) -> Failure {
     Failure::permanent(FailureKind::Unsupported, why)

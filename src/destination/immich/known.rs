@@ -13,7 +13,7 @@ pub const UPLOAD: &str = "asset.upload";
 pub const DOWNLOAD: &str = "asset.download";
 /// Changing an asset: late sidecars, and joining a video with a still that is there already.
 pub const UPDATE: &str = "asset.update";
-/// Taking things out of the trash again.
+/// Taking things out of the trash again, and removing damaged copies and test files of our own.
 pub const DELETE: &str = "asset.delete";
 /// Seeing whose key it is, and the quota.
 pub const USER: &str = "user.read";
@@ -27,7 +27,7 @@ pub const USEFUL: [(&str, &str); 4] = [
     (DOWNLOAD, "verifying copies and restoring"),
     (USER, "seeing the quota"),
     (UPDATE, "late sidecars and Live Photos"),
-    (DELETE, "restoring from the trash"),
+    (DELETE, "restoring from the trash and replacing damaged copies"),
 ];
 
 /// What a probe found out.

@@ -5,7 +5,8 @@
 //! back in the background; the server's checksum counts as proof only where the person said so. Nothing there has a name that could be taken,
 //! so nothing is ever replaced, and a file of which an answer was lost is found and not sent again.
 //! It must never call a copy in the trash safe, tell a checksum of other bytes than those it sends
-//! (the server would drop them as a duplicate), or remove anything.
+//! (the server would drop them as a duplicate), or remove anything but its own damaged uploads
+//! ([`replace`]) and test files ([`write_test`]).
 //!
 //! Source: the OpenAPI description that each server gives of itself; what servers 2.7.5 and 3.0.3
 //! were seen to answer.
@@ -19,10 +20,12 @@ mod place;
 mod probe;
 mod prove;
 mod receipt;
+mod replace;
 mod send;
 mod shelves;
 mod sidecar;
 mod wire;
+mod write_test;
 mod xmp;
 
 use parking_lot::Mutex;
@@ -70,6 +73,8 @@ struct Inner {
     room: Mutex<Option<u64>>,
     /// When the server last refused a file for the quota, where the key may not see that.
     full_at: Mutex<Option<Instant>>,
+    /// Held while a test file is written or cleaned up.
+    write_test: tokio::sync::Mutex<()>,
     /// The key may not read copies back, as the server said last.
     is_download_denied: AtomicBool,
 }
@@ -166,6 +171,7 @@ impl Immich {
             types_at: Mutex::default(),
             room: Mutex::default(),
             full_at: Mutex::default(),
+            write_test: tokio::sync::Mutex::default(),
             parts,
         })))
     }
@@ -270,6 +276,6 @@ impl Destination for Immich {
     }
 
     fn clean<'a>(&'a self, _keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
-        Box::pin(std::future::ready(Ok(0)))
+        Box::pin(write_test::clean(&self.0))
     }
 }

@@ -8,9 +8,9 @@ use super::Inner;
 use super::api::Verdict;
 use super::receipt::Receipt;
 use super::wire::lost;
-use super::{errors, known};
+use super::{errors, known, replace};
 use crate::destination::http::{ANSWER_BYTES_MAX, Method, SharedPace, Unlimited, into_paced_read_back};
-use crate::destination::{Item, ReadBack, Transfer};
+use crate::destination::{Item, NamedCopy, ReadBack, Transfer};
 use crate::domain::asset::ResourceKind;
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
@@ -24,6 +24,13 @@ const READS_MAX: u32 = 2;
 
 fn not_there(why: &str) -> Failure {
     Failure::transient(FailureKind::NotFound, why)
+}
+
+/// Whether this asset was created by an upload of the item's record and has never been verified since. One
+/// that the server called a duplicate is another's, or was sent by another installation.
+pub fn is_own_upload(item: &Item, id: &str, transfer: &Transfer) -> bool {
+    let is_it = |copy: NamedCopy| copy.key == item.key && copy.size == item.content.size && copy.tag == id;
+    transfer.unverified_copy().is_some_and(is_it)
 }
 
 /// Finds out whether the server holds an item's bytes as the asset that the receipt names.
@@ -52,6 +59,10 @@ pub async fn prove(
             Verdict::Held { is_trashed: true, .. } => return Err(errors::trashed()),
             Verdict::Held { id: held, .. } if held == id => {}
             Verdict::Held { .. } => return Err(not_there("the server has these bytes as another asset")),
+            Verdict::Absent | Verdict::Unsupported if is_own_upload(item, &id, transfer) => {
+                let why = "the server has received other bytes than the file's";
+                return Err(Failure::transient(FailureKind::DigestMismatch, why));
+            }
             Verdict::Absent | Verdict::Unsupported => {
                 return Err(not_there("the server does not have these bytes"));
             }
@@ -66,34 +77,48 @@ pub async fn prove(
     read_back(inner, item, &id, transfer).await
 }
 
-fn verified(inner: &Inner, method: ProofMethod) -> Evidence {
+pub fn verified(inner: &Inner, method: ProofMethod) -> Evidence {
     Evidence::Verified { method, at: inner.parts.clock.now() }
 }
 
-/// Reads an asset whole and compares it; what differs is read once more, for bytes may also be bent on
-/// the way.
+/// Reads an asset whole and compares it with the item.
 async fn read_back(inner: &Inner, item: &Item, id: &str, transfer: &Transfer) -> Result<Evidence, Failure> {
-    for _ in 0..READS_MAX {
-        let read = match open(inner, id, inner.parts.http.pace()).await {
-            Ok(copy) => digest(inner, copy, transfer).await?,
-            // It still has the checksum, as it was just asked.
-            Err(failure) if failure.kind == FailureKind::NotFound && item.digests.sha1.is_some() => {
-                return Err(damaged(
-                    FailureKind::NotFound,
-                    "the server knows the file and cannot give it back",
-                ));
-            }
-            Err(failure) => return Err(failure),
-        };
-        if read == item.content {
-            return Ok(verified(inner, ProofMethod::ReadBack));
+    match is_equal(inner, item, id, transfer).await {
+        Ok(true) => return Ok(verified(inner, ProofMethod::ReadBack)),
+        Ok(false) => {}
+        // It still has the checksum, as it was just asked.
+        Err(failure) if failure.kind == FailureKind::NotFound && item.digests.sha1.is_some() => {
+            return Err(damaged(FailureKind::NotFound, "the server knows the file and cannot give it back"));
         }
+        Err(failure) => return Err(failure),
     }
     let why = "the server gives other bytes than it says it has";
-    if item.digests.sha1.is_some() {
+    if item.digests.sha1.is_none() {
+        return Err(Failure::transient(FailureKind::DigestMismatch, why));
+    }
+    if !is_own_upload(item, id, transfer) {
         return Err(damaged(FailureKind::DigestMismatch, why));
     }
-    Err(Failure::transient(FailureKind::DigestMismatch, why))
+    // The next upload removes it first.
+    match inner.known().lacks(replace::needed(item.kind)).as_slice() {
+        [] => Err(Failure::transient(FailureKind::DigestMismatch, why)),
+        lacking => Err(errors::may_not_remove(lacking)),
+    }
+}
+
+/// Whether the server gives an asset back with the item's bytes. What differs is read once more, for bytes
+/// may also be changed on the way.
+///
+/// # Errors
+/// `not_found` when there is no such asset; why it cannot be read.
+pub async fn is_equal(inner: &Inner, item: &Item, id: &str, transfer: &Transfer) -> Result<bool, Failure> {
+    for _ in 0..READS_MAX {
+        let copy = open(inner, id, inner.parts.http.pace()).await?;
+        if digest(inner, copy, transfer).await? == item.content {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Sending it again would not help: the server takes the same checksum no second time.
@@ -175,6 +200,20 @@ pub async fn read(inner: &Inner, receipt: &str) -> Result<ReadBack, Failure> {
         }
         None => Err(not_there("it is not known which asset this is")),
     }
+}
+
+/// The bytes of a small asset; of a larger one, one byte more than `limit`.
+///
+/// # Errors
+/// Why it cannot be read.
+pub async fn read_small(inner: &Inner, id: &str, limit: usize) -> Result<Vec<u8>, Failure> {
+    let copy = open(inner, id, Arc::new(Unlimited)).await?;
+    let read = move || {
+        let mut bytes = Vec::new();
+        copy.take(limit as u64 + 1).read_to_end(&mut bytes).map(|_count| bytes)
+    };
+    let read = inner.parts.executor.run(read).await.map_err(lost)?;
+    read.map_err(|error| Failure::transient(FailureKind::Connect, error.to_string()))
 }
 
 async fn open(inner: &Inner, id: &str, pace: SharedPace) -> Result<ReadBack, Failure> {

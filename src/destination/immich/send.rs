@@ -13,11 +13,11 @@ use super::receipt::Receipt;
 use super::shelves::{self, Arranged};
 use super::sidecar::{self, Attached};
 use super::wire::{Outcome, settle, unless_stopped};
-use super::{Inner, errors, known};
+use super::{Inner, errors, known, replace, write_test};
 use crate::destination::http::{
     ANSWER_BYTES_MAX, Answer, Body, HttpError, Method, Piece, SourceRange, Tap, feed,
 };
-use crate::destination::{Companion, Item, Phase, Sent, Transfer};
+use crate::destination::{Companion, Item, NamedCopy, Phase, Sent, Transfer};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
@@ -25,7 +25,7 @@ use crate::domain::hash::ContentHash;
 use crate::domain::time::UnixMillis;
 
 /// What the uploads of this app are called at a server that asks for a device.
-const DEVICE: &str = "Safelight";
+pub const DEVICE: &str = "Safelight";
 
 /// Makes sure that the bytes which are sent are those whose SHA-1 was told.
 struct Summed {
@@ -75,7 +75,9 @@ async fn send_asset(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<S
         return Err(errors::unsupported(&format!("the server takes no files like {name}")).into());
     }
     let sha1 = sha1_of(inner, item, transfer).await?;
-    let held = match unless_stopped(&transfer.cancel, inner.checks.ask(sha1)).await? {
+    let verdict = unless_stopped(&transfer.cancel, inner.checks.ask(sha1)).await?;
+    let (verdict, evidence) = replace::settle_earlier(inner, item, (sha1, verdict), transfer).await?;
+    let held = match verdict {
         Verdict::Held { is_trashed: true, .. } => return Err(errors::trashed().into()),
         Verdict::Held { id, .. } => Some(id),
         Verdict::Unsupported => {
@@ -86,6 +88,9 @@ async fn send_asset(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<S
     let moving = moving_half(inner, item, transfer).await?;
     if let Some(id) = held {
         arrange(inner, item, &id, moving.as_deref(), transfer).await?;
+        if evidence.is_some() {
+            return Ok(Sent::Stored { receipt: Receipt::asset(id).to_string(), evidence });
+        }
         return Ok(Sent::AlreadyThere { receipt: Receipt::asset(id).to_string() });
     }
     inner.refuse_beyond_room(item.content.size)?;
@@ -99,7 +104,7 @@ async fn send_asset(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<S
         if failure.cause == Some(Cause::Quota) {
             return Err(inner.refused_for_room(item.content.size).into());
         }
-        return Err(failure.into());
+        return Err(write_test::explain(inner, failure).await.into());
     }
     let Uploaded { id, is_duplicate } = api::uploaded(&answer)?;
     if is_duplicate {
@@ -107,6 +112,9 @@ async fn send_asset(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<S
         arrange(inner, item, &id, moving.as_deref(), transfer).await?;
         return Ok(Sent::AlreadyThere { receipt: Receipt::asset(id).to_string() });
     }
+    // Until it is verified, it may be removed if it turns out to be damaged.
+    let copy = NamedCopy { key: item.key.clone(), size: item.content.size, tag: id.clone() };
+    transfer.save_named(copy).await?;
     inner.use_room(item.content.size);
     let receipt = Receipt::Asset { id: id.clone(), sidecar: attached.map(|attached| attached.hash) };
     arrange(inner, item, &id, None, transfer).await?;

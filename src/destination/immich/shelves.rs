@@ -10,9 +10,11 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::api::{self, Added, Album};
+use super::errors;
 use super::receipt::is_id;
 use super::wire::Wire;
-use crate::destination::http::{HttpError, Method};
+use crate::destination::http::{ANSWER_BYTES_MAX, HttpError, Method};
+use crate::domain::failure::Failure;
 
 /// The largest list of albums that is read, in bytes.
 const ALBUMS_ANSWER_MAX: usize = 16 << 20;
@@ -125,6 +127,21 @@ pub async fn stack(wire: &Wire, top: &str, below: &str) -> Result<Arranged, Http
 pub async fn join(wire: &Wire, still: &str, video: &str) -> Result<Arranged, HttpError> {
     let body = json!({ "livePhotoVideoId": video }).to_string();
     arrange(wire, wire.with_json(Method::PUT, &format!("assets/{still}"), body), "joining a Live Photo").await
+}
+
+/// Parts a still from its video, if it has one.
+///
+/// # Errors
+/// What the server said instead; for good when the key may not.
+pub async fn part(wire: &Wire, still: &str) -> Result<(), Failure> {
+    let body = json!({ "livePhotoVideoId": null }).to_string();
+    let request = wire.with_json(Method::PUT, &format!("assets/{still}"), body);
+    let answer = wire.ask(request, ANSWER_BYTES_MAX).await.map_err(HttpError::into_failure)?;
+    match errors::missing_permission(&answer) {
+        _ if answer.is_success() => Ok(()),
+        Some(permission) => Err(errors::may_not_remove(&[&permission])),
+        None => Err(wire.failure(&answer, "parting a Live Photo")),
+    }
 }
 
 async fn arrange(

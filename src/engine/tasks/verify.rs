@@ -108,6 +108,9 @@ pub(crate) async fn verify_copy(
     let _given_up = cancel.clone().drop_guard();
     let mut transfer = Transfer::new(Arc::clone(&deps.files), cancel.clone(), None, Arc::new(NoCheckpoints));
     transfer.must_read = is_deep;
+    let record = copy.id;
+    // What is not known to be ours to remove stays.
+    transfer.named = store.read(move |r| r.named_copy(record)).await.unwrap_or_default();
     if let Some(bytes_read) = bytes_read {
         transfer.bytes_read = Arc::clone(bytes_read);
     }
@@ -135,7 +138,7 @@ pub(crate) async fn verify_copy(
                 .map(|_is_same| CopyVerdict::Proved)
         }
         Err(failure) if failure.reach != Reach::Resource => return Err(failure),
-        Err(failure) if failure.cause == Some(Cause::CopyDamaged) => {
+        Err(failure) if matches!(failure.cause, Some(Cause::CopyDamaged | Cause::RemovalDenied)) => {
             tracing::warn!(%record, kind = failure.kind.as_str(), "a copy is damaged, and cannot be replaced");
             let written = store.write(move |tx| tx.set_copy_damaged(&read, &failure)).await;
             written.map(|_is_same| CopyVerdict::Bad)

@@ -1,5 +1,6 @@
 //! What only an Immich server does: each case on both generations.
 
+mod replaced;
 mod sets;
 
 use std::io::Read as _;

@@ -67,7 +67,7 @@ pub const CELLS: &[Cell] = &[
         MINUTE,
         &["connect", "protocol", "conflict.marker_damaged", "digest_mismatch"],
     ),
-    spoiled("a bit flipped on the way there", ProxyFault::FlippedUploads, &["digest_mismatch", "not_found"]),
+    spoiled("a bit flipped on the way there", ProxyFault::FlippedUploads, &["digest_mismatch"]),
     spoiled("a bit flipped on the way back", ProxyFault::FlippedDownloads, &["digest_mismatch"]),
     some("listings that repeat and skip", ProxyFault::ListingRepeatsAndSkips, Course::Always, &["protocol"]),
     some("absolute addresses", ProxyFault::Hrefs(Href::Absolute), Course::Always, &[]),

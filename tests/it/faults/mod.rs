@@ -20,7 +20,7 @@ use safelight::api::{FailureText, QueueList};
 
 use cells::{Cell, Course};
 use place::{Kept, Place};
-use world::{STEP_MAX, STEP_WORKING, World};
+use world::{STEP_MAX, STEP_READING, STEP_WORKING, World};
 
 use crate::conformance::source::bytes;
 use crate::fakes::proxy::{Proxy, ProxyFault};
@@ -148,7 +148,12 @@ async fn run(cell: &Cell, place: &dyn Place) -> Outcome {
             outcome.wrong.push(format!("not all are safe in the end: {now:?}"));
             break;
         }
-        world.step(if now.uploading > 0 { STEP_WORKING } else { STEP_MAX }).await;
+        let at_most = match (now.uploading > 0, now.verifying) {
+            (true, _) => STEP_WORKING,
+            (false, true) => STEP_READING,
+            (false, false) => STEP_MAX,
+        };
+        world.step(at_most).await;
     }
     pass(TIDIED_WITHIN, &world).await;
     outcome.kept = place.kept();

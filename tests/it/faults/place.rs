@@ -166,10 +166,6 @@ impl Place for Immich {
         port_of(self.0.origin().trim_start_matches("http://"))
     }
 
-    fn keeps_spoiled(&self) -> bool {
-        true
-    }
-
     fn target(&self, host: &str) -> String {
         format!("immich+http://{host}")
     }

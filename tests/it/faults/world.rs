@@ -42,6 +42,8 @@ pub const STEP_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// How far it goes at most while files are being sent: what is read and hashed for them takes a while.
 pub const STEP_WORKING: Duration = Duration::from_millis(100);
+/// The same while copies are read back, or wait for that.
+pub const STEP_READING: Duration = Duration::from_secs(5);
 
 /// Counts the exchanges that are under way, until their answers were read or dropped.
 struct Counting {
