@@ -165,7 +165,9 @@ fn the_person_may_trust_the_checksum_and_take_that_back() {
     scene.run(&["destination", "settings", "pics", "--trust-checksum", "off"], 0);
     let (said, _) = scene.run(&["destination", "settings", "pics"], 0);
     assert!(said.contains("trust-checksum off"), "{said}");
-    scene.run(&["verify"], 1);
+    // The damaged one may have been found in the background already: then this finds nothing more.
+    let verified = scene.sandbox.command(["verify"]).env("IMMICH_API_KEY", scene.key).output();
+    assert!(matches!(verified.expect("it runs").status.code(), Some(0 | 1)));
     assert_eq!(scene.counts(1), [3, 0, 1]);
     scene.run(&["destination", "settings", "pics", "--trust-checksum", "on"], 0);
     scene.run(&["retry", "--all"], 0);
