@@ -8,8 +8,8 @@ use super::credentials::{Credentials, Vault, not_kept};
 use super::folder::{Folder, FolderFs, Parts, RealFs};
 use super::http::SharedHttp;
 use super::immich::Immich;
+use super::network_config;
 use super::s3::S3;
-use super::way;
 use super::webdav::WebDav;
 use super::{BoxFuture, Capabilities, Destination as _, SharedDestination, resumable, tus};
 use crate::base::clock::SharedClock;
@@ -102,11 +102,11 @@ pub trait Connect: Send + Sync {
     /// `credentials` when it cannot be kept.
     fn keep_secret<'a>(&'a self, address: &'a Address, secret: Secret) -> BoxFuture<'a, Result<(), Failure>>;
 
-    /// Takes another way to servers from now on, and says what of it cannot be done now.
+    /// Reaches servers with other network settings from now on.
     ///
     /// # Errors
     /// A sentence: then everything stays as it was.
-    fn take_way<'a>(&'a self, _network: &'a NetworkRules) -> BoxFuture<'a, Result<(), String>> {
+    fn set_network_config<'a>(&'a self, _network: &'a NetworkRules) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
@@ -340,10 +340,10 @@ impl Connect for Connector {
         })
     }
 
-    fn take_way<'a>(&'a self, network: &'a NetworkRules) -> BoxFuture<'a, Result<(), String>> {
+    fn set_network_config<'a>(&'a self, network: &'a NetworkRules) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            let way = way::of(network, &self.vault, &self.executor).await?;
-            self.http.take_way(way).map_err(|failure| failure.details)
+            let config = network_config::resolve(network, &self.vault, &self.executor).await?;
+            self.http.set_network_config(config).map_err(|failure| failure.details)
         })
     }
 
@@ -352,7 +352,7 @@ impl Connect for Connector {
         proxy: &'a ProxyAddress,
         secret: Secret,
     ) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move { way::keep_secret(&self.vault, proxy, secret).await })
+        Box::pin(async move { network_config::keep_secret(&self.vault, proxy, secret).await })
     }
 
     fn forget_secret<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, ()> {

@@ -31,9 +31,10 @@ pub use fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts};
 pub use memory::{Lie, MemoryFs, Rules};
 pub use real::RealFs;
 
+use super::dir_sync::DirSync;
+use super::keyed_lock::KeyedLock;
 use super::manifest::Collected;
 use super::marker::Marker;
-use super::turns::{DirSyncs, Turns};
 use super::{Attachment, BoxFuture, Capabilities, Destination, Item, ReadBack, Sent, Transfer};
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
@@ -80,8 +81,8 @@ enum Proof {
 struct Inner {
     parts: Parts,
     proof: Mutex<Proof>,
-    turns: Turns,
-    syncs: DirSyncs,
+    sends: KeyedLock,
+    syncs: DirSync,
     /// Directories whose name in their parent was made durable since this process began.
     durable: Mutex<HashSet<String>>,
     /// Held while scratch and manifest files are made or cleaned up.
@@ -99,8 +100,8 @@ impl Folder {
         Self(Arc::new(Inner {
             parts,
             proof: Mutex::new(proof),
-            turns: Turns::default(),
-            syncs: DirSyncs::default(),
+            sends: KeyedLock::default(),
+            syncs: DirSync::default(),
             durable: Mutex::default(),
             housekeeping: Arc::default(),
         }))

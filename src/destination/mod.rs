@@ -7,21 +7,22 @@
 pub mod address;
 pub mod connect;
 pub mod credentials;
+mod dir_sync;
 pub mod folder;
 pub mod http;
 pub mod immich;
+mod keyed_lock;
 pub mod layer;
 pub mod manifest;
 pub mod marker;
+pub mod metadata_store;
 mod name_probe;
+mod network_config;
 pub mod resumable;
 pub mod s3;
-pub mod shelf;
 pub mod source;
-mod turns;
 pub mod tus;
 pub mod uploads;
-mod way;
 pub mod webdav;
 
 use parking_lot::Mutex;

@@ -114,7 +114,7 @@ const FENCES: &[Fence] = &[
             "base::files",
             "destination::folder",
             // The certificate file that the person chose.
-            "destination::way",
+            "destination::network_config",
             "store",
             "media::thumb_cache",
             "platform",

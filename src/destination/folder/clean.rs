@@ -91,7 +91,7 @@ impl Sweep<'_> {
     fn is_leftover(&self, token: u64) -> bool {
         key::owns_token(&self.inner.parts.installation, token)
             && !self.keep.contains(&token)
-            && !self.inner.turns.is_busy(token)
+            && !self.inner.sends.is_busy(token)
     }
 
     fn is_own_scratch(&self, name: &str) -> bool {

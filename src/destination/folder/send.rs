@@ -27,7 +27,7 @@ const DURABLE_KEPT_MAX: usize = 4096;
 /// How many characters of its hash a key must carry where existing names are not left alone.
 const HASH_IN_KEY: usize = 16;
 
-/// Everything the blocking parts of one send need. The turn ends when the last of them has.
+/// Everything the blocking parts of one send need. The lock on the key is held until the last of them has ended.
 pub(super) struct Job {
     pub item: Item,
     files: SharedFiles,
@@ -35,7 +35,7 @@ pub(super) struct Job {
     bytes_sent: Arc<AtomicU64>,
     /// Which of the record's temp names is used: an attempt of [`key::temp_token_at`].
     temp_name: AtomicU32,
-    _turn: OwnedMutexGuard<()>,
+    _guard: OwnedMutexGuard<()>,
 }
 
 /// What is under the key.
@@ -69,7 +69,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     if item.content.size == 0 {
         return Err(Failure::permanent(FailureKind::Empty, item.path.display().to_string()));
     }
-    let turn = inner.turns.wait(item.token).await;
+    let guard = inner.sends.lock(item.token).await;
     // Dropping this future must stop the work that it leaves on the executor.
     let stop = transfer.cancel.child_token();
     let _stops_when_dropped = stop.clone().drop_guard();
@@ -79,7 +79,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
         stop,
         bytes_sent: Arc::clone(&transfer.bytes_sent),
         temp_name: AtomicU32::new(0),
-        _turn: turn,
+        _guard: guard,
     });
 
     let look = Arc::clone(&job);

@@ -15,7 +15,7 @@ use super::pace::{SharedPace, Unlimited};
 use super::status;
 use super::trust;
 use super::watch::Watch;
-use super::{Http, HttpError, IDLE_MAX, Incoming, Method, Request, Response, Way};
+use super::{Http, HttpError, IDLE_MAX, Incoming, Method, NetworkConfig, Request, Response};
 use crate::base::secret::Secret;
 use crate::destination::BoxFuture;
 use crate::domain::failure::{Failure, FailureKind};
@@ -74,11 +74,11 @@ impl Default for Settings {
 pub struct Client {
     idle: Duration,
     pace: SharedPace,
-    ways: Mutex<Ways>,
+    clients: Mutex<ClientCache>,
 }
 
-/// The ways out, and what they are made of.
-struct Ways {
+/// The clients out, and what they are made of.
+struct ClientCache {
     proxy: ProxyChoice,
     extra_ca: Vec<u8>,
     /// Built at the first use: reading the system's certificates takes a while.
@@ -90,23 +90,23 @@ impl Client {
     /// A client; nothing is opened or read yet.
     pub fn new(settings: Settings) -> Self {
         let Settings { proxy, extra_ca, idle, pace } = settings;
-        let ways = Ways { proxy, extra_ca, outside: None, loopback: None };
-        Self { idle, pace, ways: Mutex::new(ways) }
+        let clients = ClientCache { proxy, extra_ca, outside: None, loopback: None };
+        Self { idle, pace, clients: Mutex::new(clients) }
     }
 
-    fn ways(&self) -> parking_lot::MutexGuard<'_, Ways> {
-        self.ways.lock()
+    fn clients(&self) -> std::sync::MutexGuard<'_, ClientCache> {
+        self.clients.lock()
     }
 
     fn inner(&self, url: &url::Url) -> Result<reqwest::Client, Failure> {
         let is_loopback = is_loopback(url);
-        let mut ways = self.ways();
-        let known = if is_loopback { &ways.loopback } else { &ways.outside };
+        let mut clients = self.clients();
+        let known = if is_loopback { &clients.loopback } else { &clients.outside };
         if let Some(client) = known {
             return Ok(client.clone());
         }
-        let client = ways.build(is_loopback)?;
-        let slot = if is_loopback { &mut ways.loopback } else { &mut ways.outside };
+        let client = clients.build(is_loopback)?;
+        let slot = if is_loopback { &mut clients.loopback } else { &mut clients.outside };
         *slot = Some(client.clone());
         Ok(client)
     }
@@ -115,8 +115,8 @@ impl Client {
     /// body often leaves the rest of it unread, and whatever follows on that connection waits behind it:
     /// rustus answers nothing there any more.
     fn forget_connections(&self, url: &url::Url) {
-        let mut ways = self.ways();
-        *(if is_loopback(url) { &mut ways.loopback } else { &mut ways.outside }) = None;
+        let mut clients = self.clients();
+        *(if is_loopback(url) { &mut clients.loopback } else { &mut clients.outside }) = None;
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, HttpError> {
@@ -202,23 +202,23 @@ impl Http for Client {
         Arc::clone(&self.pace)
     }
 
-    fn take_way(&self, way: Way) -> Result<(), Failure> {
-        let Way { upload_limit, proxy, extra_ca } = way;
-        let mut ways = self.ways();
-        if ways.proxy != proxy || ways.extra_ca != extra_ca {
-            let mut next = Ways { proxy, extra_ca, outside: None, loopback: None };
+    fn set_network_config(&self, config: NetworkConfig) -> Result<(), Failure> {
+        let NetworkConfig { upload_limit, proxy, extra_ca } = config;
+        let mut clients = self.clients();
+        if clients.proxy != proxy || clients.extra_ca != extra_ca {
+            let mut next = ClientCache { proxy, extra_ca, outside: None, loopback: None };
             // What makes no sense is refused now, not at the next request.
             next.outside = Some(next.build(false)?);
             // Requests that are running keep the connections they have.
-            *ways = next;
+            *clients = next;
         }
-        drop(ways);
+        drop(clients);
         self.pace.set_rate(upload_limit);
         Ok(())
     }
 }
 
-impl Ways {
+impl ClientCache {
     fn build(&self, is_loopback: bool) -> Result<reqwest::Client, Failure> {
         install_tls();
         let wrong = |what: &str, error: reqwest::Error| {

@@ -58,19 +58,19 @@ pub trait Http: Send + Sync {
         Arc::new(Unlimited)
     }
 
-    /// Takes another way from the next request on; the limit holds for what is running too.
+    /// Applies other network settings from the next request on; the upload limit holds for running ones too.
     ///
     /// # Errors
     /// `bad_request` when it makes no sense: then everything stays as it was.
-    fn take_way(&self, _way: Way) -> Result<(), Failure> {
+    fn set_network_config(&self, _config: NetworkConfig) -> Result<(), Failure> {
         Ok(())
     }
 }
 
-/// The way to servers, as far as the person may choose it.
+/// The network settings of servers that a person can choose.
 #[derive(Debug, Clone, Default)]
-pub struct Way {
-    /// The most that is sent, in bytes a second.
+pub struct NetworkConfig {
+    /// The upload limit over all requests, in bytes a second; `None` for none.
     pub upload_limit: Option<u64>,
     /// Which proxy.
     pub proxy: ProxyChoice,

@@ -14,7 +14,7 @@ use crate::destination::ReadBack;
 /// Chunks that wait for a slow reader.
 const CHUNKS_AHEAD: usize = 4;
 
-/// Turns the rest of an answer into something that is read on a thread that may block. Dropping it
+/// KeyedLock the rest of an answer into something that is read on a thread that may block. Dropping it
 /// ends the exchange. A body that ends before `expected` bytes, or after, is an error.
 pub fn into_read_back(response: Response, expected: Option<u64>) -> ReadBack {
     into_paced_read_back(response, expected, Arc::new(Unlimited))

@@ -11,7 +11,7 @@ use super::state::{PARTS_MAX, Upload};
 use super::wire::{Call, base64_of};
 use super::xml::{self, Element};
 use crate::destination::http::{Answer, HttpError, Method, parse_http_date};
-use crate::destination::shelf::Listed;
+use crate::destination::metadata_store::Listed;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::time::UnixMillis;
 

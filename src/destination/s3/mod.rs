@@ -37,7 +37,7 @@ use super::connect::ServerParts;
 use super::http::{HttpError, Url};
 use super::manifest::Collected;
 use super::marker::{HOME, MARKER};
-use super::shelf;
+use super::metadata_store;
 use super::{BoxFuture, Capabilities, Checkpoint, Destination, Item, KeyOwners, ReadBack, Sent, Transfer};
 use crate::domain::failure::{Failure, Reach};
 use crate::domain::hash::ContentHash;
@@ -115,8 +115,12 @@ impl S3 {
     /// Why it cannot be used.
     pub async fn create(parts: ServerParts) -> Result<(Self, Capabilities), Failure> {
         let s3 = Self::new(parts.clone())?;
-        let marker =
-            shelf::adopt(s3.0.as_ref(), parts.uuid.as_deref(), parts.rng.as_ref(), parts.clock.as_ref());
+        let marker = metadata_store::adopt(
+            s3.0.as_ref(),
+            parts.uuid.as_deref(),
+            parts.rng.as_ref(),
+            parts.clock.as_ref(),
+        );
         let parts = ServerParts { uuid: Some(marker.await.map_err(whole)?.uuid), ..parts };
         let capabilities = Self::new(parts.clone())?.probe().await?;
         Ok((Self::new(ServerParts { capabilities: Some(capabilities.clone()), ..parts })?, capabilities))
@@ -226,14 +230,14 @@ impl Destination for S3 {
     ) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             own::check(&self.0).await?;
-            shelf::write_manifest(self.0.as_ref(), installation, sequence, segment).await
+            metadata_store::write_manifest(self.0.as_ref(), installation, sequence, segment).await
         })
     }
 
     fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
         Box::pin(async {
             own::check(&self.0).await?;
-            shelf::read_manifests(self.0.as_ref()).await
+            metadata_store::read_manifests(self.0.as_ref()).await
         })
     }
 

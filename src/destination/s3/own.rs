@@ -10,7 +10,7 @@ use super::{Inner, listing, unstopped, whole};
 use crate::destination::BoxFuture;
 use crate::destination::http::{HttpError, Method};
 use crate::destination::marker::{HOME, Marker};
-use crate::destination::shelf::{self, Listed, Shelf};
+use crate::destination::metadata_store::{self, Listed, MetadataStore};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::key;
@@ -68,7 +68,7 @@ impl Inner {
     }
 }
 
-impl Shelf for Inner {
+impl MetadataStore for Inner {
     fn get<'a>(&'a self, path: &'a str, limit: usize) -> BoxFuture<'a, Result<Option<Bytes>, Failure>> {
         Box::pin(self.get_own(path, limit))
     }
@@ -87,7 +87,7 @@ impl Shelf for Inner {
 
 pub(super) async fn check(inner: &Inner) -> Result<Marker, Failure> {
     inner.set_known(false);
-    let marker = shelf::check(inner, inner.parts.uuid.as_deref()).await.map_err(whole)?;
+    let marker = metadata_store::check(inner, inner.parts.uuid.as_deref()).await.map_err(whole)?;
     inner.set_known(true);
     Ok(marker)
 }
@@ -99,7 +99,7 @@ pub(super) async fn known(inner: &Inner) -> Result<(), Failure> {
 
 /// The marker of a place that may have none yet.
 pub(super) async fn look(inner: &Inner) -> Result<Option<Marker>, Failure> {
-    let marker = shelf::read_marker(inner).await.map_err(whole)?;
+    let marker = metadata_store::read_marker(inner).await.map_err(whole)?;
     if let Some(marker) = &marker {
         marker.expect(inner.parts.uuid.as_deref())?;
     }

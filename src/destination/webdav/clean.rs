@@ -8,7 +8,7 @@ use super::probe::{SCRATCH_PREFIX, TRIAL_PREFIX};
 use super::{Inner, whole};
 use crate::destination::manifest::FOLDER as MANIFEST;
 use crate::destination::marker::HOME;
-use crate::destination::shelf::Listed;
+use crate::destination::metadata_store::Listed;
 use crate::domain::failure::Failure;
 use crate::domain::key;
 
@@ -24,7 +24,7 @@ pub(super) async fn clean(inner: &Arc<Inner>, keep: &[u64]) -> Result<u64, Failu
     let mut removed = sweep.removed;
     if let Some(cloud) = &inner.cloud {
         removed +=
-            cloud.clean(inner, |token| sweep.keep.contains(&token) || inner.turns.is_busy(token)).await?;
+            cloud.clean(inner, |token| sweep.keep.contains(&token) || inner.sends.is_busy(token)).await?;
     }
     Ok(removed)
 }
@@ -84,7 +84,7 @@ impl Sweep<'_> {
     fn is_leftover(&self, token: u64) -> bool {
         key::owns_token(&self.inner.parts.installation, token)
             && !self.keep.contains(&token)
-            && !self.inner.turns.is_busy(token)
+            && !self.inner.sends.is_busy(token)
     }
 
     /// Whether a folder was made by a probe of this installation.

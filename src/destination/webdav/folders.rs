@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::calls::Calls;
-use crate::destination::shelf::Listed;
+use crate::destination::metadata_store::Listed;
 use crate::domain::failure::{Failure, FailureKind};
 
 /// How many folders are remembered.

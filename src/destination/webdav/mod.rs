@@ -27,10 +27,10 @@ use tokio_util::sync::CancellationToken;
 use super::address::ServerAddress;
 use super::connect::ServerParts;
 use super::http::{HttpError, into_read_back};
+use super::keyed_lock::KeyedLock;
 use super::manifest::Collected;
 use super::marker::HOME;
-use super::shelf::{self, Listed, Shelf};
-use super::turns::Turns;
+use super::metadata_store::{self, Listed, MetadataStore};
 use super::{BoxFuture, Capabilities, Destination, Item, ReadBack, Sent, Transfer};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
@@ -55,7 +55,7 @@ pub struct WebDav(Arc<Inner>);
 struct Inner {
     parts: ServerParts,
     calls: Calls,
-    turns: Turns,
+    sends: KeyedLock,
     folders: Folders,
     /// What Nextcloud has beyond the others.
     cloud: Option<Cloud>,
@@ -88,7 +88,7 @@ impl WebDav {
             cloud,
             findings,
             parts,
-            turns: Turns::default(),
+            sends: KeyedLock::default(),
             folders: Folders::default(),
             marked: Mutex::default(),
             housekeeping: Mutex::default(),
@@ -104,10 +104,14 @@ impl WebDav {
         let parts = find(parts).await?;
         let dav = Self::new(parts.clone())?;
         probe::reach(&dav.0, true).await?;
-        let marker =
-            shelf::adopt(dav.0.as_ref(), parts.uuid.as_deref(), parts.rng.as_ref(), parts.clock.as_ref())
-                .await
-                .map_err(whole)?;
+        let marker = metadata_store::adopt(
+            dav.0.as_ref(),
+            parts.uuid.as_deref(),
+            parts.rng.as_ref(),
+            parts.clock.as_ref(),
+        )
+        .await
+        .map_err(whole)?;
         let parts = ServerParts { uuid: Some(marker.uuid), ..parts };
         let capabilities = Self::new(parts.clone())?.probe().await?;
         let dav = Self::new(ServerParts { capabilities: Some(capabilities.clone()), ..parts })?;
@@ -148,7 +152,7 @@ impl Inner {
             return Ok(());
         }
         *marked = None;
-        shelf::check(self, self.parts.uuid.as_deref()).await.map_err(whole)?;
+        metadata_store::check(self, self.parts.uuid.as_deref()).await.map_err(whole)?;
         *marked = Some(Instant::now());
         Ok(())
     }
@@ -270,7 +274,7 @@ fn check_key(key: &str) -> Result<(), Failure> {
     Err(Failure::permanent(FailureKind::BadRequest, format!("not a key: {key:?}")))
 }
 
-impl Shelf for Inner {
+impl MetadataStore for Inner {
     fn get<'a>(&'a self, path: &'a str, limit: usize) -> BoxFuture<'a, Result<Option<Bytes>, Failure>> {
         Box::pin(self.calls.read_small(path, limit))
     }
@@ -330,14 +334,14 @@ impl Destination for WebDav {
         Box::pin(async move {
             let _housekeeping = self.0.housekeeping.lock().await;
             self.0.identify().await?;
-            shelf::write_manifest(self.0.as_ref(), installation, sequence, segment).await
+            metadata_store::write_manifest(self.0.as_ref(), installation, sequence, segment).await
         })
     }
 
     fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
         Box::pin(async move {
             self.0.identify().await?;
-            shelf::read_manifests(self.0.as_ref()).await.map_err(whole)
+            metadata_store::read_manifests(self.0.as_ref()).await.map_err(whole)
         })
     }
 

@@ -17,8 +17,8 @@ use crate::destination::Capabilities;
 use crate::destination::address::below;
 use crate::destination::http::{HttpError, Method, Request, parse_http_date};
 use crate::destination::marker::HOME;
+use crate::destination::metadata_store;
 use crate::destination::name_probe::{NameProbe, lists_name};
-use crate::destination::shelf;
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::hash::{DigestKind, Digests};
@@ -45,7 +45,7 @@ const CONCURRENT_MAX: u32 = 8;
 
 pub(super) async fn probe(inner: &Arc<Inner>) -> Result<Capabilities, Failure> {
     let _housekeeping = inner.housekeeping.lock().await;
-    let marker = shelf::check(inner.as_ref(), inner.parts.uuid.as_deref()).await.map_err(whole)?;
+    let marker = metadata_store::check(inner.as_ref(), inner.parts.uuid.as_deref()).await.map_err(whole)?;
     // A run that was killed while it tried this destination is known to no ledger.
     clean_home(inner).await.map_err(whole)?;
     let scratch = format!("{HOME}/{SCRATCH_PREFIX}{:016x}", inner.scratch_token());
@@ -55,7 +55,8 @@ pub(super) async fn probe(inner: &Arc<Inner>) -> Result<Capabilities, Failure> {
 pub(super) async fn try_out(inner: &Arc<Inner>) -> Result<(Capabilities, Option<u64>), Failure> {
     let _housekeeping = inner.housekeeping.lock().await;
     let free = reach(inner, false).await?;
-    let marker = if free.is_there { shelf::read_marker(inner.as_ref()).await.map_err(whole)? } else { None };
+    let marker =
+        if free.is_there { metadata_store::read_marker(inner.as_ref()).await.map_err(whole)? } else { None };
     if let Some(marker) = &marker {
         marker.expect(inner.parts.uuid.as_deref())?;
     }

@@ -26,7 +26,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     if transfer.cancel.is_cancelled() {
         return Ok(Sent::Cancelled);
     }
-    let _turn = inner.turns.wait(item.token).await;
+    let _guard = inner.sends.lock(item.token).await;
     inner.identify().await?;
     let job = Job { inner, item, transfer, temp_name: AtomicU32::new(0) };
     match job.run().await {

@@ -43,7 +43,7 @@ pub(crate) struct NetworkTrial {
 
 /// Hands the rules that were kept to the connections. What cannot be used is left out and said.
 pub(crate) async fn apply_stored(rules: NetworkRules, connect: &dyn Connect) -> NetworkConfig {
-    let note = match tokio::time::timeout(START_MAX, connect.take_way(&rules)).await {
+    let note = match tokio::time::timeout(START_MAX, connect.set_network_config(&rules)).await {
         Ok(Ok(())) => None,
         Ok(Err(why)) => Some(why),
         Err(_late) => Some("The network's settings could not be read in time".to_owned()),
@@ -53,7 +53,7 @@ pub(crate) async fn apply_stored(rules: NetworkRules, connect: &dyn Connect) -> 
         // A limit and a proxy are kept to whatever became of the certificates.
         let without = NetworkRules::new(rules.upload_limit(), rules.proxy.clone(), None);
         if let Ok(without) = without {
-            connect.take_way(&without).await.ok();
+            connect.set_network_config(&without).await.ok();
         }
     }
     NetworkConfig { rules, note }
@@ -61,6 +61,6 @@ pub(crate) async fn apply_stored(rules: NetworkRules, connect: &dyn Connect) -> 
 
 /// Tries other rules, which may take a while. Those that work are in use from then on.
 pub(crate) async fn try_rules(connect: &dyn Connect, rules: NetworkRules, reply: ReplyTo) -> NetworkTrial {
-    let outcome = connect.take_way(&rules).await;
+    let outcome = connect.set_network_config(&rules).await;
     NetworkTrial { rules, outcome, reply }
 }

@@ -87,8 +87,8 @@ impl Connect for Places {
         })
     }
 
-    fn take_way<'a>(&'a self, network: &'a NetworkRules) -> BoxFuture<'a, Result<(), String>> {
-        self.disk.take_way(network)
+    fn set_network_config<'a>(&'a self, network: &'a NetworkRules) -> BoxFuture<'a, Result<(), String>> {
+        self.disk.set_network_config(network)
     }
 
     fn keep_secret<'a>(&'a self, address: &'a Address, secret: Secret) -> BoxFuture<'a, Result<(), Failure>> {

@@ -21,7 +21,7 @@ use safelight::base::secret::MemorySecrets;
 use safelight::destination::BoxFuture;
 use safelight::destination::connect::Connector;
 use safelight::destination::credentials::Vault;
-use safelight::destination::http::{self, Client, Http, HttpError, Response, Settings, Way};
+use safelight::destination::http::{self, Client, Http, HttpError, NetworkConfig, Response, Settings};
 use safelight::domain::failure::Failure;
 use safelight::domain::gate::Conditions;
 use safelight::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
@@ -90,8 +90,8 @@ impl Http for Counting {
         })
     }
 
-    fn take_way(&self, way: Way) -> Result<(), Failure> {
-        self.inner.take_way(way)
+    fn set_network_config(&self, config: NetworkConfig) -> Result<(), Failure> {
+        self.inner.set_network_config(config)
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Listed {
 
 /// What a file-like server does for our own files. Paths are relative to the destination and
 /// `/`-separated.
-pub trait Shelf: Send + Sync {
+pub trait MetadataStore: Send + Sync {
     /// A whole small file; `None` when there is none. One of more than `limit` bytes is cut there
     /// or after.
     fn get<'a>(&'a self, path: &'a str, limit: usize) -> BoxFuture<'a, Result<Option<Bytes>, Failure>>;
@@ -50,8 +50,8 @@ fn marker_path() -> String {
 ///
 /// # Errors
 /// As [`Marker::parse`], and what the server says.
-pub async fn read_marker(shelf: &dyn Shelf) -> Result<Option<Marker>, Failure> {
-    let bytes = shelf.get(&marker_path(), MARKER_BYTES_MAX).await?;
+pub async fn read_marker(store: &dyn MetadataStore) -> Result<Option<Marker>, Failure> {
+    let bytes = store.get(&marker_path(), MARKER_BYTES_MAX).await?;
     bytes.map(|bytes| Marker::parse(&bytes)).transpose()
 }
 
@@ -59,12 +59,12 @@ pub async fn read_marker(shelf: &dyn Shelf) -> Result<Option<Marker>, Failure> {
 ///
 /// # Errors
 /// `gone` without a marker, `conflict` with another's; what the server says.
-pub async fn check(shelf: &dyn Shelf, uuid: Option<&str>) -> Result<Marker, Failure> {
+pub async fn check(store: &dyn MetadataStore, uuid: Option<&str>) -> Result<Marker, Failure> {
     let gone = || {
         let details = "the place has no Safelight marker";
         Failure::destination(FailureKind::Gone, details).because(Cause::NoFolder)
     };
-    let marker = read_marker(shelf).await?.ok_or_else(gone)?;
+    let marker = read_marker(store).await?.ok_or_else(gone)?;
     marker.expect(uuid)?;
     Ok(marker)
 }
@@ -74,19 +74,19 @@ pub async fn check(shelf: &dyn Shelf, uuid: Option<&str>) -> Result<Marker, Fail
 /// # Errors
 /// As [`check`].
 pub async fn adopt(
-    shelf: &dyn Shelf,
+    store: &dyn MetadataStore,
     uuid: Option<&str>,
     rng: &dyn Rng,
     clock: &dyn Clock,
 ) -> Result<Marker, Failure> {
-    if let Some(marker) = read_marker(shelf).await? {
+    if let Some(marker) = read_marker(store).await? {
         marker.expect(uuid)?;
         return Ok(marker);
     }
     let marker = Marker::new(uuid.map_or_else(|| rng.uuid(), str::to_owned), clock.now().rfc3339());
-    shelf.put_new(&marker_path(), marker.bytes().into()).await?;
+    store.put_new(&marker_path(), marker.bytes().into()).await?;
     // Whoever came first has named it.
-    check(shelf, uuid).await
+    check(store, uuid).await
 }
 
 /// See [`super::Destination::write_manifest`].
@@ -94,7 +94,7 @@ pub async fn adopt(
 /// # Errors
 /// `conflict` when another segment has the number.
 pub async fn write_manifest(
-    shelf: &dyn Shelf,
+    store: &dyn MetadataStore,
     installation: &str,
     sequence: u64,
     segment: &[u8],
@@ -103,11 +103,11 @@ pub async fn write_manifest(
         return Err(Failure::permanent(FailureKind::BadRequest, "not an installation's id"));
     }
     let path = format!("{HOME}/{FOLDER}/{installation}/{}", segment_name(sequence));
-    if shelf.put_new(&path, Bytes::copy_from_slice(segment)).await? {
+    if store.put_new(&path, Bytes::copy_from_slice(segment)).await? {
         return Ok(());
     }
     // A run that was killed right after writing it writes it again.
-    let there = shelf.get(&path, SEGMENT_BYTES_MAX).await?;
+    let there = store.get(&path, SEGMENT_BYTES_MAX).await?;
     if there.as_deref() == Some(segment) {
         return Ok(());
     }
@@ -119,21 +119,21 @@ pub async fn write_manifest(
 ///
 /// # Errors
 /// What the server says.
-pub async fn read_manifests(shelf: &dyn Shelf) -> Result<Collected, Failure> {
+pub async fn read_manifests(store: &dyn MetadataStore) -> Result<Collected, Failure> {
     let mut collected = Collected::default();
     let home = format!("{HOME}/{FOLDER}");
-    let listed = shelf.list(&home).await?.into_iter().filter(|entry| entry.is_dir);
+    let listed = store.list(&home).await?.into_iter().filter(|entry| entry.is_dir);
     let mut installations: Vec<String> =
         listed.map(|entry| entry.name).filter(|name| is_installation(name)).take(INSTALLATIONS_MAX).collect();
     installations.sort();
     for installation in installations {
-        let entries = shelf.list(&format!("{home}/{installation}")).await?;
+        let entries = store.list(&format!("{home}/{installation}")).await?;
         let mut numbers: Vec<u64> =
             entries.iter().filter_map(|entry| number_of(entry.name.as_bytes())).take(SEGMENTS_MAX).collect();
         numbers.sort_unstable();
         for number in numbers {
             let name = format!("{installation}/{}", segment_name(number));
-            match shelf.get(&format!("{home}/{name}"), SEGMENT_BYTES_MAX + 1).await? {
+            match store.get(&format!("{home}/{name}"), SEGMENT_BYTES_MAX + 1).await? {
                 Some(bytes) => collected.take(&name, &bytes),
                 None => collected.damaged.push(format!("{name}: it has gone")),
             }

@@ -1,39 +1,15 @@
-//! Who may act now: one send at a time on each temp file, and one directory sync for all who wait.
+//! One directory sync for all who wait for it.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::domain::failure::Failure;
 
 /// How many idle entries are kept before they are swept out.
 const IDLE_KEPT_MAX: usize = 256;
-
-/// One turn at a time for each temp file. A send that was dropped goes on in the background until
-/// its next look at its stop sign; the next send of the same record must not overtake it.
-#[derive(Default)]
-pub(in crate::destination) struct Turns(Mutex<HashMap<u64, Arc<AsyncMutex<()>>>>);
-
-impl Turns {
-    pub(in crate::destination) async fn wait(&self, token: u64) -> OwnedMutexGuard<()> {
-        let turn = {
-            let mut turns = self.0.lock();
-            if turns.len() >= IDLE_KEPT_MAX {
-                turns.retain(|_token, turn| Arc::strong_count(turn) > 1);
-            }
-            Arc::clone(turns.entry(token).or_default())
-        };
-        turn.lock_owned().await
-    }
-
-    /// Whether a send holds or awaits this token.
-    pub(in crate::destination) fn is_busy(&self, token: u64) -> bool {
-        let turns = self.0.lock();
-        turns.get(&token).is_some_and(|turn| Arc::strong_count(turn) > 1)
-    }
-}
 
 #[derive(Default)]
 struct Progress {
@@ -49,9 +25,9 @@ struct Group {
 
 /// Group commit for directories: whoever asks while a sync is under way shares the next one.
 #[derive(Default)]
-pub(in crate::destination) struct DirSyncs(Mutex<HashMap<String, Arc<Group>>>);
+pub(in crate::destination) struct DirSync(Mutex<HashMap<String, Arc<Group>>>);
 
-impl DirSyncs {
+impl DirSync {
     /// Returns when a sync of `dir` that began after this call has finished. `sync` does it, if
     /// nobody else does.
     ///
@@ -105,7 +81,7 @@ mod tests {
 
     #[tokio::test]
     async fn those_who_ask_during_a_sync_share_the_next_one() {
-        let syncs = Arc::new(DirSyncs::default());
+        let syncs = Arc::new(DirSync::default());
         let count = Arc::new(AtomicUsize::new(0));
         let gate = Arc::new(tokio::sync::Semaphore::new(0));
         let mut waiters = tokio::task::JoinSet::new();
@@ -136,19 +112,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_failed_sync_serves_nobody_else() {
-        let syncs = DirSyncs::default();
+        let syncs = DirSync::default();
         let failure = Failure::destination(FailureKind::Unreadable, "no");
         let outcome = syncs.sync("a", || async { Err(failure.clone()) }).await;
         assert_eq!(outcome, Err(failure));
         assert_eq!(syncs.sync("a", || async { Ok(()) }).await, Ok(()));
-    }
-
-    #[tokio::test]
-    async fn a_turn_is_busy_until_it_ends() {
-        let turns = Turns::default();
-        let turn = turns.wait(7).await;
-        assert!(turns.is_busy(7) && !turns.is_busy(8));
-        drop(turn);
-        assert!(!turns.is_busy(7));
     }
 }

@@ -1,4 +1,5 @@
-//! The way to servers as the person set it: the files and secrets that it takes, fetched and checked.
+//! The network settings of servers, from the rules that the person set: reads and checks the certificate file,
+//! and fetches the password of the proxy.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -8,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::credentials::Vault;
-use super::http::{ProxyChoice, Way};
+use super::http::{NetworkConfig, ProxyChoice};
 use crate::base::executor::Executor;
 use crate::base::files::path_from_bytes;
 use crate::base::secret::Secret;
@@ -25,11 +26,15 @@ const AUTHORITIES_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How long the keyring and the disk may take: no backup waits longer for them.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
-/// The way that these rules describe.
+/// The settings that these rules describe.
 ///
 /// # Errors
 /// A sentence on what of it cannot be used.
-pub(super) async fn of(network: &NetworkRules, vault: &Vault, executor: &Executor) -> Result<Way, String> {
+pub(super) async fn resolve(
+    network: &NetworkRules,
+    vault: &Vault,
+    executor: &Executor,
+) -> Result<NetworkConfig, String> {
     let mut extra_ca = Vec::new();
     let of_environment = (vault.environment)(AUTHORITIES_VARIABLE).filter(|path| !path.is_empty());
     if let Some(path) = of_environment {
@@ -49,7 +54,7 @@ pub(super) async fn of(network: &NetworkRules, vault: &Vault, executor: &Executo
             ProxyChoice::Url { url: address.without_user(), login: login(vault, address).await }
         }
     };
-    Ok(Way { upload_limit: network.upload_limit(), proxy, extra_ca })
+    Ok(NetworkConfig { upload_limit: network.upload_limit(), proxy, extra_ca })
 }
 
 /// The certificates in a file, as PEM.
@@ -160,7 +165,11 @@ mod tests {
         let (vault, executor) = (vault(&store), Executor::inline());
         let network = through("http://ann@proxy.example:3128");
         let Proxy::Address(address) = &network.proxy else { panic!("an address") };
-        let login = async |vault: &Vault| match of(&network, vault, &executor).await.expect("a way").proxy {
+        let login = async |vault: &Vault| match resolve(&network, vault, &executor)
+            .await
+            .expect("it is applied")
+            .proxy
+        {
             ProxyChoice::Url { url, login } => {
                 assert_eq!(url, "http://proxy.example:3128");
                 login.map(|(user, password)| (user, password.expose().to_owned()))
@@ -191,7 +200,7 @@ mod tests {
             }
             let path = crate::base::files::path_bytes(&path);
             let network = NetworkRules::new(None, Proxy::None, Some(path)).expect("sense");
-            of(&network, &vault, &executor).await.map(|way| way.extra_ca.len())
+            resolve(&network, &vault, &executor).await.map(|config| config.extra_ca.len())
         };
         let garbage = b"-----BEGIN CERTIFICATE-----\nTm90IG9uZQ==\n-----END CERTIFICATE-----\n";
         for (name, bytes, said) in [

@@ -1,4 +1,4 @@
-//! The way to servers: certificates that are trusted or not, and proxies, on real connections.
+//! Network settings: certificates that are trusted or not, and proxies, on real connections.
 
 use parking_lot::Mutex;
 use std::io::{Read as _, Write as _};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use safelight::base::secret::Secret;
 use safelight::destination::http::{
-    Client, Http as _, HttpError, Method, ProxyChoice, Request, Settings, Url, Way,
+    Client, Http as _, HttpError, Method, NetworkConfig, ProxyChoice, Request, Settings, Url,
 };
 use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::messages::describe_failure;
@@ -99,10 +99,13 @@ async fn an_authority_that_is_given_later_holds_from_the_next_request_on() {
     let url = format!("https://{}/", server.address());
     let client = client(Vec::new(), ProxyChoice::Direct);
     assert!(ask(&client, &url).await.is_err());
-    let way = Way { extra_ca: pem("ca"), proxy: ProxyChoice::Direct, ..Way::default() };
-    client.take_way(way).expect("a way");
+    let config =
+        NetworkConfig { extra_ca: pem("ca"), proxy: ProxyChoice::Direct, ..NetworkConfig::default() };
+    client.set_network_config(config).expect("it is applied");
     assert_eq!(ask(&client, &url).await.as_deref(), Ok("hello"));
-    client.take_way(Way { proxy: ProxyChoice::Direct, ..Way::default() }).expect("a way");
+    client
+        .set_network_config(NetworkConfig { proxy: ProxyChoice::Direct, ..NetworkConfig::default() })
+        .expect("it is applied");
     assert!(ask(&client, &url).await.is_err());
 }
 
