@@ -11,18 +11,18 @@
 //! Source: the OpenAPI description that each server gives of itself; what servers 2.7.5 and 3.0.3
 //! were seen to answer.
 
+mod albums;
 mod api;
 mod checks;
 mod errors;
 mod form;
-mod known;
-mod place;
+mod placement;
 mod probe;
 mod prove;
 mod receipt;
 mod replace;
 mod send;
-mod shelves;
+mod server_info;
 mod sidecar;
 mod wire;
 mod write_test;
@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use place::Place;
+pub use placement::Place;
 
 use super::connect::ServerParts;
 use super::manifest::Collected;
@@ -45,9 +45,9 @@ use crate::domain::cause::Cause;
 use crate::domain::failure::Failure;
 use crate::domain::key;
 use crate::domain::record::Evidence;
+use albums::Albums;
 use checks::Checks;
-use known::Known;
-use shelves::Albums;
+use server_info::Known;
 use wire::Wire;
 
 /// How long what a server takes is believed before it is asked again: an update may bring more.
@@ -140,7 +140,7 @@ impl Inner {
         let probed = probe::probe(self).await?;
         let capabilities = probe::capabilities(self, &probed);
         self.set_room(probed.room);
-        self.is_download_denied.store(!probed.known.may(known::DOWNLOAD), Ordering::Relaxed);
+        self.is_download_denied.store(!probed.known.may(server_info::DOWNLOAD), Ordering::Relaxed);
         self.learn(probed.known);
         Ok((capabilities, probed.room))
     }
@@ -160,7 +160,7 @@ impl Immich {
             clock: Arc::clone(&parts.clock),
         });
         let known = parts.capabilities.as_ref().map(|able| Known::parse(&able.findings)).unwrap_or_default();
-        let is_download_denied = AtomicBool::new(!known.may(known::DOWNLOAD));
+        let is_download_denied = AtomicBool::new(!known.may(server_info::DOWNLOAD));
         Ok(Self(Arc::new(Inner {
             place,
             is_download_denied,

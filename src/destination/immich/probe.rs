@@ -3,7 +3,7 @@
 use super::Inner;
 use super::api::{self, Features, Key, MediaTypes, Ping, Sha1, User, Verdict, Version};
 use super::errors;
-use super::known::{self, Known};
+use super::server_info::{self, Known};
 use crate::destination::Capabilities;
 use crate::destination::http::{Answer, Method, is_loopback};
 use crate::domain::cause::Cause;
@@ -42,12 +42,12 @@ pub async fn probe(inner: &Inner) -> Result<Probed, Failure> {
         types,
         ignores_sidecars: features.is_some_and(|features| !features.sidecar),
     };
-    let mut needed = vec![known::UPLOAD];
+    let mut needed = vec![server_info::UPLOAD];
     if inner.place.has_folder_albums {
-        needed.extend(known::ALBUMS);
+        needed.extend(server_info::ALBUMS);
     }
     if inner.place.has_raw_stacks {
-        needed.extend(known::STACKS);
+        needed.extend(server_info::STACKS);
     }
     let lacking = known.lacks(&needed);
     if !lacking.is_empty() {
@@ -90,7 +90,7 @@ pub fn capabilities(inner: &Inner, probed: &Probed) -> Capabilities {
 
 /// How copies are proved: a [`ProofMethod`]'s stable name, or `none`.
 fn proof(inner: &Inner, known: &Known) -> &'static str {
-    match (inner.parts.trusts_checksum, known.may(known::DOWNLOAD)) {
+    match (inner.parts.trusts_checksum, known.may(server_info::DOWNLOAD)) {
         (true, _) => ProofMethod::ServerRecheck.as_str(),
         (false, true) => ProofMethod::ReadBack.as_str(),
         (false, false) => "none",
@@ -117,7 +117,7 @@ fn note(known: &Known) -> String {
     if known.version.is_some_and(|version| version.major > GENERATION_TRIED) {
         note.push_str(", newer than Safelight knows");
     }
-    let lacking: Vec<String> = known::USEFUL
+    let lacking: Vec<String> = server_info::USEFUL
         .iter()
         .filter(|(permission, _use)| !known.may(permission))
         .map(|(permission, what_for)| format!("{permission} ({what_for})"))
@@ -194,7 +194,7 @@ async fn key(inner: &Inner) -> Result<Option<Key>, Failure> {
 /// A failure whose reach is the destination.
 pub async fn check(inner: &Inner, uuid: Option<&str>) -> Result<Option<u64>, Failure> {
     let known = inner.known();
-    let user = if known.may(known::USER) { user(inner).await? } else { None };
+    let user = if known.may(server_info::USER) { user(inner).await? } else { None };
     let Some(user) = user else {
         // Any question needs the key; this one no more than the permission that nothing goes without.
         return inner.checks.ask_now(&[made_up(inner)]).await.map(|_absent| None);

@@ -8,7 +8,7 @@ use super::Inner;
 use super::api::Verdict;
 use super::receipt::Receipt;
 use super::wire::lost;
-use super::{errors, known, replace};
+use super::{errors, replace, server_info};
 use crate::destination::http::{ANSWER_BYTES_MAX, Method, SharedPace, Unlimited, into_paced_read_back};
 use crate::destination::{Item, NamedCopy, ReadBack, Transfer};
 use crate::domain::asset::ResourceKind;
@@ -154,7 +154,7 @@ async fn digest(inner: &Inner, mut copy: ReadBack, transfer: &Transfer) -> Resul
 pub fn obstacle(inner: &Inner) -> Option<String> {
     let is_denied = !inner.parts.trusts_checksum && inner.is_download_denied.load(Ordering::Relaxed);
     is_denied.then(|| {
-        let download = known::DOWNLOAD;
+        let download = server_info::DOWNLOAD;
         format!(
             "The API key may not read copies back, so none counts as safe. In Immich, under Account settings, \
              API keys, edit the key and tick {download}"
@@ -182,7 +182,7 @@ pub async fn reclaim(inner: &Inner, item: &Item) -> Result<(), Failure> {
     let answer = inner.wire.ask(request, ANSWER_BYTES_MAX).await.map_err(|error| error.into_failure())?;
     match errors::missing_permission(&answer) {
         _ if answer.is_success() => Ok(()),
-        Some(_delete) => Err(errors::lacks(&[known::DELETE])),
+        Some(_delete) => Err(errors::lacks(&[server_info::DELETE])),
         None => Err(inner.wire.failure(&answer, "restoring from the trash")),
     }
 }
@@ -229,7 +229,7 @@ async fn open(inner: &Inner, id: &str, pace: SharedPace) -> Result<ReadBack, Fai
     match errors::missing_permission(&answer) {
         Some(_download) => {
             inner.is_download_denied.store(true, Ordering::Relaxed);
-            let Failure { details, .. } = errors::lacks(&[known::DOWNLOAD]);
+            let Failure { details, .. } = errors::lacks(&[server_info::DOWNLOAD]);
             Err(Failure::permanent(FailureKind::Forbidden, details).because(Cause::KeyLacks))
         }
         None if answer.status == 404 => Err(not_there("the server does not have this asset")),

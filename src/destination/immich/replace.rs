@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::api::{Sha1, Verdict};
 use super::wire::{lost, unless_stopped};
-use super::{Inner, errors, known, prove, shelves};
+use super::{Inner, albums, errors, prove, server_info};
 use crate::destination::http::{ANSWER_BYTES_MAX, HttpError, Method};
 use crate::destination::{Item, Phase, Transfer, source};
 use crate::domain::asset::ResourceKind;
@@ -31,7 +31,7 @@ const KEPT: &str =
 
 /// The permissions that removing an asset of this kind needs.
 pub fn needed(kind: ResourceKind) -> &'static [&'static str] {
-    if has_moving_half(kind) { &[known::DELETE, known::UPDATE] } else { &[known::DELETE] }
+    if has_moving_half(kind) { &[server_info::DELETE, server_info::UPDATE] } else { &[server_info::DELETE] }
 }
 
 /// Whether an asset of this kind may be joined with a video, which the server removes together with it.
@@ -98,7 +98,7 @@ async fn look_at_source(inner: &Inner, item: &Item, transfer: &Transfer) -> Resu
 /// Deletes an asset of ours for good. A still is parted from its video first: the server would delete that too.
 async fn remove(inner: &Inner, item: &Item, id: &str, transfer: &Transfer) -> Result<(), HttpError> {
     if has_moving_half(item.kind) {
-        shelves::part(&inner.wire, id).await?;
+        albums::part(&inner.wire, id).await?;
     }
     transfer.save(Phase::Sending, format!("{REMOVING}{id}")).await?;
     Ok(delete(inner, id).await?)

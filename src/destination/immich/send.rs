@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use sha1::Digest as _;
 
+use super::albums::{self, Arranged};
 use super::api::{self, Sha1, Uploaded, Verdict};
 use super::form::Form;
 use super::receipt::Receipt;
-use super::shelves::{self, Arranged};
 use super::sidecar::{self, Attached};
 use super::wire::{Outcome, settle, unless_stopped};
-use super::{Inner, errors, known, replace, write_test};
+use super::{Inner, errors, replace, server_info, write_test};
 use crate::destination::http::{
     ANSWER_BYTES_MAX, Answer, Body, HttpError, Method, Piece, SourceRange, Tap, feed,
 };
@@ -209,14 +209,14 @@ async fn arrange(
         primaries.sort_by_key(|companion| worth(companion.content));
         let primary = primaries.into_iter().find_map(sent_as);
         let mut done = Vec::new();
-        if known.may(known::UPDATE) {
+        if known.may(server_info::UPDATE) {
             if let Some(video) = moving {
-                done.push(shelves::join(&inner.wire, id, video).await?);
+                done.push(albums::join(&inner.wire, id, video).await?);
             }
             // A moving half that comes after its still.
             if let Some(still) = primary.as_deref().filter(|_still| item.kind == ResourceKind::PairedVideo) {
                 if is_best_half(item) {
-                    done.push(shelves::join(&inner.wire, still, id).await?);
+                    done.push(albums::join(&inner.wire, still, id).await?);
                 } else {
                     transfer.note(ONE_MOVING_HALF);
                 }
@@ -226,7 +226,7 @@ async fn arrange(
             && item.kind == ResourceKind::AlternatePhoto
             && let Some(top) = primary.as_deref()
         {
-            done.push(shelves::stack(&inner.wire, top, id).await?);
+            done.push(albums::stack(&inner.wire, top, id).await?);
         }
         if inner.place.has_folder_albums && item.kind != ResourceKind::PairedVideo {
             let paths = std::iter::once(&item.path).chain(&item.other_paths);

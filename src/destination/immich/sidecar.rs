@@ -11,8 +11,8 @@ use serde_json::json;
 use super::Inner;
 use super::api::Verdict;
 use super::errors;
-use super::known;
 use super::receipt::Receipt;
+use super::server_info;
 use super::wire::{Outcome, lost, settle};
 use super::xmp;
 use crate::base::files::SharedFiles;
@@ -126,7 +126,7 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
         )
         .because(Cause::SidecarLate));
     }
-    if !known.may(known::UPDATE) {
+    if !known.may(server_info::UPDATE) {
         return Err(lacks_update());
     }
     let request = inner.wire.with_json(Method::PUT, &format!("assets/{id}"), json!(told).to_string());
@@ -164,7 +164,7 @@ async fn without_photo(inner: &Inner, photo: Option<&Companion>) -> Failure {
 
 /// Only this file cannot go on, so it must not hold up others.
 fn lacks_update() -> Failure {
-    let Failure { details, .. } = errors::lacks(&[known::UPDATE]);
+    let Failure { details, .. } = errors::lacks(&[server_info::UPDATE]);
     Failure::permanent(FailureKind::Forbidden, format!("this sidecar came after its picture: {details}"))
         .because(Cause::KeyLacks)
 }

@@ -11,7 +11,7 @@ use sha1::Digest as _;
 
 use super::api::{self, Sha1, Verdict};
 use super::form::Form;
-use super::{Inner, known, probe, prove, replace};
+use super::{Inner, probe, prove, replace, server_info};
 use crate::destination::http::{ANSWER_BYTES_MAX, Body, HttpError, Method, Piece};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
@@ -63,12 +63,12 @@ fn sha1_of(bytes: &[u8]) -> Sha1 {
 async fn test(inner: &Inner) -> Result<(), Failure> {
     let _only = inner.write_test.lock().await;
     probe::check(inner, None).await?;
-    if !inner.known().may(known::DELETE) {
+    if !inner.known().may(server_info::DELETE) {
         return Ok(());
     }
     let picture = picture(&inner.parts.installation);
     let id = send(inner, &picture).await?;
-    let kept = if inner.known().may(known::DOWNLOAD) {
+    let kept = if inner.known().may(server_info::DOWNLOAD) {
         prove::read_small(inner, &id, picture.len()).await
     } else {
         Ok(picture.clone())
@@ -108,7 +108,7 @@ async fn send(inner: &Inner, picture: &[u8]) -> Result<String, Failure> {
 /// # Errors
 /// Why it cannot be looked for or removed.
 pub async fn clean(inner: &Inner) -> Result<u64, Failure> {
-    if !inner.known().may(known::DELETE) {
+    if !inner.known().may(server_info::DELETE) {
         return Ok(0);
     }
     let _only = inner.write_test.lock().await;
