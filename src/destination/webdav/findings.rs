@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cloud::hex;
+use super::nextcloud::hex;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{DigestKind, DigestSet, Digests};
 

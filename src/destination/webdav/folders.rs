@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::calls::Calls;
+use super::client::Calls;
 use crate::destination::metadata_store::Listed;
 use crate::domain::failure::{Failure, FailureKind};
 

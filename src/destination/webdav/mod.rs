@@ -1,4 +1,4 @@
-//! WebDAV (RFC 4918), and Nextcloud, which speaks it with additions of its own ([`cloud`]).
+//! WebDAV (RFC 4918), and Nextcloud, which speaks it with additions of its own ([`nextcloud`]).
 //!
 //! A copy is put under a temp name in its final folder, proved there, given its name by MOVE with
 //! `Overwrite: F`, and looked at once more; where a probe saw that the server replaces all the same, the key
@@ -6,11 +6,11 @@
 //! something it did not look for, and never take an answer for proof: only bytes read back, or an
 //! ETag that was seen to be their MD5.
 
-mod calls;
 mod clean;
-mod cloud;
+mod client;
 mod findings;
 mod folders;
+mod nextcloud;
 mod probe;
 mod prove;
 mod send;
@@ -37,10 +37,10 @@ use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::key;
 use crate::domain::record::Evidence;
 use crate::domain::target::DestinationKind;
-use calls::{Calls, Moved, Told};
-use cloud::Cloud;
+use client::{Calls, Moved, Told};
 use findings::Findings;
 use folders::Folders;
+use nextcloud::Cloud;
 
 /// For how long the marker, once seen, is taken to be there still.
 const MARKER_FRESH: Duration = Duration::from_secs(60);
@@ -78,7 +78,7 @@ impl WebDav {
             parts.capabilities.as_ref().map(|capabilities| Findings::parse(&capabilities.findings));
         let findings = findings.unwrap_or_default();
         let (base, cloud) = if parts.kind == DestinationKind::Nextcloud {
-            let layout = cloud::layout(&address, &findings.root)?;
+            let layout = nextcloud::layout(&address, &findings.root)?;
             (layout.files.clone(), Some(Cloud::new(&parts, &layout)))
         } else {
             (address.base, None)
@@ -135,7 +135,7 @@ async fn find(parts: ServerParts) -> Result<ServerParts, Failure> {
         return Ok(parts);
     }
     let address = ServerAddress::parse(parts.kind, &parts.address)?;
-    let findings = cloud::find_root(&parts, &address).await.map_err(whole)?.text();
+    let findings = nextcloud::find_root(&parts, &address).await.map_err(whole)?.text();
     Ok(ServerParts { capabilities: Some(Capabilities { findings, ..Capabilities::default() }), ..parts })
 }
 

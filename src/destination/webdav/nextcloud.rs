@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::calls::{Calls, Seen};
+use super::client::{Calls, Seen};
 use super::findings::{CHECKSUM_KINDS, Findings};
 use super::xml::Found;
 use super::{Inner, whole};
@@ -306,7 +306,7 @@ impl Cloud {
             request = request.header("oc-checksum", checksum);
         }
         request.takes_html = true;
-        request.answer_wait = super::calls::MOVE_WAIT_MAX;
+        request.answer_wait = super::client::MOVE_WAIT_MAX;
         let answer = self.uploads.send(request).await?.excerpt().await;
         match answer.status {
             200..=299 => Ok(()),
@@ -339,7 +339,7 @@ impl Cloud {
         let mut request =
             inner.calls.request(Method::PATCH, path).header("x-recalculate-hash", kind.as_str());
         request.takes_html = true;
-        request.answer_wait = super::calls::MOVE_WAIT_MAX;
+        request.answer_wait = super::client::MOVE_WAIT_MAX;
         let answer = inner.calls.send(request).await?.whole(ANSWER_BYTES_MAX).await?;
         if !answer.is_success() {
             return Ok(None);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::calls::{Calls, Moved, Told};
 use super::clean::clean_home;
-use super::cloud::Cloud;
+use super::client::{Calls, Moved, Told};
 use super::findings::{CHECKSUM_KINDS, Findings, digits_of};
 use super::folders::list;
+use super::nextcloud::Cloud;
 use super::prove::{is_same_tag, md5_in};
 use super::{Inner, whole};
 use crate::base::digester::Digester;

@@ -4,7 +4,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::calls::Seen;
+use super::client::Seen;
 use super::findings::digits_of;
 use super::{Inner, check_key};
 use crate::destination::http::{HttpError, Response};

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-use super::calls::{Moved, Seen, Told};
-use super::cloud;
+use super::client::{Moved, Seen, Told};
 use super::folders::Hint;
+use super::nextcloud;
 use super::prove::{self, Proof, Same, is_same_tag};
 use super::{Inner, check_key, split};
 use crate::destination::http::{HttpError, SourceRange};
@@ -181,7 +181,7 @@ impl Job<'_> {
     async fn bring(&self, folder: &str) -> Result<(), HttpError> {
         if let Some(cloud) = &self.inner.cloud {
             cloud.check_room(self.inner, self.item.content.size).await?;
-            if self.item.content.size > cloud::WHOLE_MAX {
+            if self.item.content.size > nextcloud::WHOLE_MAX {
                 self.inner.folders.make(&self.inner.calls, folder).await?;
                 return loop {
                     match cloud.send(self.inner, self.item, self.transfer, &self.temp()).await {
@@ -208,7 +208,7 @@ impl Job<'_> {
         {
             self.inner.calls.remove(&self.temp()).await.ok();
             if let Some(cloud) = &self.inner.cloud
-                && self.item.content.size > cloud::WHOLE_MAX
+                && self.item.content.size > nextcloud::WHOLE_MAX
             {
                 cloud.forget_upload(self.item.token).await;
             }
