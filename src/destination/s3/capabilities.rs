@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::wire::base64_of;
+use super::client::base64_of;
 use crate::destination::http::Headers;
 use crate::destination::{Capabilities, Item};
 use crate::domain::hash::{DigestKind, DigestSet, Digests};
@@ -107,7 +107,7 @@ pub(super) fn md5_of_etag(etag: &str) -> Option<[u8; 16]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::destination::s3::wire::base64;
+    use crate::destination::s3::client::base64;
 
     #[test]
     fn findings_are_kept_and_nonsense_finds_nothing() {

@@ -6,9 +6,9 @@ use percent_encoding::percent_decode_str;
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
+use super::client::{Call, base64_of};
 use super::errors::{Said, Task};
 use super::state::{PARTS_MAX, Upload};
-use super::wire::{Call, base64_of};
 use super::xml::{self, Element};
 use crate::destination::http::{Answer, HttpError, Method, parse_http_date};
 use crate::destination::metadata_store::Listed;

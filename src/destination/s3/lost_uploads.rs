@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::listing::{self, ListedUpload};
-use super::parts::abort;
+use super::multipart::abort;
 use super::probe::is_own_scratch;
 use super::state::Upload;
 use super::{Inner, unstopped};

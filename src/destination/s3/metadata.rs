@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
+use super::client::Call;
 use super::errors::Task;
 use super::probe::{SCRATCH_PREFIX, TRIAL_PREFIX, is_own_scratch};
 use super::send::WRITE;
-use super::wire::Call;
 use super::{Inner, listing, unstopped, whole};
 use crate::destination::BoxFuture;
 use crate::destination::http::{HttpError, Method};

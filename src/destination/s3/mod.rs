@@ -9,20 +9,20 @@
 //! Source: Amazon S3 API reference, version 2006-03-01.
 
 mod address;
+mod buffers;
+mod capabilities;
+mod client;
 mod errors;
-mod findings;
 mod listing;
 mod lost_uploads;
+mod metadata;
+mod multipart;
 mod named;
-mod own;
-mod parts;
 mod probe;
 mod prove;
-mod read;
 mod send;
 mod sign;
 mod state;
-mod wire;
 mod xml;
 
 use parking_lot::Mutex;
@@ -44,9 +44,9 @@ use crate::domain::hash::ContentHash;
 use crate::domain::ids::RecordId;
 use crate::domain::record::Evidence;
 use address::Place;
-use findings::Trust;
-use read::Room;
-use wire::Wire;
+use buffers::Room;
+use capabilities::Trust;
+use client::Wire;
 
 /// How long a marker that was seen to be the right one is taken to be there still.
 const KNOWN_FOR: Duration = Duration::from_secs(30);
@@ -198,7 +198,7 @@ fn unless_stopped<T>(outcome: Result<T, HttpError>) -> Result<Option<T>, Failure
 
 impl Destination for S3 {
     fn check(&self) -> BoxFuture<'_, Result<(), Failure>> {
-        Box::pin(async { own::check(&self.0).await.map(drop) })
+        Box::pin(async { metadata::check(&self.0).await.map(drop) })
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
@@ -229,20 +229,20 @@ impl Destination for S3 {
         segment: &'a [u8],
     ) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            own::check(&self.0).await?;
+            metadata::check(&self.0).await?;
             metadata_store::write_manifest(self.0.as_ref(), installation, sequence, segment).await
         })
     }
 
     fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
         Box::pin(async {
-            own::check(&self.0).await?;
+            metadata::check(&self.0).await?;
             metadata_store::read_manifests(self.0.as_ref()).await
         })
     }
 
     fn clean<'a>(&'a self, _keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
-        Box::pin(own::clean(&self.0))
+        Box::pin(metadata::clean(&self.0))
     }
 
     fn software(&self) -> BoxFuture<'_, Result<String, Failure>> {
@@ -258,6 +258,6 @@ impl Destination for S3 {
     }
 
     fn abandon<'a>(&'a self, uploads: &'a [Checkpoint]) -> BoxFuture<'a, ()> {
-        Box::pin(parts::abandon(&self.0, uploads))
+        Box::pin(multipart::abandon(&self.0, uploads))
     }
 }

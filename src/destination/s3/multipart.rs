@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use super::buffers::{Parted, Piece};
+use super::capabilities::md5_of_etag;
+use super::client::{ASSEMBLY_MAX, Call, base64};
 use super::errors::{Said, Task};
-use super::findings::md5_of_etag;
 use super::listing::{self, ListedPart};
 use super::prove::{Under, compare};
-use super::read::{Parted, Piece};
 use super::send::{WRITE, hidden_error, mtime_text, receipt, settled, taken, unless_there};
 use super::state::Upload;
-use super::wire::{ASSEMBLY_MAX, Call, base64};
 use super::{Inner, named, unless_stopped, unstopped, xml};
 use crate::base::digester::combine_crc64nvme;
 use crate::destination::http::{Answer, Method};
@@ -325,7 +325,7 @@ fn is_same(listed: &ListedPart, piece: &Piece, len: u64) -> bool {
 }
 
 fn sent_with(
-    trust: super::findings::Trust,
+    trust: super::capabilities::Trust,
     digests: &crate::domain::hash::Digests,
 ) -> crate::domain::hash::Digests {
     let kinds = DigestSet::NONE.with(DigestKind::Md5);

@@ -1,7 +1,7 @@
 //! Objects that have just been written and are not verified yet: what they are known by, and when a wrong
 //! one may be removed.
 
-use super::own;
+use super::metadata;
 use super::prove::head;
 use super::{Inner, unless_stopped};
 use crate::destination::{Item, NamedCopy, Transfer};
@@ -27,7 +27,7 @@ pub(super) async fn remove_if_ours(inner: &Inner, item: &Item, transfer: &Transf
         return Ok(false);
     }
     tracing::info!(record = %item.record, "a wrong copy that was never verified is removed");
-    own::remove(inner, inner.wire.place.object(&item.key)).await?;
+    metadata::remove(inner, inner.wire.place.object(&item.key)).await?;
     Ok(true)
 }
 

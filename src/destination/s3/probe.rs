@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use super::capabilities::{Findings, Trust, md5_of_etag};
+use super::client::{Call, base64};
 use super::errors::Task;
-use super::findings::{Findings, Trust, md5_of_etag};
-use super::own;
-use super::parts::{abort, listed, upload_id};
+use super::metadata;
+use super::multipart::{abort, listed, upload_id};
 use super::prove::head;
 use super::send::{WRITE, hidden_error};
 use super::state::Upload;
-use super::wire::{Call, base64};
 use super::{Inner, listing, unstopped};
 use crate::base::digester::Digester;
 use crate::destination::Capabilities;
@@ -51,9 +51,9 @@ struct Trial<'a> {
 }
 
 pub(super) async fn probe(inner: &Inner) -> Result<Capabilities, Failure> {
-    let marker = own::check(inner).await?;
+    let marker = metadata::check(inner).await?;
     // A run that was killed while it made this destination is known to no ledger.
-    own::clean(inner)
+    metadata::clean(inner)
         .await
         .or_else(|failure| if failure.kind == FailureKind::Forbidden { Ok(0) } else { Err(failure) })?;
     let capabilities = run(inner, &format!("{HOME}/{SCRATCH_PREFIX}"), marker.uuid).await?;
@@ -63,7 +63,7 @@ pub(super) async fn probe(inner: &Inner) -> Result<Capabilities, Failure> {
 
 /// Tries a place that may not be a destination yet; nothing stays behind.
 pub(super) async fn try_out(inner: &Inner) -> Result<Capabilities, Failure> {
-    match own::look(inner).await? {
+    match metadata::look(inner).await? {
         Some(marker) => run(inner, &format!("{HOME}/{SCRATCH_PREFIX}"), marker.uuid).await,
         None => run(inner, TRIAL_PREFIX, String::new()).await,
     }
@@ -414,7 +414,7 @@ impl Trial<'_> {
         let listed = listing::objects(self.inner, &self.scratch, SCRATCH_OBJECTS_MAX, &unstopped()).await;
         self.made.extend(listed.unwrap_or_default());
         for object in std::mem::take(&mut self.made) {
-            let removed = own::remove(self.inner, object).await;
+            let removed = metadata::remove(self.inner, object).await;
             outcome = outcome.and(removed);
         }
         outcome

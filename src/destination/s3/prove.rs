@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::address::check_key;
+use super::client::Call;
 use super::errors::Task;
-use super::wire::Call;
-use super::{Inner, own, unless_stopped, unstopped};
+use super::{Inner, metadata, unless_stopped, unstopped};
 use crate::destination::http::{Headers, HttpError, Method, Response, into_read_back};
 use crate::destination::{Item, ReadBack, Transfer};
 use crate::domain::failure::{Failure, FailureKind};
@@ -79,14 +79,14 @@ pub(super) async fn prove(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) 
     if inner.take_proved(item) && !transfer.must_read {
         return verified(ProofMethod::ServerDigest);
     }
-    own::known(inner).await?;
+    metadata::known(inner).await?;
     let cancel = &transfer.cancel;
     let object = inner.wire.place.object(&item.key);
     let missing = || Failure::transient(FailureKind::NotFound, format!("there is no copy: {}", item.key));
     let found = head(inner, object.clone(), cancel).await.map_err(HttpError::into_failure)?;
     let Some(head) = found else {
         // Where the whole place is gone, that says nothing of the copy.
-        own::check(inner).await?;
+        metadata::check(inner).await?;
         return Err(missing());
     };
     if head.size != item.content.size {

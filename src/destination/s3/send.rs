@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::address::check_key;
+use super::client::{Call, is_cut};
 use super::errors::{Said, Task};
 use super::prove::{Under, compare};
-use super::wire::{Call, is_cut};
-use super::{Inner, named, own, parts, read, unless_stopped};
+use super::{Inner, buffers, metadata, multipart, named, unless_stopped};
 use crate::destination::http::{Answer, Method};
 use crate::destination::{Item, Phase, Sent, Transfer};
 use crate::domain::failure::{Failure, FailureKind, Reach};
@@ -22,7 +22,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     if transfer.cancel.is_cancelled() {
         return Ok(Sent::Cancelled);
     }
-    own::known(inner).await?;
+    metadata::known(inner).await?;
     // The effect of an earlier run, or equal bytes from anywhere.
     let under = match compare(inner, item, &transfer.cancel).await? {
         Some(Under::Other) if named::remove_if_ours(inner, item, transfer).await? => Some(Under::Nothing),
@@ -34,7 +34,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
             let sent = if item.content.size <= S3_WHOLE_MAX {
                 whole(inner, item, transfer).await
             } else {
-                parts::send(inner, item, transfer).await
+                multipart::send(inner, item, transfer).await
             };
             match sent {
                 Err(failure) if is_odd(&failure) => Err(explain_write(inner, failure).await),
@@ -42,7 +42,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
             }
         }
         Some(under) => {
-            parts::forget(inner, item, transfer).await;
+            multipart::forget(inner, item, transfer).await;
             Ok(settled(item, transfer, &under))
         }
     }
@@ -118,7 +118,7 @@ async fn put_looked_for(
 async fn whole(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
     let trust = inner.trust();
     transfer.save(Phase::Sending, String::new()).await?;
-    let Some((bytes, digests)) = read::whole(inner, item, transfer, trust.sent()).await? else {
+    let Some((bytes, digests)) = buffers::whole(inner, item, transfer, trust.sent()).await? else {
         return Ok(Sent::Cancelled);
     };
     let item = &Item { digests, ..item.clone() };
@@ -185,7 +185,7 @@ fn is_odd(failure: &Failure) -> bool {
 
 /// Whether a refusal is this file's alone: one small write and one read of our own decide.
 async fn explain_write(inner: &Inner, failure: Failure) -> Failure {
-    match own::try_write(inner).await {
+    match metadata::try_write(inner).await {
         Ok(()) => Failure { reach: Reach::Resource, ..failure },
         Err(other) if other.kind == failure.kind => Failure { reach: Reach::Destination, ..failure },
         Err(other) => Failure { reach: Reach::Destination, ..other },
