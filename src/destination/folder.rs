@@ -15,10 +15,10 @@ mod manifests;
 mod marker;
 mod memory;
 mod mount;
+mod os_fs;
+mod page_cache;
 mod probe;
 mod prove;
-mod real;
-mod residency;
 mod send;
 
 use parking_lot::Mutex;
@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 pub use fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts};
 pub use memory::{Lie, MemoryFs, Rules};
-pub use real::RealFs;
+pub use os_fs::RealFs;
 
 use super::dir_sync::DirSync;
 use super::keyed_lock::KeyedLock;

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::chunks::{Buffers, DirectChunks, PlainChunks};
 use super::fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts, check_name};
 use super::mount::{self, Medium};
-use super::residency::resident_pages;
+use super::page_cache::resident_pages;
 use crate::base::files::EntryKind;
 use crate::domain::record::{ProofMethod, ProofNeed};
 

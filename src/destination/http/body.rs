@@ -14,8 +14,8 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use tokio_util::sync::CancellationToken;
 
-use super::pace::SharedPace;
-use super::watch::Watch;
+use super::idle_timeout::Watch;
+use super::rate_limit::SharedPace;
 use crate::base::executor::Executor;
 use crate::base::files::{SharedFiles, SourceFile};
 use crate::destination::source::{self, changed};

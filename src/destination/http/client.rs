@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::decode;
 use super::errors;
 use super::headers::Headers;
-use super::pace::{SharedPace, Unlimited};
+use super::idle_timeout::Watch;
+use super::rate_limit::{SharedPace, Unlimited};
 use super::status;
-use super::trust;
-use super::watch::Watch;
+use super::tls;
 use super::{Http, HttpError, IDLE_MAX, Incoming, Method, NetworkConfig, Request, Response};
 use crate::base::secret::Secret;
 use crate::destination::BoxFuture;
@@ -260,7 +260,7 @@ impl ClientCache {
         };
         let unusable = |error| wrong("the connection cannot be set up", error);
         if !self.extra_ca.is_empty() {
-            let config = trust::config(&self.extra_ca, provider())
+            let config = tls::config(&self.extra_ca, provider())
                 .map_err(|details| Failure::destination(FailureKind::BadRequest, details))?;
             return builder().tls_backend_preconfigured(config).build().map_err(unusable);
         }

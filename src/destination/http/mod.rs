@@ -12,12 +12,12 @@ mod date;
 mod decode;
 mod errors;
 mod headers;
-mod pace;
+mod idle_timeout;
+mod rate_limit;
 mod reader;
 pub mod status;
 mod status_table;
-mod trust;
-mod watch;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub use body::{Body, Piece, Proven, SharedTap, SourceRange, Tap, feed};
 pub use client::{Client, ProxyChoice, Settings, is_loopback};
 pub use date::{parse_http_date, parse_retry_after};
 pub use headers::Headers;
-pub use pace::{Bucket, Pace, SharedPace, Unlimited};
+pub use rate_limit::{Bucket, Pace, SharedPace, Unlimited};
 pub use reader::{into_paced_read_back, into_read_back};
 
 use super::BoxFuture;

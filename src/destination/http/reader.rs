@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::pace::{SharedPace, Unlimited};
+use super::rate_limit::{SharedPace, Unlimited};
 use super::{HttpError, Response};
 use crate::destination::ReadBack;
 
