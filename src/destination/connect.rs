@@ -9,9 +9,10 @@ use super::folder::{Folder, FolderFs, Parts, RealFs};
 use super::http::SharedHttp;
 use super::immich::Immich;
 use super::network_config;
+use super::resumable::{ietf, tus};
 use super::s3::S3;
 use super::webdav::WebDav;
-use super::{BoxFuture, Capabilities, Destination as _, SharedDestination, resumable, tus};
+use super::{BoxFuture, Capabilities, Destination as _, SharedDestination};
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
 use crate::base::files::path_from_bytes;
@@ -263,7 +264,7 @@ impl Connector {
             }
             DestinationKind::Resumable => {
                 let parts = self.new_server_parts(address, installation)?;
-                let (uploads, capabilities) = resumable::create(parts).await?;
+                let (uploads, capabilities) = ietf::create(parts).await?;
                 Ok((Arc::new(uploads), capabilities))
             }
         }
@@ -289,7 +290,7 @@ impl Connect for Connector {
             DestinationKind::S3 => Ok(Arc::new(S3::new(self.server_parts(address, installation)?)?)),
             DestinationKind::Tus => Ok(Arc::new(tus::open(self.server_parts(address, installation)?)?)),
             DestinationKind::Resumable => {
-                Ok(Arc::new(resumable::open(self.server_parts(address, installation)?)?))
+                Ok(Arc::new(ietf::open(self.server_parts(address, installation)?)?))
             }
         }
     }
@@ -324,9 +325,7 @@ impl Connect for Connector {
                 }
                 DestinationKind::S3 => S3::try_out(self.new_server_parts(address, "test")?).await,
                 DestinationKind::Tus => tus::try_out(self.new_server_parts(address, "test")?).await,
-                DestinationKind::Resumable => {
-                    resumable::try_out(self.new_server_parts(address, "test")?).await
-                }
+                DestinationKind::Resumable => ietf::try_out(self.new_server_parts(address, "test")?).await,
             }
         })
     }

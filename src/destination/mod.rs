@@ -21,8 +21,6 @@ mod network_config;
 pub mod resumable;
 pub mod s3;
 pub mod source;
-pub mod tus;
-pub mod uploads;
 pub mod webdav;
 
 use parking_lot::Mutex;

@@ -1,6 +1,6 @@
 //! Header fields of upload protocols, one a line.
 
-use crate::destination::uploads;
+use crate::destination::resumable::core;
 
 /// Each line by itself.
 pub fn check(data: &[u8]) {

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-#[path = "../../../src/destination/uploads/location.rs"]
+#[path = "../../../src/destination/resumable/core/location.rs"]
 mod location;
 #[path = "../../../src/destination/tus/metadata.rs"]
 mod metadata;

@@ -2,16 +2,16 @@
 //! checksum, expiration and termination.
 //!
 //! Requests and answers only, without input or output; what is asked when is decided by
-//! [`super::uploads`], where is also said what such a server cannot promise.
+//! [`super::core`], where is also said what such a server cannot promise.
 
 mod metadata;
 
-use super::connect::ServerParts;
-use super::http::{Answer, Headers};
-use super::uploads::answers::{at_creation, failure, media_of, name_of, number, software_of, trouble};
-use super::uploads::{Append, Appended, Created, Dialect, NewUpload, Offer, Standing, Trouble, Uploads};
-use super::{Capabilities, Destination as _};
+use super::core::answers::{at_creation, failure, media_of, name_of, number, software_of, trouble};
+use super::core::{Append, Appended, Created, Dialect, NewUpload, Offer, Standing, Trouble, Uploads};
 use crate::base::clock::Clock;
+use crate::destination::connect::ServerParts;
+use crate::destination::http::{Answer, Headers};
+use crate::destination::{Capabilities, Destination as _};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Retry};
 use crate::domain::hash::{DigestKind, Digests};
@@ -64,7 +64,8 @@ fn words<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
 
 /// `412`: the server speaks other versions than the one there is.
 fn other_version(answer: &Answer) -> Failure {
-    let versions = super::http::status::plain(answer.header("tus-version").unwrap_or("none that it names"));
+    let versions =
+        crate::destination::http::status::plain(answer.header("tus-version").unwrap_or("none that it names"));
     let details = format!("the server speaks tus {versions}, and Safelight {VERSION}");
     let failure = Failure::destination(FailureKind::Unsupported, details).because(Cause::ServerVersion);
     Failure { retry: Retry::Never, ..failure }
@@ -147,7 +148,7 @@ impl Dialect for Tus {
         let mut kinds: Vec<_> =
             words(answer, "tus-checksum-algorithm").into_iter().filter_map(kind_of).collect();
         kinds.sort_by_key(|kind| std::cmp::Reverse(*kind == DigestKind::Sha256));
-        let named = super::http::status::plain(&extensions.join(", "));
+        let named = crate::destination::http::status::plain(&extensions.join(", "));
         Ok(Offer {
             is_known: true,
             size_max: answer.header("tus-max-size").and_then(number).filter(|max| *max > 0),

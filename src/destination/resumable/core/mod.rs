@@ -19,7 +19,7 @@
 //!   that answer was lost. Only bytes read back, or a digest that the server was seen to compare,
 //!   are taken for proof; else the copy stays unproven.
 
-pub(super) mod answers;
+pub(in crate::destination) mod answers;
 mod calls;
 mod explain;
 mod location;
@@ -36,12 +36,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use url::Url;
 
-use super::address::ServerAddress;
-use super::connect::ServerParts;
-use super::http::{Answer, Headers};
-use super::manifest::Collected;
-use super::{BoxFuture, Capabilities, Checkpoint, Destination, Item, ReadBack, Sent, Transfer};
 use crate::base::clock::Clock;
+use crate::destination::address::ServerAddress;
+use crate::destination::connect::ServerParts;
+use crate::destination::http::{Answer, Headers};
+use crate::destination::manifest::Collected;
+use crate::destination::{BoxFuture, Capabilities, Checkpoint, Destination, Item, ReadBack, Sent, Transfer};
 use crate::domain::failure::Failure;
 use crate::domain::hash::{DigestKind, Digests};
 use crate::domain::record::Evidence;
@@ -50,7 +50,7 @@ use state::Findings;
 
 /// What a server says of itself before anything is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Offer {
+pub(in crate::destination) struct Offer {
     /// It answered as one that knows the protocol.
     pub is_known: bool,
     /// The largest file it takes, in bytes.
@@ -71,7 +71,7 @@ pub(super) struct Offer {
 
 /// What is to be created.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct NewUpload<'a> {
+pub(in crate::destination) struct NewUpload<'a> {
     /// The key, whose last part is the file's name as the server takes it.
     pub key: &'a str,
     /// The file's own name.
@@ -90,7 +90,7 @@ pub(super) struct NewUpload<'a> {
 
 /// An upload that was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Created {
+pub(in crate::destination) struct Created {
     /// Its address as the server wrote it; none when the protocol was not understood.
     pub location: Option<String>,
     /// How many bytes it has.
@@ -101,7 +101,7 @@ pub(super) struct Created {
 
 /// Where an upload stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(in crate::destination) struct Standing {
     /// How many bytes the server has.
     pub offset: u64,
     /// The upload is finished.
@@ -116,7 +116,7 @@ pub(super) struct Standing {
 
 /// One append that the server took.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Appended {
+pub(in crate::destination) struct Appended {
     /// How many bytes the server has now, where it says so.
     pub offset: Option<u64>,
     /// The upload is finished.
@@ -127,7 +127,7 @@ pub(super) struct Appended {
 
 /// What an answer that is no success means for the upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(in crate::destination) enum Trouble {
     /// The server is at another offset; which, where it says so.
     Elsewhere(Option<u64>, Failure),
     /// The server does not have the upload any more.
@@ -146,7 +146,7 @@ pub(super) enum Trouble {
 
 /// An append that is about to be sent.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Append<'a> {
+pub(in crate::destination) struct Append<'a> {
     /// Where it begins.
     pub offset: u64,
     /// Where it ends: the offset after it.
@@ -159,7 +159,7 @@ pub(super) struct Append<'a> {
 
 /// A protocol: requests built and answers read, without input or output. `form` is one of its
 /// versions, where a server may speak one of several.
-pub(super) trait Dialect: Send + Sync {
+pub(in crate::destination) trait Dialect: Send + Sync {
     /// Which kind of destination speaks it.
     fn kind(&self) -> DestinationKind;
     /// Its forms, the best first.
@@ -211,7 +211,7 @@ pub(super) trait Dialect: Send + Sync {
 /// A destination that takes uploads.
 pub struct Uploads(Arc<Inner>);
 
-pub(super) struct Inner {
+pub(in crate::destination) struct Inner {
     dialect: Box<dyn Dialect>,
     parts: ServerParts,
     base: Url,
@@ -222,7 +222,10 @@ pub(super) struct Inner {
 }
 
 impl Uploads {
-    pub(super) fn new(dialect: Box<dyn Dialect>, parts: ServerParts) -> Result<Self, Failure> {
+    pub(in crate::destination) fn new(
+        dialect: Box<dyn Dialect>,
+        parts: ServerParts,
+    ) -> Result<Self, Failure> {
         let base = ServerAddress::parse(dialect.kind(), &parts.address)?.base;
         let findings =
             parts.capabilities.as_ref().map(|known| Findings::parse(&known.findings)).unwrap_or_default();
@@ -234,7 +237,7 @@ impl Uploads {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub(super) async fn create(
+    pub(in crate::destination) async fn create(
         dialect: fn() -> Box<dyn Dialect>,
         parts: ServerParts,
     ) -> Result<(Self, Capabilities), Failure> {
