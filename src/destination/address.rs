@@ -7,8 +7,6 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use super::http::is_loopback;
-use super::immich;
-use super::s3;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::target::DestinationKind;
 
@@ -107,43 +105,6 @@ impl ServerAddress {
     }
 }
 
-/// An address as it is kept: the same for all spellings of one place.
-///
-/// # Errors
-/// `bad_request` with what is wrong with it.
-pub fn canonical(kind: DestinationKind, text: &str) -> Result<String, Failure> {
-    match kind {
-        DestinationKind::Folder => Ok(text.to_owned()),
-        DestinationKind::S3 => s3::canonical(text),
-        DestinationKind::Immich => Ok(immich::Place::parse(text)?.text()),
-        _ => Ok(ServerAddress::parse(kind, text)?.text()),
-    }
-}
-
-/// Who signs in, where an address says so.
-///
-/// # Errors
-/// As [`canonical`].
-pub fn user_of(kind: DestinationKind, text: &str) -> Result<Option<String>, Failure> {
-    match kind {
-        DestinationKind::Folder | DestinationKind::S3 | DestinationKind::Immich => Ok(None),
-        _ => Ok(ServerAddress::parse(kind, text)?.user),
-    }
-}
-
-/// [`ServerAddress::check_encryption`] for any kind.
-///
-/// # Errors
-/// As that.
-pub fn check_encryption_of(kind: DestinationKind, text: &str, is_http_agreed: bool) -> Result<(), Failure> {
-    match kind {
-        DestinationKind::Folder => Ok(()),
-        DestinationKind::S3 => check_encryption(&s3::endpoint(text)?, is_http_agreed),
-        DestinationKind::Immich => check_encryption(&immich::Place::parse(text)?.base, is_http_agreed),
-        _ => ServerAddress::parse(kind, text)?.check_encryption(is_http_agreed),
-    }
-}
-
 /// The URL of something below a folder's. Each part of `path` is encoded; slashes part them.
 pub fn below(folder: &Url, path: &str) -> Url {
     let mut url = folder.clone();
@@ -228,21 +189,6 @@ mod tests {
 
     fn parse(kind: K, text: &str) -> ServerAddress {
         ServerAddress::parse(kind, text).expect(text)
-    }
-
-    #[test]
-    fn what_is_kept_can_be_read_again_or_is_refused_at_once() {
-        for spaces in [100, 600, 1_900] {
-            for kind in [DestinationKind::WebDav, DestinationKind::Tus, DestinationKind::Immich] {
-                let typed = format!("{}+https://host/{}", kind.as_str(), "\u{e9}".repeat(spaces));
-                if let Ok(kept) = canonical(kind, &typed) {
-                    assert_eq!(canonical(kind, &kept), Ok(kept));
-                }
-            }
-        }
-        assert!(
-            canonical(DestinationKind::Tus, &format!("tus+https://host/{}", "\u{e9}".repeat(600))).is_err()
-        );
     }
 
     #[test]

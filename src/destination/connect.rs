@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::address;
+use super::address::{ServerAddress, check_encryption};
 use super::credentials::{Credentials, Vault, not_kept};
 use super::folder::{Folder, FolderFs, Parts, RealFs};
 use super::http::SharedHttp;
-use super::immich::Immich;
+use super::immich::{self, Immich};
 use super::network_config;
 use super::resumable::{ietf, tus};
-use super::s3::S3;
+use super::s3::{self, S3};
+use super::server_parts::ServerParts;
 use super::webdav::WebDav;
 use super::{BoxFuture, Capabilities, Destination as _, SharedDestination};
 use crate::base::clock::SharedClock;
@@ -127,31 +128,41 @@ pub trait Connect: Send + Sync {
     fn forget_secret<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, ()>;
 }
 
-/// What every destination on a server is put together from.
-#[derive(Clone)]
-pub struct ServerParts {
-    /// What it speaks.
-    pub kind: DestinationKind,
-    /// Its address as it is kept.
-    pub address: String,
-    /// This installation's id.
-    pub installation: String,
-    /// The UUID that its marker must have; `None` takes any.
-    pub uuid: Option<String>,
-    /// What an earlier probe found.
-    pub capabilities: Option<Capabilities>,
-    /// The person lets the server's checksum count as proof, where that is a choice.
-    pub trusts_checksum: bool,
-    /// The wire.
-    pub http: SharedHttp,
-    /// Who signs in.
-    pub credentials: Arc<Credentials>,
-    /// Where sources are read.
-    pub executor: Executor,
-    /// Chance.
-    pub rng: SharedRng,
-    /// Time.
-    pub clock: SharedClock,
+/// An address as it is kept: the same for all spellings of one place.
+///
+/// # Errors
+/// `bad_request` with what is wrong with it.
+pub fn canonical(kind: DestinationKind, text: &str) -> Result<String, Failure> {
+    match kind {
+        DestinationKind::Folder => Ok(text.to_owned()),
+        DestinationKind::S3 => s3::canonical(text),
+        DestinationKind::Immich => Ok(immich::Place::parse(text)?.text()),
+        _ => Ok(ServerAddress::parse(kind, text)?.text()),
+    }
+}
+
+/// Who signs in, where an address says so.
+///
+/// # Errors
+/// As [`canonical`].
+fn user_of(kind: DestinationKind, text: &str) -> Result<Option<String>, Failure> {
+    match kind {
+        DestinationKind::Folder | DestinationKind::S3 | DestinationKind::Immich => Ok(None),
+        _ => Ok(ServerAddress::parse(kind, text)?.user),
+    }
+}
+
+/// [`ServerAddress::check_encryption`] for any kind.
+///
+/// # Errors
+/// As that.
+fn check_encryption_of(kind: DestinationKind, text: &str, is_http_agreed: bool) -> Result<(), Failure> {
+    match kind {
+        DestinationKind::Folder => Ok(()),
+        DestinationKind::S3 => check_encryption(&s3::endpoint(text)?, is_http_agreed),
+        DestinationKind::Immich => check_encryption(&immich::Place::parse(text)?.base, is_http_agreed),
+        _ => ServerAddress::parse(kind, text)?.check_encryption(is_http_agreed),
+    }
 }
 
 /// Destinations of this computer and its network.
@@ -198,13 +209,13 @@ impl Connector {
     }
 
     fn server_parts(&self, address: &Address, installation: &str) -> Result<ServerParts, Failure> {
-        let text = address::canonical(address.kind, address.text()?)?;
+        let text = canonical(address.kind, address.text()?)?;
         let credentials = Credentials::new(
             self.vault.clone(),
             address.kind,
             text.clone(),
             address.name.clone(),
-            address::user_of(address.kind, &text)?,
+            user_of(address.kind, &text)?,
             address.secret.clone(),
         );
         let uuid = address.capabilities.as_ref().map(|capabilities| capabilities.uuid.clone());
@@ -226,7 +237,7 @@ impl Connector {
     /// The same for a destination that is being added or tried: its connection must be encrypted.
     fn new_server_parts(&self, address: &Address, installation: &str) -> Result<ServerParts, Failure> {
         let parts = self.server_parts(address, installation)?;
-        address::check_encryption_of(address.kind, &parts.address, address.is_http_agreed)?;
+        check_encryption_of(address.kind, &parts.address, address.is_http_agreed)?;
         Ok(parts)
     }
 
@@ -272,7 +283,7 @@ impl Connector {
 
     /// The name of a destination's entry in the keyring.
     fn account(address: &Address) -> Result<String, Failure> {
-        address::canonical(address.kind, address.text()?)
+        canonical(address.kind, address.text()?)
     }
 }
 
@@ -333,7 +344,7 @@ impl Connect for Connector {
     fn keep_secret<'a>(&'a self, address: &'a Address, secret: Secret) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             let account = Self::account(address)?;
-            let user = address::user_of(address.kind, &account)?;
+            let user = user_of(address.kind, &account)?;
             let kept = self.vault.store.set(&account, secret).await;
             kept.map_err(|trouble| not_kept(&trouble, address.kind, address.name.as_deref(), user.as_deref()))
         })
@@ -361,5 +372,25 @@ impl Connect for Connector {
                 tracing::info!(%trouble, "a secret could not be removed from the keyring");
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_can_be_read_again_or_is_refused_at_once() {
+        for spaces in [100, 600, 1_900] {
+            for kind in [DestinationKind::WebDav, DestinationKind::Tus, DestinationKind::Immich] {
+                let typed = format!("{}+https://host/{}", kind.as_str(), "\u{e9}".repeat(spaces));
+                if let Ok(kept) = canonical(kind, &typed) {
+                    assert_eq!(canonical(kind, &kept), Ok(kept));
+                }
+            }
+        }
+        assert!(
+            canonical(DestinationKind::Tus, &format!("tus+https://host/{}", "\u{e9}".repeat(600))).is_err()
+        );
     }
 }

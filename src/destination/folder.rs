@@ -20,6 +20,7 @@ mod page_cache;
 mod probe;
 mod prove;
 mod send;
+mod temp_copy;
 
 use parking_lot::Mutex;
 use std::collections::HashSet;

@@ -7,6 +7,10 @@ use crate::domain::failure::{Failure, FailureKind};
 
 /// The destination's own folder.
 pub const HOME: &str = ".safelight";
+/// Scratch folders in it are named this and 16 hexadecimal digits: what a probe tries is tried there.
+pub const SCRATCH_PREFIX: &str = "probe-";
+/// Scratch folders where there is no folder of our own yet.
+pub const TRIAL_PREFIX: &str = ".safelight-try-";
 /// The marker's name in it.
 pub const MARKER: &str = "destination.json";
 /// The longest marker that is read, in bytes.

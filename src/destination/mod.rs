@@ -20,6 +20,7 @@ mod name_probe;
 mod network_config;
 pub mod resumable;
 pub mod s3;
+pub mod server_parts;
 pub mod source;
 pub mod webdav;
 

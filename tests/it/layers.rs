@@ -278,6 +278,78 @@ fn sql_in(file: &str, module: &[String], part: &Placed) -> Option<String> {
     is_sql.then(|| format!("{file}:{}: SQL outside the store: {text:?}", part.line))
 }
 
+/// Floors without circles: of the modules beside each other, at every depth, none names itself over others.
+/// A module and those inside it may name each other; tests may name anything.
+const WITHOUT_CIRCLES: &[&str] = &["destination"];
+
+/// The modules that take part in a circle, those beside each other in one line.
+fn circles(floor: &str, files: &[(String, String)]) -> Vec<String> {
+    let modules: BTreeMap<Vec<String>, &str> = files
+        .iter()
+        .map(|(file, source)| (module_of(file), source.as_str()))
+        .filter(|(module, _source)| module.first().is_some_and(|own| own == floor) && !is_test_file(module))
+        .collect();
+    // By what holds them: which module names which.
+    let mut named: BTreeMap<Vec<String>, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for (module, source) in &modules {
+        for path in named_paths(&tokens(source), module).into_iter().filter(|path| !path.in_test) {
+            let target = path.segments.get(1..).unwrap_or_default();
+            let Some(length) =
+                (1..=target.len()).rev().find(|length| modules.contains_key(&target[..*length]))
+            else {
+                continue;
+            };
+            let target = &target[..length];
+            let common = module.iter().zip(target).take_while(|(a, b)| a == b).count();
+            if let (Some(from), Some(to)) = (module.get(common), target.get(common)) {
+                let beside = named.entry(module[..common].to_vec()).or_default();
+                beside.entry(from.clone()).or_default().insert(to.clone());
+            }
+        }
+    }
+    named
+        .into_iter()
+        .filter_map(|(above, named)| circle_of(named).map(|circle| (above, circle)))
+        .map(|(above, circle)| format!("{}: {}", above.join("::"), circle.join(", ")))
+        .collect()
+}
+
+/// What is left when whoever names nobody is taken away again and again.
+fn circle_of(mut named: BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    loop {
+        let naming: BTreeSet<String> = named.keys().cloned().collect();
+        let before = named.len();
+        for others in named.values_mut() {
+            others.retain(|other| naming.contains(other));
+        }
+        named.retain(|_module, others| !others.is_empty());
+        if named.len() == before {
+            return (before > 0).then(|| named.into_keys().collect());
+        }
+    }
+}
+
+#[test]
+fn no_modules_of_these_floors_go_in_circles() {
+    let files = rust_files("src");
+    for floor in WITHOUT_CIRCLES {
+        let found = circles(floor, &files);
+        assert!(found.is_empty(), "circles in {floor}:\n{}", found.join("\n"));
+    }
+}
+
+#[test]
+fn planted_circles_are_seen() {
+    let file = |name: &str, source: &str| (format!("src/destination/{name}.rs"), source.to_owned());
+    let chain = [file("a", "use super::b::X;"), file("b", "use super::c::{Y, Z};"), file("c/mod", "mod d;")];
+    assert_eq!(circles("destination", &chain), Vec::<String>::new());
+    // The way back leads through a module inside another.
+    let circle = [&chain[..], &[file("c/d", "fn f() { crate::destination::a::g() }")]].concat();
+    assert_eq!(circles("destination", &circle), ["destination: a, b, c"]);
+    let in_tests = [&chain[..], &[file("c/d", "#[cfg(test)]\nmod tests { use crate::destination::a::G; }")]];
+    assert_eq!(circles("destination", &in_tests.concat()), Vec::<String>::new());
+}
+
 #[test]
 fn every_file_keeps_to_its_floor() {
     let files = rust_files("src");

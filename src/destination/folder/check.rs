@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fs::{EntryFacts, FolderDir};
 use super::prove::prove_file;
-use super::send::{Copied, Job, remove_temp};
+use super::temp_copy::{Copied, Job, remove_temp};
 use super::{Inner, Proof, split_key};
 use crate::base::mutant::{self, Mutant};
 use crate::destination::{Phase, Transfer};

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use super::Inner;
 use super::fs::FolderDir;
-use super::marker::HOME;
-use super::probe::{SCRATCH_PREFIX, remove_scratch};
+use super::marker::{HOME, SCRATCH_PREFIX};
 use crate::base::files::EntryKind;
 use crate::destination::manifest::FOLDER as MANIFEST;
 use crate::domain::failure::Failure;
@@ -17,6 +16,8 @@ use crate::domain::key;
 const DIRS_MAX: usize = 20_000;
 /// The most entries of one directory that are looked at.
 const ENTRIES_MAX: usize = 1_000_000;
+/// The most files that a scratch folder is emptied of.
+pub(super) const SCRATCH_FILES_MAX: usize = 64;
 
 struct Sweep<'a> {
     inner: &'a Inner,
@@ -42,6 +43,15 @@ fn clean_now(inner: &Inner, keep: HashSet<u64>) -> Result<u64, Failure> {
 /// holds the housekeeping lock.
 pub(super) fn clean_home(inner: &Inner, root: &dyn FolderDir) -> io::Result<()> {
     Sweep { inner, keep: HashSet::new(), dirs_left: DIRS_MAX, removed: 0 }.home(root)
+}
+
+/// Removes a scratch folder and the files in it.
+pub(super) fn remove_scratch(home: &dyn FolderDir, name: &str) -> io::Result<()> {
+    let scratch = home.open_dir(name)?;
+    for (file, _kind) in scratch.list(SCRATCH_FILES_MAX)? {
+        scratch.remove_file(&String::from_utf8_lossy(&file))?;
+    }
+    home.remove_dir(name)
 }
 
 impl Sweep<'_> {

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 
 use super::errors::at_destination;
 use super::fs::FolderDir;
-pub(super) use crate::destination::marker::HOME;
+pub(super) use crate::destination::marker::{HOME, SCRATCH_PREFIX, TRIAL_PREFIX};
 use crate::destination::marker::{MARKER, MARKER_BYTES_MAX, Marker};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::key;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Inner;
-use super::clean::clean_home;
+use super::clean::{SCRATCH_FILES_MAX, clean_home, remove_scratch};
 use super::errors::at_destination;
 use super::fs::{FolderDir, FsFacts};
-use super::marker::{self, HOME};
+use super::marker::{self, HOME, SCRATCH_PREFIX, TRIAL_PREFIX};
 use crate::base::files::EntryKind;
 use crate::destination::Capabilities;
 use crate::destination::name_probe::{NameProbe, lists_name};
@@ -16,10 +16,6 @@ use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 use crate::domain::key::{self, RefusedChars};
 use crate::domain::record::ProofMethod;
 
-/// Scratch folders are named this and 16 hexadecimal characters.
-pub(super) const SCRATCH_PREFIX: &str = "probe-";
-/// The same where there is no folder of our own yet.
-const TRIAL_PREFIX: &str = ".safelight-try-";
 /// More than one page, and not a whole number of them.
 const SCRATCH_BYTES: usize = 64 * 1024 + 1;
 /// Names of these lengths are tried, longest first: what most take, and what encrypted ones do.
@@ -35,8 +31,6 @@ const CONCURRENT_MAX: u32 = 4;
 const TRIAL_STALE_NS: i64 = 10 * 60 * 1_000_000_000;
 /// The most entries of a folder that are looked at for what killed trials left there.
 const TRIAL_ENTRIES_MAX: usize = 10_000;
-/// The most files that a scratch folder is emptied of.
-const SCRATCH_FILES_MAX: usize = 64;
 
 pub(super) async fn probe(inner: &Arc<Inner>) -> Result<Capabilities, Failure> {
     let _housekeeping = Arc::clone(&inner.housekeeping).lock_owned().await;
@@ -156,15 +150,6 @@ fn remove_stale_trials(place: &dyn FolderDir, scratch: &dyn FolderDir) -> io::Re
 fn is_trial(name: &str) -> bool {
     let digits = name.strip_prefix(TRIAL_PREFIX).unwrap_or_default();
     digits.len() == 16 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// Removes a scratch folder and the files in it.
-pub(super) fn remove_scratch(home: &dyn FolderDir, name: &str) -> io::Result<()> {
-    let scratch = home.open_dir(name)?;
-    for (file, _kind) in scratch.list(SCRATCH_FILES_MAX)? {
-        scratch.remove_file(&String::from_utf8_lossy(&file))?;
-    }
-    home.remove_dir(name)
 }
 
 fn try_all(scratch: &dyn FolderDir, facts: &FsFacts, uuid: String) -> io::Result<Capabilities> {

@@ -345,7 +345,11 @@ async fn what_a_kill_left_in_our_own_folder_goes() {
     folder.write_manifest("here", 1, b"half no more").await.expect("written");
     assert_eq!(memory.files(), [MARKER, segment]);
 
-    let scratch = format!(".safelight/{}{:016x}/a", probe::SCRATCH_PREFIX, key::temp_token("here", 7));
+    let scratch = format!(
+        ".safelight/{}{:016x}/a",
+        crate::destination::marker::SCRATCH_PREFIX,
+        key::temp_token("here", 7)
+    );
     let marker = format!(".safelight/{}", key::temp_name(key::temp_token("here", 8)));
     let foreign = format!(".safelight/{}", key::temp_name(key::temp_token("there", 8)));
     for left in [&scratch, &marker, &foreign] {

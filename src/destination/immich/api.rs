@@ -13,6 +13,9 @@ use crate::destination::http::Answer;
 use crate::domain::failure::Failure;
 use crate::domain::time::UnixMillis;
 
+/// What the uploads of this app are called at a server that asks for a device.
+pub const DEVICE: &str = "Safelight";
+
 /// A SHA-1, by which the server knows an asset's bytes again.
 pub type Sha1 = [u8; 20];
 

@@ -38,8 +38,8 @@ use tokio::time::Instant;
 
 pub use placement::Place;
 
-use super::connect::ServerParts;
 use super::manifest::Collected;
+use super::server_parts::ServerParts;
 use super::{BoxFuture, Capabilities, Destination, Item, ReadBack, Sent, Transfer, no_room};
 use crate::domain::cause::Cause;
 use crate::domain::failure::Failure;

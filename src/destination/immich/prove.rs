@@ -8,7 +8,7 @@ use super::Inner;
 use super::api::Verdict;
 use super::receipt::Receipt;
 use super::wire::lost;
-use super::{errors, replace, server_info};
+use super::{errors, server_info};
 use crate::destination::http::{ANSWER_BYTES_MAX, Method, SharedPace, Unlimited, into_paced_read_back};
 use crate::destination::{Item, NamedCopy, ReadBack, Transfer};
 use crate::domain::asset::ResourceKind;
@@ -100,7 +100,7 @@ async fn read_back(inner: &Inner, item: &Item, id: &str, transfer: &Transfer) ->
         return Err(damaged(FailureKind::DigestMismatch, why));
     }
     // The next upload removes it first.
-    match inner.known().lacks(replace::needed(item.kind)).as_slice() {
+    match inner.known().lacks(server_info::needed_to_remove(item.kind)).as_slice() {
         [] => Err(Failure::transient(FailureKind::DigestMismatch, why)),
         lacking => Err(errors::may_not_remove(lacking)),
     }

@@ -14,7 +14,6 @@ use super::wire::{lost, unless_stopped};
 use super::{Inner, albums, errors, prove, server_info};
 use crate::destination::http::{ANSWER_BYTES_MAX, HttpError, Method};
 use crate::destination::{Item, Phase, Transfer, source};
-use crate::domain::asset::ResourceKind;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::record::{Evidence, ProofMethod};
 
@@ -28,16 +27,6 @@ const REPLACED: &str = "The server's copy was damaged. It was removed, and the f
 /// Said of a file whose damaged copy could not be removed.
 const KEPT: &str =
     "A damaged copy stays at the server, because the API key may not remove it (asset.delete, asset.update)";
-
-/// The permissions that removing an asset of this kind needs.
-pub fn needed(kind: ResourceKind) -> &'static [&'static str] {
-    if has_moving_half(kind) { &[server_info::DELETE, server_info::UPDATE] } else { &[server_info::DELETE] }
-}
-
-/// Whether an asset of this kind may be joined with a video, which the server removes together with it.
-fn has_moving_half(kind: ResourceKind) -> bool {
-    !matches!(kind, ResourceKind::Video | ResourceKind::PairedVideo)
-}
 
 /// Looks at an earlier upload of the record that was never verified. Where it holds the file's bytes, that is
 /// evidence; where it is damaged, it is removed. `verdict` is what the server said of the file's checksum;
@@ -97,7 +86,7 @@ async fn look_at_source(inner: &Inner, item: &Item, transfer: &Transfer) -> Resu
 
 /// Deletes an asset of ours for good. A still is parted from its video first: the server would delete that too.
 async fn remove(inner: &Inner, item: &Item, id: &str, transfer: &Transfer) -> Result<(), HttpError> {
-    if has_moving_half(item.kind) {
+    if server_info::has_moving_half(item.kind) {
         albums::part(&inner.wire, id).await?;
     }
     transfer.save(Phase::Sending, format!("{REMOVING}{id}")).await?;

@@ -24,9 +24,6 @@ use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::ContentHash;
 use crate::domain::time::UnixMillis;
 
-/// What the uploads of this app are called at a server that asks for a device.
-pub const DEVICE: &str = "Safelight";
-
 /// Makes sure that the bytes which are sent are those whose SHA-1 was told.
 struct Summed {
     hasher: sha1::Sha1,
@@ -274,7 +271,7 @@ impl Upload<'_> {
         // the file comes before it. The sidecar comes before the name, which is not its own.
         let mut form = Form::new(inner.parts.rng.as_ref())
             .text("deviceAssetId", &format!("{}-{}", item.content.blake3.to_hex(), item.content.size))
-            .text("deviceId", DEVICE)
+            .text("deviceId", api::DEVICE)
             .text("fileCreatedAt", &created)
             .text("fileModifiedAt", &modified);
         if let Some(video) = self.moving {

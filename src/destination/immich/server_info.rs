@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::api::{MediaTypes, Version};
+use crate::domain::asset::ResourceKind;
 
 /// Everything may be done.
 const ALL: &str = "all";
@@ -29,6 +30,16 @@ pub const USEFUL: [(&str, &str); 4] = [
     (UPDATE, "late sidecars and Live Photos"),
     (DELETE, "restoring from the trash and replacing damaged copies"),
 ];
+
+/// The permissions that removing an asset of this kind needs.
+pub fn needed_to_remove(kind: ResourceKind) -> &'static [&'static str] {
+    if has_moving_half(kind) { &[DELETE, UPDATE] } else { &[DELETE] }
+}
+
+/// Whether an asset of this kind may be joined with a video, which the server removes together with it.
+pub fn has_moving_half(kind: ResourceKind) -> bool {
+    !matches!(kind, ResourceKind::Video | ResourceKind::PairedVideo)
+}
 
 /// What a probe found out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

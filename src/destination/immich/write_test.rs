@@ -84,7 +84,7 @@ async fn test(inner: &Inner) -> Result<(), Failure> {
 async fn send(inner: &Inner, picture: &[u8]) -> Result<String, Failure> {
     let form = Form::new(inner.parts.rng.as_ref())
         .text("deviceAssetId", NAME)
-        .text("deviceId", super::send::DEVICE)
+        .text("deviceId", api::DEVICE)
         .text("fileCreatedAt", TAKEN_AT)
         .text("fileModifiedAt", TAKEN_AT)
         .text("visibility", "archive")

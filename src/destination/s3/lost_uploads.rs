@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::listing::{self, ListedUpload};
+use super::metadata::is_own_scratch;
 use super::multipart::abort;
-use super::probe::is_own_scratch;
 use super::state::Upload;
 use super::{Inner, unstopped};
 use crate::destination::http::HttpError;

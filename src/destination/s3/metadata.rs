@@ -4,12 +4,11 @@ use bytes::Bytes;
 
 use super::client::Call;
 use super::errors::Task;
-use super::probe::{SCRATCH_PREFIX, TRIAL_PREFIX, is_own_scratch};
-use super::send::WRITE;
+use super::object::{self, WRITE};
 use super::{Inner, listing, unstopped, whole};
 use crate::destination::BoxFuture;
 use crate::destination::http::{HttpError, Method};
-use crate::destination::marker::{HOME, Marker};
+use crate::destination::marker::{HOME, Marker, SCRATCH_PREFIX, TRIAL_PREFIX};
 use crate::destination::metadata_store::{self, Listed, MetadataStore};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
@@ -17,7 +16,6 @@ use crate::domain::key;
 
 const READ_OWN: Task =
     Task { what: "reading Safelight's own files", permission: "s3:GetObject and s3:ListBucket" };
-const REMOVE: Task = Task { what: "removing test objects", permission: "s3:DeleteObject" };
 /// The object that is written to find out whether anything may be.
 const WRITE_TEST: &str = "write-test";
 const WRITE_TEST_BYTES: &[u8] = b"a test";
@@ -118,7 +116,7 @@ pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
     let call = Call::new(WRITE, Method::PUT, Some(object.clone())).body(Bytes::from_static(WRITE_TEST_BYTES));
     inner.wire.done(&call, &unstopped()).await.map_err(HttpError::into_failure)?;
     let kept = inner.get_own(&path, WRITE_TEST_BYTES.len()).await;
-    remove(inner, object).await.ok();
+    object::remove(inner, object).await.ok();
     match kept {
         Ok(Some(bytes)) if bytes != WRITE_TEST_BYTES => {
             let details = "the server keeps other bytes than it was sent";
@@ -126,17 +124,6 @@ pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
         }
         // Who may write and not read is told so elsewhere.
         _ => Ok(()),
-    }
-}
-
-/// Removes an object of our own.
-pub(super) async fn remove(inner: &Inner, object: String) -> Result<(), Failure> {
-    let call = Call::new(REMOVE, Method::DELETE, Some(object));
-    let answer = inner.wire.answer(&call, &unstopped()).await.map_err(HttpError::into_failure)?;
-    if answer.is_success() || answer.status == 404 {
-        Ok(())
-    } else {
-        Err(inner.wire.failure(&answer, REMOVE))
     }
 }
 
@@ -150,10 +137,22 @@ pub(super) async fn clean(inner: &Inner) -> Result<u64, Failure> {
         for name in names.map_err(HttpError::into_failure)? {
             let path = name.strip_prefix(&inner.wire.place.prefix).unwrap_or_default();
             if is_own_scratch(inner, path) {
-                remove(inner, name).await?;
+                object::remove(inner, name).await?;
                 removed += 1;
             }
         }
     }
     Ok(removed)
+}
+
+/// Whether what is below the destination's prefix is a scratch object of this installation.
+pub(super) fn is_own_scratch(inner: &Inner, path: &str) -> bool {
+    let digits = path
+        .strip_prefix(TRIAL_PREFIX)
+        .or_else(|| path.strip_prefix(HOME)?.strip_prefix('/')?.strip_prefix(SCRATCH_PREFIX))
+        .and_then(|rest| rest.split_once('/'))
+        .filter(|(digits, _name)| digits.len() == 16);
+    digits
+        .and_then(|(digits, _name)| u64::from_str_radix(digits, 16).ok())
+        .is_some_and(|token| key::owns_token(&inner.parts.installation, token))
 }

@@ -18,6 +18,7 @@ mod lost_uploads;
 mod metadata;
 mod multipart;
 mod named;
+mod object;
 mod probe;
 mod prove;
 mod send;
@@ -33,11 +34,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::connect::ServerParts;
 use super::http::{HttpError, Url};
 use super::manifest::Collected;
 use super::marker::{HOME, MARKER};
 use super::metadata_store;
+use super::server_parts::ServerParts;
 use super::{BoxFuture, Capabilities, Checkpoint, Destination, Item, KeyOwners, ReadBack, Sent, Transfer};
 use crate::domain::failure::{Failure, Reach};
 use crate::domain::hash::ContentHash;
@@ -248,7 +249,7 @@ impl Destination for S3 {
     fn software(&self) -> BoxFuture<'_, Result<String, Failure>> {
         Box::pin(async {
             let marker = self.0.wire.place.object(&format!("{HOME}/{MARKER}"));
-            let head = prove::head(&self.0, marker, &unstopped()).await.map_err(HttpError::into_failure)?;
+            let head = object::head(&self.0, marker, &unstopped()).await.map_err(HttpError::into_failure)?;
             Ok(head.map(|head| probe::software_of(&head.headers)).unwrap_or_default())
         })
     }

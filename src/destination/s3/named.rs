@@ -1,8 +1,7 @@
 //! Objects that have just been written and are not verified yet: what they are known by, and when a wrong
 //! one may be removed.
 
-use super::metadata;
-use super::prove::head;
+use super::object::{self, head};
 use super::{Inner, unless_stopped};
 use crate::destination::{Item, NamedCopy, Transfer};
 use crate::domain::failure::Failure;
@@ -27,7 +26,7 @@ pub(super) async fn remove_if_ours(inner: &Inner, item: &Item, transfer: &Transf
         return Ok(false);
     }
     tracing::info!(record = %item.record, "a wrong copy that was never verified is removed");
-    metadata::remove(inner, inner.wire.place.object(&item.key)).await?;
+    object::remove(inner, inner.wire.place.object(&item.key)).await?;
     Ok(true)
 }
 

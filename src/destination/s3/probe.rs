@@ -10,14 +10,13 @@ use super::client::{Call, base64};
 use super::errors::Task;
 use super::metadata;
 use super::multipart::{abort, listed, upload_id};
-use super::prove::head;
-use super::send::{WRITE, hidden_error};
+use super::object::{self, WRITE, head, hidden_error};
 use super::state::Upload;
 use super::{Inner, listing, unstopped};
 use crate::base::digester::Digester;
 use crate::destination::Capabilities;
 use crate::destination::http::{Answer, Headers, HttpError, Method};
-use crate::destination::marker::HOME;
+use crate::destination::marker::{HOME, SCRATCH_PREFIX, TRIAL_PREFIX};
 use crate::destination::name_probe::{NameProbe, lists_name};
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::hash::{DigestKind, DigestSet, Digests};
@@ -25,10 +24,6 @@ use crate::domain::key::{self, RefusedChars};
 use crate::domain::record::ProofMethod;
 use crate::domain::transfer::S3_WHOLE_MAX;
 
-/// Scratch objects are below this and 16 hexadecimal characters.
-pub(super) const SCRATCH_PREFIX: &str = "probe-";
-/// The same where there is no folder of our own yet.
-pub(super) const TRIAL_PREFIX: &str = ".safelight-try-";
 /// How many transfers help at once: enough to hide the way to the server.
 const CONCURRENT_MAX: u32 = 8;
 /// Names of these lengths are tried, longest first: what most take, and what encrypted ones do.
@@ -89,18 +84,6 @@ async fn run(inner: &Inner, prefix: &str, uuid: String) -> Result<Capabilities, 
     Ok(capabilities)
 }
 
-/// Whether what is below the destination's prefix is a scratch object of this installation.
-pub(super) fn is_own_scratch(inner: &Inner, path: &str) -> bool {
-    let digits = path
-        .strip_prefix(TRIAL_PREFIX)
-        .or_else(|| path.strip_prefix(HOME)?.strip_prefix('/')?.strip_prefix(SCRATCH_PREFIX))
-        .and_then(|rest| rest.split_once('/'))
-        .filter(|(digits, _name)| digits.len() == 16);
-    digits
-        .and_then(|(digits, _name)| u64::from_str_radix(digits, 16).ok())
-        .is_some_and(|token| key::owns_token(&inner.parts.installation, token))
-}
-
 fn here(failure: Failure) -> Failure {
     Failure { reach: Reach::Destination, ..failure }
 }
@@ -140,7 +123,7 @@ impl Trial<'_> {
         self.inner.wire.done(call, &unstopped()).await.map_err(HttpError::into_failure)
     }
 
-    async fn head(&mut self, name: &str) -> Result<Option<super::prove::Head>, Failure> {
+    async fn head(&mut self, name: &str) -> Result<Option<super::object::Head>, Failure> {
         let object = self.name(name);
         head(self.inner, object, &unstopped()).await.map_err(HttpError::into_failure)
     }
@@ -149,7 +132,7 @@ impl Trial<'_> {
         let right = digests_of(BYTES);
         let md5 = right.only(DigestSet::NONE.with(DigestKind::Md5));
         let mut findings = Findings::default();
-        let mtime = super::send::mtime_text(MTIME_NS);
+        let mtime = super::object::mtime_text(MTIME_NS);
         let first = self.done(&self.put_plain(md5, &mtime)).await?;
         self.made.insert(format!("{}a", self.scratch));
         findings.versioned = first.header("x-amz-version-id").is_some_and(|version| version != "null");
@@ -414,7 +397,7 @@ impl Trial<'_> {
         let listed = listing::objects(self.inner, &self.scratch, SCRATCH_OBJECTS_MAX, &unstopped()).await;
         self.made.extend(listed.unwrap_or_default());
         for object in std::mem::take(&mut self.made) {
-            let removed = metadata::remove(self.inner, object).await;
+            let removed = object::remove(self.inner, object).await;
             outcome = outcome.and(removed);
         }
         outcome
@@ -426,7 +409,7 @@ pub(super) fn software_of(headers: &Headers) -> String {
     crate::destination::http::status::plain(headers.get("server").unwrap_or_default())
 }
 
-fn told(head: &super::prove::Head, name: &str, value: Option<&str>) -> bool {
+fn told(head: &super::object::Head, name: &str, value: Option<&str>) -> bool {
     value.is_some() && head.headers.get(name).map(str::trim) == value
 }
 

@@ -7,41 +7,15 @@ use tokio_util::sync::CancellationToken;
 use super::address::check_key;
 use super::client::Call;
 use super::errors::Task;
+use super::object::head;
 use super::{Inner, metadata, unless_stopped, unstopped};
-use crate::destination::http::{Headers, HttpError, Method, Response, into_read_back};
-use crate::destination::{Item, ReadBack, Transfer};
+use crate::destination::http::{HttpError, Method, Response, into_read_back};
+use crate::destination::{Item, ReadBack, Sent, Transfer};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::Blake3;
 use crate::domain::record::{Evidence, ProofMethod};
 
-const HEAD: Task = Task { what: "looking for the copy", permission: "s3:GetObject and s3:ListBucket" };
 const READ: Task = Task { what: "reading the copy", permission: "s3:GetObject" };
-
-/// What an object's head says.
-pub(super) struct Head {
-    pub size: u64,
-    pub headers: Headers,
-}
-
-/// The head of an object; `None` when there is none.
-pub(super) async fn head(
-    inner: &Inner,
-    object: String,
-    cancel: &CancellationToken,
-) -> Result<Option<Head>, HttpError> {
-    let call = Call::new(HEAD, Method::HEAD, Some(object)).header("x-amz-checksum-mode", "ENABLED");
-    let answer = inner.wire.answer(&call, cancel).await?;
-    match answer.status {
-        404 => Ok(None),
-        _ if answer.is_success() => {
-            let size = answer.header("content-length").and_then(|text| text.trim().parse().ok());
-            let nothing =
-                || Failure::transient(FailureKind::Protocol, "the server does not say how large the copy is");
-            Ok(Some(Head { size: size.ok_or_else(nothing)?, headers: answer.headers }))
-        }
-        _ => Err(inner.wire.failure(&answer, HEAD).into()),
-    }
-}
 
 /// Whether what is under the item's key is the item's content.
 pub(super) enum Under {
@@ -71,6 +45,29 @@ pub(super) async fn compare(
         },
     };
     Ok(Some(if is_equal { Under::Equal } else { Under::Other }))
+}
+
+/// What is under the key already decides.
+pub(super) fn settled(item: &Item, transfer: &Transfer, under: &Under) -> Sent {
+    match under {
+        Under::Equal => {
+            transfer.set_bytes_sent(item.content.size);
+            Sent::AlreadyThere { receipt: String::new() }
+        }
+        Under::Nothing | Under::Other => Sent::KeyTaken,
+    }
+}
+
+/// The key was free a moment ago: a lost answer's effect, or somebody else's.
+pub(super) async fn taken(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
+    match compare(inner, item, &transfer.cancel).await? {
+        None => Ok(Sent::Cancelled),
+        Some(Under::Nothing) => Err(Failure::transient(
+            FailureKind::Conflict,
+            "the server says that the name is taken, and that nothing has it",
+        )),
+        Some(under) => Ok(settled(item, transfer, &under)),
+    }
 }
 
 pub(super) async fn prove(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<Evidence, Failure> {

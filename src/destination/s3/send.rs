@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use super::address::check_key;
 use super::client::{Call, is_cut};
-use super::errors::{Said, Task};
-use super::prove::{Under, compare};
+use super::object::{WRITE, mtime_text, receipt, unless_there};
+use super::prove::{Under, compare, settled, taken};
 use super::{Inner, buffers, metadata, multipart, named, unless_stopped};
 use crate::destination::http::{Answer, Method};
 use crate::destination::{Item, Phase, Sent, Transfer};
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::transfer::S3_WHOLE_MAX;
-
-pub(super) const WRITE: Task = Task { what: "writing a copy", permission: "s3:PutObject" };
 
 pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
     check_key(&item.key)?;
@@ -46,33 +44,6 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
             Ok(settled(item, transfer, &under))
         }
     }
-}
-
-/// The original's modification time as others keep it too: seconds with a fraction.
-pub(super) fn mtime_text(mtime_ns: i64) -> String {
-    let (seconds, nanos) = (mtime_ns.div_euclid(1_000_000_000), mtime_ns.rem_euclid(1_000_000_000));
-    match nanos {
-        0 => seconds.to_string(),
-        // Before 1970 the fraction counts back from the second above.
-        _ if seconds < 0 => format!("-{}.{:09}", -(seconds + 1), 1_000_000_000 - nanos),
-        _ => format!("{seconds}.{nanos:09}"),
-    }
-}
-
-/// What is under the key already decides.
-pub(super) fn settled(item: &Item, transfer: &Transfer, under: &Under) -> Sent {
-    match under {
-        Under::Equal => {
-            transfer.set_bytes_sent(item.content.size);
-            Sent::AlreadyThere { receipt: String::new() }
-        }
-        Under::Nothing | Under::Other => Sent::KeyTaken,
-    }
-}
-
-/// A header field that keeps an existing object from being replaced, where the server honours it.
-pub(super) fn unless_there(inner: &Inner, call: Call) -> Call {
-    if inner.trust().findings.if_none_match { call.header("if-none-match", "*") } else { call }
 }
 
 /// What the answer to a request that must not replace anything came to.
@@ -152,28 +123,6 @@ async fn whole(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<S
     }
 }
 
-/// The key was free a moment ago: a lost answer's effect, or somebody else's.
-pub(super) async fn taken(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
-    match compare(inner, item, &transfer.cancel).await? {
-        None => Ok(Sent::Cancelled),
-        Some(Under::Nothing) => Err(Failure::transient(
-            FailureKind::Conflict,
-            "the server says that the name is taken, and that nothing has it",
-        )),
-        Some(under) => Ok(settled(item, transfer, &under)),
-    }
-}
-
-/// What the server calls this version of the object.
-pub(super) fn receipt(answer: &Answer) -> String {
-    let version = answer.header("x-amz-version-id").filter(|version| *version != "null");
-    let tag = answer.header("etag").unwrap_or_default().trim_matches('"');
-    match version {
-        Some(version) => format!("{tag} {version}"),
-        None => tag.to_owned(),
-    }
-}
-
 /// Whether a refusal may be about this file or about all of the place.
 fn is_odd(failure: &Failure) -> bool {
     match failure.kind {
@@ -190,9 +139,4 @@ async fn explain_write(inner: &Inner, failure: Failure) -> Failure {
         Err(other) if other.kind == failure.kind => Failure { reach: Reach::Destination, ..failure },
         Err(other) => Failure { reach: Reach::Destination, ..other },
     }
-}
-
-/// Whether a body that came with success is an error all the same.
-pub(super) fn hidden_error(answer: &Answer) -> bool {
-    answer.is_success() && !Said::of(answer).code.is_empty()
 }

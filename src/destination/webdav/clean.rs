@@ -4,10 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::folders::list;
-use super::probe::{SCRATCH_PREFIX, TRIAL_PREFIX};
 use super::{Inner, whole};
 use crate::destination::manifest::FOLDER as MANIFEST;
-use crate::destination::marker::HOME;
+use crate::destination::marker::{HOME, SCRATCH_PREFIX, TRIAL_PREFIX};
 use crate::destination::metadata_store::Listed;
 use crate::domain::failure::Failure;
 use crate::domain::key;

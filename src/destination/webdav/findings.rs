@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::nextcloud::hex;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{DigestKind, DigestSet, Digests};
 
@@ -79,6 +78,11 @@ pub(super) fn digits_of(digests: Digests, kind: DigestKind) -> Option<String> {
         DigestKind::Md5 => digests.md5.map(|digest| hex(&digest)),
         DigestKind::Crc64Nvme => None,
     }
+}
+
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -25,12 +25,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::address::ServerAddress;
-use super::connect::ServerParts;
 use super::http::{HttpError, into_read_back};
 use super::keyed_lock::KeyedLock;
 use super::manifest::Collected;
 use super::marker::HOME;
 use super::metadata_store::{self, Listed, MetadataStore};
+use super::server_parts::ServerParts;
 use super::{BoxFuture, Capabilities, Destination, Item, ReadBack, Sent, Transfer};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};

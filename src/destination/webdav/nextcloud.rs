@@ -16,10 +16,10 @@ use super::findings::{CHECKSUM_KINDS, Findings};
 use super::xml::Found;
 use super::{Inner, whole};
 use crate::destination::address::{ServerAddress, below};
-use crate::destination::connect::ServerParts;
 use crate::destination::http::{
     ANSWER_BYTES_MAX, HttpError, Method, Request, SharedTap, SourceRange, Tap, Url, feed,
 };
+use crate::destination::server_parts::ServerParts;
 use crate::destination::{Item, Phase, Transfer, no_room, source};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Retry};
@@ -444,10 +444,6 @@ fn is_refusal(failure: &Failure) -> bool {
 
 fn upload_folder(token: u64) -> String {
     format!("{UPLOAD_PREFIX}{token:016x}")
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::base::digester::Digester;
 use crate::destination::Capabilities;
 use crate::destination::address::below;
 use crate::destination::http::{HttpError, Method, Request, parse_http_date};
-use crate::destination::marker::HOME;
+use crate::destination::marker::{HOME, SCRATCH_PREFIX, TRIAL_PREFIX};
 use crate::destination::metadata_store;
 use crate::destination::name_probe::{NameProbe, lists_name};
 use crate::domain::cause::Cause;
@@ -25,10 +25,6 @@ use crate::domain::hash::{DigestKind, Digests};
 use crate::domain::key::RefusedChars;
 use crate::domain::record::ProofMethod;
 
-/// Scratch folders are named this and 16 hexadecimal characters.
-pub(super) const SCRATCH_PREFIX: &str = "probe-";
-/// The same where there is no folder of our own yet.
-pub(super) const TRIAL_PREFIX: &str = ".safelight-try-";
 /// Names of these lengths are tried, longest first.
 const NAME_LENGTHS: [u32; 4] = [255, 250, 143, 110];
 /// 2001-02-03T04:05:07Z.

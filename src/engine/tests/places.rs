@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::secret::Secret;
-use crate::destination::address::canonical;
+use crate::destination::connect::canonical;
 use crate::destination::connect::{Address, Connect, Connector, SetUp};
 use crate::destination::folder::MemoryFs;
 use crate::destination::layer::faulty::Faulty;

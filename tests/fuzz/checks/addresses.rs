@@ -1,6 +1,7 @@
 //! Addresses of servers as a person types them.
 
-use crate::destination::address::{ServerAddress, canonical};
+use crate::destination::address::ServerAddress;
+use crate::destination::connect::canonical;
 use crate::destination::s3;
 use crate::domain::target::{DestinationKind, Target};
 

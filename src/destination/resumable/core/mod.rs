@@ -38,11 +38,11 @@ use url::Url;
 
 use crate::base::clock::Clock;
 use crate::destination::address::ServerAddress;
-use crate::destination::connect::ServerParts;
 use crate::destination::http::{Answer, Headers};
 use crate::destination::manifest::Collected;
+use crate::destination::server_parts::ServerParts;
 use crate::destination::{BoxFuture, Capabilities, Checkpoint, Destination, Item, ReadBack, Sent, Transfer};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{DigestKind, Digests};
 use crate::domain::record::Evidence;
 use crate::domain::target::DestinationKind;
@@ -142,6 +142,21 @@ pub(in crate::destination) enum Trouble {
     Over(Failure),
     /// The upload stays as it is, and cannot go on now.
     Stopped(Failure),
+}
+
+impl Trouble {
+    /// The failure in it, for who does not tell them apart.
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Elsewhere(_, failure)
+            | Self::Gone(failure)
+            | Self::Busy(failure)
+            | Self::Broken(failure)
+            | Self::TooMuch(failure)
+            | Self::Over(failure)
+            | Self::Stopped(failure) => failure,
+        }
+    }
 }
 
 /// An append that is about to be sent.
@@ -252,6 +267,15 @@ impl Uploads {
 }
 
 impl Inner {
+    /// The server answers, and not in this protocol.
+    fn not_understood(&self) -> Failure {
+        let details = format!(
+            "the server does not take uploads by this protocol at this address ({})",
+            self.dialect.kind().as_str()
+        );
+        Failure::destination(FailureKind::Unsupported, details)
+    }
+
     /// The most bytes of one append, where there is a limit.
     fn append_max(&self) -> Option<u64> {
         Some(self.append_max.load(Ordering::Relaxed)).filter(|max| *max < u64::MAX)

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::location::as_reached;
-use super::send::{failure_of, not_understood};
 use super::state::{Findings, GivesBack};
 use super::{Append, Appended, Inner, NewUpload, Offer, Trouble};
 use crate::base::digester::Digester;
@@ -40,7 +39,7 @@ pub(super) async fn check(inner: &Inner) -> Result<(), Failure> {
     let findings = inner.findings();
     let offer = inner.options(findings.form).await.map_err(whole)?;
     if findings.answers_options && !offer.is_known {
-        return Err(not_understood(inner));
+        return Err(inner.not_understood());
     }
     Ok(())
 }
@@ -150,7 +149,7 @@ async fn begin_any(inner: &Inner) -> Result<(Trial<'_>, Option<u64>), HttpError>
             Err(error) => return Err(error),
         }
     }
-    Err(refused.unwrap_or_else(|| not_understood(inner)).into())
+    Err(refused.unwrap_or_else(|| inner.not_understood()).into())
 }
 
 /// `None` when the server did not understand this form.
@@ -183,9 +182,9 @@ impl Trial<'_> {
     async fn look(&self, findings: &mut Findings) -> Result<(), HttpError> {
         let half = TEXT.len() / 2;
         self.expect(0).await?;
-        self.append(0, half, None).await?.map_err(failure_of)?;
+        self.append(0, half, None).await?.map_err(Trouble::into_failure)?;
         self.expect(half as u64).await?;
-        let last = self.append(half as u64, TEXT.len(), None).await?.map_err(failure_of)?;
+        let last = self.append(half as u64, TEXT.len(), None).await?.map_err(Trouble::into_failure)?;
         if !last.is_complete {
             return Err(odd("does not finish an upload that has all its bytes").into());
         }
@@ -204,7 +203,8 @@ impl Trial<'_> {
 
     /// The server must say that it has `offset` bytes.
     async fn expect(&self, offset: u64) -> Result<(), HttpError> {
-        let standing = self.inner.ask(self.form, &self.url, &self.stop).await?.map_err(failure_of)?;
+        let standing =
+            self.inner.ask(self.form, &self.url, &self.stop).await?.map_err(Trouble::into_failure)?;
         if standing.offset == offset && !standing.is_complete {
             return Ok(());
         }
@@ -308,9 +308,9 @@ pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
     let written = async {
         let form = inner.findings().form;
         let Some((trial, _max)) = begin(inner, form, None).await? else {
-            return Err(not_understood(inner).into());
+            return Err(inner.not_understood().into());
         };
-        let taken = trial.append(0, TEXT.len(), None).await?.map_err(failure_of);
+        let taken = trial.append(0, TEXT.len(), None).await?.map_err(Trouble::into_failure);
         trial.end().await?;
         taken.map(drop).map_err(HttpError::from)
     };

@@ -125,7 +125,7 @@ async fn still_there(
             Err(Failure::transient(FailureKind::DigestMismatch, why))
         }
         Err(Trouble::Gone(_failure)) => Err(missing()),
-        Err(trouble) => Err(super::send::failure_of(trouble)),
+        Err(trouble) => Err(trouble.into_failure()),
     }
 }
 

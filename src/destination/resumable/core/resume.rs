@@ -1,7 +1,7 @@
 //! Going on with an upload that an earlier run began, and finding out that there is none any more.
 
 use super::location::normalised;
-use super::send::{Sending, failure_of};
+use super::send::Sending;
 use super::state::{Receipt, State};
 use super::{Standing, Trouble};
 use crate::destination::http::HttpError;
@@ -26,7 +26,7 @@ impl Sending<'_> {
             Ok(standing) => return Ok(Some(standing)),
             Err(Trouble::Gone(failure)) => failure,
             Err(trouble) => {
-                let failure = failure_of(trouble);
+                let failure = trouble.into_failure();
                 if !may_mean_unknown(&failure) && !self.is_refused_too_often(&failure).await? {
                     return Err(failure.into());
                 }

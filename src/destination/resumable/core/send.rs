@@ -184,7 +184,7 @@ impl Sending<'_> {
             self.whole.take(&carried, created.offset);
             return Ok(standing_at(created.offset));
         }
-        Err(not_understood(self.inner).into())
+        Err(self.inner.not_understood().into())
     }
 
     /// The form that the server is known to speak, then the others.
@@ -353,7 +353,7 @@ impl Sending<'_> {
         match self.ask().await? {
             Ok(at) => Ok(Next::At(at, failure)),
             Err(Trouble::Gone(failure)) => Ok(Next::Lost(failure)),
-            Err(trouble) => Err(failure_of(trouble).into()),
+            Err(trouble) => Err(trouble.into_failure().into()),
         }
     }
 
@@ -451,30 +451,9 @@ fn unclear(why: &str) -> Failure {
     Failure::transient(FailureKind::Protocol, why)
 }
 
-pub(super) fn failure_of(trouble: Trouble) -> Failure {
-    match trouble {
-        Trouble::Elsewhere(_, failure)
-        | Trouble::Gone(failure)
-        | Trouble::Busy(failure)
-        | Trouble::Broken(failure)
-        | Trouble::TooMuch(failure)
-        | Trouble::Over(failure)
-        | Trouble::Stopped(failure) => failure,
-    }
-}
-
 /// Whether the server said when to come back.
 fn asks_to_wait(failure: &Failure) -> bool {
     matches!(failure.retry, Retry::After(wait) if !wait.is_zero())
-}
-
-/// The server answers, and not in this protocol.
-pub(super) fn not_understood(inner: &Inner) -> Failure {
-    let details = format!(
-        "the server does not take uploads by this protocol at this address ({})",
-        inner.dialect.kind().as_str()
-    );
-    Failure::destination(FailureKind::Unsupported, details)
 }
 
 #[cfg(test)]
