@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::address::{ServerAddress, check_encryption};
 use super::credentials::{Credentials, Vault, not_kept};
-use super::folder::{Folder, FolderFs, Parts, RealFs};
+use super::folder::{Folder, FolderFs, OsFs, Parts};
 use super::http::SharedHttp;
 use super::immich::{self, Immich};
 use super::network_config;
@@ -136,7 +136,7 @@ pub fn canonical(kind: DestinationKind, text: &str) -> Result<String, Failure> {
     match kind {
         DestinationKind::Folder => Ok(text.to_owned()),
         DestinationKind::S3 => s3::canonical(text),
-        DestinationKind::Immich => Ok(immich::Place::parse(text)?.text()),
+        DestinationKind::Immich => Ok(immich::Placement::parse(text)?.text()),
         _ => Ok(ServerAddress::parse(kind, text)?.text()),
     }
 }
@@ -160,7 +160,7 @@ fn check_encryption_of(kind: DestinationKind, text: &str, is_http_agreed: bool) 
     match kind {
         DestinationKind::Folder => Ok(()),
         DestinationKind::S3 => check_encryption(&s3::endpoint(text)?, is_http_agreed),
-        DestinationKind::Immich => check_encryption(&immich::Place::parse(text)?.base, is_http_agreed),
+        DestinationKind::Immich => check_encryption(&immich::Placement::parse(text)?.base, is_http_agreed),
         _ => ServerAddress::parse(kind, text)?.check_encryption(is_http_agreed),
     }
 }
@@ -192,7 +192,7 @@ impl Connector {
         http: SharedHttp,
         vault: Vault,
     ) -> Self {
-        Self { executor, rng, clock, fs: Arc::new(RealFs::default()), http, vault }
+        Self { executor, rng, clock, fs: Arc::new(OsFs::default()), http, vault }
     }
 
     fn parts(&self, root: &Path, capabilities: Option<Capabilities>, installation: &str) -> Parts {

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 pub use fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts};
 pub use memory::{Lie, MemoryFs, Rules};
-pub use os_fs::RealFs;
+pub use os_fs::OsFs;
 
 use super::dir_sync::DirSync;
 use super::keyed_lock::KeyedLock;

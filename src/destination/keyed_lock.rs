@@ -1,8 +1,9 @@
 //! Several operations on one key, one after another.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 /// How many idle entries are kept before they are swept out.
@@ -17,7 +18,7 @@ impl KeyedLock {
     /// Waits until nobody else holds this token. It is held until the guard is dropped.
     pub(in crate::destination) async fn lock(&self, token: u64) -> OwnedMutexGuard<()> {
         let lock = {
-            let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut locks = self.0.lock();
             if locks.len() >= IDLE_KEPT_MAX {
                 locks.retain(|_token, lock| Arc::strong_count(lock) > 1);
             }
@@ -28,7 +29,7 @@ impl KeyedLock {
 
     /// Whether a send holds or awaits this token.
     pub(in crate::destination) fn is_busy(&self, token: u64) -> bool {
-        let locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let locks = self.0.lock();
         locks.get(&token).is_some_and(|lock| Arc::strong_count(lock) > 1)
     }
 }

@@ -61,7 +61,7 @@ impl Asking {
         if let Some(body) = body {
             request = request.body(body);
         }
-        self.client.send(request).await.expect("an answer").whole(1 << 20).await.expect("whole")
+        self.client.send(request).await.expect("an answer").read_to_end(1 << 20).await.expect("whole")
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {

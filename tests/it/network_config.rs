@@ -41,7 +41,7 @@ fn client(extra_ca: Vec<u8>, proxy: ProxyChoice) -> Client {
 async fn ask(client: &Client, url: &str) -> Result<String, Failure> {
     let request = Request::new(Method::GET, Url::parse(url).expect("a URL"));
     let answer = match client.send(request).await {
-        Ok(answer) => answer.whole(1000).await,
+        Ok(answer) => answer.read_to_end(1000).await,
         Err(error) => Err(error),
     };
     match answer {

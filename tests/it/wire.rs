@@ -55,7 +55,7 @@ fn source(size: usize) -> Source {
 
 impl Source {
     fn whole(&self) -> SourceRange {
-        SourceRange::whole(&self.item, &self.transfer, &self.executor)
+        SourceRange::whole_file(&self.item, &self.transfer, &self.executor)
     }
 
     fn sent(&self) -> u64 {
@@ -242,10 +242,10 @@ async fn detours_portals_and_cuts_are_failures() {
 
     server.order(Order::new(Fault::CutAnswer));
     let answer = client.send(get()).await.expect("its head");
-    let failure = failed(answer.whole(2 * MIB).await);
+    let failure = failed(answer.read_to_end(2 * MIB).await);
     assert_eq!(failure.kind, FailureKind::Connect, "{failure}");
     let answer = client.send(get()).await.expect("its head");
-    assert_eq!(failed(answer.whole(MIB - 1).await).kind, FailureKind::Protocol);
+    assert_eq!(failed(answer.read_to_end(MIB - 1).await).kind, FailureKind::Protocol);
 }
 
 #[tokio::test]

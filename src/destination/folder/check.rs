@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fs::{EntryFacts, FolderDir};
 use super::prove::prove_file;
-use super::temp_copy::{Copied, Job, remove_temp};
+use super::temp_copy::{CopyOutcome, Job, remove_temp};
 use super::{Inner, Proof, split_key};
 use crate::base::mutant::{self, Mutant};
 use crate::destination::{Phase, Transfer};
@@ -12,7 +12,7 @@ use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::record::ProofMethod;
 
 /// What was found out of a whole temp file before it gets its name.
-pub(super) struct Checked {
+pub(super) struct VerifiedTemp {
     pub dir: Box<dyn FolderDir>,
     /// What it is by then; a rename changes none of it.
     pub facts: EntryFacts,
@@ -26,14 +26,14 @@ pub(super) async fn copy_and_check(
     inner: &Arc<Inner>,
     job: &Arc<Job>,
     transfer: &Transfer,
-) -> Result<Option<Checked>, Failure> {
+) -> Result<Option<VerifiedTemp>, Failure> {
     let mut is_last = false;
     loop {
         transfer.save(Phase::Sending, String::new()).await?;
         let copy = Arc::clone(job);
         let dir = match inner.run(move |inner| copy.copy(inner)).await? {
-            Copied::Ready(dir) => dir,
-            Copied::Stopped => return Ok(None),
+            CopyOutcome::Ready(dir) => dir,
+            CopyOutcome::Stopped => return Ok(None),
         };
         transfer.save(Phase::Proving, String::new()).await?;
         let _housekeeping = match inner.known_proof() {
@@ -53,14 +53,14 @@ pub(super) async fn copy_and_check(
 
 impl Job {
     /// Reads the whole temp file back, past the cache where that can be done. A bad one is removed.
-    fn check(&self, inner: &Inner, dir: Box<dyn FolderDir>) -> Result<Checked, Failure> {
+    fn check(&self, inner: &Inner, dir: Box<dyn FolderDir>) -> Result<VerifiedTemp, Failure> {
         let temp = self.temp();
         let facts = dir.entry(&temp).map_err(|error| inner.explain(&error, "looking at the temp file"))?;
         if mutant::is(Mutant::NamesFirst) {
-            return Ok(Checked { dir, facts, method: None });
+            return Ok(VerifiedTemp { dir, facts, method: None });
         }
         match prove_file(inner, dir.as_ref(), &temp, self.item.content, false, &self.stop) {
-            Ok(method) => Ok(Checked { dir, facts, method }),
+            Ok(method) => Ok(VerifiedTemp { dir, facts, method }),
             Err(failure) => {
                 if failure.kind == FailureKind::DigestMismatch {
                     remove_temp(inner, dir.as_ref(), &temp)?;

@@ -20,18 +20,18 @@ const NANOS: i64 = 1_000_000_000;
 
 /// The computer's own file systems.
 #[derive(Clone, Default)]
-pub struct RealFs {
+pub struct OsFs {
     buffers: Buffers,
 }
 
-struct RealDir {
+struct OsDir {
     file: File,
     buffers: Buffers,
 }
 
-struct RealFile(File);
+struct OsFile(File);
 
-impl FolderFs for RealFs {
+impl FolderFs for OsFs {
     fn create_root(&self, root: &Path) -> io::Result<()> {
         match std::fs::create_dir(root) {
             Ok(()) => {}
@@ -45,11 +45,11 @@ impl FolderFs for RealFs {
     fn open_root(&self, root: &Path) -> io::Result<Box<dyn FolderDir>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let file = rustix::fs::open(root, flags, Mode::empty())?;
-        Ok(Box::new(RealDir { file: file.into(), buffers: self.buffers.clone() }))
+        Ok(Box::new(OsDir { file: file.into(), buffers: self.buffers.clone() }))
     }
 }
 
-impl RealDir {
+impl OsDir {
     fn open(&self, name: &str, flags: OFlags) -> io::Result<File> {
         check_name(name)?;
         // O_NONBLOCK: a pipe under a copy's name must not hang the reader.
@@ -109,7 +109,7 @@ impl RealDir {
     }
 }
 
-impl FolderDir for RealDir {
+impl FolderDir for OsDir {
     fn open_dir(&self, name: &str) -> io::Result<Box<dyn FolderDir>> {
         let file = self.open(name, OFlags::RDONLY | OFlags::DIRECTORY)?;
         Ok(Box::new(Self { file, buffers: self.buffers.clone() }))
@@ -159,7 +159,7 @@ impl FolderDir for RealDir {
 
     fn create(&self, name: &str) -> io::Result<Box<dyn CopyFile>> {
         let file = self.open(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?;
-        Ok(Box::new(RealFile(file)))
+        Ok(Box::new(OsFile(file)))
     }
 
     fn reopen(&self, name: &str) -> io::Result<Option<Box<dyn CopyFile>>> {
@@ -169,7 +169,7 @@ impl FolderDir for RealDir {
         }
         let file = self.open(name, OFlags::RDWR)?;
         let meta = file.metadata()?;
-        Ok((meta.is_file() && meta.nlink() == 1).then(|| Box::new(RealFile(file)) as Box<dyn CopyFile>))
+        Ok((meta.is_file() && meta.nlink() == 1).then(|| Box::new(OsFile(file)) as Box<dyn CopyFile>))
     }
 
     fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
@@ -280,13 +280,13 @@ impl FolderDir for RealDir {
     }
 }
 
-impl Read for RealFile {
+impl Read for OsFile {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.0.read(buf)
     }
 }
 
-impl Write for RealFile {
+impl Write for OsFile {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.0.write(buf)
     }
@@ -296,7 +296,7 @@ impl Write for RealFile {
     }
 }
 
-impl CopyFile for RealFile {
+impl CopyFile for OsFile {
     fn size(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::check::{Checked, copy_and_check};
+use super::check::{VerifiedTemp, copy_and_check};
 use super::fs::FolderDir;
 use super::temp_copy::Job;
 use super::{Inner, check_key, open_dirs, split_key};
@@ -18,7 +18,7 @@ use crate::domain::record::Evidence;
 const HASH_IN_KEY: usize = 16;
 
 /// What is under the key.
-enum Place {
+enum KeyState {
     /// Nothing.
     Free,
     /// The copy, just named; `is_exclusive` where that could not have replaced anything.
@@ -51,16 +51,16 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
 
     let look = Arc::clone(&job);
     let place = inner.run(move |inner| look.look(inner)).await?;
-    if !matches!(place, Place::Free) {
+    if !matches!(place, KeyState::Free) {
         return conclude(inner, &job, place).await;
     }
-    let Some(Checked { dir, facts, method }) = copy_and_check(inner, &job, transfer).await? else {
+    let Some(VerifiedTemp { dir, facts, method }) = copy_and_check(inner, &job, transfer).await? else {
         return Ok(Sent::Cancelled);
     };
     transfer.save(Phase::Committing, String::new()).await?;
     let commit = Arc::clone(&job);
     match inner.run(move |inner| commit.commit(inner, dir)).await? {
-        Place::Ours { dir, receipt, is_exclusive } => {
+        KeyState::Ours { dir, receipt, is_exclusive } => {
             let dir: Arc<dyn FolderDir> = Arc::from(dir);
             make_durable(inner, &job, Arc::clone(&dir)).await?;
             let Some(method) = method else { return Ok(Sent::Stored { receipt, evidence: None }) };
@@ -75,14 +75,14 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     }
 }
 
-async fn conclude(inner: &Arc<Inner>, job: &Arc<Job>, place: Place) -> Result<Sent, Failure> {
+async fn conclude(inner: &Arc<Inner>, job: &Arc<Job>, place: KeyState) -> Result<Sent, Failure> {
     match place {
-        Place::Equal { dir, receipt } => {
+        KeyState::Equal { dir, receipt } => {
             make_durable(inner, job, Arc::from(dir)).await?;
             Ok(Sent::AlreadyThere { receipt })
         }
-        Place::Taken => Ok(Sent::KeyTaken),
-        Place::Free | Place::Stopped | Place::Ours { .. } => Ok(Sent::Cancelled),
+        KeyState::Taken => Ok(Sent::KeyTaken),
+        KeyState::Free | KeyState::Stopped | KeyState::Ours { .. } => Ok(Sent::Cancelled),
     }
 }
 
@@ -104,9 +104,9 @@ async fn make_durable(inner: &Arc<Inner>, job: &Arc<Job>, dir: Arc<dyn FolderDir
 
 impl Job {
     /// Looks for the effect of an earlier run, or equal bytes from anywhere.
-    fn look(&self, inner: &Inner) -> Result<Place, Failure> {
+    fn look(&self, inner: &Inner) -> Result<KeyState, Failure> {
         if self.stop.is_cancelled() {
-            return Ok(Place::Stopped);
+            return Ok(KeyState::Stopped);
         }
         let root = inner.open()?;
         let (folder, name) = split_key(&self.item.key);
@@ -119,45 +119,45 @@ impl Job {
             },
         });
         match found.map_err(|error| inner.explain(&error, "looking for the copy"))? {
-            None => Ok(Place::Free),
+            None => Ok(KeyState::Free),
             Some(dir) => self.compare(inner, dir, name),
         }
     }
 
     /// Whether what is under the name is equal. Where it is, it is made durable and our temp file
     /// goes.
-    fn compare(&self, inner: &Inner, dir: Box<dyn FolderDir>, name: &str) -> Result<Place, Failure> {
+    fn compare(&self, inner: &Inner, dir: Box<dyn FolderDir>, name: &str) -> Result<KeyState, Failure> {
         let entry = dir.entry(name).map_err(|error| inner.explain(&error, "looking at the copy"))?;
         if entry.kind != EntryKind::File || entry.size != self.item.content.size {
-            return Ok(Place::Taken);
+            return Ok(KeyState::Taken);
         }
         match self.digest_of(dir.as_ref(), name) {
-            Ok(None) => return Ok(Place::Stopped),
+            Ok(None) => return Ok(KeyState::Stopped),
             Ok(Some(digest)) if digest == self.item.content.blake3 => {}
-            Ok(Some(_other)) => return Ok(Place::Taken),
+            Ok(Some(_other)) => return Ok(KeyState::Taken),
             Err(error) => {
                 // A copy that cannot be read is not ours to replace; only a lost disk is a failure.
                 let failure = inner.explain(&error, "reading the copy");
                 let is_lost = matches!(failure.kind, FailureKind::Gone | FailureKind::Forbidden);
-                return if is_lost { Err(failure) } else { Ok(Place::Taken) };
+                return if is_lost { Err(failure) } else { Ok(KeyState::Taken) };
             }
         }
         dir.sync_file(name).map_err(|error| inner.explain(&error, "syncing the copy"))?;
         dir.remove_file(&self.temp()).ok();
         let receipt = dir.session();
-        Ok(Place::Equal { dir, receipt })
+        Ok(KeyState::Equal { dir, receipt })
     }
 
     /// Gives the temp file its name, unless something has it.
-    fn commit(&self, inner: &Inner, dir: Box<dyn FolderDir>) -> Result<Place, Failure> {
+    fn commit(&self, inner: &Inner, dir: Box<dyn FolderDir>) -> Result<KeyState, Failure> {
         if self.stop.is_cancelled() {
-            return Ok(Place::Stopped);
+            return Ok(KeyState::Stopped);
         }
         let (_folder, name) = split_key(&self.item.key);
         match self.rename(dir.as_ref(), &self.temp(), name) {
             Ok(is_exclusive) => {
                 let receipt = dir.session();
-                Ok(Place::Ours { dir, receipt, is_exclusive })
+                Ok(KeyState::Ours { dir, receipt, is_exclusive })
             }
             // The temp file stays where the bytes differ: it serves the next key.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.compare(inner, dir, name),

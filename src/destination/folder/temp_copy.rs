@@ -31,7 +31,7 @@ pub(super) struct Job {
     pub _guard: OwnedMutexGuard<()>,
 }
 
-pub(super) enum Copied {
+pub(super) enum CopyOutcome {
     Ready(Box<dyn FolderDir>),
     Stopped,
 }
@@ -80,9 +80,9 @@ impl Job {
     }
 
     /// Brings all bytes into the temp file and makes them durable.
-    pub(super) fn copy(&self, inner: &Inner) -> Result<Copied, Failure> {
+    pub(super) fn copy(&self, inner: &Inner) -> Result<CopyOutcome, Failure> {
         if self.stop.is_cancelled() {
-            return Ok(Copied::Stopped);
+            return Ok(CopyOutcome::Stopped);
         }
         // First the source: for one that is gone nothing should be made at the destination.
         let mut source = self.open_source()?;
@@ -98,8 +98,8 @@ impl Job {
             other => other,
         };
         match outcome {
-            Ok(Attempt::Whole) => Ok(Copied::Ready(dir)),
-            Ok(Attempt::Stopped) => Ok(Copied::Stopped),
+            Ok(Attempt::Whole) => Ok(CopyOutcome::Ready(dir)),
+            Ok(Attempt::Stopped) => Ok(CopyOutcome::Stopped),
             Ok(Attempt::BadStart) => Err(changed("the copy differs from the file that was read")),
             Err(failure) => {
                 // What was written before a failed write or sync cannot be trusted, on a full disk
@@ -247,7 +247,7 @@ fn step(inner: &Inner, parent: &dyn FolderDir, name: &str, path: &str) -> io::Re
         }
         Err(error) => return Err(error),
     };
-    let lock = || inner.durable.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let lock = || inner.durable.lock();
     if is_new || !lock().contains(path) {
         parent.sync()?;
         let mut durable = lock();

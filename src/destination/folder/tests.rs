@@ -13,6 +13,7 @@ use super::*;
 use crate::base::clock::SystemClock;
 use crate::base::files::{RealFiles, SourceFiles as _};
 use crate::base::rng::SeededRng;
+use crate::destination::marker::SCRATCH_PREFIX;
 use crate::destination::{Checkpoint, NamedCopy, SaveCheckpoint};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
 use crate::domain::failure::Reach;
@@ -101,7 +102,7 @@ fn kind_and_reach(failure: &Failure) -> (FailureKind, Reach) {
 #[tokio::test]
 async fn only_the_last_component_is_created_and_a_marker_is_taken_over() {
     let above = tempfile::tempdir().expect("temp dir");
-    let fs: Arc<dyn FolderFs> = Arc::new(RealFs::default());
+    let fs: Arc<dyn FolderFs> = Arc::new(OsFs::default());
     let root = above.path().join("backup");
     let (_folder, uuid) = Folder::create(parts(&root, Arc::clone(&fs))).await.expect("created");
     assert!(root.join(MARKER).is_file());
@@ -123,7 +124,7 @@ async fn only_the_last_component_is_created_and_a_marker_is_taken_over() {
 #[tokio::test]
 async fn trying_a_folder_out_leaves_nothing_behind() {
     let above = tempfile::tempdir().expect("temp dir");
-    let fs: Arc<dyn FolderFs> = Arc::new(RealFs::default());
+    let fs: Arc<dyn FolderFs> = Arc::new(OsFs::default());
     let entries = |path: &Path| std::fs::read_dir(path).expect("listed").count();
     let root = above.path().join("backup");
     let (capabilities, free) = Folder::try_out(parts(&root, Arc::clone(&fs))).await.expect("tried");
@@ -153,7 +154,7 @@ async fn trying_a_folder_out_leaves_nothing_behind() {
 #[tokio::test]
 async fn what_a_killed_trial_left_goes_with_the_next() {
     let above = tempfile::tempdir().expect("temp dir");
-    let fs: Arc<dyn FolderFs> = Arc::new(RealFs::default());
+    let fs: Arc<dyn FolderFs> = Arc::new(OsFs::default());
     let root = above.path().join("backup");
     let leave = |at: &Path, name: &str, age_secs: u64| {
         let dir = at.join(name);
@@ -345,11 +346,7 @@ async fn what_a_kill_left_in_our_own_folder_goes() {
     folder.write_manifest("here", 1, b"half no more").await.expect("written");
     assert_eq!(memory.files(), [MARKER, segment]);
 
-    let scratch = format!(
-        ".safelight/{}{:016x}/a",
-        crate::destination::marker::SCRATCH_PREFIX,
-        key::temp_token("here", 7)
-    );
+    let scratch = format!(".safelight/{SCRATCH_PREFIX}{:016x}/a", key::temp_token("here", 7));
     let marker = format!(".safelight/{}", key::temp_name(key::temp_token("here", 8)));
     let foreign = format!(".safelight/{}", key::temp_name(key::temp_token("there", 8)));
     for left in [&scratch, &marker, &foreign] {
@@ -403,7 +400,7 @@ async fn links_on_the_real_disk_are_not_followed() {
     std::fs::create_dir_all(outside.join("2019-05")).expect("made");
     std::fs::write(outside.join("2019-05/a.jpg"), b"outside").expect("written");
     let root = dir.path().join("backup");
-    let (folder, _uuid) = Folder::create(parts(&root, Arc::new(RealFs::default()))).await.expect("created");
+    let (folder, _uuid) = Folder::create(parts(&root, Arc::new(OsFs::default()))).await.expect("created");
     std::os::unix::fs::symlink(&outside, root.join("2019")).expect("linked");
     let linked = source(KEY, 10);
     let failure = folder.send(&linked.item, &transfer()).await.expect_err("leads out");
@@ -429,7 +426,7 @@ async fn links_on_the_real_disk_are_not_followed() {
 async fn a_temp_file_that_is_also_a_copy_is_not_written_to() {
     let dir = tempfile::tempdir().expect("temp dir");
     let root = dir.path().join("backup");
-    let (folder, _uuid) = Folder::create(parts(&root, Arc::new(RealFs::default()))).await.expect("created");
+    let (folder, _uuid) = Folder::create(parts(&root, Arc::new(OsFs::default()))).await.expect("created");
     // What a kill between link and unlink leaves: one file under both names.
     let source = source(KEY, 5000);
     let month = root.join("2019/2019-05");
@@ -447,7 +444,7 @@ async fn a_temp_file_that_is_also_a_copy_is_not_written_to() {
 async fn the_real_disk_keeps_the_time_and_says_what_it_can() {
     let dir = tempfile::tempdir().expect("temp dir");
     let root = dir.path().join("backup");
-    let (folder, uuid) = Folder::create(parts(&root, Arc::new(RealFs::default()))).await.expect("created");
+    let (folder, uuid) = Folder::create(parts(&root, Arc::new(OsFs::default()))).await.expect("created");
     let capabilities = folder.probe().await.expect("probed");
     assert_eq!(capabilities.uuid, uuid);
     assert!(

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use tokio_util::sync::CancellationToken;
 
-use super::idle_timeout::Watch;
-use super::rate_limit::SharedPace;
+use super::idle_timeout::IdleTimeout;
+use super::rate_limit::SharedRateLimiter;
 use crate::base::executor::Executor;
 use crate::base::files::{SharedFiles, SourceFile};
 use crate::destination::source::{self, changed};
@@ -97,7 +97,7 @@ pub struct SourceRange {
 
 impl SourceRange {
     /// The whole file of an item, which must be its content.
-    pub fn whole(item: &Item, transfer: &Transfer, executor: &Executor) -> Self {
+    pub fn whole_file(item: &Item, transfer: &Transfer, executor: &Executor) -> Self {
         let taps = vec![Proven::shared(item.content)];
         Self { taps, ..Self::part(item, transfer, executor, 0, item.content.size) }
     }
@@ -191,12 +191,12 @@ impl Body {
     pub(super) fn into_stream(
         self,
         stop: CancellationToken,
-        watch: Arc<Watch>,
-        pace: SharedPace,
+        watch: Arc<IdleTimeout>,
+        pace: SharedRateLimiter,
     ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let left = self.len();
         let pieces = self.0.into_iter();
-        let sending = Sending { pieces, left, bytes: Bytes::new(), reader: None, stop, watch, pace };
+        let sending = OutgoingBody { pieces, left, bytes: Bytes::new(), reader: None, stop, watch, pace };
         stream::unfold(Some(sending), |sending| async move {
             let mut sending = sending?;
             match sending.next().await {
@@ -209,8 +209,8 @@ impl Body {
                     Some((Ok(chunk), Some(sending)))
                 }
                 Ok(None) => None,
-                Err(Ended::Stopped) => Some((Err(io::Error::other("stopped")), None)),
-                Err(Ended::Failed(failure)) => {
+                Err(BodyEnd::Stopped) => Some((Err(io::Error::other("stopped")), None)),
+                Err(BodyEnd::Failed(failure)) => {
                     sending.watch.fail(failure);
                     Some((Err(io::Error::other("the source could not be read")), None))
                 }
@@ -243,13 +243,13 @@ impl From<SourceRange> for Body {
     }
 }
 
-enum Ended {
+enum BodyEnd {
     Stopped,
     Failed(Failure),
 }
 
 /// A body on its way out.
-struct Sending {
+struct OutgoingBody {
     pieces: std::vec::IntoIter<Piece>,
     /// Bytes that were not handed over yet.
     left: u64,
@@ -257,19 +257,19 @@ struct Sending {
     bytes: Bytes,
     reader: Option<(Reader, Executor, Option<Arc<AtomicU64>>)>,
     stop: CancellationToken,
-    watch: Arc<Watch>,
-    pace: SharedPace,
+    watch: Arc<IdleTimeout>,
+    pace: SharedRateLimiter,
 }
 
-impl Sending {
-    async fn next(&mut self) -> Result<Option<Bytes>, Ended> {
+impl OutgoingBody {
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyEnd> {
         loop {
             if self.watch.is_answered() {
                 // The answer is there: nothing more is sent, and the connection goes with it.
                 self.stop.cancelled().await;
             }
             if self.stop.is_cancelled() {
-                return Err(Ended::Stopped);
+                return Err(BodyEnd::Stopped);
             }
             if !self.bytes.is_empty() {
                 // In chunks, so that the connection is seen to take them and the limit is kept.
@@ -294,10 +294,10 @@ impl Sending {
             };
             let chunk_max = self.pace.chunk_max().min(CHUNK_BYTES);
             // What holds things up now is the source, not the server.
-            let held = Watch::hold(&self.watch);
-            let (reader, read) = read_one(&executor, reader, chunk_max).await.map_err(Ended::Failed)?;
+            let held = IdleTimeout::hold(&self.watch);
+            let (reader, read) = read_one(&executor, reader, chunk_max).await.map_err(BodyEnd::Failed)?;
             drop(held);
-            let Some(chunk) = read.map_err(Ended::Failed)? else { continue };
+            let Some(chunk) = read.map_err(BodyEnd::Failed)? else { continue };
             self.admit(chunk.len()).await?;
             if let Some(sent) = &sent {
                 sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
@@ -308,11 +308,11 @@ impl Sending {
     }
 
     /// Waits for the bandwidth limit.
-    async fn admit(&mut self, bytes: usize) -> Result<(), Ended> {
-        let _held = Watch::hold(&self.watch);
+    async fn admit(&mut self, bytes: usize) -> Result<(), BodyEnd> {
+        let _held = IdleTimeout::hold(&self.watch);
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => Err(Ended::Stopped),
+            () = self.stop.cancelled() => Err(BodyEnd::Stopped),
             () = self.pace.admit(bytes as u64) => Ok(()),
         }
     }

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::decode;
 use super::errors;
 use super::headers::Headers;
-use super::idle_timeout::Watch;
-use super::rate_limit::{SharedPace, Unlimited};
+use super::idle_timeout::IdleTimeout;
+use super::rate_limit::{SharedRateLimiter, Unlimited};
 use super::status;
 use super::tls;
 use super::{Http, HttpError, IDLE_MAX, Incoming, Method, NetworkConfig, Request, Response};
@@ -56,7 +56,7 @@ pub struct Settings {
     /// How long nothing may move.
     pub idle: Duration,
     /// The bandwidth limit.
-    pub pace: SharedPace,
+    pub pace: SharedRateLimiter,
 }
 
 impl Default for Settings {
@@ -73,7 +73,7 @@ impl Default for Settings {
 /// Carries requests over TCP and TLS. Its connections live on the runtime that first used them.
 pub struct Client {
     idle: Duration,
-    pace: SharedPace,
+    pace: SharedRateLimiter,
     clients: Mutex<ClientCache>,
 }
 
@@ -94,7 +94,7 @@ impl Client {
         Self { idle, pace, clients: Mutex::new(clients) }
     }
 
-    fn clients(&self) -> std::sync::MutexGuard<'_, ClientCache> {
+    fn clients(&self) -> parking_lot::MutexGuard<'_, ClientCache> {
         self.clients.lock()
     }
 
@@ -131,7 +131,7 @@ impl Client {
         let fields = fields_of(&headers)?;
         let rest = cancel.child_token();
         let guard = rest.clone().drop_guard();
-        let watch = Arc::new(Watch::default());
+        let watch = Arc::new(IdleTimeout::default());
         let mut is_streamed = false;
         let mut builder = self.inner(&url)?.request(verb, url.clone()).headers(fields);
         if body.is_none() {
@@ -182,7 +182,7 @@ impl Client {
         if !takes_redirects || !(300..400).contains(&status) {
             status::refuse_detours(status, &headers, &url)?;
         }
-        let body = Box::new(Arriving { answer, url, cancel, idle: self.idle });
+        let body = Box::new(IncomingBody { answer, url, cancel, idle: self.idle });
         let body = decode::decoded(&mut headers, body)?;
         let may_be_page = status == 200 && !takes_html && status::is_html(&headers);
         let body = if may_be_page { without_page(body, method).await? } else { body };
@@ -198,7 +198,7 @@ impl Http for Client {
         Box::pin(self.exchange(request))
     }
 
-    fn pace(&self) -> SharedPace {
+    fn pace(&self) -> SharedRateLimiter {
         Arc::clone(&self.pace)
     }
 
@@ -272,14 +272,14 @@ impl ClientCache {
 }
 
 /// A body that is still coming in.
-struct Arriving {
+struct IncomingBody {
     answer: reqwest::Response,
     url: url::Url,
     cancel: CancellationToken,
     idle: Duration,
 }
 
-impl Incoming for Arriving {
+impl Incoming for IncomingBody {
     fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, HttpError>> {
         Box::pin(async move {
             tokio::select! {

@@ -9,7 +9,7 @@ use crate::domain::failure::Failure;
 
 /// What one exchange is doing.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct IdleTimeout {
     /// Goes up with every chunk that the connection took.
     moved: AtomicU64,
     /// How many parts of our own are holding it up.
@@ -20,19 +20,19 @@ pub(super) struct Watch {
 }
 
 /// While it lives, silence is our own doing.
-pub(super) struct Held(Arc<Watch>);
+pub(super) struct BusyGuard(Arc<IdleTimeout>);
 
-impl Drop for Held {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
         self.0.moved.fetch_add(1, Ordering::Relaxed);
         self.0.held.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Watch {
-    pub(super) fn hold(watch: &Arc<Self>) -> Held {
+impl IdleTimeout {
+    pub(super) fn hold(watch: &Arc<Self>) -> BusyGuard {
         watch.held.fetch_add(1, Ordering::Relaxed);
-        Held(Arc::clone(watch))
+        BusyGuard(Arc::clone(watch))
     }
 
     /// The whole body was handed over.
@@ -82,15 +82,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_is_neither_slowness_nor_our_own_doing() {
-        let watch = Arc::new(Watch::default());
+        let watch = Arc::new(IdleTimeout::default());
         let (idle, answer) = (Duration::from_secs(10), Duration::from_secs(100));
         let began = tokio::time::Instant::now();
         let busy = async {
             for _ in 0..5 {
                 tokio::time::sleep(Duration::from_secs(9)).await;
-                drop(Watch::hold(&watch));
+                drop(IdleTimeout::hold(&watch));
             }
-            let held = Watch::hold(&watch);
+            let held = IdleTimeout::hold(&watch);
             tokio::time::sleep(Duration::from_secs(55)).await;
             watch.set_whole();
             drop(held);

@@ -31,8 +31,8 @@ pub use body::{Body, Piece, Proven, SharedTap, SourceRange, Tap, feed};
 pub use client::{Client, ProxyChoice, Settings, is_loopback};
 pub use date::{parse_http_date, parse_retry_after};
 pub use headers::Headers;
-pub use rate_limit::{Bucket, Pace, SharedPace, Unlimited};
-pub use reader::{into_paced_read_back, into_read_back};
+pub use rate_limit::{Bucket, RateLimiter, SharedRateLimiter, Unlimited};
+pub use reader::{into_limited_read_back, into_read_back};
 
 use super::BoxFuture;
 use crate::domain::failure::{Failure, FailureKind};
@@ -54,7 +54,7 @@ pub trait Http: Send + Sync {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>>;
 
     /// The limit that what is sent keeps to, for reading that is to keep to it as well.
-    fn pace(&self) -> SharedPace {
+    fn pace(&self) -> SharedRateLimiter {
         Arc::new(Unlimited)
     }
 
@@ -255,7 +255,7 @@ impl Response {
     ///
     /// # Errors
     /// `protocol` when it has more than `limit` bytes, and as [`Http::send`].
-    pub async fn whole(mut self, limit: usize) -> Result<Answer, HttpError> {
+    pub async fn read_to_end(mut self, limit: usize) -> Result<Answer, HttpError> {
         let mut body = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {
             if body.len() + chunk.len() > limit {

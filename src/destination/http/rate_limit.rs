@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::destination::BoxFuture;
 
 /// Lets bytes pass at a rate. The seam for a bandwidth limit.
-pub trait Pace: Send + Sync {
+pub trait RateLimiter: Send + Sync {
     /// Returns when `bytes` may be sent.
     fn admit(&self, bytes: u64) -> BoxFuture<'_, ()>;
 
@@ -22,13 +22,13 @@ pub trait Pace: Send + Sync {
 }
 
 /// A pace that can be shared.
-pub type SharedPace = Arc<dyn Pace>;
+pub type SharedRateLimiter = Arc<dyn RateLimiter>;
 
 /// As fast as it goes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unlimited;
 
-impl Pace for Unlimited {
+impl RateLimiter for Unlimited {
     fn admit(&self, _bytes: u64) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
@@ -81,7 +81,7 @@ impl Bucket {
     }
 }
 
-impl Pace for Bucket {
+impl RateLimiter for Bucket {
     fn admit(&self, bytes: u64) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let changed = self.changed.notified();

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::rate_limit::{SharedPace, Unlimited};
+use super::rate_limit::{SharedRateLimiter, Unlimited};
 use super::{HttpError, Response};
 use crate::destination::ReadBack;
 
@@ -17,17 +17,25 @@ const CHUNKS_AHEAD: usize = 4;
 /// KeyedLock the rest of an answer into something that is read on a thread that may block. Dropping it
 /// ends the exchange. A body that ends before `expected` bytes, or after, is an error.
 pub fn into_read_back(response: Response, expected: Option<u64>) -> ReadBack {
-    into_paced_read_back(response, expected, Arc::new(Unlimited))
+    into_limited_read_back(response, expected, Arc::new(Unlimited))
 }
 
 /// Reads a response back no faster than `pace` allows, for reading in the background.
-pub fn into_paced_read_back(response: Response, expected: Option<u64>, pace: SharedPace) -> ReadBack {
+pub fn into_limited_read_back(
+    response: Response,
+    expected: Option<u64>,
+    pace: SharedRateLimiter,
+) -> ReadBack {
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     tokio::spawn(pump(response, sender, pace));
     Box::new(Reader { receiver, current: Bytes::new(), left: expected, is_over: false })
 }
 
-async fn pump(mut response: Response, sender: mpsc::Sender<Result<Bytes, HttpError>>, pace: SharedPace) {
+async fn pump(
+    mut response: Response,
+    sender: mpsc::Sender<Result<Bytes, HttpError>>,
+    pace: SharedRateLimiter,
+) {
     loop {
         let next = async {
             let chunk = response.chunk().await;

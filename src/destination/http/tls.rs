@@ -20,7 +20,7 @@ use super::errors;
 
 /// The system's verifier, and the certificates that a person has chosen.
 #[derive(Debug)]
-struct Chosen {
+struct ChosenAuthorities {
     system: Verifier,
     certificates: Vec<CertificateDer<'static>>,
 }
@@ -41,13 +41,13 @@ pub fn config(pem: &[u8], provider: Arc<CryptoProvider>) -> Result<ClientConfig,
         .map_err(|error| format!("TLS cannot be set up: {error}"))?;
     let mut config = builder
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Chosen { system, certificates }))
+        .with_custom_certificate_verifier(Arc::new(ChosenAuthorities { system, certificates }))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
-impl ServerCertVerifier for Chosen {
+impl ServerCertVerifier for ChosenAuthorities {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::api::{self, Added, Album};
+use super::api::{self, Album, AlbumAddition};
 use super::errors;
 use super::receipt::is_id;
-use super::wire::Wire;
+use super::wire::Client;
 use crate::destination::http::{ANSWER_BYTES_MAX, HttpError, Method};
 use crate::domain::failure::Failure;
 
@@ -25,7 +25,7 @@ const NAME_BYTES_MAX: usize = 255;
 
 /// What came of arranging an asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arranged {
+pub enum ArrangeOutcome {
     /// It is as it should be.
     Done,
     /// The server does not let it; its answer's status.
@@ -34,13 +34,13 @@ pub enum Arranged {
 
 /// Albums by name, as far as they are known.
 pub struct Albums {
-    wire: Arc<Wire>,
+    wire: Arc<Client>,
     known: Mutex<Option<HashMap<String, String>>>,
 }
 
 impl Albums {
     /// Nothing known yet.
-    pub fn new(wire: Arc<Wire>) -> Self {
+    pub fn new(wire: Arc<Client>) -> Self {
         Self { wire, known: Mutex::default() }
     }
 
@@ -48,7 +48,12 @@ impl Albums {
     ///
     /// # Errors
     /// What may pass: the connection, the server's own trouble.
-    pub async fn put(&self, name: &str, asset: &str, user: Option<&str>) -> Result<Arranged, HttpError> {
+    pub async fn put(
+        &self,
+        name: &str,
+        asset: &str,
+        user: Option<&str>,
+    ) -> Result<ArrangeOutcome, HttpError> {
         let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
         for is_last in [false, true] {
             let album = match self.find_or_make(name, asset, user).await? {
@@ -59,9 +64,9 @@ impl Albums {
             let request = self.wire.with_json(Method::PUT, &format!("albums/{album}/assets"), body);
             let answer = self.wire.ask(request, crate::destination::http::ANSWER_BYTES_MAX).await?;
             if answer.is_success() {
-                let added: Vec<Added> = api::read(&answer, "filling an album")?;
-                let is_in = added.iter().any(Added::is_in);
-                return Ok(if is_in { Arranged::Done } else { Arranged::Refused(answer.status) });
+                let added: Vec<AlbumAddition> = api::read(&answer, "filling an album")?;
+                let is_in = added.iter().any(AlbumAddition::is_in);
+                return Ok(if is_in { ArrangeOutcome::Done } else { ArrangeOutcome::Refused(answer.status) });
             }
             // The person may have removed the album since it was listed.
             self.known.lock().await.take();
@@ -69,7 +74,7 @@ impl Albums {
                 return refused(&self.wire, &answer, "filling an album");
             }
         }
-        Ok(Arranged::Done)
+        Ok(ArrangeOutcome::Done)
     }
 
     async fn find_or_make(
@@ -77,7 +82,7 @@ impl Albums {
         name: &str,
         asset: &str,
         user: Option<&str>,
-    ) -> Result<Result<String, Arranged>, HttpError> {
+    ) -> Result<Result<String, ArrangeOutcome>, HttpError> {
         // Held over the requests: two transfers must not make one album twice.
         let mut known = self.known.lock().await;
         if known.is_none() {
@@ -115,7 +120,7 @@ impl Albums {
 ///
 /// # Errors
 /// As [`Albums::put`].
-pub async fn stack(wire: &Wire, top: &str, below: &str) -> Result<Arranged, HttpError> {
+pub async fn stack(wire: &Client, top: &str, below: &str) -> Result<ArrangeOutcome, HttpError> {
     let body = json!({ "assetIds": [top, below] }).to_string();
     arrange(wire, wire.with_json(Method::POST, "stacks", body), "making a stack").await
 }
@@ -124,7 +129,7 @@ pub async fn stack(wire: &Wire, top: &str, below: &str) -> Result<Arranged, Http
 ///
 /// # Errors
 /// As [`Albums::put`].
-pub async fn join(wire: &Wire, still: &str, video: &str) -> Result<Arranged, HttpError> {
+pub async fn join(wire: &Client, still: &str, video: &str) -> Result<ArrangeOutcome, HttpError> {
     let body = json!({ "livePhotoVideoId": video }).to_string();
     arrange(wire, wire.with_json(Method::PUT, &format!("assets/{still}"), body), "joining a Live Photo").await
 }
@@ -133,7 +138,7 @@ pub async fn join(wire: &Wire, still: &str, video: &str) -> Result<Arranged, Htt
 ///
 /// # Errors
 /// What the server said instead; for good when the key may not.
-pub async fn part(wire: &Wire, still: &str) -> Result<(), Failure> {
+pub async fn part(wire: &Client, still: &str) -> Result<(), Failure> {
     let body = json!({ "livePhotoVideoId": null }).to_string();
     let request = wire.with_json(Method::PUT, &format!("assets/{still}"), body);
     let answer = wire.ask(request, ANSWER_BYTES_MAX).await.map_err(HttpError::into_failure)?;
@@ -145,22 +150,22 @@ pub async fn part(wire: &Wire, still: &str) -> Result<(), Failure> {
 }
 
 async fn arrange(
-    wire: &Wire,
+    wire: &Client,
     request: crate::destination::http::Request,
     what: &str,
-) -> Result<Arranged, HttpError> {
+) -> Result<ArrangeOutcome, HttpError> {
     let answer = wire.ask(request, crate::destination::http::ANSWER_BYTES_MAX).await?;
-    if answer.is_success() { Ok(Arranged::Done) } else { refused(wire, &answer, what) }
+    if answer.is_success() { Ok(ArrangeOutcome::Done) } else { refused(wire, &answer, what) }
 }
 
 /// What the server does not let be is left; what may pass is a failure.
 fn refused(
-    wire: &Wire,
+    wire: &Client,
     answer: &crate::destination::http::Answer,
     what: &str,
-) -> Result<Arranged, HttpError> {
+) -> Result<ArrangeOutcome, HttpError> {
     match answer.status {
-        400 | 403 | 404 | 409 | 422 => Ok(Arranged::Refused(answer.status)),
+        400 | 403 | 404 | 409 | 422 => Ok(ArrangeOutcome::Refused(answer.status)),
         _ => Err(wire.failure(answer, what).into()),
     }
 }

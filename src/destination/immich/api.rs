@@ -190,7 +190,7 @@ pub fn verdicts(answer: &Answer, count: usize) -> Result<Vec<Verdict>, Failure> 
 
 /// What `POST /assets` came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Uploaded {
+pub struct UploadResult {
     /// The asset.
     pub id: String,
     /// It was there before, and the bytes that were sent were dropped.
@@ -198,7 +198,7 @@ pub struct Uploaded {
 }
 
 /// The answer to an upload.
-pub fn uploaded(answer: &Answer) -> Result<Uploaded, Failure> {
+pub fn uploaded(answer: &Answer) -> Result<UploadResult, Failure> {
     #[derive(Deserialize)]
     struct Raw {
         id: String,
@@ -207,7 +207,7 @@ pub fn uploaded(answer: &Answer) -> Result<Uploaded, Failure> {
     const WHAT: &str = "sending the file";
     let Raw { id, status } = read(answer, WHAT)?;
     match status.as_str() {
-        "created" | "duplicate" if is_id(&id) => Ok(Uploaded { id, is_duplicate: status == "duplicate" }),
+        "created" | "duplicate" if is_id(&id) => Ok(UploadResult { id, is_duplicate: status == "duplicate" }),
         _ => Err(senseless(WHAT, "the answer says neither created nor duplicate")),
     }
 }
@@ -249,7 +249,7 @@ impl Album {
 
 /// One result of `PUT /albums/{id}/assets`.
 #[derive(Debug, Deserialize)]
-pub struct Added {
+pub struct AlbumAddition {
     /// It went in.
     pub success: bool,
     /// Why not.
@@ -257,7 +257,7 @@ pub struct Added {
     pub error: Option<String>,
 }
 
-impl Added {
+impl AlbumAddition {
     /// The asset is in the album now.
     pub fn is_in(&self) -> bool {
         self.success || self.error.as_deref() == Some("duplicate")
@@ -307,8 +307,8 @@ mod tests {
     #[test]
     fn uploads_end_in_an_asset_or_nothing() {
         let read = |status: &str, id: &str| uploaded(&answer(&json!({ "status": status, "id": id })));
-        assert_eq!(read("created", "a"), Ok(Uploaded { id: "a".to_owned(), is_duplicate: false }));
-        assert_eq!(read("duplicate", "a"), Ok(Uploaded { id: "a".to_owned(), is_duplicate: true }));
+        assert_eq!(read("created", "a"), Ok(UploadResult { id: "a".to_owned(), is_duplicate: false }));
+        assert_eq!(read("duplicate", "a"), Ok(UploadResult { id: "a".to_owned(), is_duplicate: true }));
         assert!(read("replaced", "a").is_err() && read("created", "a/b").is_err());
         assert!(uploaded(&answer(&json!({ "ok": true }))).is_err());
     }

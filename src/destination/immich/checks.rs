@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::api::{self, Sha1, Verdict};
-use super::wire::Wire;
+use super::wire::Client;
 use crate::destination::http::Method;
 use crate::domain::failure::{Failure, FailureKind};
 
@@ -26,14 +26,14 @@ struct Queue {
 
 /// Collects questions and asks them together.
 #[derive(Clone)]
-pub struct Checks {
-    wire: Arc<Wire>,
+pub struct DuplicateChecks {
+    wire: Arc<Client>,
     queue: Arc<Mutex<Queue>>,
 }
 
-impl Checks {
+impl DuplicateChecks {
     /// Nothing asked yet.
-    pub fn new(wire: Arc<Wire>) -> Self {
+    pub fn new(wire: Arc<Client>) -> Self {
         Self { wire, queue: Arc::default() }
     }
 

@@ -16,21 +16,21 @@ const MISSING: &str = "Missing required permission: ";
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Wrong {
+struct ErrorBody {
     message: Value,
-    errors: Vec<WrongField>,
+    errors: Vec<FieldError>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct WrongField {
+struct FieldError {
     path: Vec<Value>,
     message: String,
 }
 
 /// What an answer's body says of what went wrong, on one line; nothing where it is not Immich's.
-pub fn said(body: &[u8]) -> Option<String> {
-    let wrong: Wrong = serde_json::from_slice(body).ok()?;
+pub fn message_of(body: &[u8]) -> Option<String> {
+    let wrong: ErrorBody = serde_json::from_slice(body).ok()?;
     let mut sentences: Vec<String> = match wrong.message {
         Value::String(text) => vec![text],
         Value::Array(texts) => {
@@ -47,13 +47,13 @@ pub fn said(body: &[u8]) -> Option<String> {
 
 /// The permission that an answer says the key lacks.
 pub fn missing_permission(answer: &Answer) -> Option<String> {
-    let said = said(&answer.body).filter(|_said| answer.status == 403)?;
+    let said = message_of(&answer.body).filter(|_said| answer.status == 403)?;
     said.strip_prefix(MISSING).map(str::to_owned)
 }
 
 /// The failure that an answer which is no success stands for.
 pub fn failure(answer: &Answer, clock: &dyn Clock, what: &str) -> Failure {
-    let said = said(&answer.body);
+    let said = message_of(&answer.body);
     let text = said.as_deref().unwrap_or_default();
     if let Some(permission) = missing_permission(answer) {
         return lacks(&[&permission]);
@@ -166,7 +166,7 @@ mod tests {
         assert!(large.details.contains("a server in front of it"), "{large}");
         let stranger = failure(&answer(403, "<html>no</html>"), &SystemClock, "sending");
         assert_eq!((stranger.kind, stranger.reach), (FailureKind::Forbidden, Reach::Resource));
-        assert_eq!(said(b"[1]"), None);
-        assert_eq!(said(b"{\"message\":7}"), None);
+        assert_eq!(message_of(b"[1]"), None);
+        assert_eq!(message_of(b"{\"message\":7}"), None);
     }
 }

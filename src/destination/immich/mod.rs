@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use placement::Place;
+pub use placement::Placement;
 
 use super::manifest::Collected;
 use super::server_parts::ServerParts;
@@ -46,9 +46,9 @@ use crate::domain::failure::Failure;
 use crate::domain::key;
 use crate::domain::record::Evidence;
 use albums::Albums;
-use checks::Checks;
-use server_info::Known;
-use wire::Wire;
+use checks::DuplicateChecks;
+use server_info::ServerInfo;
+use wire::Client;
 
 /// How long what a server takes is believed before it is asked again: an update may bring more.
 const TYPES_HOLD: Duration = Duration::from_secs(3600);
@@ -62,11 +62,11 @@ pub struct Immich(Arc<Inner>);
 
 struct Inner {
     parts: ServerParts,
-    place: Place,
-    wire: Arc<Wire>,
-    checks: Checks,
+    place: Placement,
+    wire: Arc<Client>,
+    checks: DuplicateChecks,
     albums: Albums,
-    known: Mutex<Arc<Known>>,
+    known: Mutex<Arc<ServerInfo>>,
     /// When the server was last asked what it takes.
     types_at: Mutex<Option<Instant>>,
     /// Bytes that the account's quota leaves, as far as is known.
@@ -80,11 +80,11 @@ struct Inner {
 }
 
 impl Inner {
-    fn known(&self) -> Arc<Known> {
+    fn server_info(&self) -> Arc<ServerInfo> {
         Arc::clone(&self.known.lock())
     }
 
-    fn learn(&self, known: Known) {
+    fn set_server_info(&self, known: ServerInfo) {
         *self.known.lock() = Arc::new(known);
         *self.types_at.lock() = Some(Instant::now());
     }
@@ -131,7 +131,7 @@ impl Inner {
         let asked_at = *self.types_at.lock();
         if asked_at.is_none_or(|at| at.elapsed() >= TYPES_HOLD) {
             let types = probe::media_types(self).await?;
-            self.learn(Known { types, ..Known::clone(&self.known()) });
+            self.set_server_info(ServerInfo { types, ..ServerInfo::clone(&self.server_info()) });
         }
         Ok(())
     }
@@ -141,7 +141,7 @@ impl Inner {
         let capabilities = probe::capabilities(self, &probed);
         self.set_room(probed.room);
         self.is_download_denied.store(!probed.known.may(server_info::DOWNLOAD), Ordering::Relaxed);
-        self.learn(probed.known);
+        self.set_server_info(probed.known);
         Ok((capabilities, probed.room))
     }
 }
@@ -152,19 +152,20 @@ impl Immich {
     /// # Errors
     /// `bad_request` when the address makes no sense.
     pub fn new(parts: ServerParts) -> Result<Self, Failure> {
-        let place = Place::parse(&parts.address)?;
-        let wire = Arc::new(Wire {
+        let place = Placement::parse(&parts.address)?;
+        let wire = Arc::new(Client {
             http: Arc::clone(&parts.http),
             api: place.api(),
             credentials: Arc::clone(&parts.credentials),
             clock: Arc::clone(&parts.clock),
         });
-        let known = parts.capabilities.as_ref().map(|able| Known::parse(&able.findings)).unwrap_or_default();
+        let known =
+            parts.capabilities.as_ref().map(|able| ServerInfo::parse(&able.findings)).unwrap_or_default();
         let is_download_denied = AtomicBool::new(!known.may(server_info::DOWNLOAD));
         Ok(Self(Arc::new(Inner {
             place,
             is_download_denied,
-            checks: Checks::new(Arc::clone(&wire)),
+            checks: DuplicateChecks::new(Arc::clone(&wire)),
             albums: Albums::new(Arc::clone(&wire)),
             wire,
             known: Mutex::new(Arc::new(known)),

@@ -10,7 +10,7 @@ const SCHEME: &str = "immich+";
 
 /// Where a server is, and what the person wants it to make of the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Placement {
     /// The server's web address, with a slash at its end.
     pub base: Url,
     /// Each asset goes into an album that has the name of the file's folder.
@@ -23,7 +23,7 @@ fn wrong(why: impl Into<String>) -> Failure {
     Failure { retry: Retry::Never, ..Failure::destination(FailureKind::BadRequest, why) }
 }
 
-impl Place {
+impl Placement {
     /// Reads an address.
     ///
     /// # Errors
@@ -120,9 +120,9 @@ mod tests {
                 "https://h/api/",
             ),
         ] {
-            let place = Place::parse(given).expect(given);
+            let place = Placement::parse(given).expect(given);
             assert_eq!((place.text().as_str(), place.api().as_str()), (kept, api));
-            assert_eq!(Place::parse(kept).expect(kept), place);
+            assert_eq!(Placement::parse(kept).expect(kept), place);
         }
         for bad in [
             "https://h",
@@ -134,7 +134,7 @@ mod tests {
             "immich+https://h/#planted",
             &format!("immich+https://h/{}", "planted".repeat(400)),
         ] {
-            let failure = Place::parse(bad).expect_err(bad);
+            let failure = Placement::parse(bad).expect_err(bad);
             assert!(failure.is_permanent() && !failure.details.contains("planted"), "{failure}");
         }
     }

@@ -3,7 +3,7 @@
 use super::Inner;
 use super::api::{self, Features, Key, MediaTypes, Ping, Sha1, User, Verdict, Version};
 use super::errors;
-use super::server_info::{self, Known};
+use super::server_info::{self, ServerInfo};
 use crate::destination::Capabilities;
 use crate::destination::http::{Answer, Method, is_loopback};
 use crate::domain::cause::Cause;
@@ -19,8 +19,8 @@ const CONCURRENT_MAX: u32 = 6;
 const NAME_BYTES_MAX: u32 = 255;
 
 /// What a probe found, and the room that is left where there is a quota.
-pub struct Probed {
-    pub known: Known,
+pub struct ProbeResult {
+    pub known: ServerInfo,
     pub key: Option<String>,
     pub room: Option<u64>,
 }
@@ -29,13 +29,13 @@ pub struct Probed {
 ///
 /// # Errors
 /// Why it cannot be used, with the permission that is missing.
-pub async fn probe(inner: &Inner) -> Result<Probed, Failure> {
+pub async fn probe(inner: &Inner) -> Result<ProbeResult, Failure> {
     let version = version(inner).await?;
     let types = media_types(inner).await?;
     let features: Option<Features> = optional(inner, "server/features").await?;
     let key: Option<Key> = key(inner).await?;
     let user = user(inner).await?;
-    let known = Known {
+    let known = ServerInfo {
         version: Some(version),
         user: user.as_ref().map(|user| user.id.clone()),
         permissions: key.as_ref().map(|key| key.permissions.clone()),
@@ -62,7 +62,7 @@ pub async fn probe(inner: &Inner) -> Result<Probed, Failure> {
         }
     }
     let room = user.as_ref().and_then(User::room);
-    Ok(Probed { known, key: key.map(|key| key.id), room })
+    Ok(ProbeResult { known, key: key.map(|key| key.id), room })
 }
 
 /// A checksum of bytes that nobody has.
@@ -71,7 +71,7 @@ fn made_up(inner: &Inner) -> Sha1 {
 }
 
 /// What a probe amounts to.
-pub fn capabilities(inner: &Inner, probed: &Probed) -> Capabilities {
+pub fn capabilities(inner: &Inner, probed: &ProbeResult) -> Capabilities {
     Capabilities {
         uuid: identity(inner, probed),
         can_resume: false,
@@ -89,7 +89,7 @@ pub fn capabilities(inner: &Inner, probed: &Probed) -> Capabilities {
 }
 
 /// How copies are proved: a [`ProofMethod`]'s stable name, or `none`.
-fn proof(inner: &Inner, known: &Known) -> &'static str {
+fn proof(inner: &Inner, known: &ServerInfo) -> &'static str {
     match (inner.parts.trusts_checksum, known.may(server_info::DOWNLOAD)) {
         (true, _) => ProofMethod::ServerRecheck.as_str(),
         (false, true) => ProofMethod::ReadBack.as_str(),
@@ -98,7 +98,7 @@ fn proof(inner: &Inner, known: &Known) -> &'static str {
 }
 
 /// By what the place is known again: the account, else the key, else the server.
-fn identity(inner: &Inner, probed: &Probed) -> String {
+fn identity(inner: &Inner, probed: &ProbeResult) -> String {
     match (&probed.known.user, &probed.key) {
         (Some(user), _) => format!("immich-user-{user}"),
         (None, Some(key)) => format!("immich-key-{key}"),
@@ -111,7 +111,7 @@ pub(super) fn software_of(version: Version) -> String {
     format!("Immich {version}")
 }
 
-fn note(known: &Known) -> String {
+fn note(known: &ServerInfo) -> String {
     let version = known.version.map(|version| version.to_string()).unwrap_or_default();
     let mut note = format!("Immich {version}");
     if known.version.is_some_and(|version| version.major > GENERATION_TRIED) {
@@ -193,7 +193,7 @@ async fn key(inner: &Inner) -> Result<Option<Key>, Failure> {
 /// # Errors
 /// A failure whose reach is the destination.
 pub async fn check(inner: &Inner, uuid: Option<&str>) -> Result<Option<u64>, Failure> {
-    let known = inner.known();
+    let known = inner.server_info();
     let user = if known.may(server_info::USER) { user(inner).await? } else { None };
     let Some(user) = user else {
         // Any question needs the key; this one no more than the permission that nothing goes without.

@@ -9,7 +9,9 @@ use super::api::Verdict;
 use super::receipt::Receipt;
 use super::wire::lost;
 use super::{errors, server_info};
-use crate::destination::http::{ANSWER_BYTES_MAX, Method, SharedPace, Unlimited, into_paced_read_back};
+use crate::destination::http::{
+    ANSWER_BYTES_MAX, Method, SharedRateLimiter, Unlimited, into_limited_read_back,
+};
 use crate::destination::{Item, NamedCopy, ReadBack, Transfer};
 use crate::domain::asset::ResourceKind;
 use crate::domain::cause::Cause;
@@ -100,7 +102,7 @@ async fn read_back(inner: &Inner, item: &Item, id: &str, transfer: &Transfer) ->
         return Err(damaged(FailureKind::DigestMismatch, why));
     }
     // The next upload removes it first.
-    match inner.known().lacks(server_info::needed_to_remove(item.kind)).as_slice() {
+    match inner.server_info().lacks(server_info::needed_to_remove(item.kind)).as_slice() {
         [] => Err(Failure::transient(FailureKind::DigestMismatch, why)),
         lacking => Err(errors::may_not_remove(lacking)),
     }
@@ -216,14 +218,14 @@ pub async fn read_small(inner: &Inner, id: &str, limit: usize) -> Result<Vec<u8>
     read.map_err(|error| Failure::transient(FailureKind::Connect, error.to_string()))
 }
 
-async fn open(inner: &Inner, id: &str, pace: SharedPace) -> Result<ReadBack, Failure> {
+async fn open(inner: &Inner, id: &str, pace: SharedRateLimiter) -> Result<ReadBack, Failure> {
     let request = inner.wire.request(Method::GET, &format!("assets/{id}/original"));
     let request = request.header("accept", "*/*");
     let response = inner.wire.open(request).await.map_err(|error| error.into_failure())?;
     if response.is_success() {
         inner.is_download_denied.store(false, Ordering::Relaxed);
         let length = response.content_length();
-        return Ok(into_paced_read_back(response, length, pace));
+        return Ok(into_limited_read_back(response, length, pace));
     }
     let answer = response.excerpt().await;
     match errors::missing_permission(&answer) {

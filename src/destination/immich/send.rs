@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use sha1::Digest as _;
 
-use super::albums::{self, Arranged};
-use super::api::{self, Sha1, Uploaded, Verdict};
+use super::albums::{self, ArrangeOutcome};
+use super::api::{self, Sha1, UploadResult, Verdict};
 use super::form::Form;
 use super::receipt::Receipt;
-use super::sidecar::{self, Attached};
+use super::sidecar::{self, AttachedSidecar};
 use super::wire::{Outcome, settle, unless_stopped};
 use super::{Inner, errors, replace, server_info, write_test};
 use crate::destination::http::{
@@ -25,12 +25,12 @@ use crate::domain::hash::ContentHash;
 use crate::domain::time::UnixMillis;
 
 /// Makes sure that the bytes which are sent are those whose SHA-1 was told.
-struct Summed {
+struct Sha1Tap {
     hasher: sha1::Sha1,
     expected: Option<Sha1>,
 }
 
-impl Tap for Summed {
+impl Tap for Sha1Tap {
     fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
     }
@@ -68,7 +68,7 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
 
 async fn send_asset(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sent, HttpError> {
     let name = super::name_of(&item.path);
-    if !inner.known().takes(&name) {
+    if !inner.server_info().takes(&name) {
         return Err(errors::unsupported(&format!("the server takes no files like {name}")).into());
     }
     let sha1 = sha1_of(inner, item, transfer).await?;
@@ -103,7 +103,7 @@ async fn send_asset(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<S
         }
         return Err(write_test::explain(inner, failure).await.into());
     }
-    let Uploaded { id, is_duplicate } = api::uploaded(&answer)?;
+    let UploadResult { id, is_duplicate } = api::uploaded(&answer)?;
     if is_duplicate {
         // Somebody else was faster, or an earlier answer was lost.
         arrange(inner, item, &id, moving.as_deref(), transfer).await?;
@@ -123,8 +123,8 @@ async fn sha1_of(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sha1
     if let Some(sha1) = item.digests.sha1 {
         return Ok(sha1);
     }
-    let tap = Arc::new(Mutex::new(Summed { hasher: sha1::Sha1::new(), expected: None }));
-    let mut range = SourceRange::whole(item, transfer, &inner.parts.executor).tap(tap.clone());
+    let tap = Arc::new(Mutex::new(Sha1Tap { hasher: sha1::Sha1::new(), expected: None }));
+    let mut range = SourceRange::whole_file(item, transfer, &inner.parts.executor).tap(tap.clone());
     range.sent = None;
     match feed(range, &transfer.cancel).await {
         Ok(()) => Ok(tap.lock().hasher.clone().finalize().into()),
@@ -142,13 +142,13 @@ async fn moving_half(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<
     let is_moving =
         |companion: &&Companion| companion.kind == ResourceKind::PairedVideo && companion.is_rival;
     let mut halves: Vec<&Companion> = item.companions.iter().filter(is_moving).collect();
-    halves.sort_by_key(|half| worth(half.content));
+    halves.sort_by_key(|half| rank(half.content));
     halves.dedup_by_key(|half| half.content);
     if halves.len() > 1 {
         transfer.note(ONE_MOVING_HALF);
     }
     for half in halves {
-        let Some((id, sha1)) = sent_as(half).zip(half.digests.sha1) else { continue };
+        let Some((id, sha1)) = asset_id(half).zip(half.digests.sha1) else { continue };
         // The server refuses a still whose moving half is gone, after it has taken all of its bytes.
         let verdict = unless_stopped(&transfer.cancel, inner.checks.ask(sha1)).await?;
         if matches!(verdict, Verdict::Held { id: held, is_trashed: false } if held == id) {
@@ -162,11 +162,11 @@ async fn moving_half(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<
 const ONE_MOVING_HALF: &str = "The same photo has different videos in two folders. Immich joins one with it, the largest; others stay videos";
 
 /// The order of parts of which the server takes one: the largest first, then any that is always the same.
-fn worth(content: ContentHash) -> (std::cmp::Reverse<u64>, [u8; 32]) {
+fn rank(content: ContentHash) -> (std::cmp::Reverse<u64>, [u8; 32]) {
     (std::cmp::Reverse(content.size), content.blake3.0)
 }
 
-fn sent_as(companion: &Companion) -> Option<String> {
+fn asset_id(companion: &Companion) -> Option<String> {
     Receipt::asset_of(companion.receipt.as_deref())
 }
 
@@ -201,10 +201,10 @@ async fn arrange(
 ) -> Result<(), HttpError> {
     let stop = &transfer.cancel;
     let work = async {
-        let known = inner.known();
+        let known = inner.server_info();
         let mut primaries: Vec<&Companion> = item.companions.iter().filter(|c| c.is_primary).collect();
-        primaries.sort_by_key(|companion| worth(companion.content));
-        let primary = primaries.into_iter().find_map(sent_as);
+        primaries.sort_by_key(|companion| rank(companion.content));
+        let primary = primaries.into_iter().find_map(asset_id);
         let mut done = Vec::new();
         if known.may(server_info::UPDATE) {
             if let Some(video) = moving {
@@ -234,7 +234,7 @@ async fn arrange(
             }
         }
         for arranged in done {
-            if let Arranged::Refused(status) = arranged {
+            if let ArrangeOutcome::Refused(status) = arranged {
                 tracing::info!(status, record = %item.record, "the server arranges a copy in its own way");
             }
         }
@@ -250,7 +250,7 @@ async fn arrange(
 /// Whether none of the other moving halves of the same still that the server has goes before this one.
 fn is_best_half(item: &Item) -> bool {
     let others = item.companions.iter().filter(|c| c.kind == ResourceKind::PairedVideo && c.is_rival);
-    others.filter(|other| sent_as(other).is_some()).all(|other| worth(item.content) <= worth(other.content))
+    others.filter(|other| asset_id(other).is_some()).all(|other| rank(item.content) <= rank(other.content))
 }
 
 /// One upload's request.
@@ -258,13 +258,13 @@ struct Upload<'a> {
     name: &'a str,
     sha1: Sha1,
     moving: Option<&'a str>,
-    attached: Option<&'a Attached>,
+    attached: Option<&'a AttachedSidecar>,
 }
 
 impl Upload<'_> {
     async fn send(&self, inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Answer, HttpError> {
-        let summed = Summed { hasher: sha1::Sha1::new(), expected: Some(self.sha1) };
-        let range = SourceRange::whole(item, transfer, &inner.parts.executor);
+        let summed = Sha1Tap { hasher: sha1::Sha1::new(), expected: Some(self.sha1) };
+        let range = SourceRange::whole_file(item, transfer, &inner.parts.executor);
         let file = Piece::Source(range.tap(Arc::new(Mutex::new(summed))));
         let (created, modified) = times(item);
         // Both generations read parts in order and judge a file's type as it begins: what is said of

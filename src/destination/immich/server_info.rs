@@ -44,7 +44,7 @@ pub fn has_moving_half(kind: ResourceKind) -> bool {
 /// What a probe found out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Known {
+pub struct ServerInfo {
     /// The server's version.
     pub version: Option<Version>,
     /// Whose key it is, where the key may tell.
@@ -57,7 +57,7 @@ pub struct Known {
     pub ignores_sidecars: bool,
 }
 
-impl Known {
+impl ServerInfo {
     /// As it was kept; nothing known where that makes no sense.
     pub fn parse(findings: &str) -> Self {
         serde_json::from_str(findings).unwrap_or_default()
@@ -97,19 +97,19 @@ mod tests {
 
     #[test]
     fn what_is_known_is_kept_whole() {
-        let known = Known {
+        let known = ServerInfo {
             version: Some(Version { major: 3, minor: 0, patch: 3 }),
             user: Some("u".to_owned()),
             permissions: Some(vec![UPLOAD.to_owned(), "album.read".to_owned()]),
             types: MediaTypes { image: vec![".jpg".to_owned()], ..MediaTypes::default() },
             ignores_sidecars: true,
         };
-        assert_eq!(Known::parse(&known.findings()), known);
+        assert_eq!(ServerInfo::parse(&known.findings()), known);
         assert_eq!(known.lacks(&ALBUMS), ["album.create", "albumAsset.create"]);
         assert!(known.takes("a.jpg") && !known.takes("a.txt") && !known.takes_sidecar("a.xmp"));
-        let nothing = Known::parse("nonsense");
+        let nothing = ServerInfo::parse("nonsense");
         assert!(nothing.may(UPLOAD) && nothing.takes("a.txt"));
-        let all = Known { permissions: Some(vec![ALL.to_owned()]), ..Known::default() };
+        let all = ServerInfo { permissions: Some(vec![ALL.to_owned()]), ..ServerInfo::default() };
         assert!(all.lacks(&ALBUMS).is_empty());
     }
 }

@@ -27,7 +27,7 @@ use crate::domain::hash::{Blake3, ContentHash};
 const SIDECAR_BYTES_MAX: u64 = 8 << 20;
 
 /// A sidecar that can go with its picture.
-pub struct Attached {
+pub struct AttachedSidecar {
     pub name: String,
     pub bytes: Bytes,
     pub hash: Blake3,
@@ -35,8 +35,8 @@ pub struct Attached {
 
 /// The sidecar that goes with an item, if it has one that can be read now. A sidecar's trouble is
 /// its own: its picture does not wait for it.
-pub async fn to_attach(inner: &Inner, item: &Item, transfer: &Transfer) -> Option<Attached> {
-    let known = inner.known();
+pub async fn to_attach(inner: &Inner, item: &Item, transfer: &Transfer) -> Option<AttachedSidecar> {
+    let known = inner.server_info();
     let taken = |companion: &&Companion| {
         companion.is_own_sidecar && known.takes_sidecar(&super::name_of(&companion.path))
     };
@@ -51,7 +51,7 @@ pub async fn to_attach(inner: &Inner, item: &Item, transfer: &Transfer) -> Optio
     }
     let bytes = read(inner, transfer, companion).await.ok()?;
     let name = super::name_of(&companion.path);
-    Some(Attached { name, bytes, hash: companion.content.blake3 })
+    Some(AttachedSidecar { name, bytes, hash: companion.content.blake3 })
 }
 
 /// Said of a photo whose folders have different sidecars for it.
@@ -99,7 +99,7 @@ fn read_now(files: &SharedFiles, path: &std::path::Path, content: ContentHash) -
 /// `unsupported` while the picture is not there; with a cause that leaves the file out there where the
 /// server takes no such sidecars, or came too late for its bytes and holds nothing that Immich can be told.
 pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
-    let known = inner.known();
+    let known = inner.server_info();
     let name = super::name_of(&item.path);
     if !known.takes_sidecar(&name) {
         let why = format!("the server takes no sidecars like {name}");

@@ -11,7 +11,7 @@ use crate::destination::http::{Answer, HttpError, Method, Request, Response, Sha
 use crate::domain::failure::{Failure, FailureKind};
 
 /// The way to one server.
-pub struct Wire {
+pub struct Client {
     /// Carries requests.
     pub http: SharedHttp,
     /// Where the API is, with a slash at its end.
@@ -22,7 +22,7 @@ pub struct Wire {
     pub clock: SharedClock,
 }
 
-impl Wire {
+impl Client {
     /// The URL of a function below the API's.
     pub fn url(&self, path: &str) -> Url {
         let mut url = self.api.clone();
@@ -56,7 +56,7 @@ impl Wire {
     /// Sends a request and gives its answer, whatever its status, with at most `limit` bytes.
     pub async fn ask(&self, request: Request, limit: usize) -> Result<Answer, HttpError> {
         let response = self.open(request).await?;
-        if response.is_success() { response.whole(limit).await } else { Ok(response.excerpt().await) }
+        if response.is_success() { response.read_to_end(limit).await } else { Ok(response.excerpt().await) }
     }
 
     /// What an answer that is no success means.

@@ -63,12 +63,12 @@ fn sha1_of(bytes: &[u8]) -> Sha1 {
 async fn test(inner: &Inner) -> Result<(), Failure> {
     let _only = inner.write_test.lock().await;
     probe::check(inner, None).await?;
-    if !inner.known().may(server_info::DELETE) {
+    if !inner.server_info().may(server_info::DELETE) {
         return Ok(());
     }
     let picture = picture(&inner.parts.installation);
     let id = send(inner, &picture).await?;
-    let kept = if inner.known().may(server_info::DOWNLOAD) {
+    let kept = if inner.server_info().may(server_info::DOWNLOAD) {
         prove::read_small(inner, &id, picture.len()).await
     } else {
         Ok(picture.clone())
@@ -108,7 +108,7 @@ async fn send(inner: &Inner, picture: &[u8]) -> Result<String, Failure> {
 /// # Errors
 /// Why it cannot be looked for or removed.
 pub async fn clean(inner: &Inner) -> Result<u64, Failure> {
-    if !inner.known().may(server_info::DELETE) {
+    if !inner.server_info().may(server_info::DELETE) {
         return Ok(0);
     }
     let _only = inner.write_test.lock().await;

@@ -19,7 +19,7 @@ const DESCRIPTION_BYTES_MAX: usize = 10_000;
 /// What is told; the field names are those of `PUT /assets/{id}`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Told {
+pub struct XmpFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ pub struct Told {
     longitude: Option<f64>,
 }
 
-impl Told {
+impl XmpFields {
     /// Nothing can be told.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -55,8 +55,8 @@ impl Told {
 }
 
 /// Reads a sidecar.
-pub fn read(bytes: &[u8]) -> Told {
-    let mut told = Told::default();
+pub fn read(bytes: &[u8]) -> XmpFields {
+    let mut told = XmpFields::default();
     let mut reader = Reader::from_reader(bytes);
     // The properties that are open, by their local names, each with the text it has so far.
     let mut open: Vec<(String, String)> = Vec::new();
@@ -106,7 +106,7 @@ fn local(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-fn attributes(tag: &quick_xml::events::BytesStart<'_>, told: &mut Told) {
+fn attributes(tag: &quick_xml::events::BytesStart<'_>, told: &mut XmpFields) {
     for attribute in tag.attributes().flatten() {
         let name = local(attribute.key.local_name().as_ref());
         let value = String::from_utf8_lossy(&attribute.value);

@@ -30,7 +30,7 @@ pub(super) enum Style {
 
 /// Where a destination is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct BucketAddress {
     /// The server, with a path below which it serves, without a slash at its end.
     endpoint: Url,
     /// The bucket.
@@ -73,7 +73,7 @@ fn encoded_path(path: &str) -> String {
     path.split('/').map(encoded).collect::<Vec<_>>().join("/")
 }
 
-impl Place {
+impl BucketAddress {
     /// Reads an address.
     ///
     /// # Errors
@@ -229,8 +229,8 @@ pub(super) fn check_key(key: &str) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn place(text: &str) -> Place {
-        Place::parse(text).unwrap_or_else(|failure| panic!("{text}: {failure}"))
+    fn place(text: &str) -> BucketAddress {
+        BucketAddress::parse(text).unwrap_or_else(|failure| panic!("{text}: {failure}"))
     }
 
     fn url(text: &str, object: Option<&str>, query: &[(&str, &str)]) -> String {
@@ -294,7 +294,7 @@ mod tests {
             &format!("s3://{}", "b".repeat(256)),
             &format!("s3://b/{}", "p".repeat(513)),
         ] {
-            let failure = Place::parse(text).err().unwrap_or_else(|| panic!("taken: {text}"));
+            let failure = BucketAddress::parse(text).err().unwrap_or_else(|| panic!("taken: {text}"));
             assert_eq!(failure.kind, FailureKind::BadRequest);
         }
     }

@@ -17,7 +17,7 @@ use crate::domain::hash::{DigestSet, Digests, Hashed};
 
 /// The bytes of source files that one destination holds in memory at once.
 pub(super) const ROOM_BYTES_MAX: u64 = 48 << 20;
-/// Room is given in pieces of this many bytes.
+/// MemoryBudget is given in pieces of this many bytes.
 const STEP_BYTES: u64 = 64 << 10;
 /// How much is read between two looks at the stop sign, in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -25,9 +25,9 @@ const CHUNK_BYTES: usize = 1 << 20;
 const SPARE_MAX: usize = 8;
 
 /// Bounds the bytes that are held in memory.
-pub(super) struct Room(Arc<Semaphore>);
+pub(super) struct MemoryBudget(Arc<Semaphore>);
 
-impl Default for Room {
+impl Default for MemoryBudget {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(steps(ROOM_BYTES_MAX) as usize)))
     }
@@ -37,7 +37,7 @@ fn steps(bytes: u64) -> u32 {
     u32::try_from(bytes.min(ROOM_BYTES_MAX).div_ceil(STEP_BYTES).max(1)).unwrap_or(u32::MAX)
 }
 
-impl Room {
+impl MemoryBudget {
     /// Waits for room; more than all there is counts as all there is.
     pub async fn take(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Failure> {
         let permit = Arc::clone(&self.0).acquire_many_owned(steps(bytes)).await;
@@ -47,9 +47,9 @@ impl Room {
 
 /// Buffers of one size that are used again, so that a large file does not scatter the memory.
 #[derive(Clone, Default)]
-pub(super) struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
+pub(super) struct BufferPool(Arc<Mutex<Vec<Vec<u8>>>>);
 
-impl Spare {
+impl BufferPool {
     fn take(&self, len: usize) -> Vec<u8> {
         let spare = self.0.lock().pop();
         let mut buffer = spare.unwrap_or_default();
@@ -66,19 +66,19 @@ impl Spare {
 }
 
 /// Bytes in their room; both are given back when the last view of them goes.
-struct Held {
+struct PooledBuffer {
     buffer: Vec<u8>,
-    spare: Spare,
+    spare: BufferPool,
     _room: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for PooledBuffer {
     fn as_ref(&self) -> &[u8] {
         &self.buffer
     }
 }
 
-impl Drop for Held {
+impl Drop for PooledBuffer {
     fn drop(&mut self) {
         self.spare.give(std::mem::take(&mut self.buffer));
     }
@@ -93,7 +93,7 @@ pub(super) struct Piece {
 
 /// Reads a whole file, which must be the item's content, with what is missing of `set`. Gives its
 /// bytes and all its digests, or nothing when told to stop.
-pub(super) async fn whole(
+pub(super) async fn read_to_end(
     inner: &Arc<Inner>,
     item: &Item,
     transfer: &Transfer,
@@ -112,7 +112,7 @@ pub(super) async fn whole(
             &item,
             item.content.size,
             missing,
-            Held { buffer: Vec::new(), spare: Spare::default(), _room: room },
+            PooledBuffer { buffer: Vec::new(), spare: BufferPool::default(), _room: room },
             &stop,
         )?;
         let Some(piece) = piece.filter(|_piece| !stop.is_cancelled()) else { return Ok(None) };
@@ -130,13 +130,13 @@ pub(super) async fn whole(
 }
 
 /// A file that is read part by part.
-pub(super) struct Parted {
+pub(super) struct PartReader {
     /// Away while a part is being read.
     file: Option<(Box<dyn SourceFile>, blake3::Hasher)>,
-    spare: Spare,
+    spare: BufferPool,
 }
 
-impl Parted {
+impl PartReader {
     /// Opens an item's file.
     pub async fn open(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<Self, Failure> {
         let (files, item) = (Arc::clone(&transfer.files), item.clone());
@@ -145,7 +145,7 @@ impl Parted {
             file.seek(SeekFrom::Start(0)).map_err(|error| source::at_source(&error, &item.path))?;
             Ok(file)
         });
-        Ok(Self { file: Some((file.await?, blake3::Hasher::new())), spare: Spare::default() })
+        Ok(Self { file: Some((file.await?, blake3::Hasher::new())), spare: BufferPool::default() })
     }
 
     /// Reads the next `len` bytes; nothing when told to stop.
@@ -161,7 +161,7 @@ impl Parted {
         let Some((mut file, mut whole)) = self.file.take() else { return Err(lost()) };
         let (item, spare, stop) = (item.clone(), self.spare.clone(), stop.clone());
         let (file, piece) = run(inner, move || {
-            let held = Held { buffer: Vec::new(), spare, _room: room };
+            let held = PooledBuffer { buffer: Vec::new(), spare, _room: room };
             let piece = piece_of(file.as_mut(), &item, len, set, held, &stop)?;
             if let Some(piece) = &piece {
                 whole.update(&piece.bytes);
@@ -200,7 +200,7 @@ fn piece_of(
     item: &Item,
     len: u64,
     set: DigestSet,
-    mut held: Held,
+    mut held: PooledBuffer,
     stop: &CancellationToken,
 ) -> Result<Option<Piece>, Failure> {
     let too_large = |_error| Failure::permanent(FailureKind::TooLarge, "a part has more bytes than memory");

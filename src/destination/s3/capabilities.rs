@@ -11,7 +11,7 @@ use crate::domain::hash::{DigestKind, DigestSet, Digests};
 /// be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Findings {
+pub(super) struct ServerCapabilities {
     /// `If-None-Match: *` was seen to keep an object from being replaced.
     pub if_none_match: bool,
     /// An object's entity tag is its MD5.
@@ -31,7 +31,7 @@ pub(super) struct Findings {
 /// What a server's digests are worth, and how it is dealt with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Trust {
-    pub findings: Findings,
+    pub findings: ServerCapabilities,
     /// Digests of which a wrong one was seen to be refused.
     pub digests: DigestSet,
 }
@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn findings_are_kept_and_nonsense_finds_nothing() {
-        let findings = Findings { list_parts: true, md5_etag: true, ..Findings::default() };
+        let findings =
+            ServerCapabilities { list_parts: true, md5_etag: true, ..ServerCapabilities::default() };
         let text = serde_json::to_string(&findings).expect("JSON");
         let capabilities = Capabilities { findings: text, ..Capabilities::default() };
         assert_eq!(Trust::of(Some(&capabilities)).findings, findings);
@@ -124,7 +125,7 @@ mod tests {
         let known =
             Digests { md5: Some([7; 16]), crc64nvme: Some(9), sha256: Some([3; 32]), ..Digests::default() };
         let trust = |kinds: &[DigestKind], md5_etag| Trust {
-            findings: Findings { md5_etag, ..Findings::default() },
+            findings: ServerCapabilities { md5_etag, ..ServerCapabilities::default() },
             digests: kinds.iter().copied().collect(),
         };
         let (good, bad) = (base64(&9_u64.to_be_bytes()), base64(&8_u64.to_be_bytes()));

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::address::Place;
-use super::errors::{self, Said, Task};
+use super::address::BucketAddress;
+use super::errors::{self, ErrorBody, Task};
 use super::sign::{self, AccessKey, UNSIGNED};
 use crate::base::clock::SharedClock;
 use crate::base::secret::Secret;
@@ -106,14 +106,14 @@ fn digest_fields(digests: Digests) -> Vec<(&'static str, String)> {
 }
 
 /// Where calls go, and in whose name.
-pub(super) struct Wire {
+pub(super) struct Client {
     pub http: SharedHttp,
-    pub place: Place,
+    pub place: BucketAddress,
     pub credentials: Arc<Credentials>,
     pub clock: SharedClock,
 }
 
-impl Wire {
+impl Client {
     /// The request of a call, signed for now.
     fn request(
         &self,
@@ -196,11 +196,11 @@ impl Wire {
         let mut pause = PAUSE;
         for tries in 1.. {
             let outcome = match self.send(call, cancel).await {
-                Ok(response) => response.whole(limit).await,
+                Ok(response) => response.read_to_end(limit).await,
                 Err(error) => Err(error),
             };
             let is_lost = call.is_once && outcome.is_err();
-            if tries >= TRIES_MAX || is_lost || !passes(&outcome) {
+            if tries >= TRIES_MAX || is_lost || !is_transient(&outcome) {
                 return outcome;
             }
             tokio::select! {
@@ -225,24 +225,30 @@ impl Wire {
 }
 
 /// Whether a connection that was there broke: what was asked may have been done.
-pub(super) fn is_cut(failure: &Failure) -> bool {
+pub(super) fn is_connection_lost(failure: &Failure) -> bool {
     failure.reach == Reach::Resource && failure.kind == FailureKind::Connect
 }
 
 /// Whether the trouble is of a kind that a moment mends.
-fn passes(outcome: &Result<Answer, HttpError>) -> bool {
+fn is_transient(outcome: &Result<Answer, HttpError>) -> bool {
     match outcome {
-        Err(HttpError::Failed(failure)) => is_cut(failure),
+        Err(HttpError::Failed(failure)) => is_connection_lost(failure),
         Err(HttpError::Cancelled) => false,
         Ok(answer) => match answer.status {
             500 | 502 | 503 | 504 => answer.header("retry-after").is_none(),
             409 => {
-                matches!(Said::of(answer).code.as_str(), "ConditionalRequestConflict" | "OperationAborted")
+                matches!(
+                    ErrorBody::of(answer).code.as_str(),
+                    "ConditionalRequestConflict" | "OperationAborted"
+                )
             }
-            400 => matches!(Said::of(answer).code.as_str(), "RequestTimeout" | "IncompleteBody"),
+            400 => matches!(ErrorBody::of(answer).code.as_str(), "RequestTimeout" | "IncompleteBody"),
             // Assembling may fail after its head has been sent.
             200 => {
-                matches!(Said::of(answer).code.as_str(), "InternalError" | "SlowDown" | "ServiceUnavailable")
+                matches!(
+                    ErrorBody::of(answer).code.as_str(),
+                    "InternalError" | "SlowDown" | "ServiceUnavailable"
+                )
             }
             _ => false,
         },

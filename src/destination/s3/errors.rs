@@ -15,13 +15,13 @@ const REGION_BYTES_MAX: usize = 64;
 
 /// What a server says of an error.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Said {
+pub(super) struct ErrorBody {
     pub code: String,
     pub message: String,
     pub region: Option<String>,
 }
 
-impl Said {
+impl ErrorBody {
     /// What the body says; nothing where it is no error document, as after HEAD.
     pub fn of(answer: &Answer) -> Self {
         let is_region = |name: &&str| {
@@ -60,7 +60,7 @@ pub(super) struct Task {
 /// The failure that an answer which is no success stands for: what its code means by the table of codes,
 /// else its status.
 pub(super) fn failure(answer: &Answer, task: Task, clock: &dyn Clock) -> Failure {
-    let said = Said::of(answer);
+    let said = ErrorBody::of(answer);
     let plain = status::failure(answer, clock, task.what, Some(&said.shown()));
     let here = |kind| Failure { kind, reach: Reach::Destination, ..plain.clone() };
     let elsewhere = |region: &str| {
@@ -173,11 +173,11 @@ mod tests {
         assert!(failure(&answer, WRITE, &SystemClock).details.contains("region=eu-west-1"));
         let headers = Headers::from([("x-amz-bucket-region", "eu-west-3")]);
         assert_eq!(
-            Said::of(&Answer { status: 400, headers, ..Answer::default() }).region.as_deref(),
+            ErrorBody::of(&Answer { status: 400, headers, ..Answer::default() }).region.as_deref(),
             Some("eu-west-3")
         );
         let body = "<Error><Code>PermanentRedirect</Code><Region>eu&#10;west</Region></Error>";
         let answer = Answer { status: 301, body: body.into(), ..Answer::default() };
-        assert_eq!(Said::of(&answer).region, None, "no name of a region");
+        assert_eq!(ErrorBody::of(&answer).region, None, "no name of a region");
     }
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::client::{Call, base64_of};
-use super::errors::{Said, Task};
+use super::errors::{ErrorBody, Task};
 use super::state::{PARTS_MAX, Upload};
 use super::xml::{self, Element};
 use crate::destination::http::{Answer, HttpError, Method, parse_http_date};
@@ -151,7 +151,7 @@ pub(super) async fn parts(
         }
         let answer = inner.wire.answer(&call, cancel).await?;
         if answer.status == 404
-            && matches!(Said::of(&answer).code.as_str(), "NoSuchUpload" | "NoSuchKey" | "")
+            && matches!(ErrorBody::of(&answer).code.as_str(), "NoSuchUpload" | "NoSuchKey" | "")
         {
             return Ok(None);
         }

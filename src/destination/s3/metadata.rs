@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::client::Call;
 use super::errors::Task;
 use super::object::{self, WRITE};
-use super::{Inner, listing, unstopped, whole};
+use super::{Inner, at_destination, listing, unstopped};
 use crate::destination::BoxFuture;
 use crate::destination::http::{HttpError, Method};
 use crate::destination::marker::{HOME, Marker, SCRATCH_PREFIX, TRIAL_PREFIX};
@@ -32,7 +32,7 @@ impl Inner {
             let failure = self.wire.failure(&answer, READ_OWN);
             return match (answer.status, failure.reach) {
                 (404, Reach::Resource) => Ok(None),
-                _ => Err(whole(failure)),
+                _ => Err(at_destination(failure)),
             };
         }
         let mut body = Vec::new();
@@ -61,7 +61,7 @@ impl Inner {
         match answer.status {
             412 => Ok(false),
             _ if answer.is_success() => Ok(true),
-            _ => Err(whole(self.wire.failure(&answer, WRITE))),
+            _ => Err(at_destination(self.wire.failure(&answer, WRITE))),
         }
     }
 }
@@ -85,7 +85,7 @@ impl MetadataStore for Inner {
 
 pub(super) async fn check(inner: &Inner) -> Result<Marker, Failure> {
     inner.set_known(false);
-    let marker = metadata_store::check(inner, inner.parts.uuid.as_deref()).await.map_err(whole)?;
+    let marker = metadata_store::check(inner, inner.parts.uuid.as_deref()).await.map_err(at_destination)?;
     inner.set_known(true);
     Ok(marker)
 }
@@ -97,7 +97,7 @@ pub(super) async fn known(inner: &Inner) -> Result<(), Failure> {
 
 /// The marker of a place that may have none yet.
 pub(super) async fn look(inner: &Inner) -> Result<Option<Marker>, Failure> {
-    let marker = metadata_store::read_marker(inner).await.map_err(whole)?;
+    let marker = metadata_store::read_marker(inner).await.map_err(at_destination)?;
     if let Some(marker) = &marker {
         marker.expect(inner.parts.uuid.as_deref())?;
     }

@@ -44,10 +44,10 @@ use crate::domain::failure::{Failure, Reach};
 use crate::domain::hash::ContentHash;
 use crate::domain::ids::RecordId;
 use crate::domain::record::Evidence;
-use address::Place;
-use buffers::Room;
+use address::BucketAddress;
+use buffers::MemoryBudget;
 use capabilities::Trust;
-use client::Wire;
+use client::Client;
 
 /// How long a marker that was seen to be the right one is taken to be there still.
 const KNOWN_FOR: Duration = Duration::from_secs(30);
@@ -59,7 +59,7 @@ const FRESH_PROOFS_MAX: usize = 64;
 /// # Errors
 /// `bad_request` when it makes no sense.
 pub fn canonical(address: &str) -> Result<String, Failure> {
-    Ok(Place::parse(address)?.text())
+    Ok(BucketAddress::parse(address)?.text())
 }
 
 /// The server of an address, for the rules on which may be reached without TLS.
@@ -67,7 +67,7 @@ pub fn canonical(address: &str) -> Result<String, Failure> {
 /// # Errors
 /// `bad_request` when the address makes no sense.
 pub fn endpoint(address: &str) -> Result<Url, Failure> {
-    Ok(Place::parse(address)?.endpoint().clone())
+    Ok(BucketAddress::parse(address)?.endpoint().clone())
 }
 
 /// An S3 destination.
@@ -76,10 +76,10 @@ pub struct S3(Arc<Inner>);
 
 struct Inner {
     parts: ServerParts,
-    wire: Wire,
+    wire: Client,
     trust: Mutex<Trust>,
     /// Bounds the bytes that are held in memory.
-    room: Room,
+    room: MemoryBudget,
     /// When the marker was last seen to be the one that was expected.
     known_at: Mutex<Option<Instant>>,
     /// Copies whose bytes the answer to their sending has proved.
@@ -92,9 +92,9 @@ impl S3 {
     /// # Errors
     /// `bad_request` when the address makes no sense.
     pub fn new(parts: ServerParts) -> Result<Self, Failure> {
-        let wire = Wire {
+        let wire = Client {
             http: Arc::clone(&parts.http),
-            place: Place::parse(&parts.address)?,
+            place: BucketAddress::parse(&parts.address)?,
             credentials: Arc::clone(&parts.credentials),
             clock: Arc::clone(&parts.clock),
         };
@@ -103,7 +103,7 @@ impl S3 {
             parts,
             wire,
             trust,
-            room: Room::default(),
+            room: MemoryBudget::default(),
             known_at: Mutex::default(),
             fresh: Mutex::default(),
         })))
@@ -122,7 +122,7 @@ impl S3 {
             parts.rng.as_ref(),
             parts.clock.as_ref(),
         );
-        let parts = ServerParts { uuid: Some(marker.await.map_err(whole)?.uuid), ..parts };
+        let parts = ServerParts { uuid: Some(marker.await.map_err(at_destination)?.uuid), ..parts };
         let capabilities = Self::new(parts.clone())?.probe().await?;
         Ok((Self::new(ServerParts { capabilities: Some(capabilities.clone()), ..parts })?, capabilities))
     }
@@ -138,7 +138,7 @@ impl S3 {
 }
 
 /// Whatever goes wrong while a destination is looked at as a whole concerns all of it.
-fn whole(failure: Failure) -> Failure {
+fn at_destination(failure: Failure) -> Failure {
     Failure { reach: Reach::Destination, ..failure }
 }
 

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::buffers::{Parted, Piece};
+use super::buffers::{PartReader, Piece};
 use super::capabilities::md5_of_etag;
 use super::client::{ASSEMBLY_MAX, Call, base64};
-use super::errors::{Said, Task};
+use super::errors::{ErrorBody, Task};
 use super::listing::{self, ListedPart};
 use super::object::{WRITE, hidden_error, mtime_text, receipt, unless_there};
-use super::prove::{Under, compare, settled, taken};
+use super::prove::{KeyState, compare, resolve_conflict, sent_from_existing};
 use super::state::Upload;
 use super::{Inner, named, unless_stopped, unstopped, xml};
 use crate::base::digester::combine_crc64nvme;
@@ -79,7 +79,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
         None => {}
     }
     let mut upload = begin(inner, item, transfer).await?;
-    match bring(inner, item, transfer, &mut upload, BTreeMap::new()).await? {
+    match send_parts(inner, item, transfer, &mut upload, BTreeMap::new()).await? {
         UploadOutcome::Sent(sent) => Ok(sent),
         UploadOutcome::Lost => {
             transfer.save(Phase::Creating, String::new()).await?;
@@ -101,8 +101,8 @@ async fn go_on(
     transfer: &Transfer,
     mut upload: Upload,
 ) -> Result<Option<Sent>, Failure> {
-    let outcome = match there(inner, &upload, transfer).await {
-        Ok(Some(there)) => bring(inner, item, transfer, &mut upload, there).await,
+    let outcome = match find_assembled(inner, &upload, transfer).await {
+        Ok(Some(there)) => send_parts(inner, item, transfer, &mut upload, there).await,
         Ok(None) => Ok(UploadOutcome::Lost),
         Err(failure) => Err(failure),
     };
@@ -122,10 +122,10 @@ async fn go_on(
     // It may have been put together, and the answer lost.
     match compare(inner, item, &transfer.cancel).await? {
         None => return Ok(Some(Sent::Cancelled)),
-        Some(Under::Nothing) => {}
+        Some(KeyState::Nothing) => {}
         Some(under) => {
             abort(inner, &upload).await.ok();
-            return Ok(Some(settled(item, transfer, &under)));
+            return Ok(Some(sent_from_existing(item, transfer, &under)));
         }
     }
     tracing::info!("an unfinished upload is not known any more and is begun again");
@@ -146,7 +146,7 @@ fn may_mean_unknown(failure: &Failure) -> bool {
 }
 
 /// Sends the parts that the server does not have, and has it put them together.
-async fn bring(
+async fn send_parts(
     inner: &Arc<Inner>,
     item: &Item,
     transfer: &Transfer,
@@ -212,7 +212,7 @@ pub(super) fn upload_id(answer: &Answer) -> Result<String, Failure> {
 }
 
 /// The parts that the server has of an upload; `None` when it does not know it any more.
-async fn there(
+async fn find_assembled(
     inner: &Inner,
     upload: &Upload,
     transfer: &Transfer,
@@ -241,7 +241,7 @@ async fn all_parts(
     let trust = inner.trust();
     let set = DigestSet::NONE.with(DigestKind::Md5).with(DigestKind::Crc64Nvme);
     let (mut parts, mut crc, mut done_bytes) = (BTreeMap::new(), None, 0);
-    let mut file = Parted::open(inner, item, transfer).await?;
+    let mut file = PartReader::open(inner, item, transfer).await?;
     let mut sending: JoinSet<PartSent> = JoinSet::new();
     let mut next = 1;
     loop {
@@ -250,7 +250,7 @@ async fn all_parts(
         }
         if next <= upload.count(size) && sending.len() < PARTS_AT_ONCE {
             let len = upload.len(next, size);
-            // Room comes from parts that have gone; while all of it is taken, one of those ends.
+            // MemoryBudget comes from parts that have gone; while all of it is taken, one of those ends.
             let piece = tokio::select! {
                 piece = file.next(inner, item, len, set, &transfer.cancel) => piece?,
                 () = transfer.cancel.cancelled() => None,
@@ -292,7 +292,7 @@ async fn all_parts(
                 upload.refusals = 0;
                 transfer.set_bytes_sent(done_bytes);
                 if !trust.findings.list_parts {
-                    upload.remember(part.number, &part.tag);
+                    upload.save_named_copy(part.number, &part.tag);
                     transfer.save(Phase::Sending, upload.to_text()).await?;
                 }
                 parts.insert(part.number, part);
@@ -347,7 +347,7 @@ fn part_call(
 
 /// `None` when the server does not know the upload.
 fn taken_part(inner: &Inner, answer: &Answer, number: u64) -> Result<Option<Part>, Failure> {
-    if Said::of(answer).code == "NoSuchUpload" {
+    if ErrorBody::of(answer).code == "NoSuchUpload" {
         return Ok(None);
     }
     if !answer.is_success() {
@@ -389,15 +389,15 @@ async fn assemble(
     };
     if answer.is_success() && !hidden_error(&answer) {
         transfer.set_bytes_sent(item.content.size);
-        let sent = stored(inner, item, &answer);
+        let sent = stored_outcome(inner, item, &answer);
         if !inner.is_proved(item) {
-            named::remember(inner, item, transfer).await?;
+            named::save_named_copy(inner, item, transfer).await?;
         }
         return sent.map(UploadOutcome::Sent);
     }
-    match (answer.status, Said::of(&answer).code.as_str()) {
+    match (answer.status, ErrorBody::of(&answer).code.as_str()) {
         (412, _) | (_, "PreconditionFailed") => {
-            let sent = taken(inner, item, transfer).await?;
+            let sent = resolve_conflict(inner, item, transfer).await?;
             if !matches!(sent, Sent::Cancelled) {
                 abort(inner, upload).await.ok();
             }
@@ -406,8 +406,8 @@ async fn assemble(
         // An earlier answer was lost, or the server ended the upload.
         (404, _) | (_, "NoSuchUpload") => match compare(inner, item, &transfer.cancel).await? {
             None => Ok(UploadOutcome::Sent(Sent::Cancelled)),
-            Some(Under::Nothing) => Ok(UploadOutcome::Lost),
-            Some(under) => Ok(UploadOutcome::Sent(settled(item, transfer, &under))),
+            Some(KeyState::Nothing) => Ok(UploadOutcome::Lost),
+            Some(under) => Ok(UploadOutcome::Sent(sent_from_existing(item, transfer, &under))),
         },
         (_, code) => {
             let failure = inner.wire.failure(&answer, WRITE);
@@ -444,7 +444,7 @@ fn assembly(parts: &BTreeMap<u64, Part>, with_crc: bool) -> String {
     listed(parts.values().map(|part| (part.number, part.tag.clone(), part.crc64nvme.filter(|_| with_crc))))
 }
 
-fn stored(inner: &Inner, item: &Item, answer: &Answer) -> Result<Sent, Failure> {
+fn stored_outcome(inner: &Inner, item: &Item, answer: &Answer) -> Result<Sent, Failure> {
     let root = xml::parse(answer.body.trim_ascii_start()).unwrap_or_default();
     let is_whole = root.text_of("ChecksumType").is_none_or(|kind| kind == "FULL_OBJECT");
     let crc = root.text_of("ChecksumCRC64NVME").filter(|_| is_whole);

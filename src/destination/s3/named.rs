@@ -8,7 +8,7 @@ use crate::domain::failure::Failure;
 
 /// Commits what the server says of an object of ours that it has just taken, where the condition that kept
 /// it from replacing another is honoured.
-pub(super) async fn remember(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<(), Failure> {
+pub(super) async fn save_named_copy(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<(), Failure> {
     if !inner.trust().findings.if_none_match {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::client::Call;
-use super::errors::{Said, Task};
+use super::errors::{ErrorBody, Task};
 use super::{Inner, unstopped};
 use crate::destination::http::{Answer, Headers, HttpError, Method};
 use crate::domain::failure::{Failure, FailureKind};
@@ -66,7 +66,7 @@ pub(super) fn receipt(answer: &Answer) -> String {
 
 /// Whether a body that came with success is an error all the same.
 pub(super) fn hidden_error(answer: &Answer) -> bool {
-    answer.is_success() && !Said::of(answer).code.is_empty()
+    answer.is_success() && !ErrorBody::of(answer).code.is_empty()
 }
 
 /// Removes an object of our own.

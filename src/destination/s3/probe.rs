@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::capabilities::{Findings, Trust, md5_of_etag};
+use super::capabilities::{ServerCapabilities, Trust, md5_of_etag};
 use super::client::{Call, base64};
 use super::errors::Task;
 use super::metadata;
@@ -71,20 +71,20 @@ async fn run(inner: &Inner, prefix: &str, uuid: String) -> Result<Capabilities, 
     let outcome = trial.all(uuid).await;
     let removed = trial.remove().await;
     // Whatever a probe meets concerns the whole destination.
-    let mut capabilities = outcome.map_err(here)?;
+    let mut capabilities = outcome.map_err(at_destination)?;
     let mut findings = Trust::of(Some(&capabilities)).findings;
     match removed {
         Ok(()) => findings.deletes = true,
         Err(failure) if failure.kind == FailureKind::Forbidden => {
             capabilities.note.push_str(", the key may not remove objects: a few small test objects stay");
         }
-        Err(failure) => return Err(here(failure)),
+        Err(failure) => return Err(at_destination(failure)),
     }
     capabilities.findings = serde_json::to_string(&findings).unwrap_or_default();
     Ok(capabilities)
 }
 
-fn here(failure: Failure) -> Failure {
+fn at_destination(failure: Failure) -> Failure {
     Failure { reach: Reach::Destination, ..failure }
 }
 
@@ -131,7 +131,7 @@ impl Trial<'_> {
     async fn all(&mut self, uuid: String) -> Result<Capabilities, Failure> {
         let right = digests_of(BYTES);
         let md5 = right.only(DigestSet::NONE.with(DigestKind::Md5));
-        let mut findings = Findings::default();
+        let mut findings = ServerCapabilities::default();
         let mtime = super::object::mtime_text(MTIME_NS);
         let first = self.done(&self.put_plain(md5, &mtime)).await?;
         self.made.insert(format!("{}a", self.scratch));
@@ -238,7 +238,7 @@ impl Trial<'_> {
         &mut self,
         right: Digests,
         trusted: DigestSet,
-        findings: &mut Findings,
+        findings: &mut ServerCapabilities,
     ) -> Result<bool, Failure> {
         let with_crc = trusted.contains(DigestKind::Crc64Nvme);
         let Some(upload) = self.begin("parts", with_crc).await? else { return Ok(false) };
@@ -414,7 +414,7 @@ fn told(head: &super::object::Head, name: &str, value: Option<&str>) -> bool {
 }
 
 /// What a person may want to know.
-fn note(first: &Answer, trusted: DigestSet, findings: Findings, takes_parts: bool) -> String {
+fn note(first: &Answer, trusted: DigestSet, findings: ServerCapabilities, takes_parts: bool) -> String {
     let mut note = Vec::new();
     if let Some(server) = first.header("server") {
         note.push(crate::destination::http::status::plain(server));

@@ -18,7 +18,7 @@ use crate::domain::record::{Evidence, ProofMethod};
 const READ: Task = Task { what: "reading the copy", permission: "s3:GetObject" };
 
 /// Whether what is under the item's key is the item's content.
-pub(super) enum Under {
+pub(super) enum KeyState {
     Nothing,
     Equal,
     Other,
@@ -30,12 +30,12 @@ pub(super) async fn compare(
     inner: &Inner,
     item: &Item,
     cancel: &CancellationToken,
-) -> Result<Option<Under>, Failure> {
+) -> Result<Option<KeyState>, Failure> {
     let object = inner.wire.place.object(&item.key);
     let Some(head) = unless_stopped(head(inner, object.clone(), cancel).await)? else { return Ok(None) };
-    let Some(head) = head else { return Ok(Some(Under::Nothing)) };
+    let Some(head) = head else { return Ok(Some(KeyState::Nothing)) };
     if head.size != item.content.size {
-        return Ok(Some(Under::Other));
+        return Ok(Some(KeyState::Other));
     }
     let is_equal = match inner.trust().judge(&head.headers, item) {
         Some(is_equal) => is_equal,
@@ -44,29 +44,33 @@ pub(super) async fn compare(
             None => return Ok(None),
         },
     };
-    Ok(Some(if is_equal { Under::Equal } else { Under::Other }))
+    Ok(Some(if is_equal { KeyState::Equal } else { KeyState::Other }))
 }
 
 /// What is under the key already decides.
-pub(super) fn settled(item: &Item, transfer: &Transfer, under: &Under) -> Sent {
+pub(super) fn sent_from_existing(item: &Item, transfer: &Transfer, under: &KeyState) -> Sent {
     match under {
-        Under::Equal => {
+        KeyState::Equal => {
             transfer.set_bytes_sent(item.content.size);
             Sent::AlreadyThere { receipt: String::new() }
         }
-        Under::Nothing | Under::Other => Sent::KeyTaken,
+        KeyState::Nothing | KeyState::Other => Sent::KeyTaken,
     }
 }
 
 /// The key was free a moment ago: a lost answer's effect, or somebody else's.
-pub(super) async fn taken(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
+pub(super) async fn resolve_conflict(
+    inner: &Inner,
+    item: &Item,
+    transfer: &Transfer,
+) -> Result<Sent, Failure> {
     match compare(inner, item, &transfer.cancel).await? {
         None => Ok(Sent::Cancelled),
-        Some(Under::Nothing) => Err(Failure::transient(
+        Some(KeyState::Nothing) => Err(Failure::transient(
             FailureKind::Conflict,
             "the server says that the name is taken, and that nothing has it",
         )),
-        Some(under) => Ok(settled(item, transfer, &under)),
+        Some(under) => Ok(sent_from_existing(item, transfer, &under)),
     }
 }
 

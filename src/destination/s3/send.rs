@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::address::check_key;
-use super::client::{Call, is_cut};
+use super::client::{Call, is_connection_lost};
 use super::object::{WRITE, mtime_text, receipt, unless_there};
-use super::prove::{Under, compare, settled, taken};
+use super::prove::{KeyState, compare, resolve_conflict, sent_from_existing};
 use super::{Inner, buffers, metadata, multipart, named, unless_stopped};
 use crate::destination::http::{Answer, Method};
 use crate::destination::{Item, Phase, Sent, Transfer};
@@ -23,14 +23,16 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     metadata::known(inner).await?;
     // The effect of an earlier run, or equal bytes from anywhere.
     let under = match compare(inner, item, &transfer.cancel).await? {
-        Some(Under::Other) if named::remove_if_ours(inner, item, transfer).await? => Some(Under::Nothing),
+        Some(KeyState::Other) if named::remove_if_ours(inner, item, transfer).await? => {
+            Some(KeyState::Nothing)
+        }
         under => under,
     };
     match under {
         None => Ok(Sent::Cancelled),
-        Some(Under::Nothing) => {
+        Some(KeyState::Nothing) => {
             let sent = if item.content.size <= S3_WHOLE_MAX {
-                whole(inner, item, transfer).await
+                put_single(inner, item, transfer).await
             } else {
                 multipart::send(inner, item, transfer).await
             };
@@ -41,26 +43,26 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
         }
         Some(under) => {
             multipart::forget(inner, item, transfer).await;
-            Ok(settled(item, transfer, &under))
+            Ok(sent_from_existing(item, transfer, &under))
         }
     }
 }
 
 /// What the answer to a request that must not replace anything came to.
-pub(super) enum Put {
+pub(super) enum PutOutcome {
     Done(Answer),
     Taken,
     Stopped,
 }
 
 /// Sends a request that must not replace anything.
-pub(super) async fn put(inner: &Inner, call: &Call, transfer: &Transfer) -> Result<Put, Failure> {
+pub(super) async fn put(inner: &Inner, call: &Call, transfer: &Transfer) -> Result<PutOutcome, Failure> {
     let Some(answer) = unless_stopped(inner.wire.answer(call, &transfer.cancel).await)? else {
-        return Ok(Put::Stopped);
+        return Ok(PutOutcome::Stopped);
     };
     match answer.status {
-        412 => Ok(Put::Taken),
-        _ if answer.is_success() => Ok(Put::Done(answer)),
+        412 => Ok(PutOutcome::Taken),
+        _ if answer.is_success() => Ok(PutOutcome::Done(answer)),
         _ => Err(inner.wire.failure(&answer, call.task)),
     }
 }
@@ -72,24 +74,24 @@ async fn put_looked_for(
     item: &Item,
     call: &Call,
     transfer: &Transfer,
-) -> Result<Put, Failure> {
+) -> Result<PutOutcome, Failure> {
     if inner.trust().findings.if_none_match {
         return put(inner, call, transfer).await;
     }
     match put(inner, &call.clone().once(), transfer).await {
-        Err(failure) if is_cut(&failure) => match compare(inner, item, &transfer.cancel).await? {
-            None => Ok(Put::Stopped),
-            Some(Under::Nothing) => put(inner, &call.clone().once(), transfer).await,
-            Some(Under::Equal | Under::Other) => Ok(Put::Taken),
+        Err(failure) if is_connection_lost(&failure) => match compare(inner, item, &transfer.cancel).await? {
+            None => Ok(PutOutcome::Stopped),
+            Some(KeyState::Nothing) => put(inner, &call.clone().once(), transfer).await,
+            Some(KeyState::Equal | KeyState::Other) => Ok(PutOutcome::Taken),
         },
         outcome => outcome,
     }
 }
 
-async fn whole(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
+async fn put_single(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
     let trust = inner.trust();
     transfer.save(Phase::Sending, String::new()).await?;
-    let Some((bytes, digests)) = buffers::whole(inner, item, transfer, trust.sent()).await? else {
+    let Some((bytes, digests)) = buffers::read_to_end(inner, item, transfer, trust.sent()).await? else {
         return Ok(Sent::Cancelled);
     };
     let item = &Item { digests, ..item.clone() };
@@ -101,13 +103,13 @@ async fn whole(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Result<S
         .digests(digests.only(trust.sent()))
         .body(bytes);
     match put_looked_for(inner, item, &unless_there(inner, call), transfer).await? {
-        Put::Stopped => Ok(Sent::Cancelled),
-        Put::Taken => taken(inner, item, transfer).await,
-        Put::Done(answer) => {
+        PutOutcome::Stopped => Ok(Sent::Cancelled),
+        PutOutcome::Taken => resolve_conflict(inner, item, transfer).await,
+        PutOutcome::Done(answer) => {
             transfer.set_bytes_sent(item.content.size);
             let judged = trust.judge(&answer.headers, item);
             if judged != Some(true) {
-                named::remember(inner, item, transfer).await?;
+                named::save_named_copy(inner, item, transfer).await?;
             }
             match judged {
                 Some(false) => {

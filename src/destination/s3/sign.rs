@@ -89,7 +89,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::destination::s3::address::Place;
+    use crate::destination::s3::address::BucketAddress;
 
     const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -105,8 +105,9 @@ mod tests {
             secret: Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
             session: None,
         };
-        let place = Place::parse("s3://examplebucket?endpoint=https://s3.amazonaws.com&style=virtual")
-            .expect("valid");
+        let place =
+            BucketAddress::parse("s3://examplebucket?endpoint=https://s3.amazonaws.com&style=virtual")
+                .expect("valid");
         let target = place.target(object, query).expect("a URL");
         let mut all = vec![
             ("host", target.host.as_str()),

@@ -68,7 +68,7 @@ impl Upload {
     }
 
     /// Remembers a part that was taken.
-    pub fn remember(&mut self, number: u64, tag: &str) {
+    pub fn save_named_copy(&mut self, number: u64, tag: &str) {
         if self.tags.len() < REMEMBERED_MAX && tag.len() <= TAG_BYTES_MAX {
             self.tags.insert(number, tag.to_owned());
         }
@@ -119,9 +119,9 @@ mod tests {
     fn a_checkpoint_has_room_for_what_is_remembered() {
         let mut upload = Upload::new("p".repeat(1024), "u".repeat(UPLOAD_BYTES_MAX), 1 << 40);
         for number in 1..2000 {
-            upload.remember(number, &"e".repeat(TAG_BYTES_MAX));
+            upload.save_named_copy(number, &"e".repeat(TAG_BYTES_MAX));
         }
-        upload.remember(3000, &"e".repeat(TAG_BYTES_MAX + 1));
+        upload.save_named_copy(3000, &"e".repeat(TAG_BYTES_MAX + 1));
         assert_eq!(upload.tags.len(), REMEMBERED_MAX);
         let state = upload.to_text();
         assert!(state.len() <= 65_536, "{}", state.len());

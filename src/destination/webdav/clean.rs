@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::folders::list;
-use super::{Inner, whole};
+use super::{Inner, at_destination};
 use crate::destination::manifest::FOLDER as MANIFEST;
 use crate::destination::marker::{HOME, SCRATCH_PREFIX, TRIAL_PREFIX};
 use crate::destination::metadata_store::Listed;
@@ -19,7 +19,7 @@ pub(super) async fn clean(inner: &Arc<Inner>, keep: &[u64]) -> Result<u64, Failu
     inner.identify().await?;
     let keep = keep.iter().copied().collect();
     let mut sweep = Sweep { inner, keep, dirs_left: DIRS_MAX, removed: 0 };
-    sweep.everything().await.map_err(whole)?;
+    sweep.everything().await.map_err(at_destination)?;
     let mut removed = sweep.removed;
     if let Some(cloud) = &inner.cloud {
         removed +=

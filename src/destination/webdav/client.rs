@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::xml::{self, Found};
+use super::xml::{self, PropfindEntry};
 use crate::base::clock::SharedClock;
 use crate::destination::address::below;
 use crate::destination::credentials::Credentials;
@@ -23,7 +23,7 @@ pub(super) const MOVE_WAIT_MAX: Duration = Duration::from_secs(900);
 
 /// What came of a MOVE that must not replace anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Moved {
+pub(super) enum MoveOutcome {
     /// It has the name.
     Done {
         /// The server says that nothing had it before (201, RFC 4918, section 9.9.4).
@@ -35,7 +35,7 @@ pub(super) enum Moved {
 
 /// What a server is told of a file beside its bytes; most make nothing of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Told {
+pub(super) struct FileMetadata {
     /// The original's modification time, in Unix seconds.
     pub mtime_secs: Option<i64>,
     /// Its checksum, as the header field `OC-Checksum` has it: `SHA1:` and hexadecimal digits.
@@ -44,7 +44,7 @@ pub(super) struct Told {
 
 /// What a server says of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Seen {
+pub(super) struct RemoteFile {
     /// Its length.
     pub size: Option<u64>,
     /// Its ETag as it was given.
@@ -52,7 +52,7 @@ pub(super) struct Seen {
 }
 
 /// Requests to one folder on a server, signed in.
-pub(super) struct Calls {
+pub(super) struct Client {
     http: SharedHttp,
     credentials: std::sync::Arc<Credentials>,
     clock: SharedClock,
@@ -62,7 +62,7 @@ pub(super) struct Calls {
     moves_by_path: AtomicBool,
 }
 
-impl Calls {
+impl Client {
     pub(super) fn new(parts: &ServerParts, base: Url) -> Self {
         Self {
             http: std::sync::Arc::clone(&parts.http),
@@ -121,7 +121,11 @@ impl Calls {
     }
 
     /// What is at `path` and, with `depth` 1, right below it; `None` when nothing is there.
-    pub(super) async fn propfind(&self, path: &str, depth: u8) -> Result<Option<Vec<Found>>, Failure> {
+    pub(super) async fn propfind(
+        &self,
+        path: &str,
+        depth: u8,
+    ) -> Result<Option<Vec<PropfindEntry>>, Failure> {
         let request = self
             .request(Method::PROPFIND, path)
             .header("depth", depth.to_string())
@@ -130,7 +134,8 @@ impl Calls {
         let response = self.send(request).await.map_err(HttpError::into_failure)?;
         match response.status {
             207 => {
-                let answer = response.whole(LISTING_BYTES_MAX).await.map_err(HttpError::into_failure)?;
+                let answer =
+                    response.read_to_end(LISTING_BYTES_MAX).await.map_err(HttpError::into_failure)?;
                 let found = xml::parse(&answer.body).map_err(|why| {
                     Failure::destination(
                         FailureKind::Protocol,
@@ -149,7 +154,7 @@ impl Calls {
     }
 
     /// What the server says of the file at `path`; `None` when nothing is there.
-    pub(super) async fn head(&self, path: &str) -> Result<Option<Seen>, Failure> {
+    pub(super) async fn head(&self, path: &str) -> Result<Option<RemoteFile>, Failure> {
         let mut request = self.request(Method::HEAD, path);
         request.takes_html = true;
         let response = self.send(request).await.map_err(HttpError::into_failure)?;
@@ -157,7 +162,7 @@ impl Calls {
             200 | 204 => {
                 let size = response.content_length();
                 let etag = response.headers.get("etag").map(str::to_owned);
-                if size.is_some() { Ok(Some(Seen { size, etag })) } else { self.entry(path).await }
+                if size.is_some() { Ok(Some(RemoteFile { size, etag })) } else { self.entry(path).await }
             }
             404 | 410 => Ok(None),
             // Folders, and servers that do not answer HEAD.
@@ -165,11 +170,11 @@ impl Calls {
         }
     }
 
-    async fn entry(&self, path: &str) -> Result<Option<Seen>, Failure> {
+    async fn entry(&self, path: &str) -> Result<Option<RemoteFile>, Failure> {
         let found = self.propfind(path, 0).await?;
         let own = self.path_of(path);
         let found = found.and_then(|found| found.into_iter().find(|entry| entry.path == own));
-        Ok(found.map(|entry| Seen { size: entry.size.filter(|_size| !entry.is_dir), etag: entry.etag }))
+        Ok(found.map(|entry| RemoteFile { size: entry.size.filter(|_size| !entry.is_dir), etag: entry.etag }))
     }
 
     /// Opens the file at `path`; `None` when nothing is there.
@@ -193,7 +198,7 @@ impl Calls {
         &self,
         path: &str,
         body: impl Into<Body>,
-        told: &Told,
+        told: &FileMetadata,
         cancel: &CancellationToken,
     ) -> Result<Answer, HttpError> {
         let mut request = self
@@ -239,7 +244,7 @@ impl Calls {
     }
 
     /// Gives a file another name, which must be free.
-    pub(super) async fn rename(&self, from: &str, to: &str) -> Result<Moved, Failure> {
+    pub(super) async fn rename(&self, from: &str, to: &str) -> Result<MoveOutcome, Failure> {
         let is_by_path = self.moves_by_path.load(Ordering::Relaxed);
         let answer = self.try_rename(from, to, is_by_path).await?;
         // Behind something that changes URLs, the server takes its own for another's.
@@ -253,8 +258,8 @@ impl Calls {
             answer
         };
         match answer.status {
-            200..=299 => Ok(Moved::Done { is_new: answer.status == 201 }),
-            412 => Ok(Moved::Taken),
+            200..=299 => Ok(MoveOutcome::Done { is_new: answer.status == 201 }),
+            412 => Ok(MoveOutcome::Taken),
             405 | 501 | 502 => {
                 let mut failure = self.failed(&answer, "naming the copy");
                 failure.reach = Reach::Destination;

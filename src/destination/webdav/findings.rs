@@ -11,7 +11,7 @@ pub(super) const CHECKSUM_KINDS: [DigestKind; 3] = [DigestKind::Sha256, DigestKi
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Findings {
+pub(super) struct ServerCapabilities {
     /// The path that Nextcloud is installed at: empty, or with a slash at its beginning only.
     pub root: String,
     /// An ETag stays with its file when that gets another name, and another file has another.
@@ -27,7 +27,7 @@ pub(super) struct Findings {
     pub refuses_mtime: bool,
 }
 
-impl Findings {
+impl ServerCapabilities {
     pub(super) fn parse(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn findings_survive_a_restart() {
-        let findings = Findings {
+        let findings = ServerCapabilities {
             root: "/nc".to_owned(),
             keeps_tag: true,
             names_once: true,
@@ -99,20 +99,21 @@ mod tests {
             shown: Some("md5".to_owned()),
             refuses_mtime: true,
         };
-        assert_eq!(Findings::parse(&findings.text()), findings);
-        assert_eq!(Findings::parse("nonsense"), Findings::default());
-        assert_eq!(Findings::parse("{\"root\":\"/nc\"}").root, "/nc");
+        assert_eq!(ServerCapabilities::parse(&findings.text()), findings);
+        assert_eq!(ServerCapabilities::parse("nonsense"), ServerCapabilities::default());
+        assert_eq!(ServerCapabilities::parse("{\"root\":\"/nc\"}").root, "/nc");
     }
 
     #[test]
     fn what_is_compared_on_arrival_is_not_what_is_shown() {
         let trusted = |kind| DigestSet::NONE.with(kind);
-        let compares = Findings { checksum: Some("md5".to_owned()), ..Findings::default() };
+        let compares =
+            ServerCapabilities { checksum: Some("md5".to_owned()), ..ServerCapabilities::default() };
         assert_eq!(compares.shown_kind(trusted(DigestKind::Md5)), None);
-        let older = Findings::default();
+        let older = ServerCapabilities::default();
         assert_eq!(older.shown_kind(trusted(DigestKind::Sha256)), Some(DigestKind::Sha256));
         assert_eq!(older.shown_kind(DigestSet::NONE), None);
-        let shows = Findings { shown: Some("sha1".to_owned()), ..compares };
+        let shows = ServerCapabilities { shown: Some("sha1".to_owned()), ..compares };
         assert_eq!(shows.shown_kind(DigestSet::NONE), Some(DigestKind::Sha1));
         let digests = Digests { md5: Some([0xab; 16]), ..Digests::default() };
         assert_eq!(shows.checksum_of(digests, true).as_deref(), Some("MD5:abababababababababababababababab"));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::client::Calls;
+use super::client::Client;
 use crate::destination::metadata_store::Listed;
 use crate::domain::failure::{Failure, FailureKind};
 
@@ -52,7 +52,7 @@ impl Folders {
     }
 
     /// Whether a name in a folder may be free. Lists the folder the first time.
-    pub(super) async fn hint(&self, calls: &Calls, folder: &str, name: &str) -> Result<Hint, Failure> {
+    pub(super) async fn hint(&self, calls: &Client, folder: &str, name: &str) -> Result<Hint, Failure> {
         let slot = self.slot(folder);
         let mut known = slot.lock().await;
         if matches!(*known, None | Some(Known::There)) {
@@ -69,7 +69,7 @@ impl Folders {
     }
 
     /// Makes a folder and those above it, where they are missing.
-    pub(super) async fn make(&self, calls: &Calls, folder: &str) -> Result<(), Failure> {
+    pub(super) async fn make(&self, calls: &Client, folder: &str) -> Result<(), Failure> {
         let mut path = String::new();
         for part in folder.split('/').filter(|part| !part.is_empty()) {
             if !path.is_empty() {
@@ -116,7 +116,7 @@ impl Known {
 
 /// What is known of a folder after listing it; `None` when there is none. A listing that is too long
 /// or that nobody understands is no failure: names are then asked for one by one.
-async fn list_or_large(calls: &Calls, folder: &str) -> Result<Option<Known>, Failure> {
+async fn list_or_large(calls: &Client, folder: &str) -> Result<Option<Known>, Failure> {
     match list(calls, folder).await {
         Ok(listed) => Ok(listed.map(Known::of)),
         Err(failure) if failure.kind == FailureKind::Protocol => Ok(Some(Known::Large)),
@@ -125,7 +125,7 @@ async fn list_or_large(calls: &Calls, folder: &str) -> Result<Option<Known>, Fai
 }
 
 /// What is in a folder; `None` when there is none.
-pub(super) async fn list(calls: &Calls, folder: &str) -> Result<Option<Vec<Listed>>, Failure> {
+pub(super) async fn list(calls: &Client, folder: &str) -> Result<Option<Vec<Listed>>, Failure> {
     let slash = if folder.is_empty() { "" } else { "/" };
     let Some(found) = calls.propfind(&format!("{folder}{slash}"), 1).await? else { return Ok(None) };
     let own = calls.path_of(folder);

@@ -37,10 +37,10 @@ use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::key;
 use crate::domain::record::Evidence;
 use crate::domain::target::DestinationKind;
-use client::{Calls, Moved, Told};
-use findings::Findings;
+use client::{Client, FileMetadata, MoveOutcome};
+use findings::ServerCapabilities;
 use folders::Folders;
-use nextcloud::Cloud;
+use nextcloud::Nextcloud;
 
 /// For how long the marker, once seen, is taken to be there still.
 const MARKER_FRESH: Duration = Duration::from_secs(60);
@@ -54,13 +54,13 @@ pub struct WebDav(Arc<Inner>);
 
 struct Inner {
     parts: ServerParts,
-    calls: Calls,
+    calls: Client,
     sends: KeyedLock,
     folders: Folders,
     /// What Nextcloud has beyond the others.
-    cloud: Option<Cloud>,
+    cloud: Option<Nextcloud>,
     /// What a probe found out about it.
-    findings: Findings,
+    findings: ServerCapabilities,
     /// When the marker was seen last.
     marked: Mutex<Option<Instant>>,
     /// Held while scratch files are made or cleaned up.
@@ -75,16 +75,16 @@ impl WebDav {
     pub fn new(parts: ServerParts) -> Result<Self, Failure> {
         let address = ServerAddress::parse(parts.kind, &parts.address)?;
         let findings =
-            parts.capabilities.as_ref().map(|capabilities| Findings::parse(&capabilities.findings));
+            parts.capabilities.as_ref().map(|capabilities| ServerCapabilities::parse(&capabilities.findings));
         let findings = findings.unwrap_or_default();
         let (base, cloud) = if parts.kind == DestinationKind::Nextcloud {
             let layout = nextcloud::layout(&address, &findings.root)?;
-            (layout.files.clone(), Some(Cloud::new(&parts, &layout)))
+            (layout.files.clone(), Some(Nextcloud::new(&parts, &layout)))
         } else {
             (address.base, None)
         };
         Ok(Self(Arc::new(Inner {
-            calls: Calls::new(&parts, base),
+            calls: Client::new(&parts, base),
             cloud,
             findings,
             parts,
@@ -103,7 +103,7 @@ impl WebDav {
     pub async fn create(parts: ServerParts) -> Result<(Self, Capabilities), Failure> {
         let parts = find(parts).await?;
         let dav = Self::new(parts.clone())?;
-        probe::reach(&dav.0, true).await?;
+        probe::check_folder(&dav.0, true).await?;
         let marker = metadata_store::adopt(
             dav.0.as_ref(),
             parts.uuid.as_deref(),
@@ -111,7 +111,7 @@ impl WebDav {
             parts.clock.as_ref(),
         )
         .await
-        .map_err(whole)?;
+        .map_err(at_destination)?;
         let parts = ServerParts { uuid: Some(marker.uuid), ..parts };
         let capabilities = Self::new(parts.clone())?.probe().await?;
         let dav = Self::new(ServerParts { capabilities: Some(capabilities.clone()), ..parts })?;
@@ -135,12 +135,12 @@ async fn find(parts: ServerParts) -> Result<ServerParts, Failure> {
         return Ok(parts);
     }
     let address = ServerAddress::parse(parts.kind, &parts.address)?;
-    let findings = nextcloud::find_root(&parts, &address).await.map_err(whole)?.text();
+    let findings = nextcloud::find_root(&parts, &address).await.map_err(at_destination)?.text();
     Ok(ServerParts { capabilities: Some(Capabilities { findings, ..Capabilities::default() }), ..parts })
 }
 
 /// Whatever goes wrong while a destination is looked at as a whole concerns all of it.
-fn whole(failure: Failure) -> Failure {
+fn at_destination(failure: Failure) -> Failure {
     Failure { reach: Reach::Destination, ..failure }
 }
 
@@ -152,7 +152,7 @@ impl Inner {
             return Ok(());
         }
         *marked = None;
-        metadata_store::check(self, self.parts.uuid.as_deref()).await.map_err(whole)?;
+        metadata_store::check(self, self.parts.uuid.as_deref()).await.map_err(at_destination)?;
         *marked = Some(Instant::now());
         Ok(())
     }
@@ -200,7 +200,7 @@ impl Inner {
                 let details = format!("{}; a small file of our own was taken", failure.details);
                 Failure { kind, reach: Reach::Resource, details, ..failure }
             }
-            Err(other) => whole(other),
+            Err(other) => at_destination(other),
         }
     }
 
@@ -209,7 +209,8 @@ impl Inner {
         let _housekeeping = self.housekeeping.lock().await;
         let path = format!("{HOME}/{}", key::temp_name(self.scratch_token()));
         let stop = CancellationToken::new();
-        let put = self.calls.put(&path, Bytes::from_static(WRITE_TEST), &Told::default(), &stop).await;
+        let put =
+            self.calls.put(&path, Bytes::from_static(WRITE_TEST), &FileMetadata::default(), &stop).await;
         let kept = match put {
             Ok(_taken) => self.calls.read_small(&path, 2 * WRITE_TEST.len()).await,
             Err(error) => Err(error.into_failure()),
@@ -242,8 +243,11 @@ impl Inner {
         let temp = format!("{folder}/{}", key::temp_name(self.scratch_token()));
         let stop = CancellationToken::new();
         let size = bytes.len() as u64;
-        let put =
-            self.calls.put(&temp, bytes, &Told::default(), &stop).await.map_err(HttpError::into_failure);
+        let put = self
+            .calls
+            .put(&temp, bytes, &FileMetadata::default(), &stop)
+            .await
+            .map_err(HttpError::into_failure);
         let outcome = match put {
             Ok(_stored) => match self.calls.head(&temp).await {
                 Ok(Some(seen)) if seen.size == Some(size) => self.calls.rename(&temp, path).await,
@@ -254,10 +258,10 @@ impl Inner {
             },
             Err(failure) => Err(failure),
         };
-        if !matches!(outcome, Ok(Moved::Done { .. })) {
+        if !matches!(outcome, Ok(MoveOutcome::Done { .. })) {
             self.calls.remove(&temp).await.ok();
         }
-        Ok(outcome? != Moved::Taken)
+        Ok(outcome? != MoveOutcome::Taken)
     }
 }
 
@@ -341,7 +345,7 @@ impl Destination for WebDav {
     fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
         Box::pin(async move {
             self.0.identify().await?;
-            metadata_store::read_manifests(self.0.as_ref()).await.map_err(whole)
+            metadata_store::read_manifests(self.0.as_ref()).await.map_err(at_destination)
         })
     }
 

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::client::{Calls, Seen};
-use super::findings::{CHECKSUM_KINDS, Findings};
-use super::xml::Found;
-use super::{Inner, whole};
+use super::client::{Client, RemoteFile};
+use super::findings::{CHECKSUM_KINDS, ServerCapabilities};
+use super::xml::PropfindEntry;
+use super::{Inner, at_destination};
 use crate::destination::address::{ServerAddress, below};
 use crate::destination::http::{
     ANSWER_BYTES_MAX, HttpError, Method, Request, SharedTap, SourceRange, Tap, Url, feed,
@@ -49,7 +49,7 @@ const NANOS: i64 = 1_000_000_000;
 
 /// Where things are on one Nextcloud server, for one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(super) struct ServerUrls {
     /// The folder that holds the copies.
     pub files: Url,
     /// The folder of uploads under way.
@@ -60,7 +60,7 @@ pub(super) struct Layout {
 ///
 /// # Errors
 /// `bad_request` when the address names nobody, or is above the root.
-pub(super) fn layout(address: &ServerAddress, root: &str) -> Result<Layout, Failure> {
+pub(super) fn layout(address: &ServerAddress, root: &str) -> Result<ServerUrls, Failure> {
     let wrong = |why: &str| Failure::destination(FailureKind::BadRequest, why);
     let user = address.user.as_deref().ok_or_else(|| {
         wrong("the address does not say who signs in; write it as nextcloud+https://USER@HOST")
@@ -77,7 +77,7 @@ pub(super) fn layout(address: &ServerAddress, root: &str) -> Result<Layout, Fail
         }
         url
     };
-    Ok(Layout {
+    Ok(ServerUrls {
         files: below(&of_user("files"), &format!("{}/", decoded.trim_matches('/'))),
         uploads: of_user("uploads"),
     })
@@ -87,7 +87,10 @@ pub(super) fn layout(address: &ServerAddress, root: &str) -> Result<Layout, Fail
 ///
 /// # Errors
 /// `unsupported` when it is nowhere there.
-pub(super) async fn find_root(parts: &ServerParts, address: &ServerAddress) -> Result<Findings, Failure> {
+pub(super) async fn find_root(
+    parts: &ServerParts,
+    address: &ServerAddress,
+) -> Result<ServerCapabilities, Failure> {
     let names: Vec<String> = address
         .base
         .path_segments()
@@ -110,7 +113,7 @@ pub(super) async fn find_root(parts: &ServerParts, address: &ServerAddress) -> R
                     && serde_json::from_slice::<serde_json::Value>(&answer.body)
                         .is_ok_and(|status| status.get("installed").is_some());
                 if is_cloud {
-                    return Ok(Findings { root, ..Findings::default() });
+                    return Ok(ServerCapabilities { root, ..ServerCapabilities::default() });
                 }
             }
             // A redirect at the top may lead to where it is.
@@ -127,14 +130,14 @@ pub(super) async fn find_root(parts: &ServerParts, address: &ServerAddress) -> R
 }
 
 /// One Nextcloud server.
-pub(super) struct Cloud {
-    uploads: Calls,
+pub(super) struct Nextcloud {
+    uploads: Client,
     quota: Mutex<Option<(Instant, Option<u64>)>>,
 }
 
-impl Cloud {
-    pub(super) fn new(parts: &ServerParts, layout: &Layout) -> Self {
-        Self { uploads: Calls::new(parts, layout.uploads.clone()), quota: Mutex::default() }
+impl Nextcloud {
+    pub(super) fn new(parts: &ServerParts, layout: &ServerUrls) -> Self {
+        Self { uploads: Client::new(parts, layout.uploads.clone()), quota: Mutex::default() }
     }
 
     /// Refuses a file for which there is no room, before a byte of it is sent.
@@ -144,8 +147,9 @@ impl Cloud {
             Some((at, free)) if at.elapsed() < QUOTA_FRESH => free,
             _ => {
                 let found = inner.calls.propfind("", 0).await?;
-                let free =
-                    found.and_then(|found| found.into_iter().next()).and_then(|entry: Found| entry.free);
+                let free = found
+                    .and_then(|found| found.into_iter().next())
+                    .and_then(|entry: PropfindEntry| entry.free);
                 *self.quota.lock() = Some((Instant::now(), free));
                 free
             }
@@ -160,7 +164,7 @@ impl Cloud {
     }
 
     /// So much of the quota was used.
-    pub(super) fn used(&self, size: u64) {
+    pub(super) fn count_used_space(&self, size: u64) {
         let mut quota = self.quota.lock();
         if let Some((_at, Some(free))) = quota.as_mut() {
             *free = free.saturating_sub(size);
@@ -244,7 +248,7 @@ impl Cloud {
         upload: &Upload<'_>,
     ) -> Result<(), HttpError> {
         // This try's own: what still reads for a broken one must not disturb the next.
-        let whole: Arc<Mutex<Whole>> = Arc::default();
+        let whole: Arc<Mutex<ContentHasher>> = Arc::default();
         let tap: SharedTap = Arc::clone(&whole) as SharedTap;
         transfer.set_bytes_sent(0);
         let (size, executor) = (item.content.size, &inner.parts.executor);
@@ -315,7 +319,7 @@ impl Cloud {
                 for _look in 0..LATE_LOOKS_MAX {
                     tokio::time::sleep(LATE_LOOK_EVERY).await;
                     let seen = inner.calls.head(temp).await?;
-                    if seen.and_then(|seen: Seen| seen.size) == Some(item.content.size) {
+                    if seen.and_then(|seen: RemoteFile| seen.size) == Some(item.content.size) {
                         return Ok(());
                     }
                 }
@@ -340,7 +344,7 @@ impl Cloud {
             inner.calls.request(Method::PATCH, path).header("x-recalculate-hash", kind.as_str());
         request.takes_html = true;
         request.answer_wait = super::client::MOVE_WAIT_MAX;
-        let answer = inner.calls.send(request).await?.whole(ANSWER_BYTES_MAX).await?;
+        let answer = inner.calls.send(request).await?.read_to_end(ANSWER_BYTES_MAX).await?;
         if !answer.is_success() {
             return Ok(None);
         }
@@ -360,7 +364,7 @@ impl Cloud {
         url.set_query(Some("format=json"));
         let request = Request::new(Method::GET, url).header("ocs-apirequest", "true");
         let Ok(response) = inner.calls.send(request).await else { return Vec::new() };
-        let Ok(answer) = response.whole(CAPABILITIES_BYTES_MAX).await else { return Vec::new() };
+        let Ok(answer) = response.read_to_end(CAPABILITIES_BYTES_MAX).await else { return Vec::new() };
         let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let checksums = said.pointer("/ocs/data/capabilities/checksums");
         let best = checksums.and_then(|all| all.get("preferredUploadType"));
@@ -392,14 +396,14 @@ impl Cloud {
     /// Ends uploads of this installation that belong to no record in `keep`. Gives how many.
     pub(super) async fn clean(&self, inner: &Inner, keep: impl Fn(u64) -> bool) -> Result<u64, Failure> {
         let mut removed = 0;
-        let listed = super::folders::list(&self.uploads, "").await.map_err(whole)?;
+        let listed = super::folders::list(&self.uploads, "").await.map_err(at_destination)?;
         for entry in listed.unwrap_or_default().iter().filter(|entry| entry.is_dir) {
             let digits = entry.name.strip_prefix(UPLOAD_PREFIX).filter(|digits| digits.len() == 16);
             let Some(token) = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) else {
                 continue;
             };
             if key::owns_token(&inner.parts.installation, token) && !keep(token) {
-                self.uploads.remove(&format!("{}/", entry.name)).await.map_err(whole)?;
+                self.uploads.remove(&format!("{}/", entry.name)).await.map_err(at_destination)?;
                 removed += 1;
             }
         }
@@ -421,9 +425,9 @@ struct Upload<'a> {
 
 /// Sees all chunks go by.
 #[derive(Default)]
-struct Whole(blake3::Hasher);
+struct ContentHasher(blake3::Hasher);
 
-impl Tap for Whole {
+impl Tap for ContentHasher {
     fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }

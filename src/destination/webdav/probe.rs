@@ -6,12 +6,12 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::clean::clean_home;
-use super::client::{Calls, Moved, Told};
-use super::findings::{CHECKSUM_KINDS, Findings, digits_of};
+use super::client::{Client, FileMetadata, MoveOutcome};
+use super::findings::{CHECKSUM_KINDS, ServerCapabilities, digits_of};
 use super::folders::list;
-use super::nextcloud::Cloud;
+use super::nextcloud::Nextcloud;
 use super::prove::{is_same_tag, md5_in};
-use super::{Inner, whole};
+use super::{Inner, at_destination};
 use crate::base::digester::Digester;
 use crate::destination::Capabilities;
 use crate::destination::address::below;
@@ -41,18 +41,22 @@ const CONCURRENT_MAX: u32 = 8;
 
 pub(super) async fn probe(inner: &Arc<Inner>) -> Result<Capabilities, Failure> {
     let _housekeeping = inner.housekeeping.lock().await;
-    let marker = metadata_store::check(inner.as_ref(), inner.parts.uuid.as_deref()).await.map_err(whole)?;
+    let marker =
+        metadata_store::check(inner.as_ref(), inner.parts.uuid.as_deref()).await.map_err(at_destination)?;
     // A run that was killed while it tried this destination is known to no ledger.
-    clean_home(inner).await.map_err(whole)?;
+    clean_home(inner).await.map_err(at_destination)?;
     let scratch = format!("{HOME}/{SCRATCH_PREFIX}{:016x}", inner.scratch_token());
     in_scratch(inner, &scratch, marker.uuid).await
 }
 
 pub(super) async fn try_out(inner: &Arc<Inner>) -> Result<(Capabilities, Option<u64>), Failure> {
     let _housekeeping = inner.housekeeping.lock().await;
-    let free = reach(inner, false).await?;
-    let marker =
-        if free.is_there { metadata_store::read_marker(inner.as_ref()).await.map_err(whole)? } else { None };
+    let free = check_folder(inner, false).await?;
+    let marker = if free.is_there {
+        metadata_store::read_marker(inner.as_ref()).await.map_err(at_destination)?
+    } else {
+        None
+    };
     if let Some(marker) = &marker {
         marker.expect(inner.parts.uuid.as_deref())?;
     }
@@ -67,10 +71,10 @@ pub(super) async fn try_out(inner: &Arc<Inner>) -> Result<(Capabilities, Option<
         }
         None => {
             // The folder is made when the destination is added; until then it is tried and goes.
-            let made = Calls::new(&inner.parts, inner.calls.base().clone());
-            made.make_dir("").await.map_err(whole)?;
+            let made = Client::new(&inner.parts, inner.calls.base().clone());
+            made.make_dir("").await.map_err(at_destination)?;
             let tried = in_scratch(inner, &format!("{TRIAL_PREFIX}{token:016x}"), String::new()).await;
-            made.remove("").await.map_err(whole)?;
+            made.remove("").await.map_err(at_destination)?;
             tried?
         }
     };
@@ -78,7 +82,7 @@ pub(super) async fn try_out(inner: &Arc<Inner>) -> Result<(Capabilities, Option<
 }
 
 /// What a first look found.
-pub(super) struct Reached {
+pub(super) struct FolderStatus {
     /// The folder is there.
     pub is_there: bool,
     /// Bytes that may still be written, where the server says so.
@@ -86,37 +90,43 @@ pub(super) struct Reached {
 }
 
 /// Looks at the folder, and makes its last component where that is missing and it is being added.
-pub(super) async fn reach(inner: &Inner, may_make: bool) -> Result<Reached, Failure> {
-    if let Some(found) = inner.calls.propfind("", 0).await.map_err(whole)? {
+pub(super) async fn check_folder(inner: &Inner, may_make: bool) -> Result<FolderStatus, Failure> {
+    if let Some(found) = inner.calls.propfind("", 0).await.map_err(at_destination)? {
         let own = found.first().ok_or_else(|| {
             Failure::destination(FailureKind::Protocol, "the server lists the folder and says nothing of it")
         })?;
         if !own.is_dir {
             return Err(Failure::destination(FailureKind::Conflict, "this is a file, not a folder"));
         }
-        return Ok(Reached { is_there: true, bytes: own.free });
+        return Ok(FolderStatus { is_there: true, bytes: own.free });
     }
-    if let Some(above) = above(inner)? {
+    if let Some(above) = parent_folder(inner)? {
         let request = Request::new(Method::PROPFIND, above).header("depth", "0");
-        let answer =
-            inner.calls.send(request).await.map_err(HttpError::into_failure).map_err(whole)?.excerpt().await;
+        let answer = inner
+            .calls
+            .send(request)
+            .await
+            .map_err(HttpError::into_failure)
+            .map_err(at_destination)?
+            .excerpt()
+            .await;
         if answer.status != 207 {
             let failure = inner.calls.failed(&answer, "looking for the folder above it");
             let failure = Failure { kind: FailureKind::NotFound, ..failure };
-            return Err(whole(failure.because(Cause::NoFolder)));
+            return Err(at_destination(failure.because(Cause::NoFolder)));
         }
     } else {
         let details = "there is no such folder on the server";
         return Err(Failure::destination(FailureKind::NotFound, details).because(Cause::NoFolder));
     }
     if may_make {
-        inner.calls.make_dir("").await.map_err(whole)?;
+        inner.calls.make_dir("").await.map_err(at_destination)?;
     }
-    Ok(Reached { is_there: false, bytes: None })
+    Ok(FolderStatus { is_there: false, bytes: None })
 }
 
 /// The folder that the destination's is in.
-fn above(inner: &Inner) -> Result<Option<crate::destination::http::Url>, Failure> {
+fn parent_folder(inner: &Inner) -> Result<Option<crate::destination::http::Url>, Failure> {
     let base = inner.calls.base();
     if base.path() == "/" {
         return Ok(None);
@@ -129,11 +139,11 @@ fn above(inner: &Inner) -> Result<Option<crate::destination::http::Url>, Failure
 /// Tries everything in a new scratch folder and removes that, whatever comes of it.
 async fn in_scratch(inner: &Inner, scratch: &str, uuid: String) -> Result<Capabilities, Failure> {
     let calls = &inner.calls;
-    calls.make_dir(scratch).await.map_err(whole)?;
+    calls.make_dir(scratch).await.map_err(at_destination)?;
     let tried = Trial { inner, scratch, refuses_mtime: false }.all(uuid).await;
     let removed = calls.remove(&format!("{scratch}/")).await;
-    let capabilities = tried.map_err(whole)?;
-    removed.map_err(whole)?;
+    let capabilities = tried.map_err(at_destination)?;
+    removed.map_err(at_destination)?;
     Ok(capabilities)
 }
 
@@ -154,13 +164,18 @@ impl Trial<'_> {
     }
 
     async fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-        self.put_told(name, bytes, None).await
+        self.put_with_checksum(name, bytes, None).await
     }
 
-    async fn put_told(&self, name: &str, bytes: &[u8], checksum: Option<String>) -> Result<(), Failure> {
+    async fn put_with_checksum(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        checksum: Option<String>,
+    ) -> Result<(), Failure> {
         let stop = CancellationToken::new();
         let body = Bytes::copy_from_slice(bytes);
-        let told = Told { mtime_secs: (!self.refuses_mtime).then_some(MTIME_SECS), checksum };
+        let told = FileMetadata { mtime_secs: (!self.refuses_mtime).then_some(MTIME_SECS), checksum };
         let put = self.inner.calls.put(&self.at(name), body, &told, &stop).await;
         put.map(drop).map_err(HttpError::into_failure)
     }
@@ -187,7 +202,7 @@ impl Trial<'_> {
         let refused_chars = self.refused_chars().await?;
         let proof = if shown.is_some() { ProofMethod::ServerDigest } else { ProofMethod::ReadBack };
         let name = |kind: DigestKind| kind.as_str().to_owned();
-        let findings = Findings {
+        let findings = ServerCapabilities {
             keeps_tag,
             names_once,
             checksum: checksum.map(name),
@@ -228,12 +243,12 @@ impl Trial<'_> {
                 Some(format!("{}:{digits}", kind.as_str().to_ascii_uppercase()))
             };
             let name = format!("k{number}");
-            match self.put_told(&name, A, told(B)).await {
+            match self.put_with_checksum(&name, A, told(B)).await {
                 Ok(()) => return None,
                 Err(failure) if failure.reach == Reach::Resource => {}
                 Err(_trouble) => return None,
             }
-            if self.put_told(&name, A, told(A)).await.is_ok() {
+            if self.put_with_checksum(&name, A, told(A)).await.is_ok() {
                 return Some(kind);
             }
         }
@@ -267,7 +282,7 @@ impl Trial<'_> {
     }
 
     /// Whether the server computes this digest of what it has stored: seen on two different files.
-    async fn computes(&self, cloud: &Cloud, kind: DigestKind) -> Result<bool, Failure> {
+    async fn computes(&self, cloud: &Nextcloud, kind: DigestKind) -> Result<bool, Failure> {
         for (name, bytes) in [("a", A), ("b", B)] {
             let said = cloud.recalculate(self.inner, &self.at(name), kind).await;
             let said = said.map_err(HttpError::into_failure)?;
@@ -288,7 +303,7 @@ impl Trial<'_> {
     /// it alone.
     async fn leaves_names_alone(&self) -> Result<bool, Failure> {
         let moved = self.inner.calls.rename(&self.at("a"), &self.at("b")).await;
-        if matches!(moved, Ok(Moved::Done { .. })) {
+        if matches!(moved, Ok(MoveOutcome::Done { .. })) {
             return Ok(false);
         }
         let kept = self.inner.calls.read_small(&self.at("b"), 64).await?;
@@ -297,8 +312,8 @@ impl Trial<'_> {
         }
         // What is refused for another reason is refused here too.
         match self.inner.calls.rename(&self.at("a"), &self.at("c")).await? {
-            Moved::Done { .. } => Ok(true),
-            Moved::Taken => Err(Failure::destination(
+            MoveOutcome::Done { .. } => Ok(true),
+            MoveOutcome::Taken => Err(Failure::destination(
                 FailureKind::Protocol,
                 "the server says that a name is taken which nothing has",
             )),
@@ -317,7 +332,7 @@ impl Trial<'_> {
             return Ok(false);
         };
         let is_told_apart = !is_same_tag(&first, &second) && !is_same_tag(&second, &other);
-        if !is_told_apart || calls.rename(&self.at("t"), &self.at("u")).await? == Moved::Taken {
+        if !is_told_apart || calls.rename(&self.at("t"), &self.at("u")).await? == MoveOutcome::Taken {
             return Ok(false);
         }
         let after = self.tag("u").await?;
@@ -341,7 +356,8 @@ impl Trial<'_> {
             });
             let moved = futures_util::future::join_all(moves).await;
             // Who is refused may be told so in any way; a server that locks names says 423.
-            let is_first = |moved: &Result<Moved, Failure>| matches!(moved, Ok(Moved::Done { .. }));
+            let is_first =
+                |moved: &Result<MoveOutcome, Failure>| matches!(moved, Ok(MoveOutcome::Done { .. }));
             let mut winners = names.iter().zip(&moved).filter(|(_name, moved)| is_first(moved));
             let (Some((winner, _moved)), None) = (winners.next(), winners.next()) else { return Ok(false) };
             let kept = self.inner.calls.read_small(&goal, 64).await?;
@@ -365,7 +381,7 @@ impl Trial<'_> {
     async fn keeps_name(&self, name: &str) -> Result<bool, Failure> {
         let calls = &self.inner.calls;
         self.put("named", name.as_bytes()).await?;
-        if calls.rename(&self.at("named"), &self.at(name)).await? == Moved::Taken {
+        if calls.rename(&self.at("named"), &self.at(name)).await? == MoveOutcome::Taken {
             return Ok(false);
         }
         let kept = calls.read_small(&self.at(name), 2 * name.len()).await?;

@@ -4,7 +4,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::client::Seen;
+use super::client::RemoteFile;
 use super::findings::digits_of;
 use super::{Inner, check_key};
 use crate::destination::http::{HttpError, Response};
@@ -15,7 +15,7 @@ use crate::domain::record::{Evidence, ProofMethod};
 
 /// Whether what is at the server is the item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Same {
+pub(super) enum ContentCheck {
     Equal(ProofMethod),
     Other,
 }
@@ -32,9 +32,9 @@ enum Method {
 }
 
 /// Something that has a name at the server, found and not compared yet.
-pub(super) struct Opened {
+pub(super) struct OpenedCopy {
     /// What the server says of it.
-    pub seen: Seen,
+    pub seen: RemoteFile,
     method: Method,
     /// Its bytes, where they are to be read.
     body: Option<Response>,
@@ -51,8 +51,8 @@ pub(super) async fn prove(inner: &Inner, item: &Item, transfer: &Transfer) -> Re
         Err(HttpError::Failed(failure)) => return Err(inner.explain(failure).await),
     };
     match same {
-        Some(Same::Equal(method)) => Ok(Evidence::Verified { method, at: inner.parts.clock.now() }),
-        Some(Same::Other) => Err(mismatch()),
+        Some(ContentCheck::Equal(method)) => Ok(Evidence::Verified { method, at: inner.parts.clock.now() }),
+        Some(ContentCheck::Other) => Err(mismatch()),
         None => Err(Failure::transient(FailureKind::NotFound, format!("there is no copy: {}", item.key))),
     }
 }
@@ -72,7 +72,7 @@ pub(super) struct Proof<'a> {
 
 impl Proof<'_> {
     /// Whether what is at `path` is the item; `None` when nothing is there.
-    async fn at(&self, path: &str) -> Result<Option<Same>, HttpError> {
+    async fn at(&self, path: &str) -> Result<Option<ContentCheck>, HttpError> {
         match self.open(path).await? {
             None => Ok(None),
             Some(opened) => self.compare(path, opened).await.map(Some),
@@ -80,28 +80,30 @@ impl Proof<'_> {
     }
 
     /// Looks at what is at `path`, as far as that costs one request; `None` when nothing is there.
-    pub(super) async fn open(&self, path: &str) -> Result<Option<Opened>, HttpError> {
+    pub(super) async fn open(&self, path: &str) -> Result<Option<OpenedCopy>, HttpError> {
         let method = self.method();
         if method != Method::ReadBack {
             let seen = self.inner.calls.head(path).await?;
-            return Ok(seen.map(|seen| Opened { seen, method, body: None }));
+            return Ok(seen.map(|seen| OpenedCopy { seen, method, body: None }));
         }
         let body = self.inner.calls.get(path, self.stop).await?;
         Ok(body.map(|body| {
             // What is read back shows its length and its tag too.
             let etag = body.headers.get("etag").map(str::to_owned);
-            Opened { seen: Seen { size: body.content_length(), etag }, method, body: Some(body) }
+            OpenedCopy { seen: RemoteFile { size: body.content_length(), etag }, method, body: Some(body) }
         }))
     }
 
     /// Whether what was found at `path` is the item.
-    pub(super) async fn compare(&self, path: &str, opened: Opened) -> Result<Same, HttpError> {
-        let Opened { seen, method, body } = opened;
+    pub(super) async fn compare(&self, path: &str, opened: OpenedCopy) -> Result<ContentCheck, HttpError> {
+        let OpenedCopy { seen, method, body } = opened;
         let is_digest = method != Method::ReadBack;
         if seen.size.is_some_and(|size| size != self.item.content.size) || is_digest && seen.size.is_none() {
-            return Ok(Same::Other);
+            return Ok(ContentCheck::Other);
         }
-        let equal_if = |is_equal| if is_equal { Same::Equal(ProofMethod::ServerDigest) } else { Same::Other };
+        let equal_if = |is_equal| {
+            if is_equal { ContentCheck::Equal(ProofMethod::ServerDigest) } else { ContentCheck::Other }
+        };
         match (method, &self.inner.cloud, seen.etag) {
             (Method::Recalculated(kind, wanted), Some(cloud), _) => {
                 match cloud.recalculate(self.inner, path, kind).await? {
@@ -127,26 +129,30 @@ impl Proof<'_> {
         }
     }
 
-    async fn read_back(&self, path: &str, body: Option<Response>) -> Result<Same, HttpError> {
+    async fn read_back(&self, path: &str, body: Option<Response>) -> Result<ContentCheck, HttpError> {
         let size = self.item.content.size;
         let body = match body {
             Some(body) => Some(body),
             None => self.inner.calls.get(path, self.stop).await?,
         };
         // What was there a moment ago is gone: it is not the item's.
-        let Some(mut body) = body else { return Ok(Same::Other) };
+        let Some(mut body) = body else { return Ok(ContentCheck::Other) };
         if body.content_length().is_some_and(|length| length != size) {
-            return Ok(Same::Other);
+            return Ok(ContentCheck::Other);
         }
         let mut hasher = blake3::Hasher::new();
         while let Some(chunk) = body.chunk().await? {
             hasher.update(&chunk);
             if hasher.count() > size {
-                return Ok(Same::Other);
+                return Ok(ContentCheck::Other);
             }
         }
         let read = ContentHash { blake3: Blake3(*hasher.finalize().as_bytes()), size: hasher.count() };
-        Ok(if read == self.item.content { Same::Equal(ProofMethod::ReadBack) } else { Same::Other })
+        Ok(if read == self.item.content {
+            ContentCheck::Equal(ProofMethod::ReadBack)
+        } else {
+            ContentCheck::Other
+        })
     }
 }
 

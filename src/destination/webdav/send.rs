@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Moved, Seen, Told};
+use super::client::{FileMetadata, MoveOutcome, RemoteFile};
 use super::folders::Hint;
 use super::nextcloud;
-use super::prove::{self, Proof, Same, is_same_tag};
+use super::prove::{self, ContentCheck, Proof, is_same_tag};
 use super::{Inner, check_key, split};
 use crate::destination::http::{HttpError, SourceRange};
 use crate::destination::{Item, NamedCopy, Phase, Sent, Transfer, source};
@@ -48,14 +48,14 @@ struct Job<'a> {
 }
 
 /// A copy that was proved under its temp name.
-struct Proved {
+struct VerifiedTemp {
     method: ProofMethod,
     /// What the server said of it there.
-    seen: Seen,
+    seen: RemoteFile,
 }
 
 /// What came of meeting something under the key.
-enum Met {
+enum Resolution {
     /// The send ends so.
     End(Sent),
     /// It was a wrong copy of ours and is gone.
@@ -85,7 +85,7 @@ impl Job<'_> {
     /// Removes what a refused or broken upload may have left under the temp name. Takes the next name and
     /// says so where the server has refused to write it and refuses to remove it too: a server that was
     /// killed may hold it locked for ever.
-    async fn take_other_temp(&self, failure: &Failure) -> bool {
+    async fn switch_temp_name(&self, failure: &Failure) -> bool {
         let removed = self.inner.calls.remove(&self.temp()).await;
         let is_stuck = is_refusal(failure) && removed.is_err_and(|failure| is_refusal(&failure));
         let next = self.temp_name.load(Ordering::Relaxed) + 1;
@@ -100,23 +100,23 @@ impl Job<'_> {
         let hint = self.inner.folders.hint(&self.inner.calls, folder, name).await?;
         if hint == Hint::Ask
             && let Some(seen) = self.inner.calls.head(&self.item.key).await?
-            && let Met::End(sent) = self.meet(&seen).await?
+            && let Resolution::End(sent) = self.resolve_conflict(&seen).await?
         {
             return Ok(sent);
         }
         if self.stop().is_cancelled() {
             return Ok(Sent::Cancelled);
         }
-        self.look_at_source().await?;
-        let proved = match self.leftover().await? {
+        self.check_source().await?;
+        let proved = match self.find_leftover().await? {
             Some(proved) => proved,
-            None => self.bring_and_prove(folder).await?,
+            None => self.upload_and_verify(folder).await?,
         };
         self.transfer.save(Phase::Committing, self.temp_state()).await?;
         if self.stop().is_cancelled() {
             return Err(HttpError::Cancelled);
         }
-        self.name_it(&proved).await
+        self.commit_name(&proved).await
     }
 
     fn proof(&self) -> Proof<'_> {
@@ -124,7 +124,7 @@ impl Job<'_> {
     }
 
     /// What an earlier run had brought under the temp name and not named any more, if it is whole.
-    async fn leftover(&self) -> Result<Option<Proved>, HttpError> {
+    async fn find_leftover(&self) -> Result<Option<VerifiedTemp>, HttpError> {
         let Some(checkpoint) = &self.transfer.checkpoint else { return Ok(None) };
         if !matches!(checkpoint.phase, Phase::Proving | Phase::Committing) {
             return Ok(None);
@@ -135,13 +135,13 @@ impl Job<'_> {
         let Some(opened) = self.proof().open(&temp).await? else { return Ok(None) };
         let seen = opened.seen.clone();
         match self.proof().compare(&temp, opened).await? {
-            Same::Equal(method) => {
+            ContentCheck::Equal(method) => {
                 self.transfer.set_bytes_sent(self.item.content.size);
-                Ok(Some(Proved { method, seen }))
+                Ok(Some(VerifiedTemp { method, seen }))
             }
-            Same::Other => {
+            ContentCheck::Other => {
                 if let Err(failure) = self.inner.calls.remove(&temp).await
-                    && !self.take_other_temp(&failure).await
+                    && !self.switch_temp_name(&failure).await
                 {
                     return Err(failure.into());
                 }
@@ -152,17 +152,17 @@ impl Job<'_> {
 
     /// Brings all bytes under the temp name and proves them there. A bad copy is removed and sent once
     /// more.
-    async fn bring_and_prove(&self, folder: &str) -> Result<Proved, HttpError> {
+    async fn upload_and_verify(&self, folder: &str) -> Result<VerifiedTemp, HttpError> {
         for is_last in [false, true] {
-            self.bring(folder).await?;
+            self.upload_temp(folder).await?;
             let temp = self.temp();
             let Some(opened) = self.proof().open(&temp).await? else {
                 let details = "the server took the file and does not have it";
                 return Err(Failure::transient(FailureKind::Server, details).into());
             };
             let seen = opened.seen.clone();
-            if let Same::Equal(method) = self.proof().compare(&temp, opened).await? {
-                return Ok(Proved { method, seen });
+            if let ContentCheck::Equal(method) = self.proof().compare(&temp, opened).await? {
+                return Ok(VerifiedTemp { method, seen });
             }
             self.inner.calls.remove(&temp).await.ok();
             match seen.size {
@@ -178,7 +178,7 @@ impl Job<'_> {
     }
 
     /// Brings all bytes under the temp name.
-    async fn bring(&self, folder: &str) -> Result<(), HttpError> {
+    async fn upload_temp(&self, folder: &str) -> Result<(), HttpError> {
         if let Some(cloud) = &self.inner.cloud {
             cloud.check_room(self.inner, self.item.content.size).await?;
             if self.item.content.size > nextcloud::WHOLE_MAX {
@@ -187,7 +187,7 @@ impl Job<'_> {
                     match cloud.send(self.inner, self.item, self.transfer, &self.temp()).await {
                         // After any other failure the parts may have been put together there.
                         Err(HttpError::Failed(failure))
-                            if is_kept_out(&failure) && self.take_other_temp(&failure).await => {}
+                            if is_kept_out(&failure) && self.switch_temp_name(&failure).await => {}
                         outcome => break outcome,
                     }
                 };
@@ -201,10 +201,10 @@ impl Job<'_> {
 
     /// What has the key already: equal bytes, a wrong copy of ours that was never verified and is
     /// removed, or others.
-    async fn meet(&self, seen: &Seen) -> Result<Met, HttpError> {
+    async fn resolve_conflict(&self, seen: &RemoteFile) -> Result<Resolution, HttpError> {
         if seen.size == Some(self.item.content.size)
             && let Some(opened) = self.proof().open(&self.item.key).await?
-            && let Same::Equal(_method) = self.proof().compare(&self.item.key, opened).await?
+            && let ContentCheck::Equal(_method) = self.proof().compare(&self.item.key, opened).await?
         {
             self.inner.calls.remove(&self.temp()).await.ok();
             if let Some(cloud) = &self.inner.cloud
@@ -213,11 +213,13 @@ impl Job<'_> {
                 cloud.forget_upload(self.item.token).await;
             }
             self.transfer.set_bytes_sent(self.item.content.size);
-            return Ok(Met::End(Sent::AlreadyThere { receipt: seen.etag.clone().unwrap_or_default() }));
+            return Ok(Resolution::End(Sent::AlreadyThere {
+                receipt: seen.etag.clone().unwrap_or_default(),
+            }));
         }
         match &self.transfer.named {
-            Some(copy) if self.remove_if_ours(copy).await? => Ok(Met::Removed),
-            _ => Ok(Met::End(Sent::KeyTaken)),
+            Some(copy) if self.remove_if_ours(copy).await? => Ok(Resolution::Removed),
+            _ => Ok(Resolution::End(Sent::KeyTaken)),
         }
     }
 
@@ -233,7 +235,7 @@ impl Job<'_> {
     }
 
     /// For a source that is gone or has changed nothing should be made at the destination.
-    async fn look_at_source(&self) -> Result<(), Failure> {
+    async fn check_source(&self) -> Result<(), Failure> {
         let (files, item) = (Arc::clone(&self.transfer.files), self.item.clone());
         let look = move || source::open(files.as_ref(), &item).map(drop);
         let looked = self.inner.parts.executor.run(look).await;
@@ -253,7 +255,7 @@ impl Job<'_> {
                     self.inner.folders.make(&self.inner.calls, folder).await?;
                     has_made_folder = true;
                 }
-                Err(HttpError::Failed(failure)) if self.take_other_temp(&failure).await => {}
+                Err(HttpError::Failed(failure)) if self.switch_temp_name(&failure).await => {}
                 Err(HttpError::Cancelled) => {
                     // Some servers keep what a broken upload left.
                     self.inner.calls.remove(&self.temp()).await.ok();
@@ -266,10 +268,10 @@ impl Job<'_> {
 
     async fn put_once(&self, temp: &str) -> Result<(), HttpError> {
         self.transfer.set_bytes_sent(0);
-        let body = SourceRange::whole(self.item, self.transfer, &self.inner.parts.executor);
+        let body = SourceRange::whole_file(self.item, self.transfer, &self.inner.parts.executor);
         let findings = &self.inner.findings;
         let mtime_secs = self.item.stamp.mtime_ns.div_euclid(NANOS);
-        let told = Told {
+        let told = FileMetadata {
             mtime_secs: (!findings.refuses_mtime).then_some(mtime_secs),
             checksum: findings.checksum_of(self.item.digests, self.inner.cloud.is_some()),
         };
@@ -281,7 +283,7 @@ impl Job<'_> {
     }
 
     /// Gives the proved temp file its name, unless something has it, and looks at it once more.
-    async fn name_it(&self, proved: &Proved) -> Result<Sent, HttpError> {
+    async fn commit_name(&self, proved: &VerifiedTemp) -> Result<Sent, HttpError> {
         let (folder, name) = split(&self.item.key);
         let calls = &self.inner.calls;
         // A wrong copy of ours may have the name once; what follows its removal is somebody else's.
@@ -290,23 +292,23 @@ impl Job<'_> {
             // are looked for all the same.
             if !self.inner.capabilities().no_replace
                 && let Some(seen) = calls.head(&self.item.key).await?
-                && let Met::End(sent) = self.meet(&seen).await?
+                && let Resolution::End(sent) = self.resolve_conflict(&seen).await?
             {
                 return Ok(sent);
             }
             let moved = calls.rename(&self.temp(), &self.item.key).await;
             self.inner.folders.note(folder, name).await;
-            if let Ok(Moved::Done { is_new }) = moved {
+            if let Ok(MoveOutcome::Done { is_new }) = moved {
                 if let Some(cloud) = &self.inner.cloud {
-                    cloud.used(self.item.content.size);
+                    cloud.count_used_space(self.item.content.size);
                 }
                 self.transfer.set_bytes_sent(self.item.content.size);
-                return self.look_again(proved, is_new).await;
+                return self.check_final_name(proved, is_new).await;
             }
             // However a server says that it will not replace what is there: something is there.
             match (calls.head(&self.item.key).await?, moved) {
                 (Some(seen), _) => {
-                    if let Met::End(sent) = self.meet(&seen).await? {
+                    if let Resolution::End(sent) = self.resolve_conflict(&seen).await? {
                         return Ok(sent);
                     }
                 }
@@ -319,7 +321,7 @@ impl Job<'_> {
 
     /// Looks at the copy once more, under its final name: its length and the tag of the proved temp
     /// file where that shows that it is the same file, else all of it is compared again.
-    async fn look_again(&self, proved: &Proved, is_new: bool) -> Result<Sent, HttpError> {
+    async fn check_final_name(&self, proved: &VerifiedTemp, is_new: bool) -> Result<Sent, HttpError> {
         let key = &self.item.key;
         let gone = || {
             let details = "the server named the copy and does not have it";
@@ -329,22 +331,22 @@ impl Job<'_> {
         let tag = proved.seen.etag.as_deref().filter(|_tag| self.inner.findings.keeps_tag);
         // Only a tag that a file keeps says whose copy this is: a probe may have seen one winner of each
         // race by luck, so without such a tag it may be another computer's, and is never removed.
-        let is_ours = |seen: &Seen| {
+        let is_ours = |seen: &RemoteFile| {
             let is_same = tag.zip(seen.etag.as_deref()).is_some_and(|(a, b)| is_same_tag(a, b));
             is_same && seen.size == Some(self.item.content.size)
         };
         if named_once && tag.is_some() && !self.transfer.must_read {
             let seen = self.inner.calls.head(key).await?.ok_or_else(gone)?;
             if is_ours(&seen) {
-                self.remember(&seen, is_new).await?;
-                return Ok(self.stored(proved.method, &seen));
+                self.save_named_copy(&seen, is_new).await?;
+                return Ok(self.verified_outcome(proved.method, &seen));
             }
         }
         let opened = self.proof().open(key).await?.ok_or_else(gone)?;
         let seen = opened.seen.clone();
-        let remembered = if is_ours(&seen) { self.remember(&seen, is_new).await? } else { None };
-        if let Same::Equal(method) = self.proof().compare(key, opened).await? {
-            return Ok(self.stored(method, &seen));
+        let remembered = if is_ours(&seen) { self.save_named_copy(&seen, is_new).await? } else { None };
+        if let ContentCheck::Equal(method) = self.proof().compare(key, opened).await? {
+            return Ok(self.verified_outcome(method, &seen));
         }
         match remembered {
             Some(copy) if self.remove_if_ours(&copy).await? => Err(prove::mismatch().into()),
@@ -353,7 +355,7 @@ impl Job<'_> {
     }
 
     /// Commits that this copy has just got its name, where the server says that nothing had it before.
-    async fn remember(&self, seen: &Seen, is_new: bool) -> Result<Option<NamedCopy>, HttpError> {
+    async fn save_named_copy(&self, seen: &RemoteFile, is_new: bool) -> Result<Option<NamedCopy>, HttpError> {
         let (Some(size), Some(tag)) = (seen.size, seen.etag.clone().filter(|_tag| is_new)) else {
             return Ok(None);
         };
@@ -362,7 +364,7 @@ impl Job<'_> {
         Ok(Some(copy))
     }
 
-    fn stored(&self, method: ProofMethod, seen: &Seen) -> Sent {
+    fn verified_outcome(&self, method: ProofMethod, seen: &RemoteFile) -> Sent {
         let evidence = Evidence::Verified { method, at: self.inner.parts.clock.now() };
         Sent::Stored { receipt: seen.etag.clone().unwrap_or_default(), evidence: Some(evidence) }
     }

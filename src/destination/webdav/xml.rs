@@ -21,7 +21,7 @@ pub(super) const PROPFIND: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
 
 /// One entry of a multistatus.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Found {
+pub(super) struct PropfindEntry {
     /// The decoded path of its URL, without a slash at its end.
     pub path: String,
     /// It is a folder.
@@ -40,7 +40,7 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn parse(xml: &[u8]) -> Result<Vec<Found>, String> {
+pub(super) fn parse(xml: &[u8]) -> Result<Vec<PropfindEntry>, String> {
     let text = std::str::from_utf8(xml).map_err(|_bad| "it is not UTF-8".to_owned())?;
     let mut reader = Reader::from_str(text);
     let mut state = State::default();
@@ -85,11 +85,11 @@ struct State {
     stack: Vec<String>,
     text: String,
     is_multistatus: bool,
-    found: Vec<Found>,
-    entry: Found,
+    found: Vec<PropfindEntry>,
+    entry: PropfindEntry,
     has_href: bool,
     /// The properties of the propstat that is being read, until its status is known.
-    pending: Found,
+    pending: PropfindEntry,
     is_fine: bool,
 }
 
@@ -104,11 +104,11 @@ impl State {
         }
         match name.as_str() {
             "response" => {
-                self.entry = Found::default();
+                self.entry = PropfindEntry::default();
                 self.has_href = false;
             }
             "propstat" => {
-                self.pending = Found::default();
+                self.pending = PropfindEntry::default();
                 self.is_fine = true;
             }
             "collection" if self.stack.last().is_some_and(|parent| parent == "resourcetype") => {
@@ -185,7 +185,7 @@ mod tests {
 <D:response xmlns:lp1="DAV:"><D:href>/dav/2019/</D:href><D:propstat><D:prop>
 <lp1:resourcetype><D:collection/></lp1:resourcetype><lp1:getetag>"1000-65"</lp1:getetag></D:prop>
 <D:status>HTTP/1.1 200 OK</D:status></D:propstat><D:propstat><D:prop><D:getcontentlength/></D:prop>
-<D:status>HTTP/1.1 404 Not Found</D:status></D:propstat></D:response>
+<D:status>HTTP/1.1 404 Not PropfindEntry</D:status></D:propstat></D:response>
 <D:response><D:href>/dav/2019/a%20b&amp;%23.jpg</D:href><D:propstat><D:prop><lp1:resourcetype/>
 <lp1:getcontentlength>12</lp1:getcontentlength><lp1:getetag>W/&quot;c-1&quot;</lp1:getetag></D:prop>
 <D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response></D:multistatus>"#;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use safelight::base::clock::SystemClock;
 use safelight::base::executor::Executor;
 use safelight::base::rng::SystemRng;
-use safelight::destination::folder::{Folder, FolderFs, MemoryFs, Parts, RealFs, Rules};
+use safelight::destination::folder::{Folder, FolderFs, MemoryFs, OsFs, Parts, Rules};
 use safelight::destination::{
     BoxFuture, Capabilities, Checkpoint, Destination as _, Item, NamedCopy, Phase, SaveCheckpoint, Sent,
     SharedDestination, Transfer,
@@ -144,7 +144,7 @@ impl Site {
         let root = dir.path().join("backup");
         let executor = Executor::threads("test", 4).expect("threads");
         let disk = Disk { root: root.clone(), _dir: Some(dir) };
-        Self::build(Box::new(disk), root, Arc::new(RealFs::default()), executor).await
+        Self::build(Box::new(disk), root, Arc::new(OsFs::default()), executor).await
     }
 
     async fn fake(rules: impl FnOnce(&mut Rules)) -> Self {

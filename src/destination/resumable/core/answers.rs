@@ -1,6 +1,6 @@
 //! What both protocols' answers have in common.
 
-use super::Trouble;
+use super::UploadError;
 use crate::base::clock::Clock;
 use crate::destination::http::{Answer, status};
 use crate::domain::cause::Cause;
@@ -9,7 +9,7 @@ use crate::domain::media_type::MediaType;
 
 /// What an answer that is no success means in a protocol's common words.
 pub(in crate::destination) fn failure(answer: &Answer, clock: &dyn Clock, what: &str) -> Failure {
-    status::failure(answer, clock, what, super::calls::said(answer).as_deref())
+    status::failure(answer, clock, what, super::calls::message_of(answer).as_deref())
 }
 
 /// The same for a creation: who may not create at all, or not here, can send nothing.
@@ -23,23 +23,23 @@ pub(in crate::destination) fn at_creation(answer: &Answer, clock: &dyn Clock) ->
 
 /// What an answer that is no success means for the upload. `is_last` when the last byte was sent:
 /// what is refused then is refused as a whole.
-pub(in crate::destination) fn trouble(
+pub(in crate::destination) fn upload_error(
     answer: &Answer,
     clock: &dyn Clock,
     what: &str,
     is_last: bool,
-) -> Trouble {
+) -> UploadError {
     let failure = failure(answer, clock, what);
     match answer.status {
-        409 => Trouble::Elsewhere(answer.header("upload-offset").and_then(number), failure),
-        403 => Trouble::Gone(failure),
-        404 | 410 => Trouble::Gone(failure.because(Cause::UploadLost)),
-        413 => Trouble::TooMuch(failure),
-        423 => Trouble::Busy(failure),
-        501 | 507 | 401 | 407 | 412 | 425 | 429 => Trouble::Stopped(failure),
-        408 | 500..=599 => Trouble::Broken(failure),
-        400..=499 if is_last => Trouble::Over(failure),
-        _ => Trouble::Stopped(failure),
+        409 => UploadError::Elsewhere(answer.header("upload-offset").and_then(number), failure),
+        403 => UploadError::Gone(failure),
+        404 | 410 => UploadError::Gone(failure.because(Cause::UploadLost)),
+        413 => UploadError::TooMuch(failure),
+        423 => UploadError::Busy(failure),
+        501 | 507 | 401 | 407 | 412 | 425 | 429 => UploadError::Stopped(failure),
+        408 | 500..=599 => UploadError::Broken(failure),
+        400..=499 if is_last => UploadError::Over(failure),
+        _ => UploadError::Stopped(failure),
     }
 }
 

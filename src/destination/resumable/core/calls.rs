@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Append, Appended, Created, Inner, NewUpload, Offer, Standing, Trouble};
+use super::{Append, Appended, Created, Inner, NewUpload, Offer, UploadError, UploadStatus};
 use crate::destination::http::{Answer, Body, Headers, HttpError, Method, Request, Response, status};
 use crate::domain::failure::{Failure, Reach};
 
@@ -12,7 +12,7 @@ use crate::domain::failure::{Failure, Reach};
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
 /// How an append or a question ended when it was not told to stop.
-pub(super) type Outcome<T> = Result<Result<T, Trouble>, HttpError>;
+pub(super) type Outcome<T> = Result<Result<T, UploadError>, HttpError>;
 
 impl Inner {
     async fn request(&self, method: Method, url: &Url, fields: &Headers) -> Result<Request, Failure> {
@@ -48,7 +48,7 @@ impl Inner {
         }
         let response = self.response(request).await?;
         if response.is_success() {
-            response.whole(ANSWER_BYTES_MAX).await
+            response.read_to_end(ANSWER_BYTES_MAX).await
         } else {
             Ok(response.excerpt().await)
         }
@@ -77,10 +77,15 @@ impl Inner {
     }
 
     /// Where an upload stands.
-    pub(super) async fn ask(&self, form: u8, url: &Url, stop: &CancellationToken) -> Outcome<Standing> {
-        let fields = self.dialect.ask(form);
+    pub(super) async fn query_status(
+        &self,
+        form: u8,
+        url: &Url,
+        stop: &CancellationToken,
+    ) -> Outcome<UploadStatus> {
+        let fields = self.dialect.status_headers(form);
         let answer = self.call(Method::HEAD, url, &fields, None, stop).await?;
-        Ok(self.dialect.standing(form, &answer, self.clock()))
+        Ok(self.dialect.read_status(form, &answer, self.clock()))
     }
 
     /// Appends bytes to an upload. A connection that breaks in the middle is the upload's trouble,
@@ -97,7 +102,7 @@ impl Inner {
         match self.call(Method::PATCH, url, &fields, Some(body), stop).await {
             Ok(answer) => Ok(self.dialect.appended(form, append, &answer, self.clock())),
             Err(HttpError::Failed(failure)) if is_of_the_connection(&failure) => {
-                Ok(Err(Trouble::Broken(failure)))
+                Ok(Err(UploadError::Broken(failure)))
             }
             Err(error) => Err(error),
         }
@@ -117,23 +122,24 @@ impl Inner {
     /// The status of a request that has neither fields nor body of its own.
     pub(super) async fn status_of(&self, method: Method, url: &Url, form: u8) -> Result<u16, HttpError> {
         let stop = CancellationToken::new();
-        Ok(self.call(method, url, &self.dialect.plain(form), None, &stop).await?.status)
+        Ok(self.call(method, url, &self.dialect.base_headers(form), None, &stop).await?.status)
     }
 
     /// The bytes of a finished upload.
     pub(super) async fn get(&self, url: &Url, stop: &CancellationToken) -> Result<Response, HttpError> {
-        let request = self.request(Method::GET, url, &self.dialect.plain(self.findings().form)).await?;
+        let request =
+            self.request(Method::GET, url, &self.dialect.base_headers(self.findings().form)).await?;
         self.response(request.stopped_by(stop)).await
     }
 
     /// What it means that there was no success, in a protocol's common words.
     pub(super) fn failure(&self, answer: &Answer, what: &str) -> Failure {
-        status::failure(answer, self.clock(), what, said(answer).as_deref())
+        status::failure(answer, self.clock(), what, message_of(answer).as_deref())
     }
 }
 
 /// What a server's text says of an error; web pages say nothing.
-pub(in crate::destination) fn said(answer: &Answer) -> Option<String> {
+pub(in crate::destination) fn message_of(answer: &Answer) -> Option<String> {
     if status::is_html(&answer.headers) {
         return None;
     }

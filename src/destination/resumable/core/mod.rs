@@ -46,7 +46,7 @@ use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{DigestKind, Digests};
 use crate::domain::record::Evidence;
 use crate::domain::target::DestinationKind;
-use state::Findings;
+use state::ServerCapabilities;
 
 /// What a server says of itself before anything is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -101,7 +101,7 @@ pub(in crate::destination) struct Created {
 
 /// Where an upload stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::destination) struct Standing {
+pub(in crate::destination) struct UploadStatus {
     /// How many bytes the server has.
     pub offset: u64,
     /// The upload is finished.
@@ -127,7 +127,7 @@ pub(in crate::destination) struct Appended {
 
 /// What an answer that is no success means for the upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::destination) enum Trouble {
+pub(in crate::destination) enum UploadError {
     /// The server is at another offset; which, where it says so.
     Elsewhere(Option<u64>, Failure),
     /// The server does not have the upload any more.
@@ -144,7 +144,7 @@ pub(in crate::destination) enum Trouble {
     Stopped(Failure),
 }
 
-impl Trouble {
+impl UploadError {
     /// The failure in it, for who does not tell them apart.
     fn into_failure(self) -> Failure {
         match self {
@@ -196,12 +196,12 @@ pub(in crate::destination) trait Dialect: Send + Sync {
     /// What the answer means.
     fn created(&self, form: u8, answer: &Answer, clock: &dyn Clock) -> Result<Created, Failure>;
     /// Asks where an upload stands.
-    fn ask(&self, form: u8) -> Headers;
+    fn status_headers(&self, form: u8) -> Headers;
     /// Where it stands.
     ///
     /// # Errors
     /// What the answer means for the upload.
-    fn standing(&self, form: u8, answer: &Answer, clock: &dyn Clock) -> Result<Standing, Trouble>;
+    fn read_status(&self, form: u8, answer: &Answer, clock: &dyn Clock) -> Result<UploadStatus, UploadError>;
     /// Appends bytes.
     fn append(&self, form: u8, append: &Append<'_>) -> Headers;
     /// The append that was taken.
@@ -214,9 +214,9 @@ pub(in crate::destination) trait Dialect: Send + Sync {
         append: &Append<'_>,
         answer: &Answer,
         clock: &dyn Clock,
-    ) -> Result<Appended, Trouble>;
+    ) -> Result<Appended, UploadError>;
     /// What goes with every other request.
-    fn plain(&self, form: u8) -> Headers;
+    fn base_headers(&self, form: u8) -> Headers;
     /// Bytes in no append finish an upload that has all of them.
     fn needs_closing(&self) -> bool;
     /// The digests of a whole file that may go with its creation, the best first.
@@ -231,7 +231,7 @@ pub(in crate::destination) struct Inner {
     parts: ServerParts,
     base: Url,
     /// What the probe found, and for this run in which form the server answers by now.
-    findings: Mutex<Findings>,
+    findings: Mutex<ServerCapabilities>,
     /// The most bytes of one append that got through to the server.
     append_max: AtomicU64,
 }
@@ -242,8 +242,11 @@ impl Uploads {
         parts: ServerParts,
     ) -> Result<Self, Failure> {
         let base = ServerAddress::parse(dialect.kind(), &parts.address)?.base;
-        let findings =
-            parts.capabilities.as_ref().map(|known| Findings::parse(&known.findings)).unwrap_or_default();
+        let findings = parts
+            .capabilities
+            .as_ref()
+            .map(|known| ServerCapabilities::parse(&known.findings))
+            .unwrap_or_default();
         let append_max = AtomicU64::new(findings.append_max.unwrap_or(u64::MAX));
         Ok(Self(Arc::new(Inner { dialect, base, findings: Mutex::new(findings), append_max, parts })))
     }
@@ -281,11 +284,11 @@ impl Inner {
         Some(self.append_max.load(Ordering::Relaxed)).filter(|max| *max < u64::MAX)
     }
 
-    fn findings(&self) -> Findings {
+    fn findings(&self) -> ServerCapabilities {
         self.findings.lock().clone()
     }
 
-    fn learn(&self, findings: &Findings) {
+    fn learn(&self, findings: &ServerCapabilities) {
         *self.findings.lock() = findings.clone();
     }
 
@@ -338,9 +341,13 @@ impl Destination for Uploads {
     }
 
     fn new_findings(&self) -> Option<String> {
-        let found = Findings { append_max: self.0.append_max(), ..self.0.findings() };
-        let known =
-            self.0.parts.capabilities.as_ref().map(|capabilities| Findings::parse(&capabilities.findings))?;
+        let found = ServerCapabilities { append_max: self.0.append_max(), ..self.0.findings() };
+        let known = self
+            .0
+            .parts
+            .capabilities
+            .as_ref()
+            .map(|capabilities| ServerCapabilities::parse(&capabilities.findings))?;
         (found.append_max != known.append_max).then(|| found.text())
     }
 

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::location::as_reached;
-use super::state::{Findings, GivesBack};
-use super::{Append, Appended, Inner, NewUpload, Offer, Trouble};
+use super::state::{GivesBack, ServerCapabilities};
+use super::{Append, Appended, Inner, NewUpload, Offer, UploadError};
 use crate::base::digester::Digester;
 use crate::destination::Capabilities;
 use crate::destination::http::{HttpError, Method};
@@ -30,14 +30,14 @@ const CONCURRENT_MAX: u32 = 4;
 const NAME_LEN_MAX: u32 = 255;
 
 /// Whatever goes wrong while a destination is looked at concerns all of it.
-fn whole(failure: Failure) -> Failure {
+fn at_destination(failure: Failure) -> Failure {
     Failure { reach: Reach::Destination, ..failure }
 }
 
 /// See [`crate::destination::Destination::check`].
 pub(super) async fn check(inner: &Inner) -> Result<(), Failure> {
     let findings = inner.findings();
-    let offer = inner.options(findings.form).await.map_err(whole)?;
+    let offer = inner.options(findings.form).await.map_err(at_destination)?;
     if findings.answers_options && !offer.is_known {
         return Err(inner.not_understood());
     }
@@ -47,14 +47,14 @@ pub(super) async fn check(inner: &Inner) -> Result<(), Failure> {
 /// See [`crate::destination::Destination::probe`].
 pub(super) async fn probe(inner: &Inner) -> Result<Capabilities, Failure> {
     let form = inner.dialect.forms().first().copied().unwrap_or_default();
-    let offer = inner.options(form).await.map_err(whole)?;
-    let found = find(inner, &offer).await.map_err(|error| whole(error.into_failure()));
+    let offer = inner.options(form).await.map_err(at_destination)?;
+    let found = find(inner, &offer).await.map_err(|error| at_destination(error.into_failure()));
     let (findings, refused_chars) = found?;
     inner.learn(&findings);
     Ok(Capabilities { refused_chars, ..capabilities(inner, &offer, &findings) })
 }
 
-fn capabilities(inner: &Inner, offer: &Offer, findings: &Findings) -> Capabilities {
+fn capabilities(inner: &Inner, offer: &Offer, findings: &ServerCapabilities) -> Capabilities {
     let has_digest = findings.whole.is_some() || findings.parts.is_some();
     let proof = match findings.gives_back {
         _ if has_digest => ProofMethod::ServerDigest.as_str(),
@@ -96,13 +96,13 @@ fn uuid_of(base: &Url) -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-async fn find(inner: &Inner, offer: &Offer) -> Result<(Findings, RefusedChars), HttpError> {
-    let mut findings = Findings {
+async fn find(inner: &Inner, offer: &Offer) -> Result<(ServerCapabilities, RefusedChars), HttpError> {
+    let mut findings = ServerCapabilities {
         answers_options: offer.is_known,
         can_end: offer.can_end,
         takes_bytes_at_once: offer.takes_bytes_at_once,
         append_max: offer.append_max,
-        ..Findings::default()
+        ..ServerCapabilities::default()
     };
     inner.learn(&findings);
     let (trial, append_max) = begin_any(inner).await?;
@@ -179,16 +179,16 @@ async fn begin_named<'a>(
 }
 
 impl Trial<'_> {
-    async fn look(&self, findings: &mut Findings) -> Result<(), HttpError> {
+    async fn look(&self, findings: &mut ServerCapabilities) -> Result<(), HttpError> {
         let half = TEXT.len() / 2;
         self.expect(0).await?;
-        self.append(0, half, None).await?.map_err(Trouble::into_failure)?;
+        self.append(0, half, None).await?.map_err(UploadError::into_failure)?;
         self.expect(half as u64).await?;
-        let last = self.append(half as u64, TEXT.len(), None).await?.map_err(Trouble::into_failure)?;
+        let last = self.append(half as u64, TEXT.len(), None).await?.map_err(UploadError::into_failure)?;
         if !last.is_complete {
             return Err(odd("does not finish an upload that has all its bytes").into());
         }
-        let asked = self.inner.ask(self.form, &self.url, &self.stop).await?;
+        let asked = self.inner.query_status(self.form, &self.url, &self.stop).await?;
         findings.keeps = asked.is_ok_and(|standing| standing.offset == TEXT.len() as u64);
         let file = last.file.and_then(|file| as_reached(&self.inner.base, &file).ok());
         if self.gives(&self.url).await? {
@@ -203,8 +203,11 @@ impl Trial<'_> {
 
     /// The server must say that it has `offset` bytes.
     async fn expect(&self, offset: u64) -> Result<(), HttpError> {
-        let standing =
-            self.inner.ask(self.form, &self.url, &self.stop).await?.map_err(Trouble::into_failure)?;
+        let standing = self
+            .inner
+            .query_status(self.form, &self.url, &self.stop)
+            .await?
+            .map_err(UploadError::into_failure)?;
         if standing.offset == offset && !standing.is_complete {
             return Ok(());
         }
@@ -225,7 +228,7 @@ impl Trial<'_> {
     }
 
     /// Whether the whole text arrives and is given back where [`Self::look`] saw that.
-    async fn is_given_back(&self, findings: &Findings) -> Result<bool, HttpError> {
+    async fn is_given_back(&self, findings: &ServerCapabilities) -> Result<bool, HttpError> {
         let Ok(taken) = self.append(0, TEXT.len(), None).await? else { return Ok(false) };
         let file = taken.file.and_then(|file| as_reached(&self.inner.base, &file).ok());
         match (findings.gives_back, file) {
@@ -246,7 +249,7 @@ impl Trial<'_> {
         if response.status != 200 {
             return Ok(false);
         }
-        match response.whole(TEXT.len() + 1).await {
+        match response.read_to_end(TEXT.len() + 1).await {
             Ok(answer) => Ok(answer.body == TEXT.as_bytes()),
             Err(HttpError::Failed(failure)) if is_detour(&failure) => Ok(false),
             Err(error) => Err(error),
@@ -276,7 +279,7 @@ fn digests_of(text: &str, kind: DigestKind) -> Digests {
 
 /// The characters that no name may have. Each name is a small upload, so a server that does not let
 /// uploads be ended is tried with one alone.
-async fn refused_chars(inner: &Inner, findings: &Findings) -> Result<RefusedChars, HttpError> {
+async fn refused_chars(inner: &Inner, findings: &ServerCapabilities) -> Result<RefusedChars, HttpError> {
     let mut probe = NameProbe::new();
     while let Some(name) = probe.next_name() {
         let is_kept = match keeps_name(inner, findings, &name).await {
@@ -293,7 +296,7 @@ async fn refused_chars(inner: &Inner, findings: &Findings) -> Result<RefusedChar
 }
 
 /// Whether an upload of this name is taken, and given back as others are.
-async fn keeps_name(inner: &Inner, findings: &Findings, name: &str) -> Result<bool, HttpError> {
+async fn keeps_name(inner: &Inner, findings: &ServerCapabilities, name: &str) -> Result<bool, HttpError> {
     let Some((trial, _max)) = begin_named(inner, findings.form, name, None).await? else { return Ok(false) };
     let outcome = trial.is_given_back(findings).await;
     trial.end().await?;
@@ -310,7 +313,7 @@ pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
         let Some((trial, _max)) = begin(inner, form, None).await? else {
             return Err(inner.not_understood().into());
         };
-        let taken = trial.append(0, TEXT.len(), None).await?.map_err(Trouble::into_failure);
+        let taken = trial.append(0, TEXT.len(), None).await?.map_err(UploadError::into_failure);
         trial.end().await?;
         taken.map(drop).map_err(HttpError::from)
     };
@@ -318,13 +321,17 @@ pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
 }
 
 /// A wrong digest of an append is refused, and the right one is not.
-async fn compares_parts(inner: &Inner, findings: &Findings, kind: DigestKind) -> Result<bool, HttpError> {
+async fn compares_parts(
+    inner: &Inner,
+    findings: &ServerCapabilities,
+    kind: DigestKind,
+) -> Result<bool, HttpError> {
     let (wrong, right) = (digests_of("other", kind), digests_of(TEXT, kind));
     let Some((trial, _max)) = begin(inner, findings.form, None).await? else { return Ok(false) };
     let refused = trial.append(0, TEXT.len(), Some((kind, &wrong))).await?;
     let is_kept_out = match &refused {
         Ok(_taken) => false,
-        Err(Trouble::Gone(_)) => true,
+        Err(UploadError::Gone(_)) => true,
         Err(_refused) => trial.expect(0).await.is_ok(),
     };
     trial.end().await?;
@@ -338,7 +345,11 @@ async fn compares_parts(inner: &Inner, findings: &Findings, kind: DigestKind) ->
 }
 
 /// A wrong digest of a whole file is refused in the end, and the right one is not.
-async fn compares_whole(inner: &Inner, findings: &Findings, kind: DigestKind) -> Result<bool, HttpError> {
+async fn compares_whole(
+    inner: &Inner,
+    findings: &ServerCapabilities,
+    kind: DigestKind,
+) -> Result<bool, HttpError> {
     for (digests, is_right) in [(digests_of("other", kind), false), (digests_of(TEXT, kind), true)] {
         let begun = match begin(inner, findings.form, Some((kind, &digests))).await {
             Ok(begun) => begun,

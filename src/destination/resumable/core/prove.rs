@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Inner;
-use super::Trouble;
+use super::UploadError;
 use super::state::{GivesBack, Receipt, State};
 use crate::destination::http::{HttpError, Response, into_read_back};
 use crate::destination::{Item, Phase, ReadBack, Transfer};
@@ -117,14 +117,14 @@ async fn still_there(
     receipt: &Receipt,
     transfer: &Transfer,
 ) -> Result<(), Failure> {
-    let asked = inner.ask(inner.findings().form, &receipt.url, &transfer.cancel).await;
+    let asked = inner.query_status(inner.findings().form, &receipt.url, &transfer.cancel).await;
     match asked.map_err(HttpError::into_failure)? {
         Ok(standing) if standing.offset == item.content.size => Ok(()),
         Ok(standing) => {
             let why = format!("the server has {} bytes of {}", standing.offset, item.content.size);
             Err(Failure::transient(FailureKind::DigestMismatch, why))
         }
-        Err(Trouble::Gone(_failure)) => Err(missing()),
+        Err(UploadError::Gone(_failure)) => Err(missing()),
         Err(trouble) => Err(trouble.into_failure()),
     }
 }

@@ -1,9 +1,9 @@
 //! Going on with an upload that an earlier run began, and finding out that there is none any more.
 
 use super::location::normalised;
-use super::send::Sending;
+use super::send::UploadRun;
 use super::state::{Receipt, State};
-use super::{Standing, Trouble};
+use super::{UploadError, UploadStatus};
 use crate::destination::http::HttpError;
 use crate::destination::{NamedCopy, Phase};
 use crate::domain::failure::{Failure, FailureKind, Reach};
@@ -11,9 +11,9 @@ use crate::domain::failure::{Failure, FailureKind, Reach};
 /// How often in a row an upload that is gone on with may be answered with a server's error before another
 /// is begun.
 const REFUSALS_MAX: u32 = 3;
-impl Sending<'_> {
+impl UploadRun<'_> {
     /// Finds the upload that an earlier run began. The server says how far it has come.
-    pub(super) async fn resume(&mut self) -> Result<Option<Standing>, HttpError> {
+    pub(super) async fn resume(&mut self) -> Result<Option<UploadStatus>, HttpError> {
         let kept = self.transfer.checkpoint.as_ref().and_then(|checkpoint| State::parse(&checkpoint.state));
         let Some(state) = kept else { return Ok(None) };
         let Some(url) = state.url_at(&self.inner.base) else { return Ok(None) };
@@ -22,9 +22,9 @@ impl Sending<'_> {
             return Ok(None);
         }
         (self.state, self.url) = (state, Some(url));
-        let failure = match self.ask().await? {
+        let failure = match self.query_status().await? {
             Ok(standing) => return Ok(Some(standing)),
-            Err(Trouble::Gone(failure)) => failure,
+            Err(UploadError::Gone(failure)) => failure,
             Err(trouble) => {
                 let failure = trouble.into_failure();
                 if !may_mean_unknown(&failure) && !self.is_refused_too_often(&failure).await? {

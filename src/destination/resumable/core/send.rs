@@ -12,8 +12,8 @@ use super::calls::Outcome;
 use super::explain::explain_write;
 use super::location::as_reached;
 use super::state::{Receipt, State};
-use super::whole::{Carried, Part, Whole};
-use super::{Append, Appended, Findings, Inner, NewUpload, Standing, Trouble};
+use super::whole::{PartDigest, SentDigest, WholeDigest};
+use super::{Append, Appended, Inner, NewUpload, ServerCapabilities, UploadError, UploadStatus};
 use crate::destination::http::{Body, HttpError, SourceRange, feed};
 use crate::destination::{Item, Phase, Sent, Transfer};
 use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
@@ -47,14 +47,14 @@ pub(super) async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Res
     if let Some(receipt) = finished(inner, transfer) {
         return Ok(Sent::AlreadyThere { receipt: receipt.text() });
     }
-    let mut sending = Sending {
+    let mut sending = UploadRun {
         inner,
         item,
         transfer,
         findings: inner.findings(),
         state: State::new(item),
         url: None,
-        whole: Whole::new(item.content),
+        whole: WholeDigest::new(item.content),
         confirmed: 0,
     };
     match sending.run().await {
@@ -87,14 +87,14 @@ fn finished(inner: &Inner, transfer: &Transfer) -> Option<Receipt> {
     Receipt::parse(&checkpoint.state, &inner.base)
 }
 
-pub(super) struct Sending<'a> {
+pub(super) struct UploadRun<'a> {
     pub inner: &'a Inner,
     pub item: &'a Item,
     pub transfer: &'a Transfer,
-    pub findings: Findings,
+    pub findings: ServerCapabilities,
     pub state: State,
     pub url: Option<Url>,
-    whole: Whole,
+    whole: WholeDigest,
     /// The highest offset that the server has confirmed in this send.
     confirmed: u64,
 }
@@ -106,7 +106,7 @@ enum UploadOutcome {
     Lost(Failure),
 }
 
-impl Sending<'_> {
+impl UploadRun<'_> {
     async fn run(&mut self) -> Result<Sent, HttpError> {
         let mut standing = self.resume().await?;
         if standing.is_none() {
@@ -123,7 +123,7 @@ impl Sending<'_> {
                 Some(at) => at,
                 None => self.begin().await?,
             };
-            match self.bring(at).await? {
+            match self.send_all(at).await? {
                 UploadOutcome::Done(receipt) => {
                     self.remember(&receipt).await?;
                     return Ok(Sent::Stored { receipt: receipt.text(), evidence: None });
@@ -140,7 +140,7 @@ impl Sending<'_> {
     }
 
     /// Creates an upload and saves where it is before anything is sent to it.
-    async fn begin(&mut self) -> Result<Standing, HttpError> {
+    async fn begin(&mut self) -> Result<UploadStatus, HttpError> {
         let whole_kind = self.findings.whole.as_deref().and_then(DigestKind::parse);
         let whole_kind = whole_kind.filter(|kind| self.item.digests.known().contains(*kind));
         let blake3 = self.item.content.blake3.to_hex();
@@ -163,7 +163,7 @@ impl Sending<'_> {
             parts: self.findings.parts.clone(),
             ..State::new(self.item)
         };
-        self.whole = Whole::new(self.item.content);
+        self.whole = WholeDigest::new(self.item.content);
         self.confirmed = 0;
         self.transfer.save(Phase::Creating, self.state.text()).await?;
         self.transfer.set_bytes_sent(0);
@@ -198,7 +198,7 @@ impl Sending<'_> {
     }
 
     /// Appends until the upload is finished.
-    async fn bring(&mut self, mut at: Standing) -> Result<UploadOutcome, HttpError> {
+    async fn send_all(&mut self, mut at: UploadStatus) -> Result<UploadOutcome, HttpError> {
         let size = self.item.content.size;
         let mut standstills = 0;
         loop {
@@ -229,15 +229,15 @@ impl Sending<'_> {
                     continue;
                 }
                 Ok(_other) => {
-                    Trouble::Elsewhere(None, unclear("the server took bytes and did not say how many"))
+                    UploadError::Elsewhere(None, unclear("the server took bytes and did not say how many"))
                 }
                 Err(trouble) => trouble,
             };
-            let is_cut = matches!(trouble, Trouble::TooMuch(_));
+            let is_cut = matches!(trouble, UploadError::TooMuch(_));
             let failure;
             (at, failure) = match self.after(trouble, len).await? {
-                Next::At(at, failure) => (at, failure),
-                Next::Lost(failure) => return Ok(UploadOutcome::Lost(failure)),
+                NextStep::At(at, failure) => (at, failure),
+                NextStep::Lost(failure) => return Ok(UploadOutcome::Lost(failure)),
             };
             if is_cut {
                 // The next append is shorter: that ends by itself.
@@ -251,7 +251,7 @@ impl Sending<'_> {
     }
 
     /// Why this cannot be the upload that was begun.
-    fn mismatch(&self, at: &Standing) -> Option<String> {
+    fn mismatch(&self, at: &UploadStatus) -> Option<String> {
         let size = self.item.content.size;
         if at.offset > size || at.length.is_some_and(|length| length != size) {
             return Some(format!(
@@ -271,7 +271,10 @@ impl Sending<'_> {
     }
 
     /// Sends what follows `offset`, as much as may go at once.
-    async fn append(&mut self, offset: u64) -> Result<(Result<Appended, Trouble>, Carrying), HttpError> {
+    async fn append(
+        &mut self,
+        offset: u64,
+    ) -> Result<(Result<Appended, UploadError>, AppendState), HttpError> {
         let Some(url) = self.url.clone() else {
             return Err(unclear("there is no upload").into());
         };
@@ -293,7 +296,7 @@ impl Sending<'_> {
         let digest = kind.map(|kind| (kind, &digests));
         let append = Append { offset, end: offset + len, is_last: offset + len == size, digest };
         let outcome = self.inner.append(self.state.form, &url, &append, body, &self.transfer.cancel).await?;
-        Ok((outcome, Carrying { len, digest: carried }))
+        Ok((outcome, AppendState { len, digest: carried }))
     }
 
     /// Reads what the server has already, so that the digest is of the whole file.
@@ -311,10 +314,10 @@ impl Sending<'_> {
     }
 
     async fn digests(&self, offset: u64, len: u64, kind: DigestKind) -> Result<Digests, HttpError> {
-        let part = Part::new(DigestSet::NONE.with(kind));
+        let part = PartDigest::new(DigestSet::NONE.with(kind));
         let tap = Arc::clone(&part);
         feed(self.range(offset, len).tap(tap), &self.transfer.cancel).await.map_err(stopped)?;
-        Ok(Part::digests(&part))
+        Ok(PartDigest::digests(&part))
     }
 
     fn range(&self, start: u64, len: u64) -> SourceRange {
@@ -322,17 +325,17 @@ impl Sending<'_> {
     }
 
     /// What is done about an append that was not taken as it should be.
-    async fn after(&mut self, trouble: Trouble, len: u64) -> Result<Next, HttpError> {
+    async fn after(&mut self, trouble: UploadError, len: u64) -> Result<NextStep, HttpError> {
         match trouble {
-            Trouble::Elsewhere(Some(offset), failure) => Ok(Next::At(standing_at(offset), failure)),
-            Trouble::Elsewhere(None, failure) => self.ask_again(failure).await,
-            Trouble::Broken(failure) if asks_to_wait(&failure) => Err(failure.into()),
-            Trouble::Broken(failure) => self.ask_again(failure).await,
-            Trouble::Busy(failure) => {
+            UploadError::Elsewhere(Some(offset), failure) => Ok(NextStep::At(standing_at(offset), failure)),
+            UploadError::Elsewhere(None, failure) => self.ask_again(failure).await,
+            UploadError::Broken(failure) if asks_to_wait(&failure) => Err(failure.into()),
+            UploadError::Broken(failure) => self.ask_again(failure).await,
+            UploadError::Busy(failure) => {
                 self.wait(BUSY_WAITS[0]).await?;
                 self.ask_again(failure).await
             }
-            Trouble::TooMuch(failure) => match shorter_than(len) {
+            UploadError::TooMuch(failure) => match shorter_than(len) {
                 Some(shorter) => {
                     tracing::info!(len, shorter, "appends are refused as too long, and cut");
                     self.limit(Some(shorter));
@@ -340,36 +343,36 @@ impl Sending<'_> {
                 }
                 None => Err(failure.into()),
             },
-            Trouble::Gone(failure) => Ok(Next::Lost(failure)),
-            Trouble::Over(failure) => {
+            UploadError::Gone(failure) => Ok(NextStep::Lost(failure)),
+            UploadError::Over(failure) => {
                 self.give_up().await?;
                 Err(failure.into())
             }
-            Trouble::Stopped(failure) => Err(failure.into()),
+            UploadError::Stopped(failure) => Err(failure.into()),
         }
     }
 
-    async fn ask_again(&self, failure: Failure) -> Result<Next, HttpError> {
-        match self.ask().await? {
-            Ok(at) => Ok(Next::At(at, failure)),
-            Err(Trouble::Gone(failure)) => Ok(Next::Lost(failure)),
+    async fn ask_again(&self, failure: Failure) -> Result<NextStep, HttpError> {
+        match self.query_status().await? {
+            Ok(at) => Ok(NextStep::At(at, failure)),
+            Err(UploadError::Gone(failure)) => Ok(NextStep::Lost(failure)),
             Err(trouble) => Err(trouble.into_failure().into()),
         }
     }
 
     /// Asks where the upload stands, until no other request holds it. A connection that breaks is
     /// tried once more.
-    pub(super) async fn ask(&self) -> Outcome<Standing> {
+    pub(super) async fn query_status(&self) -> Outcome<UploadStatus> {
         let Some(url) = &self.url else {
             return Err(unclear("there is no upload").into());
         };
         let (mut waits, mut tries) = (BUSY_WAITS.into_iter(), 0);
         loop {
-            let asked = self.inner.ask(self.state.form, url, &self.transfer.cancel).await;
+            let asked = self.inner.query_status(self.state.form, url, &self.transfer.cancel).await;
             match asked {
-                Ok(Err(Trouble::Busy(failure))) => match waits.next() {
+                Ok(Err(UploadError::Busy(failure))) => match waits.next() {
                     Some(wait) => self.wait(wait).await?,
-                    None => return Ok(Err(Trouble::Stopped(failure))),
+                    None => return Ok(Err(UploadError::Stopped(failure))),
                 },
                 Err(HttpError::Failed(failure)) if tries == 0 && failure.reach == Reach::Resource => {
                     tries += 1;
@@ -427,20 +430,20 @@ fn shorter_than(len: u64) -> Option<u64> {
 }
 
 /// What an append carried.
-struct Carrying {
+struct AppendState {
     len: u64,
     /// The digest up to its end.
-    digest: Arc<Mutex<Carried>>,
+    digest: Arc<Mutex<SentDigest>>,
 }
 
 /// What is known after an append that went wrong.
-enum Next {
-    At(Standing, Failure),
+enum NextStep {
+    At(UploadStatus, Failure),
     Lost(Failure),
 }
 
-fn standing_at(offset: u64) -> Standing {
-    Standing { offset, is_complete: false, length: None, blake3: None, append_max: None }
+fn standing_at(offset: u64) -> UploadStatus {
+    UploadStatus { offset, is_complete: false, length: None, blake3: None, append_max: None }
 }
 
 fn stopped(failure: Option<Failure>) -> HttpError {

@@ -145,7 +145,7 @@ pub(super) enum GivesBack {
 /// What a probe found out of a server, beyond what all destinations have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(default)]
-pub(super) struct Findings {
+pub(super) struct ServerCapabilities {
     /// In which of the protocol's forms it answers.
     pub form: u8,
     /// Where it gives the bytes back.
@@ -169,7 +169,7 @@ pub(super) struct Findings {
     pub append_max: Option<u64>,
 }
 
-impl Findings {
+impl ServerCapabilities {
     /// Reads what was kept; what makes no sense reads as nothing found.
     pub fn parse(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
@@ -234,7 +234,7 @@ mod tests {
         fn no_text_is_too_strange(text in ".{0,80}") {
             Receipt::parse(&text, &base());
             State::parse(&text);
-            Findings::parse(&text);
+            ServerCapabilities::parse(&text);
         }
     }
 }

@@ -8,8 +8,8 @@
 
 mod structured;
 
-use super::core::answers::{at_creation, failure, media_of, name_of, software_of, trouble};
-use super::core::{Append, Appended, Created, Dialect, NewUpload, Offer, Standing, Trouble, Uploads};
+use super::core::answers::{at_creation, failure, media_of, name_of, software_of, upload_error};
+use super::core::{Append, Appended, Created, Dialect, NewUpload, Offer, UploadError, UploadStatus, Uploads};
 use crate::base::clock::Clock;
 use crate::destination::http::{Answer, Headers};
 use crate::destination::server_parts::ServerParts;
@@ -124,7 +124,7 @@ impl Dialect for Resumable {
     }
 
     fn options(&self, form: u8) -> Headers {
-        self.plain(form)
+        self.base_headers(form)
     }
 
     /// Old servers do not answer to OPTIONS; whether such a one takes uploads, only trying tells.
@@ -145,7 +145,7 @@ impl Dialect for Resumable {
     }
 
     fn create(&self, form: u8, new: &NewUpload<'_>) -> Headers {
-        let mut fields = self.plain(form);
+        let mut fields = self.base_headers(form);
         set_complete(&mut fields, form, false);
         if form >= FORM_OF_LENGTH {
             fields.set("upload-length", new.size.to_string());
@@ -182,19 +182,19 @@ impl Dialect for Resumable {
         })
     }
 
-    fn ask(&self, form: u8) -> Headers {
-        self.plain(form)
+    fn status_headers(&self, form: u8) -> Headers {
+        self.base_headers(form)
     }
 
-    fn standing(&self, form: u8, answer: &Answer, clock: &dyn Clock) -> Result<Standing, Trouble> {
+    fn read_status(&self, form: u8, answer: &Answer, clock: &dyn Clock) -> Result<UploadStatus, UploadError> {
         if !answer.is_success() {
-            return Err(trouble(answer, clock, "asking for the upload", false));
+            return Err(upload_error(answer, clock, "asking for the upload", false));
         }
         let Some(offset) = offset(answer) else {
             let why = "the server did not say how much of the upload it has";
-            return Err(Trouble::Gone(Failure::transient(FailureKind::Protocol, why)));
+            return Err(UploadError::Gone(Failure::transient(FailureKind::Protocol, why)));
         };
-        Ok(Standing {
+        Ok(UploadStatus {
             offset,
             is_complete: complete(answer, form).unwrap_or(false),
             length: answer.header("upload-length").and_then(structured::integer),
@@ -204,7 +204,7 @@ impl Dialect for Resumable {
     }
 
     fn append(&self, form: u8, append: &Append<'_>) -> Headers {
-        let mut fields = self.plain(form);
+        let mut fields = self.base_headers(form);
         fields.set("upload-offset", append.offset.to_string());
         set_complete(&mut fields, form, append.is_last);
         if form >= FORM_OF_PARTIAL_UPLOAD {
@@ -222,7 +222,7 @@ impl Dialect for Resumable {
         append: &Append<'_>,
         answer: &Answer,
         clock: &dyn Clock,
-    ) -> Result<Appended, Trouble> {
+    ) -> Result<Appended, UploadError> {
         let said = complete(answer, form);
         if answer.is_success() {
             // The answer to the last append is the target's own, which need not know the draft.
@@ -237,15 +237,15 @@ impl Dialect for Resumable {
         let what = "sending the file";
         if said == Some(true) {
             // The target itself has spoken: the upload is over.
-            return Err(Trouble::Over(failure(answer, clock, what)));
+            return Err(UploadError::Over(failure(answer, clock, what)));
         }
         if answer.status == 409 {
-            return Err(Trouble::Elsewhere(offset(answer), failure(answer, clock, what)));
+            return Err(UploadError::Elsewhere(offset(answer), failure(answer, clock, what)));
         }
-        Err(trouble(answer, clock, what, append.is_last))
+        Err(upload_error(answer, clock, what, append.is_last))
     }
 
-    fn plain(&self, form: u8) -> Headers {
+    fn base_headers(&self, form: u8) -> Headers {
         let mut fields = Headers::default();
         fields.set("upload-draft-interop-version", form.to_string());
         fields

@@ -6,8 +6,8 @@
 
 mod metadata;
 
-use super::core::answers::{at_creation, failure, media_of, name_of, number, software_of, trouble};
-use super::core::{Append, Appended, Created, Dialect, NewUpload, Offer, Standing, Trouble, Uploads};
+use super::core::answers::{at_creation, failure, media_of, name_of, number, software_of, upload_error};
+use super::core::{Append, Appended, Created, Dialect, NewUpload, Offer, UploadError, UploadStatus, Uploads};
 use crate::base::clock::Clock;
 use crate::destination::http::{Answer, Headers};
 use crate::destination::server_parts::ServerParts;
@@ -71,14 +71,14 @@ fn other_version(answer: &Answer) -> Failure {
     Failure { retry: Retry::Never, ..failure }
 }
 
-fn trouble_of(answer: &Answer, clock: &dyn Clock, what: &str, is_last: bool) -> Trouble {
+fn trouble_of(answer: &Answer, clock: &dyn Clock, what: &str, is_last: bool) -> UploadError {
     match answer.status {
-        412 => Trouble::Stopped(other_version(answer)),
+        412 => UploadError::Stopped(other_version(answer)),
         460 => {
             let details = "the server received other bytes than were sent (460)";
-            Trouble::Stopped(Failure::transient(FailureKind::DigestMismatch, details))
+            UploadError::Stopped(Failure::transient(FailureKind::DigestMismatch, details))
         }
-        _ => trouble(answer, clock, what, is_last),
+        _ => upload_error(answer, clock, what, is_last),
     }
 }
 
@@ -183,7 +183,7 @@ impl Dialect for Tus {
         if let Some(checksum) = &checksum {
             pairs.push(("checksum", checksum));
         }
-        let mut fields = self.plain(form);
+        let mut fields = self.base_headers(form);
         fields.set("upload-length", new.size.to_string());
         fields.set("upload-metadata", metadata::write(&pairs));
         if new.has_bytes {
@@ -206,21 +206,26 @@ impl Dialect for Tus {
         })
     }
 
-    fn ask(&self, form: u8) -> Headers {
-        self.plain(form)
+    fn status_headers(&self, form: u8) -> Headers {
+        self.base_headers(form)
     }
 
-    fn standing(&self, _form: u8, answer: &Answer, clock: &dyn Clock) -> Result<Standing, Trouble> {
+    fn read_status(
+        &self,
+        _form: u8,
+        answer: &Answer,
+        clock: &dyn Clock,
+    ) -> Result<UploadStatus, UploadError> {
         if !answer.is_success() {
             return Err(trouble_of(answer, clock, "asking for the upload", false));
         }
         let Some(offset) = answer.header("upload-offset").and_then(number) else {
             let why = "the server did not say how much of the upload it has";
-            return Err(Trouble::Gone(Failure::transient(FailureKind::Protocol, why)));
+            return Err(UploadError::Gone(Failure::transient(FailureKind::Protocol, why)));
         };
         let length = answer.header("upload-length").and_then(number);
         let blake3 = answer.header("upload-metadata").and_then(|field| metadata::value_of(field, "blake3"));
-        Ok(Standing {
+        Ok(UploadStatus {
             offset,
             is_complete: length == Some(offset),
             length,
@@ -231,7 +236,7 @@ impl Dialect for Tus {
 
     fn append(&self, form: u8, append: &Append<'_>) -> Headers {
         use base64::Engine as _;
-        let mut fields = self.plain(form);
+        let mut fields = self.base_headers(form);
         fields.set("upload-offset", append.offset.to_string());
         fields.set("content-type", BYTES);
         let digest = append.digest.and_then(|(kind, digests)| Some((kind, digest_bytes(kind, digests)?)));
@@ -248,7 +253,7 @@ impl Dialect for Tus {
         append: &Append<'_>,
         answer: &Answer,
         clock: &dyn Clock,
-    ) -> Result<Appended, Trouble> {
+    ) -> Result<Appended, UploadError> {
         if !answer.is_success() {
             return Err(trouble_of(answer, clock, "sending the file", append.is_last));
         }
@@ -256,7 +261,7 @@ impl Dialect for Tus {
         Ok(Appended { offset, is_complete: append.is_last && offset == Some(append.end), file: None })
     }
 
-    fn plain(&self, _form: u8) -> Headers {
+    fn base_headers(&self, _form: u8) -> Headers {
         Headers::from([("tus-resumable", VERSION)])
     }
 
