@@ -6,6 +6,7 @@
     reason = "a helper of a test fails the test by panicking, with a sentence that says why"
 )]
 
+mod circles;
 mod cluster;
 mod conditions;
 mod conformance;
