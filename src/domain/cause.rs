@@ -183,7 +183,7 @@ impl Cause {
                 OpenNetwork,
             ),
             Self::CertificateKind => message(
-                "The server's certificate is an authority's own, and not one that you have chosen",
+                "The server's certificate is a certificate authority's own, and you have not chosen to trust it",
                 "If the server is yours, choose this very certificate in Settings, Network",
                 OpenNetwork,
             ),
@@ -247,8 +247,8 @@ impl Cause {
                 OpenDestination,
             ),
             Self::MarkerDamaged => message(
-                "The file that names this backup place cannot be read",
-                "If it stays so, the file .safelight/destination.json there is damaged, or something in between \
+                "The file that identifies this destination cannot be read",
+                "If this keeps happening, the file .safelight/destination.json there is damaged, or something in between \
                  changes what the server sends",
                 OpenDestination,
             ),
@@ -283,23 +283,23 @@ impl Cause {
                 OpenDestination,
             ),
             Self::NoBucket => message(
-                "There is no bucket of this name at the server",
-                "Make the bucket, or check its name in the address",
+                "There is no bucket with this name on the server",
+                "Create the bucket, or check its name in the address",
                 OpenDestination,
             ),
             Self::NoFolder => message(
-                "The backup is not in this folder at the server",
+                "The backup is not in this folder on the server",
                 "Check that the server's disk is connected and the address is right",
                 OpenDestination,
             ),
             Self::SidecarOther => message(
-                "This server keeps one such file beside a photo, and has another from a second folder",
+                "This server keeps only one such file with a photo, and has a different one from another folder",
                 "Back up to a folder, a disk or other storage as well if you want a copy of both",
                 OpenDestination,
             ),
             Self::CopyDamaged => message(
                 "The server's copy of this file is damaged",
-                "Delete it at the server, empty the trash there, then try again",
+                "Delete it on the server, empty the trash there, then retry",
                 Retry,
             ),
             Self::RemovalDenied => message(
@@ -313,8 +313,8 @@ impl Cause {
                 RestoreFromTrash,
             ),
             Self::PhotoAwaited => message(
-                "The photo that this file belongs to is not at the server yet",
-                "It is copied once the photo is there",
+                "The photo that this file belongs to is not on the server yet",
+                "It is backed up once the photo is there",
                 Wait,
             ),
             Self::KeyringMissing => message(
