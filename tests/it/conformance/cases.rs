@@ -183,8 +183,16 @@ pub async fn many_at_once_all_arrive(site: &Site) {
     for item in items.clone() {
         let (to, transfer) = (Arc::clone(&to), site.transfer());
         sends.spawn(async move {
-            let sent = to.send(&item, &transfer).await;
-            let Ok(Sent::Stored { receipt, .. }) = sent else { panic!("{sent:?}") };
+            let mut tries = 0;
+            // A server may close a kept connection in the moment that it is used again.
+            let receipt = loop {
+                tries += 1;
+                match to.send(&item, &transfer).await {
+                    Ok(Sent::Stored { receipt, .. }) => break receipt,
+                    Err(failure) if failure.kind == FailureKind::Connect && tries < 4 => {}
+                    other => panic!("{other:?}"),
+                }
+            };
             to.prove(&item, &receipt, &transfer).await
         });
     }
