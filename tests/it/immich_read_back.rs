@@ -241,7 +241,8 @@ fn equal_bytes_in_two_folders_are_in_both_albums_with_one_sidecar() {
     assert_eq!(scene.counts(1), [2, 1, 0]);
     let queue = scene.json(&["queue", "--json"], 0);
     let out = queue.as_array().expect("an array").iter().find(|row| row["state"] == "excluded");
-    let why = "This server keeps one such file beside a photo, and has another from a second folder";
+    let why =
+        "This server keeps only one such file with a photo, and has a different one from another folder";
     assert_eq!(out.expect("the other sidecar")["failure"]["summary"], why, "{queue}");
 
     // A third folder comes later.

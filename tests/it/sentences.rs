@@ -116,7 +116,7 @@ fn altered_answers_are_no_other_place() {
     let server = FaultServer::start(Moods::default());
     let scene = Scene::dav(&server);
     server.order(Order::new(Fault::WrongAnswer).method("GET").path("destination.json").always());
-    let text = scene.says("status", "The file that names this backup place cannot be read");
+    let text = scene.says("status", "The file that identifies this destination cannot be read");
     assert!(!text.contains("not the same destination"), "{text}");
 }
 
@@ -169,13 +169,13 @@ fn a_missing_bucket_is_no_disk() {
     let server = FaultServer::s3(BUCKET, strict());
     let scene = Scene::s3(&server, 100);
     server.order(Order::new(refusal(404, "NoSuchBucket")).always());
-    let text = scene.says("status", "There is no bucket of this name at the server");
+    let text = scene.says("status", "There is no bucket with this name on the server");
     assert!(!text.contains("Connect the disk"), "{text}");
     // Nor is a folder on a server that has gone.
     let server = FaultServer::start(Moods::default());
     let scene = Scene::dav(&server);
     server.dav().remove("photos");
-    let text = scene.says("status", "The backup is not in this folder at the server");
+    let text = scene.says("status", "The backup is not in this folder on the server");
     assert!(!text.contains("Connect the disk"), "{text}");
 }
 
