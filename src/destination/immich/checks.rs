@@ -76,17 +76,26 @@ impl DuplicateChecks {
         }
     }
 
+    /// Asks for a batch, and for halves of it where the answer does not fit: a server that skips or
+    /// repeats entries would else hold up the same files together for good.
     async fn ask_all(&self, batch: Vec<(Sha1, Reply)>) {
-        let checksums: Vec<Sha1> = batch.iter().map(|(sha1, _reply)| *sha1).collect();
-        match self.ask_now(&checksums).await {
-            Ok(verdicts) => {
-                for ((_sha1, reply), verdict) in batch.into_iter().zip(verdicts) {
-                    reply.send(Ok(verdict)).ok();
+        let mut parts = vec![batch];
+        while let Some(mut part) = parts.pop() {
+            let checksums: Vec<Sha1> = part.iter().map(|(sha1, _reply)| *sha1).collect();
+            match self.ask_now(&checksums).await {
+                Ok(verdicts) => {
+                    for ((_sha1, reply), verdict) in part.into_iter().zip(verdicts) {
+                        reply.send(Ok(verdict)).ok();
+                    }
                 }
-            }
-            Err(failure) => {
-                for (_sha1, reply) in batch {
-                    reply.send(Err(failure.clone())).ok();
+                Err(failure) if failure.kind == FailureKind::Protocol && part.len() > 1 => {
+                    parts.push(part.split_off(part.len() / 2));
+                    parts.push(part);
+                }
+                Err(failure) => {
+                    for (_sha1, reply) in part {
+                        reply.send(Err(failure.clone())).ok();
+                    }
                 }
             }
         }
