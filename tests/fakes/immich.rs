@@ -46,6 +46,8 @@ pub struct Moods {
     pub rate: Option<u64>,
     /// This many checks find nothing: what they ask for comes in between them and the upload.
     pub blind_checks: u32,
+    /// Checks answer about two of three and leave the third out.
+    pub skips_third: bool,
     /// Of so many uploads, the last is damaged on the disk: its checksum stays, its bytes are others.
     pub damages_every: Option<u64>,
     /// So many uploads to come are damaged on the disk.

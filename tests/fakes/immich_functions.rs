@@ -8,11 +8,11 @@ use super::serve::{Answer, answer};
 
 impl Immich {
     pub(super) fn check(&self, user: &User, body: &Value) -> Answer {
-        let is_blind = {
+        let (is_blind, skips_third) = {
             let mut moods = self.moods.lock();
             let is_blind = moods.blind_checks > 0;
             moods.blind_checks = moods.blind_checks.saturating_sub(1);
-            is_blind
+            (is_blind, moods.skips_third)
         };
         let state = self.lock();
         let result = |asked: &Value| {
@@ -23,7 +23,10 @@ impl Immich {
                 None => json!({ "id": asked["id"], "action": "accept" }),
             }
         };
-        let results: Vec<Value> = body["assets"].as_array().into_iter().flatten().map(result).collect();
+        let mut results: Vec<Value> = body["assets"].as_array().into_iter().flatten().map(result).collect();
+        if skips_third && results.len() > 2 {
+            results.remove(2);
+        }
         json_answer(200, &json!({ "results": results }))
     }
 

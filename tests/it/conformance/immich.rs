@@ -170,6 +170,20 @@ async fn a_copy_in_the_trash_is_never_safe_and_says_how_to_get_it_out() {
 }
 
 #[tokio::test]
+async fn what_an_answer_leaves_out_is_asked_for_again() {
+    for bench in Bench::both() {
+        let to = bench.open().await;
+        let items = [1_u8, 2, 3].map(|n| bench.item(n.into(), &bytes(n.into(), 3000)));
+        bench.server.set(|moods| moods.skips_third = true);
+        let [a, b, c] = items.each_ref().map(|item| bench.send(&to, item));
+        let (a, b, c) = tokio::join!(a, b, c);
+        for sent in [a, b, c] {
+            assert!(matches!(sent, Ok(Sent::Stored { .. })), "{sent:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_quota_is_known_before_and_understood_after() {
     for bench in Bench::both() {
         bench.server.immich.lock().users[0].quota = Some(10_000);
