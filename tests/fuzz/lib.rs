@@ -105,7 +105,7 @@ pub mod destination {
     pub mod marker;
     #[path = "destination/s3.rs"]
     pub mod s3;
-    #[path = "destination/resumable/core.rs"]
+    #[path = "destination/uploads.rs"]
     pub mod uploads;
     #[path = "destination/webdav.rs"]
     pub mod webdav;

@@ -1,9 +1,19 @@
 //! Addresses of servers as a person types them.
 
 use crate::destination::address::ServerAddress;
-use crate::destination::connect::canonical;
 use crate::destination::s3;
 use crate::domain::target::{DestinationKind, Target};
+
+/// As `destination::connect` does, which knows every kind and so all that a destination needs.
+fn canonical(kind: DestinationKind, url: &str) -> Result<String, crate::domain::failure::Failure> {
+    match kind {
+        DestinationKind::S3 => s3::canonical(url),
+        DestinationKind::Immich => {
+            crate::destination::immich::Placement::parse(url).map(|placement| placement.text())
+        }
+        _ => ServerAddress::parse(kind, url).map(|address| address.text()),
+    }
+}
 
 /// An address that is understood is kept in one spelling, holds no secret, and leads nowhere else.
 pub fn check(data: &[u8]) {

@@ -1,6 +1,6 @@
 //! Header fields of upload protocols, one a line.
 
-use crate::destination::resumable::core;
+use crate::destination::uploads;
 
 /// Each line by itself.
 pub fn check(data: &[u8]) {

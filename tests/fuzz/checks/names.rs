@@ -16,7 +16,8 @@ pub fn check(data: &[u8]) {
     typed(data);
     let Some((numbers, name)) = data.split_first_chunk::<10>() else { return };
     let [millis @ .., limit, flags] = numbers;
-    let layout = Layout { always_hash: flags & 1 == 1, name_len_max: usize::from(*limit) };
+    let layout =
+        Layout { always_hash: flags & 1 == 1, name_len_max: usize::from(*limit), ..Layout::default() };
     let wall_ms = UnixMillis(i64::from_le_bytes(*millis));
     let captured = CapturedAt { wall_ms, offset_minutes: None, provenance: Provenance::Metadata };
     let hash = |bytes: &[u8]| Blake3(*blake3::hash(bytes).as_bytes());

@@ -7,12 +7,12 @@ use crate::destination::http::Answer;
 mod api;
 #[path = "../../../src/destination/immich/errors.rs"]
 mod errors;
-#[path = "../../../src/destination/immich/place.rs"]
-mod place;
+#[path = "../../../src/destination/immich/placement.rs"]
+mod placement;
 #[path = "../../../src/destination/immich/receipt.rs"]
 mod receipt;
 
-pub use place::Place;
+pub use placement::Placement;
 
 /// An answer, which may come from anyone.
 pub fn check(answer: &Answer, clock: &dyn Clock) {

@@ -24,7 +24,7 @@ pub fn check(answer: &Answer, clock: &dyn Clock) {
     if let Ok(root) = xml::parse(&answer.body) {
         assert!(depth(&root) <= answer.body.len());
     }
-    let said = errors::Said::of(answer);
+    let said = errors::ErrorBody::of(answer);
     assert!(said.code.len() + said.message.len() <= 3 * answer.body.len());
     let task = errors::Task { what: "sending the file", permission: "s3:PutObject" };
     crate::checks::answers::tells(&errors::failure(answer, task, clock));
@@ -32,17 +32,17 @@ pub fn check(answer: &Answer, clock: &dyn Clock) {
 
 /// As the destination's own.
 pub fn canonical(text: &str) -> Result<String, Failure> {
-    Ok(address::Place::parse(text)?.text())
+    Ok(address::BucketAddress::parse(text)?.text())
 }
 
 /// As the destination's own.
 pub fn endpoint(text: &str) -> Result<Url, Failure> {
-    Ok(address::Place::parse(text)?.endpoint().clone())
+    Ok(address::BucketAddress::parse(text)?.endpoint().clone())
 }
 
 /// An address that is understood stays where it points, whatever the key.
 pub fn check_address(text: &str) {
-    let Ok(place) = address::Place::parse(text) else { return };
+    let Ok(place) = address::BucketAddress::parse(text) else { return };
     for key in ["2019/2019-05/a b?#%.jpg", "a/../../x", "%2e%2e/x", "./.safelight/x"] {
         let Ok(target) = place.target(Some(&place.object(key)), &[("partNumber", "1")]) else { continue };
         let (host, bucket_s) = (place.endpoint().host_str(), target.url.host_str());

@@ -4,9 +4,9 @@ use url::Url;
 
 #[path = "../../../src/destination/resumable/core/location.rs"]
 mod location;
-#[path = "../../../src/destination/tus/metadata.rs"]
+#[path = "../../../src/destination/resumable/tus/metadata.rs"]
 mod metadata;
-#[path = "../../../src/destination/resumable/structured.rs"]
+#[path = "../../../src/destination/resumable/ietf/structured.rs"]
 mod structured;
 
 /// Integers of structured fields have at most this many digits.
