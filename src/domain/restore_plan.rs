@@ -17,18 +17,8 @@ pub const PLAN_COPIES_MAX: usize = 2_000_000;
 const VERSION_DIGITS: usize = 8;
 
 /// How restored files are laid out.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    strum::EnumCount,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(strum::EnumCount, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum RestoreLayout {
     /// By capture date: the folder of the key. A file has its original name where no other restored

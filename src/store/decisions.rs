@@ -19,18 +19,8 @@ const TEXT_LEN_MAX: usize = 1_024;
 const PRUNED_EVERY: i64 = 256;
 
 /// The sorts of decisions.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    strum::EnumCount,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(strum::EnumCount, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum DecisionKind {
     /// A job failed, and what follows.

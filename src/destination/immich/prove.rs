@@ -108,11 +108,11 @@ async fn read_back(inner: &Inner, item: &Item, id: &str, transfer: &Transfer) ->
     }
 }
 
-/// Whether the server gives an asset back with the item's bytes. What differs is read once more, for bytes
-/// may also be changed on the way.
+/// Whether the asset's original, as the server returns it, has the item's bytes. A copy that differs is read a
+/// second time, because its bytes may have changed on the way.
 ///
 /// # Errors
-/// `not_found` when there is no such asset; why it cannot be read.
+/// `not_found` if the server has no such asset; otherwise the reason why it cannot be read.
 pub async fn is_equal(inner: &Inner, item: &Item, id: &str, transfer: &Transfer) -> Result<bool, Failure> {
     for _ in 0..READS_MAX {
         let copy = open(inner, id, inner.parts.http.pace()).await?;

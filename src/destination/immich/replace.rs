@@ -1,7 +1,7 @@
 //! Removes a damaged copy of ours, so that the file can be sent again.
 //!
-//! The server takes a checksum once: while it keeps an asset whose file is damaged, it takes the photo no second
-//! time. An asset is removed only if an upload of the same record created it (the server said *created*, and its
+//! The server accepts each checksum once: while it keeps an asset whose file is damaged, it refuses the photo.
+//! An asset is removed only if an upload of the same record created it (the server said *created*, and its
 //! id was committed right after), it was never verified, its original was read back and differs, and the source
 //! still has the file. Everything else stays: what the server called a duplicate, what was verified once, what
 //! cannot be read. It is deleted past the trash, for a checksum in the trash is refused too.
@@ -22,18 +22,19 @@ const REMOVING: &str = "removing:";
 /// How long the server is given to remove an asset, which it does in the background.
 const REMOVED_WITHIN: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
-/// Said of a file whose copy was replaced.
+/// The note on a file whose damaged copy was replaced.
 const REPLACED: &str = "The server's copy was damaged. It was removed, and the file was sent again";
-/// Said of a file whose damaged copy could not be removed.
+/// The note on a file whose damaged copy stays.
 const KEPT: &str =
     "A damaged copy stays at the server, because the API key may not remove it (asset.delete, asset.update)";
 
-/// Looks at an earlier upload of the record that was never verified. Where it holds the file's bytes, that is
-/// evidence; where it is damaged, it is removed. `verdict` is what the server said of the file's checksum;
-/// returned is what holds afterwards.
+/// Reads back an earlier upload of the record that was never verified, and removes it if it is damaged.
+///
+/// `verdict` is the server's answer about the file's checksum. Returns the verdict that holds afterwards, and
+/// evidence if the upload has the file's bytes.
 ///
 /// # Errors
-/// Why it cannot be removed, where the file cannot be sent before it is gone.
+/// The reason why the upload cannot be removed, if the file cannot be sent before it is gone.
 pub async fn settle_earlier(
     inner: &Inner,
     item: &Item,

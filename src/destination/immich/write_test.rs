@@ -1,4 +1,4 @@
-//! Whether the server takes anything: one small write and one read of our own.
+//! Tests whether the server accepts anything: one small write and one read of our own.
 //!
 //! Some codes are used for one file by one server and for the whole place by another. Before a destination is
 //! called unreachable for such a code, or a file is blamed, this decides. Where the key may remove assets
@@ -21,7 +21,8 @@ const NAME: &str = "safelight-write-test.gif";
 /// When it was taken, as far as the server is told.
 const TAKEN_AT: &str = "2001-02-03T04:05:07.000Z";
 
-/// What it means that a file was not taken, where the code alone does not tell.
+/// The meaning of a refused upload whose status code alone does not say whether the file or the whole server is
+/// at fault.
 pub async fn explain(inner: &Inner, failure: Failure) -> Failure {
     let is_odd = match failure.kind {
         FailureKind::Unsupported | FailureKind::Full => failure.reach == Reach::Destination,

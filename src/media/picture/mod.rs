@@ -56,18 +56,8 @@ impl std::fmt::Debug for Rgba {
 }
 
 /// Why there is nothing to show. The file itself may be fine and is backed up all the same.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    strum::EnumCount,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(strum::EnumCount, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum NoPicture {
     /// Nothing here can decode this type, and it carries no preview.
