@@ -14,8 +14,8 @@ use super::server::{Agent, WindowGuard};
 use super::{CALLS_PER_CLIENT_MAX, HANDSHAKE_MAX, REPLIES_WAITING_MAX};
 use crate::api::framing::{self, FrameError, HEAD_LEN};
 use crate::api::{
-    ApiError, Call, ErrorKind, Event, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello, PROTOCOL_VERSION, Reply,
-    Request, Welcome,
+    ApiError, Call, Command, ErrorKind, Event, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello, PROTOCOL_VERSION,
+    Reply, Request, Welcome,
 };
 
 /// The role of a client that can be raised.
@@ -205,7 +205,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         if request == Request::Subscribe {
             return self.pass_on(Outgoing::Subscribe(id)).await;
         }
-        let is_long = is_long(&request);
+        let is_operation = matches!(request, Request::Operation(_));
         let mut outcome = Box::pin(answer(self.agent.clone(), request));
         // The first look puts the request in the engine's queue, so requests keep their order.
         let first = std::future::poll_fn(|cx| Poll::Ready(outcome.as_mut().poll(cx))).await;
@@ -215,7 +215,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let replies = self.replies.clone();
         let gone = self.gone.clone();
         tokio::spawn(async move {
-            let outcome = if is_long {
+            let outcome = if is_operation {
                 // Dropping the question tells the engine that nobody waits for the answer.
                 tokio::select! {
                     outcome = outcome => outcome,
@@ -239,27 +239,16 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 }
 
-/// Requests that take as long as the files do. All others are finished even if the client has gone.
-fn is_long(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Verify { .. }
-            | Request::Restore(_)
-            | Request::TestTarget { .. }
-            | Request::TestDestination { .. }
-    )
-}
-
 async fn answer(agent: Agent, request: Request) -> Result<Reply, ApiError> {
     match request {
-        Request::RaiseWindow => {
+        Request::Command(Command::RaiseWindow) => {
             let was_open = agent.windows.load(Ordering::SeqCst) > 0;
             if was_open {
                 agent.handle.publish(Event::RaiseWindow);
             }
             Ok(Reply::Raised { was_open })
         }
-        Request::Shutdown => {
+        Request::Command(Command::Shutdown) => {
             agent.stop.cancel();
             agent.stopped.cancelled().await;
             Ok(Reply::Done)

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::conversation::{refuse, serve_client};
 use super::{AgentOptions, CLIENTS_MAX, IDLE_GRACE, STOP_MAX};
-use crate::api::{BackupSwitch, Request};
+use crate::api::{BackupSwitch, Command};
 use crate::engine::Handle;
 use crate::platform::paths::own_uid;
 
@@ -190,7 +190,7 @@ fn welcome(clients: &mut JoinSet<()>, stream: UnixStream, agent: &Agent) {
 
 async fn stop_engine(handle: &Handle) {
     let stopped = async {
-        if let Err(error) = handle.call(Request::Shutdown).await {
+        if let Err(error) = handle.call(Command::Shutdown).await {
             tracing::debug!("the engine on being stopped: {error}");
         }
         handle.stopped().await;

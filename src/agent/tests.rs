@@ -11,8 +11,8 @@ use super::server::{Agent, AgentExit, serve};
 use super::{AgentOptions, CLIENTS_MAX, HANDSHAKE_MAX, IDLE_GRACE};
 use crate::api::framing::{self, HEAD_LEN};
 use crate::api::{
-    ApiError, BackupSwitch, Call, ErrorKind, Event, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello,
-    PROTOCOL_VERSION, Reply, Request, Snapshot, Welcome,
+    ApiError, BackupSwitch, Call, Command, ErrorKind, Event, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello,
+    Operation, PROTOCOL_VERSION, Reply, Request, Snapshot, Welcome,
 };
 use crate::engine::{self, EngineEnd};
 
@@ -52,8 +52,8 @@ impl Client {
         self.0.write_all(bytes).await.ok();
     }
 
-    async fn ask(&mut self, id: u64, request: Request) {
-        self.write(&Call { id, request }).await;
+    async fn ask(&mut self, id: u64, request: impl Into<Request>) {
+        self.write(&Call { id, request: request.into() }).await;
     }
 
     /// The next message; none when the agent has hung up.
@@ -87,7 +87,7 @@ fn answer_all(end: EngineEnd) -> mpsc::Receiver<Request> {
     tokio::spawn(async move {
         let mut end: EngineEnd = { end };
         while let Some(call) = end.calls.recv().await {
-            let is_over = call.request == Request::Shutdown;
+            let is_over = call.request == Request::Command(Command::Shutdown);
             asked.send(call.request).await.ok();
             call.reply.send(Ok(Reply::Done)).ok();
             if is_over {
@@ -150,9 +150,9 @@ async fn nonsense_is_cut_off_and_costs_nobody_else_anything() {
         assert!(client.hear::<Frame>().await.is_none(), "{frame:?}");
     }
 
-    good.ask(1, Request::Resume).await;
+    good.ask(1, Command::Resume).await;
     assert_eq!(good.answer(1).await, Ok(Reply::Done));
-    assert_eq!(seen.recv().await, Some(Request::Resume));
+    assert_eq!(seen.recv().await, Some(Request::Command(Command::Resume)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,13 +171,13 @@ async fn requests_reach_the_engine_in_their_order() {
     let mut seen = answer_all(end);
     let mut client = Client::joined(&agent, "test").await;
     for id in 0..200_u64 {
-        client.ask(id, Request::Rescan { id: Some(id.try_into().expect("small")) }).await;
+        client.ask(id, Command::Rescan { id: Some(id.try_into().expect("small")) }).await;
         if id % 16 == 15 {
             client.answer(id).await.expect("done");
         }
     }
     for id in 0..200 {
-        assert_eq!(seen.recv().await, Some(Request::Rescan { id: Some(id) }));
+        assert_eq!(seen.recv().await, Some(Request::Command(Command::Rescan { id: Some(id) })));
     }
 }
 
@@ -185,8 +185,8 @@ async fn requests_reach_the_engine_in_their_order() {
 async fn a_waiting_request_holds_up_no_other() {
     let (agent, mut end) = agent();
     let mut client = Client::joined(&agent, "test").await;
-    client.ask(1, Request::Verify { destination: None, deep: true }).await;
-    client.ask(2, Request::Resume).await;
+    client.ask(1, Operation::Verify { destination: None, deep: true }).await;
+    client.ask(2, Command::Resume).await;
     let slow = end.calls.recv().await.expect("verify");
     let quick = end.calls.recv().await.expect("resume");
     quick.reply.send(Ok(Reply::Done)).expect("answer");
@@ -200,14 +200,14 @@ async fn a_waiting_request_holds_up_no_other() {
 async fn a_client_that_leaves_ends_its_long_requests_and_no_short_ones() {
     let (agent, mut end) = agent();
     let mut client = Client::joined(&agent, "test").await;
-    client.ask(1, Request::Verify { destination: None, deep: true }).await;
-    client.ask(2, Request::SetBackup { on: false }).await;
+    client.ask(1, Operation::Verify { destination: None, deep: true }).await;
+    client.ask(2, Command::SetBackup { on: false }).await;
     drop(client);
     let mut long = end.calls.recv().await.expect("verify");
     let short = end.calls.recv().await.expect("switch");
     long.reply.closed().await;
     tokio::task::yield_now().await;
-    assert_eq!(short.request, Request::SetBackup { on: false });
+    assert_eq!(short.request, Request::Command(Command::SetBackup { on: false }));
     assert!(!short.reply.is_closed(), "a switch is a switch, even when the window has gone");
 }
 
@@ -248,7 +248,7 @@ async fn raising_reaches_windows_that_listen_and_nobody_else() {
     let (agent, _end) = agent();
     let mut cli = Client::joined(&agent, "cli").await;
     let mut window = Client::joined(&agent, "window").await;
-    cli.ask(1, Request::RaiseWindow).await;
+    cli.ask(1, Command::RaiseWindow).await;
     assert_eq!(cli.answer(1).await, Ok(Reply::Raised { was_open: false }), "it does not listen yet");
 
     cli.ask(2, Request::Subscribe).await;
@@ -256,7 +256,7 @@ async fn raising_reaches_windows_that_listen_and_nobody_else() {
     window.ask(1, Request::Subscribe).await;
     window.answer(1).await.expect("subscribed");
     let Some(Frame::Snapshot(_)) = window.hear().await else { panic!("the first snapshot") };
-    cli.ask(3, Request::RaiseWindow).await;
+    cli.ask(3, Command::RaiseWindow).await;
     assert_eq!(cli.answer(3).await, Ok(Reply::Raised { was_open: true }));
     assert_eq!(window.hear().await, Some(Frame::Event(Event::RaiseWindow)));
 
@@ -274,7 +274,7 @@ async fn raising_reaches_windows_that_listen_and_nobody_else() {
     tokio::time::timeout(HANDSHAKE_MAX, async {
         let mut id = 4;
         loop {
-            cli.ask(id, Request::RaiseWindow).await;
+            cli.ask(id, Command::RaiseWindow).await;
             if cli.answer(id).await == Ok(Reply::Raised { was_open: false }) {
                 break;
             }
@@ -299,10 +299,10 @@ async fn shutdown_is_answered_when_the_engine_has_stopped() {
     let mut other = Client::joined(&agent, "window").await;
     other.ask(1, Request::Subscribe).await;
     other.answer(1).await.expect("subscribed");
-    client.ask(1, Request::Shutdown).await;
+    client.ask(1, Command::Shutdown).await;
     let server = tokio::spawn(serve(listener(&dir), agent.clone(), OPTIONS, CancellationToken::new()));
     let call = end.calls.recv().await.expect("stop");
-    assert_eq!(call.request, Request::Shutdown);
+    assert_eq!(call.request, Request::Command(Command::Shutdown));
     assert!(!agent.stopped.is_cancelled());
     call.reply.send(Ok(Reply::Done)).expect("answer");
     drop(end);
@@ -340,7 +340,7 @@ async fn an_idle_agent_leaves_only_when_backup_is_off() {
     assert!(!server.is_finished(), "paused is not off");
     end.snapshots.send_replace(snapshot(2, BackupSwitch::Off));
     let began = tokio::time::Instant::now();
-    assert_eq!(end.calls.recv().await.expect("stop").request, Request::Shutdown);
+    assert_eq!(end.calls.recv().await.expect("stop").request, Request::Command(Command::Shutdown));
     assert_eq!(began.elapsed(), IDLE_GRACE);
     drop(end);
     assert_eq!(server.await.expect("server"), AgentExit::Idle);

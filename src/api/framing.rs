@@ -65,8 +65,8 @@ mod tests {
 
     use super::*;
     use crate::api::{
-        Call, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello, PathText, Reply, Request, RestoreLayout,
-        RestoreOrder, RestoreScope, RestoreTarget, SecretText, Selection,
+        Call, Command, FRAME_LEN_MAX, Frame, HELLO_LEN_MAX, Hello, Operation, PathText, Reply, Request,
+        RestoreLayout, RestoreOrder, RestoreScope, RestoreTarget, SecretText, Selection,
     };
 
     fn any_request() -> impl Strategy<Value = Request> {
@@ -75,19 +75,22 @@ mod tests {
         let items = || prop::collection::vec("\\PC{0,12}", 0..5);
         prop_oneof![
             Just(Request::Subscribe),
-            (path(), any::<bool>()).prop_map(|(path, consent_all)| Request::AddSource { path, consent_all }),
+            (path(), any::<bool>())
+                .prop_map(|(path, consent_all)| Request::Command(Command::AddSource { path, consent_all })),
             (path(), any::<Option<String>>(), any::<bool>(), any::<bool>(), any::<Option<String>>())
-                .prop_map(|(target, name, allow_http, consent_all, secret)| Request::AddDestination {
-                    target,
-                    name,
-                    allow_http,
-                    consent_all,
-                    secret: secret.map(SecretText::new),
-                    trust_checksum: !allow_http,
-                }),
-            any::<Option<u64>>().prop_map(|for_secs| Request::Pause { for_secs }),
-            items().prop_map(|ids| Request::Retry(Selection::Items(ids))),
-            any::<String>().prop_map(|kind| Request::Exclude(Selection::Kind(kind))),
+                .prop_map(|(target, name, allow_http, consent_all, secret)| Request::Command(
+                    Command::AddDestination {
+                        target,
+                        name,
+                        allow_http,
+                        consent_all,
+                        secret: secret.map(SecretText::new),
+                        trust_checksum: !allow_http,
+                    }
+                )),
+            any::<Option<u64>>().prop_map(|for_secs| Request::Command(Command::Pause { for_secs })),
+            items().prop_map(|ids| Request::Command(Command::Retry(Selection::Items(ids)))),
+            any::<String>().prop_map(|kind| Request::Command(Command::Exclude(Selection::Kind(kind)))),
             (any::<i64>(), path(), any::<bool>(), any::<Option<String>>()).prop_map(
                 |(destination, into, is_dates, only)| {
                     let layout = if is_dates { RestoreLayout::Dates } else { RestoreLayout::Folders };
@@ -95,7 +98,12 @@ mod tests {
                         Some(only) => (RestoreTarget::Folder(into), RestoreScope::Glob(only)),
                         None => (RestoreTarget::Original, RestoreScope::All),
                     };
-                    Request::Restore(RestoreOrder { destination, target, layout, scope })
+                    Request::Operation(Operation::Restore(RestoreOrder {
+                        destination,
+                        target,
+                        layout,
+                        scope,
+                    }))
                 }
             ),
         ]

@@ -7,6 +7,7 @@
 pub mod framing;
 pub mod gate;
 pub mod network;
+pub mod request;
 pub mod restore;
 pub mod rows;
 pub mod snapshot;
@@ -16,13 +17,14 @@ use serde::{Deserialize, Serialize};
 
 pub use gate::*;
 pub use network::*;
+pub use request::*;
 pub use restore::*;
 pub use rows::*;
 pub use snapshot::*;
 pub use wire::{PathText, SecretText};
 
 /// The version both ends must share. Raised with any change to these types.
-pub const PROTOCOL_VERSION: u32 = 10;
+pub const PROTOCOL_VERSION: u32 = 11;
 /// The largest frame either end accepts, in bytes.
 pub const FRAME_LEN_MAX: usize = 8 << 20;
 /// The most rows a page may ask for.
@@ -85,236 +87,6 @@ pub enum Frame {
     Snapshot(Box<Snapshot>),
     /// Something that happened once, to subscribers.
     Event(Event),
-}
-
-/// What a client may ask.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Request {
-    /// Snapshots and events from now on.
-    Subscribe,
-    /// The snapshot now. Replies [`Reply::Snapshot`].
-    Snapshot,
-    /// Adds a source. Replies [`Reply::Source`].
-    AddSource {
-        /// An absolute path.
-        path: PathText,
-        /// Also consent to back it up to every present destination (the window's way).
-        consent_all: bool,
-    },
-    /// Forgets a source. Its copies and records stay.
-    RemoveSource {
-        /// The source.
-        id: i64,
-    },
-    /// Looks at all sources, or one, again. Replies at once; a snapshot asked for after the reply
-    /// shows those sources as scanning until that look has ended. The same holds for a new source.
-    Rescan {
-        /// Only this source.
-        id: Option<i64>,
-    },
-    /// Tries a destination without saving it. Replies [`Reply::Tested`].
-    TestTarget {
-        /// What the person wrote; a folder's path must be absolute.
-        target: PathText,
-        /// Plain http to a private address was agreed to.
-        allow_http: bool,
-        /// The password, key or token that was entered for it.
-        secret: Option<SecretText>,
-        /// The server's checksum is to count as proof, where that is a choice.
-        #[serde(default)]
-        trust_checksum: bool,
-    },
-    /// Validates, saves and enables a destination. Replies [`Reply::Destination`].
-    AddDestination {
-        /// What the person wrote; a folder's path must be absolute.
-        target: PathText,
-        /// Its name; made up from the target where there is none.
-        name: Option<String>,
-        /// Plain http to a private address was agreed to.
-        allow_http: bool,
-        /// Also consent for every present source (the window's way).
-        consent_all: bool,
-        /// The password, key or token that was entered for it; it is kept in the keyring.
-        secret: Option<SecretText>,
-        /// The server's checksum is to count as proof, where that is a choice.
-        #[serde(default)]
-        trust_checksum: bool,
-    },
-    /// Lets the server's checksum of a copy count as proof that it is there, or has copies read back. Only
-    /// for destinations where that is a choice ([`DestinationState::trusts_checksum`]).
-    SetChecksumTrust {
-        /// The destination.
-        id: i64,
-        /// It counts.
-        trusted: bool,
-    },
-    /// Keeps another password, key or token for a destination, in the keyring.
-    SetSecret {
-        /// The destination.
-        id: i64,
-        /// The secret. S3's is `ID:SECRET`.
-        secret: SecretText,
-    },
-    /// Tries a saved destination. Replies [`Reply::Tested`].
-    TestDestination {
-        /// The destination.
-        id: i64,
-    },
-    /// Uses a destination now that could not be used, once a check of it passes. Nothing else is tried
-    /// again.
-    CheckDestination {
-        /// The destination.
-        id: i64,
-    },
-    /// Renames a destination.
-    RenameDestination {
-        /// The destination.
-        id: i64,
-        /// The name.
-        name: String,
-    },
-    /// Lists the drives that photos can be copied to. Replies [`Reply::Drives`].
-    Drives,
-    /// How much room there is in a folder, or where it would be made. Replies [`Reply::FolderSpace`].
-    FolderSpace {
-        /// The folder, absolute.
-        path: PathText,
-    },
-    /// Forgets a destination and its records. What it holds stays there.
-    RemoveDestination {
-        /// The destination.
-        id: i64,
-    },
-    /// Switches one destination on or off.
-    EnableDestination {
-        /// The destination.
-        id: i64,
-        /// On or off.
-        enabled: bool,
-    },
-    /// Records the person's consent for exactly these pairs.
-    Consent {
-        /// Sources.
-        sources: Vec<i64>,
-        /// The destination.
-        destination: i64,
-    },
-    /// The main toggle.
-    SetBackup {
-        /// On or off.
-        on: bool,
-    },
-    /// Stops for a while.
-    Pause {
-        /// Goes on by itself after this many seconds; never where absent.
-        for_secs: Option<u64>,
-    },
-    /// Goes on.
-    Resume,
-    /// Says when backup may work. The rules now are in the snapshot.
-    SetRules(Rules),
-    /// Says how servers are reached: how fast, through which proxy, trusting whom. Holds at once, for
-    /// what is running too. What is set now is in the snapshot.
-    SetNetwork(NetworkText),
-    /// Keeps the password of the proxy that is set, in the keyring.
-    SetProxySecret {
-        /// The password.
-        secret: SecretText,
-    },
-    /// Tries failed items again now. Replies [`Reply::Changed`].
-    Retry(Selection),
-    /// Leaves items out for good. Replies [`Reply::Changed`].
-    Exclude(Selection),
-    /// Takes back an exclusion. Replies [`Reply::Changed`].
-    Include(Selection),
-    /// The days of the library and how many assets each has. Replies [`Reply::Sections`].
-    Sections {
-        /// Which assets.
-        filter: LibraryFilter,
-    },
-    /// Assets of one day. Replies [`Reply::Assets`].
-    Assets {
-        /// The day, `yyyymmdd`.
-        day: i32,
-        /// Rows to pass over inside the day.
-        offset: u32,
-        /// At most this many; see [`PAGE_ROWS_MAX`].
-        limit: u32,
-        /// Which assets.
-        filter: LibraryFilter,
-    },
-    /// One asset with all its resources and their evidence. Replies [`Reply::AssetDetails`].
-    AssetDetails {
-        /// The asset.
-        id: i64,
-    },
-    /// A page of the queue. Replies [`Reply::Queue`].
-    Queue(QueueQuery),
-    /// Failures needing attention, grouped by cause. Replies [`Reply::FailureGroups`].
-    FailureGroups,
-    /// What happened lately. Replies [`Reply::Events`].
-    Events {
-        /// At most this many, newest first.
-        limit: u32,
-    },
-    /// Takes files that need attention for it out of their server's trash, and tries them again.
-    /// Replies [`Reply::Changed`] when done.
-    RestoreFromTrash(Selection),
-    /// Re-reads copies and compares them. Replies [`Reply::Verified`] when done.
-    Verify {
-        /// Only this destination.
-        destination: Option<i64>,
-        /// Every copy, not those not proved lately.
-        deep: bool,
-    },
-    /// Unmounts a destination's removable disk and mounts it again, so that copies which only that proves
-    /// are verified. Done when it is mounted again; the verification goes on by itself.
-    Reconnect {
-        /// The destination.
-        id: i64,
-    },
-    /// Restores files while this client waits. Replies [`Reply::Restored`] when done.
-    Restore(RestoreOrder),
-    /// Starts a restore that goes on by itself, whoever leaves, and after a restart. Snapshots tell how far
-    /// it is.
-    StartRestore(RestoreOrder),
-    /// Stops, resumes or dismisses such a restore.
-    ChangeRestore {
-        /// The restore.
-        id: i64,
-        /// What is done with it.
-        action: RestoreAction,
-    },
-    /// What a destination has that can be restored. Replies [`Reply::RestoreOverview`].
-    RestoreOverview {
-        /// The destination.
-        destination: i64,
-    },
-    /// How much a restore of this scope would bring. Replies [`Reply::RestoreSize`].
-    MeasureRestore {
-        /// The destination.
-        destination: i64,
-        /// What.
-        scope: RestoreScope,
-    },
-    /// Asks the open window, if there is one, to come to the front. Replies [`Reply::Raised`].
-    RaiseWindow,
-    /// Stops the agent cleanly.
-    Shutdown,
-}
-
-/// Which items a retry or an exclusion is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Selection {
-    /// Everything that failed or needs attention.
-    All,
-    /// Everything that failed with this kind (a stable name), or that is of this class
-    /// ([`FailureText::class`]).
-    Kind(String),
-    /// These public ids.
-    Items(Vec<String>),
 }
 
 /// What the agent answers.

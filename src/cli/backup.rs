@@ -12,7 +12,7 @@ use super::progress::ProgressPrinter;
 use super::resolve::{DestinationArg, destination, refuse_overlap, source_folder};
 use super::words::{path_text, unreadable_lines};
 use crate::api::{
-    BackupSwitch, DestinationState, ErrorKind, Reply, Request, Snapshot, SourceCondition, SourceState,
+    self, BackupSwitch, DestinationState, ErrorKind, Reply, Snapshot, SourceCondition, SourceState,
 };
 use crate::client::conversation::unexpected;
 use crate::domain::messages::lower_first;
@@ -78,7 +78,7 @@ fn consent(
     let destination = match dest {
         DestinationArg::Saved(id) => id,
         DestinationArg::New(target) => {
-            let request = Request::AddDestination {
+            let request = api::Command::AddDestination {
                 target,
                 name: None,
                 allow_http: args.allow_http,
@@ -86,7 +86,7 @@ fn consent(
                 secret: None,
                 trust_checksum: false,
             };
-            match context.talk.call(request)? {
+            match context.talk.call(request.into())? {
                 Reply::Destination { id, .. } => id,
                 other => return Err(unexpected(&other).into()),
             }
@@ -96,8 +96,8 @@ fn consent(
     let mut sources = Vec::new();
     let mut is_known = false;
     for folder in folders {
-        let request = Request::AddSource { path: path_text(folder), consent_all: false };
-        match context.talk.call(request) {
+        let request = api::Command::AddSource { path: path_text(folder), consent_all: false };
+        match context.talk.call(request.into()) {
             Ok(Reply::Source { id, is_new }) => {
                 is_known |= !is_new;
                 sources.push(id);
@@ -114,7 +114,7 @@ fn consent(
     sources.dedup();
     if is_known && !context.is_new_engine {
         // All, not the one: to name a source is to say that what is missing from it is meant to be.
-        context.done(Request::Rescan { id: None })?;
+        context.done(api::Command::Rescan { id: None })?;
     }
     let pairs = BackupPlan { sources, destination };
     if !pairs.sources.is_empty() {
@@ -129,18 +129,18 @@ fn consent(
 
 fn switch_on(context: &mut CommandContext, pairs: &BackupPlan, folders: &[PathBuf]) -> Result<(), CliError> {
     let BackupPlan { sources, destination } = pairs;
-    context.done(Request::Consent { sources: sources.clone(), destination: *destination })?;
+    context.done(api::Command::Consent { sources: sources.clone(), destination: *destination })?;
     let now = context.talk.snapshot()?;
     let saved = find(&now, *destination)?;
     if !saved.enabled {
-        context.done(Request::EnableDestination { id: *destination, enabled: true })?;
+        context.done(api::Command::EnableDestination { id: *destination, enabled: true })?;
     }
     if now.backup == BackupSwitch::Off {
-        context.done(Request::SetBackup { on: true })?;
+        context.done(api::Command::SetBackup { on: true })?;
     }
     if blocked_for(saved).is_some() {
         // It may be back, or have room again.
-        context.done(Request::CheckDestination { id: saved.id })?;
+        context.done(api::Command::CheckDestination { id: saved.id })?;
     }
     let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
     let echo = format!("Backing up {} to {} ({})", names.join(", "), saved.name, saved.url);

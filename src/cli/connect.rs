@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::exit::{CliError, Exit};
 use crate::agent::{self, AgentOptions, Host, SpawnError, StartEngine};
-use crate::api::PROTOCOL_VERSION;
+use crate::api::{self, PROTOCOL_VERSION};
 use crate::client::conversation::Conversation;
 use crate::client::in_process::InProcess;
 use crate::client::remote::{ConnectError, Remote};
@@ -217,7 +217,7 @@ pub(super) fn claim_window_within(
 fn raise_window(paths: &Paths) -> bool {
     let asked = try_sockets(paths, |socket| Remote::connect(socket, ROLE))
         .ok()
-        .and_then(|mut remote| remote.call(crate::api::Request::RaiseWindow).ok());
+        .and_then(|mut remote| remote.call(api::Command::RaiseWindow.into()).ok());
     matches!(asked, Some(crate::api::Reply::Raised { was_open: true }))
 }
 

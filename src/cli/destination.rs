@@ -9,7 +9,7 @@ use super::json::Destination;
 use super::resolve::{DestinationArg, destination, refuse_overlap, saved_destination};
 use super::status::destination_lines;
 use super::{CommandContext, secret_input};
-use crate::api::{DestinationState, PathText, Reply, Request, SecretText, Snapshot, TestReport};
+use crate::api::{self, DestinationState, Operation, PathText, Reply, SecretText, Snapshot, TestReport};
 use crate::client::conversation::unexpected;
 use crate::domain::messages::SAME_DISK;
 use crate::domain::target::{DestinationKind, Target, is_valid_name};
@@ -31,7 +31,7 @@ pub fn run(context: &mut CommandContext, command: &DestinationCommand) -> Result
         }
         DestinationCommand::Rename { dest, name } => {
             let (id, old) = saved(context, dest)?;
-            context.done(Request::RenameDestination { id, name: name.clone() })?;
+            context.done(api::Command::RenameDestination { id, name: name.clone() })?;
             context.say(&format!("{old} is now called {name}"), "renamed");
         }
         DestinationCommand::Password { dest, password_stdin } => password(context, dest, *password_stdin)?,
@@ -40,17 +40,17 @@ pub fn run(context: &mut CommandContext, command: &DestinationCommand) -> Result
         DestinationCommand::Test { dest, allow_http } => return test(context, dest, *allow_http),
         DestinationCommand::Remove { dest } => {
             let (id, name) = saved(context, dest)?;
-            context.done(Request::RemoveDestination { id })?;
+            context.done(api::Command::RemoveDestination { id })?;
             context.say(&format!("Removed {name}; the copies in it stay"), "removed");
         }
         DestinationCommand::Enable { dest } => {
             let (id, name) = saved(context, dest)?;
-            context.done(Request::EnableDestination { id, enabled: true })?;
+            context.done(api::Command::EnableDestination { id, enabled: true })?;
             context.say(&format!("{name} is on"), "enabled");
         }
         DestinationCommand::Disable { dest } => {
             let (id, name) = saved(context, dest)?;
-            context.done(Request::EnableDestination { id, enabled: false })?;
+            context.done(api::Command::EnableDestination { id, enabled: false })?;
             context.say(&format!("{name} is switched off; its history stays"), "disabled");
         }
     }
@@ -82,7 +82,7 @@ fn settings(
         return Ok(());
     };
     let trusted = choice == OnOff::On;
-    context.done(Request::SetChecksumTrust { id, trusted })?;
+    context.done(api::Command::SetChecksumTrust { id, trusted })?;
     let text = if trusted {
         format!("The server's checksum counts as proof at {name}; copies are not read back by themselves")
     } else {
@@ -126,9 +126,9 @@ fn password(context: &mut CommandContext, dest: &OsStr, from_stdin: bool) -> Res
         return Err(CliError::new(Exit::Usage, "No password was entered")
             .advise("Type it at a terminal, or use --password-stdin"));
     };
-    context.done(Request::SetSecret { id: saved.id, secret })?;
+    context.done(api::Command::SetSecret { id: saved.id, secret })?;
     // It may let us in now.
-    context.done(Request::CheckDestination { id: saved.id })?;
+    context.done(api::Command::CheckDestination { id: saved.id })?;
     context.say(&format!("The password of {} is kept in the keyring", saved.name), "kept");
     Ok(())
 }
@@ -162,8 +162,8 @@ fn add(context: &mut CommandContext, dest: &OsStr, options: &AddOptions<'_>) -> 
             .advise("Elsewhere Safelight finds out by itself how copies are proved"));
     }
     let request =
-        Request::AddDestination { target, name, allow_http, consent_all: false, secret, trust_checksum };
-    match context.talk.call(request)? {
+        api::Command::AddDestination { target, name, allow_http, consent_all: false, secret, trust_checksum };
+    match context.talk.call(request.into())? {
         Reply::Destination { name, .. } => {
             context.say(
                 &format!("Added {name}. Nothing is backed up there yet: safelight backup PATH --to {name}"),
@@ -206,12 +206,12 @@ fn list_destinations(context: &mut CommandContext) -> Result<(), CliError> {
 fn test(context: &mut CommandContext, dest: &OsStr, allow_http: bool) -> Result<Exit, CliError> {
     let snapshot = context.talk.snapshot()?;
     let request = match destination(dest, &snapshot)? {
-        DestinationArg::Saved(id) => Request::TestDestination { id },
+        DestinationArg::Saved(id) => Operation::TestDestination { id },
         DestinationArg::New(target) => {
-            Request::TestTarget { target, allow_http, secret: None, trust_checksum: false }
+            Operation::TestTarget { target, allow_http, secret: None, trust_checksum: false }
         }
     };
-    let report = match context.talk.call(request)? {
+    let report = match context.talk.call(request.into())? {
         Reply::Tested(report) => report,
         other => return Err(unexpected(&other).into()),
     };

@@ -39,7 +39,7 @@ pub use exit::{CliError, Exit};
 pub use output::Output;
 
 use crate::agent::{self, StartEngine};
-use crate::api::{Reply, Request};
+use crate::api::{self, Reply, Request};
 use crate::client::conversation::{Conversation, unexpected};
 use crate::platform::log::{self, LogGuard, Sink};
 use crate::platform::paths::{DATA_DIR_VARIABLE, Environment, Paths};
@@ -127,8 +127,8 @@ struct CommandContext {
 
 impl CommandContext {
     /// A request whose only answer is that it was done.
-    fn done(&mut self, request: Request) -> Result<(), CliError> {
-        match self.talk.call(request)? {
+    fn done(&mut self, request: impl Into<Request>) -> Result<(), CliError> {
+        match self.talk.call(request.into())? {
             Reply::Done => Ok(()),
             other => Err(unexpected(&other).into()),
         }
@@ -200,12 +200,12 @@ fn dispatch(context: &mut CommandContext, command: &Command) -> Result<Exit, Cli
         Command::Settings(args) => settings::run(context, args),
         Command::Untrash(args) => queue::untrash(context, args),
         Command::Pause => {
-            context.done(Request::Pause { for_secs: None })?;
+            context.done(api::Command::Pause { for_secs: None })?;
             context.say("Paused; safelight resume goes on", "paused");
             Ok(Exit::Fine)
         }
         Command::Resume => {
-            context.done(Request::Resume)?;
+            context.done(api::Command::Resume)?;
             context.say("Going on", "resumed");
             Ok(Exit::Fine)
         }

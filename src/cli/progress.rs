@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::CommandContext;
 use super::exit::CliError;
 use super::output::Output;
-use crate::api::{Progress, ReadingKind, Reply, Request};
+use crate::api::{Operation, Progress, ReadingKind, Reply};
 
 /// The least time between two progress lines for programs.
 const JSON_EVERY: Duration = Duration::from_millis(200);
@@ -81,7 +81,7 @@ pub fn line(what: &str, progress: &Progress) -> String {
 pub fn call_with_progress(
     context: &mut CommandContext,
     kind: ReadingKind,
-    request: Request,
+    operation: Operation,
 ) -> Result<Reply, CliError> {
     let what = match kind {
         ReadingKind::Verify => "Compared",
@@ -89,7 +89,7 @@ pub fn call_with_progress(
     };
     let CommandContext { talk, out, elapsed, .. } = context;
     let mut printer = ProgressPrinter::default();
-    let reply = talk.call_watched(request, &mut |snapshot| {
+    let reply = talk.call_watched(operation.into(), &mut |snapshot| {
         let reading = snapshot.reading.iter().find(|reading| reading.kind == kind);
         if let Some(reading) = reading.filter(|_| !out.style.is_json) {
             // What is not due yet is told with a later snapshot.

@@ -8,7 +8,10 @@ use super::args::{ExcludeArgs, QueueArgs, RetryArgs, UntrashArgs};
 use super::exit::{CliError, Exit};
 use super::json::Item;
 use super::words::unreadable_lines;
-use crate::api::{IDS_MAX, PAGE_ROWS_MAX, QueueList, QueueQuery, QueueRow, Reply, Request, Selection};
+use crate::api::{
+    self, IDS_MAX, Operation, PAGE_ROWS_MAX, Query, QueueList, QueueQuery, QueueRow, Reply, Request,
+    Selection,
+};
 use crate::client::conversation::unexpected;
 use crate::domain::cause::Cause;
 use crate::domain::failure::FailureKind;
@@ -43,7 +46,7 @@ pub fn run(context: &mut CommandContext, args: &QueueArgs) -> Result<Exit, CliEr
                 after,
                 limit: PAGE_ROWS_MAX,
             };
-            let page = match context.talk.call(Request::Queue(query))? {
+            let page = match context.talk.call(Query::Queue(query).into())? {
                 Reply::Queue(page) => page,
                 other => return Err(unexpected(&other).into()),
             };
@@ -122,7 +125,7 @@ pub fn retry(context: &mut CommandContext, args: &RetryArgs) -> Result<Exit, Cli
         Some(kind) => vec![Selection::Kind(kind.clone())],
         None => items(&args.ids)?,
     };
-    let changed = change(context, selections, Request::Retry)?;
+    let changed = change(context, selections, api::Command::Retry)?;
     tell(context, changed, "Trying", "again");
     Ok(Exit::Fine)
 }
@@ -142,7 +145,7 @@ fn is_class(text: &str) -> bool {
 /// # Errors
 /// `Usage` for an id that is none.
 pub fn exclude(context: &mut CommandContext, args: &ExcludeArgs) -> Result<Exit, CliError> {
-    let changed = change(context, items(&args.ids)?, Request::Exclude)?;
+    let changed = change(context, items(&args.ids)?, api::Command::Exclude)?;
     tell(context, changed, "Leaving", "out");
     Ok(Exit::Fine)
 }
@@ -153,7 +156,7 @@ pub fn exclude(context: &mut CommandContext, args: &ExcludeArgs) -> Result<Exit,
 /// `Usage` for an id that is none, `Destination` when a server refuses.
 pub fn untrash(context: &mut CommandContext, args: &UntrashArgs) -> Result<Exit, CliError> {
     let selections = if args.all { vec![Selection::All] } else { items(&args.ids)? };
-    let changed = change(context, selections, Request::RestoreFromTrash)?;
+    let changed = change(context, selections, Operation::RestoreFromTrash)?;
     tell(context, changed, "Took", "out of the trash");
     Ok(Exit::Fine)
 }
@@ -166,14 +169,14 @@ fn items(ids: &[String]) -> Result<Vec<Selection>, CliError> {
     Ok(ids.chunks(IDS_MAX).map(|ids| Selection::Items(ids.to_vec())).collect())
 }
 
-fn change(
+fn change<R: Into<Request>>(
     context: &mut CommandContext,
     selections: Vec<Selection>,
-    request: impl Fn(Selection) -> Request,
+    request: impl Fn(Selection) -> R,
 ) -> Result<u64, CliError> {
     let mut changed = 0;
     for selection in selections {
-        match context.talk.call(request(selection))? {
+        match context.talk.call(request(selection).into())? {
             Reply::Changed { items } => changed += items,
             other => return Err(unexpected(&other).into()),
         }

@@ -5,7 +5,7 @@ use super::exit::{CliError, Exit};
 use super::resolve::absolute;
 use super::words::path_text;
 use super::{CommandContext, secret_input};
-use crate::api::{NetworkText, ProxyText, Request, Snapshot};
+use crate::api::{self, NetworkText, ProxyText, Snapshot};
 
 /// Bytes of the unit in which a limit is given.
 const UNIT: f64 = 1_000_000.0;
@@ -18,11 +18,11 @@ pub fn run(context: &mut CommandContext, args: &SettingsArgs) -> Result<Exit, Cl
     let before = context.talk.snapshot()?.network.clone();
     let wanted = changed(before.clone(), args)?;
     if wanted != before {
-        context.done(Request::SetNetwork(wanted))?;
+        context.done(api::Command::SetNetwork(wanted))?;
     }
     if args.proxy_password_stdin {
         let secret = secret_input::from_stdin()?;
-        context.done(Request::SetProxySecret { secret })?;
+        context.done(api::Command::SetProxySecret { secret })?;
     }
     let snapshot = context.talk.snapshot()?;
     show(context, &snapshot);

@@ -7,7 +7,7 @@ use super::json::Source;
 use super::resolve::{DestinationArg, known_source, refuse_overlap, source_folder};
 use super::status::condition;
 use super::words::{path_text, unreadable_lines};
-use crate::api::{Reply, Request};
+use crate::api::{self, Reply};
 use crate::client::conversation::unexpected;
 use crate::domain::format::files;
 
@@ -25,8 +25,8 @@ pub fn run(context: &mut CommandContext, command: &SourceCommand) -> Result<Exit
             for folder in &folders {
                 refuse_overlap(std::slice::from_ref(&path), folder, &snapshot)?;
             }
-            let request = Request::AddSource { path: path_text(&path), consent_all: false };
-            match context.talk.call(request)? {
+            let request = api::Command::AddSource { path: path_text(&path), consent_all: false };
+            match context.talk.call(request.into())? {
                 Reply::Source { is_new: true, .. } => {
                     context.say(&format!("Added {}", path.display()), "added");
                 }
@@ -40,7 +40,7 @@ pub fn run(context: &mut CommandContext, command: &SourceCommand) -> Result<Exit
         SourceCommand::Remove { path } => {
             let snapshot = context.talk.snapshot()?;
             let id = known_source(path, &snapshot)?.id;
-            context.done(Request::RemoveSource { id })?;
+            context.done(api::Command::RemoveSource { id })?;
             context.say(&format!("Removed {}; its copies stay", path.display()), "removed");
         }
     }

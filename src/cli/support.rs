@@ -11,7 +11,7 @@ use super::exit::{CliError, Exit};
 use super::output::Output;
 use super::{Workspace, connect};
 use crate::agent::StartEngine;
-use crate::api::{ApiError, QueueList, QueueQuery, Reply, Request, Snapshot};
+use crate::api::{ApiError, Query, QueueList, QueueQuery, Reply, Snapshot};
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::client::conversation::{Conversation, unexpected};
 use crate::domain::redact::{HIDDEN, Redactor};
@@ -179,7 +179,7 @@ fn ask(talk: &mut dyn Conversation, redactor: &mut Redactor) -> Result<Value, Ap
             after: None,
             limit: ROWS_MAX,
         };
-        let page = match talk.call(Request::Queue(query))? {
+        let page = match talk.call(Query::Queue(query).into())? {
             Reply::Queue(page) => page,
             other => return Err(unexpected(&other)),
         };
@@ -189,11 +189,11 @@ fn ask(talk: &mut dyn Conversation, redactor: &mut Redactor) -> Result<Value, Ap
         let name = json!(list).as_str().unwrap_or_default().to_owned();
         queue.insert(name, json!({ "total": page.total, "rows": page.rows }));
     }
-    let failures = match talk.call(Request::FailureGroups)? {
+    let failures = match talk.call(Query::FailureGroups.into())? {
         Reply::FailureGroups(groups) => groups,
         other => return Err(unexpected(&other)),
     };
-    let events = match talk.call(Request::Events { limit: EVENTS_MAX })? {
+    let events = match talk.call(Query::Events { limit: EVENTS_MAX }.into())? {
         Reply::Events(events) => events,
         other => return Err(unexpected(&other)),
     };

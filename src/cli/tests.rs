@@ -15,8 +15,8 @@ use super::output::Style;
 use super::output::tests::{CapturedOutput, captured_output};
 use super::{CliError, CommandContext, Exit};
 use crate::api::{
-    ApiError, BackupSwitch, DestinationState, ErrorKind, PairState, PathText, Reply, Request, Snapshot,
-    SourceCondition, SourceState, UnreadableFolder, WaitText,
+    ApiError, BackupSwitch, DestinationState, ErrorKind, PairState, PathText, Query, Reply, Request,
+    Snapshot, SourceCondition, SourceState, UnreadableFolder, WaitText,
 };
 use crate::client::conversation::{Conversation, Interrupter};
 use crate::domain::folder_problem::FolderProblem;
@@ -43,7 +43,7 @@ impl Script {
 
 impl Conversation for Script {
     fn call(&mut self, request: Request) -> Result<Reply, ApiError> {
-        if request == Request::Snapshot {
+        if request == Request::Query(Query::Snapshot) {
             return Ok(Reply::Snapshot(Box::new(self.now.clone())));
         }
         self.asked.lock().push(request.clone());

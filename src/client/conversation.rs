@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::{ApiError, ErrorKind, Reply, Request, Snapshot};
+use crate::api::{ApiError, ErrorKind, Query, Reply, Request, Snapshot};
 
 /// A blocking talk with an engine: at the other end of a socket, or in this process.
 pub trait Conversation {
@@ -40,7 +40,7 @@ pub trait Conversation {
     /// # Errors
     /// As [`Conversation::call`].
     fn snapshot(&mut self) -> Result<Arc<Snapshot>, ApiError> {
-        match self.call(Request::Snapshot)? {
+        match self.call(Query::Snapshot.into())? {
             Reply::Snapshot(snapshot) => Ok(Arc::from(snapshot)),
             other => Err(unexpected(&other)),
         }

@@ -53,10 +53,10 @@ impl Handle {
     ///
     /// # Errors
     /// What the engine refused, or `unavailable` when it has stopped.
-    pub async fn call(&self, request: Request) -> Result<Reply, ApiError> {
+    pub async fn call(&self, request: impl Into<Request>) -> Result<Reply, ApiError> {
         let stopped = || ApiError::new(ErrorKind::Unavailable, "Safelight is stopping");
         let (reply, outcome) = oneshot::channel();
-        self.calls.send(Call { request, reply }).await.map_err(|_closed| stopped())?;
+        self.calls.send(Call { request: request.into(), reply }).await.map_err(|_closed| stopped())?;
         outcome.await.map_err(|_dropped| stopped())?
     }
 

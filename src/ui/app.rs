@@ -23,7 +23,7 @@ use super::settings::{About, Settings};
 use super::theme::tokens;
 use super::viewer::Viewer;
 use super::{Options, first_run, shell, status_line};
-use crate::api::{BackupSwitch, PathText, Request};
+use crate::api::{self, BackupSwitch, PathText, Request};
 use crate::client::{Backend, Connection, PICTURES_WANTED_MAX, PictureRequest, THUMBNAIL_SIDE_MAX, Ticket};
 
 /// A frame spends at most this on what came.
@@ -56,7 +56,7 @@ pub(super) struct Env<'a> {
 impl Env<'_> {
     /// Asks for a page of the library.
     pub fn page(&mut self, key: PageKey, request: Request) {
-        self.out.push(Command::Send(Box::new(request), Purpose::Page(key)));
+        self.out.push(Command::send(request, Purpose::Page(key)));
     }
 
     /// Adds a folder, asking first where its photos would be copied somewhere.
@@ -67,8 +67,8 @@ impl Env<'_> {
 
 pub(super) fn add_source(model: &Model, path: PathText) -> Command {
     if model.snapshot.destinations.is_empty() {
-        let request = Request::AddSource { path: path.clone(), consent_all: true };
-        Command::Send(Box::new(request), Purpose::AddSource(path))
+        let request = api::Command::AddSource { path: path.clone(), consent_all: true };
+        Command::send(request, Purpose::AddSource(path))
     } else {
         Command::Ask(Dialog::ConsentToSource { path })
     }
@@ -162,8 +162,8 @@ impl App {
         }
     }
 
-    pub(super) fn send(&mut self, request: Request, purpose: Purpose) {
-        let ticket = self.backend.send(request);
+    pub(super) fn send(&mut self, request: impl Into<Request>, purpose: Purpose) {
+        let ticket = self.backend.send(request.into());
         self.pending.insert(ticket, purpose);
     }
 

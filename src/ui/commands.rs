@@ -4,7 +4,7 @@
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
-use crate::api::{PathText, QueueList, Request, Selection, TestReport};
+use crate::api::{self, Operation, PathText, QueueList, Request, Selection, TestReport};
 
 use super::preferences::Appearance;
 
@@ -71,10 +71,10 @@ impl Verb {
     /// The request that does it.
     pub fn request(self, selection: Selection) -> Request {
         match self {
-            Self::Retry => Request::Retry(selection),
-            Self::Exclude => Request::Exclude(selection),
-            Self::Include => Request::Include(selection),
-            Self::Reclaim => Request::RestoreFromTrash(selection),
+            Self::Retry => Request::Command(api::Command::Retry(selection)),
+            Self::Exclude => Request::Command(api::Command::Exclude(selection)),
+            Self::Include => Request::Command(api::Command::Include(selection)),
+            Self::Reclaim => Request::Operation(Operation::RestoreFromTrash(selection)),
         }
     }
 }
@@ -304,8 +304,13 @@ pub(super) enum Command {
 
 impl Command {
     /// A request whose answer matters only when it is an error.
-    pub fn plain(request: Request) -> Self {
-        Self::Send(Box::new(request), Purpose::Plain)
+    pub fn plain(request: impl Into<Request>) -> Self {
+        Self::send(request, Purpose::Plain)
+    }
+
+    /// A request and what its answer is for.
+    pub fn send(request: impl Into<Request>, purpose: Purpose) -> Self {
+        Self::Send(Box::new(request.into()), purpose)
     }
 
     /// Something done to files.
@@ -369,7 +374,7 @@ impl GlobalKey {
             Self::Quit => Command::Quit,
             Self::Close => Command::CloseWindow,
             Self::ScaleText(step) => Command::ScaleText(step),
-            Self::Rescan => Command::plain(Request::Rescan { id: None }),
+            Self::Rescan => Command::plain(api::Command::Rescan { id: None }),
             Self::Shortcuts => Command::Ask(Dialog::Shortcuts),
         }
     }

@@ -8,7 +8,7 @@ use super::focus;
 use super::secret_input::SecretInput;
 use super::theme::space;
 use super::widgets::{self, Kind};
-use crate::api::{DestinationState, Request};
+use crate::api::{self, DestinationState};
 use crate::domain::target::is_valid_name;
 
 /// A password that is being entered.
@@ -64,8 +64,8 @@ pub(super) fn enter_password(
         let may_save = !entry.input.is_empty();
         let save = ui.add_enabled_ui(may_save, |ui| widgets::button(ui, Kind::Primary, "Save")).inner;
         if let Some(secret) = entry.input.take_if(may_save && (save.clicked() || entered)) {
-            env.out.push(Command::plain(Request::SetSecret { id: d.id, secret }));
-            env.out.push(Command::plain(Request::CheckDestination { id: d.id }));
+            env.out.push(Command::plain(api::Command::SetSecret { id: d.id, secret }));
+            env.out.push(Command::plain(api::Command::CheckDestination { id: d.id }));
             is_over = true;
         }
         is_over |= widgets::button(ui, Kind::Quiet, "Cancel").clicked();
@@ -91,7 +91,7 @@ pub(super) fn enter_name(ui: &mut Ui, env: &mut Env<'_>, renaming: &mut Option<N
         let may_save = is_valid_name(&name);
         let save = ui.add_enabled_ui(may_save, |ui| widgets::button(ui, Kind::Primary, "Save")).inner;
         if may_save && (save.clicked() || entered) {
-            env.out.push(Command::plain(Request::RenameDestination { id: entry.id, name }));
+            env.out.push(Command::plain(api::Command::RenameDestination { id: entry.id, name }));
             is_over = true;
         }
         is_over |= widgets::button(ui, Kind::Quiet, "Cancel").clicked();

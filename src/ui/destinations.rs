@@ -18,7 +18,7 @@ use super::restore::{self, RestoreStart};
 use super::server_form::CHECKSUM_CHOICE;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
-use crate::api::{BackupSwitch, DestinationState, Reading, ReadingKind, Request, Snapshot};
+use crate::api::{self, BackupSwitch, DestinationState, Operation, Reading, ReadingKind, Snapshot};
 use crate::domain::format;
 use crate::domain::messages::SAME_DISK;
 
@@ -152,7 +152,7 @@ impl Destinations {
             focus::at_right(ui, |ui| {
                 let name = format!("Back up to {}", d.name);
                 if widgets::switch(ui, d.enabled, &name).clicked() {
-                    let request = Request::EnableDestination { id: d.id, enabled: !d.enabled };
+                    let request = api::Command::EnableDestination { id: d.id, enabled: !d.enabled };
                     env.out.push(Command::plain(request));
                 }
             });
@@ -201,7 +201,7 @@ impl Destinations {
             }
             if widgets::named_button(ui, Kind::Normal, "Test", &format!("Test {}", d.name)).clicked() {
                 let purpose = Purpose::TestSaved { id: d.id, name: d.name.clone() };
-                env.out.push(Command::Send(Box::new(Request::TestDestination { id: d.id }), purpose));
+                env.out.push(Command::send(Operation::TestDestination { id: d.id }, purpose));
             }
             let is_under_way = |kind: ReadingKind| {
                 let here = |r: &Reading| r.kind == kind && r.destination == d.id;
@@ -213,8 +213,8 @@ impl Destinations {
                 widgets::named_button(ui, Kind::Normal, "Verify copies", &name)
             });
             if verify.inner.clicked() {
-                let request = Request::Verify { destination: Some(d.id), deep: false };
-                env.out.push(Command::Send(Box::new(request), Purpose::Verify { name: d.name.clone() }));
+                let request = Operation::Verify { destination: Some(d.id), deep: false };
+                env.out.push(Command::send(request, Purpose::Verify { name: d.name.clone() }));
             }
             let name = format!("Restore files from {}", d.name);
             if widgets::named_button(ui, Kind::Normal, "Restore", &name).clicked() {
@@ -236,7 +236,7 @@ impl Destinations {
 /// is only to restore from.
 pub(super) fn add_destination(draft: &mut Draft, then: AfterAdding) -> Command {
     let request = draft.add_request(then != AfterAdding::Restore);
-    Command::Send(Box::new(request), Purpose::AddDestination { then })
+    Command::send(request, Purpose::AddDestination { then })
 }
 
 /// What the person agrees to.
@@ -342,7 +342,7 @@ fn unproven(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
         let name = format!("Verify {} after reconnecting", d.name);
         if widgets::named_button(ui, Kind::Normal, "Verify after reconnecting", &name).clicked() {
             let purpose = Purpose::Reconnect { name: d.name.clone() };
-            env.out.push(Command::Send(Box::new(Request::Reconnect { id: d.id }), purpose));
+            env.out.push(Command::send(Operation::Reconnect { id: d.id }, purpose));
         }
     }
 }
@@ -399,7 +399,7 @@ fn checksum_choice(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
     ui.horizontal(|ui| {
         let name = format!("Trust the checksum of {}", d.name);
         if widgets::switch(ui, trusted, &name).clicked() {
-            let request = Request::SetChecksumTrust { id: d.id, trusted: !trusted };
+            let request = api::Command::SetChecksumTrust { id: d.id, trusted: !trusted };
             env.out.push(Command::plain(request));
         }
         let text = widgets::note(ui, CHECKSUM_CHOICE);
@@ -423,6 +423,6 @@ fn not_agreed(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
     let name = format!("Agree to back up these folders to {}", d.name);
     if widgets::named_button(ui, Kind::Normal, "Agree and back up these too", &name).clicked() {
         let sources = missing.iter().map(|s| s.id).collect();
-        env.out.push(Command::plain(Request::Consent { sources, destination: d.id }));
+        env.out.push(Command::plain(api::Command::Consent { sources, destination: d.id }));
     }
 }

@@ -13,7 +13,7 @@ use super::icons::Icon;
 use super::theme::{radius, size, space, tokens, tokens_of};
 use super::widgets::{self, Kind};
 use super::{draft, focus, kinds};
-use crate::api::{DestinationState, Request, Selection};
+use crate::api::{self, DestinationState, Request, Selection};
 use crate::domain::format;
 
 /// A dialog's width in points, where the window has the room.
@@ -209,8 +209,8 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, dialog: &Dialog) -> Response {
             choice(ui, Kind::Primary, "Keep backing up", vec![])
         }
         Dialog::ConsentToSource { path } => {
-            let request = Request::AddSource { path: path.clone(), consent_all: true };
-            let add = Command::Send(Box::new(request), Purpose::AddSource(path.clone()));
+            let request = api::Command::AddSource { path: path.clone(), consent_all: true };
+            let add = Command::send(request, Purpose::AddSource(path.clone()));
             choice(ui, Kind::Quiet, "Cancel", vec![]);
             choice(ui, Kind::Primary, "Agree and add", vec![add])
         }
@@ -225,7 +225,7 @@ fn danger(env: &Env<'_>, dialog: &Dialog) -> Option<(&'static str, Command)> {
             let with = |d: &&DestinationState| d.sources.contains(id);
             let destinations = env.model.snapshot.destinations.iter().filter(with).map(|d| d.id).collect();
             let purpose = Purpose::RemoveSource { path: path.clone(), destinations };
-            let remove = Request::RemoveSource { id: *id };
+            let remove = Request::Command(api::Command::RemoveSource { id: *id });
             Some(("Stop backing up", Command::Send(Box::new(remove), purpose)))
         }
         Dialog::RemoveDestination { id, .. } => Some(("Remove destination", Command::RemoveDestination(*id))),

@@ -12,7 +12,7 @@ use super::preferences::TEXT_SCALES;
 use super::restore::RestoreStart;
 use super::viewer::Viewer;
 use crate::api::{
-    ApiError, BackupSwitch, DestinationState, ErrorKind, Event, FileTotals, PathText, Reply, Request,
+    self, ApiError, BackupSwitch, DestinationState, ErrorKind, Event, FileTotals, PathText, Reply,
     RestoreOverview, Selection,
 };
 use crate::client::{Connection, Incoming};
@@ -155,7 +155,7 @@ impl App {
         if self.quitting.is_none() {
             self.finish_removals(ctx, true);
             self.quitting = Some(UnixMillis(self.model.now.0 + QUIT_MS));
-            self.send(Request::Shutdown, Purpose::Shutdown);
+            self.send(api::Command::Shutdown, Purpose::Shutdown);
         }
     }
 
@@ -297,7 +297,7 @@ impl App {
                 let is_well = outcome.as_ref().is_ok_and(|report| report.is_usable);
                 let waits = |d: &DestinationState| d.id == id && d.enabled && d.wait_reason.is_some();
                 if is_well && self.model.snapshot.destinations.iter().any(waits) {
-                    self.send(Request::CheckDestination { id }, Purpose::Plain);
+                    self.send(api::Command::CheckDestination { id }, Purpose::Plain);
                 }
                 self.open_dialog(Dialog::Tested { name, outcome });
             }
@@ -340,13 +340,13 @@ impl App {
             (Purpose::AddSource(path), outcome) => self.on_source_added(&path, outcome),
             (Purpose::RemoveSource { path, destinations }, Ok(_)) => {
                 let text = format!("{} is no longer backed up. All copies stay", path.path);
-                let request = Request::AddSource { path, consent_all: false };
-                let again = Command::Send(Box::new(request), Purpose::ReturnSource(destinations));
+                let request = api::Command::AddSource { path, consent_all: false };
+                let again = Command::send(request, Purpose::ReturnSource(destinations));
                 self.model.toast_with_undo(text, vec![again]);
             }
             (Purpose::ReturnSource(destinations), Ok(Reply::Source { id, .. })) => {
                 for destination in destinations {
-                    self.send(Request::Consent { sources: vec![id], destination }, Purpose::Plain);
+                    self.send(api::Command::Consent { sources: vec![id], destination }, Purpose::Plain);
                 }
             }
             (Purpose::Changed(change), Ok(Reply::Changed { items })) => self.on_changed(&change, items),
@@ -363,7 +363,7 @@ impl App {
         self.destinations.end_adding();
         self.keep_destination(id);
         match then {
-            AfterAdding::SwitchOn => self.send(Request::SetBackup { on: true }, Purpose::Plain),
+            AfterAdding::SwitchOn => self.send(api::Command::SetBackup { on: true }, Purpose::Plain),
             AfterAdding::Restore => {
                 self.restore.begin(RestoreStart { destination: Some(id), assets: Vec::new() });
                 self.screen = Screen::Restore;

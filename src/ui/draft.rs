@@ -11,7 +11,7 @@ use super::kinds::{self, KINDS};
 use super::server_form::ServerForm;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
-use crate::api::{ApiError, DriveText, PathText, Request, SecretText, TestReport};
+use crate::api::{self, ApiError, DriveText, Operation, PathText, Query, Request, SecretText, TestReport};
 use crate::domain::format;
 use crate::domain::target::{DestinationKind, is_valid_name};
 
@@ -158,7 +158,14 @@ impl Draft {
         let (secret, allow_http, trust_checksum) = self.access();
         let name = Some(self.name.trim().to_owned()).filter(|name| !name.is_empty());
         let target = self.target();
-        Request::AddDestination { target, name, allow_http, consent_all, secret, trust_checksum }
+        Request::Command(api::Command::AddDestination {
+            target,
+            name,
+            allow_http,
+            consent_all,
+            secret,
+            trust_checksum,
+        })
     }
 
     /// It was tested as it stands and can be used, under a name that can be one.
@@ -207,8 +214,8 @@ impl Draft {
         self.tests += 1;
         self.set_state(State::Testing(self.tests));
         let (secret, allow_http, trust_checksum) = self.access();
-        let request = Request::TestTarget { target, allow_http, secret, trust_checksum };
-        out.push(Command::Send(Box::new(request), Purpose::TestDraft(self.tests)));
+        let request = Operation::TestTarget { target, allow_http, secret, trust_checksum };
+        out.push(Command::send(request, Purpose::TestDraft(self.tests)));
     }
 
     /// Whether a test can tell anything new: a server that did not answer may do so now.
@@ -249,7 +256,7 @@ impl Draft {
     fn drives(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
         if matches!(self.drives, Drives::Unknown) {
             self.drives = Drives::Asked;
-            env.out.push(Command::Send(Box::new(Request::Drives), Purpose::Drives));
+            env.out.push(Command::send(Query::Drives, Purpose::Drives));
         }
         let Drives::Known(drives) = &self.drives else { return };
         let mut chosen = None;

@@ -13,7 +13,7 @@ use super::icons;
 use super::settings::{self, Settings};
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
-use crate::api::Request;
+use crate::api;
 
 /// Paints the page.
 pub(super) fn ui(ui: &mut Ui, env: &mut Env<'_>, folders: &mut Settings, draft: &mut Draft) {
@@ -68,10 +68,10 @@ fn switch_on_existing(env: &mut Env<'_>) {
     let snapshot = &env.model.snapshot;
     let sources: Vec<i64> = snapshot.sources.iter().map(|s| s.id).collect();
     for destination in &snapshot.destinations {
-        let request = Request::Consent { sources: sources.clone(), destination: destination.id };
+        let request = api::Command::Consent { sources: sources.clone(), destination: destination.id };
         env.out.push(Command::plain(request));
     }
-    env.out.push(Command::Send(Box::new(Request::SetBackup { on: true }), Purpose::Plain));
+    env.out.push(Command::send(api::Command::SetBackup { on: true }, Purpose::Plain));
     env.out.push(Command::EndFirstRun);
 }
 

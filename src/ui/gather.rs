@@ -8,7 +8,7 @@ use super::commands::{Change, Purpose, Verb};
 use super::library::SELECTION_MAX;
 use super::remedy::can_retry;
 use crate::api::{
-    ApiError, CopyDetails, IDS_MAX, PAGE_ROWS_MAX, QueueList, QueueQuery, Reply, Request, Selection,
+    ApiError, CopyDetails, IDS_MAX, PAGE_ROWS_MAX, Query, QueueList, QueueQuery, Reply, Request, Selection,
 };
 use crate::domain::accounting::Bin;
 use crate::domain::format;
@@ -67,7 +67,7 @@ impl App {
             after,
             limit: PAGE_ROWS_MAX,
         };
-        self.send(Request::Queue(query), Purpose::GatherClass);
+        self.send(Query::Queue(query), Purpose::GatherClass);
     }
 
     pub(super) fn on_class_gathered(&mut self, outcome: Result<Reply, ApiError>) {
@@ -101,7 +101,7 @@ impl App {
         while gather.under_way < UNDER_WAY_MAX {
             let Some(asset) = gather.left.pop_front() else { break };
             gather.under_way += 1;
-            requests.push(Request::AssetDetails { id: asset });
+            requests.push(Request::Query(Query::AssetDetails { id: asset }));
         }
         let is_done = gather.under_way == 0;
         for request in requests {

@@ -9,7 +9,7 @@ use super::rules::{below_field, indent, labelled, row};
 use super::secret_input::SecretInput;
 use super::theme::space;
 use super::widgets::{self, Kind};
-use crate::api::{ApiError, NetworkText, PathText, ProxyText, Request};
+use crate::api::{self, ApiError, NetworkText, PathText, ProxyText};
 
 /// The limit of a person who has chosen none yet, in bytes a second.
 const LIMIT_FIRST: u64 = 2_000_000;
@@ -68,7 +68,7 @@ impl Network {
         self.ca_file.clone_from(&path.path);
         self.sent = Some(Field::Authority);
         let network = NetworkText { ca_file: Some(path), ..now.clone() };
-        out.push(Command::Send(Box::new(Request::SetNetwork(network)), Purpose::SetNetwork));
+        out.push(Command::send(api::Command::SetNetwork(network), Purpose::SetNetwork));
     }
 
     /// No file can be picked in a dialog: says so under the field.
@@ -226,9 +226,9 @@ impl Network {
             is_edited = changed;
             let is_due = saved(ui, !self.secret.is_empty(), "Save password", entered);
             if let Some(secret) = self.secret.take_if(is_due) {
-                let request = Request::SetProxySecret { secret };
+                let request = api::Command::SetProxySecret { secret };
                 self.sent = Some(Field::Password);
-                env.out.push(Command::Send(Box::new(request), Purpose::SetNetwork));
+                env.out.push(Command::send(request, Purpose::SetNetwork));
             }
         });
         self.error(ui, Field::Password, is_edited);
@@ -279,7 +279,7 @@ fn saved(ui: &mut Ui, is_changed: bool, text: &str, entered: bool) -> bool {
 }
 
 fn set(env: &mut Env<'_>, network: NetworkText) {
-    env.out.push(Command::Send(Box::new(Request::SetNetwork(network)), Purpose::SetNetwork));
+    env.out.push(Command::send(api::Command::SetNetwork(network), Purpose::SetNetwork));
 }
 
 /// A limit as it is typed.

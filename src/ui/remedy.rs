@@ -6,7 +6,7 @@ use super::app::Env;
 use super::commands::{CardField, Command, Purpose, Screen, Verb};
 use super::widgets::{self, Kind};
 use crate::api::{
-    DestinationState, FailureText, PathText, QueueList, QueueQuery, Request, Selection, Snapshot,
+    DestinationState, FailureText, Operation, PathText, Query, QueueList, QueueQuery, Selection, Snapshot,
 };
 use crate::domain::cause::Cause;
 use crate::domain::failure::FailureKind;
@@ -140,7 +140,7 @@ impl Remedy {
 
 fn test_again(d: &DestinationState) -> Command {
     let purpose = Purpose::TestSaved { id: d.id, name: d.name.clone() };
-    Command::Send(Box::new(Request::TestDestination { id: d.id }), purpose)
+    Command::send(Operation::TestDestination { id: d.id }, purpose)
 }
 
 /// Shows the file; where only its class is known, the first of that.
@@ -156,7 +156,7 @@ fn show_file(subject: &Subject<'_>) -> Command {
         after: None,
         limit: 1,
     };
-    Command::Send(Box::new(Request::Queue(query)), Purpose::ShowFile)
+    Command::send(Query::Queue(query), Purpose::ShowFile)
 }
 
 /// The button of what mends a failure, and whether there is one.

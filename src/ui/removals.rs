@@ -9,7 +9,7 @@ use eframe::egui::Context;
 use super::app::App;
 use super::commands::{Command, Purpose};
 use super::model::UNDO_MS;
-use crate::api::{Request, Snapshot};
+use crate::api::{self, Snapshot};
 use crate::client::Connection;
 use crate::domain::time::UnixMillis;
 
@@ -31,7 +31,7 @@ impl App {
         let until = UnixMillis(self.model.now.0 + UNDO_MS);
         self.removals.push(Removal { id, was_enabled, until });
         if was_enabled {
-            self.send(Request::EnableDestination { id, enabled: false }, Purpose::Plain);
+            self.send(api::Command::EnableDestination { id, enabled: false }, Purpose::Plain);
         }
         let text = format!("{name} was removed. Its copies stay where they are");
         self.model.toast_with_undo(text, vec![Command::KeepDestination(id)]);
@@ -41,7 +41,7 @@ impl App {
     pub(super) fn keep_destination(&mut self, id: i64) {
         let Some(at) = self.removals.iter().position(|removal| removal.id == id) else { return };
         if self.removals.swap_remove(at).was_enabled {
-            self.send(Request::EnableDestination { id, enabled: true }, Purpose::Plain);
+            self.send(api::Command::EnableDestination { id, enabled: true }, Purpose::Plain);
         }
     }
 
@@ -54,7 +54,7 @@ impl App {
         let (due, left) = self.removals.iter().partition(|removal| is_closing || removal.until <= now);
         self.removals = left;
         for Removal { id, .. } in due {
-            self.send(Request::RemoveDestination { id }, Purpose::RemoveDestination(id));
+            self.send(api::Command::RemoveDestination { id }, Purpose::RemoveDestination(id));
             self.forgetting.push(id);
         }
         if let Some(next) = self.removals.iter().map(|removal| removal.until).min() {

@@ -6,7 +6,7 @@ use super::app::Env;
 use super::commands::Command;
 use super::theme::{size, space};
 use super::widgets::{self, Kind};
-use crate::api::{BatteryRule, ConditionsText, HoursRule, Request, Rules};
+use crate::api::{self, BatteryRule, ConditionsText, HoursRule, Rules};
 use crate::domain::gate::{BATTERY_LEAST_DEFAULT, DAY_MINUTES};
 
 /// Hours for a person who has chosen none yet: the night.
@@ -122,7 +122,7 @@ pub(super) fn below_field(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
 }
 
 fn set(env: &mut Env<'_>, rules: Rules) {
-    env.out.push(Command::plain(Request::SetRules(rules)));
+    env.out.push(Command::plain(api::Command::SetRules(rules)));
 }
 
 /// A condition and what is done about it.

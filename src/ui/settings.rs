@@ -12,7 +12,7 @@ use super::preferences::Appearance;
 use super::rules::When;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
-use crate::api::{PathText, Request, SourceCondition, SourceState};
+use crate::api::{self, PathText, SourceCondition, SourceState};
 use crate::domain::format;
 
 /// The screen's state.
@@ -85,7 +85,7 @@ impl Settings {
                 if !env.model.snapshot.sources.is_empty() {
                     focus::at_right(ui, |ui| {
                         if widgets::icon_text_button(ui, Kind::Quiet, Icon::Retry, "Rescan").clicked() {
-                            env.out.push(Command::plain(Request::Rescan { id: None }));
+                            env.out.push(Command::plain(api::Command::Rescan { id: None }));
                         }
                     });
                 }
@@ -193,7 +193,7 @@ pub(super) fn source_row(ui: &mut Ui, env: &mut Env<'_>, source: &SourceState) {
         });
         focus::at_right(ui, |ui| {
             if widgets::icon_button(ui, Icon::Retry, &format!("Rescan {path}")).clicked() {
-                env.out.push(Command::plain(Request::Rescan { id: Some(source.id) }));
+                env.out.push(Command::plain(api::Command::Rescan { id: Some(source.id) }));
             }
             if widgets::icon_button(ui, Icon::Close, &format!("Remove {path}")).clicked() {
                 let dialog = Dialog::RemoveSource { id: source.id, path: source.path.clone() };

@@ -20,7 +20,7 @@ use super::numbers::ratio;
 use super::status_line::{self, Mood};
 use super::theme::{radius, size, space, tokens};
 use super::widgets::{self, Kind};
-use crate::api::{BackupSwitch, QueueList, Request, Snapshot};
+use crate::api::{self, BackupSwitch, QueueList, Snapshot};
 use crate::client::Connection;
 use crate::domain::format;
 
@@ -222,7 +222,7 @@ fn toggle(ui: &mut Ui, env: &mut Env<'_>, is_narrow: bool) {
     let response = ui.add_enabled_ui(may, |ui| widgets::switch(ui, is_on, "Backup")).inner;
     let response = response.on_disabled_hover_text("Choose a destination first");
     if response.clicked() {
-        env.out.push(Command::plain(Request::SetBackup { on: !is_on }));
+        env.out.push(Command::plain(api::Command::SetBackup { on: !is_on }));
     }
 }
 
@@ -285,7 +285,8 @@ pub(super) fn bottom_bar(ui: &mut Ui, env: &mut Env<'_>) {
                 }
                 let (icon, name) = if is_paused { (Icon::Play, "Resume") } else { (Icon::Pause, "Pause") };
                 if widgets::icon_button(ui, icon, name).clicked() {
-                    let request = if is_paused { Request::Resume } else { Request::Pause { for_secs: None } };
+                    let request =
+                        if is_paused { api::Command::Resume } else { api::Command::Pause { for_secs: None } };
                     env.out.push(Command::plain(request));
                 }
             },

@@ -5,7 +5,9 @@ use std::path::Path;
 use super::{
     Answer, JSON, LOG, Scene, TERMINAL, disk, exit_of, pair, snapshot, source, unreadable, wait_text,
 };
-use crate::api::{ApiError, BackupSwitch, ErrorKind, Progress, Reply, Request, Snapshot, SourceCondition};
+use crate::api::{
+    self, ApiError, BackupSwitch, ErrorKind, Progress, Reply, Request, Snapshot, SourceCondition,
+};
 use crate::cli::args::BackupArgs;
 use crate::cli::backup::{REFUSED_MAX, UNREACHABLE_MAX, VERIFICATION_STALLED_MAX, run};
 use crate::cli::output::Style;
@@ -32,8 +34,8 @@ impl Folder {
 /// An engine that knows source 1 and destination 7 already, or takes them in.
 fn willing() -> Answer {
     Box::new(|request| match request {
-        Request::AddSource { .. } => Some(Ok(Reply::Source { id: 1, is_new: true })),
-        Request::AddDestination { .. } => {
+        Request::Command(api::Command::AddSource { .. }) => Some(Ok(Reply::Source { id: 1, is_new: true })),
+        Request::Command(api::Command::AddDestination { .. }) => {
             Some(Ok(Reply::Destination { id: 7, name: "disk".into(), is_new: true }))
         }
         _other => None,
@@ -64,10 +66,10 @@ fn consent_is_for_exactly_what_was_typed() {
     assert_eq!(
         scene.asked(),
         [
-            Request::AddSource { path, consent_all: false },
-            Request::Consent { sources: vec![1], destination: 7 },
-            Request::EnableDestination { id: 7, enabled: true },
-            Request::SetBackup { on: true },
+            Request::Command(api::Command::AddSource { path, consent_all: false }),
+            Request::Command(api::Command::Consent { sources: vec![1], destination: 7 }),
+            Request::Command(api::Command::EnableDestination { id: 7, enabled: true }),
+            Request::Command(api::Command::SetBackup { on: true }),
         ]
     );
     let echo = format!("Backing up {} to disk (/mnt/disk)\n", folder.0.path().display());
@@ -78,7 +80,7 @@ fn consent_is_for_exactly_what_was_typed() {
 fn a_new_destination_is_added_and_a_known_source_looked_at_again() {
     let folder = Folder::new();
     let answer: Answer = Box::new(|request| match request {
-        Request::AddSource { .. } => Some(Ok(Reply::Source { id: 1, is_new: false })),
+        Request::Command(api::Command::AddSource { .. }) => Some(Ok(Reply::Source { id: 1, is_new: false })),
         other => willing()(other),
     });
     let mut scene = Scene::new(LOG, snapshot([0; 6]), Vec::new(), answer);
@@ -86,17 +88,20 @@ fn a_new_destination_is_added_and_a_known_source_looked_at_again() {
     assert_eq!(run(&mut scene.context, &args), Ok(Exit::Fine));
     let asked = scene.asked();
     let target = path_text(Path::new("/mnt/other"));
-    let add = Request::AddDestination {
+    let add = Request::Command(api::Command::AddDestination {
         target,
         name: None,
         allow_http: false,
         consent_all: false,
         secret: None,
         trust_checksum: false,
-    };
+    });
     assert_eq!(asked[0], add);
-    assert!(asked.contains(&Request::Rescan { id: None }), "{asked:?}");
-    assert!(!asked.iter().any(|request| matches!(request, Request::SetBackup { .. })), "it is on already");
+    assert!(asked.contains(&Request::Command(api::Command::Rescan { id: None })), "{asked:?}");
+    assert!(
+        !asked.iter().any(|request| matches!(request, Request::Command(api::Command::SetBackup { .. }))),
+        "it is on already"
+    );
 }
 
 #[test]
@@ -235,7 +240,7 @@ fn a_full_or_refusing_destination_is_asked_once_more_and_no_longer() {
         let trouble = outcome.expect_err("given up");
         assert_eq!((trouble.exit, trouble.message.as_str()), (Exit::Destination, says));
         assert_eq!(scene.secs(), REFUSED_MAX.as_secs());
-        assert!(scene.asked().contains(&Request::CheckDestination { id: 7 }));
+        assert!(scene.asked().contains(&Request::Command(api::Command::CheckDestination { id: 7 })));
     }
     let full = blocked(snapshot([1, 0, 4, 0, 0, 0]), "no_space", "x");
     let (outcome, _scene) = watch(LOG, full, vec![(1, snapshot([5, 0, 0, 0, 0, 0]))]);
@@ -254,7 +259,10 @@ fn a_closed_gate_is_waited_out_and_named() {
     assert_eq!(outcome, Ok(Exit::Fine));
     assert!(scene.stdout.take().contains("Paused by you"));
     let asked = scene.asked();
-    assert!(!asked.iter().any(|request| matches!(request, Request::SetBackup { .. } | Request::Resume)));
+    assert!(!asked.iter().any(|request| matches!(
+        request,
+        Request::Command(api::Command::SetBackup { .. }) | Request::Command(api::Command::Resume)
+    )));
 }
 
 #[test]
@@ -291,7 +299,7 @@ fn what_the_engine_refuses_is_told_with_its_code() {
         (ErrorKind::Internal, Exit::Internal),
     ] {
         let answer: Answer = Box::new(move |request| match request {
-            Request::AddDestination { .. } => Some(Err(ApiError::new(kind, "No"))),
+            Request::Command(api::Command::AddDestination { .. }) => Some(Err(ApiError::new(kind, "No"))),
             other => willing()(other),
         });
         let mut scene = Scene::new(LOG, snapshot([0; 6]), Vec::new(), answer);

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use crate::agent::{AgentOptions, Host, StartEngine};
 use crate::api::framing::{HEAD_LEN, body_len, encode};
-use crate::api::{Event, HELLO_LEN_MAX, PROTOCOL_VERSION, PathText, Reply, Request, Snapshot, Welcome};
+use crate::api::{
+    self, Event, HELLO_LEN_MAX, Operation, PROTOCOL_VERSION, PathText, Query, Reply, Request, Snapshot,
+    Welcome,
+};
 use crate::base::waker::Waker;
 use crate::cli::Exit;
 use crate::cli::connect::{WindowClaim, claim_window_within, connect_within, stop, window_connector};
@@ -77,12 +80,12 @@ async fn answer(
                 let Some(call) = call else { return };
                 asked.send(call.request.clone()).ok();
                 match call.request {
-                    Request::Verify { .. } => unanswered.push(call.reply),
-                    Request::Snapshot => {
+                    Request::Operation(Operation::Verify { .. }) => unanswered.push(call.reply),
+                    Request::Query(Query::Snapshot) => {
                         let now = Reply::Snapshot(Box::new((**snapshots.borrow()).clone()));
                         call.reply.send(Ok(now)).ok();
                     }
-                    Request::Shutdown => {
+                    Request::Command(api::Command::Shutdown) => {
                         call.reply.send(Ok(Reply::Done)).ok();
                         return;
                     }
@@ -115,14 +118,14 @@ fn a_command_without_an_agent_is_one_and_others_join_it() {
     let (start, seen) = engine();
     let mut first = connect_within(&home.paths, start, SOON).expect("first");
     assert!(first.host.is_some());
-    first.talk.call(Request::Resume).expect("in process");
-    assert_eq!(seen.next(), Request::Resume);
+    first.talk.call(api::Command::Resume.into()).expect("in process");
+    assert_eq!(seen.next(), Request::Command(api::Command::Resume));
 
     let (unused, _) = engine();
     let mut second = connect_within(&home.paths, unused, SOON).expect("second");
     assert!(second.host.is_none(), "it uses the first one's engine");
-    second.talk.call(Request::Pause { for_secs: None }).expect("over the socket");
-    assert_eq!(seen.next(), Request::Pause { for_secs: None });
+    second.talk.call(api::Command::Pause { for_secs: None }.into()).expect("over the socket");
+    assert_eq!(seen.next(), Request::Command(api::Command::Pause { for_secs: None }));
 
     let snapshots = seen.snapshots.recv_timeout(SOON).expect("snapshots");
     snapshots.send_replace(revision(4));
@@ -132,7 +135,7 @@ fn a_command_without_an_agent_is_one_and_others_join_it() {
         assert_eq!(talk.wait_snapshot(4, Some(Duration::ZERO)).expect("waits"), None);
     }
     first.leave();
-    assert!(second.talk.call(Request::Resume).is_err(), "the engine has gone with its command");
+    assert!(second.talk.call(api::Command::Resume.into()).is_err(), "the engine has gone with its command");
     assert!(!home.paths.socket.exists());
     DirLock::acquire(&home.paths.lock()).expect("the data directory is free");
 }
@@ -151,8 +154,8 @@ fn an_agent_is_found_from_another_environment() {
         let (host, seen) = host(agents);
         let (unused, _) = engine();
         let mut joined = connect_within(clients, unused, Duration::ZERO).expect("joined");
-        joined.talk.call(Request::Resume).expect("done");
-        assert_eq!(seen.next(), Request::Resume);
+        joined.talk.call(api::Command::Resume.into()).expect("done");
+        assert_eq!(seen.next(), Request::Command(api::Command::Resume));
         host.leave();
         assert!(
             !agents.socket_paths().iter().any(|door| door.symlink_metadata().is_ok()),
@@ -189,7 +192,7 @@ fn stopping_waits_until_the_data_directory_is_free() {
     let (host, seen) = host(&home.paths);
     let agent = std::thread::Builder::new().spawn(move || host.wait()).expect("thread");
     assert_eq!(stop(&home.paths), Ok(true));
-    assert_eq!(seen.next(), Request::Shutdown);
+    assert_eq!(seen.next(), Request::Command(api::Command::Shutdown));
     DirLock::acquire(&home.paths.lock()).expect("free");
     assert_eq!(agent.join().expect("agent"), crate::agent::AgentExit::Requested);
 }
@@ -207,7 +210,7 @@ fn an_interrupt_ends_every_wait() {
         let (done, ended) = sync_channel(1);
         let waiting = std::thread::Builder::new()
             .spawn(move || {
-                let first = talk.call(Request::Verify { destination: None, deep: true });
+                let first = talk.call(Operation::Verify { destination: None, deep: true }.into());
                 let next = talk.wait_snapshot(100, None);
                 done.send((first.is_err(), next.is_err())).expect("said");
             })
@@ -352,7 +355,7 @@ fn a_window_lives_through_its_agent() {
     snapshots.send_replace(revision(9));
     window.until(|backend| (backend.snapshot().revision == 9).then_some(()));
 
-    let ticket = window.backend.send(Request::Resume);
+    let ticket = window.backend.send(api::Command::Resume.into());
     let reply = window.until(|backend| backend.poll());
     assert_eq!(reply, Incoming::Reply { ticket, outcome: Ok(Reply::Done) });
 
@@ -360,8 +363,8 @@ fn a_window_lives_through_its_agent() {
     assert_eq!(window.until(|backend| backend.poll()), Incoming::Event(Event::RaiseWindow));
 
     // The agent goes away in the middle of a request.
-    let open = window.backend.send(Request::Verify { destination: None, deep: false });
-    let is_verify = |request: &Request| matches!(request, Request::Verify { .. });
+    let open = window.backend.send(Operation::Verify { destination: None, deep: false }.into());
+    let is_verify = |request: &Request| matches!(request, Request::Operation(Operation::Verify { .. }));
     assert!((0..10).map(|_| seen.next()).any(|request| is_verify(&request)));
     first.leave();
     let lost = window.until(|backend| backend.poll());
@@ -383,7 +386,7 @@ fn a_lost_line_is_mended_and_refuses_meanwhile() {
     let home = home();
     let mut window = Window::open(existing_connector(&home.paths), Picks(None));
     window.until_connection(|connection| *connection == Connection::Lost("Safelight is not running".into()));
-    let ticket = window.backend.send(Request::Resume);
+    let ticket = window.backend.send(api::Command::Resume.into());
     let refused = window.until(|backend| backend.poll());
     assert!(matches!(refused, Incoming::Reply { ticket: t, outcome: Err(_) } if t == ticket));
     let (first, _seen) = host(&home.paths);
@@ -400,9 +403,9 @@ fn the_last_request_of_a_closing_window_arrives() {
     let (host, seen) = host(&home.paths);
     let mut window = Window::open(existing_connector(&home.paths), Picks(None));
     window.until_connection(|connection| *connection == Connection::Connected);
-    window.backend.send(Request::Shutdown);
+    window.backend.send(api::Command::Shutdown.into());
     drop(window);
-    assert_eq!(seen.next(), Request::Shutdown);
+    assert_eq!(seen.next(), Request::Command(api::Command::Shutdown));
     assert_eq!(host.wait(), crate::agent::AgentExit::Requested);
 }
 
@@ -414,9 +417,9 @@ fn too_many_requests_are_refused_at_once() {
     window.until_connection(|connection| *connection == Connection::Connected);
     let most = crate::client::window_backend::CALLS_OPEN_MAX;
     for _ in 0..most {
-        window.backend.send(Request::Verify { destination: None, deep: false });
+        window.backend.send(Operation::Verify { destination: None, deep: false }.into());
     }
-    let one_more = window.backend.send(Request::Resume);
+    let one_more = window.backend.send(api::Command::Resume.into());
     let refused = window.until(|backend| backend.poll());
     assert!(
         matches!(refused, Incoming::Reply { ticket, outcome: Err(_) } if ticket == one_more),

@@ -2,10 +2,10 @@
 
 use super::{Answer, JSON, LOG, Scene, disk, pair, snapshot, source, wait_text};
 use crate::api::{
-    ApiError, BackupSwitch, ErrorKind, FailureText, LibraryCounts, NetworkText, PathText, Progress,
-    ProxyText, QueueList, QueuePage, QueueRow, Reading, ReadingKind, Reply, Request, RestoreLayout,
-    RestoreOrder, RestoreResult, RestoreScope, RestoreTarget, Selection, Snapshot, SourceCondition,
-    TestReport,
+    self, ApiError, BackupSwitch, ErrorKind, FailureText, LibraryCounts, NetworkText, Operation, PathText,
+    Progress, ProxyText, Query, QueueList, QueuePage, QueueRow, Reading, ReadingKind, Reply, Request,
+    RestoreLayout, RestoreOrder, RestoreResult, RestoreScope, RestoreTarget, Selection, Snapshot,
+    SourceCondition, TestReport,
 };
 use crate::cli::args::{
     DestinationCommand, ExcludeArgs, OnOff, QueueArgs, RestoreArgs, RestoreLayoutArg, RetryArgs,
@@ -98,7 +98,7 @@ fn row(id: &str, state: &str) -> QueueRow {
 /// Two pages of waiting rows, of which one has moved on to uploading when that list is read.
 fn rows() -> Answer {
     Box::new(|request| {
-        let Request::Queue(query) = request else { return None };
+        let Request::Query(Query::Queue(query)) = request else { return None };
         let (rows, next) = match (query.list, query.after.as_deref()) {
             (QueueList::Waiting, None) => {
                 let mut waits = row("1", "waiting");
@@ -165,9 +165,9 @@ fn retry_and_exclude_name_what_they_mean() {
     let none = RetryArgs { all: false, kind: None, ids: Vec::new() };
     let (outcome, asked, said) = retry(&RetryArgs { all: true, ..none.clone() });
     assert_eq!((outcome, said.as_str()), (Ok(Exit::Fine), "Trying 2 files again\n"));
-    assert_eq!(asked, [Request::Retry(Selection::All)]);
+    assert_eq!(asked, [Request::Command(api::Command::Retry(Selection::All))]);
     let (_, asked, _) = retry(&RetryArgs { kind: Some("full".into()), ..none.clone() });
-    assert_eq!(asked, [Request::Retry(Selection::Kind("full".into()))]);
+    assert_eq!(asked, [Request::Command(api::Command::Retry(Selection::Kind("full".into())))]);
     for bad in [
         RetryArgs { kind: Some("fulll".into()), ..none.clone() },
         RetryArgs { ids: vec!["1".into(), "x".into()], ..none },
@@ -180,7 +180,7 @@ fn retry_and_exclude_name_what_they_mean() {
     let args = ExcludeArgs { ids: vec!["1".into(), "f2".into()] };
     assert_eq!(queue::exclude(&mut scene.context, &args), Ok(Exit::Fine));
     let items = Selection::Items(vec!["1".into(), "f2".into()]);
-    assert_eq!(scene.asked(), [Request::Exclude(items)]);
+    assert_eq!(scene.asked(), [Request::Command(api::Command::Exclude(items))]);
     assert_eq!(scene.stdout.take(), "{\"changed\":2}\n");
 }
 
@@ -198,7 +198,7 @@ fn settings_are_changed_one_by_one_and_shown() {
     insta::assert_snapshot!("settings_text", said);
     let limit = SettingsArgs { upload_limit: Some("2.5".into()), ..SettingsArgs::default() };
     let wanted = NetworkText { upload_limit: Some(2_500_000), ..now.network.clone() };
-    assert_eq!(change(limit).1, [Request::SetNetwork(wanted)]);
+    assert_eq!(change(limit).1, [Request::Command(api::Command::SetNetwork(wanted))]);
     let all = SettingsArgs {
         upload_limit: Some("off".into()),
         proxy: Some("none".into()),
@@ -207,7 +207,7 @@ fn settings_are_changed_one_by_one_and_shown() {
     };
     let ca_file = Some(PathText::from_bytes(b"/ca.pem"));
     let wanted = NetworkText { upload_limit: None, proxy: ProxyText::None, ca_file };
-    assert_eq!(change(all).1, [Request::SetNetwork(wanted)]);
+    assert_eq!(change(all).1, [Request::Command(api::Command::SetNetwork(wanted))]);
     for bad in ["fast", "0", "-1", "inf"] {
         let bad = SettingsArgs { upload_limit: Some(bad.into()), ..SettingsArgs::default() };
         let (outcome, asked, _) = change(bad);
@@ -228,9 +228,9 @@ fn untrash_takes_all_or_some() {
     };
     let (outcome, asked, said) = untrash(&UntrashArgs { all: true, ids: Vec::new() });
     assert_eq!((outcome, said.as_str()), (Ok(Exit::Fine), "Took 2 files out of the trash\n"));
-    assert_eq!(asked, [Request::RestoreFromTrash(Selection::All)]);
+    assert_eq!(asked, [Request::Operation(Operation::RestoreFromTrash(Selection::All))]);
     let (_, asked, _) = untrash(&UntrashArgs { all: false, ids: vec!["7".into()] });
-    assert_eq!(asked, [Request::RestoreFromTrash(Selection::Items(vec!["7".into()]))]);
+    assert_eq!(asked, [Request::Operation(Operation::RestoreFromTrash(Selection::Items(vec!["7".into()])))]);
     let (outcome, asked, _) = untrash(&UntrashArgs { all: false, ids: vec!["x".into()] });
     assert_eq!((outcome, asked), (Err(Exit::Usage), Vec::new()));
 }
@@ -251,7 +251,7 @@ fn lists_have_the_shape_of_the_status() {
 fn destinations_are_meant_by_name_or_place() {
     let run = |command: DestinationCommand| {
         let answer: Answer = Box::new(|request| match request {
-            Request::TestDestination { .. } => Some(Ok(Reply::Tested(TestReport {
+            Request::Operation(Operation::TestDestination { .. }) => Some(Ok(Reply::Tested(TestReport {
                 is_usable: false,
                 summary: "The destination cannot be found".into(),
                 details: vec!["Connect the disk".into()],
@@ -265,11 +265,14 @@ fn destinations_are_meant_by_name_or_place() {
         (outcome, scene.asked())
     };
     let (outcome, asked) = run(DestinationCommand::Enable { dest: "nas".into() });
-    assert_eq!((outcome, asked), (Ok(Exit::Fine), vec![Request::EnableDestination { id: 8, enabled: true }]));
+    assert_eq!(
+        (outcome, asked),
+        (Ok(Exit::Fine), vec![Request::Command(api::Command::EnableDestination { id: 8, enabled: true })])
+    );
     let (_, asked) = run(DestinationCommand::Disable { dest: "/mnt/disk".into() });
-    assert_eq!(asked, [Request::EnableDestination { id: 7, enabled: false }]);
+    assert_eq!(asked, [Request::Command(api::Command::EnableDestination { id: 7, enabled: false })]);
     let (_, asked) = run(DestinationCommand::Remove { dest: "disk".into() });
-    assert_eq!(asked, [Request::RemoveDestination { id: 7 }]);
+    assert_eq!(asked, [Request::Command(api::Command::RemoveDestination { id: 7 })]);
     let (outcome, asked) = run(DestinationCommand::Remove { dest: "usb".into() });
     assert_eq!((outcome, asked), (Err(Exit::Usage), Vec::new()));
     let (outcome, _) = run(DestinationCommand::Test { dest: "disk".into(), allow_http: false });
@@ -335,7 +338,10 @@ fn copies_that_are_wrong_need_attention() {
         );
         let args = VerifyArgs { deep: true, to: Some("disk".into()) };
         let outcome = verify::run(&mut scene.context, &args);
-        assert_eq!(scene.asked(), [Request::Verify { destination: Some(7), deep: true }]);
+        assert_eq!(
+            scene.asked(),
+            [Request::Operation(Operation::Verify { destination: Some(7), deep: true })]
+        );
         (outcome, scene.stdout.take(), scene.stderr.take())
     };
     assert_eq!(verify(10, 0), (Ok(Exit::Fine), "10 files verified, no problems\n".into(), String::new()));
@@ -358,12 +364,12 @@ fn copies_that_are_wrong_need_attention() {
     let into = PathText { path: "/tmp/back".into(), path_b64: None };
     assert_eq!(
         scene.asked(),
-        [Request::Restore(RestoreOrder {
+        [Request::Operation(Operation::Restore(RestoreOrder {
             destination: 7,
             target: RestoreTarget::Folder(into),
             layout: RestoreLayout::Folders,
             scope: RestoreScope::Glob("2024/*".into())
-        })]
+        }))]
     );
     assert!(scene.stdout.take().starts_with("{\"failed\":[\"a.jpg"));
 }
@@ -432,7 +438,10 @@ fn the_choice_of_proof_is_shown_and_changed() {
     assert_eq!(said, "disk: trust-checksum off, copies are read back and compared\n");
     let (outcome, asked, _) = settings(Some(false), Some(OnOff::On));
     assert_eq!(outcome, Ok(Exit::Fine));
-    assert!(matches!(asked[..], [Request::SetChecksumTrust { trusted: true, .. }]), "{asked:?}");
+    assert!(
+        matches!(asked[..], [Request::Command(api::Command::SetChecksumTrust { trusted: true, .. })]),
+        "{asked:?}"
+    );
     assert_eq!(settings(None, None).2, "disk has no settings of its own\n");
     let mut scene = Scene::still(LOG, full());
     let command = DestinationCommand::Add {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{JSON, Scene, pair, source};
 use crate::api::{
-    BackupSwitch, DecisionRow, EventRow, FailureGroup, FailureText, NetworkText, PathText, ProxyText,
+    BackupSwitch, DecisionRow, EventRow, FailureGroup, FailureText, NetworkText, PathText, ProxyText, Query,
     QueuePage, QueueRow, Reply, Request, Snapshot, SourceCondition,
 };
 use crate::cli::support::{Environment, bundle};
@@ -91,16 +91,16 @@ fn scene() -> Scene {
         Vec::new(),
         Box::new(|request| {
             let reply = match request {
-                Request::Queue(_) => {
+                Request::Query(Query::Queue(_)) => {
                     Reply::Queue(QueuePage { revision: 1, rows: vec![row()], next: None, total: 3 })
                 }
-                Request::FailureGroups => Reply::FailureGroups(vec![FailureGroup {
+                Request::Query(Query::FailureGroups) => Reply::FailureGroups(vec![FailureGroup {
                     copies: 1,
                     failure: failure("10.1.2.3 said no to Eve at sea (1).jpg"),
                     files: 3,
                     destinations: vec!["annas-nas".into()],
                 }]),
-                Request::Events { .. } => Reply::Events(vec![EventRow {
+                Request::Query(Query::Events { .. }) => Reply::Events(vec![EventRow {
                     at: "2024-07-01T12:00:00Z".into(),
                     kind: "destination_lost".into(),
                     text: "annas-nas: The server failed. Write to eve@lovelace.example".into(),

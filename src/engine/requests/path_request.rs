@@ -34,6 +34,12 @@ pub(crate) struct PathsResolved {
 }
 
 impl PathRequest {
+    /// Consent to copy sources to a destination.
+    pub fn consent(sources: Vec<i64>, destination: i64) -> Self {
+        let sources = sources.into_iter().map(SourceId).collect();
+        Self::Consent { sources, destination: DestinationId(destination) }
+    }
+
     /// The folder that is wanted, if one is.
     pub fn folder(&self) -> Option<Vec<u8>> {
         match self {

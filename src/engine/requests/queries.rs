@@ -1,12 +1,11 @@
-//! Requests that only look.
+//! Queries that the store answers, and what it cannot know of the rows that it returns.
 
-use crate::api::{PAGE_ROWS_MAX, Reply, Request, Snapshot};
+use crate::api::{LibraryFilter, PAGE_ROWS_MAX, QueueQuery, Reply, Snapshot};
 use crate::domain::ids::AssetId;
 use crate::domain::time::{Day, UnixMillis};
 use crate::domain::wait::WaitReason;
 use crate::engine::destination::workers::Workers;
-use crate::engine::reply::{Outcome, internal};
-use crate::store::{QueueContext, Read, Store, StoreError};
+use crate::store::{QueueContext, Read, StoreError};
 
 /// What the store cannot know, and the revisions that the answer shows.
 pub(crate) struct QueryContext {
@@ -36,28 +35,50 @@ impl QueryContext {
     }
 }
 
-/// Answers from one consistent state of the database.
-pub(crate) async fn answer(store: &Store, request: Request, context: QueryContext) -> Outcome {
-    store.read(move |r| look(r, request, &context)).await.map_err(|error| internal(&error))
+/// The days of the library.
+///
+/// # Errors
+/// When the store fails; the same holds for all functions here.
+pub(crate) fn sections(
+    r: &Read<'_>,
+    context: &QueryContext,
+    filter: LibraryFilter,
+) -> Result<Reply, StoreError> {
+    Ok(Reply::Sections { revision: context.library_revision, sections: r.sections(filter)? })
 }
 
-fn look(r: &Read<'_>, request: Request, context: &QueryContext) -> Result<Reply, StoreError> {
-    let revision = context.library_revision;
-    match request {
-        Request::Events { limit } => r.events(limit.min(PAGE_ROWS_MAX)).map(Reply::Events),
-        Request::Sections { filter } => Ok(Reply::Sections { revision, sections: r.sections(filter)? }),
-        Request::Assets { day, offset, limit, filter } => {
-            let rows = r.assets(Day(day), offset, limit.min(PAGE_ROWS_MAX), filter)?;
-            Ok(Reply::Assets { revision, rows })
-        }
-        Request::AssetDetails { id } => {
-            Ok(Reply::AssetDetails(r.asset_details(AssetId(id), &context.queue)?.map(Box::new)))
-        }
-        Request::Queue(mut query) => {
-            query.limit = query.limit.min(PAGE_ROWS_MAX);
-            r.queue_page(&query, &context.queue).map(Reply::Queue)
-        }
-        Request::FailureGroups => r.failure_groups().map(Reply::FailureGroups),
-        other => Err(StoreError::Refused(format!("{other:?} is not a query"))),
-    }
+/// Assets of one day, from an offset, at most [`PAGE_ROWS_MAX`].
+pub(crate) fn assets(
+    r: &Read<'_>,
+    context: &QueryContext,
+    (day, offset, limit): (Day, u32, u32),
+    filter: LibraryFilter,
+) -> Result<Reply, StoreError> {
+    let rows = r.assets(day, offset, limit.min(PAGE_ROWS_MAX), filter)?;
+    Ok(Reply::Assets { revision: context.library_revision, rows })
+}
+
+/// One asset with its files and their copies.
+pub(crate) fn asset_details(r: &Read<'_>, context: &QueryContext, id: AssetId) -> Result<Reply, StoreError> {
+    Ok(Reply::AssetDetails(r.asset_details(id, &context.queue)?.map(Box::new)))
+}
+
+/// A page of the queue, at most [`PAGE_ROWS_MAX`] rows.
+pub(crate) fn queue_page(
+    r: &Read<'_>,
+    context: &QueryContext,
+    mut query: QueueQuery,
+) -> Result<Reply, StoreError> {
+    query.limit = query.limit.min(PAGE_ROWS_MAX);
+    r.queue_page(&query, &context.queue).map(Reply::Queue)
+}
+
+/// Failures that need attention, grouped by class.
+pub(crate) fn failure_groups(r: &Read<'_>) -> Result<Reply, StoreError> {
+    r.failure_groups().map(Reply::FailureGroups)
+}
+
+/// The latest events, at most [`PAGE_ROWS_MAX`].
+pub(crate) fn events(r: &Read<'_>, limit: u32) -> Result<Reply, StoreError> {
+    r.events(limit.min(PAGE_ROWS_MAX)).map(Reply::Events)
 }

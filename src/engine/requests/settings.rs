@@ -1,6 +1,7 @@
 //! When backup works and how servers are reached.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::api::{NetworkText, Reply, Rules};
 use crate::base::secret::Secret;
@@ -33,6 +34,29 @@ pub(crate) async fn set_backup(parts: &mut Parts<'_>, switch: &mut BackupSwitch,
     }
     parts.context.mirror().await;
     parts.workers.call_all_extensions();
+    Ok(Reply::Done)
+}
+
+/// Pauses; for ever if no seconds are given.
+///
+/// # Errors
+/// Never: a pause that could not be written down does not begin.
+pub(crate) async fn pause(
+    parts: &mut Parts<'_>,
+    switch: &mut BackupSwitch,
+    for_secs: Option<u64>,
+) -> Outcome {
+    let until = for_secs.map(|secs| parts.context.wall().plus(Duration::from_secs(secs)));
+    set_paused(parts, switch, true, until).await;
+    Ok(Reply::Done)
+}
+
+/// Ends a pause.
+///
+/// # Errors
+/// Never: a pause whose end could not be written down goes on.
+pub(crate) async fn resume(parts: &mut Parts<'_>, switch: &mut BackupSwitch) -> Outcome {
+    set_paused(parts, switch, false, None).await;
     Ok(Reply::Done)
 }
 

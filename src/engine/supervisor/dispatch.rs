@@ -1,12 +1,13 @@
 //! Requests: which part answers which. What changes something is done here, one after the other; what only
 //! looks, or takes its time, is a task of its own.
 
-use crate::api::{ApiError, ErrorKind, Event, Reply, Request};
-use crate::domain::ids::{DestinationId, SourceId};
+use crate::api::{ApiError, Command, ErrorKind, Event, Operation, Query, Reply, Request};
+use crate::domain::ids::{AssetId, DestinationId, SourceId};
+use crate::domain::time::Day;
 use crate::engine::handle::Call;
 use crate::engine::parts::Parts;
 use crate::engine::path_resolver::no_answer;
-use crate::engine::reply::{Outcome, ReplyTo, internal, usage};
+use crate::engine::reply::{ReplyTo, internal, usage};
 use crate::engine::requests::destinations::{self, DestinationOrder};
 use crate::engine::requests::entered_options::EnteredOptions;
 use crate::engine::requests::path_request::{PathRequest, PathsResolved, resolve_for};
@@ -15,149 +16,155 @@ use crate::engine::requests::{drives, operations, queue, restores, secrets, sett
 use crate::engine::snapshot::View;
 use crate::engine::supervisor::{Supervisor, parts, view};
 use crate::engine::tasks::task_set::TaskEnd;
+use crate::store::{Read, StoreError};
 
 impl Supervisor {
-    /// Handles a request; the answer may come later.
+    /// Handles a request; the reply may come later.
     pub(super) async fn handle_request(&mut self, call: Call) {
         let Call { request, reply } = call;
         match request {
-            Request::Sections { .. }
-            | Request::Assets { .. }
-            | Request::AssetDetails { .. }
-            | Request::Queue(_)
-            | Request::FailureGroups
-            | Request::Events { .. } => self.spawn_query(request, reply),
-            Request::TestTarget { .. }
-            | Request::AddDestination { .. }
-            | Request::AddSource { .. }
-            | Request::Consent { .. } => self.resolve_paths(request, reply).await,
-            Request::TestDestination { .. }
-            | Request::SetSecret { .. }
-            | Request::SetNetwork(_)
-            | Request::SetProxySecret { .. }
-            | Request::RestoreFromTrash(_)
-            | Request::Verify { .. }
-            | Request::Reconnect { .. }
-            | Request::Restore(_)
-            | Request::Drives
-            | Request::FolderSpace { .. }
-            | Request::RestoreOverview { .. }
-            | Request::MeasureRestore { .. } => self.start_operation(request, reply),
-            command => {
-                reply.send(self.execute(command).await).ok();
-            }
+            Request::Subscribe => drop(reply.send(Ok(Reply::Done))),
+            Request::Query(query) => self.answer_query(query, reply).await,
+            Request::Command(command) => self.execute(command, reply).await,
+            Request::Operation(operation) => self.start_operation(operation, reply).await,
         }
     }
 
-    /// Starts what takes its time and answers by itself.
-    fn start_operation(&mut self, request: Request, reply: ReplyTo) {
+    /// Answers a query, from the snapshot at once or from a task of its own.
+    async fn answer_query(&mut self, query: Query, reply: ReplyTo) {
+        match query {
+            Query::Snapshot => {
+                self.snapshot.refresh(view!(self)).await;
+                let snapshot = Box::new(self.snapshot.snapshot().clone());
+                reply.send(Ok(Reply::Snapshot(snapshot))).ok();
+            }
+            Query::Drives => drives::spawn_drives(parts!(self), reply),
+            Query::FolderSpace { path } => drives::spawn_folder_space(parts!(self), &path, reply),
+            Query::MeasureRestore { destination, scope } => {
+                restores::spawn_measure(parts!(self), DestinationId(destination), scope, reply);
+            }
+            Query::Sections { filter } => {
+                self.spawn_query(reply, move |r, context| queries::sections(r, context, filter));
+            }
+            Query::Assets { day, offset, limit, filter } => {
+                let rows = (Day(day), offset, limit);
+                self.spawn_query(reply, move |r, context| queries::assets(r, context, rows, filter));
+            }
+            Query::AssetDetails { id } => {
+                self.spawn_query(reply, move |r, context| queries::asset_details(r, context, AssetId(id)));
+            }
+            Query::Queue(query) => {
+                self.spawn_query(reply, move |r, context| queries::queue_page(r, context, query));
+            }
+            Query::FailureGroups => self.spawn_query(reply, |r, _| queries::failure_groups(r)),
+            Query::Events { limit } => self.spawn_query(reply, move |r, _| queries::events(r, limit)),
+        }
+    }
+
+    /// Answers from one consistent state of the database.
+    fn spawn_query<Q>(&mut self, reply: ReplyTo, query: Q)
+    where
+        Q: FnOnce(&Read<'_>, &QueryContext) -> Result<Reply, StoreError> + Send + 'static,
+    {
+        let (store, context) = (self.context.store.clone(), self.query_context());
+        self.tasks.spawn(async move {
+            let answer = store.read(move |r| query(r, &context)).await;
+            reply.send(answer.map_err(|error| internal(&error))).ok();
+            TaskEnd::Answered
+        });
+    }
+
+    /// Starts work that replies when it is done.
+    async fn start_operation(&mut self, operation: Operation, reply: ReplyTo) {
         let parts = parts!(self);
-        match request {
-            Request::TestDestination { id } => destinations::spawn_retest(parts, DestinationId(id), reply),
-            Request::SetSecret { id, secret } => {
-                secrets::spawn_set_secret(parts, DestinationId(id), secret.into_inner(), reply);
+        match operation {
+            Operation::TestTarget { target, allow_http, secret, trust_checksum } => {
+                let entered = EnteredOptions::new(allow_http, secret, trust_checksum);
+                self.resolve_paths(PathRequest::Test { target, entered }, reply).await;
             }
-            Request::SetNetwork(network) => settings::spawn_set_network(parts, network, reply),
-            Request::SetProxySecret { secret } => {
-                settings::spawn_set_proxy_secret(parts, &self.network, secret.into_inner(), reply);
-            }
-            Request::RestoreFromTrash(selection) => queue::spawn_untrash(parts, selection, reply),
-            Request::Verify { destination, deep } => {
+            Operation::TestDestination { id } => destinations::spawn_retest(parts, DestinationId(id), reply),
+            Operation::RestoreFromTrash(selection) => queue::spawn_untrash(parts, selection, reply),
+            Operation::Verify { destination, deep } => {
                 operations::spawn_verify(parts, &mut self.operations, destination, deep, reply);
             }
-            Request::Restore(order) => {
+            Operation::Restore(order) => {
                 operations::spawn_restore(parts, &mut self.operations, &order, reply);
             }
-            Request::Reconnect { id } => destinations::spawn_reconnect(parts, DestinationId(id), reply),
-            Request::Drives => drives::spawn_drives(parts, reply),
-            Request::FolderSpace { path } => drives::spawn_folder_space(parts, &path, reply),
-            Request::RestoreOverview { destination } => {
+            Operation::Reconnect { id } => destinations::spawn_reconnect(parts, DestinationId(id), reply),
+            Operation::RestoreOverview { destination } => {
                 restores::spawn_overview(parts, DestinationId(destination), reply);
             }
-            Request::MeasureRestore { destination, scope } => {
-                restores::spawn_measure(parts, DestinationId(destination), scope, reply);
-            }
-            other => drop(reply.send(Err(not_this_way(&other)))),
         }
     }
 
-    /// Carries out what is done at once.
-    async fn execute(&mut self, request: Request) -> Outcome {
+    /// Carries out a command. One that has to look at paths, to ask a server or to wait for the keyring
+    /// replies later.
+    async fn execute(&mut self, command: Command, reply: ReplyTo) {
         let parts = parts!(self);
-        match request {
-            Request::Subscribe => Ok(Reply::Done),
-            Request::Snapshot => {
-                self.snapshot.refresh(view!(self)).await;
-                Ok(Reply::Snapshot(Box::new(self.snapshot.snapshot().clone())))
+        let outcome = match command {
+            Command::AddSource { path, consent_all } => {
+                return self.resolve_paths(PathRequest::Source { path, consent_all }, reply).await;
             }
-            Request::RemoveSource { id } => sources::remove_source(parts, SourceId(id)).await,
-            Request::Rescan { id } => {
+            Command::AddDestination { target, name, allow_http, consent_all, secret, trust_checksum } => {
+                let entered = EnteredOptions::new(allow_http, secret, trust_checksum);
+                let request = PathRequest::Destination { target, name, entered, consent_all };
+                return self.resolve_paths(request, reply).await;
+            }
+            Command::Consent { sources, destination } => {
+                return self.resolve_paths(PathRequest::consent(sources, destination), reply).await;
+            }
+            Command::SetSecret { id, secret } => {
+                return secrets::spawn_set_secret(parts, DestinationId(id), secret.into_inner(), reply);
+            }
+            Command::SetNetwork(network) => return settings::spawn_set_network(parts, network, reply),
+            Command::SetProxySecret { secret } => {
+                return settings::spawn_set_proxy_secret(parts, &self.network, secret.into_inner(), reply);
+            }
+            Command::RemoveSource { id } => sources::remove_source(parts, SourceId(id)).await,
+            Command::Rescan { id } => {
                 self.library.rescan(id.map(SourceId));
                 Ok(Reply::Done)
             }
-            Request::RemoveDestination { id } => {
-                destinations::remove_destination(parts, &mut self.setup, DestinationId(id)).await
-            }
-            Request::CheckDestination { id } => destinations::check_destination(parts, DestinationId(id)),
-            Request::RenameDestination { id, name } => {
+            Command::CheckDestination { id } => destinations::check_destination(parts, DestinationId(id)),
+            Command::RenameDestination { id, name } => {
                 destinations::rename_destination(parts, DestinationId(id), &name).await
             }
-            Request::EnableDestination { id, enabled } => {
+            Command::RemoveDestination { id } => {
+                destinations::remove_destination(parts, &mut self.setup, DestinationId(id)).await
+            }
+            Command::EnableDestination { id, enabled } => {
                 destinations::enable_destination(parts, DestinationId(id), enabled).await
             }
-            Request::SetChecksumTrust { id, trusted } => {
+            Command::SetChecksumTrust { id, trusted } => {
                 destinations::set_checksum_trust(parts, DestinationId(id), trusted).await
             }
-            Request::SetBackup { on } => settings::set_backup(parts, &mut self.switch, on).await,
-            Request::Pause { for_secs } => {
-                let now = parts.context.wall();
-                let until = for_secs.map(|secs| now.plus(std::time::Duration::from_secs(secs)));
-                settings::set_paused(parts, &mut self.switch, true, until).await;
-                Ok(Reply::Done)
-            }
-            Request::Resume => {
-                settings::set_paused(parts, &mut self.switch, false, None).await;
-                Ok(Reply::Done)
-            }
-            Request::SetRules(rules) => settings::set_rules(parts, &mut self.gates, rules).await,
-            Request::Retry(selection) => queue::retry(parts, selection).await,
-            Request::Exclude(selection) => queue::exclude(parts, selection).await,
-            Request::Include(selection) => queue::include(parts, selection).await,
-            Request::StartRestore(order) => {
+            Command::SetBackup { on } => settings::set_backup(parts, &mut self.switch, on).await,
+            Command::Pause { for_secs } => settings::pause(parts, &mut self.switch, for_secs).await,
+            Command::Resume => settings::resume(parts, &mut self.switch).await,
+            Command::SetRules(rules) => settings::set_rules(parts, &mut self.gates, rules).await,
+            Command::Retry(selection) => queue::retry(parts, selection).await,
+            Command::Exclude(selection) => queue::exclude(parts, selection).await,
+            Command::Include(selection) => queue::include(parts, selection).await,
+            Command::StartRestore(order) => {
                 self.restores.start_restore(parts, &mut self.operations, order).await
             }
-            Request::ChangeRestore { id, action } => {
+            Command::ChangeRestore { id, action } => {
                 self.restores.change_restore(parts, &mut self.operations, id, action).await
             }
-            Request::RaiseWindow => {
+            Command::RaiseWindow => {
                 Ok(Reply::Raised { was_open: self.context.send_event(Event::RaiseWindow) > 0 })
             }
-            Request::Shutdown => {
+            Command::Shutdown => {
                 self.is_stopping = true;
                 Ok(Reply::Done)
             }
-            other => Err(not_this_way(&other)),
-        }
+        };
+        reply.send(outcome).ok();
     }
 
     /// Finds out where all paths lead that a request may touch; [`Self::on_paths_resolved`] goes on with
     /// it.
-    async fn resolve_paths(&mut self, request: Request, reply: ReplyTo) {
-        let request = match request {
-            Request::TestTarget { target, allow_http, secret, trust_checksum } => {
-                PathRequest::Test { target, entered: EnteredOptions::new(allow_http, secret, trust_checksum) }
-            }
-            Request::AddDestination { target, name, allow_http, consent_all, secret, trust_checksum } => {
-                let entered = EnteredOptions::new(allow_http, secret, trust_checksum);
-                PathRequest::Destination { target, name, entered, consent_all }
-            }
-            Request::AddSource { path, consent_all } => PathRequest::Source { path, consent_all },
-            Request::Consent { sources, destination } => PathRequest::Consent {
-                sources: sources.into_iter().map(SourceId).collect(),
-                destination: DestinationId(destination),
-            },
-            other => return drop(reply.send(Err(not_this_way(&other)))),
-        };
+    async fn resolve_paths(&mut self, request: PathRequest, reply: ReplyTo) {
         let sources = match self.context.store.read(|r| r.sources()).await {
             Ok(sources) => sources,
             Err(error) => return drop(reply.send(Err(internal(&error)))),
@@ -215,14 +222,6 @@ impl Supervisor {
         reply.send(outcome).ok();
     }
 
-    fn spawn_query(&mut self, request: Request, reply: ReplyTo) {
-        let (store, context) = (self.context.store.clone(), self.query_context());
-        self.tasks.spawn(async move {
-            reply.send(queries::answer(&store, request, context).await).ok();
-            TaskEnd::Answered
-        });
-    }
-
     /// What rows must show that the store cannot know.
     fn query_context(&self) -> QueryContext {
         let app_wait = self.switch.wait_reason().or_else(|| self.outage.wait_reason());
@@ -234,8 +233,4 @@ impl Supervisor {
 async fn source_paths(parts: &Parts<'_>) -> Result<Vec<Vec<u8>>, ApiError> {
     let sources = parts.context.store.read(|r| r.sources()).await.map_err(|error| internal(&error))?;
     Ok(sources.into_iter().map(|row| row.path).collect())
-}
-
-fn not_this_way(request: &Request) -> ApiError {
-    ApiError::new(ErrorKind::Internal, format!("{request:?} is answered elsewhere"))
 }

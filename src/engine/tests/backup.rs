@@ -1,7 +1,7 @@
 //! What should go well.
 
 use super::*;
-use crate::api::{RestoreLayout, RestoreOrder, RestoreScope, RestoreTarget};
+use crate::api::{Command, Operation, Request, RestoreLayout, RestoreOrder, RestoreScope, RestoreTarget};
 use crate::base::clock::SystemClock;
 use crate::base::executor::Executor;
 use crate::base::rng::SeededRng;
@@ -41,13 +41,13 @@ async fn what_changes_later_is_backed_up_too_and_nothing_twice() {
     let first = world.copies();
     world.files.rename("/photos/a.jpg", "/photos/renamed.jpg");
     world.put("/photos/b.jpg", "b");
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     world.until("two safe", |s| s.destinations[0].safe == 2).await;
     assert_eq!(world.copies().len(), 2);
     assert!(world.copies().contains(&first[0]), "a rename sends nothing");
     // An edit is a new version beside the old one.
     world.files.write_at("/photos/b.jpg", photo("b, edited"), 1_600_000_000_000_000_000);
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     world.until("noticed", |s| s.destinations[0].safe < 2).await;
     world.until("edited", |s| s.destinations[0].safe == 2).await;
     assert_eq!(world.copies().len(), 3);
@@ -69,13 +69,13 @@ async fn switching_off_stops_and_keeps_the_ledger() {
     world.set_up().await;
     world.until("half", |s| s.destinations[0].safe >= 10).await;
     let id = world.destination().await.id;
-    world.ask(Request::EnableDestination { id, enabled: false }).await;
+    world.ask(Command::EnableDestination { id, enabled: false }).await;
     let off = world.until("off", |s| !s.destinations[0].enabled && s.destinations[0].uploading == 0).await;
     let safe = off.destinations[0].safe;
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert_eq!(world.destination().await.safe, safe, "nothing is sent while it is off");
     world.check_identity().await;
-    world.ask(Request::EnableDestination { id, enabled: true }).await;
+    world.ask(Command::EnableDestination { id, enabled: true }).await;
     world.settled().await;
     assert_eq!(world.destination().await.safe, 20);
     assert_eq!(world.copies().len(), 20);
@@ -86,9 +86,9 @@ async fn switching_off_stops_and_keeps_the_ledger() {
 async fn a_pause_ends_by_itself() {
     let world = World::new().await;
     world.set_up().await;
-    world.ask(Request::Pause { for_secs: Some(600) }).await;
+    world.ask(Command::Pause { for_secs: Some(600) }).await;
     world.put("/photos/a.jpg", "a");
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     let paused = world.until("waiting", |s| s.destinations[0].waiting == 1).await;
     assert_eq!(paused.backup, crate::api::BackupSwitch::Paused);
     assert_eq!(paused.wait_reason.map(|reason| reason.kind), Some("paused".to_owned()));
@@ -216,7 +216,7 @@ async fn another_computer_restores_from_the_disk_alone() {
     let into = PathText::from_bytes(out.path().as_os_str().as_encoded_bytes());
     let restore = |layout| {
         let (scope, target) = (RestoreScope::All, RestoreTarget::Folder(into.clone()));
-        Request::Restore(RestoreOrder { destination, scope, target, layout })
+        Request::Operation(Operation::Restore(RestoreOrder { destination, scope, target, layout }))
     };
     let reply = world.ask(restore(RestoreLayout::Dates)).await;
     let counts = |reply: &Reply| match reply {
@@ -303,7 +303,7 @@ async fn a_destination_is_renamed_and_stays_so() {
     world.set_up().await;
     world.settled().await;
     let id = world.destination().await.id;
-    let rename = |name: &str| Request::RenameDestination { id, name: name.to_owned() };
+    let rename = |name: &str| Request::Command(Command::RenameDestination { id, name: name.to_owned() });
     for bad in ["", "a/b", "-x", "a:b"] {
         assert!(world.handle().call(rename(bad)).await.is_err(), "{bad}");
     }

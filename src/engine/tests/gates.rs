@@ -1,7 +1,7 @@
 //! Conditions and rules: what may go on, what must stop, and what it says meanwhile.
 
 use super::*;
-use crate::api::{BatteryRule, HoursRule, Rules};
+use crate::api::{BatteryRule, Command, HoursRule, Rules};
 use crate::destination::layer::faulty::{Call, Fault};
 use crate::domain::gate::Network;
 use crate::engine::conditions::gates::GATE_GRACE;
@@ -36,7 +36,7 @@ async fn add_photos(world: &World, names: std::ops::Range<u32>) {
     for n in names {
         world.put(&format!("/photos/{n}.jpg"), &format!("photo {n}"));
     }
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +139,7 @@ async fn the_hours_are_kept_to_the_minute_and_survive_a_restart_and_a_lost_datab
     let mut world = disk_and_cloud().await;
     // It is 22:13:20 UTC.
     let rules = Rules { hours: Some(HoursRule { from: 23 * 60, to: 60 }), ..Rules::default() };
-    world.ask(Request::SetRules(rules)).await;
+    world.ask(Command::SetRules(rules)).await;
     add_photos(&world, 0..3).await;
     let waits = world.until("waits", |s| s.destinations.iter().all(|d| d.waiting == 3)).await;
     let reason = waits.wait_reason.expect("a reason");
@@ -167,13 +167,13 @@ async fn the_persons_word_holds_at_once_and_nonsense_is_refused() {
     tokio::time::sleep(GATE_GRACE * 2).await;
     assert_eq!(kind(world.snapshot().await.destinations[1].wait_reason.as_ref()), Some("metered"));
     add_photos(&world, 0..2).await;
-    world.ask(Request::SetRules(Rules { on_metered: true, ..Rules::default() })).await;
+    world.ask(Command::SetRules(Rules { on_metered: true, ..Rules::default() })).await;
     world.until("sent", |s| s.destinations[1].safe == 3).await;
-    world.ask(Request::SetRules(Rules::default())).await;
+    world.ask(Command::SetRules(Rules::default())).await;
     add_photos(&world, 2..4).await;
     world.until("waits", |s| s.destinations[0].safe == 5 && s.destinations[1].waiting == 2).await;
     assert_eq!(kind(world.snapshot().await.destinations[1].wait_reason.as_ref()), Some("metered"));
     let bad = Rules { on_battery: BatteryRule::AtLeast(200), ..Rules::default() };
-    let refused = world.handle().call(Request::SetRules(bad)).await.expect_err("refused");
+    let refused = world.handle().call(Command::SetRules(bad)).await.expect_err("refused");
     assert_eq!(refused.kind, crate::api::ErrorKind::Usage);
 }

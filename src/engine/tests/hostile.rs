@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::stage::{Play, Seen, Stage};
 use super::*;
-use crate::api::WaitText;
+use crate::api::{Command, WaitText};
 use crate::destination::layer::faulty::{Call, Fault};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::{FileId, JobId, RecordId};
@@ -112,7 +112,7 @@ async fn processing_without_change_backs_off_and_says_so() {
     let before = seen.calls();
     for n in 10..20 {
         world.put(&format!("/photos/{n}.jpg"), &format!("photo {n}"));
-        world.ask(Request::Rescan { id: None }).await;
+        world.ask(Command::Rescan { id: None }).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
     assert!(seen.calls() <= before + 1, "{seen:?}");
@@ -265,13 +265,13 @@ async fn a_retry_may_lead_elsewhere_below_the_destination_and_nowhere_else() {
     world.stop().await;
     world.extensions = Arc::clone(&stage) as _;
     world.start().await;
-    world.ask(Request::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
+    world.ask(Command::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
     world.add_cloud().await;
     let cloud = world.places.as_ref().expect("places").faults(CLOUD_URL);
     cloud.queue(Call::Send, Fault::FailBefore(Failure::transient(FailureKind::Server, "planted")));
     world.put("/photos/a.jpg", "a");
-    world.ask(Request::SetBackup { on: true }).await;
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::SetBackup { on: true }).await;
+    world.ask(Command::Rescan { id: None }).await;
     world.until("safe", |s| s.destinations[0].safe == 1).await;
     assert_eq!(world.cloud.contents("elsewhere/second.jpg"), Some(photo("a")), "{:?}", world.cloud.files());
     let told = told.lock().clone();
@@ -304,11 +304,11 @@ async fn cancelling_stops_what_is_being_sent() {
     for n in 10..13 {
         world.put(&format!("/photos/{n}.jpg"), &format!("photo {n}"));
     }
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     world.until("stuck", |s| s.destinations[1].uploading > 0).await;
     // The next call takes them back, the one after makes new jobs.
-    world.ask(Request::SetRules(crate::api::Rules::default())).await;
-    world.ask(Request::Resume).await;
+    world.ask(Command::SetRules(crate::api::Rules::default())).await;
+    world.ask(Command::Resume).await;
     world.until("all safe", |s| s.destinations[1].safe == 13).await;
     assert!(cancelled.load(Ordering::SeqCst));
     world.check_identity().await;
@@ -331,7 +331,7 @@ async fn the_notice_comes_and_one_that_ignores_it_delays_nobody() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(seen.notices.load(Ordering::SeqCst), 2);
     world.put("/photos/more.jpg", "more");
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     disk_is_unharmed(&world, 11).await;
 
     // One that is in the middle of a call is told in the call.
@@ -364,9 +364,9 @@ async fn changes_say_what_can_be_told_of_them() {
     world.files.remove("/photos/0.jpg");
     world.files.write_at("/photos/1.jpg", photo("new"), 1_600_000_000_000_000_000);
     world.files.refuse("/photos/1.jpg", Some(std::io::ErrorKind::PermissionDenied));
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     world.until("noticed", |s| s.destinations[0].needs_attention == 1 && s.destinations[0].found == 9).await;
-    world.ask(Request::Resume).await;
+    world.ask(Command::Resume).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let count = |test: fn(&FileChange) -> bool| told.lock().iter().filter(|c| test(c)).count();
     assert_eq!(count(|change| matches!(change, FileChange::Ready(_))), 8);

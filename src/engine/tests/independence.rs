@@ -60,8 +60,8 @@ async fn a_place_that_says_nothing_counts_as_unreachable() {
     let cloud = world.places.as_ref().expect("places").faults(CLOUD_URL);
     cloud.queue(Call::Check, Fault::HangUntilCancelled);
     world.put("/photos/a.jpg", "a");
-    world.ask(Request::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
-    world.ask(Request::SetBackup { on: true }).await;
+    world.ask(Command::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
+    world.ask(Command::SetBackup { on: true }).await;
     let lost = world.until("unreachable", |s| s.destinations[0].wait_reason.is_some()).await;
     assert_eq!(lost.destinations[0].wait_reason.as_ref().map(|w| w.kind.as_str()), Some("unreachable"));
     world.until("safe", |s| s.destinations[0].safe == 1).await;
@@ -74,8 +74,8 @@ async fn a_place_that_takes_nothing_for_a_while_is_told_of() {
     let cloud = world.places.as_ref().expect("places").faults(CLOUD_URL);
     cloud.queue(Call::Send, Fault::Slow(Duration::from_secs(30)));
     world.put("/photos/a.jpg", "a");
-    world.ask(Request::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
-    world.ask(Request::SetBackup { on: true }).await;
+    world.ask(Command::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
+    world.ask(Command::SetBackup { on: true }).await;
     world.until("it runs", |s| s.destinations[0].uploading == 1).await;
     let began = world.clock.now();
     let told = world.until("told of", |s| s.destinations[0].wait_reason.is_some()).await;
@@ -94,14 +94,14 @@ async fn a_transfer_that_does_not_heed_a_stop_is_let_go_of() {
     // A slow send does not look at being told to stop.
     cloud.queue(Call::Send, Fault::Slow(Duration::from_secs(24 * 3600)));
     world.put("/photos/a.jpg", "a");
-    world.ask(Request::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
-    world.ask(Request::SetBackup { on: true }).await;
+    world.ask(Command::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
+    world.ask(Command::SetBackup { on: true }).await;
     world.until("it runs", |s| s.destinations[0].uploading == 1).await;
     let told = world.clock.now();
-    world.ask(Request::Pause { for_secs: None }).await;
+    world.ask(Command::Pause { for_secs: None }).await;
     world.until("stopped", |s| s.destinations[0].uploading == 0).await;
     assert!(world.clock.now().since(told) <= Duration::from_secs(5));
-    world.ask(Request::Resume).await;
+    world.ask(Command::Resume).await;
     world.until("safe", |s| s.destinations[0].safe == 1).await;
 }
 
@@ -112,8 +112,8 @@ async fn a_transfer_without_a_sign_of_life_fails_and_is_tried_again() {
     let cloud = world.places.as_ref().expect("places").faults(CLOUD_URL);
     cloud.queue(Call::Send, Fault::Slow(Duration::from_secs(3650 * 24 * 3600)));
     world.put("/photos/a.jpg", "a");
-    world.ask(Request::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
-    world.ask(Request::SetBackup { on: true }).await;
+    world.ask(Command::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
+    world.ask(Command::SetBackup { on: true }).await;
     world.until("it runs", |s| s.destinations[0].uploading == 1).await;
     let began = world.clock.now();
     world.until("safe", |s| s.destinations[0].safe == 1).await;

@@ -18,7 +18,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::{DestinationState, PathText, QueueList, QueueQuery, QueueRow, Reply, Request, Snapshot};
+use crate::api::{
+    Command, DestinationState, PathText, Query, QueueList, QueueQuery, QueueRow, Reply, Request, Snapshot,
+};
 use crate::base::clock::{Clock as _, RuntimeClock};
 use crate::base::executor::Executor;
 use crate::base::memory_files::MemoryFiles;
@@ -177,7 +179,7 @@ impl World {
 
     async fn stop(&mut self) {
         let handle = self.handle.take().expect("running");
-        handle.call(Request::Shutdown).await.expect("stops");
+        handle.call(Command::Shutdown).await.expect("stops");
         handle.stopped().await;
     }
 
@@ -185,7 +187,7 @@ impl World {
         self.handle.as_ref().expect("running")
     }
 
-    async fn ask(&self, request: Request) -> Reply {
+    async fn ask(&self, request: impl Into<Request>) -> Reply {
         self.handle().call(request).await.expect("done")
     }
 
@@ -197,21 +199,21 @@ impl World {
     /// Source, destination, consent and the toggle.
     async fn set_up(&self) {
         let path = PathText::from_bytes(b"/photos");
-        self.ask(Request::AddSource { path, consent_all: true }).await;
+        self.ask(Command::AddSource { path, consent_all: true }).await;
         self.add_backup().await;
-        self.ask(Request::SetBackup { on: true }).await;
+        self.ask(Command::SetBackup { on: true }).await;
     }
 
     async fn add_backup(&self) {
         let target = PathText::from_bytes(b"/backup");
-        let add = Request::AddDestination {
+        let add = Request::Command(Command::AddDestination {
             target,
             name: None,
             allow_http: false,
             consent_all: true,
             secret: None,
             trust_checksum: false,
-        };
+        });
         let Reply::Destination { name, .. } = self.ask(add).await else { panic!("a destination") };
         assert_eq!(name, "backup");
     }
@@ -220,7 +222,7 @@ impl World {
     async fn add_cloud(&self) {
         let target = PathText::from_bytes(b"s3://photos/?endpoint=https://cloud.example");
         let name = Some("cloud".to_owned());
-        self.ask(Request::AddDestination {
+        self.ask(Command::AddDestination {
             target,
             name,
             allow_http: false,
@@ -232,7 +234,7 @@ impl World {
     }
 
     async fn snapshot(&self) -> Snapshot {
-        let Reply::Snapshot(snapshot) = self.ask(Request::Snapshot).await else { panic!("a snapshot") };
+        let Reply::Snapshot(snapshot) = self.ask(Query::Snapshot).await else { panic!("a snapshot") };
         *snapshot
     }
 
@@ -279,7 +281,7 @@ impl World {
             after: None,
             limit: 100,
         };
-        let Reply::Queue(page) = self.ask(Request::Queue(query)).await else { panic!("a page") };
+        let Reply::Queue(page) = self.ask(Query::Queue(query)).await else { panic!("a page") };
         page.rows
     }
 

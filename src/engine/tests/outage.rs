@@ -37,7 +37,7 @@ async fn world_with_news() -> World {
 }
 
 async fn look(world: &World) {
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
 }
 
 fn is_done(snapshot: &Snapshot) -> bool {
@@ -82,7 +82,7 @@ async fn wherever_it_strikes_nothing_is_lost_or_sent_twice() {
         assert_eq!(world.copies().len(), 41, "after {good} commits");
         world.check_identity().await;
         if struck.wait_reason.is_some() {
-            let Reply::Events(events) = world.ask(Request::Events { limit: 50 }).await else {
+            let Reply::Events(events) = world.ask(Query::Events { limit: 50 }).await else {
                 panic!("events")
             };
             assert!(events.iter().any(|event| event.kind == "data_found"));
@@ -108,7 +108,7 @@ async fn an_outage_ends_with_the_run_that_saw_it() {
 async fn what_the_person_asks_is_refused_with_the_reason() {
     let world = world_with_news().await;
     let _broken = Broken::after(0, Outage::Full);
-    let refused = world.handle().call(Request::SetBackup { on: false }).await.expect_err("not written");
+    let refused = world.handle().call(Command::SetBackup { on: false }).await.expect_err("not written");
     assert!(refused.message.contains("space"), "{}", refused.message);
     world.until("waits", waits_with("data_full")).await;
 }

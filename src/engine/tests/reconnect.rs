@@ -1,6 +1,7 @@
 //! Disks on which only reading after reconnecting proves a copy.
 
 use super::*;
+use crate::api::Operation;
 use crate::domain::record::ProofNeed;
 
 /// A world whose backup proves nothing at once, with three photos in it.
@@ -29,7 +30,7 @@ fn plug_in_again(world: &World) {
 }
 
 async fn verify(world: &World, deep: bool) -> (u64, u64, u64, Vec<String>) {
-    let verify = Request::Verify { destination: None, deep };
+    let verify = Request::Operation(Operation::Verify { destination: None, deep });
     let Reply::Verified { checked, failed, unproven, reasons } = world.ask(verify).await else {
         panic!("verified")
     };
@@ -49,7 +50,7 @@ async fn copies_are_verified_by_themselves_when_the_disk_comes_back() {
     assert_eq!(verify(&world, true).await, (3, 0, 0, Vec::new()));
     // What comes now waits for the next time.
     world.put("/photos/new.jpg", "new");
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     world.until("copied", |s| s.destinations[0].unproven == 1).await;
     assert_eq!(world.destination().await.safe, 3);
 }
@@ -69,13 +70,13 @@ async fn a_disk_that_was_away_for_a_while_is_verified_as_soon_as_it_is_back() {
 #[tokio::test(start_paused = true)]
 async fn a_start_after_the_disk_was_reconnected_verifies_too_but_not_while_paused() {
     let mut world = world(ProofNeed::Restart).await;
-    world.ask(Request::Pause { for_secs: None }).await;
+    world.ask(Command::Pause { for_secs: None }).await;
     world.stop().await;
     world.disk.rules(|rules| rules.session.push('+'));
     world.start().await;
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert_eq!(world.destination().await.unproven, 3);
-    world.ask(Request::Resume).await;
+    world.ask(Command::Resume).await;
     world.until("safe", |s| s.destinations[0].safe == 3).await;
 }
 
@@ -124,15 +125,15 @@ async fn the_disk_is_reconnected_by_request_and_what_keeps_it_from_that_is_said(
         (RemountError::NotMounted("x".to_owned()), "could not be connected again"),
     ] {
         told(&[error]);
-        let refused = world.handle().call(Request::Reconnect { id }).await.expect_err("refused");
+        let refused = world.handle().call(Operation::Reconnect { id }).await.expect_err("refused");
         assert!(refused.message.contains(says), "{refused:?}");
         assert!(!world.destination().await.is_reconnecting);
     }
     told(&vec![RemountError::Busy; 20]);
-    let refused = world.handle().call(Request::Reconnect { id }).await.expect_err("busy");
+    let refused = world.handle().call(Operation::Reconnect { id }).await.expect_err("busy");
     assert!(refused.message.contains("Another program"), "{refused:?}");
     assert_eq!(world.destination().await.unproven, 3);
     world.remounts.lock().truncate(2);
-    assert_eq!(world.ask(Request::Reconnect { id }).await, Reply::Done);
+    assert_eq!(world.ask(Operation::Reconnect { id }).await, Reply::Done);
     world.until("safe", |s| s.destinations[0].safe == 3).await;
 }

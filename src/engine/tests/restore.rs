@@ -4,8 +4,8 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::api::{
-    ApiError, ErrorKind, Progress, ReadingKind, RestoreAction, RestoreLayout, RestoreOrder, RestoreResult,
-    RestoreScope, RestoreState, RestoreTarget,
+    ApiError, Command, ErrorKind, Operation, Progress, Query, ReadingKind, Request, RestoreAction,
+    RestoreLayout, RestoreOrder, RestoreResult, RestoreScope, RestoreState, RestoreTarget,
 };
 
 const PHOTOS: u64 = 60;
@@ -21,7 +21,7 @@ async fn backed_up(photos: u64) -> (World, tempfile::TempDir, Request) {
     let destination = world.destination().await.id;
     let out = tempfile::tempdir().expect("dir");
     let into = PathText::from_bytes(out.path().as_os_str().as_encoded_bytes());
-    (world, out, Request::Restore(order(destination, RestoreTarget::Folder(into))))
+    (world, out, Request::Operation(Operation::Restore(order(destination, RestoreTarget::Folder(into)))))
 }
 
 /// A restore of everything.
@@ -145,7 +145,7 @@ async fn a_check_is_dated_when_it_has_seen_all() {
     let (world, _out, _) = backed_up(6).await;
     assert_eq!(world.destination().await.last_audit_at, None);
     tokio::time::sleep(Duration::from_secs(3600)).await;
-    let reply = world.ask(Request::Verify { destination: None, deep: true }).await;
+    let reply = world.ask(Operation::Verify { destination: None, deep: true }).await;
     assert_eq!(reply, Reply::Verified { checked: 6, failed: 0, unproven: 0, reasons: Vec::new() });
     let now = world.clock.now().rfc3339();
     let seen = world.destination().await;
@@ -172,9 +172,9 @@ async fn run_of(world: &World) -> RestoreState {
 #[tokio::test(start_paused = true)]
 async fn a_restore_goes_on_after_a_quit() {
     let (mut world, out, restore) = backed_up(PHOTOS).await;
-    let Request::Restore(order) = restore else { panic!("a restore") };
+    let Request::Operation(Operation::Restore(order)) = restore else { panic!("a restore") };
     let wrong = Wrong::make(&world);
-    world.ask(Request::StartRestore(order.clone())).await;
+    world.ask(Command::StartRestore(order.clone())).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let run = run_of(&world).await;
     assert!(run.is_running && run.order == order, "{run:?}");
@@ -199,16 +199,16 @@ async fn a_restore_goes_on_after_a_quit() {
     world.stop().await;
     world.start().await;
     assert!(!run_of(&world).await.is_running);
-    world.ask(Request::ChangeRestore { id: run.id, action: RestoreAction::Dismiss }).await;
+    world.ask(Command::ChangeRestore { id: run.id, action: RestoreAction::Dismiss }).await;
     assert_eq!(world.snapshot().await.restores, []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_restore_waits_for_its_destination_and_says_so() {
     let (world, out, restore) = backed_up(PHOTOS).await;
-    let Request::Restore(order) = restore else { panic!("a restore") };
+    let Request::Operation(Operation::Restore(order)) = restore else { panic!("a restore") };
     world.disk.rules(|rules| rules.is_unmounted = true);
-    world.ask(Request::StartRestore(order)).await;
+    world.ask(Command::StartRestore(order)).await;
     world.until("waits", |s| s.restores.first().is_some_and(|run| run.reason.is_some())).await;
     tokio::time::sleep(Duration::from_secs(3 * 3600)).await;
     assert!(run_of(&world).await.is_running);
@@ -222,14 +222,14 @@ async fn a_restore_waits_for_its_destination_and_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_restore_whose_destination_stays_away_has_an_end() {
     let (world, _out, restore) = backed_up(3).await;
-    let Request::Restore(order) = restore else { panic!("a restore") };
+    let Request::Operation(Operation::Restore(order)) = restore else { panic!("a restore") };
     world.disk.rules(|rules| rules.is_unmounted = true);
-    world.ask(Request::StartRestore(order)).await;
+    world.ask(Command::StartRestore(order)).await;
     tokio::time::sleep(Duration::from_secs(8 * 24 * 3600)).await;
     let run = run_of(&world).await;
     assert!(!run.is_running && run.reason.is_some(), "{run:?}");
     world.disk.rules(|rules| rules.is_unmounted = false);
-    world.ask(Request::ChangeRestore { id: run.id, action: RestoreAction::Resume }).await;
+    world.ask(Command::ChangeRestore { id: run.id, action: RestoreAction::Resume }).await;
     world.until("restored", |s| s.restores.first().is_some_and(|run| !run.is_running)).await;
     assert_eq!(run_of(&world).await.result, result(3, 0));
 }
@@ -237,12 +237,12 @@ async fn a_restore_whose_destination_stays_away_has_an_end() {
 #[tokio::test(start_paused = true)]
 async fn a_stopped_restore_stays_stopped_until_it_is_resumed() {
     let (mut world, out, restore) = backed_up(PHOTOS).await;
-    let Request::Restore(order) = restore else { panic!("a restore") };
+    let Request::Operation(Operation::Restore(order)) = restore else { panic!("a restore") };
     let wrong = Wrong::make(&world);
-    world.ask(Request::StartRestore(order)).await;
+    world.ask(Command::StartRestore(order)).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let id = run_of(&world).await.id;
-    world.ask(Request::ChangeRestore { id, action: RestoreAction::Stop }).await;
+    world.ask(Command::ChangeRestore { id, action: RestoreAction::Stop }).await;
     let stopped = world.until("stopped", |s| s.restores.first().is_some_and(|run| !run.is_running)).await;
     assert_eq!(stopped.restores[0].reason.as_deref(), Some("Stopped"));
     let done = files(&out);
@@ -251,7 +251,7 @@ async fn a_stopped_restore_stays_stopped_until_it_is_resumed() {
     world.start().await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(files(&out), done);
-    world.ask(Request::ChangeRestore { id, action: RestoreAction::Resume }).await;
+    world.ask(Command::ChangeRestore { id, action: RestoreAction::Resume }).await;
     world.until("restored", |s| s.restores.first().is_some_and(|run| !run.is_running)).await;
     assert_eq!(files(&out) as u64, PHOTOS);
 }
@@ -268,10 +268,10 @@ async fn files_go_back_to_where_they_were_and_replace_nothing() {
     }
     world.set_up().await;
     let path = PathText::from_bytes(root.as_bytes());
-    world.ask(Request::AddSource { path, consent_all: true }).await;
+    world.ask(Command::AddSource { path, consent_all: true }).await;
     world.until("safe", |s| s.destinations[0].safe == 3).await;
     let destination = world.destination().await.id;
-    let overview = world.ask(Request::RestoreOverview { destination }).await;
+    let overview = world.ask(Operation::RestoreOverview { destination }).await;
     let Reply::RestoreOverview(overview) = overview else { panic!("{overview:?}") };
     let folders: Vec<_> = overview.folders.iter().map(|f| (f.path.path.as_str(), f.totals.files)).collect();
     assert_eq!((overview.total.files, folders), (3, vec![("", 3), ("Norway", 2)]));
@@ -279,7 +279,7 @@ async fn files_go_back_to_where_they_were_and_replace_nothing() {
     std::fs::create_dir_all(format!("{root}/Norway")).expect("a folder");
     std::fs::write(format!("{root}/Norway/b.jpg"), b"mine").expect("written");
     let mut back = order(destination, RestoreTarget::Original);
-    let Reply::Restored { result, stopped } = world.ask(Request::Restore(back.clone())).await else {
+    let Reply::Restored { result, stopped } = world.ask(Operation::Restore(back.clone())).await else {
         panic!("restored")
     };
     assert_eq!((result.restored, result.present, result.failed, stopped), (2, 0, 1, None), "{result:?}");
@@ -290,9 +290,11 @@ async fn files_go_back_to_where_they_were_and_replace_nothing() {
     // A part of it.
     let path = PathText::from_bytes(b"Norway");
     back.scope = RestoreScope::Folder { source: "Pictures".to_owned(), path };
-    let measure = Request::MeasureRestore { destination, scope: back.scope.clone() };
+    let measure = Request::Query(Query::MeasureRestore { destination, scope: back.scope.clone() });
     let Reply::RestoreSize(size) = world.ask(measure).await else { panic!("a size") };
     assert_eq!(size.files, 2);
-    let Reply::Restored { result, .. } = world.ask(Request::Restore(back)).await else { panic!("restored") };
+    let Reply::Restored { result, .. } = world.ask(Operation::Restore(back)).await else {
+        panic!("restored")
+    };
     assert_eq!((result.restored, result.present, result.failed), (0, 1, 1), "{result:?}");
 }

@@ -1,6 +1,7 @@
 //! A backup on the disk of the photos is said to be one.
 
 use super::*;
+use crate::api::Operation;
 use crate::domain::messages::SAME_DISK;
 
 fn disks(world: &World, backup: Option<&str>) {
@@ -11,7 +12,12 @@ fn disks(world: &World, backup: Option<&str>) {
 
 async fn test(world: &World) -> Vec<String> {
     let target = PathText::from_bytes(b"/backup");
-    let test = Request::TestTarget { target, allow_http: false, secret: None, trust_checksum: false };
+    let test = Request::Operation(Operation::TestTarget {
+        target,
+        allow_http: false,
+        secret: None,
+        trust_checksum: false,
+    });
     let Reply::Tested(report) = world.ask(test).await else { panic!("a report") };
     assert!(report.is_usable);
     report.warnings
@@ -23,7 +29,7 @@ async fn it_is_said_before_it_is_added_and_for_as_long_as_it_is_so() {
     world.put("/photos/1.jpg", "one");
     world.mount(Some("a disk"));
     let path = PathText::from_bytes(b"/photos");
-    world.ask(Request::AddSource { path, consent_all: true }).await;
+    world.ask(Command::AddSource { path, consent_all: true }).await;
     for (disk, warns) in [(Some("8:0"), true), (Some("8:16"), false), (None, false)] {
         disks(&world, disk);
         assert_eq!(test(&world).await, if warns { vec![SAME_DISK.to_owned()] } else { Vec::new() });
@@ -54,6 +60,6 @@ async fn a_server_is_on_no_disk_of_the_photos() {
     world.put("/photos/1.jpg", "one");
     world.add_cloud().await;
     let path = PathText::from_bytes(b"/photos");
-    world.ask(Request::AddSource { path, consent_all: true }).await;
+    world.ask(Command::AddSource { path, consent_all: true }).await;
     assert!(!world.destination().await.same_disk);
 }

@@ -3,25 +3,25 @@
 use std::time::Duration;
 
 use super::World;
-use crate::api::{ErrorKind, PathText, Reply, Request};
+use crate::api::{Command, ErrorKind, PathText, Reply, Request};
 
 /// What a person waits for at most.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn add_source(path: &str) -> Request {
-    Request::AddSource { path: PathText::from_bytes(path.as_bytes()), consent_all: true }
+    Request::Command(Command::AddSource { path: PathText::from_bytes(path.as_bytes()), consent_all: true })
 }
 
 fn add_folder(path: &str) -> Request {
     let target = PathText::from_bytes(path.as_bytes());
-    Request::AddDestination {
+    Request::Command(Command::AddDestination {
         target,
         name: None,
         allow_http: false,
         consent_all: true,
         secret: None,
         trust_checksum: false,
-    }
+    })
 }
 
 #[tokio::test(start_paused = true)]
@@ -33,7 +33,7 @@ async fn a_folder_that_does_not_answer_is_refused_and_holds_up_nobody() {
     world.files.mkdir("/net");
     world.files.hang("/net");
     for request in [add_source("/net/pictures"), add_folder("/net/backup")] {
-        let expected = if matches!(request, Request::AddSource { .. }) {
+        let expected = if matches!(request, Request::Command(Command::AddSource { .. })) {
             ErrorKind::Source
         } else {
             ErrorKind::Destination

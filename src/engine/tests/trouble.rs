@@ -1,6 +1,7 @@
 //! What goes wrong must be seen, explained and survived.
 
 use super::*;
+use crate::api::Operation;
 use crate::domain::record::ProofMethod;
 
 #[tokio::test(start_paused = true)]
@@ -21,11 +22,11 @@ async fn files_that_cannot_be_read_need_attention_and_hold_up_nobody() {
     assert_eq!(kinds, ["empty", "unreadable"]);
     // Mended, and tried again by the person.
     world.files.refuse("/photos/locked.jpg", None);
-    world.ask(Request::Retry(crate::api::Selection::All)).await;
+    world.ask(Command::Retry(crate::api::Selection::All)).await;
     world.until("two safe", |s| s.destinations[0].safe == 2).await;
     // The empty one is left out for good.
     let empty = world.queue(QueueList::NeedsAttention).await.remove(0).id;
-    world.ask(Request::Exclude(crate::api::Selection::Items(vec![empty]))).await;
+    world.ask(Command::Exclude(crate::api::Selection::Items(vec![empty]))).await;
     let d = world.until("left out", |s| s.destinations[0].excluded == 1).await;
     assert_eq!(d.destinations[0].needs_attention, 0);
     world.check_identity().await;
@@ -43,7 +44,7 @@ async fn a_disk_that_is_pulled_out_costs_no_attempt() {
     for n in 5..20 {
         world.put(&format!("/photos/{n}.jpg"), &format!("photo {n}"));
     }
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     let lost = world.until("lost", |s| s.destinations[0].wait_reason.is_some()).await;
     let reason = lost.destinations[0].wait_reason.clone().expect("a reason");
     assert_eq!(reason.kind, "unreachable");
@@ -74,7 +75,7 @@ async fn a_disk_that_comes_or_goes_is_noticed_at_once() {
     assert_eq!(lost.destinations[0].wait_reason.as_ref().map(|w| w.kind.as_str()), Some("unreachable"));
     assert!(began.elapsed() <= soon, "{:?}", began.elapsed());
     world.put("/photos/2.jpg", "two");
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
     // It was looked for now and then, at long last every few minutes.
     let began = tokio::time::Instant::now();
@@ -129,11 +130,11 @@ async fn an_unplugged_source_keeps_its_files() {
     world.set_up().await;
     world.settled().await;
     world.files.unplug("/photos");
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     let away = world.until("away", |s| s.sources[0].state == crate::api::SourceCondition::Unavailable).await;
     assert_eq!((away.destinations[0].found, away.destinations[0].safe), (30, 30));
     world.files.plug("/photos");
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     world.until("back", |s| s.sources[0].state == crate::api::SourceCondition::Watching).await;
     assert_eq!(world.destination().await.safe, 30);
 }
@@ -143,13 +144,19 @@ async fn folders_inside_one_another_are_refused_with_the_reason() {
     let world = World::new().await;
     world.set_up().await;
     world.files.mkdir("/backup/below");
-    let add = Request::AddSource { path: PathText::from_bytes(b"/backup/below"), consent_all: true };
+    let add = Request::Command(Command::AddSource {
+        path: PathText::from_bytes(b"/backup/below"),
+        consent_all: true,
+    });
     let refused = world.handle().call(add).await.expect_err("refused");
     assert_eq!(refused.kind, crate::api::ErrorKind::Usage);
     assert!(refused.message.contains("inside"), "{}", refused.message);
     for (path, what) in [("/missing", "no such folder"), ("/photos/a.jpg", "a file")] {
         world.put("/photos/a.jpg", "a");
-        let add = Request::AddSource { path: PathText::from_bytes(path.as_bytes()), consent_all: true };
+        let add = Request::Command(Command::AddSource {
+            path: PathText::from_bytes(path.as_bytes()),
+            consent_all: true,
+        });
         let refused = world.handle().call(add).await.expect_err("refused");
         assert!(refused.message.contains(what), "{}", refused.message);
     }
@@ -184,7 +191,7 @@ async fn a_copy_that_reads_back_wrong_is_never_safe_and_is_tried_three_times() {
     world.settled().await;
     world.put("/photos/b.jpg", "b");
     world.disk.rules(|rules| rules.lie = Some(crate::destination::folder::Lie::FlippedByte));
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     let began = world.clock.now();
     let snapshot = world.until("attention", |s| s.destinations[0].needs_attention == 1).await;
     assert_eq!(snapshot.destinations[0].safe, 1);
@@ -195,7 +202,7 @@ async fn a_copy_that_reads_back_wrong_is_never_safe_and_is_tried_three_times() {
     assert!(world.clock.now().since(began) >= crate::domain::backoff::RESOURCE_FIRST);
     assert_eq!(world.destination().await.safe, 1, "no wrong copy is ever called safe");
     world.disk.rules(|rules| rules.lie = None);
-    world.ask(Request::Retry(crate::api::Selection::Kind("digest_mismatch".to_owned()))).await;
+    world.ask(Command::Retry(crate::api::Selection::Kind("digest_mismatch".to_owned()))).await;
     world.until("safe", |s| s.destinations[0].safe == 2).await;
     world.check_identity().await;
 }
@@ -208,7 +215,7 @@ async fn waking_from_sleep_looks_at_everything_anew() {
     world.settled().await;
     world.disk.rules(|rules| rules.is_unmounted = true);
     world.put("/photos/b.jpg", "b");
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     // Long enough for the waits between probes to be minutes.
     tokio::time::sleep(Duration::from_secs(3600)).await;
     world.disk.rules(|rules| rules.is_unmounted = false);
@@ -222,13 +229,15 @@ async fn waking_from_sleep_looks_at_everything_anew() {
 #[tokio::test(start_paused = true)]
 async fn two_requests_at_once_for_one_place_make_one_destination() {
     let world = World::new().await;
-    let add = |consent_all| Request::AddDestination {
-        target: PathText::from_bytes(b"/backup"),
-        name: None,
-        allow_http: false,
-        consent_all,
-        secret: None,
-        trust_checksum: false,
+    let add = |consent_all| {
+        Request::Command(Command::AddDestination {
+            target: PathText::from_bytes(b"/backup"),
+            name: None,
+            allow_http: false,
+            consent_all,
+            secret: None,
+            trust_checksum: false,
+        })
     };
     let (first, second) = tokio::join!(world.ask(add(false)), world.ask(add(false)));
     let told = |reply| match reply {
@@ -250,7 +259,7 @@ async fn the_queue_tells_why_until_when_and_what_was_decided() {
     assert!(world.queue(QueueList::Done).await[0].decisions.is_empty(), "what goes well needs no words");
     world.put("/photos/b.jpg", "b");
     world.disk.rules(|rules| rules.lie = Some(crate::destination::folder::Lie::FlippedByte));
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     let is_waiting = |s: &Snapshot| s.destinations[0].waiting == 1 && s.destinations[0].uploading == 0;
     world.until("tried", is_waiting).await;
     let mut row = world.queue(QueueList::Waiting).await.remove(0);
@@ -266,9 +275,9 @@ async fn the_queue_tells_why_until_when_and_what_was_decided() {
     world.until("attention", |s| s.destinations[0].needs_attention == 1).await;
     let id = world.queue(QueueList::NeedsAttention).await.remove(0).id;
     for _ in 0..10 {
-        world.ask(Request::Retry(crate::api::Selection::Items(vec![id.clone()]))).await;
+        world.ask(Command::Retry(crate::api::Selection::Items(vec![id.clone()]))).await;
     }
-    world.ask(Request::Exclude(crate::api::Selection::Items(vec![id]))).await;
+    world.ask(Command::Exclude(crate::api::Selection::Items(vec![id]))).await;
     let row = world.queue(QueueList::Excluded).await.remove(0);
     assert_eq!(row.decisions[0].text, "You left it out");
     assert!(row.decisions.len() <= 6, "the last few");
@@ -284,7 +293,7 @@ async fn a_source_says_why_it_is_not_there() {
     world.settled().await;
     assert_eq!(world.snapshot().await.sources[0].note, None);
     world.files.unplug("/photos");
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     let away = |s: &Snapshot| s.sources[0].state == crate::api::SourceCondition::Unavailable;
     let snapshot = world.until("away", away).await;
     assert!(
@@ -298,7 +307,8 @@ async fn a_source_says_why_it_is_not_there() {
 async fn a_source_is_never_shown_as_looked_through_before_it_was() {
     let world = World::new().await;
     world.put("/photos/a.jpg", "a");
-    let add = Request::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true };
+    let add =
+        Request::Command(Command::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true });
     world.ask(add).await;
     // Whether or not the library has had a turn by now.
     let snapshot = world.snapshot().await;
@@ -327,7 +337,7 @@ async fn what_a_destination_can_do_is_found_out_again() {
     let second = proof().await;
     assert_ne!(first, second);
     world.put("/photos/2.jpg", "two");
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     world.until("two safe", |s| s.destinations[0].safe == 2).await;
 
     // It never goes away, and another week has passed when there is something to do.
@@ -335,13 +345,13 @@ async fn what_a_destination_can_do_is_found_out_again() {
     tokio::time::sleep(Duration::from_secs(8 * 24 * 3600)).await;
     assert_eq!(proof().await, second, "nothing is asked of it while nothing is to be done");
     world.put("/photos/3.jpg", "three");
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     world.until("three safe", |s| s.destinations[0].safe == 3).await;
     assert_eq!(proof().await, first);
     let id = world.destination().await.id;
     // A test by the person finds it out at once.
     world.disk.rules(|rules| rules.proof = Some(ProofMethod::EvictedRead));
-    world.ask(Request::TestDestination { id }).await;
+    world.ask(Operation::TestDestination { id }).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(proof().await, second);
     assert!(world.copies().len() == 3 && world.disk.files().len() < 10, "{:?}", world.disk.files());
@@ -357,13 +367,13 @@ async fn retrying_one_file_looks_at_its_folder_only_and_a_check_retries_nothing(
     let row = world.queue(QueueList::NeedsAttention).await.remove(0);
     world.disk.rules(|rules| rules.lie = None);
     world.put("/photos/two/b.jpg", "b");
-    world.ask(Request::CheckDestination { id: world.destination().await.id }).await;
+    world.ask(Command::CheckDestination { id: world.destination().await.id }).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(world.destination().await.needs_attention, 1, "a check is no retry");
     world.put("/photos/one/c.jpg", "c");
-    world.ask(Request::Retry(crate::api::Selection::Items(vec![row.id]))).await;
+    world.ask(Command::Retry(crate::api::Selection::Items(vec![row.id]))).await;
     world.until("copied", |s| s.destinations[0].safe == 2).await;
     assert_eq!(world.snapshot().await.sources[0].found, 2, "the other folder was not looked at");
-    world.ask(Request::Rescan { id: None }).await;
+    world.ask(Command::Rescan { id: None }).await;
     world.until("all", |s| s.destinations[0].safe == 3).await;
 }

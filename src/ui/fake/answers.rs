@@ -2,9 +2,9 @@
 
 use super::world::{FILE_BYTES, World, count};
 use crate::api::{
-    ApiError, AssetDetails, BackupSwitch, CopyDetails, DecisionRow, DestinationState, ErrorKind,
-    FailureGroup, FailureText, PathText, QueueList, QueuePage, QueueQuery, QueueRow, Reply, Request,
-    ResourceDetails, Section, Selection, SourceCondition, SourceState, WaitText,
+    self, ApiError, AssetDetails, BackupSwitch, CopyDetails, DecisionRow, DestinationState, ErrorKind,
+    FailureGroup, FailureText, Operation, PathText, Query, QueueList, QueuePage, QueueQuery, QueueRow, Reply,
+    Request, ResourceDetails, Section, Selection, SourceCondition, SourceState, WaitText,
 };
 use crate::domain::accounting::Bin;
 use crate::domain::failure::{FailureKind, Reach};
@@ -28,13 +28,15 @@ impl World {
     fn reply(&mut self, request: Request) -> Outcome {
         let looks = matches!(
             request,
-            Request::Sections { .. } | Request::Assets { .. } | Request::Queue(_) | Request::FailureGroups
+            Request::Query(
+                Query::Sections { .. } | Query::Assets { .. } | Query::Queue(_) | Query::FailureGroups
+            )
         );
         if let Some(why) = self.refuses.as_ref().filter(|_| looks) {
             return Err(ApiError::new(ErrorKind::Internal, why.clone()));
         }
         match request {
-            Request::Sections { filter } => {
+            Request::Query(Query::Sections { filter }) => {
                 let revision = self.snapshot.library_revision;
                 let days = self.filtered(filter).iter();
                 let sections = days
@@ -45,7 +47,7 @@ impl World {
                     .collect();
                 Ok(Reply::Sections { revision, sections })
             }
-            Request::Assets { day, offset, limit, filter } => {
+            Request::Query(Query::Assets { day, offset, limit, filter }) => {
                 let take = usize::try_from(limit).unwrap_or(0);
                 let skip = usize::try_from(offset).unwrap_or(0);
                 let of_day = self.filtered(filter).iter().find(|(d, _)| *d == day);
@@ -54,29 +56,36 @@ impl World {
                 let rows = shown.into_iter().map(|index| self.row(index)).collect();
                 Ok(Reply::Assets { revision: self.snapshot.library_revision, rows })
             }
-            Request::AssetDetails { id } => Ok(Reply::AssetDetails(self.details(id))),
-            Request::Queue(query) => Ok(Reply::Queue(self.page(&query))),
-            Request::FailureGroups => Ok(Reply::FailureGroups(self.groups())),
-            Request::TestTarget { .. } | Request::TestDestination { .. } => {
+            Request::Query(Query::AssetDetails { id }) => Ok(Reply::AssetDetails(self.details(id))),
+            Request::Query(Query::Queue(query)) => Ok(Reply::Queue(self.page(&query))),
+            Request::Query(Query::FailureGroups) => Ok(Reply::FailureGroups(self.groups())),
+            Request::Operation(Operation::TestTarget { .. } | Operation::TestDestination { .. }) => {
                 self.test.clone().map(Reply::Tested)
             }
-            Request::Retry(selection) | Request::RestoreFromTrash(selection) => {
+            Request::Command(api::Command::Retry(selection))
+            | Request::Operation(Operation::RestoreFromTrash(selection)) => {
                 Ok(self.change(&selection, Change::Retry))
             }
-            Request::Exclude(selection) => Ok(self.change(&selection, Change::Exclude)),
-            Request::Include(selection) => Ok(self.change(&selection, Change::Include)),
+            Request::Command(api::Command::Exclude(selection)) => {
+                Ok(self.change(&selection, Change::Exclude))
+            }
+            Request::Command(api::Command::Include(selection)) => {
+                Ok(self.change(&selection, Change::Include))
+            }
             other => self.change_settings(other),
         }
     }
 
     fn change_settings(&mut self, request: Request) -> Outcome {
         match request {
-            Request::AddSource { path, consent_all } => self.add_source(path, consent_all),
-            Request::RemoveSource { id } => {
+            Request::Command(api::Command::AddSource { path, consent_all }) => {
+                self.add_source(path, consent_all)
+            }
+            Request::Command(api::Command::RemoveSource { id }) => {
                 self.snapshot.sources.retain(|s| s.id != id);
                 self.done()
             }
-            Request::AddDestination { target, name: given, .. } => {
+            Request::Command(api::Command::AddDestination { target, name: given, .. }) => {
                 let id = i64::try_from(self.snapshot.destinations.len()).unwrap_or(0) + 1;
                 let name = given.unwrap_or_else(|| target.file_name().to_owned());
                 let is_url = target.path.contains("://");
@@ -85,59 +94,59 @@ impl World {
                 self.recount();
                 Ok(Reply::Destination { id, name, is_new: true })
             }
-            Request::RemoveDestination { id } => {
+            Request::Command(api::Command::RemoveDestination { id }) => {
                 self.snapshot.destinations.retain(|d| d.id != id);
                 self.done()
             }
-            Request::Consent { sources, destination } => {
+            Request::Command(api::Command::Consent { sources, destination }) => {
                 if let Some(d) = self.snapshot.destinations.iter_mut().find(|d| d.id == destination) {
                     d.sources.extend(sources);
                 }
                 self.done()
             }
-            Request::RenameDestination { id, name } => {
+            Request::Command(api::Command::RenameDestination { id, name }) => {
                 if let Some(d) = self.snapshot.destinations.iter_mut().find(|d| d.id == id) {
                     d.name = name;
                 }
                 self.done()
             }
-            Request::EnableDestination { id, enabled } => {
+            Request::Command(api::Command::EnableDestination { id, enabled }) => {
                 if let Some(d) = self.snapshot.destinations.iter_mut().find(|d| d.id == id) {
                     d.enabled = enabled;
                 }
                 self.done()
             }
-            Request::SetRules(rules) => {
+            Request::Command(api::Command::SetRules(rules)) => {
                 self.snapshot.rules = rules;
                 self.done()
             }
-            Request::SetNetwork(network) => {
+            Request::Command(api::Command::SetNetwork(network)) => {
                 self.snapshot.network = network;
                 self.done()
             }
-            Request::SetBackup { on } => {
+            Request::Command(api::Command::SetBackup { on }) => {
                 if on && self.snapshot.destinations.is_empty() {
                     return refused("Choose a destination first");
                 }
                 self.snapshot.backup = if on { BackupSwitch::On } else { BackupSwitch::Off };
                 self.done()
             }
-            Request::Pause { .. } => {
+            Request::Command(api::Command::Pause { .. }) => {
                 self.snapshot.backup = BackupSwitch::Paused;
                 self.snapshot.wait_reason = Some(WaitText::from(&WaitReason::Paused { until: None }));
                 self.snapshot.revision += 1;
                 Ok(Reply::Done)
             }
-            Request::Resume => {
+            Request::Command(api::Command::Resume) => {
                 self.snapshot.backup = BackupSwitch::On;
                 self.snapshot.wait_reason = None;
                 self.snapshot.revision += 1;
                 Ok(Reply::Done)
             }
-            Request::Snapshot => Ok(Reply::Snapshot(Box::new(self.snapshot.clone()))),
-            Request::Events { .. } => Ok(Reply::Events(Vec::new())),
-            Request::Verify { .. } => Ok(self.verified.clone()),
-            Request::RaiseWindow => Ok(Reply::Raised { was_open: true }),
+            Request::Query(Query::Snapshot) => Ok(Reply::Snapshot(Box::new(self.snapshot.clone()))),
+            Request::Query(Query::Events { .. }) => Ok(Reply::Events(Vec::new())),
+            Request::Operation(Operation::Verify { .. }) => Ok(self.verified.clone()),
+            Request::Command(api::Command::RaiseWindow) => Ok(Reply::Raised { was_open: true }),
             other => self.answer_restore(other),
         }
     }

@@ -3,34 +3,38 @@
 use super::answers::Outcome;
 use super::world::{FILE_BYTES, World, count};
 use crate::api::{
-    FileTotals, PathText, Reply, Request, RestoreAction, RestoreFolder, RestoreMonth, RestoreOverview,
-    RestoreResult, RestoreScope, RestoreState,
+    self, FileTotals, Operation, PathText, Query, Reply, Request, RestoreAction, RestoreFolder, RestoreMonth,
+    RestoreOverview, RestoreResult, RestoreScope, RestoreState,
 };
 
 impl World {
     pub(super) fn answer_restore(&mut self, request: Request) -> Outcome {
         match request {
-            Request::RestoreOverview { .. } => Ok(Reply::RestoreOverview(Box::new(self.restorable.clone()))),
-            Request::MeasureRestore { scope, .. } => {
+            Request::Operation(Operation::RestoreOverview { .. }) => {
+                Ok(Reply::RestoreOverview(Box::new(self.restorable.clone())))
+            }
+            Request::Query(Query::MeasureRestore { scope, .. }) => {
                 let files = match scope {
                     RestoreScope::Assets(assets) => count(assets.len()),
                     _ => self.restorable.total.files,
                 };
                 Ok(Reply::RestoreSize(FileTotals { files, bytes: files * FILE_BYTES }))
             }
-            Request::StartRestore(order) => {
+            Request::Command(api::Command::StartRestore(order)) => {
                 let id = i64::try_from(self.snapshot.restores.len()).unwrap_or(0) + 1;
                 let result = RestoreResult::default();
                 let state = RestoreState { id, order, is_running: true, reason: None, result };
                 self.snapshot.restores.push(state);
                 self.done()
             }
-            Request::ChangeRestore { id, action } => {
+            Request::Command(api::Command::ChangeRestore { id, action }) => {
                 self.change_restore(id, action);
                 self.done()
             }
-            Request::FolderSpace { .. } => Ok(Reply::FolderSpace { free_bytes: self.free_bytes }),
-            Request::Drives => Ok(Reply::Drives(self.drives.clone())),
+            Request::Query(Query::FolderSpace { .. }) => {
+                Ok(Reply::FolderSpace { free_bytes: self.free_bytes })
+            }
+            Request::Query(Query::Drives) => Ok(Reply::Drives(self.drives.clone())),
             _ => Ok(Reply::Done),
         }
     }

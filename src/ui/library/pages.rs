@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::api::{AssetRow, LibraryFilter, Request, Section};
+use crate::api::{AssetRow, LibraryFilter, Query, Request, Section};
 
 /// Rows of one page.
 const PAGE_ROWS: u32 = 200;
@@ -80,7 +80,7 @@ impl Pages {
         }
         self.sections_under_way = true;
         self.asked = Some((self.filter, revision));
-        Some(Request::Sections { filter: self.filter })
+        Some(Request::Query(Query::Sections { filter: self.filter }))
     }
 
     /// Whether `refresh` has not been called for this revision and the filter as it is.
@@ -147,7 +147,10 @@ impl Pages {
         }
         self.under_way.insert(key);
         let offset = key.page * PAGE_ROWS;
-        Some((key, Request::Assets { day: key.day, offset, limit: PAGE_ROWS, filter: key.filter }))
+        Some((
+            key,
+            Request::Query(Query::Assets { day: key.day, offset, limit: PAGE_ROWS, filter: key.filter }),
+        ))
     }
 
     /// Whether more was wanted than may be under way.
@@ -191,13 +194,18 @@ mod tests {
     #[test]
     fn pages_are_asked_for_once_and_kept_until_newer_ones_come() {
         let mut pages = Pages::default();
-        assert!(matches!(pages.refresh(7), Some(Request::Sections { .. })));
+        assert!(matches!(pages.refresh(7), Some(Request::Query(Query::Sections { .. }))));
         assert_eq!(pages.refresh(7), None, "only once under way");
         pages.on_sections(LibraryFilter::All, 7, vec![Section { day: 20200101, assets: 500 }]);
         let (key, request) = pages.want(0, 450).expect("a request");
         assert_eq!(
             request,
-            Request::Assets { day: 20200101, offset: 400, limit: 200, filter: LibraryFilter::All }
+            Request::Query(Query::Assets {
+                day: 20200101,
+                offset: 400,
+                limit: 200,
+                filter: LibraryFilter::All
+            })
         );
         assert_eq!(pages.want(0, 460), None, "the same page is under way");
         assert_eq!(pages.row(0, 450), None);
@@ -214,7 +222,10 @@ mod tests {
         pages.filter = LibraryFilter::Videos;
         pages.on_sections(LibraryFilter::All, 1, vec![Section { day: 20200101, assets: 5 }]);
         assert!(pages.sections().is_empty());
-        assert!(matches!(pages.refresh(1), Some(Request::Sections { filter: LibraryFilter::Videos })));
+        assert!(matches!(
+            pages.refresh(1),
+            Some(Request::Query(Query::Sections { filter: LibraryFilter::Videos }))
+        ));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::status_line;
 use super::theme::{space, tokens};
 use super::widgets::{self, Group};
 use crate::api::{
-    FailureGroup, PAGE_ROWS_MAX, QueueList, QueuePage, QueueQuery, QueueRow, Request, Snapshot,
+    FailureGroup, PAGE_ROWS_MAX, Query, QueueList, QueuePage, QueueQuery, QueueRow, Request, Snapshot,
 };
 use crate::domain::format;
 
@@ -166,7 +166,7 @@ impl Queue {
             self.revision = Some(revision);
             if !self.groups_under_way {
                 self.groups_under_way = true;
-                requests.push((Request::FailureGroups, Purpose::Groups));
+                requests.push((Request::Query(Query::FailureGroups), Purpose::Groups));
             }
         }
         if self.shows_rows() {
@@ -226,7 +226,7 @@ impl Queue {
         }
         list.is_under_way = true;
         let request = query(&key, list.next.clone(), PAGE);
-        env.out.push(Command::Send(Box::new(request), Purpose::Queue(ListKey { is_more: true, ..key })));
+        env.out.push(Command::send(request, Purpose::Queue(ListKey { is_more: true, ..key })));
     }
 
     /// Paints the screen.
@@ -368,14 +368,14 @@ impl Queue {
 }
 
 fn query(key: &ListKey, after: Option<String>, limit: u32) -> Request {
-    Request::Queue(QueueQuery {
+    Request::Query(Query::Queue(QueueQuery {
         list: key.list,
         destination: key.destination,
         enabled_only: true,
         failure_kind: key.failure_kind.clone(),
         after,
         limit,
-    })
+    }))
 }
 
 fn working_line(snapshot: &Snapshot) -> String {

@@ -14,8 +14,8 @@ use super::icons::Icon;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
 use crate::api::{
-    ApiError, DestinationState, FileTotals, PathText, Request, RestoreLayout, RestoreOrder, RestoreOverview,
-    RestoreScope, RestoreTarget,
+    self, ApiError, DestinationState, FileTotals, Operation, PathText, Query, RestoreLayout, RestoreOrder,
+    RestoreOverview, RestoreScope, RestoreTarget,
 };
 use crate::domain::format;
 use choices::{Choice, Row, What, list};
@@ -160,15 +160,15 @@ impl Restore {
     fn load(&mut self, env: &mut Env<'_>, destination: i64) {
         if self.overview.as_ref().is_none_or(|(id, _)| *id != destination) {
             self.overview = Some((destination, Loaded::Asked));
-            let request = Request::RestoreOverview { destination };
-            env.out.push(Command::Send(Box::new(request), Purpose::RestoreOverview(destination)));
+            let request = Operation::RestoreOverview { destination };
+            env.out.push(Command::send(request, Purpose::RestoreOverview(destination)));
         }
         if self.choice.what == What::Photos && self.measured.as_ref().is_none_or(|(id, _)| *id != destination)
         {
             self.measured = Some((destination, Loaded::Asked));
             let scope = RestoreScope::Assets(self.choice.assets.clone());
-            let request = Request::MeasureRestore { destination, scope };
-            env.out.push(Command::Send(Box::new(request), Purpose::MeasureRestore(destination)));
+            let request = Query::MeasureRestore { destination, scope };
+            env.out.push(Command::send(request, Purpose::MeasureRestore(destination)));
         }
     }
 
@@ -279,8 +279,8 @@ impl Restore {
         let Some(path) = self.folder_path() else { return };
         if self.space.as_ref().is_none_or(|(asked, _)| *asked != path) {
             self.space = Some((path.clone(), None));
-            let request = Request::FolderSpace { path: path.clone() };
-            env.out.push(Command::Send(Box::new(request), Purpose::FolderSpace(path)));
+            let request = Query::FolderSpace { path: path.clone() };
+            env.out.push(Command::send(request, Purpose::FolderSpace(path)));
         }
         let Some((_, Some(free))) = self.space else { return };
         let needed = self.totals(destination).map_or(0, |totals| totals.bytes);
@@ -350,7 +350,7 @@ impl Restore {
         };
         self.refusal = None;
         let order = RestoreOrder { destination, scope: self.choice.scope(), target, layout: self.layout };
-        env.out.push(Command::Send(Box::new(Request::StartRestore(order)), Purpose::StartRestore));
+        env.out.push(Command::send(api::Command::StartRestore(order), Purpose::StartRestore));
     }
 }
 

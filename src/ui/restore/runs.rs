@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use eframe::egui::{Label, RichText, ScrollArea, Ui};
 
 use crate::api::{
-    PathText, Progress, Request, RestoreAction, RestoreScope, RestoreState, RestoreTarget, Snapshot,
+    self, PathText, Progress, RestoreAction, RestoreScope, RestoreState, RestoreTarget, Snapshot,
 };
 use crate::domain::format;
 use crate::domain::time::Day;
@@ -86,7 +86,7 @@ impl Runs {
 }
 
 fn change(id: i64, action: RestoreAction) -> Command {
-    Command::plain(Request::ChangeRestore { id, action })
+    Command::plain(api::Command::ChangeRestore { id, action })
 }
 
 fn title(snapshot: &Snapshot, run: &RestoreState) -> String {

@@ -3,7 +3,7 @@
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use super::Window;
-use crate::api::{FailureText, QueueList, Request, Selection, WaitText};
+use crate::api::{FailureText, Operation, QueueList, Request, Selection, WaitText};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{FailureKind, Reach};
 use crate::domain::time::UnixMillis;
@@ -127,11 +127,11 @@ fn what_mends_is_done_by_its_button() {
     let mut window = Window::open(failing(FailureKind::Unreadable, Some(Cause::ReadOnly)));
     window.click("Review");
     window.click_starting("Test again: ");
-    assert_eq!(window.asked(|r| *r == Request::TestDestination { id: 1 }), 1);
+    assert_eq!(window.asked(|r| *r == Request::Operation(Operation::TestDestination { id: 1 })), 1);
     let mut window = Window::open(failing(FailureKind::Conflict, Some(Cause::Trashed)));
     window.click("Review");
     window.click_starting("Restore from trash: ");
-    let class = |r: &Request| matches!(r, Request::RestoreFromTrash(Selection::Kind(class)) if class == "conflict.trashed");
+    let class = |r: &Request| matches!(r, Request::Operation(Operation::RestoreFromTrash(Selection::Kind(class))) if class == "conflict.trashed");
     assert_eq!(window.asked(class), 1);
 }
 

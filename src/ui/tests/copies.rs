@@ -1,7 +1,7 @@
 //! Copies that are checked, and files that come back.
 
 use super::Window;
-use crate::api::{Progress, Reading, ReadingKind, Reply, Request};
+use crate::api::{Operation, Progress, Reading, ReadingKind, Reply, Request};
 use crate::ui::fake::World;
 
 #[test]
@@ -11,7 +11,13 @@ fn copies_are_checked_and_how_far_that_is_is_shown() {
     let mut window = Window::open(world);
     window.click("Destinations");
     window.click("Verify the copies in nas");
-    assert_eq!(window.asked(|r| matches!(r, Request::Verify { destination: Some(2), deep: false })), 1);
+    assert_eq!(
+        window.asked(|r| matches!(
+            r,
+            Request::Operation(Operation::Verify { destination: Some(2), deep: false })
+        )),
+        1
+    );
     assert!(window.sees("2 of 100 files in nas damaged or missing"));
     let progress = Progress { files_done: 40, files_total: 100, secs_left: Some(200), ..Progress::default() };
     let reading = Reading { kind: ReadingKind::Verify, destination: 2, restore: None, progress };
@@ -24,7 +30,7 @@ fn copies_are_checked_and_how_far_that_is_is_shown() {
     assert!(window.sees("Verifying copies, 40 of 100 files, about 4 minutes left"));
     // One at a time.
     window.click("Verify the copies in nas");
-    assert_eq!(window.asked(|r| matches!(r, Request::Verify { .. })), 1);
+    assert_eq!(window.asked(|r| matches!(r, Request::Operation(Operation::Verify { .. }))), 1);
 }
 
 #[test]
@@ -39,7 +45,7 @@ fn a_disk_that_proves_nothing_yet_says_what_would_and_can_be_reconnected() {
     window.click("Destinations");
     assert!(window.sees(advice) && window.sees("Verified by reading back after reconnecting the disk"));
     window.click("Verify nas after reconnecting");
-    assert_eq!(window.asked(|r| matches!(r, Request::Reconnect { id: 2 })), 1);
+    assert_eq!(window.asked(|r| matches!(r, Request::Operation(Operation::Reconnect { id: 2 }))), 1);
     assert!(window.sees("The disk of nas was reconnected. Its copies are being verified"));
     for (reconnecting, says) in [(true, "Reconnecting the disk"), (false, "Verifying 7 files")] {
         {

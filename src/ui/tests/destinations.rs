@@ -2,7 +2,7 @@
 
 use super::flows::type_into;
 use super::*;
-use crate::api::{DriveText, PathText};
+use crate::api::{self, DriveText, Operation, PathText, Request};
 
 #[test]
 fn a_drive_is_chosen_and_given_a_name() {
@@ -16,14 +16,13 @@ fn a_drive_is_chosen_and_given_a_name() {
     window.click("Destinations");
     window.click("Add destination");
     window.click("My disk, 812 GB free");
-    let is_tested = |r: &Request| matches!(r, Request::TestTarget { target, .. } if target.path == "/media/ada/My disk/Safelight");
+    let is_tested = |r: &Request| matches!(r, Request::Operation(Operation::TestTarget { target, .. }) if target.path == "/media/ada/My disk/Safelight");
     assert_eq!(window.asked(is_tested), 1);
     window.scroll_to("Name of the destination");
     type_into(&mut window, "Name of the destination", "Disk at home");
     window.scroll_to("Agree and add");
     window.click("Agree and add");
-    let is_added =
-        |r: &Request| matches!(r, Request::AddDestination { name: Some(name), .. } if name == "Disk at home");
+    let is_added = |r: &Request| matches!(r, Request::Command(api::Command::AddDestination { name: Some(name), .. }) if name == "Disk at home");
     assert_eq!(window.asked(is_added), 1);
 }
 
@@ -36,8 +35,7 @@ fn a_destination_is_given_another_name() {
     assert_eq!(window.focused(), "Name");
     type_into(&mut window, "Name", " in the attic");
     window.press(eframe::egui::Key::Enter);
-    let is_renamed =
-        |r: &Request| matches!(r, Request::RenameDestination { id: 2, name } if name == "nas in the attic");
+    let is_renamed = |r: &Request| matches!(r, Request::Command(api::Command::RenameDestination { id: 2, name }) if name == "nas in the attic");
     assert_eq!(window.asked(is_renamed), 1);
     assert!(window.sees("Rename nas in the attic"));
 }
@@ -54,7 +52,7 @@ fn a_name_that_cannot_be_one_is_said_under_its_field() {
     assert!(window.sees("A name has 1 to 40 characters"));
     window.scroll_to("Agree and add");
     window.click("Agree and add");
-    assert_eq!(window.asked(|r| matches!(r, Request::AddDestination { .. })), 0);
+    assert_eq!(window.asked(|r| matches!(r, Request::Command(api::Command::AddDestination { .. }))), 0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use egui_kittest::kittest::Queryable as _;
 
 use super::Window;
 use super::flows::type_into;
-use crate::api::{ApiError, ErrorKind, Request, TestReport, WaitText};
+use crate::api::{self, ApiError, ErrorKind, Request, TestReport, WaitText};
 use crate::domain::wait::WaitReason;
 use crate::ui::fake::World;
 
@@ -89,7 +89,7 @@ fn a_test_that_succeeds_retries_a_destination_that_waits() {
     let mut world = World::with_library(10);
     let until = world.now;
     world.snapshot.destinations[1].wait_reason = Some(WaitText::from(&WaitReason::Unreachable { until }));
-    let is_retry = |r: &Request| matches!(r, Request::CheckDestination { .. });
+    let is_retry = |r: &Request| matches!(r, Request::Command(api::Command::CheckDestination { .. }));
     let failed = TestReport { is_usable: false, ..world.test.clone().expect("a report") };
     let well = std::mem::replace(&mut world.test, Ok(failed));
     let mut window = Window::open(world);

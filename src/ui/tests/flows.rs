@@ -4,7 +4,8 @@ use eframe::egui::{Event, Key, Modifiers, ViewportCommand, ViewportId};
 
 use super::Window;
 use crate::api::{
-    ApiError, BackupSwitch, ErrorKind, Event as AgentEvent, PathText, Request, Selection, TestReport,
+    self, ApiError, BackupSwitch, ErrorKind, Event as AgentEvent, Operation, PathText, Request, Selection,
+    TestReport,
 };
 use crate::client::Connection;
 use crate::ui::commands::Screen;
@@ -61,11 +62,15 @@ fn first_run_with_the_dialogs_ends_switched_on() {
     window.run();
     assert!(window.sees("Ready to use"));
     assert!(window.sees("Photos from these folders will be backed up to /media/disk/backup"));
-    assert_eq!(window.asked(|r| matches!(r, Request::AddDestination { .. })), 0, "not before consent");
+    assert_eq!(
+        window.asked(|r| matches!(r, Request::Command(api::Command::AddDestination { .. }))),
+        0,
+        "not before consent"
+    );
     assert_eq!(window.world.borrow().snapshot.backup, BackupSwitch::Off);
     window.scroll_to("Agree and switch on backup");
     window.click("Agree and switch on backup");
-    let added = |r: &Request| matches!(r, Request::AddDestination { consent_all: true, target, .. } if target.path == "/media/disk/backup");
+    let added = |r: &Request| matches!(r, Request::Command(api::Command::AddDestination { consent_all: true, target, .. }) if target.path == "/media/disk/backup");
     assert_eq!(window.asked(added), 1);
     assert_eq!(window.world.borrow().snapshot.backup, BackupSwitch::On);
     assert!(window.sees("Backup is on"));
@@ -81,7 +86,7 @@ fn first_run_with_typed_paths() {
     type_into(&mut window, "Backup folder", "backup");
     window.press(Key::Enter);
     assert!(window.sees("Enter the full path, starting with /"));
-    assert_eq!(window.asked(|r| matches!(r, Request::TestTarget { .. })), 0);
+    assert_eq!(window.asked(|r| matches!(r, Request::Operation(Operation::TestTarget { .. }))), 0);
 }
 
 #[test]
@@ -133,7 +138,7 @@ fn one_file_a_class_or_all_can_be_tried_again() {
     assert!(window.sees("Check that you have permission to open it"));
     window.click_starting("Files, The file cannot be read");
     window.click_starting("Retry IMG_");
-    let one = |r: &Request| matches!(r, Request::Retry(Selection::Items(ids)) if ids.len() == 1);
+    let one = |r: &Request| matches!(r, Request::Command(api::Command::Retry(Selection::Items(ids))) if ids.len() == 1);
     assert_eq!(window.asked(one), 1);
     assert!(window.sees("Retrying IMG_"));
     assert_eq!(window.world.borrow().attention.len(), 2, "the others still need the person");
@@ -151,12 +156,15 @@ fn one_file_a_class_or_all_can_be_tried_again() {
     let mut window = Window::open(world);
     window.click("Review");
     window.click("Retry all: The file cannot be read");
-    assert_eq!(window.asked(|r| *r == Request::Retry(Selection::Kind("unreadable.".into()))), 1);
+    assert_eq!(
+        window.asked(|r| *r == Request::Command(api::Command::Retry(Selection::Kind("unreadable.".into())))),
+        1
+    );
     assert!(window.sees("Retrying 2 files"));
     let mut window = Window::open(World::busy(900));
     window.click("Review");
     window.click("Retry 1 file");
-    assert_eq!(window.asked(|r| *r == Request::Retry(Selection::All)), 1);
+    assert_eq!(window.asked(|r| *r == Request::Command(api::Command::Retry(Selection::All))), 1);
 }
 
 #[test]
@@ -165,12 +173,12 @@ fn leaving_out_asks_first() {
     window.click("Review");
     window.click_starting("Leave");
     assert!(window.sees("You can include them again at any time"));
-    assert_eq!(window.asked(|r| matches!(r, Request::Exclude(_))), 0);
+    assert_eq!(window.asked(|r| matches!(r, Request::Command(api::Command::Exclude(_)))), 0);
     window.click("Cancel");
-    assert_eq!(window.asked(|r| matches!(r, Request::Exclude(_))), 0);
+    assert_eq!(window.asked(|r| matches!(r, Request::Command(api::Command::Exclude(_)))), 0);
     window.click_starting("Leave");
     window.click_in_dialog("Leave out");
-    assert_eq!(window.asked(|r| matches!(r, Request::Exclude(_))), 1);
+    assert_eq!(window.asked(|r| matches!(r, Request::Command(api::Command::Exclude(_)))), 1);
 }
 
 #[test]
@@ -201,7 +209,7 @@ fn a_refused_destination_cannot_be_saved_and_says_why() {
     assert!(window.sees("This folder lies inside a photo folder"));
     assert!(window.sees("Choose a folder outside"));
     window.click("Agree and add");
-    assert_eq!(window.asked(|r| matches!(r, Request::AddDestination { .. })), 0);
+    assert_eq!(window.asked(|r| matches!(r, Request::Command(api::Command::AddDestination { .. }))), 0);
     let error = ApiError::new(ErrorKind::Destination, "There is no such folder");
     window.world.borrow_mut().test = Err(error);
     window.world.borrow_mut().picks.push_back(Ok(Some(path("/nowhere"))));
@@ -257,7 +265,7 @@ fn a_folder_is_added_only_with_consent_once_there_is_a_destination() {
     window.click("Settings");
     window.click("Choose");
     assert!(window.sees("Photos from /cards/dcim will be backed up to"));
-    assert_eq!(window.asked(|r| matches!(r, Request::AddSource { .. })), 0);
+    assert_eq!(window.asked(|r| matches!(r, Request::Command(api::Command::AddSource { .. }))), 0);
     window.click("Agree and add");
     assert_eq!(window.world.borrow().snapshot.sources.len(), 2);
     window.click("Remove /cards/dcim");
@@ -302,7 +310,7 @@ fn the_keyboard_reaches_every_screen() {
     assert!(window.sees("Keyboard shortcuts"));
     window.press(Key::Escape);
     window.press(Key::F5);
-    assert_eq!(window.asked(|r| *r == Request::Rescan { id: None }), 1);
+    assert_eq!(window.asked(|r| *r == Request::Command(api::Command::Rescan { id: None })), 1);
 }
 
 fn commands(window: &Window) -> Vec<ViewportCommand> {
@@ -334,7 +342,7 @@ fn the_first_close_says_that_backup_goes_on_and_the_second_closes() {
     window.click("Close window");
     assert_eq!(window.saved.borrow().last().map(|p| p.has_read_closing_notice), Some(true));
     assert!(!ask_to_close(&mut window).contains(&ViewportCommand::CancelClose));
-    assert_eq!(window.asked(|r| *r == Request::Shutdown), 0);
+    assert_eq!(window.asked(|r| *r == Request::Command(api::Command::Shutdown)), 0);
 }
 
 #[test]
@@ -351,16 +359,20 @@ fn quitting_stops_the_agent_and_asks_where_work_is_left() {
     window.press_with(Modifiers::COMMAND, Key::Q);
     assert!(window.sees("Quit before everything is safe?"));
     window.click("Keep backing up");
-    assert_eq!(window.asked(|r| *r == Request::Shutdown), 0);
+    assert_eq!(window.asked(|r| *r == Request::Command(api::Command::Shutdown)), 0);
     window.press_with(Modifiers::COMMAND, Key::Q);
     window.click("Quit Safelight");
-    assert_eq!(window.asked(|r| *r == Request::Shutdown), 1);
+    assert_eq!(window.asked(|r| *r == Request::Command(api::Command::Shutdown)), 1);
     assert!(window.harness.state().may_close);
     let mut window = Window::open(World::with_library(500));
     window.click("Settings");
     window.scroll_to("Quit Safelight");
     window.click("Quit Safelight");
-    assert_eq!(window.asked(|r| *r == Request::Shutdown), 1, "nothing is left, so nothing is asked");
+    assert_eq!(
+        window.asked(|r| *r == Request::Command(api::Command::Shutdown)),
+        1,
+        "nothing is left, so nothing is asked"
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use eframe::egui::{Key, Modifiers, Role};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use super::Window;
-use crate::api::{LibraryFilter, Request, Selection};
+use crate::api::{self, LibraryFilter, Query, Request, Selection};
 use crate::client::PICTURES_WANTED_MAX;
 use crate::ui::fake::World;
 
@@ -29,7 +29,7 @@ fn click_photo(window: &mut Window, at: usize, modifiers: Modifiers) {
 #[test]
 fn only_what_is_in_view_is_asked_for() {
     let window = Window::open(World::with_library(250_000));
-    let rows: usize = window.asked(|r| matches!(r, Request::Assets { .. }));
+    let rows: usize = window.asked(|r| matches!(r, Request::Query(Query::Assets { .. })));
     assert!((1..60).contains(&rows), "{rows} pages for one view of a quarter of a million");
     assert!(photos(&window).len() < 200);
     assert!(window.sees("250 000 items"));
@@ -102,7 +102,8 @@ fn all_are_selected_only_where_that_is_not_too_many() {
 fn filters_ask_for_their_own_days() {
     let mut window = Window::open(World::busy(2_000));
     window.click("Show: Attention");
-    let asked = |r: &Request| matches!(r, Request::Sections { filter: LibraryFilter::Attention });
+    let asked =
+        |r: &Request| matches!(r, Request::Query(Query::Sections { filter: LibraryFilter::Attention }));
     assert_eq!(window.asked(asked), 1);
     assert_eq!(photos(&window).len(), 3);
     assert!(photos(&window).iter().all(|name| name.ends_with("needs attention")));
@@ -122,13 +123,13 @@ fn selected_photos_are_left_out_by_their_records() {
     assert!(window.sees("Leave 2 photos out?"));
     window.click_in_dialog("Leave out");
     let named = |ids: &[String]| ["r30", "r31"].iter().all(|id| ids.iter().any(|named| named == id));
-    let out = |r: &Request| matches!(r, Request::Exclude(Selection::Items(ids)) if named(ids));
+    let out = |r: &Request| matches!(r, Request::Command(api::Command::Exclude(Selection::Items(ids))) if named(ids));
     assert_eq!(window.asked(out), 1);
     assert_eq!(window.world.borrow().excluded.len(), 4);
     assert!(window.sees("Left out 2 photos"));
     // What can be undone says so, and the key does the same as the button.
     window.click("Undo");
-    let back = |r: &Request| matches!(r, Request::Include(Selection::Items(ids)) if named(ids));
+    let back = |r: &Request| matches!(r, Request::Command(api::Command::Include(Selection::Items(ids))) if named(ids));
     assert_eq!(window.asked(back), 1);
     assert_eq!(window.world.borrow().excluded.len(), 2);
     window.press_with(Modifiers::COMMAND, Key::Z);

@@ -4,7 +4,7 @@ use eframe::egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 
 use super::Window;
-use crate::api::{NetworkText, PathText, ProxyText, Request, SecretText};
+use crate::api::{self, NetworkText, PathText, ProxyText, Request, SecretText};
 use crate::ui::fake::World;
 
 fn settings(network: NetworkText) -> Window {
@@ -59,7 +59,8 @@ fn a_proxy_has_an_address_and_its_password_goes_elsewhere() {
     assert_eq!(network(&window).proxy, ProxyText::Address("http://ann@proxy.example:3128".into()));
     write(&mut window, "Password of the proxy", "planted");
     click(&mut window, "Save password");
-    let kept = Request::SetProxySecret { secret: SecretText::new("planted".to_owned()) };
+    let kept =
+        Request::Command(api::Command::SetProxySecret { secret: SecretText::new("planted".to_owned()) });
     assert_eq!(window.asked(|request| *request == kept), 1);
     assert!(!window.sees("planted"));
     click(&mut window, "Proxy: None");
@@ -87,7 +88,7 @@ fn a_certificate_authoritys_file_is_picked_in_a_dialog() {
     let choose = "Choose a certificate authority's file";
     window.scroll_to(choose);
     window.click(choose);
-    let set = |r: &Request| matches!(r, Request::SetNetwork(n) if n.ca_file.as_ref().is_some_and(|p| p.path == "/home/ada/ca.pem"));
+    let set = |r: &Request| matches!(r, Request::Command(api::Command::SetNetwork(n)) if n.ca_file.as_ref().is_some_and(|p| p.path == "/home/ada/ca.pem"));
     assert_eq!(window.asked(set), 1);
     window.scroll_to(choose);
     window.click(choose);

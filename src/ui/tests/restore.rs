@@ -4,8 +4,8 @@ use eframe::egui::{Key, Modifiers};
 
 use super::*;
 use crate::api::{
-    PathText, Reading, ReadingKind, RestoreAction, RestoreLayout, RestoreOrder, RestoreResult, RestoreScope,
-    RestoreState, RestoreTarget,
+    self, PathText, Query, Reading, ReadingKind, Request, RestoreAction, RestoreLayout, RestoreOrder,
+    RestoreResult, RestoreScope, RestoreState, RestoreTarget,
 };
 
 fn path(text: &str) -> PathText {
@@ -33,7 +33,7 @@ fn start(window: &mut Window, button: &str) -> RestoreOrder {
     window.click(button);
     let world = window.world.borrow();
     let asked = world.requests.iter().rev().find_map(|request| match request {
-        Request::StartRestore(order) => Some(order.clone()),
+        Request::Command(api::Command::StartRestore(order)) => Some(order.clone()),
         _ => None,
     });
     asked.expect("a restore was asked for")
@@ -72,7 +72,7 @@ fn a_folder_is_needed_or_everything_goes_back_to_where_it_was() {
     window.click("Restore");
     window.click("Restore 300 files (1.1 GB)");
     assert!(window.sees("Choose a folder for the restored files"));
-    assert_eq!(window.asked(|r| matches!(r, Request::StartRestore(_))), 0);
+    assert_eq!(window.asked(|r| matches!(r, Request::Command(api::Command::StartRestore(_)))), 0);
     window.click("Where to: Back to where they were");
     assert!(!window.sees("Choose a folder for the restored files"));
     assert_eq!(start(&mut window, "Restore 300 files (1.1 GB)").target, RestoreTarget::Original);
@@ -118,7 +118,12 @@ fn how_it_went_is_told_and_can_be_tried_again() {
     window.click("Show folder");
     assert_eq!(window.world.borrow().shown_in_folder, [path("/home/ada/Back")]);
     window.click("Retry");
-    assert_eq!(window.asked(|r| *r == Request::ChangeRestore { id: 7, action: RestoreAction::Resume }), 1);
+    assert_eq!(
+        window
+            .asked(|r| *r
+                == Request::Command(api::Command::ChangeRestore { id: 7, action: RestoreAction::Resume })),
+        1
+    );
 }
 
 #[test]
@@ -153,12 +158,17 @@ fn progress_a_wait_and_a_stop_are_shown_and_closing_ends_nothing() {
     assert!(window.sees("Waiting. The destination cannot be found"));
     window.press_with(Modifiers::COMMAND, Key::Q);
     assert_eq!(
-        window.asked(|r| *r == Request::Shutdown),
+        window.asked(|r| *r == Request::Command(api::Command::Shutdown)),
         1,
         "it goes on at the next start: nothing is asked"
     );
     window.click("Stop");
-    assert_eq!(window.asked(|r| *r == Request::ChangeRestore { id: 7, action: RestoreAction::Stop }), 1);
+    assert_eq!(
+        window
+            .asked(|r| *r
+                == Request::Command(api::Command::ChangeRestore { id: 7, action: RestoreAction::Stop })),
+        1
+    );
 }
 
 #[test]
@@ -170,10 +180,11 @@ fn a_backup_that_is_there_already_is_restored_from_on_the_first_page() {
     assert!(window.sees("Where is your backup?"));
     window.click("Choose");
     window.click("Use this backup");
-    let is_asked = |r: &Request| matches!(r, Request::AddDestination { consent_all: false, .. });
+    let is_asked =
+        |r: &Request| matches!(r, Request::Command(api::Command::AddDestination { consent_all: false, .. }));
     assert_eq!(window.asked(is_asked), 1);
     assert!(window.sees("From Backup"));
-    assert_eq!(window.asked(|r| *r == Request::SetBackup { on: true }), 0);
+    assert_eq!(window.asked(|r| *r == Request::Command(api::Command::SetBackup { on: true })), 0);
 }
 
 #[test]
@@ -182,7 +193,7 @@ fn free_space_is_said_and_what_does_not_fit_is_said_before_it_begins() {
     window.click("Restore");
     window.scroll_to("Folder for the restored files");
     super::flows::type_into(&mut window, "Folder for the restored files", "here");
-    let asks = |r: &Request| matches!(r, Request::FolderSpace { .. });
+    let asks = |r: &Request| matches!(r, Request::Query(Query::FolderSpace { .. }));
     assert_eq!(window.asked(asks), 0, "no whole path");
     window.press_with(eframe::egui::Modifiers::COMMAND, eframe::egui::Key::A);
     super::flows::type_into(&mut window, "Folder for the restored files", "/mnt/big");

@@ -4,7 +4,7 @@ use egui_kittest::kittest::Queryable as _;
 
 use super::Window;
 use super::flows::type_into;
-use crate::api::{Request, SecretText};
+use crate::api::{self, Operation, Request, SecretText};
 use crate::ui::fake::World;
 
 fn adding() -> Window {
@@ -31,7 +31,7 @@ fn a_server_is_tried_and_added_with_its_password() {
     let address = "nextcloud+https://ann@cloud.example/My%20Photos";
     let entered = Some(SecretText::new("planted".to_owned()));
     let is_test = |r: &Request| {
-        matches!(r, Request::TestTarget { target, secret, allow_http: false, trust_checksum: false }
+        matches!(r, Request::Operation(Operation::TestTarget { target, secret, allow_http: false, trust_checksum: false })
             if target.path == address && *secret == entered)
     };
     assert_eq!(window.asked(is_test), 1);
@@ -39,7 +39,7 @@ fn a_server_is_tried_and_added_with_its_password() {
     window.scroll_to("Agree and add");
     window.click("Agree and add");
     let is_added = |r: &Request| {
-        matches!(r, Request::AddDestination { target, secret, consent_all: true, .. }
+        matches!(r, Request::Command(api::Command::AddDestination { target, secret, consent_all: true, .. })
             if target.path == address && *secret == entered)
     };
     assert_eq!(window.asked(is_added), 1);
@@ -72,7 +72,7 @@ fn plain_http_is_agreed_to_and_every_kind_says_what_it_needs() {
     window.scroll_to("Check");
     window.click("Check");
     let is_test = |r: &Request| {
-        matches!(r, Request::TestTarget { target, allow_http: true, secret: None, .. }
+        matches!(r, Request::Operation(Operation::TestTarget { target, allow_http: true, secret: None, .. })
             if target.path == "webdav+http://10.0.0.2/dav")
     };
     assert_eq!(window.asked(is_test), 1);
@@ -93,8 +93,7 @@ fn a_password_can_be_entered_anew() {
     window.scroll_to("Save");
     window.click("Save");
     let kept = SecretText::new("planted".to_owned());
-    let is_kept =
-        |r: &Request| matches!(r, Request::SetSecret { id: to, secret } if *to == id && *secret == kept);
+    let is_kept = |r: &Request| matches!(r, Request::Command(api::Command::SetSecret { id: to, secret }) if *to == id && *secret == kept);
     assert_eq!(window.asked(is_kept), 1);
     assert!(window.harness.query_by_label("Save").is_none());
 }
@@ -131,7 +130,7 @@ fn a_secret_typed_for_one_kind_is_neither_in_another_nor_there_on_coming_back() 
     window.click("Choose");
     window.scroll_to("Agree and add");
     window.click("Agree and add");
-    let is_added = |r: &Request| matches!(r, Request::AddDestination { target, secret: None, .. } if target.path == "/mnt/disk");
+    let is_added = |r: &Request| matches!(r, Request::Command(api::Command::AddDestination { target, secret: None, .. }) if target.path == "/mnt/disk");
     assert_eq!(window.asked(is_added), 1, "a folder is added without any secret");
 }
 
@@ -157,9 +156,12 @@ fn a_secret_is_forgotten_when_its_page_is_left_or_its_server_changes() {
     assert!(window.sees("Password was cleared, because it was typed for another server"));
     window.scroll_to("Check");
     window.click("Check");
-    let is_test = |r: &Request| matches!(r, Request::TestTarget { secret: None, .. });
+    let is_test = |r: &Request| matches!(r, Request::Operation(Operation::TestTarget { secret: None, .. }));
     assert_eq!(window.asked(is_test), 1);
-    assert_eq!(window.asked(|r| matches!(r, Request::TestTarget { secret: Some(_), .. })), 0);
+    assert_eq!(
+        window.asked(|r| matches!(r, Request::Operation(Operation::TestTarget { secret: Some(_), .. }))),
+        0
+    );
 }
 
 #[test]
@@ -175,7 +177,7 @@ fn an_answer_to_another_kinds_test_is_not_taken_for_this_ones() {
     window.run();
     assert!(!window.sees("Ready to use"));
     window.click("Agree and add");
-    assert_eq!(window.asked(|r| matches!(r, Request::AddDestination { .. })), 0);
+    assert_eq!(window.asked(|r| matches!(r, Request::Command(api::Command::AddDestination { .. }))), 0);
 }
 
 fn window_test() -> Result<crate::api::TestReport, crate::api::ApiError> {
@@ -192,7 +194,8 @@ fn the_checksum_is_trusted_only_where_a_person_says_so() {
     window.click("Trust the server's checksum");
     window.scroll_to("Check");
     window.click("Check");
-    let is_test = |r: &Request| matches!(r, Request::TestTarget { trust_checksum: true, .. });
+    let is_test =
+        |r: &Request| matches!(r, Request::Operation(Operation::TestTarget { trust_checksum: true, .. }));
     assert_eq!(window.asked(is_test), 1);
 
     let mut world = World::with_library(10);
@@ -202,6 +205,7 @@ fn the_checksum_is_trusted_only_where_a_person_says_so() {
     window.click("Destinations");
     window.scroll_to(&name);
     window.click(&name);
-    let is_change = |r: &Request| matches!(r, Request::SetChecksumTrust { trusted: true, .. });
+    let is_change =
+        |r: &Request| matches!(r, Request::Command(api::Command::SetChecksumTrust { trusted: true, .. }));
     assert_eq!(window.asked(is_change), 1);
 }

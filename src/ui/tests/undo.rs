@@ -1,7 +1,7 @@
 //! What can be undone offers that in its message.
 
 use super::Window;
-use crate::api::Request;
+use crate::api::{self, Request};
 use crate::ui::fake::World;
 
 #[test]
@@ -23,15 +23,21 @@ fn what_can_be_undone_says_so_and_is() {
     assert!(window.sees("/home/ada/Pictures is no longer backed up. All copies stay"));
     window.click("Undo");
     assert_eq!(window.world.borrow().snapshot.sources.len(), 1);
-    let consents = window.asked(|r| matches!(r, Request::Consent { destination: 1, .. }));
+    let consents =
+        window.asked(|r| matches!(r, Request::Command(api::Command::Consent { destination: 1, .. })));
     assert_eq!(consents, 1, "to the one, and not to the other");
-    assert_eq!(window.asked(|r| matches!(r, Request::Consent { destination: 2, .. })), 0);
+    assert_eq!(
+        window.asked(|r| matches!(r, Request::Command(api::Command::Consent { destination: 2, .. }))),
+        0
+    );
 }
 
 #[test]
 fn a_removed_destination_is_forgotten_only_when_that_cannot_be_undone() {
-    let removed = |r: &Request| matches!(r, Request::RemoveDestination { .. });
-    let switched = |on: bool| move |r: &Request| *r == Request::EnableDestination { id: 2, enabled: on };
+    let removed = |r: &Request| matches!(r, Request::Command(api::Command::RemoveDestination { .. }));
+    let switched = |on: bool| {
+        move |r: &Request| *r == Request::Command(api::Command::EnableDestination { id: 2, enabled: on })
+    };
     let mut window = Window::open(World::with_library(20));
     window.click("Destinations");
     window.scroll_to("Remove nas");
@@ -51,14 +57,18 @@ fn a_removed_destination_is_forgotten_only_when_that_cannot_be_undone() {
     window.click_in_dialog("Remove destination");
     window.world.borrow_mut().now.0 += 16_000;
     window.run();
-    assert_eq!(window.asked(|r| *r == Request::RemoveDestination { id: 2 }), 1, "its time is over");
+    assert_eq!(
+        window.asked(|r| *r == Request::Command(api::Command::RemoveDestination { id: 2 })),
+        1,
+        "its time is over"
+    );
     assert_eq!(window.world.borrow().snapshot.destinations.len(), 1);
 }
 
 #[test]
 fn a_removal_is_carried_out_when_the_window_ends_and_waits_for_a_lost_agent() {
     use crate::client::Connection;
-    let removed = |r: &Request| *r == Request::RemoveDestination { id: 1 };
+    let removed = |r: &Request| *r == Request::Command(api::Command::RemoveDestination { id: 1 });
     let remove = |window: &mut Window| {
         window.click("Destinations");
         window.click("Remove Backup disk");
@@ -70,7 +80,8 @@ fn a_removal_is_carried_out_when_the_window_ends_and_waits_for_a_lost_agent() {
     let place = |window: &Window, test: &dyn Fn(&Request) -> bool| {
         window.world.borrow().requests.iter().position(test)
     };
-    let (first, last) = (place(&window, &removed), place(&window, &|r| *r == Request::Shutdown));
+    let (first, last) =
+        (place(&window, &removed), place(&window, &|r| *r == Request::Command(api::Command::Shutdown)));
     assert!(first.is_some() && first < last, "before the agent stops: {first:?} {last:?}");
     let mut window = Window::open(World::with_library(20));
     remove(&mut window);

@@ -21,7 +21,7 @@ use super::remedy::can_retry;
 use super::restore::{self, RestoreStart};
 use super::theme::{size, space, tokens};
 use super::widgets;
-use crate::api::{ApiError, AssetDetails, AssetRow, Request};
+use crate::api::{ApiError, AssetDetails, AssetRow, Query, Request};
 use crate::client::{Picture, PictureRequest};
 use crate::domain::format;
 
@@ -82,7 +82,7 @@ impl Viewer {
             return None;
         }
         self.asked_at = Some(revision);
-        Some(Request::AssetDetails { id: self.asset })
+        Some(Request::Query(Query::AssetDetails { id: self.asset }))
     }
 
     /// Takes the details in.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use image::ImageFormat;
 use safelight_fuzz::api::framing::encode;
-use safelight_fuzz::api::{Call, FRAME_LEN_MAX, Frame, Hello, PathText, Reply, Request, Selection};
+use safelight_fuzz::api::{Call, Command, FRAME_LEN_MAX, Frame, Hello, PathText, Query, Reply, Request, Selection};
 use safelight_fuzz::destination::manifest;
 use safelight_fuzz::domain::asset::{CapturedAt, Provenance};
 use safelight_fuzz::domain::hash::{Blake3, ContentHash};
@@ -283,12 +283,12 @@ fn conversations() -> Vec<Vec<u8>> {
     let session = [
         encode(&hello, FRAME_LEN_MAX).unwrap_or_default(),
         call(1, Request::Subscribe),
-        call(2, Request::AddSource { path, consent_all: true }),
-        call(3, Request::Retry(Selection::Items(vec!["1".to_owned(), "f2".to_owned()]))),
-        call(4, Request::Pause { for_secs: Some(60) }),
+        call(2, Request::Command(Command::AddSource { path, consent_all: true })),
+        call(3, Request::Command(Command::Retry(Selection::Items(vec!["1".to_owned(), "f2".to_owned()])))),
+        call(4, Request::Command(Command::Pause { for_secs: Some(60) })),
     ];
     let said = encode(&frame, FRAME_LEN_MAX).unwrap_or_default();
-    let call = serde_json::to_vec(&Call { id: 9, request: Request::FailureGroups }).unwrap_or_default();
+    let call = serde_json::to_vec(&Call { id: 9, request: Request::Query(Query::FailureGroups) }).unwrap_or_default();
     vec![session.concat(), said.clone(), said[4..].to_vec(), call]
 }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use safelight::api::{
-    DestinationState, PathText, QueueList, QueueQuery, QueueRow, Reply, Request, SecretText, Snapshot,
+    Command, DestinationState, PathText, Query, QueueList, QueueQuery, QueueRow, Reply, Request, SecretText,
+    Snapshot,
 };
 use safelight::base::clock::{Clock, RuntimeClock, SystemClock};
 use safelight::base::executor::Executor;
@@ -190,35 +191,35 @@ impl World {
     }
 
     /// Asks the engine.
-    pub async fn try_ask(&self, request: Request) -> Result<Reply, String> {
+    pub async fn try_ask(&self, request: impl Into<Request>) -> Result<Reply, String> {
         self.driven(self.handle.call(request)).await.map_err(|error| format!("{error:?}"))
     }
 
-    pub async fn ask(&self, request: Request) -> Reply {
+    pub async fn ask(&self, request: impl Into<Request>) -> Reply {
         self.try_ask(request).await.expect("done")
     }
 
     /// Adds a destination, the way the window does.
     pub async fn add_destination(&self, target: &str, secret: Option<&str>) -> Result<(), String> {
-        let add = Request::AddDestination {
+        let add = Request::Command(Command::AddDestination {
             target: PathText::from_bytes(target.as_bytes()),
             name: Some("place".to_owned()),
             allow_http: false,
             consent_all: true,
             secret: secret.map(|secret| SecretText::new(secret.to_owned())),
             trust_checksum: false,
-        };
+        });
         self.try_ask(add).await.map(|_added| ())
     }
 
     /// Adds `/photos`, agrees to its backup and switches it on.
     pub async fn begin(&self) {
-        self.ask(Request::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
-        self.ask(Request::SetBackup { on: true }).await;
+        self.ask(Command::AddSource { path: PathText::from_bytes(b"/photos"), consent_all: true }).await;
+        self.ask(Command::SetBackup { on: true }).await;
     }
 
     pub async fn snapshot(&self) -> Snapshot {
-        let Reply::Snapshot(snapshot) = self.ask(Request::Snapshot).await else { panic!("a snapshot") };
+        let Reply::Snapshot(snapshot) = self.ask(Query::Snapshot).await else { panic!("a snapshot") };
         *snapshot
     }
 
@@ -235,13 +236,13 @@ impl World {
             after: None,
             limit: 100,
         };
-        let Reply::Queue(page) = self.ask(Request::Queue(query)).await else { panic!("a page") };
+        let Reply::Queue(page) = self.ask(Query::Queue(query)).await else { panic!("a page") };
         page.rows
     }
 
     /// Ends the engine.
     pub async fn end(self) {
-        self.ask(Request::Shutdown).await;
+        self.ask(Command::Shutdown).await;
         self.driven(self.handle.stopped()).await;
     }
 

@@ -6,7 +6,10 @@ use std::time::Duration;
 use super::connect::target_of;
 use super::dice::Dice;
 use super::world::{Gate, STOPS_WITHIN, World, count};
-use crate::api::{ApiError, ErrorKind, PathText, QueueList, QueueQuery, Reply, Request, Selection};
+use crate::api::{
+    ApiError, Command, ErrorKind, Operation, PathText, Query, QueueList, QueueQuery, Reply, Request,
+    Selection,
+};
 use crate::domain::gate::{GateRules, Hours, OnBattery};
 use crate::domain::ids::DestinationId;
 use crate::engine::Handle;
@@ -29,11 +32,12 @@ pub struct Person {
 
 impl Person {
     /// Asks, and has the answer in good time; none when the engine refuses.
-    pub async fn ask(&self, request: Request) -> Option<Reply> {
+    pub async fn ask(&self, request: impl Into<Request>) -> Option<Reply> {
         self.ask_within(request, ANSWERS_WITHIN).await
     }
 
-    async fn ask_within(&self, request: Request, limit: Duration) -> Option<Reply> {
+    async fn ask_within(&self, request: impl Into<Request>, limit: Duration) -> Option<Reply> {
+        let request = request.into();
         let what = format!("{request:?}");
         self.world.note(|| format!("person asks {what}"));
         let answer = tokio::time::timeout(limit, self.handle.call(request)).await;
@@ -97,7 +101,7 @@ impl Person {
     }
 
     async fn add_source(&self, root: &str) {
-        self.ask(Request::AddSource { path: PathText::from_bytes(root.as_bytes()), consent_all: true }).await;
+        self.ask(Command::AddSource { path: PathText::from_bytes(root.as_bytes()), consent_all: true }).await;
     }
 
     /// Adds whatever is missing.
@@ -122,14 +126,14 @@ impl Person {
         let target = self.world.with(|around| target_of(&around.remotes[number]));
         let target = PathText::from_bytes(target.as_bytes());
         let (name, secret) = (None, None);
-        let request = Request::AddDestination {
+        let request = Request::Command(Command::AddDestination {
             target,
             name,
             allow_http: false,
             consent_all: true,
             secret,
             trust_checksum: false,
-        };
+        });
         self.open_gate(number);
         // A place that the person adds is tried whatever the gates say.
         self.world.with(|around| around.asked += 1);
@@ -148,7 +152,7 @@ impl Person {
     /// The main toggle.
     pub async fn switch(&self, on: bool) {
         self.world.with(|around| around.app = Gate::Open);
-        if self.ask(Request::SetBackup { on }).await.is_some() && !on {
+        if self.ask(Command::SetBackup { on }).await.is_some() && !on {
             self.close_app();
         }
     }
@@ -163,7 +167,7 @@ impl Person {
         // A pause that ends by itself is certain only until then; others end by the person.
         let for_secs = dice.percent(40).then(|| dice.between(1, 600));
         self.world.with(|around| around.app = Gate::Open);
-        if self.ask(Request::Pause { for_secs }).await.is_none() || for_secs.is_some() {
+        if self.ask(Command::Pause { for_secs }).await.is_none() || for_secs.is_some() {
             return;
         }
         self.close_app();
@@ -172,14 +176,14 @@ impl Person {
     /// Goes on after a pause.
     pub async fn resume(&self) {
         self.world.with(|around| around.app = Gate::Open);
-        self.ask(Request::Resume).await;
+        self.ask(Command::Resume).await;
     }
 
     /// Says when backup may work.
     pub async fn allow(&self, rules: GateRules) {
         let now = self.world.now();
         self.world.with(|around| (around.rules, around.changed_at) = (None, now));
-        if self.ask(Request::SetRules(rules.into())).await.is_some() {
+        if self.ask(Command::SetRules(rules.into())).await.is_some() {
             let now = self.world.now();
             self.world.with(|around| (around.rules, around.changed_at) = (Some(rules), now));
         }
@@ -196,7 +200,7 @@ impl Person {
         let Some((number, id)) = self.some_destination(dice) else { return };
         let enabled = dice.percent(50);
         self.open_gate(number);
-        if self.ask(Request::EnableDestination { id: id.0, enabled }).await.is_some() && !enabled {
+        if self.ask(Command::EnableDestination { id: id.0, enabled }).await.is_some() && !enabled {
             let now = self.world.now();
             self.world.with(|around| around.remotes[number].gate = Gate::Closed(now));
             self.look_later();
@@ -207,7 +211,7 @@ impl Person {
         let Some((number, id)) = self.some_destination(dice) else { return };
         self.open_gate(number);
         self.world.with(|around| around.remotes[number].was_forgotten = true);
-        if self.ask(Request::RemoveDestination { id: id.0 }).await.is_some() {
+        if self.ask(Command::RemoveDestination { id: id.0 }).await.is_some() {
             let now = self.world.now();
             self.world.with(|around| {
                 (around.remotes[number].gate, around.remotes[number].id) = (Gate::Closed(now), None);
@@ -224,7 +228,7 @@ impl Person {
     }
 
     async fn source_ids(&self) -> Vec<(i64, String)> {
-        let Some(Reply::Snapshot(snapshot)) = self.ask(Request::Snapshot).await else { return Vec::new() };
+        let Some(Reply::Snapshot(snapshot)) = self.ask(Query::Snapshot).await else { return Vec::new() };
         let name =
             |path: &PathText| String::from_utf8_lossy(&path.to_bytes().unwrap_or_default()).into_owned();
         snapshot.sources.iter().map(|source| (source.id, name(&source.path))).collect()
@@ -240,14 +244,14 @@ impl Person {
             self.add_source(&root).await;
         } else {
             let (id, _) = *dice.pick(&known);
-            self.ask(Request::RemoveSource { id }).await;
+            self.ask(Command::RemoveSource { id }).await;
         }
     }
 
     /// Believes what is seen of every source.
     pub async fn rescan_each(&self) {
         for (id, _) in self.source_ids().await {
-            self.ask(Request::Rescan { id: Some(id) }).await;
+            self.ask(Command::Rescan { id: Some(id) }).await;
         }
     }
 
@@ -260,7 +264,7 @@ impl Person {
             after: None,
             limit: 50,
         };
-        let Some(Reply::Queue(page)) = self.ask(Request::Queue(query)).await else { return Vec::new() };
+        let Some(Reply::Queue(page)) = self.ask(Query::Queue(query)).await else { return Vec::new() };
         page.rows.into_iter().map(|row| row.id).collect()
     }
 
@@ -270,13 +274,13 @@ impl Person {
             1 => Selection::Kind((*dice.pick(&CLASSES)).to_owned()),
             _ => Selection::Items(self.rows(QueueList::NeedsAttention).await.into_iter().take(1).collect()),
         };
-        self.ask(Request::Retry(selection)).await;
+        self.ask(Command::Retry(selection)).await;
     }
 
     async fn exclude(&self, dice: &mut Dice) {
         if dice.percent(5) {
             self.world.with(|around| around.excluded_classes = true);
-            self.ask(Request::Exclude(Selection::Kind((*dice.pick(&CLASSES)).to_owned()))).await;
+            self.ask(Command::Exclude(Selection::Kind((*dice.pick(&CLASSES)).to_owned()))).await;
             return;
         }
         let list = *dice.pick(&[QueueList::NeedsAttention, QueueList::Waiting, QueueList::Uploading]);
@@ -286,19 +290,19 @@ impl Person {
         }
         let id = dice.pick(&rows).clone();
         self.world.with(|around| around.excluded.insert(id.clone()));
-        self.ask(Request::Exclude(Selection::Items(vec![id]))).await;
+        self.ask(Command::Exclude(Selection::Items(vec![id]))).await;
     }
 
     async fn include(&self, dice: &mut Dice) {
         let rows = self.rows(QueueList::Excluded).await;
         if !rows.is_empty() {
             let id = dice.pick(&rows).clone();
-            self.ask(Request::Include(Selection::Items(vec![id]))).await;
+            self.ask(Command::Include(Selection::Items(vec![id]))).await;
         }
     }
 
     /// Asks for something that takes its time and may ask every destination.
-    fn begin_work(&self, request: Request) {
+    fn begin_work(&self, request: impl Into<Request> + Send + 'static) {
         let person = self.clone();
         self.world.with(|around| around.asked += 1);
         tokio::spawn(async move {
@@ -310,12 +314,12 @@ impl Person {
     fn verify(&self, dice: &mut Dice) {
         let known = self.some_destination(dice);
         let destination = known.filter(|_| dice.percent(50)).map(|(_, id)| id.0);
-        self.begin_work(Request::Verify { destination, deep: dice.percent(50) });
+        self.begin_work(Operation::Verify { destination, deep: dice.percent(50) });
     }
 
     async fn rescan(&self, dice: &mut Dice) -> &'static str {
         if dice.percent(50) {
-            self.ask(Request::Rescan { id: None }).await;
+            self.ask(Command::Rescan { id: None }).await;
             return "rescan";
         }
         self.rescan_each().await;
@@ -338,7 +342,7 @@ impl Person {
                 (remote.was_trusted, remote.is_trusted) = (true, true);
             });
         }
-        let done = self.ask(Request::SetChecksumTrust { id: id.0, trusted }).await;
+        let done = self.ask(Command::SetChecksumTrust { id: id.0, trusted }).await;
         if done == Some(Reply::Done) && !trusted {
             self.world.with(|around| around.remotes[number].is_trusted = false);
         }
@@ -346,7 +350,7 @@ impl Person {
 
     fn test(&self, dice: &mut Dice) {
         if let Some((_, id)) = self.some_destination(dice) {
-            self.begin_work(Request::TestDestination { id: id.0 });
+            self.begin_work(Operation::TestDestination { id: id.0 });
         }
     }
 

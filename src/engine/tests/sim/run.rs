@@ -14,7 +14,7 @@ use super::remote::Remote;
 use super::watcher::Watcher;
 use super::world::{Doom, PLANTED, Tally, World, count};
 use super::{coverage, finale, loss, photos, weather};
-use crate::api::Request;
+use crate::api::Command;
 use crate::base::executor::Executor;
 use crate::base::rng::SeededRng;
 use crate::destination::folder::MemoryFs;
@@ -373,7 +373,7 @@ impl Sim {
             Some("set_condition") => photos::replug(&self.world, &mut self.dice),
             _ => return false,
         };
-        person.ask(Request::Rescan { id: None }).await;
+        person.ask(Command::Rescan { id: None }).await;
         true
     }
 
@@ -398,7 +398,7 @@ impl Sim {
     /// A stop as the person asks for it.
     async fn stop(&self, person: &Person) -> Life {
         self.world.with(|around| around.is_stopping = true);
-        person.ask(Request::Shutdown).await;
+        person.ask(Command::Shutdown).await;
         if tokio::time::timeout(STOPS_WITHIN, person.handle.stopped()).await.is_err() {
             self.world.violate(format!("it has not stopped after {STOPS_WITHIN:?}"));
         }
@@ -426,7 +426,7 @@ impl Sim {
             person.complete().await;
         }
         if self.is_seen {
-            person.ask(Request::Rescan { id: None }).await;
+            person.ask(Command::Rescan { id: None }).await;
         }
         let mut nap = Duration::from_secs(60);
         while !world.has_failed() {
