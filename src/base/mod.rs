@@ -6,8 +6,10 @@
 pub mod clock;
 pub mod digester;
 pub mod executor;
+pub mod file_systems;
 pub mod files;
 pub mod memory_files;
+pub mod mounts;
 pub mod mutant;
 pub mod rng;
 pub mod secret;

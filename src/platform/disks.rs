@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::network_fs::line_of;
+use crate::base::mounts::MountList;
 
 /// The most layers (partition, mapper, loop) between a file system and its disk.
 const LAYERS_MAX: usize = 8;
@@ -91,14 +91,12 @@ fn device_of(path: &Path, sys: &Path) -> Option<Number> {
     }
     // An anonymous number: btrfs has one for each subvolume, and what is on no disk here has one too.
     let real = path.canonicalize().or_else(|_| path.parent().unwrap_or(path).canonicalize()).ok()?;
-    let line = line_of(&real, &fs::read("/proc/self/mountinfo").ok()?)?;
-    let (_mount, after) = line.split_once(" - ")?;
-    let mut words = after.split(' ');
-    let (kind, source) = (words.next()?, words.next()?);
-    if kind != "btrfs" || !source.starts_with('/') {
+    let mounts = MountList::read().ok()?;
+    let mount = mounts.containing(&real)?;
+    if mount.kind != "btrfs" || !mount.source.starts_with('/') {
         return None;
     }
-    let device = spell(fs::metadata(source).ok()?.rdev());
+    let device = spell(fs::metadata(&mount.source).ok()?.rdev());
     is_alone_in_btrfs(sys, &device).then_some(device)
 }
 

@@ -1,17 +1,14 @@
 //! The drives that are mounted beside the system's own: external disks, cards and network drives.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::network_fs::unescape;
+use crate::base::file_systems::is_virtual;
+use crate::base::mounts::MountList;
 
 /// Drives that are listed at most.
 const DRIVES_MAX: usize = 32;
 /// Folders that desktops and people mount drives below.
-const HOMES_OF_DRIVES: [&str; 3] = ["/media/", "/run/media/", "/mnt/"];
-/// File systems that hold no files of a person.
-const VIRTUAL: [&str; 8] =
-    ["tmpfs", "devtmpfs", "proc", "sysfs", "overlay", "squashfs", "autofs", "fuse.portal"];
+const PARENT_FOLDERS: [&str; 3] = ["/media", "/run/media", "/mnt"];
 
 /// One drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +23,8 @@ pub struct Drive {
 
 /// All drives that are mounted now and can be written to, sorted by name. Blocks.
 pub fn list() -> Vec<Drive> {
-    let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
-    let mut drives: Vec<Drive> = mounted(&String::from_utf8_lossy(&mounts))
+    let mounts = MountList::read().unwrap_or_default();
+    let mut drives: Vec<Drive> = writable_drives(&mounts)
         .into_iter()
         .map(|path| {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -39,22 +36,17 @@ pub fn list() -> Vec<Drive> {
     drives
 }
 
-/// Where drives are mounted that can be written to, from the text of `mountinfo` (proc_pid_mountinfo(5)).
-fn mounted(mounts: &str) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = Vec::new();
-    for line in mounts.lines() {
-        let Some((mount, file_system)) = line.split_once(" - ") else { continue };
-        let mut words = mount.split(' ').skip(4);
-        let (Some(point), Some(options)) = (words.next().map(unescape), words.next()) else { continue };
-        let kind = file_system.split(' ').next().unwrap_or_default();
-        let is_drive = HOMES_OF_DRIVES.iter().any(|home| point.starts_with(home)) && !VIRTUAL.contains(&kind);
-        let is_read_only = options.split(',').any(|option| option == "ro");
-        let point = PathBuf::from(point);
-        if is_drive && !is_read_only && !found.contains(&point) && found.len() < DRIVES_MAX {
-            found.push(point);
+/// Where drives are mounted that can be written to.
+fn writable_drives(mounts: &MountList) -> Vec<PathBuf> {
+    let mut points: Vec<PathBuf> = Vec::new();
+    for mount in mounts.iter() {
+        let is_where_drives_are = PARENT_FOLDERS.iter().any(|parent| mount.point.starts_with(parent));
+        let is_drive = is_where_drives_are && !is_virtual(&mount.kind) && !mount.is_read_only;
+        if is_drive && !points.contains(&mount.point) && points.len() < DRIVES_MAX {
+            points.push(mount.point.clone());
         }
     }
-    found
+    points
 }
 
 /// Bytes free for this person in a folder, or where it would be made; `None` if the system does not say.
@@ -83,7 +75,11 @@ mod tests {
 44 22 8:17 / /media/ann/My\\040disk rw,nosuid - exfat /dev/sdb1 rw
 garbage
 ";
-        assert_eq!(mounted(mounts), [PathBuf::from("/media/ann/My disk"), PathBuf::from("/mnt/nas")]);
+        let mounts = MountList::parse(mounts.as_bytes());
+        assert_eq!(
+            writable_drives(&mounts),
+            [PathBuf::from("/media/ann/My disk"), PathBuf::from("/mnt/nas")]
+        );
         assert!(free_bytes(Path::new("/")).is_some_and(|bytes| bytes > 0));
         assert_eq!(free_bytes(Path::new("/nowhere at all")), None);
         assert!(free_bytes_below(Path::new("/nowhere at all/a/b")).is_some(), "where it would be made");

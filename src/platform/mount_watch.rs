@@ -6,11 +6,8 @@ use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::network_fs::line_of;
+use crate::base::mounts::{MOUNT_LIST, MountList};
 use crate::base::waker::Waker;
-
-/// The kernel's list of this process's mounts.
-const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// Calls `waker` each time something was mounted or unmounted, until the process ends.
 ///
@@ -18,7 +15,7 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 /// When the system has no list of mounts, or the thread cannot be started. Then a disk that comes back
 /// is noticed by looking for it now and then.
 pub fn watch(waker: Waker) -> io::Result<()> {
-    let list = File::open(MOUNTS)?;
+    let list = File::open(MOUNT_LIST)?;
     std::thread::Builder::new().name("mounts".to_owned()).spawn(move || {
         loop {
             // The list is always readable; a change is told as something exceptional.
@@ -35,5 +32,6 @@ pub fn watch(waker: Waker) -> io::Result<()> {
 
 /// The mount that `path` is on, as the kernel describes it: another description is another mount.
 pub fn mount_of(path: &Path) -> Option<String> {
-    line_of(path, &std::fs::read(MOUNTS).ok()?)
+    let mounts = MountList::read().ok()?;
+    mounts.containing(path).map(|mount| mount.line.clone())
 }

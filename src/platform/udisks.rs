@@ -7,7 +7,7 @@ use std::time::Duration;
 use zbus::zvariant::{OwnedValue, Value};
 use zbus::{Connection, Message};
 
-use super::network_fs::{line_of, mount_point_of};
+use crate::base::mounts::{MOUNT_LIST, MountList};
 
 const SERVICE: &str = "org.freedesktop.UDisks2";
 const BLOCK: &str = "org.freedesktop.UDisks2.Block";
@@ -28,7 +28,7 @@ pub struct Bus {
 
 impl Default for Bus {
     fn default() -> Self {
-        Self { address: None, mounts: PathBuf::from("/proc/self/mountinfo") }
+        Self { address: None, mounts: PathBuf::from(MOUNT_LIST) }
     }
 }
 
@@ -58,11 +58,10 @@ pub enum RemountError {
 /// # Errors
 /// Why that was not done, or only half.
 pub async fn remount(bus: &Bus, path: &Path) -> Result<(), RemountError> {
-    let mounts = std::fs::read(&bus.mounts).map_err(|_none| RemountError::Unsupported)?;
-    let line = line_of(path, &mounts).ok_or(RemountError::Unsupported)?;
-    let point = mount_point_of(&line).ok_or(RemountError::Unsupported)?;
-    let device = line.split_once(" - ").and_then(|(_, after)| after.split(' ').nth(1));
-    let device = device.filter(|device| device.starts_with("/dev/")).ok_or(RemountError::Unsupported)?;
+    let mounts = MountList::read_from(&bus.mounts).map_err(|_none| RemountError::Unsupported)?;
+    let mount = mounts.containing(path).ok_or(RemountError::Unsupported)?;
+    let device = Some(&mount.source).filter(|source| source.starts_with("/dev/"));
+    let device = device.ok_or(RemountError::Unsupported)?;
     // A mapped device has a name of its own, and the kernel's behind it.
     let device = std::fs::canonicalize(device).unwrap_or_else(|_none| PathBuf::from(device));
     let device = device.to_string_lossy();
@@ -84,7 +83,7 @@ pub async fn remount(bus: &Bus, path: &Path) -> Result<(), RemountError> {
     call("Unmount").await.map_err(|error| told(&error))?;
     let mounted = call("Mount").await.map_err(|error| RemountError::NotMounted(error.to_string()))?;
     let at: String = mounted.body().deserialize().unwrap_or_default();
-    if Path::new(&at) == Path::new(&point) {
+    if Path::new(&at) == mount.point {
         Ok(())
     } else {
         Err(RemountError::NotMounted(format!("it is at {at} now")))

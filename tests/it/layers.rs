@@ -110,6 +110,7 @@ const FENCES: &[Fence] = &[
         names: &["std::fs", "tokio::fs"],
         only_in: &[
             "base::files",
+            "base::mounts",
             "destination::folder",
             // The certificate file that the person chose.
             "destination::network_config",

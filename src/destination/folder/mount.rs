@@ -6,89 +6,28 @@ use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::{AtFlags, StatxFlags};
 
+use crate::base::file_systems::{FUSE_MAGIC, Medium, UNKNOWN, medium};
+use crate::base::mounts::MountList;
 use crate::domain::record::ProofNeed;
 
-/// How far a plain read can be trusted to reach the place where the bytes are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Medium {
-    /// A disk behind this computer's page cache.
-    Disk,
-    /// Memory: there is no deeper place.
-    Memory,
-    /// Another computer behind this one's page cache.
-    Network,
-    /// A disk behind a program that reads it through the disk's own page cache, which only taking the
-    /// disk away empties: ntfs-3g, exfat-fuse and their like.
-    DiskBehindProgram,
-    /// Something with a cache of its own that nothing here can pass.
-    Opaque,
-    /// A program that keeps what it has fetched or is to send on this computer's disk.
-    Stored,
-}
-
-/// File systems of programs that keep a cache on this computer's disk, where a restart does not empty it.
-const STORED: [&str; 12] = [
-    "fuse.rclone",
-    "fuse.s3fs",
-    "fuse.goofys",
-    "fuse.mount-s3",
-    "fuse.gcsfuse",
-    "fuse.blobfuse2",
-    "fuse.davfs2",
-    "fuse.davfs",
-    "fuse.juicefs",
-    "fuse.onedriver",
-    "fuse.google-drive-ocamlfuse",
-    "fuse.dropbox",
-];
 /// Where the kernel lists the mounted FUSE file systems (`fusectl`).
 const FUSE_CONNECTIONS: &str = "/sys/fs/fuse/connections";
 /// `STATX_MNT_ID_UNIQUE`: a mount's number that is never given twice; since Linux 6.8.
 const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 
-/// `FUSE_SUPER_MAGIC`.
-const FUSE_MAGIC: rustix::fs::FsWord = 0x6573_5546;
-
-/// The largest file that FAT takes.
-const FAT_SIZE_MAX: u64 = u32::MAX as u64;
-
 /// The file system's type as the mount table spells it (`ext4`, `fuse.sshfs`); `unknown` where the
 /// table does not say.
 pub(super) fn kind(dir: &File) -> String {
-    let of_mount = mount_id(dir).and_then(|id| {
-        let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-        kind_in_table(&table, id)
-    });
-    of_mount.unwrap_or_else(|| "unknown".to_owned())
-}
-
-pub(super) fn medium(kind: &str) -> Medium {
-    match kind {
-        "tmpfs" | "ramfs" => Medium::Memory,
-        "nfs" | "nfs4" | "cifs" | "smb3" | "ceph" | "9p" | "virtiofs" | "afs" | "fuse.sshfs" => {
-            Medium::Network
-        }
-        // The kernel's name for a FUSE file system on a block device.
-        "fuseblk" => Medium::DiskBehindProgram,
-        other if STORED.contains(&other) => Medium::Stored,
-        // ZFS keeps its own cache; a program behind FUSE may.
-        "zfs" | "fuse" | "unknown" => Medium::Opaque,
-        other if other.starts_with("fuse.") => Medium::Opaque,
-        _ => Medium::Disk,
-    }
-}
-
-/// The largest file of this type of file system, where it has a limit worth knowing.
-pub(super) fn size_max(kind: &str) -> Option<u64> {
-    matches!(kind, "vfat" | "msdos").then_some(FAT_SIZE_MAX)
+    let of_mount = mount_id(dir).and_then(|id| Some(MountList::read().ok()?.by_id(id)?.kind.clone()));
+    of_mount.unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
 /// What must happen before copies can be proved by reading, where no method is there.
 pub(super) fn proof_need(kind: &str) -> ProofNeed {
     match medium(kind) {
         Medium::Disk | Medium::DiskBehindProgram => ProofNeed::Reconnect,
-        Medium::Memory | Medium::Network | Medium::Opaque => ProofNeed::Restart,
-        Medium::Stored => ProofNeed::Never,
+        Medium::Memory | Medium::Network | Medium::OpaqueCache => ProofNeed::Restart,
+        Medium::DiskCache => ProofNeed::Never,
     }
 }
 
@@ -101,7 +40,7 @@ pub(super) fn session(dir: &File) -> String {
     let device = dir.metadata().ok().map(|meta| meta.dev());
     let attached = device.and_then(disk_sequence).unwrap_or_default();
     // FUSE on a block device: its other mounts have anonymous numbers.
-    let is_fuse = rustix::fs::fstatfs(dir).is_ok_and(|facts| facts.f_type == FUSE_MAGIC);
+    let is_fuse = rustix::fs::fstatfs(dir).is_ok_and(|facts| u32::try_from(facts.f_type) == Ok(FUSE_MAGIC));
     let connection = device.filter(|dev| is_fuse && rustix::fs::major(*dev) != 0).and_then(fuse_connection);
     match connection {
         Some(connection) => format!("{}/{attached}/{connection}", boot.trim()),
@@ -154,13 +93,6 @@ fn mount_id(dir: &File) -> Option<u64> {
     (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id)
 }
 
-fn kind_in_table(table: &str, id: u64) -> Option<String> {
-    let id = id.to_string();
-    let line = table.lines().find(|line| line.split(' ').next() == Some(&id))?;
-    let (_mount, source) = line.split_once(" - ")?;
-    source.split(' ').next().map(str::to_owned)
-}
-
 /// The kernel's count of disks attached so far, as it was when this one was.
 fn disk_sequence(dev: u64) -> Option<String> {
     let (major, minor) = (rustix::fs::major(dev), rustix::fs::minor(dev));
@@ -173,35 +105,6 @@ fn disk_sequence(dev: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_mount_table_names_the_type() {
-        let table = "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n\
-                     221 22 0:31 / /media/a\\040b rw - fuse.sshfs host:/x rw,user_id=0\n\
-                     30 22 0:5 / /dev rw - devtmpfs udev rw\n";
-        assert_eq!(kind_in_table(table, 22).as_deref(), Some("ext4"));
-        assert_eq!(kind_in_table(table, 221).as_deref(), Some("fuse.sshfs"));
-        assert_eq!(kind_in_table(table, 2), None);
-    }
-
-    #[test]
-    fn what_caches_by_itself_is_not_taken_for_a_disk() {
-        for (kind, expected) in [
-            ("ext4", Medium::Disk),
-            ("exfat", Medium::Disk),
-            ("tmpfs", Medium::Memory),
-            ("nfs4", Medium::Network),
-            ("fuse.sshfs", Medium::Network),
-            ("fuse.rclone", Medium::Stored),
-            ("fuse.mergerfs", Medium::Opaque),
-            ("fuse", Medium::Opaque),
-            ("fuseblk", Medium::DiskBehindProgram),
-            ("zfs", Medium::Opaque),
-            ("unknown", Medium::Opaque),
-        ] {
-            assert_eq!(medium(kind), expected, "{kind}");
-        }
-    }
 
     #[test]
     fn a_session_is_over_only_where_that_is_known() {
@@ -229,7 +132,7 @@ mod tests {
     fn this_computer_answers() {
         let dir = tempfile::tempdir().expect("temp dir");
         let dir = File::open(dir.path()).expect("open");
-        assert_ne!(kind(&dir), "unknown");
+        assert_ne!(kind(&dir), UNKNOWN);
         assert!(session(&dir).len() > 30, "{}", session(&dir));
     }
 }

@@ -9,8 +9,9 @@ use rustix::io::Errno;
 
 use super::chunks::{Buffers, DirectChunks, PlainChunks};
 use super::fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts, check_name};
-use super::mount::{self, Medium};
+use super::mount;
 use super::page_cache::resident_pages;
+use crate::base::file_systems::{Medium, file_bytes_max, medium};
 use crate::base::files::EntryKind;
 use crate::domain::record::{ProofMethod, ProofNeed};
 
@@ -194,10 +195,10 @@ impl FolderDir for OsDir {
     }
 
     fn find_proof(&self, name: &str) -> io::Result<Option<ProofMethod>> {
-        let medium = mount::medium(&mount::kind(&self.file));
+        let medium = medium(&mount::kind(&self.file));
         match medium {
             Medium::Memory => return Ok(Some(ProofMethod::MemoryBacked)),
-            Medium::DiskBehindProgram | Medium::Opaque | Medium::Stored => return Ok(None),
+            Medium::DiskBehindProgram | Medium::OpaqueCache | Medium::DiskCache => return Ok(None),
             Medium::Disk | Medium::Network => {}
         }
         let (file, size) = self.open_regular(name, OFlags::RDONLY)?;
@@ -256,7 +257,7 @@ impl FolderDir for OsDir {
         let kind = mount::kind(&self.file);
         Ok(FsFacts {
             name_len_max: u32::try_from(stat.f_namemax).unwrap_or(u32::MAX),
-            size_max: mount::size_max(&kind),
+            size_max: file_bytes_max(&kind),
             kind,
         })
     }
