@@ -1,5 +1,6 @@
-//! Several digests of the same bytes, in one pass. It must never read anything itself: what is
-//! digested is what its caller holds, and so what its caller sends.
+//! Several digests of the same bytes, in one pass.
+
+use std::io::{self, Read, Write};
 
 use sha1::Digest as _;
 
@@ -60,6 +61,46 @@ impl Digester {
             },
         }
     }
+}
+
+/// Bytes that [`copy_hashed`] copies at a time.
+const COPY_CHUNK_BYTES: usize = 1 << 20;
+
+/// Copies all that `reader` reads to `writer`, and returns what it was. Blocks.
+///
+/// # Errors
+/// Whatever the reader or the writer says.
+pub fn copy_hashed(mut reader: impl Read, mut writer: impl Write) -> io::Result<ContentHash> {
+    let mut digester = Digester::new(DigestSet::NONE);
+    let mut chunk = vec![0; COPY_CHUNK_BYTES];
+    loop {
+        let filled = fill(&mut reader, &mut chunk)?;
+        if filled == 0 {
+            break;
+        }
+        digester.update(&chunk[..filled]);
+        writer.write_all(&chunk[..filled])?;
+    }
+    writer.flush()?;
+    Ok(digester.finish().content)
+}
+
+/// Reads until the buffer is full or the end is reached, and returns how many bytes that were; 0 at the
+/// end.
+///
+/// # Errors
+/// Whatever the reader says.
+pub fn fill(reader: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// The CRC-64/NVME of the bytes of `first` followed by the `second_bytes` bytes of `second`.

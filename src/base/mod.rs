@@ -3,6 +3,7 @@
 //! This floor knows nothing of photos. Only [`files`] touches a source's files, and it can only
 //! read them.
 
+pub mod atomic_file;
 pub mod clock;
 pub mod digester;
 pub mod executor;

@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use super::Item;
+use crate::base::digester;
 use crate::base::files::{SourceFile, SourceFiles};
 use crate::domain::failure::{Failure, FailureKind};
 
@@ -29,21 +30,12 @@ pub fn check(source: &dyn SourceFile, item: &Item) -> Result<(), Failure> {
     if stat.stamp == item.stamp { Ok(()) } else { Err(changed("the file has changed since it was read")) }
 }
 
-/// Fills the buffer as far as the file goes. Gives how many bytes that were.
+/// Reads until the buffer is full or the file ends. Returns how many bytes that were.
 ///
 /// # Errors
 /// As [`at_source`].
 pub fn fill(source: &mut dyn SourceFile, buffer: &mut [u8], item: &Item) -> Result<usize, Failure> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(at_source(&error, &item.path)),
-        }
-    }
-    Ok(filled)
+    digester::fill(source, buffer).map_err(|error| at_source(&error, &item.path))
 }
 
 /// The file is another version than the one that was hashed.

@@ -2,7 +2,7 @@
 
 use std::io::{self, SeekFrom};
 
-use crate::base::digester::Digester;
+use crate::base::digester::{Digester, fill};
 use crate::base::files::SourceFile;
 use crate::domain::hash::{DigestSet, Hashed};
 
@@ -61,20 +61,6 @@ pub fn hash(
         return Err(HashError::Changed);
     }
     Ok(digester.finish())
-}
-
-/// Fills the buffer as far as the file goes.
-fn fill(file: &mut dyn SourceFile, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

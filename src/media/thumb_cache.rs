@@ -4,7 +4,7 @@
 //! it is expendable: an error here means a picture is decoded again, never that one is missing.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::picture::resize::flatten;
 use super::picture::{DECODER_VERSION, NoPicture, Rgba, decode_cached, encode_jpeg};
+use crate::base::atomic_file::{self, Durability};
 use crate::base::clock::SharedClock;
 
 /// The most that a cache takes on disk, unless told otherwise.
@@ -158,12 +159,7 @@ impl ThumbCache {
         fs::create_dir_all(dir)?;
         let count = self.0.temp_count.fetch_add(1, Ordering::Relaxed);
         let temp = dir.join(format!("{}-{count}.tmp", std::process::id()));
-        let written = fs::File::create(&temp).and_then(|mut file| file.write_all(bytes));
-        let renamed = written.and_then(|()| fs::rename(&temp, path));
-        if renamed.is_err() {
-            fs::remove_file(&temp).ok();
-        }
-        renamed
+        atomic_file::replace(path, &temp, bytes, Durability::None)
     }
 
     /// Counts what was written, and sweeps on this thread when enough has been.

@@ -13,11 +13,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::domain::hash::{Blake3, ContentHash};
+use crate::base::digester::copy_hashed;
+use crate::domain::hash::ContentHash;
 use crate::domain::restore_plan::is_plain_path;
 
-/// Bytes copied at a time.
-const CHUNK: usize = 1 << 20;
 /// The permissions that a new file or folder asks for; the person's umask takes some away.
 const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);
@@ -121,7 +120,7 @@ fn is_present_in(folder: &OwnedFd, name: &Path, content: ContentHash) -> io::Res
         Err(error) => return Err(error.into()),
     };
     let facts = file.metadata()?;
-    let is_same = facts.is_file() && facts.len() == content.size && digest(file, io::sink())? == content;
+    let is_same = facts.is_file() && facts.len() == content.size && copy_hashed(file, io::sink())? == content;
     if is_same { Ok(true) } else { Err(other()) }
 }
 
@@ -169,7 +168,7 @@ fn write_temp(
 ) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(rustix::fs::openat(folder, temp, flags, FILE_MODE)?);
-    if digest(reader, &mut file)? != content {
+    if copy_hashed(reader, &mut file)? != content {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "The copy is damaged"));
     }
     let since = std::time::Duration::from_nanos(mtime_ns.unsigned_abs());
@@ -181,27 +180,10 @@ fn write_temp(
     file.sync_all()
 }
 
-fn digest(mut reader: impl Read, mut writer: impl io::Write) -> io::Result<ContentHash> {
-    let (mut hasher, mut size) = (blake3::Hasher::new(), 0);
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let read = match reader.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(&chunk[..read]);
-        writer.write_all(&chunk[..read])?;
-        size += read as u64;
-    }
-    writer.flush()?;
-    Ok(ContentHash { blake3: Blake3(*hasher.finalize().as_bytes()), size })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::hash::Blake3;
 
     fn content(bytes: &[u8]) -> ContentHash {
         ContentHash { blake3: Blake3(*blake3::hash(bytes).as_bytes()), size: bytes.len() as u64 }

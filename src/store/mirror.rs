@@ -3,7 +3,6 @@
 
 mod document;
 
-use std::io::Write as _;
 use std::path::Path;
 
 use self::document::{Mirror, MirroredDestination, MirroredSource};
@@ -12,6 +11,7 @@ use super::connection::Store;
 use super::destinations::{NewDestination, SLOTS_MAX};
 use super::row::StoreError;
 use crate::api::{NetworkText, PathText, Rules};
+use crate::base::atomic_file::{self, Durability};
 use crate::domain::time::UnixMillis;
 
 /// The mirror's file name in the data folder.
@@ -19,7 +19,7 @@ pub const MIRROR_NAME: &str = "config.json";
 /// The largest mirror that is read.
 const MIRROR_LEN_MAX: u64 = 4 << 20;
 
-/// Writes the mirror anew: temp file, fsync, rename.
+/// Writes the mirror again, as a whole and durably.
 ///
 /// # Errors
 /// When the database cannot be read or the file cannot be written.
@@ -60,16 +60,9 @@ pub async fn save(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
         })
         .await?;
     let text = serde_json::to_vec_pretty(&mirror).map_err(|e| StoreError::Refused(e.to_string()))?;
-    write_whole(data_dir, &text).map_err(|error| StoreError::File { what: "writing config.json", error })
-}
-
-fn write_whole(data_dir: &Path, text: &[u8]) -> std::io::Result<()> {
-    let temp = data_dir.join(format!("{MIRROR_NAME}.new"));
-    let mut file = std::fs::File::create(&temp)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    std::fs::rename(&temp, data_dir.join(MIRROR_NAME))?;
-    std::fs::File::open(data_dir)?.sync_all()
+    let (path, temp) = (data_dir.join(MIRROR_NAME), data_dir.join(format!("{MIRROR_NAME}.new")));
+    let written = atomic_file::replace(&path, &temp, &text, Durability::Synced);
+    written.map_err(|error| StoreError::File { what: "writing config.json", error })
 }
 
 /// Fills a new database from the mirror, if there is one. A mirror that cannot be understood is set

@@ -109,6 +109,7 @@ const FENCES: &[Fence] = &[
     Fence {
         names: &["std::fs", "tokio::fs"],
         only_in: &[
+            "base::atomic_file",
             "base::files",
             "base::mounts",
             "destination::folder",

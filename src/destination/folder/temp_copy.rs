@@ -3,6 +3,7 @@
 use super::errors::check_size;
 use super::fs::{CopyFile, FolderDir};
 use super::{Inner, split_key};
+use crate::base::digester::fill;
 use crate::base::files::{SharedFiles, SourceFile};
 use crate::destination::source::{at_source, changed};
 use crate::destination::{Item, no_room};
@@ -72,7 +73,7 @@ impl Job {
             if self.stop.is_cancelled() {
                 return Ok(None);
             }
-            match read_some(&mut file, &mut buffer)? {
+            match fill(&mut file, &mut buffer)? {
                 0 => return Ok(Some(Blake3(*hasher.finalize().as_bytes()))),
                 read => hasher.update(&buffer[..read]),
             };
@@ -140,7 +141,7 @@ impl Job {
             if self.stop.is_cancelled() {
                 return Ok(Attempt::Stopped);
             }
-            let read = read_some(source, &mut buffer).map_err(from_source)?;
+            let read = fill(source, &mut buffer).map_err(from_source)?;
             if read == 0 {
                 break;
             }
@@ -191,7 +192,7 @@ impl Job {
             if self.stop.is_cancelled() {
                 return Ok(None);
             }
-            match read_some(&mut temp, &mut buffer)? {
+            match fill(&mut temp, &mut buffer)? {
                 0 => return Ok(Some((temp, start))),
                 read => {
                     hasher.update(&buffer[..read]);
@@ -266,18 +267,4 @@ pub(super) fn remove_temp(inner: &Inner, dir: &dyn FolderDir, temp: &str) -> Res
         }
         _ => Ok(()),
     }
-}
-
-/// Reads what is there, up to the buffer's length; 0 at the end.
-fn read_some(file: &mut (impl io::Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
