@@ -38,7 +38,6 @@ use tokio::time::Instant;
 
 pub use placement::Placement;
 
-use super::manifest::Collected;
 use super::server_parts::ServerParts;
 use super::{BoxFuture, Capabilities, Destination, Item, ReadBack, Sent, Transfer, no_room};
 use crate::domain::cause::Cause;
@@ -261,19 +260,6 @@ impl Destination for Immich {
 
     fn reclaim<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(prove::reclaim(&self.0, item))
-    }
-
-    fn write_manifest<'a>(
-        &'a self,
-        _installation: &'a str,
-        _sequence: u64,
-        _segment: &'a [u8],
-    ) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
-        Box::pin(std::future::ready(Ok(Collected::default())))
     }
 
     fn clean<'a>(&'a self, _keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {

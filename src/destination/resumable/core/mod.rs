@@ -39,7 +39,6 @@ use url::Url;
 use crate::base::clock::Clock;
 use crate::destination::address::ServerAddress;
 use crate::destination::http::{Answer, Headers};
-use crate::destination::manifest::Collected;
 use crate::destination::server_parts::ServerParts;
 use crate::destination::{BoxFuture, Capabilities, Checkpoint, Destination, Item, ReadBack, Sent, Transfer};
 use crate::domain::failure::{Failure, FailureKind};
@@ -321,23 +320,6 @@ impl Destination for Uploads {
 
     fn read<'a>(&'a self, key: &'a str, receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
         Box::pin(prove::read(&self.0, key, receipt))
-    }
-
-    fn write_manifest<'a>(
-        &'a self,
-        _installation: &'a str,
-        _sequence: u64,
-        _segment: &'a [u8],
-    ) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
-        Box::pin(std::future::ready(Ok(Collected::default())))
-    }
-
-    fn clean<'a>(&'a self, _keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
-        Box::pin(std::future::ready(Ok(0)))
     }
 
     fn new_findings(&self) -> Option<String> {
