@@ -68,10 +68,7 @@ impl ServerAddress {
         }) {
             return Err(wrong("the user name has characters that none can have"));
         }
-        let base = match kind {
-            DestinationKind::Tus | DestinationKind::Resumable => without_user(url),
-            _ => folder_url(url),
-        };
+        let base = if kind.has_folders() { folder_url(url) } else { without_user(url) };
         let address = Self { kind, base, user };
         // Escapes make it longer, and what is kept must be read again.
         if address.text().len() > ADDRESS_BYTES_MAX {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::address::{ServerAddress, check_encryption};
-use super::credentials::{Credentials, Vault, not_kept};
+use super::credentials::{Credentials, Vault, not_saved};
 use super::folder::{Folder, FolderFs, OsFs, Parts};
 use super::http::SharedHttp;
 use super::immich::{self, Immich};
@@ -12,7 +12,7 @@ use super::network_config;
 use super::resumable::{ietf, tus};
 use super::s3::{self, S3};
 use super::server_parts::ServerParts;
-use super::webdav::WebDav;
+use super::webdav::{Dialect, WebDav};
 use super::{BoxFuture, Capabilities, Destination as _, SharedDestination};
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
@@ -165,6 +165,11 @@ fn check_encryption_of(kind: DestinationKind, text: &str, is_http_agreed: bool) 
     }
 }
 
+/// What a server of this kind adds to WebDAV.
+fn dialect_of(kind: DestinationKind) -> Dialect {
+    if kind == DestinationKind::Nextcloud { Dialect::Nextcloud } else { Dialect::Plain }
+}
+
 /// Destinations of this computer and its network.
 #[derive(Clone)]
 pub struct Connector {
@@ -260,8 +265,8 @@ impl Connector {
                 Ok((Arc::new(immich), capabilities))
             }
             DestinationKind::WebDav | DestinationKind::Nextcloud => {
-                let (dav, capabilities) =
-                    WebDav::create(self.new_server_parts(address, installation)?).await?;
+                let parts = self.new_server_parts(address, installation)?;
+                let (dav, capabilities) = WebDav::create(parts, dialect_of(address.kind)).await?;
                 Ok((Arc::new(dav), capabilities))
             }
             DestinationKind::S3 => {
@@ -296,7 +301,8 @@ impl Connect for Connector {
             }
             DestinationKind::Immich => Ok(Arc::new(Immich::new(self.server_parts(address, installation)?)?)),
             DestinationKind::WebDav | DestinationKind::Nextcloud => {
-                Ok(Arc::new(WebDav::new(self.server_parts(address, installation)?)?))
+                let parts = self.server_parts(address, installation)?;
+                Ok(Arc::new(WebDav::new(parts, dialect_of(address.kind))?))
             }
             DestinationKind::S3 => Ok(Arc::new(S3::new(self.server_parts(address, installation)?)?)),
             DestinationKind::Tus => Ok(Arc::new(tus::open(self.server_parts(address, installation)?)?)),
@@ -332,7 +338,8 @@ impl Connect for Connector {
                 }
                 DestinationKind::Immich => Immich::try_out(self.new_server_parts(address, "test")?).await,
                 DestinationKind::WebDav | DestinationKind::Nextcloud => {
-                    WebDav::try_out(self.new_server_parts(address, "test")?).await
+                    let parts = self.new_server_parts(address, "test")?;
+                    WebDav::try_out(parts, dialect_of(address.kind)).await
                 }
                 DestinationKind::S3 => S3::try_out(self.new_server_parts(address, "test")?).await,
                 DestinationKind::Tus => tus::try_out(self.new_server_parts(address, "test")?).await,
@@ -346,7 +353,7 @@ impl Connect for Connector {
             let account = Self::account(address)?;
             let user = user_of(address.kind, &account)?;
             let kept = self.vault.store.set(&account, secret).await;
-            kept.map_err(|trouble| not_kept(&trouble, address.kind, address.name.as_deref(), user.as_deref()))
+            kept.map_err(|error| not_saved(&error, address.kind, address.name.as_deref(), user.as_deref()))
         })
     }
 

@@ -8,11 +8,13 @@ use tokio::sync::Mutex;
 use crate::base::secret::{Secret, SecretError, SecretStore};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind};
-use crate::domain::target::DestinationKind;
+use crate::domain::target::{DestinationKind, SecretRules};
 
 /// Reads a variable of the environment; passed in, so that tests have their own.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
+/// The variable of an access key's id.
+const KEY_ID_VARIABLE: &str = "AWS_ACCESS_KEY_ID";
 /// The variable that temporary credentials have beside those of the key.
 const SESSION_VARIABLE: &str = "AWS_SESSION_TOKEN";
 
@@ -48,34 +50,11 @@ pub struct Credentials {
     known: Mutex<Option<Login>>,
 }
 
-/// The variable that may hold the secret of a kind and user, without that of a name.
-fn variable_of(kind: DestinationKind, user: Option<&str>) -> &'static str {
-    match kind {
-        DestinationKind::Tus | DestinationKind::Resumable if user.is_some() => "SAFELIGHT_PASSWORD",
-        DestinationKind::Folder | DestinationKind::WebDav | DestinationKind::Nextcloud => {
-            "SAFELIGHT_PASSWORD"
-        }
-        DestinationKind::S3 => "AWS_SECRET_ACCESS_KEY",
-        DestinationKind::Immich => "IMMICH_API_KEY",
-        DestinationKind::Tus | DestinationKind::Resumable => "SAFELIGHT_TOKEN",
-    }
-}
-
 /// `SAFELIGHT_PASSWORD_<NAME>`: the name in capitals, with an underscore for whatever is no ASCII letter
 /// or digit.
 pub fn variable_of_name(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     format!("SAFELIGHT_PASSWORD_{}", name.chars().map(plain).collect::<String>())
-}
-
-/// Whether a kind may be used without any secret.
-fn may_be_open(kind: DestinationKind, user: Option<&str>) -> bool {
-    match kind {
-        DestinationKind::Folder => true,
-        // A server that lets everyone in has no users.
-        DestinationKind::WebDav | DestinationKind::Tus | DestinationKind::Resumable => user.is_none(),
-        DestinationKind::S3 | DestinationKind::Nextcloud | DestinationKind::Immich => false,
-    }
 }
 
 impl Credentials {
@@ -89,7 +68,8 @@ impl Credentials {
         user: Option<String>,
         given: Option<Secret>,
     ) -> Self {
-        let known = given.map(|secret| split(kind, user.clone(), secret));
+        let rules = kind.secret_rules(user.is_some());
+        let known = given.map(|secret| split(rules, user.clone(), secret));
         Self { vault, kind, account, name, user, known: Mutex::new(known) }
     }
 
@@ -117,40 +97,38 @@ impl Credentials {
             value.map(Secret::new)
         };
         if let Some(secret) = named.as_deref().and_then(read) {
-            return Ok(Some(split(self.kind, self.user.clone(), secret)));
+            return Ok(Some(split(self.rules(), self.user.clone(), secret)));
         }
-        // Whoever names no user did not mean the password that is there for all.
-        let is_meant = self.kind != DestinationKind::WebDav || self.user.is_some();
-        if let Some(secret) = read(variable_of(self.kind, self.user.as_deref())).filter(|_secret| is_meant) {
-            let user = match self.kind {
-                DestinationKind::S3 => {
-                    (self.vault.environment)("AWS_ACCESS_KEY_ID").filter(|id| !id.is_empty())
-                }
-                _ => self.user.clone(),
-            };
-            // Half a pair is none; the keyring may have both.
-            if self.kind != DestinationKind::S3 || user.is_some() {
-                let session = if self.kind == DestinationKind::S3 { read(SESSION_VARIABLE) } else { None };
-                return Ok(Some(Login { user, secret, session }));
+        let rules = self.rules();
+        if rules.is_variable_read
+            && let Some(secret) = read(rules.variable)
+        {
+            if !rules.is_key_pair {
+                return Ok(Some(Login { user: self.user.clone(), secret, session: None }));
+            }
+            // Half a pair is of no use; the keyring may have both.
+            let id = (self.vault.environment)(KEY_ID_VARIABLE).filter(|id| !id.is_empty());
+            if id.is_some() {
+                return Ok(Some(Login { user: id, secret, session: read(SESSION_VARIABLE) }));
             }
         }
         match self.vault.store.get(&self.account).await {
-            Ok(Some(secret)) => Ok(Some(split(self.kind, self.user.clone(), secret))),
-            Ok(None) if may_be_open(self.kind, self.user.as_deref()) => Ok(None),
+            Ok(Some(secret)) => Ok(Some(split(rules, self.user.clone(), secret))),
+            Ok(None) | Err(_) if rules.is_optional => Ok(None),
             Ok(None) => Err(self.missing("no password is saved for it", None)),
-            Err(_no_keyring) if may_be_open(self.kind, self.user.as_deref()) => Ok(None),
-            Err(trouble) => Err(self.missing(&trouble.to_string(), Some(trouble))),
+            Err(error) => Err(self.missing(&error.to_string(), Some(error))),
         }
     }
 
-    fn missing(&self, why: &str, trouble: Option<SecretError>) -> Failure {
-        let variable = self
-            .name
-            .as_deref()
-            .map_or_else(|| variable_of(self.kind, self.user.as_deref()).to_owned(), variable_of_name);
+    fn rules(&self) -> SecretRules {
+        self.kind.secret_rules(self.user.is_some())
+    }
+
+    fn missing(&self, why: &str, error: Option<SecretError>) -> Failure {
+        let variable = variable_for(self.kind, self.name.as_deref(), self.user.as_deref());
         let details =
             format!("{why}; enter it again, or set {variable} in the environment that Safelight starts in");
-        let cause = trouble.map_or(Cause::PasswordMissing, |trouble| Cause::of_keyring(trouble.is_missing()));
+        let cause = error.map_or(Cause::PasswordMissing, |error| Cause::of_keyring(error.is_missing()));
         Failure::destination(FailureKind::Credentials, details).because(cause)
     }
 }
@@ -162,8 +140,8 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// An S3 secret is kept as `ID:SECRET`; an id has no colon.
-fn split(kind: DestinationKind, user: Option<String>, secret: Secret) -> Login {
-    if kind == DestinationKind::S3
+fn split(rules: SecretRules, user: Option<String>, secret: Secret) -> Login {
+    if rules.is_key_pair
         && let Some((id, key)) = secret.expose().split_once(':')
     {
         return Login { user: Some(id.to_owned()), secret: Secret::new(key.to_owned()), session: None };
@@ -171,18 +149,24 @@ fn split(kind: DestinationKind, user: Option<String>, secret: Secret) -> Login {
     Login { user, secret, session: None }
 }
 
-/// What it means that a secret could not be kept.
-pub fn not_kept(
-    trouble: &SecretError,
+/// The environment variable to name to the person: that of the destination where it has a name, else
+/// that of its kind.
+fn variable_for(kind: DestinationKind, name: Option<&str>, user: Option<&str>) -> String {
+    name.map_or_else(|| kind.secret_rules(user.is_some()).variable.to_owned(), variable_of_name)
+}
+
+/// The failure that tells that a secret could not be saved.
+pub fn not_saved(
+    error: &SecretError,
     kind: DestinationKind,
     name: Option<&str>,
     user: Option<&str>,
 ) -> Failure {
-    let variable = name.map_or_else(|| variable_of(kind, user).to_owned(), variable_of_name);
+    let variable = variable_for(kind, name, user);
     let details = format!(
-        "{trouble}; Safelight keeps passwords nowhere else: set {variable} in the environment that it starts in"
+        "{error}; Safelight keeps passwords nowhere else: set {variable} in the environment that it starts in"
     );
-    let cause = Cause::of_keyring(trouble.is_missing());
+    let cause = Cause::of_keyring(error.is_missing());
     Failure::destination(FailureKind::Credentials, details).because(cause)
 }
 

@@ -36,11 +36,53 @@ impl DestinationKind {
         matches!(self, Self::Immich)
     }
 
+    /// Whether an address of this kind is that of a folder; if not, it is the one address that uploads are
+    /// created at.
+    pub fn has_folders(self) -> bool {
+        !matches!(self, Self::Tus | Self::Resumable)
+    }
+
+    /// How the secret of a destination of this kind is found, with or without a user in its address.
+    pub fn secret_rules(self, has_user: bool) -> SecretRules {
+        let password = SecretRules {
+            variable: "SAFELIGHT_PASSWORD",
+            is_variable_read: true,
+            is_optional: false,
+            is_key_pair: false,
+        };
+        match self {
+            Self::Folder => SecretRules { is_optional: true, ..password },
+            // A server that lets everyone in has no users, and whoever names no user did not mean the
+            // password that is there for all.
+            Self::WebDav => SecretRules { is_variable_read: has_user, is_optional: !has_user, ..password },
+            Self::Nextcloud => password,
+            Self::S3 => SecretRules { variable: "AWS_SECRET_ACCESS_KEY", is_key_pair: true, ..password },
+            Self::Immich => SecretRules { variable: "IMMICH_API_KEY", ..password },
+            Self::Tus | Self::Resumable if has_user => password,
+            Self::Tus | Self::Resumable => {
+                SecretRules { variable: "SAFELIGHT_TOKEN", is_optional: true, ..password }
+            }
+        }
+    }
+
     /// Whether the person chooses what proves a copy in a place of this kind: its bytes, read back, or
     /// the server's word for their checksum.
     pub fn has_checksum_choice(self) -> bool {
         matches!(self, Self::Immich)
     }
+}
+
+/// How the secret of a destination is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecretRules {
+    /// The environment variable that may hold it for all destinations of the kind.
+    pub variable: &'static str,
+    /// The secret is taken from that variable.
+    pub is_variable_read: bool,
+    /// The destination may be used without any secret.
+    pub is_optional: bool,
+    /// The secret goes with the id of an access key, kept as `ID:SECRET`, and perhaps with a session token.
+    pub is_key_pair: bool,
 }
 
 /// The longest name a destination may have, in characters.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use super::Dialect;
 use super::xml::{self, PropfindEntry};
 use crate::base::clock::SharedClock;
 use crate::destination::address::below;
@@ -14,7 +15,6 @@ use crate::destination::http::{Answer, Body, HttpError, Method, Request, Respons
 use crate::destination::server_parts::ServerParts;
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
-use crate::domain::target::DestinationKind;
 
 /// The largest listing, in bytes.
 const LISTING_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -63,13 +63,13 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(parts: &ServerParts, base: Url) -> Self {
+    pub(super) fn new(parts: &ServerParts, base: Url, dialect: Dialect) -> Self {
         Self {
             http: std::sync::Arc::clone(&parts.http),
             credentials: std::sync::Arc::clone(&parts.credentials),
             clock: std::sync::Arc::clone(&parts.clock),
             base,
-            is_cloud: parts.kind == DestinationKind::Nextcloud,
+            is_cloud: dialect == Dialect::Nextcloud,
             moves_by_path: AtomicBool::new(false),
         }
     }

@@ -36,7 +36,6 @@ use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::key;
 use crate::domain::record::Evidence;
-use crate::domain::target::DestinationKind;
 use client::{Client, FileMetadata, MoveOutcome};
 use findings::ServerCapabilities;
 use folders::Folders;
@@ -48,12 +47,22 @@ const MARKER_FRESH: Duration = Duration::from_secs(60);
 /// What is written to find out whether anything can be.
 const WRITE_TEST: &[u8] = b"a test";
 
+/// What a server adds to WebDAV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Nothing that is known beforehand.
+    Plain,
+    /// What Nextcloud has: an address below the host's, uploads in chunks, checksums.
+    Nextcloud,
+}
+
 /// A folder on a WebDAV or Nextcloud server.
 #[derive(Clone)]
 pub struct WebDav(Arc<Inner>);
 
 struct Inner {
     parts: ServerParts,
+    dialect: Dialect,
     calls: Client,
     sends: KeyedLock,
     folders: Folders,
@@ -72,20 +81,22 @@ impl WebDav {
     ///
     /// # Errors
     /// `bad_request` when the address makes no sense.
-    pub fn new(parts: ServerParts) -> Result<Self, Failure> {
+    pub fn new(parts: ServerParts, dialect: Dialect) -> Result<Self, Failure> {
         let address = ServerAddress::parse(parts.kind, &parts.address)?;
         let findings =
             parts.capabilities.as_ref().map(|capabilities| ServerCapabilities::parse(&capabilities.findings));
         let findings = findings.unwrap_or_default();
-        let (base, cloud) = if parts.kind == DestinationKind::Nextcloud {
-            let layout = nextcloud::layout(&address, &findings.root)?;
-            (layout.files.clone(), Some(Nextcloud::new(&parts, &layout)))
-        } else {
-            (address.base, None)
+        let (base, cloud) = match dialect {
+            Dialect::Nextcloud => {
+                let layout = nextcloud::layout(&address, &findings.root)?;
+                (layout.files.clone(), Some(Nextcloud::new(&parts, &layout)))
+            }
+            Dialect::Plain => (address.base, None),
         };
         Ok(Self(Arc::new(Inner {
-            calls: Client::new(&parts, base),
+            calls: Client::new(&parts, base, dialect),
             cloud,
+            dialect,
             findings,
             parts,
             sends: KeyedLock::default(),
@@ -100,9 +111,9 @@ impl WebDav {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub async fn create(parts: ServerParts) -> Result<(Self, Capabilities), Failure> {
-        let parts = find(parts).await?;
-        let dav = Self::new(parts.clone())?;
+    pub async fn create(parts: ServerParts, dialect: Dialect) -> Result<(Self, Capabilities), Failure> {
+        let parts = with_root(parts, dialect).await?;
+        let dav = Self::new(parts.clone(), dialect)?;
         probe::check_folder(&dav.0, true).await?;
         let marker = metadata_store::adopt(
             dav.0.as_ref(),
@@ -113,8 +124,9 @@ impl WebDav {
         .await
         .map_err(at_destination)?;
         let parts = ServerParts { uuid: Some(marker.uuid), ..parts };
-        let capabilities = Self::new(parts.clone())?.probe().await?;
-        let dav = Self::new(ServerParts { capabilities: Some(capabilities.clone()), ..parts })?;
+        let capabilities = Self::new(parts.clone(), dialect)?.probe().await?;
+        let parts = ServerParts { capabilities: Some(capabilities.clone()), ..parts };
+        let dav = Self::new(parts, dialect)?;
         Ok((dav, capabilities))
     }
 
@@ -123,15 +135,18 @@ impl WebDav {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub async fn try_out(parts: ServerParts) -> Result<(Capabilities, Option<u64>), Failure> {
-        let dav = Self::new(find(parts).await?)?;
+    pub async fn try_out(
+        parts: ServerParts,
+        dialect: Dialect,
+    ) -> Result<(Capabilities, Option<u64>), Failure> {
+        let dav = Self::new(with_root(parts, dialect).await?, dialect)?;
         probe::try_out(&dav.0).await
     }
 }
 
-/// Finds out where on its host a server is, where that is not known yet.
-async fn find(parts: ServerParts) -> Result<ServerParts, Failure> {
-    if parts.kind != DestinationKind::Nextcloud || parts.capabilities.is_some() {
+/// Finds out where on its host a Nextcloud is installed, if that is not known yet.
+async fn with_root(parts: ServerParts, dialect: Dialect) -> Result<ServerParts, Failure> {
+    if dialect != Dialect::Nextcloud || parts.capabilities.is_some() {
         return Ok(parts);
     }
     let address = ServerAddress::parse(parts.kind, &parts.address)?;

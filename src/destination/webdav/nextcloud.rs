@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Dialect;
 use super::client::{Client, RemoteFile};
 use super::findings::{CHECKSUM_KINDS, ServerCapabilities};
 use super::xml::PropfindEntry;
@@ -137,7 +138,10 @@ pub(super) struct Nextcloud {
 
 impl Nextcloud {
     pub(super) fn new(parts: &ServerParts, layout: &ServerUrls) -> Self {
-        Self { uploads: Client::new(parts, layout.uploads.clone()), quota: Mutex::default() }
+        Self {
+            uploads: Client::new(parts, layout.uploads.clone(), Dialect::Nextcloud),
+            quota: Mutex::default(),
+        }
     }
 
     /// Refuses a file for which there is no room, before a byte of it is sent.

@@ -71,7 +71,7 @@ pub(super) async fn try_out(inner: &Arc<Inner>) -> Result<(Capabilities, Option<
         }
         None => {
             // The folder is made when the destination is added; until then it is tried and goes.
-            let made = Client::new(&inner.parts, inner.calls.base().clone());
+            let made = Client::new(&inner.parts, inner.calls.base().clone(), inner.dialect);
             made.make_dir("").await.map_err(at_destination)?;
             let tried = in_scratch(inner, &format!("{TRIAL_PREFIX}{token:016x}"), String::new()).await;
             made.remove("").await.map_err(at_destination)?;
