@@ -23,6 +23,7 @@ pub mod s3;
 pub mod server_parts;
 pub mod source;
 pub mod webdav;
+mod xml;
 
 use parking_lot::Mutex;
 use std::future::Future;

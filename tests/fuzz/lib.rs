@@ -109,6 +109,8 @@ pub mod destination {
     pub mod uploads;
     #[path = "destination/webdav.rs"]
     pub mod webdav;
+    #[path = "../../src/destination/xml.rs"]
+    pub mod xml;
 }
 #[path = "."]
 pub mod store {

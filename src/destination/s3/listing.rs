@@ -38,8 +38,10 @@ pub(super) struct ListedPart {
 }
 
 fn parsed(answer: &Answer) -> Result<Element, Failure> {
-    xml::parse(answer.body.trim_ascii_start())
-        .map_err(|bad| Failure::destination(FailureKind::Protocol, bad.to_string()))
+    xml::parse(answer.body.trim_ascii_start()).map_err(|error| {
+        let details = format!("the answer is not understood: {error}");
+        Failure::destination(FailureKind::Protocol, details)
+    })
 }
 
 fn is_truncated(root: &Element) -> bool {

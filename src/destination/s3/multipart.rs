@@ -206,7 +206,8 @@ async fn create(
 /// The id in the answer to the creation of an upload.
 pub(super) fn upload_id(answer: &Answer) -> Result<String, Failure> {
     let strange = |why: String| Failure::transient(FailureKind::Protocol, why);
-    let root = xml::parse(answer.body.trim_ascii_start()).map_err(|bad| strange(bad.to_string()))?;
+    let root = xml::parse(answer.body.trim_ascii_start())
+        .map_err(|error| strange(format!("the answer is not understood: {error}")))?;
     let id = root.text_of("UploadId").map(str::to_owned);
     id.ok_or_else(|| strange("the server began an upload without an id".to_owned()))
 }

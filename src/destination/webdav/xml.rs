@@ -1,18 +1,13 @@
-//! `multistatus` answers (RFC 4918, section 14): hostile input with limits.
-//!
-//! Prefixes are the server's choice, so elements are known by their local names; an entity beyond
-//! XML's own five is an error, and nothing is ever fetched or expanded.
+//! `multistatus` answers (RFC 4918, section 14).
 
 use percent_encoding::percent_decode_str;
-use quick_xml::Reader;
-use quick_xml::events::{BytesRef, BytesStart, Event};
+
+use crate::destination::xml::{XmlEvent, XmlLimits, XmlReader};
 
 /// The most entries of one answer.
 pub(super) const ENTRIES_MAX: usize = 200_000;
-/// How deep elements may nest.
-const DEPTH_MAX: usize = 32;
-/// The longest text of one element, in bytes.
-const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// The most elements are those of [`ENTRIES_MAX`] entries with all properties that are asked for, and more.
+const LIMITS: XmlLimits = XmlLimits { depth: 32, elements: 32 * ENTRIES_MAX, text_bytes: 16 * 1024 };
 
 /// What a PROPFIND asks for.
 pub(super) const PROPFIND: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
@@ -40,52 +35,32 @@ pub(super) struct PropfindEntry {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn parse(xml: &[u8]) -> Result<Vec<PropfindEntry>, String> {
-    let text = std::str::from_utf8(xml).map_err(|_bad| "it is not UTF-8".to_owned())?;
-    let mut reader = Reader::from_str(text);
-    let mut state = State::default();
-    loop {
-        match reader.read_event().map_err(|error| format!("it is no XML: {error}"))? {
-            Event::Start(element) => state.open(&element)?,
-            Event::Empty(element) => {
-                state.open(&element)?;
-                state.close();
-            }
-            Event::End(_) => state.close(),
-            Event::Text(text) => state.text(&text.decode().map_err(|error| error.to_string())?)?,
-            Event::CData(data) => state.text(&data.decode().map_err(|error| error.to_string())?)?,
-            Event::GeneralRef(entity) => state.text(&resolve(&entity)?)?,
-            Event::DocType(_) => return Err("it has a document type".to_owned()),
-            Event::Eof => break,
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+pub(super) fn parse(document: &[u8]) -> Result<Vec<PropfindEntry>, String> {
+    let mut reader = XmlReader::new(document, LIMITS).map_err(|error| error.to_string())?;
+    let mut state = MultistatusState::default();
+    while let Some(event) = reader.next_event().map_err(|error| error.to_string())? {
+        match event {
+            XmlEvent::Start(name) => state.start_element(name.to_ascii_lowercase()),
+            XmlEvent::Text(text) => state.text.push_str(&text),
+            XmlEvent::End => state.end_element(),
         }
-        if state.found.len() > ENTRIES_MAX {
+        if state.entries.len() > ENTRIES_MAX {
             return Err("it has too many entries".to_owned());
         }
     }
-    if !state.is_multistatus || !state.stack.is_empty() {
+    if !state.is_multistatus {
         return Err("incomplete multistatus".to_owned());
     }
-    Ok(state.found)
+    Ok(state.entries)
 }
 
-/// XML's own entities and characters by number.
-fn resolve(entity: &BytesRef<'_>) -> Result<String, String> {
-    if let Ok(Some(c)) = entity.resolve_char_ref() {
-        return Ok(c.to_string());
-    }
-    let name = entity.decode().map_err(|error| error.to_string())?;
-    let known = [("amp", "&"), ("lt", "<"), ("gt", ">"), ("quot", "\""), ("apos", "'")];
-    let found = known.into_iter().find(|(known, _text)| *known == name);
-    found.map(|(_name, text)| text.to_owned()).ok_or_else(|| "it has an entity of its own".to_owned())
-}
-
+/// What was read of a multistatus so far.
 #[derive(Default)]
-struct State {
+struct MultistatusState {
     stack: Vec<String>,
     text: String,
     is_multistatus: bool,
-    found: Vec<PropfindEntry>,
+    entries: Vec<PropfindEntry>,
     entry: PropfindEntry,
     has_href: bool,
     /// The properties of the propstat that is being read, until its status is known.
@@ -93,12 +68,8 @@ struct State {
     is_fine: bool,
 }
 
-impl State {
-    fn open(&mut self, element: &BytesStart<'_>) -> Result<(), String> {
-        let name = String::from_utf8_lossy(element.local_name().as_ref()).to_ascii_lowercase();
-        if self.stack.len() >= DEPTH_MAX {
-            return Err("it is nested too deeply".to_owned());
-        }
+impl MultistatusState {
+    fn start_element(&mut self, name: String) {
         if self.stack.is_empty() {
             self.is_multistatus = name == "multistatus";
         }
@@ -118,18 +89,9 @@ impl State {
         }
         self.text.clear();
         self.stack.push(name);
-        Ok(())
     }
 
-    fn text(&mut self, text: &str) -> Result<(), String> {
-        if self.text.len() + text.len() > TEXT_BYTES_MAX {
-            return Err("a text in it is too long".to_owned());
-        }
-        self.text.push_str(text);
-        Ok(())
-    }
-
-    fn close(&mut self) {
+    fn end_element(&mut self) {
         let Some(name) = self.stack.pop() else { return };
         let text = std::mem::take(&mut self.text);
         let text = text.trim();
@@ -153,7 +115,7 @@ impl State {
                 self.entry.free = self.entry.free.or(found.free);
             }
             ("response", "multistatus") if self.has_href => {
-                self.found.push(std::mem::take(&mut self.entry));
+                self.entries.push(std::mem::take(&mut self.entry));
             }
             _ => {}
         }
