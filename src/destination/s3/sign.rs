@@ -4,6 +4,7 @@
 //! condition not to replace) is signed with it, and because URLs end in logs.
 //! Source: "Authenticating Requests: Using the Authorization Header", Amazon S3 API reference.
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use super::address::Target;
@@ -12,8 +13,6 @@ use crate::domain::time::UnixMillis;
 
 /// The digest of no bytes is not worth computing each time.
 pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
-/// The block of SHA-256, in bytes.
-const BLOCK_BYTES: usize = 64;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,16 +63,12 @@ pub(super) fn authorization(
     key
 }
 
-/// HMAC-SHA256 (RFC 2104).
+/// The HMAC-SHA256 of `text`.
 fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
-    let mut block = [0_u8; BLOCK_BYTES];
-    if key.len() > BLOCK_BYTES {
-        block[..32].copy_from_slice(&Sha256::digest(key));
-    } else {
-        block[..key.len()].copy_from_slice(key);
-    }
-    let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(text).finalize();
-    Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().into()
+    // Keys of any length are valid; without a key the server refuses the signature.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
+    mac.update(text);
+    mac.finalize().into_bytes().into()
 }
 
 fn hex(bytes: &[u8]) -> String {

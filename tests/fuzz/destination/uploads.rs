@@ -17,10 +17,8 @@ pub fn check(field: &str) {
     assert!(structured::integer(field).is_none_or(|number| number <= INTEGER_MAX));
     assert!(structured::boolean(field).is_none() || structured::integer(field).is_none());
     if let Some(members) = structured::dictionary(field) {
-        let mut keys: Vec<&str> = members.iter().map(|(key, _value)| key.as_str()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), members.len(), "of several with one key the last");
+        let size = structured::integer_of(&members, "max-size");
+        assert!(size.is_none_or(|number| number <= INTEGER_MAX));
     }
     if let Some(value) = metadata::value_of(field, "filename") {
         assert!(value.len() <= field.len());

@@ -17,7 +17,6 @@ use crate::destination::{Capabilities, Destination as _};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{DigestKind, Digests};
 use crate::domain::target::DestinationKind;
-use structured::Value;
 
 /// From here on appended bytes have a media type of their own.
 const FORM_OF_PARTIAL_UPLOAD: u8 = 6;
@@ -61,10 +60,7 @@ struct Limit {
 
 fn limit(answer: &Answer) -> Option<Limit> {
     let members = structured::dictionary(answer.header("upload-limit")?)?;
-    let get = |key: &str| match members.iter().find(|(known, _value)| known == key) {
-        Some((_key, Value::Integer(value))) => u64::try_from(*value).ok(),
-        _ => None,
-    };
+    let get = |key| structured::integer_of(&members, key);
     Some(Limit { size_max: get("max-size"), append_max: get("max-append-size") })
 }
 
@@ -94,7 +90,7 @@ fn offset(answer: &Answer) -> Option<u64> {
 fn digest_field(digest: Option<(DigestKind, &Digests)>) -> Option<String> {
     match digest? {
         (DigestKind::Sha256, Digests { sha256: Some(sha256), .. }) => {
-            Some(format!("sha-256={}", structured::bytes(sha256)))
+            Some(format!("sha-256={}", structured::byte_sequence(sha256)))
         }
         _ => None,
     }
