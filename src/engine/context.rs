@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -9,9 +10,18 @@ use tokio_util::sync::CancellationToken;
 use crate::api::Event;
 use crate::base::executor::Executor;
 use crate::domain::time::UnixMillis;
-use crate::engine::conditions::gates::Moment;
 use crate::engine::deps::Deps;
 use crate::store::{Store, mirror};
+
+/// The time on both clocks, and where the person's clock is.
+pub(crate) struct Moment {
+    /// For waiting.
+    pub now: Instant,
+    /// For people.
+    pub wall: UnixMillis,
+    /// The person's time zone.
+    pub zone: TimeZone,
+}
 
 /// The engine's surroundings. Clones are cheap.
 #[derive(Clone)]

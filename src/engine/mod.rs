@@ -6,19 +6,26 @@
 mod catch_panic;
 mod conditions;
 mod context;
+mod copies;
 mod deps;
 mod destination;
 mod handle;
 pub mod library;
+mod operations;
 mod parts;
 mod path_resolver;
 mod progress;
 mod reply;
 mod requests;
+mod restore;
+mod restore_runs;
+mod setup;
 mod snapshot;
+mod stall;
 mod start;
 mod supervisor;
-mod tasks;
+mod system_events;
+mod task_set;
 
 pub use deps::{Deps, DiskOf, MountOf, Remount};
 pub use handle::{Call, EngineEnd, Handle, channel};

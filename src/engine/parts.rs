@@ -8,7 +8,7 @@ use crate::engine::destination::worker::Worker;
 use crate::engine::destination::workers::Workers;
 use crate::engine::library::Library;
 use crate::engine::reply::no_such_destination;
-use crate::engine::tasks::task_set::TaskSet;
+use crate::engine::task_set::TaskSet;
 use crate::store::StoreError;
 
 /// The parts of the engine that most changes touch.

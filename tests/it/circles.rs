@@ -8,7 +8,21 @@ use crate::support::rust_source::{NamedPath, named_paths, tokens};
 
 /// Floors without circles: of the modules beside each other, at every depth, none names itself over others.
 /// A module and those inside it may name each other; tests may name anything.
-const WITHOUT_CIRCLES: &[&str] = &["destination"];
+const WITHOUT_CIRCLES: &[&str] = &[
+    "agent",
+    "api",
+    "base",
+    "cli",
+    "client",
+    "destination",
+    "domain",
+    "engine",
+    "extension",
+    "media",
+    "platform",
+    "store",
+    "ui",
+];
 
 /// The modules that take part in a circle, those beside each other in one line.
 fn circles(floor: &str, files: &[(String, String)]) -> Vec<String> {
@@ -60,10 +74,8 @@ fn circle_of(mut named: BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String
 #[test]
 fn no_modules_of_these_floors_go_in_circles() {
     let files = rust_files("src");
-    for floor in WITHOUT_CIRCLES {
-        let found = circles(floor, &files);
-        assert!(found.is_empty(), "circles in {floor}:\n{}", found.join("\n"));
-    }
+    let found: Vec<String> = WITHOUT_CIRCLES.iter().flat_map(|floor| circles(floor, &files)).collect();
+    assert!(found.is_empty(), "circles:\n{}", found.join("\n"));
 }
 
 #[test]

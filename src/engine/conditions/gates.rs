@@ -5,27 +5,16 @@
 
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 use crate::domain::gate::{self, Conditions, GateRules, Network};
 use crate::domain::target::DestinationKind;
-use crate::domain::time::UnixMillis;
 use crate::domain::wait::WaitReason;
+use crate::engine::context::Moment;
 use crate::store::DestinationRow;
 
 /// How long a gate that was open stays open when the conditions no longer allow work.
 pub(crate) const GATE_GRACE: Duration = Duration::from_secs(10);
-
-/// The time on both clocks, and where the person's clock is.
-pub(crate) struct Moment {
-    /// For waiting.
-    pub now: Instant,
-    /// For people.
-    pub wall: UnixMillis,
-    /// The person's time zone.
-    pub zone: TimeZone,
-}
 
 /// One gate.
 #[derive(Debug, Default)]
@@ -147,8 +136,11 @@ fn is_loopback(url: &url::Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
     use crate::domain::gate::Hours;
+    use crate::domain::time::UnixMillis;
 
     fn moment(wall: i64) -> Moment {
         Moment { now: Instant::now(), wall: UnixMillis(wall), zone: TimeZone::UTC }

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::ids::{JobId, RecordId, SourceId};
-use crate::engine::destination::stall::StallDetector;
 use crate::engine::destination::transfer::TransferMonitor;
+use crate::engine::stall::StallDetector;
 use crate::store::Started;
 
 /// A transfer under way.

@@ -8,8 +8,8 @@ use crate::destination::{Attachment, Capabilities, SharedDestination};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
 use crate::engine::context::Context;
-use crate::engine::tasks::adopt::adopt;
-use crate::engine::tasks::leftovers::{clean, end_lost_uploads};
+use crate::engine::copies::adopt::adopt;
+use crate::engine::copies::leftovers::{clean, end_lost_uploads};
 
 /// How long a destination may take to say that it is there. One that says nothing is not there.
 const CHECK_BUDGET: Duration = Duration::from_secs(60);

@@ -13,9 +13,9 @@ pub mod read_back;
 pub mod read_back_schedule;
 pub mod reconnect;
 pub mod report;
-pub mod stall;
 pub mod transfer;
 pub mod worker;
+pub mod worker_tasks;
 pub mod workers;
 
 use std::time::Duration;

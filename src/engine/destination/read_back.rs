@@ -13,9 +13,12 @@ use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::record::ProofNeed;
+use crate::engine::copies::verify::{
+    NoCheckpoints, PAGE_COPIES_MAX, item_of, verify_copy, waits_for_another,
+};
 use crate::engine::deps::Deps;
-use crate::engine::destination::transfer::{add_companions, save_notes, stall_timeout};
-use crate::engine::tasks::verify::{NoCheckpoints, PAGE_COPIES_MAX, item_of, verify_copy, waits_for_another};
+use crate::engine::destination::transfer::{add_companions, save_notes};
+use crate::engine::stall::stall_timeout;
 use crate::store::{NewestPlace, RecordFacts, Store, StoreError, UnreadClass};
 
 /// Copies that are read back side by side.

@@ -22,6 +22,7 @@ use crate::domain::record::{Evidence, ProofMethod};
 use crate::engine::catch_panic::catch_panic;
 use crate::engine::deps::Deps;
 use crate::engine::destination::digests;
+use crate::engine::stall::stall_timeout;
 use crate::store::{CompanionRow, DecisionKind, DestinationRow, Outcome, Started, Store, StoreError};
 
 /// Keys tried in one transfer before it counts as a conflict.
@@ -206,18 +207,6 @@ fn decision(outcome: &Outcome, end: &TransferEnd) -> Option<(DecisionKind, Strin
 
 /// How long a transfer that was told to stop may take to let go, before it is let go of.
 const STOPPED_WITHIN: Duration = Duration::from_secs(4);
-
-/// How long a small transfer may show no sign of life before it counts as dead. Connections have
-/// shorter limits of their own; this one is for what has none, such as a disk that hangs.
-const STALL_MAX: Duration = Duration::from_secs(30 * 60);
-/// Digests and read-backs show no sign before they are done; at this pace, in bytes a second, even
-/// a slow line gets through them.
-const SLOWEST_PACE: u64 = 64 * 1024;
-
-/// How long a transfer of so many bytes, or reading a copy of them back, may show no sign of life.
-pub(crate) fn stall_timeout(size: u64) -> Duration {
-    STALL_MAX + Duration::from_secs(size / SLOWEST_PACE)
-}
 
 /// Ends when the transfer has shown no sign of life for so long.
 async fn stalled(monitor: &TransferMonitor, stall_timeout: Duration) {

@@ -19,15 +19,16 @@ use crate::engine::destination::address::stored_address;
 use crate::engine::destination::reconnect::reconnect;
 use crate::engine::destination::report::report;
 use crate::engine::destination::worker::Worker;
+use crate::engine::destination::worker_tasks::WorkerEnd;
 use crate::engine::destination::workers::Workers;
 use crate::engine::parts::Parts;
 use crate::engine::path_resolver::{DiskMap, ResolvedPaths, trim_slashes};
 use crate::engine::reply::{Outcome, ReplyTo, bytes_of, internal, no_such_destination, usage};
-use crate::engine::requests::entered_options::EnteredOptions;
-use crate::engine::requests::removals::Removals;
 use crate::engine::requests::sources::overlaps;
-use crate::engine::requests::tested_destination::{TestedDestination, create};
-use crate::engine::tasks::task_set::TaskEnd;
+use crate::engine::setup::entered_options::EnteredOptions;
+use crate::engine::setup::removals::Removals;
+use crate::engine::setup::tested_destination::{TestedDestination, create};
+use crate::engine::task_set::TaskEnd;
 use crate::store::NewDestination;
 
 /// What is said of a name that cannot be one.
@@ -236,7 +237,7 @@ pub(crate) fn spawn_reconnect(parts: &mut Parts<'_>, id: DestinationId, reply: R
     let remount = Arc::clone(&parts.context.deps.remount);
     parts.tasks.spawn(async move {
         reply.send(reconnect(remount, path).await).ok();
-        TaskEnd::Reconnected { destination: id }
+        TaskEnd::Worker(WorkerEnd::Reconnected { destination: id })
     });
 }
 

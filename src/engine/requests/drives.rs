@@ -6,7 +6,7 @@ use crate::api::{DriveText, PathText, Reply};
 use crate::base::files::path_from_bytes;
 use crate::engine::parts::Parts;
 use crate::engine::reply::{ReplyTo, usage};
-use crate::engine::tasks::task_set::TaskEnd;
+use crate::engine::task_set::TaskEnd;
 use crate::platform::drives::Drive;
 
 /// Answers which drives photos can be copied to.

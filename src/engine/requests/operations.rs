@@ -11,13 +11,13 @@ use crate::domain::failure::Failure;
 use crate::domain::ids::DestinationId;
 use crate::domain::messages::describe_failure;
 use crate::engine::context::Context;
+use crate::engine::copies::verify::{VerifyCounts, VerifyOrder, verify};
+use crate::engine::operations::{OperationProgress, Operations};
 use crate::engine::parts::Parts;
 use crate::engine::reply::{Outcome, ReplyTo, refused, stopping};
-use crate::engine::tasks::operations::{OperationProgress, Operations};
-use crate::engine::tasks::prepared_restore::prepare;
-use crate::engine::tasks::restore;
-use crate::engine::tasks::task_set::TaskEnd;
-use crate::engine::tasks::verify::{VerifyCounts, VerifyOrder, verify};
+use crate::engine::restore::files::restore_files;
+use crate::engine::restore::prepare::prepare;
+use crate::engine::task_set::TaskEnd;
 
 /// A destination that is to be verified.
 struct Verified {
@@ -98,7 +98,7 @@ pub(crate) fn spawn_restore(
     let context = parts.context.clone();
     spawn_operation(parts, operations, ReadingKind::Restore, reply, |operation, cancel| async move {
         let task = prepared?.resolve(&context.store).await?;
-        restore::run(&context, task, operation, &cancel).await.into_reply()
+        restore_files(&context, task, operation, &cancel).await.into_reply()
     });
 }
 

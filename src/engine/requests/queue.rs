@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use crate::api::{ApiError, IDS_MAX, Reply, Selection};
 use crate::domain::ids::{ItemId, RecordId};
+use crate::engine::copies::untrash;
 use crate::engine::parts::Parts;
 use crate::engine::reply::{Outcome, ReplyTo, internal, refused, usage};
-use crate::engine::tasks::task_set::TaskEnd;
-use crate::engine::tasks::untrash;
+use crate::engine::task_set::TaskEnd;
 use crate::store::{DecisionKind, RetryScope, StoreError, Write};
 
 /// Tries failed files again.

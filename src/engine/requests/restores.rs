@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::api::{self, Reply};
 use crate::domain::ids::DestinationId;
 use crate::domain::restore_scope::{month_of, top_folder};
+use crate::engine::copies::adopt::adopt;
 use crate::engine::parts::Parts;
 use crate::engine::reply::{Outcome, ReplyTo, internal, refused};
-use crate::engine::tasks::adopt::adopt;
-use crate::engine::tasks::prepared_restore::resolve_scope;
-use crate::engine::tasks::task_set::TaskEnd;
+use crate::engine::restore::prepare::resolve_scope;
+use crate::engine::task_set::TaskEnd;
 use crate::store::{Read, Store, StoreError};
 
 /// Folders in an overview.

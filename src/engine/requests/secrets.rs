@@ -6,7 +6,7 @@ use crate::domain::ids::DestinationId;
 use crate::engine::destination::address::stored_address;
 use crate::engine::parts::Parts;
 use crate::engine::reply::{ReplyTo, refused};
-use crate::engine::tasks::task_set::TaskEnd;
+use crate::engine::task_set::TaskEnd;
 
 /// Keeps another secret for a destination.
 pub(crate) fn spawn_set_secret(parts: &mut Parts<'_>, id: DestinationId, secret: Secret, reply: ReplyTo) {

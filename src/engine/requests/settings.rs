@@ -13,7 +13,7 @@ use crate::engine::conditions::gates::Gates;
 use crate::engine::conditions::network_config::{NetworkConfig, NetworkTrial, try_rules};
 use crate::engine::parts::Parts;
 use crate::engine::reply::{Outcome, ReplyTo, internal, refused, usage};
-use crate::engine::tasks::task_set::TaskEnd;
+use crate::engine::task_set::TaskEnd;
 
 /// Switches backup on or off. Switching it on ends a pause.
 ///

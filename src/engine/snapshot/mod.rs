@@ -18,12 +18,12 @@ use crate::engine::conditions::outage::StoreOutage;
 use crate::engine::context::Context;
 use crate::engine::destination::workers::Workers;
 use crate::engine::library::{Library, LibraryState};
+use crate::engine::operations::Operations;
 use crate::engine::path_resolver::DiskMap;
 use crate::engine::progress::ProgressMeter;
+use crate::engine::restore_runs::RestoreRuns;
 use crate::engine::snapshot::badge_throttle::BadgeThrottle;
 use crate::engine::snapshot::states::{destination_state, source_state, transfer_states};
-use crate::engine::tasks::operations::Operations;
-use crate::engine::tasks::restore_runs::RestoreRuns;
 use crate::store::{DestinationCounts, SourceCondition, SourceRow, StoreError, UnreadableDir};
 
 /// The least time between two snapshots.

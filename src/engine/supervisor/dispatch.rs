@@ -9,13 +9,13 @@ use crate::engine::parts::Parts;
 use crate::engine::path_resolver::no_answer;
 use crate::engine::reply::{ReplyTo, internal, usage};
 use crate::engine::requests::destinations::{self, DestinationOrder};
-use crate::engine::requests::entered_options::EnteredOptions;
-use crate::engine::requests::path_request::{PathRequest, PathsResolved, resolve_for};
 use crate::engine::requests::queries::{self, QueryContext};
 use crate::engine::requests::{drives, operations, queue, restores, secrets, settings, sources};
+use crate::engine::setup::entered_options::EnteredOptions;
+use crate::engine::setup::path_request::{PathRequest, PathsResolved, resolve_for};
 use crate::engine::snapshot::View;
 use crate::engine::supervisor::{Supervisor, parts, view};
-use crate::engine::tasks::task_set::TaskEnd;
+use crate::engine::task_set::TaskEnd;
 use crate::store::{Read, StoreError};
 
 impl Supervisor {

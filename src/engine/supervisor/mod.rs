@@ -16,22 +16,23 @@ use crate::engine::conditions::backup_switch::BackupSwitch;
 use crate::engine::conditions::gates::{Gates, is_local};
 use crate::engine::conditions::network_config::NetworkConfig;
 use crate::engine::conditions::outage::{StoreOutage, write_outcomes};
-use crate::engine::conditions::system_events;
 use crate::engine::context::Context;
 use crate::engine::destination::RETRY_FLOOR;
 use crate::engine::destination::policy::notify;
 use crate::engine::destination::transfer::{TransferEnd, TransferReport};
+use crate::engine::destination::worker_tasks::WorkerEnd;
 use crate::engine::destination::workers::Workers;
 use crate::engine::handle::{Call, EngineEnd};
 use crate::engine::library::Library;
+use crate::engine::operations::Operations;
 use crate::engine::parts::Parts;
 use crate::engine::path_resolver::{DiskMap, PathResolver};
 use crate::engine::requests::destinations::{self, DestinationSetup};
 use crate::engine::requests::settings;
+use crate::engine::restore_runs::RestoreRuns;
 use crate::engine::snapshot::{SnapshotPublisher, View};
-use crate::engine::tasks::operations::Operations;
-use crate::engine::tasks::restore_runs::RestoreRuns;
-use crate::engine::tasks::task_set::{TaskEnd, TaskSet};
+use crate::engine::system_events;
+use crate::engine::task_set::{TaskEnd, TaskSet};
 use crate::store::{Installation, Outage};
 
 /// How long a stop waits for transfers to let go.
@@ -209,39 +210,8 @@ impl Supervisor {
     }
 
     async fn handle_task_end(&mut self, end: TaskEnd) {
-        let (context, outage) = (&self.context, &mut self.outage);
         match end {
-            TaskEnd::Transfer(report) => self.on_transfer_ended(*report).await,
-            TaskEnd::ExtensionCalled(report) => {
-                if let Some(worker) = self.workers.get_mut(report.destination) {
-                    worker.on_extension_called(report, context.wall());
-                }
-            }
-            TaskEnd::Checked { destination, end } => {
-                let Some(worker) = self.workers.get_mut(destination) else { return };
-                let effects = worker.on_checked(context, outage, end).await;
-                if effects.has_new_capabilities {
-                    self.library.set_digests_wanted(self.workers.digests_wanted());
-                }
-                if effects.must_mirror {
-                    self.context.mirror().await;
-                }
-            }
-            TaskEnd::Listed { destination, is_done } => {
-                if let Some(worker) = self.workers.get_mut(destination) {
-                    worker.on_listed(is_done);
-                }
-            }
-            TaskEnd::ReadBack { destination, end } => {
-                if let Some(worker) = self.workers.get_mut(destination) {
-                    worker.on_read_back_ended(end);
-                }
-            }
-            TaskEnd::Reconnected { destination } => {
-                if let Some(worker) = self.workers.get_mut(destination) {
-                    worker.on_reconnected();
-                }
-            }
+            TaskEnd::Worker(end) => self.handle_worker_end(end).await,
             TaskEnd::PathsResolved(resolved) => self.on_paths_resolved(*resolved).await,
             TaskEnd::Disks(disks) => self.disks = disks,
             TaskEnd::NetworkApplied(trial) => {
@@ -255,7 +225,7 @@ impl Supervisor {
             }
             TaskEnd::WantedAgain => self.workers.call_all_extensions(),
             TaskEnd::StoreProbed { outcome, count } => {
-                if self.outage.on_probed(context, outcome, count) {
+                if self.outage.on_probed(&self.context, outcome, count) {
                     // What was found meanwhile could not be kept.
                     self.library.look_again();
                     self.library.rescan(None);
@@ -264,6 +234,43 @@ impl Supervisor {
             }
             TaskEnd::Answered => {}
             TaskEnd::Lost(error) => tracing::error!(%error, "a task stopped unexpectedly (internal error)"),
+        }
+    }
+
+    async fn handle_worker_end(&mut self, end: WorkerEnd) {
+        let (context, outage) = (&self.context, &mut self.outage);
+        match end {
+            WorkerEnd::Transfer(report) => self.on_transfer_ended(*report).await,
+            WorkerEnd::ExtensionCalled(report) => {
+                if let Some(worker) = self.workers.get_mut(report.destination) {
+                    worker.on_extension_called(report, context.wall());
+                }
+            }
+            WorkerEnd::Checked { destination, end } => {
+                let Some(worker) = self.workers.get_mut(destination) else { return };
+                let effects = worker.on_checked(context, outage, end).await;
+                if effects.has_new_capabilities {
+                    self.library.set_digests_wanted(self.workers.digests_wanted());
+                }
+                if effects.must_mirror {
+                    self.context.mirror().await;
+                }
+            }
+            WorkerEnd::Listed { destination, is_done } => {
+                if let Some(worker) = self.workers.get_mut(destination) {
+                    worker.on_listed(is_done);
+                }
+            }
+            WorkerEnd::ReadBack { destination, end } => {
+                if let Some(worker) = self.workers.get_mut(destination) {
+                    worker.on_read_back_ended(end);
+                }
+            }
+            WorkerEnd::Reconnected { destination } => {
+                if let Some(worker) = self.workers.get_mut(destination) {
+                    worker.on_reconnected();
+                }
+            }
         }
     }
 
@@ -374,7 +381,7 @@ impl Supervisor {
         self.workers.notify_extensions().await;
         self.library.stop().await;
         while let Ok(Some(end)) = tokio::time::timeout_at(deadline, self.tasks.next_end()).await {
-            if let TaskEnd::ExtensionCalled(report) = end
+            if let TaskEnd::Worker(WorkerEnd::ExtensionCalled(report)) = end
                 && let Some(mut extension) = report.extension
             {
                 notify(extension.as_mut()).await;

@@ -7,14 +7,14 @@ use tokio::time::Instant;
 use crate::destination::SharedDestination;
 use crate::engine::conditions::outage::StoreOutage;
 use crate::engine::context::Context;
+use crate::engine::copies::manifests::list_copies;
 use crate::engine::destination::check::{self, CheckEnd};
 use crate::engine::destination::policy::{self, ExtensionCallReport};
 use crate::engine::destination::port::Port;
 use crate::engine::destination::read_back::{self, ReadBackEnd, ReadBackOrder};
 use crate::engine::destination::transfer::{self, TransferMonitor};
 use crate::engine::destination::worker::Worker;
-use crate::engine::tasks::manifests::list_copies;
-use crate::engine::tasks::task_set::{TaskEnd, TaskSet};
+use crate::engine::destination::worker_tasks::{WorkerEnd, WorkerTasks};
 use crate::store::{Outcome, Started};
 
 impl Worker {
@@ -22,7 +22,7 @@ impl Worker {
     pub async fn step(
         &mut self,
         context: &Context,
-        tasks: &mut TaskSet,
+        tasks: &mut dyn WorkerTasks,
         outage: &mut StoreOutage,
         now: Instant,
     ) -> bool {
@@ -61,7 +61,7 @@ impl Worker {
         has_started
     }
 
-    fn call_extension(&mut self, context: &Context, tasks: &mut TaskSet) {
+    fn call_extension(&mut self, context: &Context, tasks: &mut dyn WorkerTasks) {
         let extension = self.calls.begin().unwrap_or_else(|| context.deps.extensions.make(&self.row));
         let port = Port {
             store: context.store.clone(),
@@ -73,31 +73,37 @@ impl Worker {
             changed: 0,
             cancelled: Vec::new(),
         };
-        let lost = TaskEnd::ExtensionCalled(ExtensionCallReport::lost(self.id()));
-        tasks.spawn_or(lost, async move { TaskEnd::ExtensionCalled(policy::call(extension, port).await) });
+        let lost = WorkerEnd::ExtensionCalled(ExtensionCallReport::lost(self.id()));
+        tasks.spawn_work_or(
+            lost,
+            Box::pin(async move { WorkerEnd::ExtensionCalled(policy::call(extension, port).await) }),
+        );
     }
 
     fn spawn_check(
         &mut self,
         context: &Context,
-        tasks: &mut TaskSet,
+        tasks: &mut dyn WorkerTasks,
         destination: SharedDestination,
         now: Instant,
     ) {
         let id = self.id();
         let order = self.checks.begin(&self.row, self.transfers.is_empty(), now, context.wall());
         let (context, cancel) = (context.clone(), self.cancel.clone());
-        let lost = TaskEnd::Checked { destination: id, end: CheckEnd::panicked() };
-        tasks.spawn_or(lost, async move {
-            let end = check::run(&context, id, &destination, order, &cancel).await;
-            TaskEnd::Checked { destination: id, end }
-        });
+        let lost = WorkerEnd::Checked { destination: id, end: CheckEnd::panicked() };
+        tasks.spawn_work_or(
+            lost,
+            Box::pin(async move {
+                let end = check::run(&context, id, &destination, order, &cancel).await;
+                WorkerEnd::Checked { destination: id, end }
+            }),
+        );
     }
 
     async fn start_transfers(
         &mut self,
         context: &Context,
-        tasks: &mut TaskSet,
+        tasks: &mut dyn WorkerTasks,
         outage: &mut StoreOutage,
         destination: &SharedDestination,
     ) -> bool {
@@ -132,7 +138,7 @@ impl Worker {
     fn start_transfer(
         &mut self,
         context: &Context,
-        tasks: &mut TaskSet,
+        tasks: &mut dyn WorkerTasks,
         destination: &SharedDestination,
         job: Started,
     ) {
@@ -140,10 +146,10 @@ impl Worker {
         self.transfers.insert(job.clone(), monitor.clone());
         let (deps, store) = (context.deps.clone(), context.store.clone());
         let (row, destination) = (Arc::clone(&self.row), Arc::clone(destination));
-        tasks.spawn(async move {
+        tasks.spawn_work(Box::pin(async move {
             let report = transfer::run(deps, store, row, destination, job, monitor).await;
-            TaskEnd::Transfer(Box::new(report))
-        });
+            WorkerEnd::Transfer(Box::new(report))
+        }));
     }
 
     /// Lists new copies in the manifest, and proves copies that have no proof yet, when nothing more
@@ -151,7 +157,7 @@ impl Worker {
     fn step_upkeep(
         &mut self,
         context: &Context,
-        tasks: &mut TaskSet,
+        tasks: &mut dyn WorkerTasks,
         destination: &SharedDestination,
         now: Instant,
     ) {
@@ -166,29 +172,37 @@ impl Worker {
         }
     }
 
-    fn spawn_listing(&self, context: &Context, tasks: &mut TaskSet, destination: SharedDestination) {
+    fn spawn_listing(&self, context: &Context, tasks: &mut dyn WorkerTasks, destination: SharedDestination) {
         let id = self.id();
         let (context, row, cancel) = (context.clone(), Arc::clone(&self.row), self.cancel.child_token());
-        tasks.spawn_or(TaskEnd::Listed { destination: id, is_done: false }, async move {
+        tasks.spawn_work_or(WorkerEnd::Listed { destination: id, is_done: false }, Box::pin(async move {
             let listing = list_copies(&context.store, id, &destination, &context.installation);
             let listed = cancel.run_until_cancelled(listing).await;
             if let Some(Err(failure)) = &listed {
                 tracing::warn!(destination = %row.name, kind = failure.kind.as_str(), "no manifest was written");
             }
-            TaskEnd::Listed { destination: id, is_done: matches!(listed, Some(Ok(()))) }
-        });
+            WorkerEnd::Listed { destination: id, is_done: matches!(listed, Some(Ok(()))) }
+        }));
     }
 
-    fn spawn_read_back(&mut self, context: &Context, tasks: &mut TaskSet, destination: SharedDestination) {
+    fn spawn_read_back(
+        &mut self,
+        context: &Context,
+        tasks: &mut dyn WorkerTasks,
+        destination: SharedDestination,
+    ) {
         let id = self.id();
         let progress = self.read_back.begin();
         let order = ReadBackOrder { id, reads_checksums: self.reads_checksums() };
         let (context, cancel) = (context.clone(), self.cancel.child_token());
-        tasks.spawn_or(TaskEnd::ReadBack { destination: id, end: ReadBackEnd::Failed }, async move {
-            let (deps, store) = (&context.deps, &context.store);
-            let end = read_back::run(deps, store, order, &destination, (&progress, &cancel)).await;
-            TaskEnd::ReadBack { destination: id, end }
-        });
+        tasks.spawn_work_or(
+            WorkerEnd::ReadBack { destination: id, end: ReadBackEnd::Failed },
+            Box::pin(async move {
+                let (deps, store) = (&context.deps, &context.store);
+                let end = read_back::run(deps, store, order, &destination, (&progress, &cancel)).await;
+                WorkerEnd::ReadBack { destination: id, end }
+            }),
+        );
     }
 
     /// Whether copies that a server's checksum vouches for are read back too.

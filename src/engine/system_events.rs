@@ -4,7 +4,7 @@ use crate::domain::gate::Conditions;
 use crate::engine::conditions::gates::{Gates, is_local};
 use crate::engine::parts::Parts;
 use crate::engine::path_resolver::PathResolver;
-use crate::engine::tasks::task_set::TaskEnd;
+use crate::engine::task_set::TaskEnd;
 
 /// The computer has slept or its clock was set: what was known of the outside may be old.
 pub(crate) fn on_resumed(parts: &mut Parts<'_>) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::destination::SharedDestination;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::ids::{DestinationId, ItemId, RecordId};
-use crate::engine::tasks::verify::item_of;
+use crate::engine::copies::verify::item_of;
 use crate::store::Store;
 
 /// Records read from the ledger at once.

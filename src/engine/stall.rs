@@ -9,6 +9,18 @@ use crate::domain::ids::JobId;
 /// After so long without any movement a person wants to know why nothing happens.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
+/// How long a small transfer may show no sign of life before it counts as dead. Connections have
+/// shorter limits of their own; this one is for what has none, such as a disk that hangs.
+const STALL_MAX: Duration = Duration::from_secs(30 * 60);
+/// Digests and read-backs show no sign before they are done; at this pace, in bytes a second, even
+/// a slow line gets through them.
+const SLOWEST_PACE: u64 = 64 * 1024;
+
+/// How long a transfer of so many bytes, or reading a copy of them back, may show no sign of life.
+pub(crate) fn stall_timeout(size: u64) -> Duration {
+    STALL_MAX + Duration::from_secs(size / SLOWEST_PACE)
+}
+
 /// Whether transfers that are under way at one destination still move.
 #[derive(Debug, Default)]
 pub(crate) struct StallDetector {

@@ -17,8 +17,8 @@ use crate::domain::file::FileStamp;
 use crate::domain::ids::DestinationId;
 use crate::domain::record::{Evidence, ProofMethod};
 use crate::engine::deps::Deps;
-use crate::engine::destination::transfer::stall_timeout;
-use crate::engine::tasks::operations::OperationProgress;
+use crate::engine::operations::OperationProgress;
+use crate::engine::stall::stall_timeout;
 use crate::store::{AuditPlace, AuditedCopy, RecordFacts, Store, StoreError};
 
 /// Copies read from the ledger at once.

@@ -7,7 +7,7 @@ use crate::domain::ids::{DestinationId, SourceId};
 use crate::domain::target::Target;
 use crate::engine::path_resolver::{PathResolver, ResolvedPaths, trim_slashes};
 use crate::engine::reply::{ReplyTo, bytes_of};
-use crate::engine::requests::entered_options::EnteredOptions;
+use crate::engine::setup::entered_options::EnteredOptions;
 
 /// A request that needs to know where paths lead.
 #[derive(Debug)]

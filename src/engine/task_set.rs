@@ -4,33 +4,19 @@ use std::future::Future;
 
 use tokio::task::JoinSet;
 
-use crate::domain::ids::DestinationId;
 use crate::engine::catch_panic::catch_panic;
 use crate::engine::conditions::network_config::NetworkTrial;
-use crate::engine::destination::check::CheckEnd;
-use crate::engine::destination::policy::ExtensionCallReport;
-use crate::engine::destination::read_back::ReadBackEnd;
-use crate::engine::destination::transfer::TransferReport;
+use crate::engine::destination::worker_tasks::{WorkerEnd, WorkerFuture, WorkerTasks};
 use crate::engine::path_resolver::DiskMap;
-use crate::engine::requests::path_request::PathsResolved;
-use crate::engine::requests::tested_destination::TestedDestination;
-use crate::engine::tasks::restore_order::RestoreReport;
+use crate::engine::restore::order::RestoreReport;
+use crate::engine::setup::path_request::PathsResolved;
+use crate::engine::setup::tested_destination::TestedDestination;
 use crate::store::StoreError;
 
 /// How a piece of work ended.
 pub(crate) enum TaskEnd {
-    /// A transfer.
-    Transfer(Box<TransferReport>),
-    /// A call of an extension.
-    ExtensionCalled(ExtensionCallReport),
-    /// A check of a destination.
-    Checked { destination: DestinationId, end: CheckEnd },
-    /// Copies were listed in a manifest, or could not be for now.
-    Listed { destination: DestinationId, is_done: bool },
-    /// Copies were read back in the background, or could not be for now.
-    ReadBack { destination: DestinationId, end: ReadBackEnd },
-    /// A disk was unmounted and mounted again, or could not be.
-    Reconnected { destination: DestinationId },
+    /// The work of a destination's worker.
+    Worker(WorkerEnd),
     /// Where the paths of a request lead was found out.
     PathsResolved(Box<PathsResolved>),
     /// The disks that folders are on were looked up.
@@ -75,5 +61,15 @@ impl TaskSet {
     /// Drops everything that is still under way.
     pub fn abort_all(&mut self) {
         self.0.abort_all();
+    }
+}
+
+impl WorkerTasks for TaskSet {
+    fn spawn_work(&mut self, work: WorkerFuture) {
+        self.spawn(async move { TaskEnd::Worker(work.await) });
+    }
+
+    fn spawn_work_or(&mut self, lost: WorkerEnd, work: WorkerFuture) {
+        self.spawn_or(TaskEnd::Worker(lost), async move { TaskEnd::Worker(work.await) });
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::restore_scope::RestoreScope;
 use crate::engine::context::Context;
 use crate::engine::destination::workers::Workers;
 use crate::engine::reply::{bytes_of, internal, no_such_destination, refused, usage};
-use crate::engine::tasks::restore_order::{RestoreTask, TargetFolders};
+use crate::engine::restore::order::{RestoreTask, TargetFolders};
 use crate::store::{SourceRow, Store};
 
 /// A restore whose scope has not been looked up yet.

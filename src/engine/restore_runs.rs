@@ -11,13 +11,13 @@ use crate::api::{ApiError, ErrorKind, Reply, RestoreAction, RestoreOrder, Restor
 use crate::domain::failure::Failure;
 use crate::domain::messages::describe_failure;
 use crate::domain::time::UnixMillis;
+use crate::engine::operations::Operations;
 use crate::engine::parts::Parts;
 use crate::engine::reply::{Outcome, internal, refused, usage};
-use crate::engine::tasks::operations::Operations;
-use crate::engine::tasks::prepared_restore::prepare;
-use crate::engine::tasks::restore;
-use crate::engine::tasks::restore_order::{RestoreEnd, RestoreReport};
-use crate::engine::tasks::task_set::TaskEnd;
+use crate::engine::restore::files::restore_files;
+use crate::engine::restore::order::{RestoreEnd, RestoreReport};
+use crate::engine::restore::prepare::prepare;
+use crate::engine::task_set::TaskEnd;
 use crate::store::{RestoreRow, Write};
 
 /// Sentences that are kept of a restore and shown.
@@ -185,7 +185,7 @@ impl RestoreRuns {
                 Err(error) => Err(error),
             };
             let report = match task {
-                Ok(task) => restore::run(&context, task, operation, &cancel).await,
+                Ok(task) => restore_files(&context, task, operation, &cancel).await,
                 Err(error) => refused(error),
             };
             TaskEnd::RestoreEnded { id, report: Box::new(report) }

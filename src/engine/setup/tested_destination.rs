@@ -6,7 +6,7 @@ use crate::destination::connect::Address;
 use crate::engine::context::Context;
 use crate::engine::path_resolver::ResolvedPaths;
 use crate::engine::reply::{ReplyTo, refused};
-use crate::engine::requests::removals::Turn;
+use crate::engine::setup::removals::Turn;
 use crate::store::NewDestination;
 
 /// The most unacknowledged jobs of a built-in destination.

@@ -22,11 +22,11 @@ use crate::domain::messages::describe_failure;
 use crate::domain::restore_plan::{RestoreCopy, RestorePlan};
 use crate::domain::restore_scope::{RestoreScope, ScopedCopy};
 use crate::engine::context::Context;
+use crate::engine::copies::adopt::adopt;
+use crate::engine::copies::verify;
+use crate::engine::operations::OperationProgress;
 use crate::engine::reply::internal;
-use crate::engine::tasks::adopt::adopt;
-use crate::engine::tasks::operations::OperationProgress;
-use crate::engine::tasks::restore_order::{RestoreEnd, RestoreReport, RestoreTask, TargetFolders};
-use crate::engine::tasks::verify;
+use crate::engine::restore::order::{RestoreEnd, RestoreReport, RestoreTask, TargetFolders};
 use crate::platform::restored_file::{self, Placed, RestoreTarget};
 use crate::store::{RecordFacts, Store};
 
@@ -80,7 +80,7 @@ enum RestoreError {
 }
 
 /// Restores every copy in the order's scope. Nothing is replaced.
-pub(crate) async fn run(
+pub(crate) async fn restore_files(
     context: &Context,
     order: RestoreTask,
     operation: Arc<OperationProgress>,

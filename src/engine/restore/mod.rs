@@ -1,0 +1,5 @@
+//! Restoring files from a destination.
+
+pub mod files;
+pub mod order;
+pub mod prepare;
