@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::server::{Agent, WindowGuard};
+use super::state::{Agent, WindowGuard};
 use super::{CALLS_PER_CLIENT_MAX, HANDSHAKE_MAX, REPLIES_WAITING_MAX};
 use crate::api::framing::{self, FrameError, HEAD_LEN};
 use crate::api::{

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::server::{Agent, AgentExit, serve};
+use super::server::{AgentExit, serve};
+use super::state::Agent;
 use super::{AgentOptions, StartEngine};
 use crate::engine::Handle;
 use crate::platform::lock::DirLock;

@@ -7,6 +7,7 @@ mod conversation;
 mod host;
 mod server;
 mod spawn;
+mod state;
 #[cfg(test)]
 mod tests;
 

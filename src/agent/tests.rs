@@ -7,7 +7,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::conversation::serve_client;
-use super::server::{Agent, AgentExit, serve};
+use super::server::{AgentExit, serve};
+use super::state::Agent;
 use super::{AgentOptions, CLIENTS_MAX, HANDSHAKE_MAX, IDLE_GRACE};
 use crate::api::framing::{self, HEAD_LEN};
 use crate::api::{

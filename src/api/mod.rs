@@ -7,6 +7,7 @@
 pub mod framing;
 pub mod gate;
 pub mod network;
+pub mod reason;
 pub mod request;
 pub mod restore;
 pub mod rows;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use gate::*;
 pub use network::*;
+pub use reason::*;
 pub use request::*;
 pub use restore::*;
 pub use rows::*;

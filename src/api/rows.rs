@@ -2,10 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::WaitText;
+use super::reason::{FailureText, WaitText};
 use super::wire::PathText;
-use crate::domain::cause::Cause;
-use crate::domain::failure::{FailureKind, Reach};
 
 /// Which assets the grid shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
@@ -140,47 +138,6 @@ pub struct CopyDetails {
     /// What was decided about it last, newest first.
     #[serde(default)]
     pub decisions: Vec<DecisionRow>,
-}
-
-/// A failure for people and machines.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailureText {
-    /// The kind's stable name.
-    pub kind: String,
-    /// The reach's stable name.
-    pub reach: String,
-    /// One sentence: what happened.
-    pub summary: String,
-    /// One sentence: what to do.
-    pub advice: String,
-    /// What the outside said.
-    pub details: String,
-    /// The action's stable name.
-    pub action: String,
-    /// What failed for the same reason has the same: the kind, a dot, and the cause's stable name
-    /// where one is known. [`super::Selection::Kind`] and [`QueueQuery`] take it for a kind.
-    pub class: String,
-}
-
-impl FailureText {
-    /// Puts a failure without a known cause into words.
-    pub fn new(kind: FailureKind, reach: Reach, details: String) -> Self {
-        Self::because(kind, reach, None, details)
-    }
-
-    /// Puts a kept failure into words.
-    pub fn because(kind: FailureKind, reach: Reach, cause: Option<Cause>, details: String) -> Self {
-        let message = crate::domain::messages::describe_with(kind, reach, cause);
-        Self {
-            class: format!("{}.{}", kind.as_str(), cause.map_or("", Cause::as_str)),
-            kind: kind.as_str().to_owned(),
-            reach: reach.as_str().to_owned(),
-            summary: message.summary.to_owned(),
-            advice: message.advice.to_owned(),
-            details,
-            action: message.action.as_str().to_owned(),
-        }
-    }
 }
 
 /// Something that was decided about one file at one destination.

@@ -4,12 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::gate::{ConditionsText, Rules};
 use super::network::NetworkText;
-use super::rows::FailureText;
+use super::reason::{FailureText, WaitText};
 use super::wire::PathText;
-use crate::domain::cause::Cause;
-use crate::domain::failure::{FailureKind, Reach};
-use crate::domain::messages::{describe_with, lower_first};
-use crate::domain::wait::WaitReason;
 
 /// The state of everything a client shows without asking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
@@ -67,47 +63,6 @@ pub enum BackupSwitch {
     Off,
     /// On, but stopped for a while.
     Paused,
-}
-
-/// A wait reason for people and machines.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WaitText {
-    /// A stable name.
-    pub kind: String,
-    /// When it ends by itself, RFC 3339 UTC.
-    pub until: Option<String>,
-    /// A short sentence.
-    pub summary: String,
-}
-
-impl From<&WaitReason> for WaitText {
-    fn from(reason: &WaitReason) -> Self {
-        Self {
-            kind: reason.kind().to_owned(),
-            until: reason.until().map(crate::domain::time::UnixMillis::rfc3339),
-            summary: reason.summary().to_owned(),
-        }
-    }
-}
-
-impl WaitText {
-    /// A destination's reason, in the words of the failure that it comes from: a server that asks to
-    /// slow down is not one that cannot be reached.
-    pub fn because(reason: &WaitReason, kind: FailureKind, cause: Option<Cause>) -> Self {
-        let mut text = Self::from(reason);
-        let is_from_failure = matches!(
-            reason,
-            WaitReason::Unreachable { .. }
-                | WaitReason::Credentials
-                | WaitReason::Forbidden
-                | WaitReason::NoSpace { .. }
-        );
-        if is_from_failure {
-            let summary = describe_with(kind, Reach::Destination, cause).summary;
-            text.summary = format!("Waiting: {}", lower_first(summary));
-        }
-        text
-    }
 }
 
 /// Counters over all sources.

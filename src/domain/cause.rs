@@ -3,7 +3,7 @@
 //! A failure's kind says what a program must know: try again or not, one file or all. Its cause
 //! says what a person must know: the same kind may have remedies that have nothing in common.
 
-use super::messages::{Action, Message, message};
+use super::message::{Action, Message, message};
 use super::stable_name::stable_names;
 
 /// A cause that has words of its own.

@@ -109,10 +109,12 @@ pub fn home_folder<'a>(dir: &'a [u8], name: &[u8]) -> &'a [u8] {
     names::home_folder(dir, name)
 }
 
-/// Whether what stands before `.json` in a name is the name of a picture or clip, whole or as Google
-/// Takeout cuts it.
-pub fn is_json_of_picture(stem: &[u8]) -> bool {
-    names::names_picture(stem)
+/// The type a file's name promises: that of its extension. JSON is everywhere, so a name promises it only
+/// where the rest of it is the name of a picture (`a.jpg.json`, `a.jpg.supplemental-meta.json`).
+pub fn type_of_name(name: &[u8]) -> Option<MediaType> {
+    let (stem, extension) = split_extension(name);
+    let named = MediaType::from_extension(extension)?;
+    (named != MediaType::Json || names::names_picture(stem)).then_some(named)
 }
 
 /// Groups the files of one directory, or of one [`group_key`] in it.

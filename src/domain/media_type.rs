@@ -1,6 +1,5 @@
 //! The types of file that belong in a photo library.
 
-use super::path::split_extension;
 use super::stable_name::stable_names;
 
 /// What a file is.
@@ -367,14 +366,6 @@ impl MediaType {
         let lower = extension.to_ascii_lowercase();
         let at = EXTENSIONS.binary_search_by(|(known, _)| (*known).cmp(lower.as_slice())).ok()?;
         EXTENSIONS.get(at).map(|(_, media_type)| *media_type)
-    }
-
-    /// The type a file's name promises: that of its extension. JSON is everywhere, so a name promises it
-    /// only where the rest of it is the name of a picture (`a.jpg.json`, `a.jpg.supplemental-meta.json`).
-    pub fn from_name(name: &[u8]) -> Option<Self> {
-        let (stem, extension) = split_extension(name);
-        let named = Self::from_extension(extension)?;
-        (named != Self::Json || super::grouping::is_json_of_picture(stem)).then_some(named)
     }
 
     /// Whether files of this type also go under an extension (without its dot, any case) that promises

@@ -2,32 +2,8 @@
 
 use super::cause::Cause;
 use super::failure::{Failure, FailureKind, Reach};
-use super::stable_name::stable_names;
-
-/// What the person can do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(strum::EnumCount, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
-#[strum(serialize_all = "snake_case")]
-pub enum Action {
-    /// Try the file, or the class, again.
-    Retry,
-    /// Enter the credentials anew.
-    SignInAgain,
-    /// Make room at the destination.
-    FreeSpace,
-    /// Look at the destination's settings.
-    OpenDestination,
-    /// Show the file in the file manager.
-    ShowFile,
-    /// Look at the settings of the network.
-    OpenNetwork,
-    /// Connect the disk.
-    ConnectDisk,
-    /// Take it out of the server's trash again.
-    RestoreFromTrash,
-    /// Nothing: it goes on by itself.
-    Wait,
-}
+use super::message::message;
+pub use super::message::{Action, Message};
 
 /// The details of [`Cause::Trashed`].
 pub const TRASHED: &str = "the server has this file in its trash, and forgets it when the trash is emptied";
@@ -36,19 +12,6 @@ pub const TRASHED: &str = "the server has this file in its trash, and forgets it
 pub const SAME_DISK: &str =
     "This folder is on the same disk as your photos. If the disk breaks, both are lost";
 
-stable_names!(Action);
-
-/// A failure in a person's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Message {
-    /// One sentence: what happened. No path, no code.
-    pub summary: &'static str,
-    /// One sentence: what to do.
-    pub advice: &'static str,
-    /// The button.
-    pub action: Action,
-}
-
 /// A sentence as it goes on after a colon. The app's own name keeps its capital.
 pub fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
@@ -56,10 +19,6 @@ pub fn lower_first(text: &str) -> String {
         Some(first) if !text.starts_with("Safelight") => first.to_lowercase().chain(letters).collect(),
         _ => text.to_owned(),
     }
-}
-
-pub(super) const fn message(summary: &'static str, advice: &'static str, action: Action) -> Message {
-    Message { summary, advice, action }
 }
 
 /// The message for a failure without a known cause. Only kind and reach decide it, so failures of one

@@ -21,6 +21,7 @@ pub mod job;
 pub mod job_url;
 pub mod key;
 pub mod media_type;
+mod message;
 pub mod messages;
 pub mod network;
 pub mod path;

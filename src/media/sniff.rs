@@ -1,5 +1,6 @@
 //! What a file is, by its first bytes and then by its name.
 
+use crate::domain::grouping;
 use crate::domain::media_type::{MediaClass, MediaType};
 use crate::domain::path::split_extension;
 
@@ -24,7 +25,7 @@ const TEXT_BYTES: usize = 4096;
 /// An empty file has only its name to speak for it.
 pub fn sniff(head: &[u8], name: &[u8]) -> Option<Sniffed> {
     let extension = split_extension(name).1;
-    let named = MediaType::from_name(name);
+    let named = grouping::type_of_name(name);
     if named.is_none() && SOUND_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_slice()) {
         return None;
     }

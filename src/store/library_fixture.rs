@@ -9,9 +9,10 @@ use crate::base::rng::SeededRng;
 use crate::domain::accounting::Bin;
 use crate::domain::asset::{CapturedAt, DateSource, Facts, FoundDate, Provenance};
 use crate::domain::file::{ExcludeReason, FileStamp, Problem};
+use crate::domain::grouping;
 use crate::domain::hash::{Blake3, ContentHash, Digests, Hashed};
 use crate::domain::ids::{DestinationId, FileId, SourceId};
-use crate::domain::media_type::{MediaClass, MediaType};
+use crate::domain::media_type::MediaClass;
 use crate::domain::path::RelPath;
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
@@ -37,7 +38,7 @@ pub(super) fn stamp(size: u64) -> FileStamp {
 
 /// A look that describes a file by its name; a picture a day.
 pub(super) fn facts(name: &str, day: i64) -> Found {
-    let media_type = MediaType::from_name(name.as_bytes()).expect("a media name");
+    let media_type = grouping::type_of_name(name.as_bytes()).expect("a media name");
     Found::Facts(Box::new(Facts {
         media_type,
         is_mismatch: false,

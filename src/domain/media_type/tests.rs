@@ -1,6 +1,7 @@
 //! Extensions, kinds and their names.
 
 use super::*;
+use crate::domain::grouping;
 
 #[test]
 fn extensions_are_sorted_and_unshared() {
@@ -18,7 +19,8 @@ fn extensions_are_sorted_and_unshared() {
 
 #[test]
 fn names_promise_types() {
-    let check = |name: &str, expected| assert_eq!(MediaType::from_name(name.as_bytes()), expected, "{name}");
+    let check =
+        |name: &str, expected| assert_eq!(grouping::type_of_name(name.as_bytes()), expected, "{name}");
     check("a.JP2", Some(MediaType::Jp2));
     check("GOPR0001.THM", Some(MediaType::Jpeg));
     check("d.jpg.pp3", Some(MediaType::Develop));

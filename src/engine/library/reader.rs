@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::base::files::{EntryKind, SourceFile, SourceFiles, path_from_bytes};
 use crate::domain::asset::Facts;
 use crate::domain::file::{ExcludeReason, FileStamp, Problem};
+use crate::domain::grouping;
 use crate::domain::hash::{DigestSet, Hashed};
-use crate::domain::media_type::MediaType;
 use crate::domain::path::{RelPath, join};
 use crate::domain::time::UnixMillis;
 use crate::media::exclusions::excluded_by_name;
@@ -195,7 +195,7 @@ fn failed(file: &FileToRead, error: &io::Error) -> ReadOutcome {
 
 /// A file that cannot be looked into belongs if its name says so; of others nobody knows.
 fn unreadable(file: &FileToRead, problem: Problem, details: String) -> ReadOutcome {
-    match MediaType::from_name(&file.path.name) {
+    match grouping::type_of_name(&file.path.name) {
         Some(_) => ReadOutcome::Problem(problem, details),
         None => ReadOutcome::Unseen(problem, details),
     }

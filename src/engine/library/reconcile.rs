@@ -13,8 +13,8 @@ use super::scan::{RootLook, StartAt, Step, Unreadable, WalkPlan, Walking};
 use super::shared::Shared;
 use super::watch::WatchGuard;
 use crate::domain::file::{ExcludeReason, FileStamp, FileStatus, Problem};
+use crate::domain::grouping;
 use crate::domain::ids::{FileId, SourceId};
-use crate::domain::media_type::MediaType;
 use crate::domain::path::{RelPath, join};
 use crate::domain::time::UnixMillis;
 use crate::store::{
@@ -204,7 +204,7 @@ impl ScanContext {
             return (stamp, Start::Excluded(reason));
         }
         let start = match &file.seen {
-            Err(why) if MediaType::from_name(&path.name).is_some() => {
+            Err(why) if grouping::type_of_name(&path.name).is_some() => {
                 Start::Problem(Problem::Unreadable, Some(why.clone()))
             }
             Err(_) => Start::Excluded(ExcludeReason::NotMedia),

@@ -19,6 +19,7 @@ use super::catch_panic::contain;
 use super::metadata::{self, Metadata};
 use super::sniff::sniff;
 use crate::base::files::SourceFile;
+use crate::domain::grouping;
 use crate::domain::media_type::{MediaClass, MediaType};
 use crate::domain::stable_name::stable_names;
 
@@ -204,7 +205,7 @@ pub(super) fn decode_cached(bytes: &[u8], side_max: u32) -> Result<Rgba, NoPictu
 
 /// The type of a file for a sentence about it: what its name says.
 pub fn named_type(name: &[u8]) -> Option<MediaType> {
-    MediaType::from_name(name).filter(|media_type| media_type.class() != MediaClass::Sidecar)
+    grouping::type_of_name(name).filter(|media_type| media_type.class() != MediaClass::Sidecar)
 }
 
 fn upright(picture: Rgba, metadata: &Metadata) -> Rgba {
