@@ -3,15 +3,18 @@
 //! This floor knows nothing of photos. Only [`files`] touches a source's files, and it can only
 //! read them.
 
-pub mod atomic_file;
+pub(crate) mod atomic_file;
 pub mod clock;
 pub mod digester;
 pub mod executor;
-pub mod file_systems;
+pub(crate) mod file_systems;
 pub mod files;
+#[cfg(feature = "testing")]
 pub mod memory_files;
-pub mod mounts;
-pub mod mutant;
+#[cfg(feature = "testing")]
+pub mod memory_secrets;
+pub(crate) mod mounts;
+pub(crate) mod mutant;
 pub mod rng;
 pub mod secret;
 pub mod waker;

@@ -45,6 +45,7 @@ pub enum Mutant {
     /// A copy gets its name before it is proved.
     NamesFirst,
     /// The id of an upload that its server no longer knows is used for ever.
+    #[cfg(test)]
     KeepsUploadId,
     /// A copy is said to have been compared although it was not read.
     ComparesUnread,
@@ -54,6 +55,7 @@ pub enum Mutant {
     DropsSuffix,
 }
 
+#[cfg(test)]
 impl Mutant {
     /// All of them.
     pub const ALL: [Self; 23] = [

@@ -1,7 +1,5 @@
 //! What nobody may see: passwords, keys and tokens, and the seam to where they are kept.
 
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -76,57 +74,6 @@ pub trait SecretStore: Send + Sync {
     fn set<'a>(&'a self, account: &'a str, secret: Secret) -> SecretFuture<'a, ()>;
     /// Removes a secret; none to remove is fine.
     fn remove<'a>(&'a self, account: &'a str) -> SecretFuture<'a, ()>;
-}
-
-/// Secrets in memory: for tests, and for where nothing else may be touched.
-#[derive(Default)]
-pub struct MemorySecrets {
-    kept: Mutex<HashMap<String, Secret>>,
-    trouble: Mutex<Option<SecretError>>,
-}
-
-impl MemorySecrets {
-    /// A keyring that is not there.
-    pub fn missing() -> Self {
-        let secrets = Self::default();
-        secrets.refuse(SecretError::Missing);
-        secrets
-    }
-
-    /// From now on, everything is refused like this.
-    pub fn refuse(&self, trouble: SecretError) {
-        *self.trouble.lock() = Some(trouble);
-    }
-
-    /// The accounts that have a secret.
-    pub fn accounts(&self) -> Vec<String> {
-        self.kept().keys().cloned().collect()
-    }
-
-    fn kept(&self) -> parking_lot::MutexGuard<'_, HashMap<String, Secret>> {
-        self.kept.lock()
-    }
-
-    fn answer<T>(&self, work: impl FnOnce(&mut HashMap<String, Secret>) -> T) -> Result<T, SecretError> {
-        match *self.trouble.lock() {
-            Some(trouble) => Err(trouble),
-            None => Ok(work(&mut self.kept())),
-        }
-    }
-}
-
-impl SecretStore for MemorySecrets {
-    fn get<'a>(&'a self, account: &'a str) -> SecretFuture<'a, Option<Secret>> {
-        Box::pin(std::future::ready(self.answer(|kept| kept.get(account).cloned())))
-    }
-
-    fn set<'a>(&'a self, account: &'a str, secret: Secret) -> SecretFuture<'a, ()> {
-        Box::pin(std::future::ready(self.answer(|kept| drop(kept.insert(account.to_owned(), secret)))))
-    }
-
-    fn remove<'a>(&'a self, account: &'a str) -> SecretFuture<'a, ()> {
-        Box::pin(std::future::ready(self.answer(|kept| drop(kept.remove(account)))))
-    }
 }
 
 #[cfg(test)]

@@ -95,11 +95,6 @@ impl ServerAddress {
     pub fn check_encryption(&self, is_http_agreed: bool) -> Result<(), Failure> {
         check_encryption(&self.base, is_http_agreed)
     }
-
-    /// The URL of something below the folder. Each part of `path` is encoded; slashes part them.
-    pub fn below(&self, path: &str) -> Url {
-        below(&self.base, path)
-    }
 }
 
 /// The URL of something below a folder's. Each part of `path` is encoded; slashes part them.
@@ -207,11 +202,11 @@ mod tests {
         assert_eq!(address.user.as_deref(), Some("a@b"));
         assert_eq!(address.base.as_str(), "https://cloud.example/sub/Photos/");
         assert_eq!(
-            address.below("2019/a b#?%.jpg").as_str(),
+            below(&address.base, "2019/a b#?%.jpg").as_str(),
             "https://cloud.example/sub/Photos/2019/a%20b%23%3F%25.jpg"
         );
-        assert_eq!(address.below("2019/").as_str(), "https://cloud.example/sub/Photos/2019/");
-        assert_eq!(address.below("").as_str(), "https://cloud.example/sub/Photos/");
+        assert_eq!(below(&address.base, "2019/").as_str(), "https://cloud.example/sub/Photos/2019/");
+        assert_eq!(below(&address.base, "").as_str(), "https://cloud.example/sub/Photos/");
     }
 
     #[test]

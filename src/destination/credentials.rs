@@ -173,7 +173,7 @@ pub fn not_saved(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::secret::MemorySecrets;
+    use crate::base::memory_secrets::MemorySecrets;
 
     fn vault(variables: &'static [(&'static str, &'static str)], store: Arc<MemorySecrets>) -> Vault {
         let environment = move |name: &str| {

@@ -13,6 +13,7 @@ mod errors;
 mod fs;
 mod manifests;
 mod marker;
+#[cfg(feature = "testing")]
 mod memory;
 mod mount;
 mod os_fs;
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts};
+#[cfg(feature = "testing")]
 pub use memory::{Lie, MemoryFs, Rules};
 pub use os_fs::OsFs;
 

@@ -4,7 +4,7 @@
 //! kind passes against the real thing. A destination never touches the database: what must be
 //! remembered before an effect goes through [`Transfer::save`].
 
-pub mod address;
+pub(crate) mod address;
 pub mod connect;
 pub mod credentials;
 mod dir_sync;
@@ -12,17 +12,18 @@ pub mod folder;
 pub mod http;
 pub mod immich;
 mod keyed_lock;
+#[cfg(feature = "testing")]
 pub mod layer;
 pub mod manifest;
-pub mod marker;
-pub mod metadata_store;
+pub(crate) mod marker;
+pub(crate) mod metadata_store;
 mod name_probe;
 mod network_config;
-pub mod resumable;
-pub mod s3;
+pub(crate) mod resumable;
+pub(crate) mod s3;
 pub mod server_parts;
-pub mod source;
-pub mod webdav;
+pub(crate) mod source;
+pub(crate) mod webdav;
 mod xml;
 
 use parking_lot::Mutex;

@@ -148,7 +148,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::base::secret::{MemorySecrets, SecretError};
+    use crate::base::memory_secrets::MemorySecrets;
+    use crate::base::secret::SecretError;
 
     fn vault(store: &Arc<MemorySecrets>) -> Vault {
         Vault { store: Arc::clone(store) as _, environment: Arc::new(|_name| None) }

@@ -116,11 +116,7 @@ impl Write<'_> {
 
     /// Forgets the oldest changes beyond [`CHANGES_KEPT_MAX`].
     pub fn prune_changes(&self) -> Result<(), StoreError> {
-        #[cfg(test)]
-        if let Some(kept) = super::failpoints::changes_kept() {
-            return self.prune_changes_to(kept);
-        }
-        self.prune_changes_to(CHANGES_KEPT_MAX)
+        self.prune_changes_to(super::commit_hooks::changes_kept().unwrap_or(CHANGES_KEPT_MAX))
     }
 
     pub(super) fn prune_changes_to(&self, kept: i64) -> Result<(), StoreError> {

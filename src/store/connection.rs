@@ -149,8 +149,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Read<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        #[cfg(test)]
-        super::failpoints::live().await;
+        super::commit_hooks::wait_if_dead().await;
         let (readers, path) = (Arc::clone(&self.readers), Arc::clone(&self.path));
         let work = move || {
             let pooled = readers.lock().pop();

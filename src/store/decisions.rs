@@ -49,11 +49,6 @@ impl Read<'_> {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
-
-    #[cfg(test)]
-    pub(super) fn decision_count(&self) -> Result<i64, StoreError> {
-        Ok(self.conn.query_row("SELECT count(*) FROM decision", [], |row| row.get(0))?)
-    }
 }
 
 impl Write<'_> {

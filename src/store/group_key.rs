@@ -55,9 +55,3 @@ pub(super) fn rehash_groups(conn: &rusqlite::Connection) -> Result<(), StoreErro
     }
     Ok(())
 }
-
-/// The hash under which a file's row is found.
-#[cfg(test)]
-pub(super) fn group_hash(source: i64, dir: &[u8], name: &[u8]) -> i64 {
-    GroupKey::of(source, dir, name).hash()
-}

@@ -145,7 +145,10 @@ mod tests {
         assert_eq!(conn.query_row(counted, [], |row| row.get::<_, i64>(0)).expect("counted"), 3);
         let hash = "SELECT group_hash FROM resource WHERE file_id = 6";
         let hash: i64 = conn.query_row(hash, [], |row| row.get(0)).expect("hash");
-        assert_eq!(hash, crate::store::group_key::group_hash(1, b"d", "e\u{301}t\u{e9}.xmp".as_bytes()));
+        assert_eq!(
+            hash,
+            crate::store::group_key::GroupKey::of(1, b"d", "e\u{301}t\u{e9}.xmp".as_bytes()).hash()
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_cha
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use super::commit_hooks;
 use super::row::{Outage, StoreError};
 use crate::base::clock::SharedClock;
 use crate::domain::time::UnixMillis;
@@ -224,13 +225,9 @@ impl Seat {
     }
 
     fn commit(&self) -> Result<(), StoreError> {
-        #[cfg(test)]
-        super::fault::before_commit()?;
-        #[cfg(test)]
-        super::failpoints::before(&self.write())?;
+        commit_hooks::before_commit(&self.write())?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
-        #[cfg(test)]
-        super::failpoints::after(&self.write());
+        commit_hooks::after_commit(&self.write());
         Ok(())
     }
 
@@ -296,8 +293,7 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        #[cfg(test)]
-        super::failpoints::name::<F>();
+        commit_hooks::name_write::<F>();
         self.ask(durability, Once(Some(write))).await
     }
 
@@ -310,8 +306,7 @@ impl Writer {
         T: Send + 'static,
         F: Fn(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        #[cfg(test)]
-        super::failpoints::name::<F>();
+        commit_hooks::name_write::<F>();
         self.ask(Durability::Normal, Again(write)).await
     }
 
@@ -344,8 +339,7 @@ impl Writer {
                 return outcome;
             }
         }
-        #[cfg(test)]
-        super::failpoints::live().await;
+        commit_hooks::wait_if_dead().await;
         result.await.map_err(|_dropped| StoreError::Closed)?
     }
 

@@ -15,6 +15,7 @@ mod dialogs;
 mod dispatch;
 mod draft;
 mod drops;
+#[cfg(feature = "testing")]
 pub mod fake;
 mod first_run;
 mod focus;

@@ -24,8 +24,8 @@ use crate::api::{
 use crate::base::clock::{Clock as _, RuntimeClock};
 use crate::base::executor::Executor;
 use crate::base::memory_files::MemoryFiles;
+use crate::base::memory_secrets::MemorySecrets;
 use crate::base::rng::SeededRng;
-use crate::base::secret::MemorySecrets;
 use crate::destination::connect::Connector;
 use crate::destination::credentials::Vault;
 use crate::destination::folder::MemoryFs;

@@ -53,6 +53,7 @@ pub fn fit(picture: Rgba, side_max: u32) -> Rgba {
 }
 
 /// The pixels stretched to a size; only for pictures that are drawn, never for those that are shown.
+#[cfg(feature = "testing")]
 pub(in crate::media) fn enlarge(picture: Rgba, width: u32, height: u32) -> Vec<u8> {
     let is_same = (picture.width, picture.height) == (width, height);
     let raster =

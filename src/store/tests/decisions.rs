@@ -3,7 +3,8 @@
 use super::options;
 use crate::base::executor::Executor;
 use crate::domain::ids::RecordId;
-use crate::store::{DECISIONS_MAX, DECISIONS_OF_RECORD_MAX, DecisionKind, Store};
+use crate::store::decisions::{DECISIONS_MAX, DECISIONS_OF_RECORD_MAX};
+use crate::store::{DecisionKind, Store};
 
 #[tokio::test]
 async fn the_last_are_kept_of_each_and_the_newest_of_all() {
@@ -37,7 +38,8 @@ async fn the_last_are_kept_of_each_and_the_newest_of_all() {
             tx.add_decision(busy, DecisionKind::Asked, &"x".repeat(5_000))?;
         }
         assert_eq!(tx.decisions(early)?, [], "the oldest of all have gone");
-        assert_eq!(tx.decision_count()?, DECISIONS_OF_RECORD_MAX);
+        let count: i64 = tx.conn.query_row("SELECT count(*) FROM decision", [], |row| row.get(0))?;
+        assert_eq!(count, DECISIONS_OF_RECORD_MAX);
         assert_eq!(tx.decisions(busy)?[0].text.len(), 1_024);
         Ok(())
     });

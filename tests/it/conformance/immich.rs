@@ -9,8 +9,9 @@ use std::sync::atomic::Ordering;
 
 use safelight::base::clock::SystemClock;
 use safelight::base::executor::Executor;
+use safelight::base::memory_secrets::MemorySecrets;
 use safelight::base::rng::SystemRng;
-use safelight::base::secret::{MemorySecrets, Secret};
+use safelight::base::secret::Secret;
 use safelight::destination::credentials::{Credentials, Environment, Vault};
 use safelight::destination::http::{Client, Settings};
 use safelight::destination::immich::Immich;

@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use safelight::base::clock::SystemClock;
 use safelight::base::executor::Executor;
+use safelight::base::memory_secrets::MemorySecrets;
 use safelight::base::rng::SystemRng;
-use safelight::base::secret::{MemorySecrets, Secret};
+use safelight::base::secret::Secret;
 use safelight::destination::Capabilities;
 use safelight::destination::connect::{Address, Connect as _, Connector};
 use safelight::destination::credentials::Vault;

@@ -17,8 +17,8 @@ use safelight::api::{
 use safelight::base::clock::{Clock, RuntimeClock, SystemClock};
 use safelight::base::executor::Executor;
 use safelight::base::memory_files::MemoryFiles;
+use safelight::base::memory_secrets::MemorySecrets;
 use safelight::base::rng::SystemRng;
-use safelight::base::secret::MemorySecrets;
 use safelight::destination::BoxFuture;
 use safelight::destination::connect::Connector;
 use safelight::destination::credentials::Vault;
