@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use safelight::api::{BackupSwitch, DriveText, FailureText, PathText, Request, Snapshot, WaitText};
-use safelight::client::{Backend, Connection, Incoming, Picture, PictureRequest, Ticket};
+use safelight::client::{Backend, BackendEvent, Connection, Picture, PictureRequest, Ticket};
 use safelight::domain::failure::{FailureKind, Reach};
 use safelight::domain::time::UnixMillis;
 use safelight::domain::wait::WaitReason;
@@ -37,7 +37,7 @@ impl Backend for Preview {
     fn send(&mut self, request: Request) -> Ticket {
         self.inner.send(request)
     }
-    fn poll(&mut self) -> Option<Incoming> {
+    fn poll(&mut self) -> Option<BackendEvent> {
         if self.moved.elapsed() >= STEP {
             self.moved = Instant::now();
             let has_work = self.moves && self.world.borrow().snapshot.progress.is_some();
@@ -110,9 +110,10 @@ fn waits(world: &mut World) {
     world.snapshot.uploading.clear();
     let until = UnixMillis(world.now.0 + 240_000);
     let [disk, nas] = &mut world.snapshot.destinations[..] else { return };
-    disk.wait_reason = Some(WaitText::because(&WaitReason::NoSpace { until }, FailureKind::Full, None));
+    disk.wait_reason = Some(WaitText::with_cause(&WaitReason::NoSpace { until }, FailureKind::Full, None));
     disk.failure = Some(FailureText::new(FailureKind::Full, Reach::Destination, "ENOSPC".to_owned()));
-    nas.wait_reason = Some(WaitText::because(&WaitReason::Unreachable { until }, FailureKind::Connect, None));
+    nas.wait_reason =
+        Some(WaitText::with_cause(&WaitReason::Unreachable { until }, FailureKind::Connect, None));
     nas.failure =
         Some(FailureText::new(FailureKind::Connect, Reach::Destination, "connection refused".to_owned()));
     world.recount();

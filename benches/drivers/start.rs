@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use safelight::api::{PathText, Request, Snapshot};
 use safelight::cli;
-use safelight::client::{Backend, Connection, Incoming, Picture, PictureRequest, Ticket};
+use safelight::client::{Backend, BackendEvent, Connection, Picture, PictureRequest, Ticket};
 use safelight::domain::time::UnixMillis;
 use safelight::ui::{self, Wake};
 
@@ -81,7 +81,7 @@ impl Backend for Listener {
         self.inner.send(request)
     }
 
-    fn poll(&mut self) -> Option<Incoming> {
+    fn poll(&mut self) -> Option<BackendEvent> {
         self.inner.poll()
     }
 

@@ -203,14 +203,14 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     async fn start(&self, call: Call, permit: tokio::sync::OwnedSemaphorePermit) {
         let Call { id, request } = call;
         if request == Request::Subscribe {
-            return self.pass_on(Outgoing::Subscribe(id)).await;
+            return self.send_outgoing(Outgoing::Subscribe(id)).await;
         }
         let is_operation = matches!(request, Request::Operation(_));
         let mut outcome = Box::pin(answer(self.agent.clone(), request));
         // The first look puts the request in the engine's queue, so requests keep their order.
         let first = std::future::poll_fn(|cx| Poll::Ready(outcome.as_mut().poll(cx))).await;
         if let Poll::Ready(outcome) = first {
-            return self.pass_on(Outgoing::Frame(Frame::Reply { id, outcome })).await;
+            return self.send_outgoing(Outgoing::Frame(Frame::Reply { id, outcome })).await;
         }
         let replies = self.replies.clone();
         let gone = self.gone.clone();
@@ -231,7 +231,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         });
     }
 
-    async fn pass_on(&self, outgoing: Outgoing) {
+    async fn send_outgoing(&self, outgoing: Outgoing) {
         tokio::select! {
             _ = self.replies.send(outgoing) => {}
             () = self.gone.cancelled() => {}

@@ -30,11 +30,11 @@ pub struct FailureText {
 impl FailureText {
     /// Puts a failure without a known cause into words.
     pub fn new(kind: FailureKind, reach: Reach, details: String) -> Self {
-        Self::because(kind, reach, None, details)
+        Self::with_cause(kind, reach, None, details)
     }
 
     /// Puts a kept failure into words.
-    pub fn because(kind: FailureKind, reach: Reach, cause: Option<Cause>, details: String) -> Self {
+    pub fn with_cause(kind: FailureKind, reach: Reach, cause: Option<Cause>, details: String) -> Self {
         let message = describe_with(kind, reach, cause);
         Self {
             class: format!("{}.{}", kind.as_str(), cause.map_or("", Cause::as_str)),
@@ -72,7 +72,7 @@ impl From<&WaitReason> for WaitText {
 impl WaitText {
     /// A destination's reason, in the words of the failure that it comes from: a server that asks to
     /// slow down is not one that cannot be reached.
-    pub fn because(reason: &WaitReason, kind: FailureKind, cause: Option<Cause>) -> Self {
+    pub fn with_cause(reason: &WaitReason, kind: FailureKind, cause: Option<Cause>) -> Self {
         let mut text = Self::from(reason);
         let is_from_failure = matches!(
             reason,

@@ -27,14 +27,14 @@ pub struct Snapshot {
     /// The destinations, in the order they were added.
     pub destinations: Vec<DestinationState>,
     /// Transfers running now; never more than the pool is wide.
-    pub uploading: Vec<Transferring>,
+    pub uploading: Vec<TransferState>,
     /// The run's progress; none when nothing is to be done.
     pub progress: Option<Progress>,
     /// First looks at files that are still to be done.
     pub indexing: Indexing,
     /// Checks and restores that somebody waits for.
     #[serde(default)]
-    pub reading: Vec<Reading>,
+    pub reading: Vec<OperationState>,
     /// Restores that go on by themselves, or how they ended.
     #[serde(default)]
     pub restores: Vec<super::RestoreState>,
@@ -254,7 +254,7 @@ pub struct PairState {
 
 /// One transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transferring {
+pub struct TransferState {
     /// The backup record's public id.
     pub id: String,
     /// The file.
@@ -300,9 +300,9 @@ pub struct Progress {
 
 /// A check of copies, or a restore, and how far it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reading {
+pub struct OperationState {
     /// What it is.
-    pub kind: ReadingKind,
+    pub kind: OperationKind,
     /// The destination that is read.
     pub destination: i64,
     /// The restore that it is for, where it is one that goes on by itself.
@@ -315,7 +315,7 @@ pub struct Reading {
 /// Why copies are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ReadingKind {
+pub enum OperationKind {
     /// To compare them.
     Verify,
     /// To have them back.

@@ -27,7 +27,7 @@ pub const REFUSED_MAX: Duration = Duration::from_secs(3);
 pub const VERIFICATION_STALLED_MAX: Duration = Duration::from_secs(60);
 
 /// What is said when it ends so.
-const VERIFICATION_STALLED: &str = "Reading the copies back has made no progress for 60 seconds. It goes on in the background; \
+const VERIFICATION_STALLED: &str = "OperationState the copies back has made no progress for 60 seconds. It goes on in the background; \
      `safelight queue` shows what is left.";
 
 /// The pairs that a command is about.

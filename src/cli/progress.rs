@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::CommandContext;
 use super::exit::CliError;
 use super::output::Output;
-use crate::api::{Operation, Progress, ReadingKind, Reply};
+use crate::api::{Operation, OperationKind, Progress, Reply};
 
 /// The least time between two progress lines for programs.
 const JSON_EVERY: Duration = Duration::from_millis(200);
@@ -80,12 +80,12 @@ pub fn line(what: &str, progress: &Progress) -> String {
 /// What was refused.
 pub fn call_with_progress(
     context: &mut CommandContext,
-    kind: ReadingKind,
+    kind: OperationKind,
     operation: Operation,
 ) -> Result<Reply, CliError> {
     let what = match kind {
-        ReadingKind::Verify => "Compared",
-        ReadingKind::Restore => "Restored",
+        OperationKind::Verify => "Compared",
+        OperationKind::Restore => "Restored",
     };
     let CommandContext { talk, out, elapsed, .. } = context;
     let mut printer = ProgressPrinter::default();

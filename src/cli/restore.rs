@@ -7,7 +7,7 @@ use super::progress::call_with_progress;
 use super::resolve::{absolute, saved_destination};
 use super::words::path_text;
 use crate::api::{
-    Operation, ReadingKind, Reply, RestoreLayout, RestoreOrder, RestoreResult, RestoreScope, RestoreTarget,
+    Operation, OperationKind, Reply, RestoreLayout, RestoreOrder, RestoreResult, RestoreScope, RestoreTarget,
 };
 use crate::client::conversation::unexpected;
 use crate::domain::format::files;
@@ -27,7 +27,7 @@ pub fn run(context: &mut CommandContext, args: &RestoreArgs) -> Result<Exit, Cli
     let scope = args.only.clone().map_or(RestoreScope::All, RestoreScope::Glob);
     let target = RestoreTarget::Folder(path_text(&into));
     let request = Operation::Restore(RestoreOrder { destination, scope, target, layout });
-    let reply = call_with_progress(context, ReadingKind::Restore, request)?;
+    let reply = call_with_progress(context, OperationKind::Restore, request)?;
     let Reply::Restored { result, stopped } = reply else {
         return Err(unexpected(&reply).into());
     };

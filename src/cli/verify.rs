@@ -5,7 +5,7 @@ use super::args::VerifyArgs;
 use super::exit::{CliError, Exit};
 use super::progress::call_with_progress;
 use super::resolve::saved_destination;
-use crate::api::{Operation, ReadingKind, Reply};
+use crate::api::{Operation, OperationKind, Reply};
 use crate::client::conversation::unexpected;
 use crate::domain::format::{files, number};
 
@@ -19,7 +19,7 @@ pub fn run(context: &mut CommandContext, args: &VerifyArgs) -> Result<Exit, CliE
         None => None,
     };
     let request = Operation::Verify { destination, deep: args.deep };
-    let reply = call_with_progress(context, ReadingKind::Verify, request)?;
+    let reply = call_with_progress(context, OperationKind::Verify, request)?;
     let Reply::Verified { checked, failed, unproven, reasons } = reply else {
         return Err(unexpected(&reply).into());
     };

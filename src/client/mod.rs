@@ -33,7 +33,7 @@ pub enum Connection {
 
 /// Something that arrived.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Incoming {
+pub enum BackendEvent {
     /// The answer to a request.
     Reply {
         /// The request.
@@ -121,15 +121,15 @@ pub trait Backend {
     /// Sends a request. When too many are under way the answer is an error at once.
     fn send(&mut self, request: Request) -> Ticket;
     /// The next thing that arrived.
-    fn poll(&mut self) -> Option<Incoming>;
+    fn poll(&mut self) -> Option<BackendEvent>;
     /// Says which pictures are wanted now, the most wanted first. Replaces what was wanted before,
     /// so what has scrolled away is not decoded. At most [`PICTURES_WANTED_MAX`].
     fn want_pictures(&mut self, wanted: Vec<PictureRequest>);
     /// The next decoded picture.
     fn poll_picture(&mut self) -> Option<Picture>;
-    /// Opens the folder dialog. The answer comes as [`Incoming::FolderPicked`].
+    /// Opens the folder dialog. The answer comes as [`BackendEvent::FolderPicked`].
     fn pick_folder(&mut self, title: &str) -> Ticket;
-    /// Opens the dialog that picks a file. The answer comes as [`Incoming::FolderPicked`] too.
+    /// Opens the dialog that picks a file. The answer comes as [`BackendEvent::FolderPicked`] too.
     fn pick_file(&mut self, title: &str) -> Ticket;
     /// Shows a file in the file manager.
     fn show_in_folder(&mut self, path: &PathText);

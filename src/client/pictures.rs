@@ -156,7 +156,7 @@ impl Shared {
     }
 
     fn work(&self) {
-        while let Some(request) = self.take() {
+        while let Some(request) = self.next_request() {
             let outcome = self.decode(&request);
             let picture = Picture {
                 asset: request.asset,
@@ -169,7 +169,7 @@ impl Shared {
     }
 
     /// Sleeps until there is something to decode; `None` at the end.
-    fn take(&self) -> Option<PictureRequest> {
+    fn next_request(&self) -> Option<PictureRequest> {
         let mut state = self.lock();
         loop {
             if state.is_closed {

@@ -73,9 +73,9 @@ pub struct Reader {
 
 /// Ends a connection from anywhere, waking whoever reads.
 #[derive(Debug)]
-pub struct HangUp(UnixStream);
+pub struct ConnectionCloser(UnixStream);
 
-impl HangUp {
+impl ConnectionCloser {
     /// Ends it.
     pub fn hang_up(&self) {
         // It may have ended by itself.
@@ -130,8 +130,8 @@ impl Remote {
     ///
     /// # Errors
     /// When the system has no room.
-    pub fn split(self) -> io::Result<(Writer, Reader, HangUp)> {
-        let hang_up = HangUp(self.read.stream.try_clone()?);
+    pub fn split(self) -> io::Result<(Writer, Reader, ConnectionCloser)> {
+        let hang_up = ConnectionCloser(self.read.stream.try_clone()?);
         Ok((self.write, self.read, hang_up))
     }
 
@@ -163,14 +163,14 @@ impl Remote {
                     if let Frame::Snapshot(snapshot) = &other {
                         watch(snapshot);
                     }
-                    self.keep(other);
+                    self.keep_frame(other);
                 }
                 None => {}
             }
         }
     }
 
-    fn keep(&mut self, frame: Frame) {
+    fn keep_frame(&mut self, frame: Frame) {
         match frame {
             Frame::Snapshot(snapshot) => self.newest = Some(Arc::from(snapshot)),
             Frame::Event(event) => {
@@ -203,16 +203,16 @@ fn greet(socket: &Path, hello: &Hello) -> Result<(UnixStream, Welcome), ConnectE
     let mut head = [0; HEAD_LEN];
     let heard = stream.read_exact(&mut head);
     if let (Err(unsent), Err(_unheard)) = (sent, &heard) {
-        return Err(gone_if_closed(unsent));
+        return Err(classify_greeting_error(unsent));
     }
-    heard.map_err(gone_if_closed)?;
+    heard.map_err(classify_greeting_error)?;
     let mut body = vec![0; framing::body_len(head, HELLO_LEN_MAX)?];
-    stream.read_exact(&mut body).map_err(gone_if_closed)?;
+    stream.read_exact(&mut body).map_err(classify_greeting_error)?;
     Ok((stream, framing::decode(&body)?))
 }
 
 /// An agent that hangs up in the middle of the greeting is one that is just ending.
-fn gone_if_closed(error: io::Error) -> ConnectError {
+fn classify_greeting_error(error: io::Error) -> ConnectError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
             ConnectError::NotRunning
@@ -221,7 +221,7 @@ fn gone_if_closed(error: io::Error) -> ConnectError {
     }
 }
 
-fn lost(error: impl std::fmt::Display) -> ApiError {
+fn connection_lost(error: impl std::fmt::Display) -> ApiError {
     tracing::debug!("the connection to the agent ended: {error}");
     ApiError::new(ErrorKind::Unavailable, "The connection to Safelight was lost")
 }
@@ -235,7 +235,7 @@ impl Writer {
         let frame = framing::encode(call, FRAME_LEN_MAX)
             .map_err(|error| ApiError::new(ErrorKind::Usage, error.to_string()))?;
         // A request may hold a secret.
-        self.0.write_all(&zeroize::Zeroizing::new(frame)).map_err(lost)
+        self.0.write_all(&zeroize::Zeroizing::new(frame)).map_err(connection_lost)
     }
 }
 
@@ -246,28 +246,28 @@ impl Reader {
     /// `unavailable` when the agent has gone or cannot be understood.
     pub fn next(&mut self, until: Option<Instant>) -> Result<Option<Frame>, ApiError> {
         loop {
-            if let Some(frame) = self.take().map_err(lost)? {
+            if let Some(frame) = self.next_frame().map_err(connection_lost)? {
                 return Ok(Some(frame));
             }
             let timeout = match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => return Ok(None),
                 timeout => timeout,
             };
-            self.stream.set_read_timeout(timeout).map_err(lost)?;
+            self.stream.set_read_timeout(timeout).map_err(connection_lost)?;
             let mut piece = [0; READ_LEN];
             match self.stream.read(&mut piece) {
-                Ok(0) => return Err(lost("the agent hung up")),
+                Ok(0) => return Err(connection_lost("the agent hung up")),
                 Ok(len) => self.bytes.extend_from_slice(&piece[..len]),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => {}
-                    _other => return Err(lost(error)),
+                    _other => return Err(connection_lost(error)),
                 },
             }
         }
     }
 
     /// The frame that has arrived whole, if any.
-    fn take(&mut self) -> Result<Option<Frame>, FrameError> {
+    fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let Some(&head) = self.bytes.first_chunk::<HEAD_LEN>() else { return Ok(None) };
         let end = HEAD_LEN + framing::body_len(head, FRAME_LEN_MAX)?;
         if self.bytes.len() < end {
@@ -305,7 +305,7 @@ impl Conversation for Remote {
                 return Ok(Some(Arc::clone(newest)));
             }
             match self.read.next(until)? {
-                Some(frame) => self.keep(frame),
+                Some(frame) => self.keep_frame(frame),
                 None => return Ok(None),
             }
         }
@@ -314,7 +314,7 @@ impl Conversation for Remote {
     fn interrupter(&self) -> Interrupter {
         match self.read.stream.try_clone() {
             Ok(stream) => {
-                let hang_up = HangUp(stream);
+                let hang_up = ConnectionCloser(stream);
                 Interrupter::new(move || hang_up.hang_up())
             }
             Err(error) => {

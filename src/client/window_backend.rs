@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::remote::{HangUp, Reader, Remote, Writer};
-use super::{Backend, Connection, Incoming, Picture, PictureRequest, PictureSource, Ticket};
+use super::remote::{ConnectionCloser, Reader, Remote, Writer};
+use super::{Backend, BackendEvent, Connection, Picture, PictureRequest, PictureSource, Ticket};
 use crate::api::{ApiError, Call, ErrorKind, Event, Frame, PathText, Reply, Request, Snapshot};
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::files::{path_bytes, path_from_bytes};
@@ -99,7 +99,7 @@ struct Shared {
 struct State {
     connection: Connection,
     snapshot: Arc<Snapshot>,
-    incoming: VecDeque<Incoming>,
+    incoming: VecDeque<BackendEvent>,
     /// Requests without an answer yet.
     open: BTreeSet<u64>,
     /// Those of them that have not left yet.
@@ -113,7 +113,7 @@ struct State {
 
 enum Link {
     Down,
-    Up(HangUp),
+    Up(ConnectionCloser),
 }
 
 impl WindowBackend {
@@ -191,8 +191,8 @@ impl Shared {
 }
 
 impl State {
-    fn arrive(&mut self, incoming: Incoming) {
-        let is_event = matches!(incoming, Incoming::Event(_));
+    fn deliver(&mut self, incoming: BackendEvent) {
+        let is_event = matches!(incoming, BackendEvent::Event(_));
         if self.incoming.len() < INCOMING_MAX || !is_event {
             self.incoming.push_back(incoming);
         }
@@ -200,18 +200,18 @@ impl State {
 
     fn answer(&mut self, id: u64, outcome: Result<Reply, ApiError>) {
         if self.open.remove(&id) {
-            self.arrive(Incoming::Reply { ticket: Ticket(id), outcome });
+            self.deliver(BackendEvent::Reply { ticket: Ticket(id), outcome });
         }
     }
 
     /// The line is down: nothing under way will be answered any more.
-    fn lose(&mut self, message: &str) {
+    fn fail_pending(&mut self, message: &str) {
         self.connection = Connection::Lost(message.to_owned());
         self.line = Link::Down;
         self.outgoing.clear();
         for id in std::mem::take(&mut self.open) {
             let error = ApiError::new(ErrorKind::Unavailable, message);
-            self.arrive(Incoming::Reply { ticket: Ticket(id), outcome: Err(error) });
+            self.deliver(BackendEvent::Reply { ticket: Ticket(id), outcome: Err(error) });
         }
     }
 }
@@ -232,7 +232,7 @@ fn maintain_connection(shared: &Shared, mut join: Connector) {
             }
             Err(error) => error,
         };
-        shared.update(|state| state.lose(&lost.message));
+        shared.update(|state| state.fail_pending(&lost.message));
         let within = (!lost.is_final).then_some(pause);
         drop(shared.wait(within, |state| state.is_closing));
         pause = (pause * 2).min(MEND_MAX);
@@ -285,7 +285,7 @@ fn read_frames(shared: &Shared, reader: &mut Reader) -> Disconnect {
         was_stopped |= matches!(frame, Frame::Event(Event::Stopping));
         shared.update(|state| match frame {
             Frame::Reply { id, outcome } => state.answer(id, outcome),
-            Frame::Event(event) => state.arrive(Incoming::Event(event)),
+            Frame::Event(event) => state.deliver(BackendEvent::Event(event)),
             Frame::Snapshot(snapshot) => {
                 state.snapshot = Arc::from(snapshot);
                 state.connection = Connection::Connected;
@@ -327,12 +327,13 @@ impl WindowBackend {
         let picked = move |shared: &Shared, outcome: Result<Option<PathText>, String>| {
             shared.update(|state| {
                 state.is_picking = false;
-                state.arrive(Incoming::FolderPicked { ticket, outcome });
+                state.deliver(BackendEvent::FolderPicked { ticket, outcome });
             });
         };
         if std::mem::replace(&mut self.shared.lock().is_picking, true) {
             // One dialog is open; a second one beside it only confuses.
-            self.shared.update(|state| state.arrive(Incoming::FolderPicked { ticket, outcome: Ok(None) }));
+            self.shared
+                .update(|state| state.deliver(BackendEvent::FolderPicked { ticket, outcome: Ok(None) }));
             return ticket;
         }
         let shared = Arc::clone(&self.shared);
@@ -374,7 +375,7 @@ impl Backend for WindowBackend {
             Some(message) => {
                 let outcome = Err(ApiError::new(ErrorKind::Unavailable, message));
                 if state.incoming.len() < INCOMING_MAX {
-                    state.arrive(Incoming::Reply { ticket, outcome });
+                    state.deliver(BackendEvent::Reply { ticket, outcome });
                 } else {
                     tracing::warn!("the window asks but does not listen");
                 }
@@ -386,7 +387,7 @@ impl Backend for WindowBackend {
         ticket
     }
 
-    fn poll(&mut self) -> Option<Incoming> {
+    fn poll(&mut self) -> Option<BackendEvent> {
         self.shared.lock().incoming.pop_front()
     }
 

@@ -129,7 +129,7 @@ impl Credentials {
         let details =
             format!("{why}; enter it again, or set {variable} in the environment that Safelight starts in");
         let cause = error.map_or(Cause::PasswordMissing, |error| Cause::of_keyring(error.is_missing()));
-        Failure::destination(FailureKind::Credentials, details).because(cause)
+        Failure::destination(FailureKind::Credentials, details).with_cause(cause)
     }
 }
 
@@ -167,7 +167,7 @@ pub fn not_saved(
         "{error}; Safelight keeps passwords nowhere else: set {variable} in the environment that it starts in"
     );
     let cause = Cause::of_keyring(error.is_missing());
-    Failure::destination(FailureKind::Credentials, details).because(cause)
+    Failure::destination(FailureKind::Credentials, details).with_cause(cause)
 }
 
 #[cfg(test)]

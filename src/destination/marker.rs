@@ -44,7 +44,7 @@ impl Marker {
     pub fn parse(bytes: &[u8]) -> Result<Self, Failure> {
         let conflict = |why: &str| Failure::destination(FailureKind::Conflict, why);
         let damaged =
-            || conflict("the file that names this destination is damaged").because(Cause::MarkerDamaged);
+            || conflict("the file that names this destination is damaged").with_cause(Cause::MarkerDamaged);
         let marker: Self = serde_json::from_slice(bytes).map_err(|_json| damaged())?;
         if marker.format > FORMAT {
             return Err(conflict("this destination was made by a later version of Safelight"));
@@ -71,7 +71,7 @@ impl Marker {
                 let details = format!("expected destination {uuid}, found {}", self.uuid);
                 let failure = Failure::destination(FailureKind::Conflict, details);
                 let differ = uuid.bytes().zip(self.uuid.bytes()).filter(|(a, b)| a != b).count();
-                Err(if differ <= ALTERED_MAX { failure.because(Cause::MarkerDamaged) } else { failure })
+                Err(if differ <= ALTERED_MAX { failure.with_cause(Cause::MarkerDamaged) } else { failure })
             }
             _ => Ok(()),
         }

@@ -62,7 +62,7 @@ pub async fn read_marker(store: &dyn MetadataStore) -> Result<Option<Marker>, Fa
 pub async fn check(store: &dyn MetadataStore, uuid: Option<&str>) -> Result<Marker, Failure> {
     let gone = || {
         let details = "the place has no Safelight marker";
-        Failure::destination(FailureKind::Gone, details).because(Cause::NoFolder)
+        Failure::destination(FailureKind::Gone, details).with_cause(Cause::NoFolder)
     };
     let marker = read_marker(store).await?.ok_or_else(gone)?;
     marker.expect(uuid)?;

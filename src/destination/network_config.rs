@@ -139,7 +139,7 @@ pub(super) async fn keep_secret(
         let details = format!(
             "{trouble}; Safelight keeps passwords nowhere else: set {PASSWORD_VARIABLE} in the environment that it starts in"
         );
-        Failure::destination(FailureKind::Credentials, details).because(Cause::of_keyring(trouble.is_missing()))
+        Failure::destination(FailureKind::Credentials, details).with_cause(Cause::of_keyring(trouble.is_missing()))
     })
 }
 

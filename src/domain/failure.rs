@@ -123,7 +123,7 @@ impl Failure {
 
     /// The same, with what it comes from.
     #[must_use]
-    pub fn because(self, cause: Cause) -> Self {
+    pub fn with_cause(self, cause: Cause) -> Self {
         Self { cause: Some(cause), ..self }
     }
 

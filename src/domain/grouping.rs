@@ -205,7 +205,7 @@ impl Draft {
 }
 
 /// A file in a draft: the draft's index and the file.
-type Home = (usize, FileId);
+type FileSlot = (usize, FileId);
 
 /// Groups files of one key; `related` is sorted.
 fn group_related(related: &[Member<'_>], result: &mut Grouping) {
@@ -252,9 +252,11 @@ fn group_related(related: &[Member<'_>], result: &mut Grouping) {
         }
     }
     // Homes first, so that no sidecar becomes the home of another.
-    let mut homes: Vec<(&Member<'_>, Option<Home>)> = Vec::new();
-    homes.extend(previews.iter().map(|(member, parsed)| (*member, shown_by(parsed, &drafts))));
-    homes.extend(sidecars.iter().map(|(member, parsed)| (*member, home_of(parsed, &drafts, &main_of))));
+    let mut homes: Vec<(&Member<'_>, Option<FileSlot>)> = Vec::new();
+    homes.extend(previews.iter().map(|(member, parsed)| (*member, preview_subject(parsed, &drafts))));
+    homes.extend(
+        sidecars.iter().map(|(member, parsed)| (*member, sidecar_subject(parsed, &drafts, &main_of))),
+    );
     for (member, home) in homes {
         match home.and_then(|(index, of)| Some((drafts.get_mut(index)?, of))) {
             Some((draft, of)) => {
@@ -333,7 +335,7 @@ fn add_edits(draft: &mut Draft, files: &Stem<'_>) {
 }
 
 /// What a preview shows: the movie of its stem, else the RAW, else what else there is.
-fn shown_by(preview: &Parsed, drafts: &[Draft]) -> Option<Home> {
+fn preview_subject(preview: &Parsed, drafts: &[Draft]) -> Option<FileSlot> {
     let files =
         drafts.iter().enumerate().flat_map(|(index, draft)| draft.files.iter().map(move |f| (index, f)));
     let rank = |class: MediaClass| match class {
@@ -349,7 +351,11 @@ fn shown_by(preview: &Parsed, drafts: &[Draft]) -> Option<Home> {
 
 /// The file a sidecar is about: the one it names, else its stem's, else the picture of which its stem is a
 /// variant or version.
-fn home_of(sidecar: &Parsed, drafts: &[Draft], main_of: &BTreeMap<Vec<u8>, usize>) -> Option<Home> {
+fn sidecar_subject(
+    sidecar: &Parsed,
+    drafts: &[Draft],
+    main_of: &BTreeMap<Vec<u8>, usize>,
+) -> Option<FileSlot> {
     let find = |is_it: &dyn Fn(&DraftFile) -> bool| {
         let file_of = |draft: &Draft| draft.files.iter().find(|file| is_it(file)).map(|file| file.id);
         drafts.iter().enumerate().find_map(|(index, draft)| Some((index, file_of(draft)?)))

@@ -87,7 +87,7 @@ impl Step {
 
 /// What a step makes of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum After {
+pub enum StepOutcome {
     /// It is in this state now.
     State(JobState),
     /// It is gone and its slot is free.
@@ -95,15 +95,17 @@ pub enum After {
 }
 
 /// The transition table. `None` means that the step is illegal here.
-pub fn next(state: JobState, retry_used: bool, step: Step) -> Option<After> {
+pub fn next(state: JobState, retry_used: bool, step: Step) -> Option<StepOutcome> {
     use JobState::{Failed, Pending, Registered, Succeeded};
     match (step, state) {
-        (Step::Start, Registered) => Some(After::State(Pending)),
-        (Step::PutBack, Pending) => Some(After::State(Registered)),
-        (Step::Succeed, Pending) => Some(After::State(Succeeded)),
-        (Step::Fail, Pending) => Some(After::State(Failed)),
-        (Step::Retry, Failed) if !retry_used => Some(After::State(Registered)),
-        (Step::Acknowledge, Succeeded | Failed) | (Step::Cancel, Registered | Pending) => Some(After::Gone),
+        (Step::Start, Registered) => Some(StepOutcome::State(Pending)),
+        (Step::PutBack, Pending) => Some(StepOutcome::State(Registered)),
+        (Step::Succeed, Pending) => Some(StepOutcome::State(Succeeded)),
+        (Step::Fail, Pending) => Some(StepOutcome::State(Failed)),
+        (Step::Retry, Failed) if !retry_used => Some(StepOutcome::State(Registered)),
+        (Step::Acknowledge, Succeeded | Failed) | (Step::Cancel, Registered | Pending) => {
+            Some(StepOutcome::Gone)
+        }
         (
             Step::Start
             | Step::PutBack
@@ -131,8 +133,8 @@ mod tests {
             .flat_map(|(state, used)| Step::ALL.into_iter().map(move |step| (state, used, step)))
             .filter_map(|(state, used, step)| {
                 let after = match next(state, used, step)? {
-                    After::State(state) => state.as_str(),
-                    After::Gone => "gone",
+                    StepOutcome::State(state) => state.as_str(),
+                    StepOutcome::Gone => "gone",
                 };
                 let retried = if used { " (retried)" } else { "" };
                 Some(format!("{}{retried} {step:?} {after} by {:?}", state.as_str(), step.owner()))
@@ -163,9 +165,9 @@ mod tests {
                     retry_used = true;
                 }
                 match after {
-                    After::State(next_state) => state = next_state,
+                    StepOutcome::State(next_state) => state = next_state,
                     // Only the extension lets a job go.
-                    After::Gone => {
+                    StepOutcome::Gone => {
                         prop_assert_eq!(step.owner(), Owner::Extension);
                         is_live = false;
                     }

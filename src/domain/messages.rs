@@ -248,7 +248,7 @@ mod tests {
         insta::assert_snapshot!(text);
         let plain = Failure::permanent(FailureKind::Conflict, TRASHED);
         assert_eq!(describe_failure(&plain), describe(FailureKind::Conflict, Reach::Resource));
-        let trashed = plain.because(Cause::Trashed);
+        let trashed = plain.with_cause(Cause::Trashed);
         assert_eq!(describe_failure(&trashed).action.as_str(), "restore_from_trash");
     }
 }

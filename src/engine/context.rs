@@ -14,7 +14,7 @@ use crate::engine::deps::Deps;
 use crate::store::{Store, mirror};
 
 /// The time on both clocks, and where the person's clock is.
-pub(crate) struct Moment {
+pub(crate) struct ClockReading {
     /// For waiting.
     pub now: Instant,
     /// For people.
@@ -46,8 +46,8 @@ impl Context {
     }
 
     /// The time on both clocks, and the person's time zone.
-    pub fn moment(&self) -> Moment {
-        Moment { now: Instant::now(), wall: self.wall(), zone: (self.deps.zone)() }
+    pub fn read_clocks(&self) -> ClockReading {
+        ClockReading { now: Instant::now(), wall: self.wall(), zone: (self.deps.zone)() }
     }
 
     /// Tells every client. Returns how many listen.

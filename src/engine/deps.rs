@@ -16,7 +16,7 @@ use crate::destination::connect::{Connect, Connector};
 use crate::destination::credentials::Vault;
 use crate::destination::http::{Bucket, Client, Settings};
 use crate::domain::gate::Conditions;
-use crate::engine::library::{LibraryDeps, MediaReader, READS_MAX, SystemWatch, Watch};
+use crate::engine::library::{FolderWatcher, LibraryDeps, MediaReader, READS_MAX, SystemWatcher};
 use crate::extension::{BuiltIns, MakeExtension};
 use crate::platform::keyring::Keyring;
 use crate::platform::udisks::{self, Bus, RemountError};
@@ -54,7 +54,7 @@ pub struct Deps {
     /// Where the database is read.
     pub store_executor: Executor,
     /// Watches sources for changes.
-    pub watch: Arc<dyn Watch>,
+    pub watch: Arc<dyn FolderWatcher>,
     /// Where sources are looked through, described and hashed.
     pub library_executor: Executor,
     /// Notified when the computer has slept or its clock was set.
@@ -129,7 +129,7 @@ impl Deps {
             rng,
             files: Arc::new(RealFiles),
             store_executor: Executor::threads("store", STORE_THREADS)?,
-            watch: Arc::new(SystemWatch),
+            watch: Arc::new(SystemWatcher),
             library_executor: Executor::threads("library", LIBRARY_THREADS)?,
             resumed,
             mounts_changed,

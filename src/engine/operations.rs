@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::api::{Progress, Reading as ReadingState, ReadingKind};
+use crate::api::{OperationKind, OperationState, Progress};
 use crate::domain::ids::DestinationId;
 use crate::engine::progress::ProgressMeter;
 
@@ -16,7 +16,7 @@ pub(crate) const OPERATIONS_MAX: usize = 8;
 /// How far one of them is. Its task tells, snapshots ask.
 #[derive(Debug)]
 pub(crate) struct OperationProgress {
-    kind: ReadingKind,
+    kind: OperationKind,
     /// The restore that it is for, where it is one that goes on by itself.
     restore: Option<i64>,
     counts: Mutex<OperationCounts>,
@@ -72,7 +72,7 @@ pub(crate) struct Operations(Vec<(Weak<OperationProgress>, ProgressMeter)>);
 
 impl Operations {
     /// A new one; it is under way for as long as it is held. None when there are too many.
-    pub fn begin(&mut self, kind: ReadingKind) -> Option<Arc<OperationProgress>> {
+    pub fn begin(&mut self, kind: OperationKind) -> Option<Arc<OperationProgress>> {
         self.0.retain(|(operation, _)| operation.strong_count() > 0);
         let asked = self.0.iter().filter_map(|(operation, _)| operation.upgrade());
         if asked.filter(|operation| operation.restore.is_none()).count() >= OPERATIONS_MAX {
@@ -84,7 +84,7 @@ impl Operations {
     /// One for a restore that goes on by itself; the store limits how many there are.
     pub fn begin_restore(&mut self, id: i64) -> Arc<OperationProgress> {
         self.add(OperationProgress {
-            kind: ReadingKind::Restore,
+            kind: OperationKind::Restore,
             restore: Some(id),
             counts: Mutex::default(),
         })
@@ -102,14 +102,14 @@ impl Operations {
     }
 
     /// How far each is.
-    pub fn states(&mut self, now: Instant) -> Vec<ReadingState> {
+    pub fn states(&mut self, now: Instant) -> Vec<OperationState> {
         self.0.retain(|(operation, _)| operation.strong_count() > 0);
         let all = self.0.iter_mut().filter_map(|(operation, meter)| Some((operation.upgrade()?, meter)));
         all.map(|(operation, meter)| state(&operation, meter, now)).collect()
     }
 }
 
-fn state(operation: &OperationProgress, meter: &mut ProgressMeter, now: Instant) -> ReadingState {
+fn state(operation: &OperationProgress, meter: &mut ProgressMeter, now: Instant) -> OperationState {
     let OperationCounts { destination, files_done, files_total, bytes_done, bytes_total } =
         operation.counts();
     meter.sample(now, bytes_done);
@@ -123,7 +123,7 @@ fn state(operation: &OperationProgress, meter: &mut ProgressMeter, now: Instant)
         secs_left: measured.secs_left.filter(|_| bytes_total > 0),
         ..measured
     };
-    ReadingState { kind: operation.kind, destination, restore: operation.restore, progress }
+    OperationState { kind: operation.kind, destination, restore: operation.restore, progress }
 }
 
 #[cfg(test)]
@@ -133,7 +133,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_is_there_for_as_long_as_it_is_held() {
         let mut operations = Operations::default();
-        let one = operations.begin(ReadingKind::Restore).expect("room");
+        let one = operations.begin(OperationKind::Restore).expect("room");
         one.begin(DestinationId(3), 4, Some(8_000));
         for _ in 0..5 {
             operations.states(Instant::now());
@@ -153,12 +153,12 @@ mod tests {
         };
         assert_eq!(
             states,
-            [ReadingState { kind: ReadingKind::Restore, destination: 3, restore: None, progress }]
+            [OperationState { kind: OperationKind::Restore, destination: 3, restore: None, progress }]
         );
-        let rest: Vec<_> = std::iter::from_fn(|| operations.begin(ReadingKind::Verify)).collect();
+        let rest: Vec<_> = std::iter::from_fn(|| operations.begin(OperationKind::Verify)).collect();
         assert_eq!(rest.len(), OPERATIONS_MAX - 1);
         drop((one, rest));
         assert!(operations.is_empty() && operations.states(Instant::now()).is_empty());
-        assert!(operations.begin(ReadingKind::Verify).is_some());
+        assert!(operations.begin(OperationKind::Verify).is_some());
     }
 }

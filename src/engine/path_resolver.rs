@@ -47,7 +47,7 @@ impl DiskMap {
 
 impl ResolvedPaths {
     /// Where a path leads; the path itself where that is not known.
-    pub fn of(&self, path: &[u8]) -> PathBuf {
+    pub fn target_of(&self, path: &[u8]) -> PathBuf {
         self.targets.get(path).cloned().unwrap_or_else(|| path_from_bytes(path))
     }
 

@@ -24,16 +24,16 @@ pub(crate) fn stall_timeout(size: u64) -> Duration {
 /// Whether transfers that are under way at one destination still move.
 #[derive(Debug, Default)]
 pub(crate) struct StallDetector {
-    last: Option<(Mark, Instant)>,
+    last: Option<(ActivityMark, Instant)>,
     is_stalled: bool,
 }
 
 /// What changes with whatever moves: which jobs are under way, and the bytes that they have sent.
-pub(crate) type Mark = (Option<JobId>, usize, u64);
+pub(crate) type ActivityMark = (Option<JobId>, usize, u64);
 
 impl StallDetector {
     /// Notes what is seen now; none where nothing is awaited.
-    pub fn note(&mut self, mark: Option<Mark>, now: Instant) {
+    pub fn note(&mut self, mark: Option<ActivityMark>, now: Instant) {
         let since = match (mark, self.last) {
             (Some(mark), Some((last, since))) if mark == last => since,
             _ => now,

@@ -15,7 +15,7 @@ use crate::engine::destination::worker::Worker;
 use crate::engine::destination::workers::Workers;
 use crate::engine::handle::{Handle, channel};
 use crate::engine::library::Library;
-use crate::engine::supervisor::{Beginning, Supervisor};
+use crate::engine::supervisor::{Startup, Supervisor};
 use crate::platform::network_fs::network_file_system;
 use crate::store::{Opened, Store, StoreError, StoreOptions, Write, mirror};
 
@@ -80,7 +80,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
     let library = Library::start(deps.library(context.store.clone()));
     library.set_digests_wanted(workers.digests_wanted());
     let mut supervisor =
-        Supervisor::new(Beginning { context, end, library, workers, installation, rules, network });
+        Supervisor::new(Startup { context, end, library, workers, installation, rules, network });
     supervisor.resume_restores().await;
     tokio::spawn(supervisor.run());
     Ok(handle)

@@ -18,7 +18,7 @@ pub(crate) fn on_resumed(parts: &mut Parts<'_>) {
 /// What the computer is like has changed.
 pub(crate) fn on_conditions_changed(parts: &mut Parts<'_>, gates: &mut Gates, conditions: Conditions) {
     tracing::info!(?conditions, "conditions changed");
-    if gates.set_conditions(conditions, &parts.context.moment()) {
+    if gates.set_conditions(conditions, &parts.context.read_clocks()) {
         parts.workers.retry_unreachable(parts.context.wall(), |worker| !is_local(worker.row()));
     }
 }

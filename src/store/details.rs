@@ -102,7 +102,7 @@ fn shown_record(row: &Row<'_>) -> rusqlite::Result<ShownRecord> {
         failure: kind
             .zip(reach)
             .filter(|_| bin != Bin::Safe)
-            .map(|(kind, reach)| FailureText::because(kind, reach, cause, details)),
+            .map(|(kind, reach)| FailureText::with_cause(kind, reach, cause, details)),
         proof: named_or_null(row, 8, ProofMethod::parse)?,
         verified_at: row.get::<_, Option<i64>>(9)?.map(UnixMillis),
         job_state: row.get(10)?,
@@ -178,7 +178,7 @@ pub(super) fn wait_reason(
             .unwrap_or(WaitReason::Queued),
     };
     Some(match &destination.lost {
-        Some(lost) => WaitText::because(&reason, lost.kind, lost.cause),
+        Some(lost) => WaitText::with_cause(&reason, lost.kind, lost.cause),
         None => WaitText::from(&reason),
     })
 }

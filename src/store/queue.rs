@@ -334,7 +334,7 @@ impl Read<'_> {
             let (files, destination) = (unsigned(row, 3)?, row.get::<_, String>(4)?);
             let cause = row.get::<_, Option<String>>(5)?.as_deref().and_then(Cause::parse);
             let group = groups.entry((kind, reach, cause)).or_insert_with(|| FailureGroup {
-                failure: FailureText::because(kind, reach, cause, details),
+                failure: FailureText::with_cause(kind, reach, cause, details),
                 files: 0,
                 copies: 0,
                 destinations: Vec::new(),

@@ -18,7 +18,7 @@ use super::restore::{self, RestoreStart};
 use super::server_form::CHECKSUM_CHOICE;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
-use crate::api::{self, BackupSwitch, DestinationState, Operation, Reading, ReadingKind, Snapshot};
+use crate::api::{self, BackupSwitch, DestinationState, Operation, OperationKind, OperationState, Snapshot};
 use crate::domain::format;
 use crate::domain::messages::SAME_DISK;
 
@@ -203,11 +203,11 @@ impl Destinations {
                 let purpose = Purpose::TestSaved { id: d.id, name: d.name.clone() };
                 env.out.push(Command::send(Operation::TestDestination { id: d.id }, purpose));
             }
-            let is_under_way = |kind: ReadingKind| {
-                let here = |r: &Reading| r.kind == kind && r.destination == d.id;
+            let is_under_way = |kind: OperationKind| {
+                let here = |r: &OperationState| r.kind == kind && r.destination == d.id;
                 env.model.snapshot.reading.iter().any(here)
             };
-            let may_verify = d.enabled && !is_under_way(ReadingKind::Verify);
+            let may_verify = d.enabled && !is_under_way(OperationKind::Verify);
             let name = format!("Verify the copies in {}", d.name);
             let verify = ui.add_enabled_ui(may_verify, |ui| {
                 widgets::named_button(ui, Kind::Normal, "Verify copies", &name)
@@ -351,8 +351,8 @@ fn unproven(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
 fn readings(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
     for reading in env.model.snapshot.reading.iter().filter(|reading| reading.destination == d.id) {
         let what = match reading.kind {
-            ReadingKind::Verify => "Verifying copies",
-            ReadingKind::Restore => "Restoring",
+            OperationKind::Verify => "Verifying copies",
+            OperationKind::Restore => "Restoring",
         };
         let progress = &reading.progress;
         let (done, all) = (format::number(progress.files_done), format::files(progress.files_total));

@@ -15,7 +15,7 @@ use crate::api::{
     self, ApiError, BackupSwitch, DestinationState, ErrorKind, Event, FileTotals, PathText, Reply,
     RestoreOverview, Selection,
 };
-use crate::client::{Connection, Incoming};
+use crate::client::{BackendEvent, Connection};
 use crate::domain::format;
 use crate::domain::time::UnixMillis;
 
@@ -189,15 +189,15 @@ impl App {
         ctx.send_viewport_cmd(ViewportCommand::Close);
     }
 
-    pub(super) fn on_incoming(&mut self, ctx: &Context, incoming: Incoming) {
+    pub(super) fn on_incoming(&mut self, ctx: &Context, incoming: BackendEvent) {
         match incoming {
-            Incoming::Reply { ticket, outcome } => {
+            BackendEvent::Reply { ticket, outcome } => {
                 if let Some(purpose) = self.pending.remove(&ticket) {
                     self.on_reply(ctx, purpose, outcome);
                 }
             }
-            Incoming::Event(event) => self.on_event(ctx, event),
-            Incoming::FolderPicked { ticket, outcome } => {
+            BackendEvent::Event(event) => self.on_event(ctx, event),
+            BackendEvent::FolderPicked { ticket, outcome } => {
                 let Some(Purpose::Picked(what)) = self.pending.remove(&ticket) else { return };
                 match outcome {
                     Ok(Some(path)) => {

@@ -195,7 +195,7 @@ mod tests {
     use crate::domain::failure::Reach;
 
     fn failure(kind: FailureKind, cause: Option<Cause>) -> FailureText {
-        FailureText::because(kind, Reach::Resource, cause, String::new())
+        FailureText::with_cause(kind, Reach::Resource, cause, String::new())
     }
 
     fn at(kind: &str, url: &str) -> DestinationState {

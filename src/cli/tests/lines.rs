@@ -16,7 +16,7 @@ use crate::cli::Exit;
 use crate::cli::connect::{WindowClaim, claim_window_within, connect_within, stop, window_connector};
 use crate::client::remote::{ConnectError, Remote};
 use crate::client::window_backend::{Connector, Desktop, OpenError, PickDone, WindowBackend};
-use crate::client::{Backend as _, Connection, Incoming, Picture, PictureRequest, PictureSource};
+use crate::client::{Backend as _, BackendEvent, Connection, Picture, PictureRequest, PictureSource};
 use crate::engine::{self, EngineEnd};
 use crate::platform::lock::DirLock;
 use crate::platform::paths::{Environment, Paths};
@@ -333,7 +333,7 @@ fn of_two_first_starts_one_opens_a_window() {
         let second = scope.spawn(|| claim(SOON));
         let (agent, _seen) = host(&home.paths);
         let mut window = Window::open(existing_connector(&home.paths), Picks(None));
-        assert_eq!(window.until(|backend| backend.poll()), Incoming::Event(Event::RaiseWindow));
+        assert_eq!(window.until(|backend| backend.poll()), BackendEvent::Event(Event::RaiseWindow));
         assert!(matches!(second.join(), Ok(Ok(WindowClaim::Raised))));
         agent.leave();
     });
@@ -357,10 +357,10 @@ fn a_window_lives_through_its_agent() {
 
     let ticket = window.backend.send(api::Command::Resume.into());
     let reply = window.until(|backend| backend.poll());
-    assert_eq!(reply, Incoming::Reply { ticket, outcome: Ok(Reply::Done) });
+    assert_eq!(reply, BackendEvent::Reply { ticket, outcome: Ok(Reply::Done) });
 
     assert!(matches!(claim_window_within(&home.paths, SOON, unasked), Ok(WindowClaim::Raised)));
-    assert_eq!(window.until(|backend| backend.poll()), Incoming::Event(Event::RaiseWindow));
+    assert_eq!(window.until(|backend| backend.poll()), BackendEvent::Event(Event::RaiseWindow));
 
     // The agent goes away in the middle of a request.
     let open = window.backend.send(Operation::Verify { destination: None, deep: false }.into());
@@ -368,7 +368,7 @@ fn a_window_lives_through_its_agent() {
     assert!((0..10).map(|_| seen.next()).any(|request| is_verify(&request)));
     first.leave();
     let lost = window.until(|backend| backend.poll());
-    assert!(matches!(lost, Incoming::Reply { ticket, outcome: Err(_) } if ticket == open), "{lost:?}");
+    assert!(matches!(lost, BackendEvent::Reply { ticket, outcome: Err(_) } if ticket == open), "{lost:?}");
     window.until_connection(|connection| matches!(connection, Connection::Lost(_)));
 }
 
@@ -388,7 +388,7 @@ fn a_lost_line_is_mended_and_refuses_meanwhile() {
     window.until_connection(|connection| *connection == Connection::Lost("Safelight is not running".into()));
     let ticket = window.backend.send(api::Command::Resume.into());
     let refused = window.until(|backend| backend.poll());
-    assert!(matches!(refused, Incoming::Reply { ticket: t, outcome: Err(_) } if t == ticket));
+    assert!(matches!(refused, BackendEvent::Reply { ticket: t, outcome: Err(_) } if t == ticket));
     let (first, _seen) = host(&home.paths);
     window.until_connection(|connection| *connection == Connection::Connected);
     first.leave();
@@ -422,7 +422,7 @@ fn too_many_requests_are_refused_at_once() {
     let one_more = window.backend.send(api::Command::Resume.into());
     let refused = window.until(|backend| backend.poll());
     assert!(
-        matches!(refused, Incoming::Reply { ticket, outcome: Err(_) } if ticket == one_more),
+        matches!(refused, BackendEvent::Reply { ticket, outcome: Err(_) } if ticket == one_more),
         "{refused:?}"
     );
 }
@@ -436,11 +436,11 @@ fn a_picked_folder_comes_back_with_its_ticket() {
     let ticket = window.backend.pick_folder("Choose a folder");
     let picked = window.until(|backend| backend.poll());
     let outcome = Ok(Some(PathText::from_bytes(b"/photos/\xff")));
-    assert_eq!(picked, Incoming::FolderPicked { ticket, outcome });
+    assert_eq!(picked, BackendEvent::FolderPicked { ticket, outcome });
 
     // This desktop's second dialog stays open; a third one is not opened beside it.
     window.backend.pick_folder("Choose a folder");
     let third = window.backend.pick_folder("Choose a folder");
     let refused = window.until(|backend| backend.poll());
-    assert_eq!(refused, Incoming::FolderPicked { ticket: third, outcome: Ok(None) });
+    assert_eq!(refused, BackendEvent::FolderPicked { ticket: third, outcome: Ok(None) });
 }

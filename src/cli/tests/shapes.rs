@@ -2,10 +2,10 @@
 
 use super::{Answer, JSON, LOG, Scene, disk, pair, snapshot, source, wait_text};
 use crate::api::{
-    self, ApiError, BackupSwitch, ErrorKind, FailureText, LibraryCounts, NetworkText, Operation, PathText,
-    Progress, ProxyText, Query, QueueList, QueuePage, QueueRow, Reading, ReadingKind, Reply, Request,
-    RestoreLayout, RestoreOrder, RestoreResult, RestoreScope, RestoreTarget, Selection, Snapshot,
-    SourceCondition, TestReport,
+    self, ApiError, BackupSwitch, ErrorKind, FailureText, LibraryCounts, NetworkText, Operation,
+    OperationKind, OperationState, PathText, Progress, ProxyText, Query, QueueList, QueuePage, QueueRow,
+    Reply, Request, RestoreLayout, RestoreOrder, RestoreResult, RestoreScope, RestoreTarget, Selection,
+    Snapshot, SourceCondition, TestReport,
 };
 use crate::cli::args::{
     DestinationCommand, ExcludeArgs, OnOff, QueueArgs, RestoreArgs, RestoreLayoutArg, RetryArgs,
@@ -385,14 +385,16 @@ fn a_restore_tells_how_far_it_is_and_why_it_ended_early() {
             bytes_per_sec: 40_000_000,
             secs_left: Some(100),
         };
-        let other = Reading {
-            kind: ReadingKind::Verify,
+        let other = OperationState {
+            kind: OperationKind::Verify,
             destination: 8,
             restore: None,
             progress: Progress::default(),
         };
-        let reading =
-            vec![other, Reading { kind: ReadingKind::Restore, destination: 7, restore: None, progress }];
+        let reading = vec![
+            other,
+            OperationState { kind: OperationKind::Restore, destination: 7, restore: None, progress },
+        ];
         Snapshot { reading, ..full() }
     };
     let gone = ApiError::new(ErrorKind::Destination, "The destination cannot be found");

@@ -20,14 +20,14 @@ pub(super) fn at_destination(error: &io::Error, what: &str) -> Failure {
     };
     match code {
         Errno::NOSPC | Errno::DQUOT => Failure::destination(FailureKind::Full, details),
-        Errno::ROFS => Failure::destination(FailureKind::Forbidden, details).because(Cause::ReadOnly),
+        Errno::ROFS => Failure::destination(FailureKind::Forbidden, details).with_cause(Cause::ReadOnly),
         Errno::ACCESS | Errno::PERM => {
-            Failure::destination(FailureKind::Forbidden, details).because(Cause::FolderPermission)
+            Failure::destination(FailureKind::Forbidden, details).with_cause(Cause::FolderPermission)
         }
         code if is_detached(code) => Failure::destination(FailureKind::Gone, details),
         Errno::IO | Errno::UCLEAN | Errno::BADMSG => Failure::destination(FailureKind::Unreadable, details),
         Errno::FBIG | Errno::OVERFLOW => {
-            Failure::permanent(FailureKind::TooLarge, details).because(Cause::FileSizeLimit)
+            Failure::permanent(FailureKind::TooLarge, details).with_cause(Cause::FileSizeLimit)
         }
         Errno::NAMETOOLONG | Errno::ILSEQ | Errno::INVAL => {
             Failure::permanent(FailureKind::Unsupported, details)
@@ -55,7 +55,7 @@ pub(super) fn check_size(root: &dyn FolderDir, size: u64) -> Result<(), Failure>
     match facts.size_max.filter(|most| size > *most) {
         Some(most) => {
             let why = format!("{size} bytes; {} takes at most {most}", facts.kind);
-            Err(Failure::permanent(FailureKind::TooLarge, why).because(Cause::FileSizeLimit))
+            Err(Failure::permanent(FailureKind::TooLarge, why).with_cause(Cause::FileSizeLimit))
         }
         None => Ok(()),
     }

@@ -31,7 +31,7 @@ pub(super) fn refuse_detours(status: u16, headers: &Headers, url: &Url) -> Resul
     }
     if status == 511 {
         let details = "this network wants you to sign in with a browser first";
-        return Err(Failure::destination(FailureKind::Protocol, details).because(Cause::SignInPage));
+        return Err(Failure::destination(FailureKind::Protocol, details).with_cause(Cause::SignInPage));
     }
     Ok(())
 }
@@ -40,7 +40,7 @@ pub(super) fn refuse_detours(status: u16, headers: &Headers, url: &Url) -> Resul
 pub(super) fn web_page() -> Failure {
     let details = "a web page answered instead of the server: this network may want you to sign in \
                    with a browser, or the address is that of a web site";
-    Failure::destination(FailureKind::Protocol, details).because(Cause::WebPage)
+    Failure::destination(FailureKind::Protocol, details).with_cause(Cause::WebPage)
 }
 
 /// A URL without what may be secret in it.

@@ -63,12 +63,12 @@ pub fn failure(answer: &Answer, clock: &dyn Clock, what: &str) -> Failure {
             FailureKind::Credentials,
             format!("{what}: the server does not know this API key ({text}); it may have been deleted there"),
         )
-        .because(Cause::KeyUnknown),
+        .with_cause(Cause::KeyUnknown),
         400 if text.contains("Quota has been exceeded") => Failure::destination(
             FailureKind::Full,
             format!("{what}: the account's quota is used up; an administrator of the server can raise it"),
         )
-        .because(Cause::Quota),
+        .with_cause(Cause::Quota),
         400 if text.starts_with("Unsupported file type") => unsupported(text),
         400 if text.starts_with("Not found or no") => {
             Failure::transient(FailureKind::NotFound, format!("{what}: {text}"))
@@ -79,7 +79,7 @@ pub fn failure(answer: &Answer, clock: &dyn Clock, what: &str) -> Failure {
                 "{what}: the server has no such function ({text}); its version may be too old or too new"
             ),
         )
-        .because(Cause::ServerVersion),
+        .with_cause(Cause::ServerVersion),
         _ => status::failure(answer, clock, what, said.as_deref()),
     }
 }
@@ -92,13 +92,13 @@ pub fn lacks(permissions: &[&str]) -> Failure {
         "the API key lacks the {noun} {names}; in Immich, under Account settings, API keys, edit the key and \
          tick {names}, or make a new key"
     );
-    Failure::destination(FailureKind::Forbidden, details).because(Cause::KeyLacks)
+    Failure::destination(FailureKind::Forbidden, details).with_cause(Cause::KeyLacks)
 }
 
 /// The key may not remove a damaged copy of ours.
 pub fn may_not_remove(permissions: &[&str]) -> Failure {
     let Failure { details, .. } = lacks(permissions);
-    Failure::permanent(FailureKind::DigestMismatch, details).because(Cause::RemovalDenied)
+    Failure::permanent(FailureKind::DigestMismatch, details).with_cause(Cause::RemovalDenied)
 }
 
 /// The server takes no files of this type.
@@ -108,7 +108,7 @@ pub fn unsupported(why: &str) -> Failure {
 
 /// Equal bytes are there, but only until the trash is emptied.
 pub fn trashed() -> Failure {
-    Failure::permanent(FailureKind::Conflict, TRASHED).because(Cause::Trashed)
+    Failure::permanent(FailureKind::Conflict, TRASHED).with_cause(Cause::Trashed)
 }
 
 /// An answer that Immich does not give.

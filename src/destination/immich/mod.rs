@@ -102,7 +102,7 @@ impl Inner {
         match room {
             Some(room) if size > room => {
                 let why = format!("the account's quota leaves {room} bytes, the file has {size}");
-                Err(no_room(room, why).because(Cause::Quota))
+                Err(no_room(room, why).with_cause(Cause::Quota))
             }
             _ => Ok(()),
         }
@@ -115,7 +115,7 @@ impl Inner {
         *self.full_at.lock() = Some(Instant::now());
         *self.room.lock() = Some(room);
         let why = format!("the account's quota leaves no room for the file's {size} bytes");
-        no_room(room, why).because(Cause::Quota)
+        no_room(room, why).with_cause(Cause::Quota)
     }
 
     fn use_room(&self, size: u64) {

@@ -159,7 +159,7 @@ pub(super) async fn version(inner: &Inner) -> Result<Version, Failure> {
     if version.major < GENERATION_MIN {
         let why = format!("the server runs Immich {version}; Safelight needs 2.0 or later");
         let failure = Failure::destination(FailureKind::Unsupported, why);
-        return Err(for_good(failure.because(Cause::ServerVersion)));
+        return Err(for_good(failure.with_cause(Cause::ServerVersion)));
     }
     Ok(version)
 }
@@ -206,7 +206,7 @@ pub async fn check(inner: &Inner, uuid: Option<&str>) -> Result<Option<u64>, Fai
     }
     if user.room() == Some(0) {
         let why = "the account's quota is used up; an administrator of the server can raise it";
-        return Err(Failure::destination(FailureKind::Full, why).because(Cause::Quota));
+        return Err(Failure::destination(FailureKind::Full, why).with_cause(Cause::Quota));
     }
     Ok(user.room())
 }

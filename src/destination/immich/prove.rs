@@ -125,7 +125,7 @@ pub async fn is_equal(inner: &Inner, item: &Item, id: &str, transfer: &Transfer)
 
 /// Sending it again would not help: the server takes the same checksum no second time.
 fn damaged(kind: FailureKind, why: &str) -> Failure {
-    Failure::permanent(kind, why).because(Cause::CopyDamaged)
+    Failure::permanent(kind, why).with_cause(Cause::CopyDamaged)
 }
 
 async fn digest(inner: &Inner, mut copy: ReadBack, transfer: &Transfer) -> Result<ContentHash, Failure> {
@@ -232,7 +232,7 @@ async fn open(inner: &Inner, id: &str, pace: SharedRateLimiter) -> Result<ReadBa
         Some(_download) => {
             inner.is_download_denied.store(true, Ordering::Relaxed);
             let Failure { details, .. } = errors::lacks(&[server_info::DOWNLOAD]);
-            Err(Failure::permanent(FailureKind::Forbidden, details).because(Cause::KeyLacks))
+            Err(Failure::permanent(FailureKind::Forbidden, details).with_cause(Cause::KeyLacks))
         }
         None if answer.status == 404 => Err(not_there("the server does not have this asset")),
         None => Err(inner.wire.failure(&answer, "reading a copy back")),

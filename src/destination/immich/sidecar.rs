@@ -103,7 +103,7 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
     let name = super::name_of(&item.path);
     if !known.takes_sidecar(&name) {
         let why = format!("the server takes no sidecars like {name}");
-        return Err(errors::unsupported(&why).because(Cause::SidecarKind));
+        return Err(errors::unsupported(&why).with_cause(Cause::SidecarKind));
     }
     let subject = item.companions.iter().find(|companion| companion.is_subject);
     let receipt = subject.and_then(|subject| Receipt::parse(subject.receipt.as_deref()?));
@@ -115,7 +115,7 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
     }
     if is_surpassed(item, sidecar) {
         let why = "Immich keeps one sidecar with a photo; that of another folder was written later";
-        return Err(errors::unsupported(why).because(Cause::SidecarOther));
+        return Err(errors::unsupported(why).with_cause(Cause::SidecarOther));
     }
     let bytes = read(inner, transfer, &of(item)).await?;
     let told = xmp::read(&bytes);
@@ -124,7 +124,7 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
             "Immich takes a sidecar's bytes only together with its picture; this one came later, and holds \
              nothing that Immich can be told",
         )
-        .because(Cause::SidecarLate));
+        .with_cause(Cause::SidecarLate));
     }
     if !known.may(server_info::UPDATE) {
         return Err(lacks_update());
@@ -152,21 +152,21 @@ async fn without_photo(inner: &Inner, photo: Option<&Companion>) -> Failure {
         match inner.checks.ask(sha1).await {
             Ok(Verdict::Held { is_trashed: true, .. }) => {
                 let why = "the server has the photo that this file belongs to in its trash";
-                return Failure::permanent(FailureKind::Conflict, why).because(Cause::PhotoTrashed);
+                return Failure::permanent(FailureKind::Conflict, why).with_cause(Cause::PhotoTrashed);
             }
             Ok(_) => {}
             Err(failure) => return failure,
         }
     }
     let why = "Immich keeps a sidecar only with its photo, and the photo is not there yet";
-    Failure::transient(FailureKind::NotFound, why).because(Cause::PhotoAwaited)
+    Failure::transient(FailureKind::NotFound, why).with_cause(Cause::PhotoAwaited)
 }
 
 /// Only this file cannot go on, so it must not hold up others.
 fn lacks_update() -> Failure {
     let Failure { details, .. } = errors::lacks(&[server_info::UPDATE]);
     Failure::permanent(FailureKind::Forbidden, format!("this sidecar came after its picture: {details}"))
-        .because(Cause::KeyLacks)
+        .with_cause(Cause::KeyLacks)
 }
 
 fn of(item: &Item) -> Companion {

@@ -79,7 +79,7 @@ async fn test(inner: &Inner) -> Result<(), Failure> {
         return Ok(());
     }
     let details = "the server keeps other bytes than it was sent";
-    Err(Failure::destination(FailureKind::Server, details).because(Cause::Altered))
+    Err(Failure::destination(FailureKind::Server, details).with_cause(Cause::Altered))
 }
 
 async fn send(inner: &Inner, picture: &[u8]) -> Result<String, Failure> {

@@ -120,7 +120,7 @@ pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
     match kept {
         Ok(Some(bytes)) if bytes != WRITE_TEST_BYTES => {
             let details = "the server keeps other bytes than it was sent";
-            Err(Failure::destination(FailureKind::Server, details).because(Cause::Altered))
+            Err(Failure::destination(FailureKind::Server, details).with_cause(Cause::Altered))
         }
         // Who may write and not read is told so elsewhere.
         _ => Ok(()),

@@ -87,7 +87,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
                 FailureKind::Server,
                 "the server has ended the unfinished upload; it is begun again",
             )
-            .because(Cause::UploadLost))
+            .with_cause(Cause::UploadLost))
         }
     }
 }

@@ -320,7 +320,7 @@ impl Client {
                 "a web page answered in place of a file: this network may want you to sign in with a browser, \
                  or the address is that of a web site",
             )
-            .because(Cause::WebPage));
+            .with_cause(Cause::WebPage));
         }
         let mut bytes = bytes::BytesMut::new();
         while bytes.len() <= limit {

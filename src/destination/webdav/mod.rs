@@ -235,7 +235,7 @@ impl Inner {
             Some(bytes) if bytes == WRITE_TEST => Ok(()),
             _ => {
                 let details = "the server keeps other bytes than it was sent";
-                Err(Failure::destination(FailureKind::Server, details).because(Cause::Altered))
+                Err(Failure::destination(FailureKind::Server, details).with_cause(Cause::Altered))
             }
         }
     }

@@ -161,7 +161,7 @@ impl Nextcloud {
         match free {
             Some(free) if free < size => {
                 let why = format!("Nextcloud has {free} bytes left for this person; the file has {size}");
-                Err(no_room(free, why).because(Cause::Quota))
+                Err(no_room(free, why).with_cause(Cause::Quota))
             }
             _ => Ok(()),
         }

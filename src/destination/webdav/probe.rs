@@ -113,11 +113,11 @@ pub(super) async fn check_folder(inner: &Inner, may_make: bool) -> Result<Folder
         if answer.status != 207 {
             let failure = inner.calls.failed(&answer, "looking for the folder above it");
             let failure = Failure { kind: FailureKind::NotFound, ..failure };
-            return Err(at_destination(failure.because(Cause::NoFolder)));
+            return Err(at_destination(failure.with_cause(Cause::NoFolder)));
         }
     } else {
         let details = "there is no such folder on the server";
-        return Err(Failure::destination(FailureKind::NotFound, details).because(Cause::NoFolder));
+        return Err(Failure::destination(FailureKind::NotFound, details).with_cause(Cause::NoFolder));
     }
     if may_make {
         inner.calls.make_dir("").await.map_err(at_destination)?;

@@ -7,7 +7,7 @@ use crate::store::Installation;
 
 /// Whether backup pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pause {
+enum PauseState {
     None,
     /// Until the person resumes.
     Open,
@@ -18,13 +18,13 @@ enum Pause {
 #[derive(Debug)]
 pub(crate) struct BackupSwitch {
     is_on: bool,
-    pause: Pause,
+    pause: PauseState,
 }
 
 impl BackupSwitch {
     /// As the store has it.
     pub fn new(stored: &Installation) -> Self {
-        let mut switch = Self { is_on: stored.is_on, pause: Pause::None };
+        let mut switch = Self { is_on: stored.is_on, pause: PauseState::None };
         switch.set_paused(stored.is_paused, stored.paused_until);
         switch
     }
@@ -41,14 +41,14 @@ impl BackupSwitch {
 
     /// Whether backup is paused.
     pub fn is_paused(&self) -> bool {
-        self.pause != Pause::None
+        self.pause != PauseState::None
     }
 
     /// When a pause ends by itself.
     pub fn paused_until(&self) -> Option<UnixMillis> {
         match self.pause {
-            Pause::Until(until) => Some(until),
-            Pause::None | Pause::Open => None,
+            PauseState::Until(until) => Some(until),
+            PauseState::None | PauseState::Open => None,
         }
     }
 
@@ -65,9 +65,9 @@ impl BackupSwitch {
     /// Backup was paused or resumed.
     pub fn set_paused(&mut self, is_paused: bool, until: Option<UnixMillis>) {
         self.pause = match (is_paused, until) {
-            (false, _) => Pause::None,
-            (true, None) => Pause::Open,
-            (true, Some(until)) => Pause::Until(until),
+            (false, _) => PauseState::None,
+            (true, None) => PauseState::Open,
+            (true, Some(until)) => PauseState::Until(until),
         };
     }
 

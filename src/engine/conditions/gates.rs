@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::domain::gate::{self, Conditions, GateRules, Network};
 use crate::domain::target::DestinationKind;
 use crate::domain::wait::WaitReason;
-use crate::engine::context::Moment;
+use crate::engine::context::ClockReading;
 use crate::store::DestinationRow;
 
 /// How long a gate that was open stays open when the conditions no longer allow work.
@@ -50,9 +50,9 @@ pub(crate) struct Gates {
 
 impl Gates {
     /// What is so from the start is no change for the worse.
-    pub fn new(rules: GateRules, conditions: Conditions, moment: &Moment) -> Self {
+    pub fn new(rules: GateRules, conditions: Conditions, clocks: &ClockReading) -> Self {
         let mut gates = Self { rules, conditions, ..Self::default() };
-        gates.decide(moment, Duration::ZERO);
+        gates.decide(clocks, Duration::ZERO);
         gates
     }
 
@@ -65,29 +65,29 @@ impl Gates {
     }
 
     /// Looks at the clock: hours begin and end, and a grace runs out.
-    pub fn look(&mut self, moment: &Moment) {
-        self.decide(moment, GATE_GRACE);
+    pub fn update(&mut self, clocks: &ClockReading) {
+        self.decide(clocks, GATE_GRACE);
     }
 
     /// The person's word holds at once.
-    pub fn set_rules(&mut self, rules: GateRules, moment: &Moment) {
+    pub fn set_rules(&mut self, rules: GateRules, clocks: &ClockReading) {
         self.rules = rules;
-        self.decide(moment, Duration::ZERO);
+        self.decide(clocks, Duration::ZERO);
     }
 
     /// Takes new conditions. Says whether there is a network again after there was none.
-    pub fn set_conditions(&mut self, conditions: Conditions, moment: &Moment) -> bool {
+    pub fn set_conditions(&mut self, conditions: Conditions, clocks: &ClockReading) -> bool {
         // What is heard for the first time was so before; nothing changed for the worse.
         let is_first = self.conditions == Conditions::default();
         let was_offline = self.conditions.network == Network::Offline;
         self.conditions = conditions;
-        self.decide(moment, if is_first { Duration::ZERO } else { GATE_GRACE });
+        self.decide(clocks, if is_first { Duration::ZERO } else { GATE_GRACE });
         was_offline && conditions.network != Network::Offline
     }
 
-    fn decide(&mut self, moment: &Moment, grace: Duration) {
+    fn decide(&mut self, clocks: &ClockReading, grace: Duration) {
         for (gate, is_local) in [(&mut self.local, true), (&mut self.network, false)] {
-            let Moment { now, wall, zone } = moment;
+            let ClockReading { now, wall, zone } = clocks;
             let reason = gate::closed(&self.rules, &self.conditions, is_local, *wall, zone);
             gate.set(reason, *now, grace);
         }
@@ -99,8 +99,8 @@ impl Gates {
     }
 
     /// When to look again although nothing was heard.
-    pub fn next_look(&self, moment: &Moment) -> Option<Instant> {
-        let Moment { now, wall, zone } = moment;
+    pub fn next_update(&self, clocks: &ClockReading) -> Option<Instant> {
+        let ClockReading { now, wall, zone } = clocks;
         let closing = [&self.local, &self.network].map(|gate| gate.closes.as_ref().map(|(_, at)| *at));
         let closing = closing.into_iter().flatten().filter(|at| at > now);
         let hours = self.rules.hours.map(|hours| *now + hours.next_change(*wall, zone).since(*wall));
@@ -142,8 +142,8 @@ mod tests {
     use crate::domain::gate::Hours;
     use crate::domain::time::UnixMillis;
 
-    fn moment(wall: i64) -> Moment {
-        Moment { now: Instant::now(), wall: UnixMillis(wall), zone: TimeZone::UTC }
+    fn clocks(wall: i64) -> ClockReading {
+        ClockReading { now: Instant::now(), wall: UnixMillis(wall), zone: TimeZone::UTC }
     }
 
     const METERED: Conditions = Conditions {
@@ -156,35 +156,35 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_gate_closes_after_its_grace_and_opens_at_once() {
         let free = Conditions { is_metered: Some(false), ..METERED };
-        let mut gates = Gates::new(GateRules::default(), free, &moment(0));
-        gates.set_conditions(METERED, &moment(0));
+        let mut gates = Gates::new(GateRules::default(), free, &clocks(0));
+        gates.set_conditions(METERED, &clocks(0));
         assert_eq!(gates.closed(false, Instant::now()), None);
-        assert_eq!(gates.next_look(&moment(0)), Some(Instant::now() + GATE_GRACE));
+        assert_eq!(gates.next_update(&clocks(0)), Some(Instant::now() + GATE_GRACE));
         tokio::time::advance(GATE_GRACE / 2).await;
         // Looking, or hearing it once more, does not begin the grace anew.
-        gates.look(&moment(0));
-        gates.set_conditions(METERED, &moment(0));
+        gates.update(&clocks(0));
+        gates.set_conditions(METERED, &clocks(0));
         tokio::time::advance(GATE_GRACE / 2).await;
         assert_eq!(gates.closed(false, Instant::now()), Some(&WaitReason::Metered));
         assert_eq!(gates.closed(true, Instant::now()), None);
-        assert_eq!(gates.next_look(&moment(0)), None);
-        gates.set_conditions(free, &moment(0));
+        assert_eq!(gates.next_update(&clocks(0)), None);
+        gates.set_conditions(free, &clocks(0));
         assert_eq!(gates.closed(false, Instant::now()), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn there_is_no_grace_for_what_is_heard_first_said_by_the_person_or_due() {
         let mut gates = Gates::default();
-        gates.set_conditions(METERED, &moment(0));
+        gates.set_conditions(METERED, &clocks(0));
         assert_eq!(gates.closed(false, Instant::now()), Some(&WaitReason::Metered));
-        gates.set_rules(GateRules { on_metered: true, ..GateRules::default() }, &moment(0));
+        gates.set_rules(GateRules { on_metered: true, ..GateRules::default() }, &clocks(0));
         assert_eq!(gates.closed(false, Instant::now()), None);
-        gates.set_rules(GateRules::default(), &moment(0));
+        gates.set_rules(GateRules::default(), &clocks(0));
         assert_eq!(gates.closed(false, Instant::now()), Some(&WaitReason::Metered));
         let hours = GateRules { hours: Hours::new(0, 60), on_metered: true, ..GateRules::default() };
-        gates.set_rules(hours, &moment(0));
-        assert_eq!(gates.next_look(&moment(0)), Some(Instant::now() + Duration::from_secs(3600)));
-        gates.look(&moment(3_600_000));
+        gates.set_rules(hours, &clocks(0));
+        assert_eq!(gates.next_update(&clocks(0)), Some(Instant::now() + Duration::from_secs(3600)));
+        gates.update(&clocks(3_600_000));
         let until = UnixMillis(24 * 3_600_000);
         assert_eq!(gates.closed(true, Instant::now()), Some(&WaitReason::Schedule { until }));
     }

@@ -34,7 +34,7 @@ pub(crate) struct CheckOrder {
 
 /// What a check found that passed.
 #[derive(Debug)]
-pub(crate) struct CheckFindings {
+pub(crate) struct CheckReport {
     /// How the destination is attached, where that decides what can be proved.
     pub attachment: Option<Attachment>,
     /// What the destination can do, where that was found out again.
@@ -46,7 +46,7 @@ pub(crate) struct CheckFindings {
 /// How a check ended.
 #[derive(Debug)]
 pub(crate) enum CheckEnd {
-    Passed(CheckFindings),
+    Passed(CheckReport),
     Failed(Failure),
     /// It was stopped and says nothing.
     Stopped,
@@ -80,7 +80,7 @@ async fn check(
     id: DestinationId,
     destination: &SharedDestination,
     order: CheckOrder,
-) -> Result<CheckFindings, Failure> {
+) -> Result<CheckReport, Failure> {
     let store = &context.store;
     let answer = tokio::time::timeout(CHECK_BUDGET, destination.check()).await;
     answer.unwrap_or_else(|_late| Err(timed_out()))?;
@@ -96,7 +96,7 @@ async fn check(
     let attachment = destination.attachment().await?;
     let is_another = !order.needs_probe && is_other_software(destination, &order.known_software).await;
     let capabilities = if order.needs_probe || is_another { probe(destination).await } else { None };
-    Ok(CheckFindings { attachment, capabilities, is_cleaned: order.needs_clean })
+    Ok(CheckReport { attachment, capabilities, is_cleaned: order.needs_clean })
 }
 
 fn timed_out() -> Failure {

@@ -8,7 +8,7 @@ use crate::base::mutant::{self, Mutant};
 use crate::domain::failure::FailureKind;
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
-use crate::engine::destination::check::{CheckFindings, CheckOrder};
+use crate::engine::destination::check::{CheckOrder, CheckReport};
 use crate::store::DestinationRow;
 
 /// How long a passed check is good for while transfers go on.
@@ -165,7 +165,7 @@ impl CheckSchedule {
     }
 
     /// The check passed.
-    pub fn on_passed(&mut self, findings: &CheckFindings, now: Instant) {
+    pub fn on_passed(&mut self, findings: &CheckReport, now: Instant) {
         if self.state == (CheckState::Running { is_probing: true }) {
             (self.is_probe_requested, self.probe_tried_at) = (false, Some(now));
         }

@@ -68,7 +68,8 @@ impl JobContext for Port {
             let work = self.store.read(move |r| {
                 let changes = r.changes_since(token, PAGE_FILES_MAX)?;
                 let list = if let Changes::Since { list, .. } = &changes { list.as_slice() } else { &[] };
-                let files = list.iter().map(|change| told(r, change)).collect::<Result<Vec<_>, _>>()?;
+                let files =
+                    list.iter().map(|change| file_change(r, change)).collect::<Result<Vec<_>, _>>()?;
                 Ok((changes, files))
             });
             let (changes, files) = work.await?;
@@ -139,7 +140,7 @@ impl JobContext for Port {
 }
 
 /// What can be told of a change now.
-fn told(r: &Read<'_>, change: &Change) -> Result<FileChange, StoreError> {
+fn file_change(r: &Read<'_>, change: &Change) -> Result<FileChange, StoreError> {
     let file = change.file;
     Ok(match (change.kind, r.file_status(file)?) {
         (ChangeKind::Ready, Some(FileStatus::Ready)) => FileChange::Ready(file),

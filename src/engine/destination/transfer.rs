@@ -225,10 +225,10 @@ async fn stalled(monitor: &TransferMonitor, stall_timeout: Duration) {
 /// Runs an attempt to its end. A panic in it is its failure, and one that does not heed being told to
 /// stop, or hangs, is dropped: whatever it leaves behind is what a kill would have left.
 async fn until_stopped(
-    attempt: impl Future<Output = Result<Attempt, Failure>>,
+    attempt: impl Future<Output = Result<AttemptEnd, Failure>>,
     monitor: &TransferMonitor,
     stall_timeout: Duration,
-) -> Result<Attempt, Failure> {
+) -> Result<AttemptEnd, Failure> {
     let overdue = async {
         monitor.cancel.cancelled().await;
         tokio::time::sleep(STOPPED_WITHIN).await;
@@ -238,7 +238,7 @@ async fn until_stopped(
         result = catch_panic(attempt) => result.unwrap_or_else(|_panicked| {
             Err(Failure::transient(FailureKind::Protocol, "the transfer stopped unexpectedly (internal error)"))
         }),
-        () = overdue => Ok(Attempt::Cancelled),
+        () = overdue => Ok(AttemptEnd::Cancelled),
         () = stalled(monitor, stall_timeout) => {
             monitor.cancel.cancel();
             Err(Failure::transient(FailureKind::Timeout, "the transfer timed out"))
@@ -247,7 +247,7 @@ async fn until_stopped(
 }
 
 /// What an attempt came to when nothing failed.
-enum Attempt {
+enum AttemptEnd {
     Proved(Evidence, String),
     Cancelled,
 }
@@ -259,7 +259,7 @@ async fn attempt(
     destination: &SharedDestination,
     started: &Started,
     monitor: &TransferMonitor,
-) -> Result<Attempt, Failure> {
+) -> Result<AttemptEnd, Failure> {
     let record = started.record;
     let store_failed = |error: crate::store::StoreError| Failure {
         reach: Reach::Run,
@@ -272,7 +272,7 @@ async fn attempt(
             .await?
         {
             Some(digests) => item.digests = item.digests.or(digests),
-            None => return Ok(Attempt::Cancelled),
+            None => return Ok(AttemptEnd::Cancelled),
         }
     }
     if row.kind.joins_companions() {
@@ -295,7 +295,7 @@ async fn attempt(
         };
         save_notes(store, record, &transfer).await.map_err(store_failed)?;
         match sent {
-            Sent::Cancelled => return Ok(Attempt::Cancelled),
+            Sent::Cancelled => return Ok(AttemptEnd::Cancelled),
             Sent::KeyTaken => {
                 let capabilities = row.capabilities.clone();
                 let next = store
@@ -312,7 +312,7 @@ async fn attempt(
             }
             Sent::Stored { receipt, evidence: Some(evidence) } => {
                 transfer.set_bytes_sent(item.content.size);
-                return Ok(Attempt::Proved(evidence, receipt));
+                return Ok(AttemptEnd::Proved(evidence, receipt));
             }
             Sent::Stored { receipt, evidence: None } | Sent::AlreadyThere { receipt } => {
                 transfer.set_bytes_sent(item.content.size);
@@ -347,18 +347,18 @@ async fn prove(
     item: &Item,
     receipt: String,
     transfer: &Transfer,
-) -> Result<Attempt, Failure> {
+) -> Result<AttemptEnd, Failure> {
     let unproved = Evidence::Verified { method: ProofMethod::ServerDigest, at: deps.clock.now() };
     if mutant::is(Mutant::TrustsSuccess) {
-        return Ok(Attempt::Proved(unproved, receipt));
+        return Ok(AttemptEnd::Proved(unproved, receipt));
     }
     match destination.prove(item, &receipt, transfer).await {
-        Ok(proved) => Ok(Attempt::Proved(proved, receipt)),
+        Ok(proved) => Ok(AttemptEnd::Proved(proved, receipt)),
         Err(failure) if mutant::is(Mutant::IgnoresProof) && failure.kind == FailureKind::DigestMismatch => {
-            Ok(Attempt::Proved(unproved, receipt))
+            Ok(AttemptEnd::Proved(unproved, receipt))
         }
         // Told to stop in the middle of reading back: nothing is known of the copy yet.
-        Err(_stopped) if transfer.cancel.is_cancelled() => Ok(Attempt::Cancelled),
+        Err(_stopped) if transfer.cancel.is_cancelled() => Ok(AttemptEnd::Cancelled),
         Err(failure) => Err(failure),
     }
 }
@@ -423,15 +423,15 @@ async fn conclude(
     deps: &Deps,
     store: &Store,
     started: &Started,
-    result: Result<Attempt, Failure>,
+    result: Result<AttemptEnd, Failure>,
     bytes_sent: u64,
 ) -> (Outcome, TransferEnd) {
     let failure = match result {
-        Ok(Attempt::Proved(evidence, receipt)) => {
+        Ok(AttemptEnd::Proved(evidence, receipt)) => {
             let is_proved = !matches!(evidence, Evidence::Accepted);
             return (Outcome::Succeeded { evidence, receipt }, TransferEnd::Done { is_proved });
         }
-        Ok(Attempt::Cancelled) => return (Outcome::PutBack { bytes_sent }, TransferEnd::PutBack),
+        Ok(AttemptEnd::Cancelled) => return (Outcome::PutBack { bytes_sent }, TransferEnd::PutBack),
         Err(failure) => failure,
     };
     match failure.reach {

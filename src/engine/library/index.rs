@@ -51,7 +51,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 struct Index {
     shared: Arc<Shared>,
-    tasks: JoinSet<Done>,
+    tasks: JoinSet<ReadPiece>,
     /// Being read.
     taken: HashSet<FileId>,
     /// Not there when they were to be read: left alone until their source has been looked at.
@@ -61,7 +61,7 @@ struct Index {
 }
 
 /// A piece of reading that has ended.
-struct Done {
+struct ReadPiece {
     pass: Pass,
     files: Vec<FileId>,
     missed: Vec<FileId>,
@@ -107,7 +107,7 @@ impl Index {
             }
             let Some(ended) = self.tasks.join_next().await else { break };
             // A piece whose task was lost keeps its files taken; they are read in the next run.
-            let Ok(Done { pass, files, missed, outcome }) = ended else {
+            let Ok(ReadPiece { pass, files, missed, outcome }) = ended else {
                 if self.tasks.is_empty() {
                     self.describing = 0;
                 }
@@ -172,7 +172,7 @@ impl Index {
     }
 }
 
-async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> Done {
+async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> ReadPiece {
     let ids: Vec<FileId> = files.iter().map(|file| file.id).collect();
     let (source_files, reader) = (Arc::clone(&shared.deps.files), Arc::clone(&shared.deps.reader));
     let stop = Arc::clone(&shared.stop_reading);
@@ -196,7 +196,7 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
     };
     let Ok(read) = shared.deps.executor.run(read).await else {
         // A reader that fails without a word would do so again: left until the next look.
-        return Done { pass, files: Vec::new(), missed: ids, outcome: Ok(()) };
+        return ReadPiece { pass, files: Vec::new(), missed: ids, outcome: Ok(()) };
     };
     let until = shared.deps.clock.now().plus(SETTLE);
     let mut looks = Vec::with_capacity(read.len());
@@ -217,7 +217,7 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
         }
     }
     let outcome = shared.commit(move |tx| tx.record_looks(&looks)).await.map(|_counted| ());
-    Done { pass, files: ids, missed, outcome }
+    ReadPiece { pass, files: ids, missed, outcome }
 }
 
 /// What another look at a head means for the store. Whatever is wrong now, or has changed, is for the

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::reader::Reader;
-use super::watch::Watch;
+use super::watch::FolderWatcher;
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
 use crate::base::files::SharedFiles;
@@ -25,7 +25,7 @@ pub struct LibraryDeps {
     /// Makes facts and digests of bytes.
     pub reader: Arc<dyn Reader>,
     /// Watches sources.
-    pub watch: Arc<dyn Watch>,
+    pub watch: Arc<dyn FolderWatcher>,
     /// Where files are read. Inline in tests, which also keeps the walk on the caller's thread.
     pub executor: Executor,
     /// How many pieces of reading are under way at once, the one being written to the store

@@ -34,8 +34,10 @@ pub use limits::{
 };
 pub use reader::{MediaReader, Reader};
 pub use scan::{BATCH_DIRS_MAX, BATCH_ENTRIES_MAX, DEPTH_MAX};
-pub use state::{Condition, LibraryState, SourceLook};
-pub use watch::{DIRTY_DIRS_MAX, Hinted, Hints, SystemWatch, Watch, WatchFailed, WatchGuard, Watching};
+pub use state::{Condition, LibraryState, SourceStatus};
+pub use watch::{
+    DIRTY_DIRS_MAX, FolderWatcher, HintedPaths, Hints, SystemWatcher, WatchError, WatchGuard, WatchHandle,
+};
 
 use crate::domain::ids::SourceId;
 use crate::domain::target::DestinationKind;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::limits::{GONE_FILES_MIN, SETTLE};
 use super::reader::{self, ReadOutcome};
-use super::scan::{RootLook, StartAt, Step, Unreadable, WalkPlan, Walking};
+use super::scan::{RootState, RunningWalk, UnreadableDirs, WalkPlan, WalkStart, WalkStep};
 use super::shared::Shared;
 use super::watch::WatchGuard;
 use crate::domain::file::{ExcludeReason, FileStamp, FileStatus, Problem};
@@ -37,7 +37,7 @@ pub(super) struct ScanContext {
 /// How a look ended.
 pub(super) enum WalkEnd {
     /// To the end.
-    Whole(Unreadable),
+    Whole(UnreadableDirs),
     /// The source is not there, or is another.
     Unavailable { why: String, is_missing: bool },
     /// It cannot be listed.
@@ -50,7 +50,7 @@ pub(super) enum WalkEnd {
 
 /// One look at a source.
 #[derive(Default)]
-pub(super) struct Look {
+pub(super) struct WalkTally {
     pub(super) is_partial: bool,
     by_person: bool,
     /// Files known before it.
@@ -65,7 +65,7 @@ pub(super) struct Look {
     pub(super) scope: Option<UnreadableScope>,
 }
 
-impl Look {
+impl WalkTally {
     /// A look at everything.
     pub(super) fn whole(before: u64, by_person: bool) -> Self {
         Self { before, by_person, ..Self::default() }
@@ -90,8 +90,8 @@ impl ScanContext {
     /// Walks from these places and writes down what is new and changed.
     pub(super) async fn walk(
         &self,
-        starts: Vec<StartAt>,
-        look: &mut Look,
+        starts: Vec<WalkStart>,
+        tally: &mut WalkTally,
         watch: Option<Arc<WatchGuard>>,
         stop: Arc<AtomicBool>,
     ) -> Result<WalkEnd, StoreError> {
@@ -105,61 +105,61 @@ impl ScanContext {
             watch,
             stop,
         };
-        let mut walking = match Walking::start(plan, self.shared.deps.executor.is_inline()) {
+        let mut walking = match RunningWalk::start(plan, self.shared.deps.executor.is_inline()) {
             Ok(walking) => walking,
             Err(error) => return Ok(WalkEnd::Unreadable(error.to_string())),
         };
         while let Some(step) = walking.next().await {
             match step {
-                Step::Root(root) => {
-                    if let Some(ended) = self.judge_root(root, look) {
+                WalkStep::Root(root) => {
+                    if let Some(ended) = self.judge_root(root, tally) {
                         return Ok(ended);
                     }
                 }
-                Step::Listings(listings) => {
-                    self.apply(listings, look).await?;
+                WalkStep::Listings(listings) => {
+                    self.apply(listings, tally).await?;
                     // Inline, nothing else would get a turn.
                     tokio::task::yield_now().await;
                     let scanned = seen.load(Ordering::Relaxed);
-                    self.shared.update_source(self.id, |look| look.scanned = scanned);
+                    self.shared.update_source(self.id, |tally| tally.scanned = scanned);
                 }
-                Step::End(unreadable) => return Ok(WalkEnd::Whole(unreadable)),
+                WalkStep::End(unreadable) => return Ok(WalkEnd::Whole(unreadable)),
             }
         }
         Ok(WalkEnd::Stopped)
     }
 
     /// Whether the source's folder is the one it was; none where it is.
-    fn judge_root(&self, root: RootLook, look: &Look) -> Option<WalkEnd> {
+    fn judge_root(&self, root: RootState, tally: &WalkTally) -> Option<WalkEnd> {
         match root {
-            RootLook::There { file_system, .. } if file_system != self.file_system => {
+            RootState::There { file_system, .. } if file_system != self.file_system => {
                 let why = "Another disk is connected in its place".to_owned();
                 Some(WalkEnd::Unavailable { why, is_missing: true })
             }
-            RootLook::There { is_empty: true, .. } if look.before > 0 && !look.by_person => {
+            RootState::There { is_empty: true, .. } if tally.before > 0 && !tally.by_person => {
                 let why = "It is empty; its disk may not be connected".to_owned();
                 Some(WalkEnd::Unavailable { why, is_missing: true })
             }
-            RootLook::There { .. } => None,
-            RootLook::Missing(_) => {
+            RootState::There { .. } => None,
+            RootState::Missing(_) => {
                 Some(WalkEnd::Unavailable { why: "It is not connected".to_owned(), is_missing: true })
             }
-            RootLook::Unreadable(why) => Some(WalkEnd::Unreadable(format!("It cannot be read: {why}"))),
+            RootState::Unreadable(why) => Some(WalkEnd::Unreadable(format!("It cannot be read: {why}"))),
         }
     }
 
     /// Writes down what listings add and change, and notes what is gone.
-    async fn apply(&self, listings: Vec<Listing>, look: &mut Look) -> Result<(), StoreError> {
+    async fn apply(&self, listings: Vec<Listing>, tally: &mut WalkTally) -> Result<(), StoreError> {
         let id = self.id;
-        look.seen += listings.iter().map(|listing| listing.files.len() as u64).sum::<u64>();
+        tally.seen += listings.iter().map(|listing| listing.files.len() as u64).sum::<u64>();
         let listings = Arc::new(listings);
         let compared = Arc::clone(&listings);
         let delta = self.shared.deps.store.read(move |store| store.compare(id, &compared)).await?;
-        if look.is_partial {
+        if tally.is_partial {
             let name_of = |(at, sub): &(usize, usize)| join(&listings[*at].dir, &listings[*at].subdirs[*sub]);
-            look.new_dirs.extend(delta.new_dirs.iter().map(name_of));
+            tally.new_dirs.extend(delta.new_dirs.iter().map(name_of));
         }
-        look.gone.extend(delta.gone);
+        tally.gone.extend(delta.gone);
         for new in delta.new.chunks(WRITE_FILES_MAX) {
             let new: Vec<NewFile> = new.iter().map(|at| self.new_file(&listings, *at)).collect();
             self.write(move |tx| tx.add_files(id, &new)).await?;
@@ -219,7 +219,7 @@ impl ScanContext {
     pub(super) async fn keep_unreadable(
         &self,
         scope: UnreadableScope,
-        unreadable: &Unreadable,
+        unreadable: &UnreadableDirs,
     ) -> Result<(), StoreError> {
         let id = self.id;
         // A folder that contains itself hides nothing.
@@ -259,7 +259,7 @@ impl ScanContext {
                 (Arc::clone(&self.shared.deps.files), Arc::clone(&self.shared.deps.reader));
             let now = self.shared.deps.clock.now();
             let until = now.plus(SETTLE);
-            let look = move || {
+            let tally = move || {
                 let describe =
                     |file| (file, reader::describe(source_files.as_ref(), reader.as_ref(), file, now));
                 let news = files.iter().map(describe).filter_map(|(file, looked)| {
@@ -276,7 +276,7 @@ impl ScanContext {
                 });
                 news.collect::<Vec<_>>()
             };
-            let Ok(looks) = self.shared.deps.executor.run(look).await else { return Ok(()) };
+            let Ok(looks) = self.shared.deps.executor.run(tally).await else { return Ok(()) };
             if !looks.is_empty() {
                 self.shared.commit(move |tx| tx.record_looks(&looks)).await?;
             }

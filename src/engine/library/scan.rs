@@ -28,7 +28,7 @@ pub const DEPTH_MAX: usize = 256;
 
 /// Where a walk begins, and how far down it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StartAt {
+pub struct WalkStart {
     /// The folder below the source.
     pub dir: Vec<u8>,
     /// All folders below it too.
@@ -43,7 +43,7 @@ pub struct WalkPlan {
     /// The source's absolute path.
     pub root: Vec<u8>,
     /// Where to begin.
-    pub starts: Vec<StartAt>,
+    pub starts: Vec<WalkStart>,
     /// Absolute paths of folders that do not belong to the source: a destination inside it.
     pub left_out: Arc<Vec<Vec<u8>>>,
     /// Raised by one for each entry seen.
@@ -56,7 +56,7 @@ pub struct WalkPlan {
 
 /// How the source's own folder is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RootLook {
+pub enum RootState {
     /// It is there.
     There {
         /// The file system's name.
@@ -72,18 +72,18 @@ pub enum RootLook {
 
 /// One step of a walk.
 #[derive(Debug)]
-pub enum Step {
+pub enum WalkStep {
     /// How the source's folder is: the first step, and again the last.
-    Root(RootLook),
+    Root(RootState),
     /// Directories as they are now.
     Listings(Vec<Listing>),
     /// The walk was not stopped, and this is what it could not look into.
-    End(Unreadable),
+    End(UnreadableDirs),
 }
 
 /// Folders that could not be listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Unreadable {
+pub struct UnreadableDirs {
     /// How many.
     pub dirs: u64,
     /// The first [`UNREADABLE_DIRS_MAX`] of them.
@@ -91,13 +91,13 @@ pub struct Unreadable {
 }
 
 /// The directories that lead to a directory, to notice when one comes again inside itself.
-struct Chain {
+struct AncestorDirs {
     id: (u64, u64),
     depth: usize,
-    above: Option<Arc<Chain>>,
+    above: Option<Arc<AncestorDirs>>,
 }
 
-impl Chain {
+impl AncestorDirs {
     fn contains(&self, id: (u64, u64)) -> bool {
         let mut link = Some(self);
         while let Some(here) = link {
@@ -114,7 +114,7 @@ struct Pending {
     dir: Vec<u8>,
     is_deep: bool,
     is_start: bool,
-    chain: Option<Arc<Chain>>,
+    chain: Option<Arc<AncestorDirs>>,
 }
 
 /// A walk, one step at a time.
@@ -123,12 +123,12 @@ pub struct Walk {
     pending: Vec<Pending>,
     /// Parents of places that have gone: at most one for each place.
     parents: BTreeSet<Vec<u8>>,
-    unreadable: Unreadable,
-    stage: Stage,
+    unreadable: UnreadableDirs,
+    stage: WalkStage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum WalkStage {
     Root,
     Dirs,
     RootAgain,
@@ -148,40 +148,40 @@ impl Walk {
         Self {
             pending: pending.collect(),
             parents: BTreeSet::new(),
-            unreadable: Unreadable::default(),
-            stage: Stage::Root,
+            unreadable: UnreadableDirs::default(),
+            stage: WalkStage::Root,
             plan,
         }
     }
 
     /// The next step; none at the end, or when the walk was stopped.
-    pub fn next_step(&mut self) -> Option<Step> {
+    pub fn next_step(&mut self) -> Option<WalkStep> {
         if self.plan.stop.load(Ordering::Relaxed) {
             return None;
         }
         match self.stage {
-            Stage::Root => {
-                let look = look_at_root(&self.plan.files, &self.plan.root);
-                let is_there = matches!(look, RootLook::There { .. });
-                self.stage = if is_there { Stage::Dirs } else { Stage::Done };
-                Some(Step::Root(look))
+            WalkStage::Root => {
+                let look = inspect_root(&self.plan.files, &self.plan.root);
+                let is_there = matches!(look, RootState::There { .. });
+                self.stage = if is_there { WalkStage::Dirs } else { WalkStage::Done };
+                Some(WalkStep::Root(look))
             }
-            Stage::Dirs => {
+            WalkStage::Dirs => {
                 let batch = self.next_batch();
                 if self.pending.is_empty() {
-                    self.stage = Stage::RootAgain;
+                    self.stage = WalkStage::RootAgain;
                 }
-                Some(Step::Listings(batch))
+                Some(WalkStep::Listings(batch))
             }
-            Stage::RootAgain => {
-                self.stage = Stage::End;
-                Some(Step::Root(look_at_root(&self.plan.files, &self.plan.root)))
+            WalkStage::RootAgain => {
+                self.stage = WalkStage::End;
+                Some(WalkStep::Root(inspect_root(&self.plan.files, &self.plan.root)))
             }
-            Stage::End => {
-                self.stage = Stage::Done;
-                Some(Step::End(std::mem::take(&mut self.unreadable)))
+            WalkStage::End => {
+                self.stage = WalkStage::Done;
+                Some(WalkStep::End(std::mem::take(&mut self.unreadable)))
             }
-            Stage::Done => None,
+            WalkStage::Done => None,
         }
     }
 
@@ -206,7 +206,8 @@ impl Walk {
         let path = path_from_bytes(&join_root(&self.plan.root, &dir));
         if is_start && is_deep {
             let stat = self.plan.files.stat(&path).ok();
-            chain = stat.map(|stat| Arc::new(Chain { id: (stat.dev, stat.ino), depth: 0, above: None }));
+            chain =
+                stat.map(|stat| Arc::new(AncestorDirs { id: (stat.dev, stat.ino), depth: 0, above: None }));
         }
         if let Some(watch) = &self.plan.watch {
             watch.enter(&path);
@@ -217,7 +218,7 @@ impl Walk {
                 // A hint may name what was no folder, or is none any more: its parent tells what has gone.
                 let is_none = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
                 if is_none && is_start {
-                    self.ask_parent(&dir);
+                    self.recheck_parent(&dir);
                 } else {
                     self.note_unreadable(dir, problem_of(&error), error.to_string());
                 }
@@ -234,7 +235,7 @@ impl Walk {
         Some(listing)
     }
 
-    fn ask_parent(&mut self, dir: &[u8]) {
+    fn recheck_parent(&mut self, dir: &[u8]) {
         if dir.is_empty() {
             return;
         }
@@ -246,7 +247,13 @@ impl Walk {
         }
     }
 
-    fn sort_entry(&mut self, entry: Entry, listing: &mut Listing, is_deep: bool, chain: Option<&Arc<Chain>>) {
+    fn sort_entry(
+        &mut self,
+        entry: Entry,
+        listing: &mut Listing,
+        is_deep: bool,
+        chain: Option<&Arc<AncestorDirs>>,
+    ) {
         let Entry { name, stat } = entry;
         match stat {
             Ok(stat) if stat.kind == EntryKind::Dir => {
@@ -269,7 +276,7 @@ impl Walk {
         }
     }
 
-    fn enter(&mut self, dir: Vec<u8>, id: (u64, u64), above: Option<&Arc<Chain>>) {
+    fn enter(&mut self, dir: Vec<u8>, id: (u64, u64), above: Option<&Arc<AncestorDirs>>) {
         let depth = above.map_or(1, |chain| chain.depth + 1);
         // Some file systems number nothing; then only the depth ends a loop.
         let is_loop = id.1 != 0 && above.is_some_and(|chain| chain.contains(id));
@@ -278,7 +285,7 @@ impl Walk {
             self.note_unreadable(dir, problem, problem.summary().to_owned());
             return;
         }
-        let chain = Arc::new(Chain { id, depth, above: above.cloned() });
+        let chain = Arc::new(AncestorDirs { id, depth, above: above.cloned() });
         self.pending.push(Pending { dir, is_deep: true, is_start: false, chain: Some(chain) });
     }
 
@@ -304,11 +311,11 @@ fn join_root(root: &[u8], dir: &[u8]) -> Vec<u8> {
 }
 
 /// How a source's own folder is now.
-pub fn look_at_root(files: &SharedFiles, root: &[u8]) -> RootLook {
+pub fn inspect_root(files: &SharedFiles, root: &[u8]) -> RootState {
     let path = path_from_bytes(root);
     let listed = files.list(&path).and_then(|entries| Ok((files.file_system(&path)?, entries.is_empty())));
     match listed {
-        Ok((file_system, is_empty)) => RootLook::There { file_system, is_empty },
+        Ok((file_system, is_empty)) => RootState::There { file_system, is_empty },
         Err(error) => match error.kind() {
             io::ErrorKind::NotFound
             | io::ErrorKind::NotConnected
@@ -316,21 +323,21 @@ pub fn look_at_root(files: &SharedFiles, root: &[u8]) -> RootLook {
             | io::ErrorKind::TimedOut
             | io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::NetworkDown => RootLook::Missing(error.to_string()),
-            _ => RootLook::Unreadable(error.to_string()),
+            | io::ErrorKind::NetworkDown => RootState::Missing(error.to_string()),
+            _ => RootState::Unreadable(error.to_string()),
         },
     }
 }
 
 /// A walk that is under way: on its own thread in the app, step by step in tests.
-pub enum Walking {
+pub enum RunningWalk {
     /// On the caller's thread.
     Inline(Box<Walk>),
     /// On its own.
-    Thread(mpsc::Receiver<Step>),
+    Thread(mpsc::Receiver<WalkStep>),
 }
 
-impl Walking {
+impl RunningWalk {
     /// Sets off.
     ///
     /// # Errors
@@ -352,7 +359,7 @@ impl Walking {
     }
 
     /// The next step; none at the end, or when the walk was stopped.
-    pub async fn next(&mut self) -> Option<Step> {
+    pub async fn next(&mut self) -> Option<WalkStep> {
         match self {
             Self::Inline(walk) => walk.next_step(),
             Self::Thread(steps) => steps.recv().await,

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::library_deps::LibraryDeps;
-use super::state::{LibraryState, SourceLook};
+use super::state::{LibraryState, SourceStatus};
 use super::watch::Hints;
 use crate::domain::hash::DigestSet;
 use crate::domain::ids::SourceId;
@@ -88,7 +88,7 @@ impl Shared {
         });
     }
 
-    pub(super) fn update_source(&self, source: SourceId, change: impl FnOnce(&mut SourceLook)) {
+    pub(super) fn update_source(&self, source: SourceId, change: impl FnOnce(&mut SourceStatus)) {
         self.update(|state| {
             if let Some(look) = state.sources.get_mut(&source) {
                 change(look);
@@ -122,7 +122,7 @@ impl Shared {
         work(&mut self.sources.lock())
     }
 
-    pub(super) fn add_source(&self, source: SourceId, hints: Hints, look: SourceLook) {
+    pub(super) fn add_source(&self, source: SourceId, hints: Hints, look: SourceStatus) {
         self.with_sources(|sources| sources.insert(source, hints));
         self.update(|state| {
             state.sources.insert(source, look);

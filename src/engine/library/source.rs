@@ -11,11 +11,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::limits::{DEBOUNCE, MISSING_POLL, MOUNT_POLL, RESCAN_FLOOR, UNREADABLE_POLL, UNWATCHED_POLL};
-use super::reconcile::{Look, ScanContext, WalkEnd};
-use super::scan::{RootLook, StartAt, Unreadable, look_at_root};
+use super::reconcile::{ScanContext, WalkEnd, WalkTally};
+use super::scan::{RootState, UnreadableDirs, WalkStart, inspect_root};
 use super::shared::Shared;
-use super::state::{Condition, is_closed, look_of};
-use super::watch::{Hinted, Hints, WatchFailed, WatchGuard};
+use super::state::{Condition, is_closed, source_status};
+use super::watch::{HintedPaths, Hints, WatchError, WatchGuard};
 use crate::base::files::path_from_bytes;
 use crate::base::waker::Waker;
 use crate::domain::ids::SourceId;
@@ -73,9 +73,9 @@ pub(super) async fn keep_sources(shared: Arc<Shared>) {
 }
 
 /// What to do next.
-enum Next {
+enum NextAction {
     Whole { by_person: bool },
-    Hinted(Hinted),
+    Hinted(HintedPaths),
 }
 
 struct SourceTask {
@@ -100,12 +100,12 @@ impl SourceTask {
         let (id, weak) = (row.id, Arc::downgrade(&shared));
         let hints = Hints::new(Waker::new(move || {
             if let Some(shared) = weak.upgrade() {
-                shared.update_source(id, |look| look.is_due = true);
+                shared.update_source(id, |tally| tally.is_due = true);
             }
         }));
-        let look = look_of(&row);
-        let condition = look.condition;
-        shared.add_source(id, hints.clone(), look);
+        let tally = source_status(&row);
+        let condition = tally.condition;
+        shared.add_source(id, hints.clone(), tally);
         Self {
             context: ScanContext { shared, id, root: row.path, file_system: row.file_system },
             hints,
@@ -123,13 +123,13 @@ impl SourceTask {
     async fn run(mut self) {
         let cancel = self.cancel.clone();
         let work = async {
-            let mut next = Next::Whole { by_person: false };
+            let mut next = NextAction::Whole { by_person: false };
             loop {
                 let began = Instant::now();
-                let is_hinted = matches!(next, Next::Hinted(_));
+                let is_hinted = matches!(next, NextAction::Hinted(_));
                 let outcome = match next {
-                    Next::Whole { by_person } => self.look_through(by_person).await,
-                    Next::Hinted(hinted) => self.follow(hinted).await,
+                    NextAction::Whole { by_person } => self.scan_all(by_person).await,
+                    NextAction::Hinted(hinted) => self.follow(hinted).await,
                 };
                 match outcome {
                     Ok(()) => {}
@@ -154,20 +154,20 @@ impl SourceTask {
         tracing::warn!(%error, "what a look found cannot be kept");
         (self.glance_at, self.whole_at) = (None, Instant::now() + UNREADABLE_POLL);
         let note = format!("What was found cannot be kept: {error}");
-        self.context.shared.update_source(self.context.id, |look| look.note = Some(note));
+        self.context.shared.update_source(self.context.id, |tally| tally.note = Some(note));
     }
 
     /// Nothing is under way any more.
     fn rest(&self) {
         let is_due = !self.hints.is_empty();
-        self.context.shared.update_source(self.context.id, |look| {
-            (look.is_scanning, look.is_due) = (false, is_due);
+        self.context.shared.update_source(self.context.id, |tally| {
+            (tally.is_scanning, tally.is_due) = (false, is_due);
         });
         self.context.shared.wake_index();
     }
 
     /// Waits for something to do. Hints are collected for as long as `debounce`.
-    async fn wait(&mut self, debounce: Duration) -> Next {
+    async fn wait(&mut self, debounce: Duration) -> NextAction {
         loop {
             tokio::select! {
                 biased;
@@ -186,19 +186,19 @@ impl SourceTask {
                         self.watch_ended(why);
                     }
                     if hinted.is_whole {
-                        return Next::Whole { by_person: hinted.by_person };
+                        return NextAction::Whole { by_person: hinted.by_person };
                     }
                     if !hinted.dirs.is_empty() {
-                        return Next::Hinted(hinted);
+                        return NextAction::Hinted(hinted);
                     }
                 }
                 () = sleep_until(self.next_timer()) => {
                     if self.closed_at.is_some_and(|at| Instant::now() >= at) {
-                        self.try_closed().await;
+                        self.retry_unreadable_dirs().await;
                         continue;
                     }
                     if Instant::now() >= self.whole_at || self.mount_changed().await {
-                        return Next::Whole { by_person: false };
+                        return NextAction::Whole { by_person: false };
                     }
                 }
             }
@@ -211,7 +211,7 @@ impl SourceTask {
 
     /// Tries to list the folders that could not be looked into. Those that can be now are hinted at. Sets
     /// the time of the next try.
-    async fn try_closed(&mut self) {
+    async fn retry_unreadable_dirs(&mut self) {
         self.closed_at = Some(Instant::now() + UNREADABLE_POLL);
         let (files, root) = (Arc::clone(&self.context.shared.deps.files), self.context.root.clone());
         let closed = self.closed.clone();
@@ -229,8 +229,8 @@ impl SourceTask {
         let (files, root) = (Arc::clone(&self.context.shared.deps.files), self.context.root.clone());
         if self.condition == Condition::Unavailable {
             self.glance_at = Some(Instant::now() + MISSING_POLL);
-            let look = self.context.shared.deps.executor.run(move || look_at_root(&files, &root)).await;
-            return matches!(look, Ok(RootLook::There { file_system, is_empty: false })
+            let tally = self.context.shared.deps.executor.run(move || inspect_root(&files, &root)).await;
+            return matches!(tally, Ok(RootState::There { file_system, is_empty: false })
                 if file_system == self.context.file_system);
         }
         self.glance_at = Some(Instant::now() + MOUNT_POLL);
@@ -240,7 +240,7 @@ impl SourceTask {
     }
 
     /// When the folder alone is looked at next: only where it can go without a hint.
-    async fn next_glance(&self) -> Option<Instant> {
+    async fn next_root_check(&self) -> Option<Instant> {
         let files = Arc::clone(&self.context.shared.deps.files);
         let home = self.context.shared.deps.executor.run(move || files.file_system(Path::new("/"))).await;
         let is_apart = !matches!(home, Ok(Ok(home)) if home == self.context.file_system);
@@ -256,111 +256,111 @@ impl SourceTask {
         match self.context.shared.deps.executor.run(move || watch.watch(&root, &hints)).await {
             Ok(Ok(guard)) => {
                 self.watch = Some(Arc::new(guard));
-                self.context.shared.update_source(self.context.id, |look| look.is_watched = true);
+                self.context.shared.update_source(self.context.id, |tally| tally.is_watched = true);
             }
             Ok(Err(why)) => self.watch_ended(&why),
-            Err(_lost) => self.watch_ended(&WatchFailed::Other("it could not be started".to_owned())),
+            Err(_lost) => self.watch_ended(&WatchError::Other("it could not be started".to_owned())),
         }
     }
 
-    fn watch_ended(&mut self, why: &WatchFailed) {
+    fn watch_ended(&mut self, why: &WatchError) {
         self.watch = None;
         self.whole_at = self.whole_at.min(Instant::now() + UNWATCHED_POLL);
         let minutes = UNWATCHED_POLL.as_secs() / 60;
         let note = match why {
-            WatchFailed::Limit => {
+            WatchError::Limit => {
                 format!("Too many folders to watch; rescanned every {minutes} minutes instead")
             }
-            WatchFailed::Other(_) => {
+            WatchError::Other(_) => {
                 format!("Cannot be watched for changes; rescanned every {minutes} minutes instead")
             }
         };
         tracing::info!(source = %self.context.id, ?why, "not watched");
         self.context
             .shared
-            .update_source(self.context.id, |look| (look.is_watched, look.note) = (false, Some(note)));
+            .update_source(self.context.id, |tally| (tally.is_watched, tally.note) = (false, Some(note)));
     }
 
     /// A whole look.
-    async fn look_through(&mut self, by_person: bool) -> Result<(), StoreError> {
-        self.context.shared.update_source(self.context.id, |look| {
-            (look.is_scanning, look.is_due, look.note) = (true, true, None);
+    async fn scan_all(&mut self, by_person: bool) -> Result<(), StoreError> {
+        self.context.shared.update_source(self.context.id, |tally| {
+            (tally.is_scanning, tally.is_due, tally.note) = (true, true, None);
         });
         self.begin_watch().await;
         let id = self.context.id;
         let before = self.context.shared.deps.store.read(move |store| store.source_found(id)).await?;
-        let mut look = Look::whole(before, by_person);
-        let starts = vec![StartAt { dir: Vec::new(), is_deep: true }];
-        let mut ended = self.walk(starts, &mut look).await?;
-        look.scope = Some(UnreadableScope::Whole);
+        let mut tally = WalkTally::whole(before, by_person);
+        let starts = vec![WalkStart { dir: Vec::new(), is_deep: true }];
+        let mut ended = self.walk(starts, &mut tally).await?;
+        tally.scope = Some(UnreadableScope::Whole);
         if let WalkEnd::Whole(_) = ended
-            && look.is_mass_disappearance()
+            && tally.is_mass_disappearance()
         {
             let why = "Most of its files are gone. Rescan to accept that".to_owned();
             ended = WalkEnd::Unavailable { why, is_missing: false };
         }
-        self.conclude(ended, look).await?;
-        self.context.shared.update_source(id, |look| look.looks += 1);
+        self.conclude(ended, tally).await?;
+        self.context.shared.update_source(id, |tally| tally.looks += 1);
         Ok(())
     }
 
     /// A look at what was hinted.
-    async fn follow(&mut self, hinted: Hinted) -> Result<(), StoreError> {
+    async fn follow(&mut self, hinted: HintedPaths) -> Result<(), StoreError> {
         // Hints tell what has changed in a source that is as it was, and this one is not.
         if self.condition != Condition::Present {
-            return self.look_through(false).await;
+            return self.scan_all(false).await;
         }
         self.context
             .shared
-            .update_source(self.context.id, |look| (look.is_scanning, look.is_due) = (true, true));
+            .update_source(self.context.id, |tally| (tally.is_scanning, tally.is_due) = (true, true));
         let id = self.context.id;
         let before = self.context.shared.deps.store.read(move |store| store.source_found(id)).await?;
-        let mut look = Look::partial(before);
+        let mut tally = WalkTally::partial(before);
         let (deep, flat): (Vec<_>, Vec<_>) = hinted.dirs.into_iter().partition(|(_, is_deep)| *is_deep);
-        let start = |is_deep| move |(dir, _)| StartAt { dir, is_deep };
-        let flat: Vec<StartAt> = flat.into_iter().map(start(false)).collect();
-        let mut ended = self.walk(flat.clone(), &mut look).await?;
+        let start = |is_deep| move |(dir, _)| WalkStart { dir, is_deep };
+        let flat: Vec<WalkStart> = flat.into_iter().map(start(false)).collect();
+        let mut ended = self.walk(flat.clone(), &mut tally).await?;
         let deep =
-            deep.into_iter().chain(std::mem::take(&mut look.new_dirs).into_iter().map(|dir| (dir, true)));
-        let deep: Vec<StartAt> = deep.map(start(true)).collect();
+            deep.into_iter().chain(std::mem::take(&mut tally.new_dirs).into_iter().map(|dir| (dir, true)));
+        let deep: Vec<WalkStart> = deep.map(start(true)).collect();
         let seen = flat.iter().chain(&deep).map(|start| (start.dir.clone(), start.is_deep));
-        look.scope = Some(UnreadableScope::Dirs(seen.collect()));
+        tally.scope = Some(UnreadableScope::Dirs(seen.collect()));
         if let WalkEnd::Whole(flat) = &mut ended
             && !deep.is_empty()
         {
             let flat = std::mem::take(flat);
-            ended = self.walk(deep, &mut look).await?;
+            ended = self.walk(deep, &mut tally).await?;
             if let WalkEnd::Whole(all) = &mut ended {
                 all.dirs += flat.dirs;
                 all.named.extend(flat.named);
             }
         }
-        if matches!(ended, WalkEnd::Whole(_)) && look.loses_most() {
+        if matches!(ended, WalkEnd::Whole(_)) && tally.loses_most() {
             ended = WalkEnd::NeedsWhole;
         }
-        self.conclude(ended, look).await
+        self.conclude(ended, tally).await
     }
 
-    async fn walk(&mut self, starts: Vec<StartAt>, look: &mut Look) -> Result<WalkEnd, StoreError> {
+    async fn walk(&mut self, starts: Vec<WalkStart>, tally: &mut WalkTally) -> Result<WalkEnd, StoreError> {
         self.stop_walk.store(true, Ordering::Relaxed);
         self.stop_walk = Arc::default();
-        self.context.walk(starts, look, self.watch.clone(), Arc::clone(&self.stop_walk)).await
+        self.context.walk(starts, tally, self.watch.clone(), Arc::clone(&self.stop_walk)).await
     }
 
     /// Draws the conclusions of a look: removals, the source's condition, the next look.
-    async fn conclude(&mut self, ended: WalkEnd, look: Look) -> Result<(), StoreError> {
+    async fn conclude(&mut self, ended: WalkEnd, tally: WalkTally) -> Result<(), StoreError> {
         let (id, now) = (self.context.id, Instant::now());
         let (condition, note, unreadable_dirs) = match ended {
             WalkEnd::Whole(unreadable) => {
-                self.context.remove(look.gone).await?;
-                if let Some(scope) = look.scope {
-                    self.note_closed(&scope, &unreadable);
+                self.context.remove(tally.gone).await?;
+                if let Some(scope) = tally.scope {
+                    self.schedule_unreadable_retry(&scope, &unreadable);
                     self.context.keep_unreadable(scope, &unreadable).await?;
                 }
-                if !look.is_partial {
+                if !tally.is_partial {
                     self.context.shared.commit(move |tx| tx.set_source_scanned(id)).await?;
                     self.context.recheck_problems().await?;
-                    (self.glance_at, self.whole_at) = (self.next_glance().await, now + self.pause());
+                    (self.glance_at, self.whole_at) = (self.next_root_check().await, now + self.pause());
                 }
                 (Condition::Present, None, unreadable.dirs)
             }
@@ -386,20 +386,20 @@ impl SourceTask {
             }
         };
         self.condition = condition;
-        let (is_watched, is_partial) = (self.watch.is_some(), look.is_partial);
-        self.context.shared.update_source(id, |look| {
-            (look.condition, look.is_watched) = (condition, is_watched);
+        let (is_watched, is_partial) = (self.watch.is_some(), tally.is_partial);
+        self.context.shared.update_source(id, |tally| {
+            (tally.condition, tally.is_watched) = (condition, is_watched);
             // What a partial look did not see is still as it was.
             if !is_partial || condition != Condition::Present {
-                look.unreadable_dirs = unreadable_dirs;
-                look.note = note.or(look.note.take());
+                tally.unreadable_dirs = unreadable_dirs;
+                tally.note = note.or(tally.note.take());
             }
         });
         Ok(())
     }
 
     /// Remembers which folders are to be tried again.
-    fn note_closed(&mut self, scope: &UnreadableScope, unreadable: &Unreadable) {
+    fn schedule_unreadable_retry(&mut self, scope: &UnreadableScope, unreadable: &UnreadableDirs) {
         self.closed.retain(|dir| !scope.contains(dir));
         for dir in unreadable.named.iter().filter(|dir| dir.problem.may_hide_files()) {
             if self.closed.len() < UNREADABLE_DIRS_MAX as usize && !self.closed.contains(&dir.dir) {

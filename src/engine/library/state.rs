@@ -19,7 +19,7 @@ pub enum Condition {
 
 /// What is known of one source.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SourceLook {
+pub struct SourceStatus {
     /// How it is.
     pub condition: Condition,
     /// A look is under way.
@@ -42,7 +42,7 @@ pub struct SourceLook {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LibraryState {
     /// The sources.
-    pub sources: BTreeMap<SourceId, SourceLook>,
+    pub sources: BTreeMap<SourceId, SourceStatus>,
     /// Files of which nothing has been read.
     pub to_describe: u64,
     /// Files whose bytes are still to be hashed.
@@ -61,7 +61,7 @@ impl LibraryState {
     /// Nothing is under way or asked for, and no file is on its way to being known. Until
     /// something changes, nothing will.
     pub fn is_quiet(&self) -> bool {
-        let is_still = |source: &SourceLook| !source.is_scanning && !source.is_due;
+        let is_still = |source: &SourceStatus| !source.is_scanning && !source.is_due;
         !self.is_loading
             && !self.is_indexing
             && self.to_describe + self.to_hash + self.settling == 0
@@ -70,14 +70,14 @@ impl LibraryState {
 }
 
 /// The library's view of a stored source.
-pub(super) fn look_of(row: &SourceRow) -> SourceLook {
+pub(super) fn source_status(row: &SourceRow) -> SourceStatus {
     use crate::store::SourceCondition as C;
     let condition = match row.condition {
         C::Present => Condition::Present,
         C::Unavailable => Condition::Unavailable,
         C::Unreadable => Condition::Unreadable,
     };
-    SourceLook { condition, is_due: true, ..SourceLook::default() }
+    SourceStatus { condition, is_due: true, ..SourceStatus::default() }
 }
 
 /// A store that is closed ends the work; anything else is worth another try later.

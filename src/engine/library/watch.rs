@@ -20,7 +20,7 @@ pub const DIRTY_DIRS_MAX: usize = 1_024;
 
 /// What was hinted since the last look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Hinted {
+pub struct HintedPaths {
     /// Folders below the source, and whether all below them is meant.
     pub dirs: BTreeMap<Vec<u8>, bool>,
     /// Everything is to be looked at.
@@ -30,10 +30,10 @@ pub struct Hinted {
     /// The person asked for this source, and believes what is found.
     pub by_person: bool,
     /// No more hints will come, for this reason.
-    pub watch_lost: Option<WatchFailed>,
+    pub watch_lost: Option<WatchError>,
 }
 
-impl Hinted {
+impl HintedPaths {
     /// Nothing was hinted.
     pub fn is_empty(&self) -> bool {
         self.dirs.is_empty() && !self.is_whole && self.watch_lost.is_none()
@@ -42,7 +42,7 @@ impl Hinted {
 
 /// Why a source cannot be watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WatchFailed {
+pub enum WatchError {
     /// The system watches no more folders for this user.
     Limit,
     /// Something else.
@@ -51,10 +51,10 @@ pub enum WatchFailed {
 
 /// Where hints of one source are collected. Clones share it.
 #[derive(Clone)]
-pub struct Hints(Arc<Inner>);
+pub struct Hints(Arc<HintQueue>);
 
-struct Inner {
-    hinted: Mutex<Hinted>,
+struct HintQueue {
+    hinted: Mutex<HintedPaths>,
     news: Notify,
     waker: Waker,
 }
@@ -62,14 +62,14 @@ struct Inner {
 impl Hints {
     /// A collection that calls `waker` with each hint.
     pub fn new(waker: Waker) -> Self {
-        Self(Arc::new(Inner { hinted: Mutex::default(), news: Notify::new(), waker }))
+        Self(Arc::new(HintQueue { hinted: Mutex::default(), news: Notify::new(), waker }))
     }
 
-    fn hinted(&self) -> MutexGuard<'_, Hinted> {
+    fn hinted(&self) -> MutexGuard<'_, HintedPaths> {
         self.0.hinted.lock()
     }
 
-    fn note(&self, change: impl FnOnce(&mut Hinted)) {
+    fn note(&self, change: impl FnOnce(&mut HintedPaths)) {
         change(&mut self.hinted());
         self.0.waker.wake();
         self.0.news.notify_one();
@@ -103,7 +103,7 @@ impl Hints {
     }
 
     /// No more hints will come.
-    pub fn watch_lost(&self, why: WatchFailed) {
+    pub fn watch_lost(&self, why: WatchError) {
         self.note(|hinted| hinted.watch_lost = Some(why));
     }
 
@@ -123,22 +123,22 @@ impl Hints {
     }
 
     /// All hints so far; they are forgotten here.
-    pub fn take(&self) -> Hinted {
+    pub fn take(&self) -> HintedPaths {
         std::mem::take(&mut self.hinted())
     }
 }
 
-/// Watches sources. The app's own is [`SystemWatch`].
-pub trait Watch: Send + Sync {
+/// Watches sources. The app's own is [`SystemWatcher`].
+pub trait FolderWatcher: Send + Sync {
     /// Watches a folder, and those below it that are entered, until the guard is dropped.
     ///
     /// # Errors
     /// When it cannot be watched.
-    fn watch(&self, root: &Path, hints: &Hints) -> Result<WatchGuard, WatchFailed>;
+    fn watch(&self, root: &Path, hints: &Hints) -> Result<WatchGuard, WatchError>;
 }
 
 /// A watch that is on. Ends when dropped.
-pub trait Watching: Send + Sync {
+pub trait WatchHandle: Send + Sync {
     /// A look is about to list this folder: what changes in it from now on is told. A walk enters
     /// every folder anyway, and a watch that looked for them itself would look at every file once
     /// more. Entering a folder again is how a moved one is known by its new name.
@@ -146,36 +146,36 @@ pub trait Watching: Send + Sync {
 }
 
 /// Hears nothing of its own.
-impl Watching for () {
+impl WatchHandle for () {
     fn enter(&self, _dir: &Path) {}
 }
 
 /// A watch that is on.
-pub type WatchGuard = Box<dyn Watching>;
+pub type WatchGuard = Box<dyn WatchHandle>;
 
 /// The system's own notifications.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemWatch;
+pub struct SystemWatcher;
 
-impl Watch for SystemWatch {
-    fn watch(&self, root: &Path, hints: &Hints) -> Result<WatchGuard, WatchFailed> {
+impl FolderWatcher for SystemWatcher {
+    fn watch(&self, root: &Path, hints: &Hints) -> Result<WatchGuard, WatchError> {
         let translator = Translator { root: root.to_path_buf(), hints: hints.clone() };
         let config = notify::Config::default().with_follow_symlinks(false);
         let mut watcher =
             notify::RecommendedWatcher::new(move |event| translator.hear(event), config).map_err(failed)?;
         watcher.watch(root, RecursiveMode::NonRecursive).map_err(failed)?;
         let watcher = Mutex::new(Some(watcher));
-        Ok(Box::new(SystemWatching { watcher, hints: hints.clone() }))
+        Ok(Box::new(SystemWatchHandle { watcher, hints: hints.clone() }))
     }
 }
 
-struct SystemWatching {
+struct SystemWatchHandle {
     /// None once a folder could not be watched.
     watcher: Mutex<Option<notify::RecommendedWatcher>>,
     hints: Hints,
 }
 
-impl Watching for SystemWatching {
+impl WatchHandle for SystemWatchHandle {
     fn enter(&self, dir: &Path) {
         let mut watcher = self.watcher.lock();
         let Some(Err(error)) =
@@ -202,12 +202,12 @@ impl Watching for SystemWatching {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err asks for")]
-fn failed(error: notify::Error) -> WatchFailed {
+fn failed(error: notify::Error) -> WatchError {
     match &error.kind {
-        notify::ErrorKind::MaxFilesWatch => WatchFailed::Limit,
+        notify::ErrorKind::MaxFilesWatch => WatchError::Limit,
         // Out of instances instead of watches.
-        notify::ErrorKind::Io(io) if io.raw_os_error() == Some(libc::EMFILE) => WatchFailed::Limit,
-        _ => WatchFailed::Other(error.to_string()),
+        notify::ErrorKind::Io(io) if io.raw_os_error() == Some(libc::EMFILE) => WatchError::Limit,
+        _ => WatchError::Other(error.to_string()),
     }
 }
 
@@ -265,7 +265,7 @@ mod tests {
 
     use super::*;
 
-    fn heard(events: Vec<notify::Result<Event>>) -> Hinted {
+    fn heard(events: Vec<notify::Result<Event>>) -> HintedPaths {
         let hints = Hints::new(Waker::none());
         let translator = Translator { root: PathBuf::from("/photos"), hints: hints.clone() };
         for event in events {
@@ -296,7 +296,7 @@ mod tests {
         let limit = Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch));
         let hinted = heard(vec![limit]);
         assert!(hinted.is_whole);
-        assert_eq!(hinted.watch_lost, Some(WatchFailed::Limit));
+        assert_eq!(hinted.watch_lost, Some(WatchError::Limit));
 
         let hints = Hints::new(Waker::none());
         for n in 0..=DIRTY_DIRS_MAX {
@@ -312,7 +312,7 @@ mod tests {
     async fn the_system_watches_new_folders_too() {
         let dir = tempfile::tempdir().expect("dir");
         let hints = Hints::new(Waker::none());
-        let guard = SystemWatch.watch(dir.path(), &hints).expect("watch");
+        let guard = SystemWatcher.watch(dir.path(), &hints).expect("watch");
         let hinted = async |wanted: &[u8]| {
             let mut dirs = BTreeMap::new();
             while !dirs.contains_key(wanted) {

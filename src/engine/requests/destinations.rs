@@ -51,9 +51,9 @@ pub(crate) struct DestinationSetup {
 }
 
 impl DestinationSetup {
-    fn lock_of(&mut self, address: &Address, places: &ResolvedPaths) -> Arc<Mutex<()>> {
+    fn lock_of(&mut self, address: &Address, resolved: &ResolvedPaths) -> Arc<Mutex<()>> {
         let key = match address.kind {
-            DestinationKind::Folder => path_bytes(&places.of(&address.address)),
+            DestinationKind::Folder => path_bytes(&resolved.target_of(&address.address)),
             _ => address.address.clone(),
         };
         self.locks.retain(|_key, lock| Arc::strong_count(lock) > 1);
@@ -247,10 +247,10 @@ pub(crate) fn spawn_test(
     disks: &DiskMap,
     target: &PathText,
     entered: EnteredOptions,
-    (sources, places): (&[Vec<u8>], &ResolvedPaths),
+    (sources, resolved): (&[Vec<u8>], &ResolvedPaths),
     reply: ReplyTo,
 ) {
-    let address = parse_target(target).and_then(|target| address_of(&target, sources, places));
+    let address = parse_target(target).and_then(|target| address_of(&target, sources, resolved));
     let address = match address {
         Ok(address) => entered.with(address),
         Err(error) => return drop(reply.send(Err(error))),
@@ -274,7 +274,7 @@ pub(crate) fn spawn_add(
     setup: &mut DestinationSetup,
     target: &PathText,
     order: DestinationOrder,
-    (sources, places): (&[Vec<u8>], ResolvedPaths),
+    (sources, resolved): (&[Vec<u8>], ResolvedPaths),
     reply: ReplyTo,
 ) {
     let DestinationOrder { name, entered, consent_all } = order;
@@ -282,11 +282,11 @@ pub(crate) fn spawn_add(
         Ok(target) => target,
         Err(error) => return drop(reply.send(Err(error))),
     };
-    if let Some(worker) = saved(parts.workers, &target, &places) {
+    if let Some(worker) = find_saved(parts.workers, &target, &resolved) {
         let (id, name) = (worker.id().0, worker.row().name.clone());
         return drop(reply.send(Ok(Reply::Destination { id, name, is_new: false })));
     }
-    let named = address_of(&target, sources, &places).and_then(|address| {
+    let named = address_of(&target, sources, &resolved).and_then(|address| {
         let name = new_name(parts.workers, name, &address)?;
         Ok((name.clone(), Address { name: Some(name), ..entered.with(address) }))
     });
@@ -295,12 +295,12 @@ pub(crate) fn spawn_add(
         Err(error) => return drop(reply.send(Err(error))),
     };
     let trusts_checksum = address.trusts_checksum;
-    let asked = setup.removals.turn();
-    let lock = setup.lock_of(&address, &places);
+    let asked = setup.removals.next_number();
+    let lock = setup.lock_of(&address, &resolved);
     let context = parts.context.clone();
     parts.tasks.spawn(async move {
         let outcome = create(&context, name, address, &lock).await;
-        let tested = TestedDestination { outcome, consent_all, trusts_checksum, places, asked, reply };
+        let tested = TestedDestination { outcome, consent_all, trusts_checksum, resolved, asked, reply };
         TaskEnd::DestinationTested(Box::new(tested))
     });
 }
@@ -311,14 +311,14 @@ pub(crate) async fn on_destination_tested(
     setup: &DestinationSetup,
     tested: TestedDestination,
 ) {
-    let TestedDestination { outcome, consent_all, trusts_checksum, places, asked, reply } = tested;
+    let TestedDestination { outcome, consent_all, trusts_checksum, resolved, asked, reply } = tested;
     let saved = match outcome {
         // Two requests for one place, and the person took it out before the second was done.
         Ok((new, _)) if setup.removals.has_after(&new.capabilities.uuid, asked) => {
             Err(usage("This destination was removed while it was being added"))
         }
         Ok((new, destination)) => {
-            save_destination(parts, new, destination, (consent_all, trusts_checksum), &places).await
+            save_destination(parts, new, destination, (consent_all, trusts_checksum), &resolved).await
         }
         Err(error) => Err(error),
     };
@@ -330,13 +330,13 @@ async fn save_destination(
     mut new: NewDestination,
     destination: SharedDestination,
     (consent_all, trusts_checksum): (bool, bool),
-    places: &ResolvedPaths,
+    resolved: &ResolvedPaths,
 ) -> Outcome {
     // The same disk at another address is the same destination.
     if let Some(known) = parts.workers.iter().find(|worker| worker.row().uuid == new.capabilities.uuid) {
         let row = known.row();
         // Two requests at once for one place: the other came first.
-        if row.kind == new.kind && places.of(&row.address) == places.of(&new.address) {
+        if row.kind == new.kind && resolved.target_of(&row.address) == resolved.target_of(&new.address) {
             return Ok(Reply::Destination { id: row.id.0, name: row.name.clone(), is_new: false });
         }
         return Err(usage(format!("this is already the destination {}", row.name)));
@@ -375,11 +375,13 @@ fn parse_target(target: &PathText) -> Result<Target, ApiError> {
 }
 
 /// The destination that a person's words name already.
-fn saved<'a>(workers: &'a Workers, target: &Target, places: &ResolvedPaths) -> Option<&'a Worker> {
+fn find_saved<'a>(workers: &'a Workers, target: &Target, resolved: &ResolvedPaths) -> Option<&'a Worker> {
     workers.iter().find(|worker| match target {
         Target::NameOrPath(name) => worker.row().name == *name,
         Target::Folder(path) => {
-            worker.is_folder() && places.of(&worker.row().address) == places.of(&trim_slashes(path.clone()))
+            worker.is_folder()
+                && resolved.target_of(&worker.row().address)
+                    == resolved.target_of(&trim_slashes(path.clone()))
         }
         Target::Url { kind, url } => {
             canonical(*kind, url).is_ok_and(|text| worker.row().address == text.as_bytes())
@@ -388,12 +390,12 @@ fn saved<'a>(workers: &'a Workers, target: &Target, places: &ResolvedPaths) -> O
 }
 
 /// The address that a person's words stand for.
-fn address_of(target: &Target, sources: &[Vec<u8>], places: &ResolvedPaths) -> Result<Address, ApiError> {
+fn address_of(target: &Target, sources: &[Vec<u8>], resolved: &ResolvedPaths) -> Result<Address, ApiError> {
     match target {
         Target::Folder(path) if path.first() == Some(&b'/') => {
             let address = Address::new(DestinationKind::Folder, trim_slashes(path.clone()));
-            let folder = places.of(&address.address);
-            if sources.iter().any(|source| overlaps(&places.of(source), &folder)) {
+            let folder = resolved.target_of(&address.address);
+            if sources.iter().any(|source| overlaps(&resolved.target_of(source), &folder)) {
                 return Err(usage(
                     "The backup folder can't be inside a photo folder, nor a photo folder inside it",
                 ));

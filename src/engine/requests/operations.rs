@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{ApiError, ErrorKind, ReadingKind, Reply, RestoreOrder};
+use crate::api::{ApiError, ErrorKind, OperationKind, Reply, RestoreOrder};
 use crate::destination::SharedDestination;
 use crate::domain::failure::Failure;
 use crate::domain::ids::DestinationId;
@@ -20,7 +20,7 @@ use crate::engine::restore::prepare::prepare;
 use crate::engine::task_set::TaskEnd;
 
 /// A destination that is to be verified.
-struct Verified {
+struct VerifyTarget {
     id: DestinationId,
     name: String,
     /// Copies that are read side by side.
@@ -37,8 +37,8 @@ pub(crate) fn spawn_verify(
     reply: ReplyTo,
 ) {
     let meant = parts.workers.iter().filter(|worker| only.is_none_or(|id| worker.id().0 == id));
-    let chosen: Vec<Verified> = meant
-        .map(|worker| Verified {
+    let chosen: Vec<VerifyTarget> = meant
+        .map(|worker| VerifyTarget {
             id: worker.id(),
             name: worker.row().name.clone(),
             width: worker.width(),
@@ -46,20 +46,20 @@ pub(crate) fn spawn_verify(
         })
         .collect();
     let context = parts.context.clone();
-    spawn_operation(parts, operations, ReadingKind::Verify, reply, |operation, cancel| async move {
+    spawn_operation(parts, operations, OperationKind::Verify, reply, |operation, cancel| async move {
         verify_all(&context, &chosen, is_deep, &operation, &cancel).await
     });
 }
 
 async fn verify_all(
     context: &Context,
-    chosen: &[Verified],
+    chosen: &[VerifyTarget],
     is_deep: bool,
     operation: &OperationProgress,
     cancel: &CancellationToken,
 ) -> Outcome {
     let (mut all, mut reasons, mut refusal) = (VerifyCounts::default(), Vec::new(), None);
-    for Verified { id, name, width, destination } in chosen {
+    for VerifyTarget { id, name, width, destination } in chosen {
         let order = VerifyOrder { id: *id, is_deep, width: *width, operation };
         let verified = match destination {
             Ok(destination) => {
@@ -96,7 +96,7 @@ pub(crate) fn spawn_restore(
 ) {
     let prepared = prepare(parts.context, parts.workers, order);
     let context = parts.context.clone();
-    spawn_operation(parts, operations, ReadingKind::Restore, reply, |operation, cancel| async move {
+    spawn_operation(parts, operations, OperationKind::Restore, reply, |operation, cancel| async move {
         let task = prepared?.resolve(&context.store).await?;
         restore_files(&context, task, operation, &cancel).await.into_reply()
     });
@@ -106,7 +106,7 @@ pub(crate) fn spawn_restore(
 fn spawn_operation<F>(
     parts: &mut Parts<'_>,
     operations: &mut Operations,
-    kind: ReadingKind,
+    kind: OperationKind,
     mut reply: ReplyTo,
     work: impl FnOnce(Arc<OperationProgress>, CancellationToken) -> F,
 ) where

@@ -89,7 +89,7 @@ pub(crate) async fn set_rules(parts: &mut Parts<'_>, gates: &mut Gates, rules: R
         tx.set_rules(rules)
     });
     written.await.map_err(|e| internal(&e))?;
-    gates.set_rules(rules, &parts.context.moment());
+    gates.set_rules(rules, &parts.context.read_clocks());
     parts.context.mirror().await;
     Ok(Reply::Done)
 }

@@ -18,7 +18,7 @@ pub(crate) async fn add_source(
     path: &PathText,
     looked: Result<String, ApiError>,
     consent_all: bool,
-    places: &ResolvedPaths,
+    resolved: &ResolvedPaths,
 ) -> Outcome {
     let bytes = trim_slashes(bytes_of(path)?);
     if bytes.first() != Some(&b'/') {
@@ -31,12 +31,12 @@ pub(crate) async fn add_source(
     });
     if let Some(id) = known.await.map_err(|e| internal(&e))? {
         if consent_all {
-            consent(parts, &[id], all, places).await?;
+            consent(parts, &[id], all, resolved).await?;
         }
         return Ok(Reply::Source { id: id.0, is_new: false });
     }
     let file_system = looked?;
-    refuse_overlap(parts.workers, &bytes, places)?;
+    refuse_overlap(parts.workers, &bytes, resolved)?;
     // At once with the consent: a kill in between would leave a folder that goes nowhere.
     let added = parts.context.store.write_durably(move |tx| {
         let id = tx.add_source(&bytes, &file_system)?;
@@ -75,7 +75,7 @@ pub(crate) async fn consent(
     parts: &mut Parts<'_>,
     sources: &[SourceId],
     destinations: Vec<DestinationId>,
-    places: &ResolvedPaths,
+    resolved: &ResolvedPaths,
 ) -> Outcome {
     if destinations.iter().any(|id| parts.workers.get(*id).is_none()) {
         return Err(no_such_destination());
@@ -85,7 +85,7 @@ pub(crate) async fn consent(
         let Some(row) = known.iter().find(|row| row.id == *source) else {
             return Err(usage("there is no such source"));
         };
-        refuse_overlap(parts.workers, &row.path, places)?;
+        refuse_overlap(parts.workers, &row.path, resolved)?;
     }
     let sources = sources.to_vec();
     let written = parts.context.store.write_durably(move |tx| {
@@ -103,10 +103,10 @@ pub(crate) async fn consent(
 }
 
 /// A folder cannot be backed up into itself.
-fn refuse_overlap(workers: &Workers, source: &[u8], places: &ResolvedPaths) -> Result<(), ApiError> {
-    let source = places.of(source);
+fn refuse_overlap(workers: &Workers, source: &[u8], resolved: &ResolvedPaths) -> Result<(), ApiError> {
+    let source = resolved.target_of(source);
     for worker in workers.folders() {
-        if overlaps(&source, &places.of(&worker.row().address)) {
+        if overlaps(&source, &resolved.target_of(&worker.row().address)) {
             return Err(usage(format!(
                 "The backup folder {} can't be inside a photo folder, nor a photo folder inside it",
                 worker.row().name

@@ -119,7 +119,7 @@ pub(crate) async fn restore_files(
         result: RestoreResult::default(),
     };
     let end = match restore.prepare().await {
-        Ok(()) => restore.all().await,
+        Ok(()) => restore.restore_all().await,
         Err(error) => Err(error),
     };
     RestoreReport { end: end.unwrap_or_else(RestoreEnd::Refused), result: restore.result }
@@ -177,14 +177,14 @@ impl Restore<'_> {
             };
             self.after = last.id;
             let is_wanted = |copy: &RecordFacts| {
-                copy.key.as_ref().is_some_and(|key| self.scope.contains(&scoped(copy, key)))
+                copy.key.as_ref().is_some_and(|key| self.scope.contains(&scoped_copy(copy, key)))
             };
             self.copies = page.into_iter().filter(is_wanted).collect();
         }
     }
 
     /// Works until nothing is left, or nothing more can be done: then it says why.
-    async fn all(&mut self) -> Result<RestoreEnd, ApiError> {
+    async fn restore_all(&mut self) -> Result<RestoreEnd, ApiError> {
         loop {
             while self.files.len() < self.width && !self.workspace.cancel.is_cancelled() {
                 let Some(copy) = self.next().await? else { break };
@@ -276,7 +276,7 @@ fn names_of(copy: &RecordFacts) -> RestoreCopy<'_> {
 }
 
 /// What decides whether a copy is in a scope.
-fn scoped<'a>(copy: &'a RecordFacts, key: &'a str) -> ScopedCopy<'a> {
+fn scoped_copy<'a>(copy: &'a RecordFacts, key: &'a str) -> ScopedCopy<'a> {
     ScopedCopy {
         id: copy.id,
         key,
@@ -311,20 +311,22 @@ async fn restore_one(
 
 impl Workspace {
     async fn restore(&self, key: &str, copy: &RecordFacts, target: &RestoreTarget) -> RestoreOutcome {
-        match self.present(copy, target).await {
+        match self.is_present(copy, target).await {
             Ok(true) => {
                 self.operation.add_bytes(copy.content.size);
                 return RestoreOutcome::Back(Placed::Present);
             }
             Ok(false) => {}
-            Err(error) => return self.unwritten(target, &error).await,
+            Err(error) => return self.classify_write_error(target, &error).await,
         }
         let (mut tries, mut damaged) = (0, 0);
         loop {
             tries += 1;
             let (why, failure) = match self.try_once(key, copy, target).await {
                 Ok(placed) => return RestoreOutcome::Back(placed),
-                Err(RestoreError::UnwrittenOutcome(error)) => return self.unwritten(target, &error).await,
+                Err(RestoreError::UnwrittenOutcome(error)) => {
+                    return self.classify_write_error(target, &error).await;
+                }
                 Err(RestoreError::Unread { why, failure }) => (why, failure),
                 Err(RestoreError::Damaged(why)) => {
                     damaged += 1;
@@ -366,7 +368,7 @@ impl Workspace {
     }
 
     /// Whether the file is there already. What has its name and other bytes is an error.
-    async fn present(&self, copy: &RecordFacts, target: &RestoreTarget) -> io::Result<bool> {
+    async fn is_present(&self, copy: &RecordFacts, target: &RestoreTarget) -> io::Result<bool> {
         let (target, content) = (target.clone(), copy.content);
         let found =
             self.context.restore_executor.run(move || restored_file::is_present(&target, content)).await;
@@ -413,7 +415,7 @@ impl Workspace {
     }
 
     /// One file could not be placed, or none can.
-    async fn unwritten(&self, target: &RestoreTarget, error: &io::Error) -> RestoreOutcome {
+    async fn classify_write_error(&self, target: &RestoreTarget, error: &io::Error) -> RestoreOutcome {
         let folder = &target.folder;
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => RestoreOutcome::Blocked(format!(

@@ -25,7 +25,7 @@ pub(crate) enum PathRequest {
 /// What was found out for a request.
 pub(crate) struct PathsResolved {
     pub request: PathRequest,
-    pub places: ResolvedPaths,
+    pub resolved: ResolvedPaths,
     /// The file system of the source that is wanted, or why it cannot be one.
     pub source: Option<Result<String, ApiError>>,
     /// The place that is wanted gave no answer.
@@ -63,11 +63,11 @@ pub(crate) async fn resolve_for(
     reply: ReplyTo,
 ) -> PathsResolved {
     let own = request.folder();
-    let (places, silent) = resolver.resolve(paths).await;
+    let (resolved, silent) = resolver.resolve(paths).await;
     let is_silent = own.as_ref().is_some_and(|own| silent.contains(own));
     let source = match (&request, &own) {
         (PathRequest::Source { .. }, Some(path)) => Some(resolver.look_at_source(path).await),
         _ => None,
     };
-    PathsResolved { request, places, source, is_silent, reply }
+    PathsResolved { request, resolved, source, is_silent, reply }
 }

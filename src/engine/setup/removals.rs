@@ -6,25 +6,25 @@ use std::collections::VecDeque;
 const KEPT_MAX: usize = 16;
 
 /// A place in the order of what the person asked.
-pub(crate) type Turn = u64;
+pub(crate) type RequestNumber = u64;
 
 /// The last removals, each with its place in that order.
 #[derive(Debug, Default)]
 pub(crate) struct Removals {
-    turn: Turn,
-    last: VecDeque<(String, Turn)>,
+    turn: RequestNumber,
+    last: VecDeque<(String, RequestNumber)>,
 }
 
 impl Removals {
     /// The place in the order of what is asked now.
-    pub fn turn(&mut self) -> Turn {
+    pub fn next_number(&mut self) -> RequestNumber {
         self.turn += 1;
         self.turn
     }
 
     /// The destination with this UUID is removed now.
     pub fn note(&mut self, uuid: String) {
-        let turn = self.turn();
+        let turn = self.next_number();
         if self.last.len() >= KEPT_MAX {
             self.last.pop_front();
         }
@@ -32,7 +32,7 @@ impl Removals {
     }
 
     /// Whether it was removed after that.
-    pub fn has_after(&self, uuid: &str, turn: Turn) -> bool {
+    pub fn has_after(&self, uuid: &str, turn: RequestNumber) -> bool {
         self.last.iter().any(|(removed, at)| removed == uuid && *at > turn)
     }
 }
@@ -44,9 +44,9 @@ mod tests {
     #[test]
     fn only_what_was_asked_before_is_void() {
         let mut removals = Removals::default();
-        let before = removals.turn();
+        let before = removals.next_number();
         removals.note("disk".to_owned());
-        let after = removals.turn();
+        let after = removals.next_number();
         assert!(removals.has_after("disk", before) && !removals.has_after("disk", after));
         assert!(!removals.has_after("cloud", before));
         (0..KEPT_MAX).for_each(|n| removals.note(n.to_string()));

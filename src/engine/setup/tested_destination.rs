@@ -6,7 +6,7 @@ use crate::destination::connect::Address;
 use crate::engine::context::Context;
 use crate::engine::path_resolver::ResolvedPaths;
 use crate::engine::reply::{ReplyTo, refused};
-use crate::engine::setup::removals::Turn;
+use crate::engine::setup::removals::RequestNumber;
 use crate::store::NewDestination;
 
 /// The most unacknowledged jobs of a built-in destination.
@@ -18,9 +18,9 @@ pub(crate) struct TestedDestination {
     pub consent_all: bool,
     /// The person lets the server's checksum count as proof.
     pub trusts_checksum: bool,
-    pub places: ResolvedPaths,
+    pub resolved: ResolvedPaths,
     /// When it was asked for.
-    pub asked: Turn,
+    pub asked: RequestNumber,
     pub reply: ReplyTo,
 }
 

@@ -32,7 +32,7 @@ const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 
 /// What a snapshot needs of the store, read in one go.
-struct Facts {
+struct StoreFacts {
     sources: Vec<(SourceRow, u64, (u64, Vec<UnreadableDir>))>,
     destinations: Vec<(DestinationCounts, Vec<i64>)>,
     library: LibraryCounts,
@@ -63,7 +63,7 @@ impl View<'_> {
         self.switch.is_working() && self.outage.is_well()
     }
 
-    fn destinations(&self, facts: &Facts) -> Vec<DestinationState> {
+    fn destinations(&self, facts: &StoreFacts) -> Vec<DestinationState> {
         let all = self.workers.iter().zip(&facts.destinations);
         all.map(|(worker, (counts, sources))| {
             let mut state = destination_state(worker, counts, sources.clone(), self.is_working());
@@ -182,7 +182,7 @@ impl SnapshotPublisher {
         self.compose(view, &library, facts);
     }
 
-    fn compose(&mut self, view: &mut View<'_>, library: &LibraryState, facts: Facts) {
+    fn compose(&mut self, view: &mut View<'_>, library: &LibraryState, facts: StoreFacts) {
         let now = Instant::now();
         let in_flight = view.workers.in_flight();
         view.workers.iter_mut().for_each(|worker| worker.sample_progress(now));
@@ -231,7 +231,7 @@ async fn read_facts(
     context: &Context,
     workers: &Workers,
     known_assets: Option<u64>,
-) -> Result<Facts, StoreError> {
+) -> Result<StoreFacts, StoreError> {
     let ids = workers.ids();
     let read = context.store.read(move |r| {
         let mut sources = Vec::new();
@@ -250,7 +250,7 @@ async fn read_facts(
             let of = consents.iter().filter(|(_, d)| *d == id).map(|(s, _)| s.0).collect();
             destinations.push((counts, of));
         }
-        Ok(Facts { sources, destinations, library: r.library_counts(known_assets)? })
+        Ok(StoreFacts { sources, destinations, library: r.library_counts(known_assets)? })
     });
     read.await
 }

@@ -1,18 +1,18 @@
 //! Sources, destinations and transfers as clients see them.
 
 use crate::api::{
-    DestinationState, PairState, PathText, SourceCondition as ApiCondition, SourceState, TransferStep,
-    Transferring, UnreadableFolder,
+    DestinationState, PairState, PathText, SourceCondition as ApiCondition, SourceState, TransferState,
+    TransferStep, UnreadableFolder,
 };
 use crate::domain::path::join;
 use crate::domain::record::ProofMethod;
 use crate::engine::destination::worker::Worker;
 use crate::engine::destination::workers::Workers;
-use crate::engine::library::{LibraryState, SourceLook};
+use crate::engine::library::{LibraryState, SourceStatus};
 use crate::store::{DestinationCounts, SourceCondition, SourceRow, UnreadableDir};
 
 /// The transfers under way.
-pub(crate) fn transfer_states(workers: &Workers) -> Vec<Transferring> {
+pub(crate) fn transfer_states(workers: &Workers) -> Vec<TransferState> {
     let all =
         workers.iter().flat_map(|worker| worker.transfers().iter().map(|transfer| (worker.id(), transfer)));
     all.map(|(destination, transfer)| {
@@ -20,7 +20,7 @@ pub(crate) fn transfer_states(workers: &Workers) -> Vec<Transferring> {
         let mut path = started.source_path.clone();
         path.push(b'/');
         path.extend_from_slice(&started.path.to_bytes());
-        Transferring {
+        TransferState {
             id: started.record.to_string(),
             path: PathText::from_bytes(&path),
             asset: started.asset.map(|asset| asset.0),
@@ -41,7 +41,7 @@ pub(crate) fn source_state(
     (unreadable_folders, unreadable): (u64, Vec<UnreadableDir>),
 ) -> SourceState {
     // One that the library has not taken up yet will be looked through first of all.
-    let unseen = || SourceLook { is_due: true, ..SourceLook::default() };
+    let unseen = || SourceStatus { is_due: true, ..SourceStatus::default() };
     let scan = library.sources.get(&row.id).cloned().unwrap_or_else(unseen);
     let state = match row.condition {
         SourceCondition::Unavailable => ApiCondition::Unavailable,

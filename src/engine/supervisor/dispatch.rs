@@ -180,23 +180,23 @@ impl Supervisor {
 
     /// Goes on with a request whose paths are known.
     pub(super) async fn on_paths_resolved(&mut self, resolved: PathsResolved) {
-        let PathsResolved { request, places, source, is_silent, reply } = resolved;
-        self.disks.extend(places.disks());
+        let PathsResolved { request, resolved, source, is_silent, reply } = resolved;
+        self.disks.extend(resolved.disks());
         let parts = parts!(self);
         let outcome = match request {
             PathRequest::Source { path, consent_all } => {
                 let looked = source.unwrap_or_else(|| Err(usage("the path is not valid")));
-                sources::add_source(parts, &path, looked, consent_all, &places).await
+                sources::add_source(parts, &path, looked, consent_all, &resolved).await
             }
             PathRequest::Consent { sources, destination } => {
-                sources::consent(parts, &sources, vec![destination], &places).await
+                sources::consent(parts, &sources, vec![destination], &resolved).await
             }
             PathRequest::Test { target, .. } | PathRequest::Destination { target, .. } if is_silent => {
                 Err(no_answer(ErrorKind::Destination, &target.path))
             }
             PathRequest::Test { target, entered } => match source_paths(parts).await {
                 Ok(sources) => {
-                    let around = (&sources[..], &places);
+                    let around = (&sources[..], &resolved);
                     return destinations::spawn_test(parts, &self.disks, &target, entered, around, reply);
                 }
                 Err(error) => Err(error),
@@ -205,7 +205,7 @@ impl Supervisor {
                 match source_paths(parts).await {
                     Ok(sources) => {
                         let order = DestinationOrder { name, entered, consent_all };
-                        let around = (&sources[..], places);
+                        let around = (&sources[..], resolved);
                         return destinations::spawn_add(
                             parts,
                             &mut self.setup,

@@ -110,7 +110,7 @@ macro_rules! view {
 use {parts, view};
 
 /// What is stored and found out before the loop begins.
-pub(crate) struct Beginning {
+pub(crate) struct Startup {
     pub context: Context,
     pub end: EngineEnd,
     pub library: Library,
@@ -121,9 +121,9 @@ pub(crate) struct Beginning {
 }
 
 impl Supervisor {
-    pub fn new(beginning: Beginning) -> Self {
-        let Beginning { context, end, library, workers, installation, rules, network } = beginning;
-        let moment = context.moment();
+    pub fn new(beginning: Startup) -> Self {
+        let Startup { context, end, library, workers, installation, rules, network } = beginning;
+        let clocks = context.read_clocks();
         let deps = &context.deps;
         let resolver =
             PathResolver::new(Arc::clone(&deps.files), &deps.library_executor, Arc::clone(&deps.disk_of));
@@ -131,7 +131,7 @@ impl Supervisor {
         Self {
             calls: end.calls,
             switch: BackupSwitch::new(&installation),
-            gates: Gates::new(rules, conditions, &moment),
+            gates: Gates::new(rules, conditions, &clocks),
             outage: StoreOutage::new(),
             network,
             resolver,
@@ -140,8 +140,8 @@ impl Supervisor {
             operations: Operations::default(),
             restores: RestoreRuns::default(),
             tasks: TaskSet::default(),
-            snapshot: SnapshotPublisher::new(end.snapshots, moment.now),
-            floor_at: moment.now + RETRY_FLOOR,
+            snapshot: SnapshotPublisher::new(end.snapshots, clocks.now),
+            floor_at: clocks.now + RETRY_FLOOR,
             is_stopping: false,
             context,
             library,
@@ -306,7 +306,7 @@ impl Supervisor {
             self.snapshot.mark_stale(is_resumed);
         }
         self.step_outage(now);
-        self.gates.look(&self.context.moment());
+        self.gates.update(&self.context.read_clocks());
         if now >= self.floor_at {
             self.floor_at = now + RETRY_FLOOR;
             self.workers.iter_mut().for_each(|worker| worker.call_by(now));
@@ -365,7 +365,7 @@ impl Supervisor {
         if !self.is_working() {
             return wake;
         }
-        let gates = self.gates.next_look(&self.context.moment());
+        let gates = self.gates.next_update(&self.context.read_clocks());
         let has_working = |is_moving: bool| is_moving.then_some(sample);
         let workers = self.workers.iter().flat_map(|worker| {
             let moves = worker.may_work() && worker.destination().is_ok() && worker.is_moving();

@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use std::sync::atomic::Ordering;
 
-use super::stage::{Play, Seen, Stage};
+use super::stage::{ExtensionLog, Script, ScriptedExtensions};
 use super::*;
 use crate::api::{Command, WaitText};
 use crate::destination::layer::faulty::{Call, Fault};
@@ -18,29 +18,29 @@ use crate::extension::{
 const CLOUD_URL: &str = "s3://photos/?endpoint=https://cloud.example";
 
 /// A play that is an async block over its context.
-macro_rules! play {
+macro_rules! script {
     (|$cx:ident| $body:expr) => {{
-        let play: Play = Arc::new(|$cx: &mut dyn JobContext| Box::pin(async move { $body }));
-        play
+        let script: Script = Arc::new(|$cx: &mut dyn JobContext| Box::pin(async move { $body }));
+        script
     }};
     (move $($held:ident),* |$cx:ident| $body:expr) => {{
         $(let $held = $held.clone();)*
-        let play: Play = Arc::new(move |$cx: &mut dyn JobContext| {
+        let script: Script = Arc::new(move |$cx: &mut dyn JobContext| {
             $(let $held = $held.clone();)*
             Box::pin(async move { $body })
         });
-        play
+        script
     }};
 }
 
 /// A disk with its built-in extension, and a cloud whose extension is played.
-async fn world(play: Play) -> (World, Arc<Stage>, Arc<Seen>) {
-    world_of(play, 10).await
+async fn world(script: Script) -> (World, Arc<ScriptedExtensions>, Arc<ExtensionLog>) {
+    world_of(script, 10).await
 }
 
-async fn world_of(play: Play, files: u32) -> (World, Arc<Stage>, Arc<Seen>) {
-    let stage = Arc::<Stage>::default();
-    let seen = stage.play("cloud", play);
+async fn world_of(script: Script, files: u32) -> (World, Arc<ScriptedExtensions>, Arc<ExtensionLog>) {
+    let stage = Arc::<ScriptedExtensions>::default();
+    let seen = stage.script("cloud", script);
     let mut world = World::new().await;
     world.stop().await;
     world.extensions = Arc::clone(&stage) as _;
@@ -64,23 +64,23 @@ async fn disk_is_unharmed(world: &World, files: u64) {
 }
 
 /// The played extension is put away, and the cloud has everything.
-async fn recovers(world: &World, stage: &Stage) {
+async fn recovers(world: &World, stage: &ScriptedExtensions) {
     stage.behave("cloud");
     world.until("in the cloud", |s| s.destinations[1].safe == s.destinations[1].found).await;
     world.check_identity().await;
 }
 
 /// The outcomes of what a play tried, in order.
-type Told = Arc<Mutex<Vec<Result<u64, PortError>>>>;
+type PortOutcomes = Arc<Mutex<Vec<Result<u64, PortError>>>>;
 
-async fn attempt(cx: &mut dyn JobContext, told: &Told, block: Vec<JobChange>) {
+async fn attempt(cx: &mut dyn JobContext, told: &PortOutcomes, block: Vec<JobChange>) {
     let outcome = cx.perform_changes(block).await;
     told.lock().push(outcome);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_hangs_is_dropped_and_replaced() {
-    let (world, stage, seen) = world(play!(|_cx| std::future::pending().await)).await;
+    let (world, stage, seen) = world(script!(|_cx| std::future::pending().await)).await;
     disk_is_unharmed(&world, 10).await;
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert!((8..=20).contains(&seen.calls()), "20 s each, and then longer and longer waits: {seen:?}");
@@ -90,7 +90,7 @@ async fn one_that_hangs_is_dropped_and_replaced() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_panics_costs_one_call() {
-    let (world, stage, seen) = world(play!(|_cx| panic!("planted"))).await;
+    let (world, stage, seen) = world(script!(|_cx| panic!("planted"))).await;
     disk_is_unharmed(&world, 10).await;
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert!((8..=25).contains(&seen.calls()), "{seen:?}");
@@ -100,7 +100,7 @@ async fn one_that_panics_costs_one_call() {
 
 #[tokio::test(start_paused = true)]
 async fn processing_without_change_backs_off_and_says_so() {
-    let (world, stage, seen) = world(play!(|_cx| ProcessingResult::Processing)).await;
+    let (world, stage, seen) = world(script!(|_cx| ProcessingResult::Processing)).await;
     disk_is_unharmed(&world, 10).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     let wait: WaitText = world.snapshot().await.destinations[1].wait_reason.clone().expect("a reason");
@@ -127,7 +127,7 @@ async fn processing_without_change_backs_off_and_says_so() {
 #[tokio::test(start_paused = true)]
 async fn busy_work_is_not_progress() {
     // Wants what it wanted, makes jobs and takes them back: rows change, nothing gets done.
-    let churn = play!(|cx| {
+    let churn = script!(|cx| {
         let files = cx.unrecorded_files(FileId(0)).await.unwrap_or_default();
         cx.perform_changes(files.into_iter().map(JobChange::Want).collect()).await.ok();
         let wanted = cx.fetch_wanted().await.unwrap_or_default();
@@ -141,7 +141,7 @@ async fn busy_work_is_not_progress() {
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert!(seen.calls() < 200, "{seen:?}");
     // Wanting again what is wanted changes nothing at all.
-    let again = play!(|cx| {
+    let again = script!(|cx| {
         let files: Vec<JobChange> = (1..=10).map(|n| JobChange::Want(FileId(n))).collect();
         match cx.perform_changes(files).await {
             Ok(0) => ProcessingResult::Completed,
@@ -156,8 +156,8 @@ async fn busy_work_is_not_progress() {
 
 #[tokio::test(start_paused = true)]
 async fn over_the_limit_nothing_of_the_block_is_done() {
-    let told = Told::default();
-    let overfill = play!(move told |cx| {
+    let told = PortOutcomes::default();
+    let overfill = script!(move told |cx| {
         if !told.lock().is_empty() {
             return BuiltIn.process_jobs(cx).await;
         }
@@ -190,8 +190,8 @@ async fn over_the_limit_nothing_of_the_block_is_done() {
 
 #[tokio::test(start_paused = true)]
 async fn other_destinations_jobs_and_illegal_blocks_are_refused_whole() {
-    let told = Told::default();
-    let grab = play!(move told |cx| {
+    let told = PortOutcomes::default();
+    let grab = script!(move told |cx| {
         if told.lock().is_empty() {
             let newest = cx.newest_token().await.unwrap_or(0);
             let mine = cx.unrecorded_files(FileId(0)).await.unwrap_or_default();
@@ -224,9 +224,9 @@ async fn other_destinations_jobs_and_illegal_blocks_are_refused_whole() {
 }
 
 /// As [`world`], with one job of the disk that goes on for ever.
-async fn world_with_stuck_disk(play: Play) -> (World, Arc<Stage>, Arc<Seen>) {
-    let stage = Arc::<Stage>::default();
-    let seen = stage.play("cloud", play);
+async fn world_with_stuck_disk(script: Script) -> (World, Arc<ScriptedExtensions>, Arc<ExtensionLog>) {
+    let stage = Arc::<ScriptedExtensions>::default();
+    let seen = stage.script("cloud", script);
     let mut world = World::new().await;
     world.stop().await;
     world.extensions = Arc::clone(&stage) as _;
@@ -242,8 +242,8 @@ async fn world_with_stuck_disk(play: Play) -> (World, Arc<Stage>, Arc<Seen>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_may_lead_elsewhere_below_the_destination_and_nowhere_else() {
-    let told = Told::default();
-    let elsewhere = play!(move told |cx| {
+    let told = PortOutcomes::default();
+    let elsewhere = script!(move told |cx| {
         let failed = cx.fetch_jobs(JobAction::Retry).await.unwrap_or_default();
         for job in &failed {
             for to in [
@@ -259,8 +259,8 @@ async fn a_retry_may_lead_elsewhere_below_the_destination_and_nowhere_else() {
         }
         BuiltIn.process_jobs(cx).await
     });
-    let stage = Arc::<Stage>::default();
-    stage.play("cloud", elsewhere);
+    let stage = Arc::<ScriptedExtensions>::default();
+    stage.script("cloud", elsewhere);
     let mut world = World::new().await;
     world.stop().await;
     world.extensions = Arc::clone(&stage) as _;
@@ -282,7 +282,7 @@ async fn a_retry_may_lead_elsewhere_below_the_destination_and_nowhere_else() {
 #[tokio::test(start_paused = true)]
 async fn cancelling_stops_what_is_being_sent() {
     let cancelled = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let change_of_mind = play!(move cancelled |cx| {
+    let change_of_mind = script!(move cancelled |cx| {
         if !cancelled.load(Ordering::SeqCst) {
             let jobs = cx.fetch_jobs(JobAction::Process).await.unwrap_or_default();
             let pending = jobs.iter().filter(|job| job.state == crate::domain::job::JobState::Pending);
@@ -316,7 +316,7 @@ async fn cancelling_stops_what_is_being_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn the_notice_comes_and_one_that_ignores_it_delays_nobody() {
-    let (mut world, _stage, seen) = world(play!(|_cx| ProcessingResult::Completed)).await;
+    let (mut world, _stage, seen) = world(script!(|_cx| ProcessingResult::Completed)).await;
     disk_is_unharmed(&world, 10).await;
     let began = world.clock.now();
     world.stop().await;
@@ -335,7 +335,7 @@ async fn the_notice_comes_and_one_that_ignores_it_delays_nobody() {
     disk_is_unharmed(&world, 11).await;
 
     // One that is in the middle of a call is told in the call.
-    let obedient = play!(|cx| {
+    let obedient = script!(|cx| {
         while !cx.is_terminating() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -353,7 +353,7 @@ async fn the_notice_comes_and_one_that_ignores_it_delays_nobody() {
 #[tokio::test(start_paused = true)]
 async fn changes_say_what_can_be_told_of_them() {
     let told = Arc::new(Mutex::new(Vec::new()));
-    let listen = play!(move told |cx| {
+    let listen = script!(move told |cx| {
         if let Ok(changes) = cx.changes_since(0).await {
             *told.lock() = changes.files;
         }

@@ -32,7 +32,7 @@ use crate::destination::folder::MemoryFs;
 use crate::destination::http::{Client, Settings};
 use crate::domain::gate::Conditions;
 use crate::domain::time::UnixMillis;
-use crate::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
+use crate::engine::library::{FolderWatcher, Hints, WatchError, WatchGuard};
 use crate::engine::{Deps, DiskOf, Handle, MountOf, Remount, start};
 use crate::extension::{BuiltIns, MakeExtension};
 use crate::platform::udisks::RemountError;
@@ -42,10 +42,10 @@ const START: UnixMillis = UnixMillis(1_700_000_000_000);
 const LONG: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// Sources are looked at when the test asks.
-struct NoWatch;
+struct NoWatcher;
 
-impl Watch for NoWatch {
-    fn watch(&self, _root: &Path, _hints: &Hints) -> Result<WatchGuard, WatchFailed> {
+impl FolderWatcher for NoWatcher {
+    fn watch(&self, _root: &Path, _hints: &Hints) -> Result<WatchGuard, WatchError> {
         Ok(Box::new(()))
     }
 }
@@ -70,7 +70,7 @@ struct World {
     conditions: tokio::sync::watch::Sender<Conditions>,
     /// Where a destination that is no folder keeps its copies.
     cloud: MemoryFs,
-    places: Option<places::Places>,
+    places: Option<places::TestConnect>,
     extensions: Arc<dyn MakeExtension>,
 }
 
@@ -119,7 +119,7 @@ impl World {
             http: Arc::new(Client::new(Settings::default())),
             vault: Vault { store: Arc::new(MemorySecrets::default()), environment: Arc::new(|_name| None) },
         };
-        let places = places::Places::new(connector, &self.cloud);
+        let places = places::TestConnect::new(connector, &self.cloud);
         self.places = Some(places.clone());
         let deps = Deps {
             data_dir: self.dir.path().to_path_buf(),
@@ -128,7 +128,7 @@ impl World {
             files: Arc::new(self.files.clone()),
             connect: Arc::new(places),
             store_executor: Executor::inline(),
-            watch: Arc::new(NoWatch),
+            watch: Arc::new(NoWatcher),
             library_executor: Executor::inline(),
             resumed: Arc::clone(&self.resumed),
             mounts_changed: Arc::clone(&self.mounts_changed),

@@ -5,16 +5,16 @@ use super::*;
 use crate::store::{Outage, fault};
 
 /// Ends the outage when the test does, also when it fails.
-struct Broken;
+struct OutageGuard;
 
-impl Broken {
+impl OutageGuard {
     fn after(good: u32, outage: Outage) -> Self {
         fault::begin(outage, good);
         Self
     }
 }
 
-impl Drop for Broken {
+impl Drop for OutageGuard {
     fn drop(&mut self) {
         fault::end();
     }
@@ -47,7 +47,7 @@ fn is_done(snapshot: &Snapshot) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_full_data_disk_holds_everything_up_until_there_is_room() {
     let world = world_with_news().await;
-    let broken = Broken::after(25, Outage::Full);
+    let broken = OutageGuard::after(25, Outage::Full);
     look(&world).await;
     let waiting = world.until("waits", waits_with("data_full")).await;
     let wait = waiting.wait_reason.expect("a reason");
@@ -72,7 +72,7 @@ async fn a_full_data_disk_holds_everything_up_until_there_is_room() {
 async fn wherever_it_strikes_nothing_is_lost_or_sent_twice() {
     for good in 0..60 {
         let world = world_with_news().await;
-        let broken = Broken::after(good, Outage::Unwritable);
+        let broken = OutageGuard::after(good, Outage::Unwritable);
         look(&world).await;
         let strikes = |s: &Snapshot| waits_with("data_unwritable")(s) || s.destinations[0].safe == 41;
         let struck = world.until("strikes", strikes).await;
@@ -93,7 +93,7 @@ async fn wherever_it_strikes_nothing_is_lost_or_sent_twice() {
 #[tokio::test(start_paused = true)]
 async fn an_outage_ends_with_the_run_that_saw_it() {
     let mut world = world_with_news().await;
-    let broken = Broken::after(30, Outage::Full);
+    let broken = OutageGuard::after(30, Outage::Full);
     look(&world).await;
     world.until("waits", waits_with("data_full")).await;
     world.stop().await;
@@ -107,7 +107,7 @@ async fn an_outage_ends_with_the_run_that_saw_it() {
 #[tokio::test(start_paused = true)]
 async fn what_the_person_asks_is_refused_with_the_reason() {
     let world = world_with_news().await;
-    let _broken = Broken::after(0, Outage::Full);
+    let _broken = OutageGuard::after(0, Outage::Full);
     let refused = world.handle().call(Command::SetBackup { on: false }).await.expect_err("not written");
     assert!(refused.message.contains("space"), "{}", refused.message);
     world.until("waits", waits_with("data_full")).await;

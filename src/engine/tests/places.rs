@@ -19,7 +19,7 @@ pub(super) const CLOUD: &str = "/cloud";
 
 /// Makes the destinations of a test.
 #[derive(Clone)]
-pub(super) struct Places {
+pub(super) struct TestConnect {
     /// Folders.
     pub disk: Connector,
     /// Everything else, as if it were a folder at [`CLOUD`].
@@ -27,7 +27,7 @@ pub(super) struct Places {
     faults: Arc<Mutex<BTreeMap<Vec<u8>, Arc<Faulty>>>>,
 }
 
-impl Places {
+impl TestConnect {
     pub fn new(disk: Connector, cloud: &MemoryFs) -> Self {
         let cloud = Connector { fs: Arc::new(cloud.clone()), ..disk.clone() };
         Self { disk, cloud, faults: Arc::default() }
@@ -59,7 +59,7 @@ impl Places {
     }
 }
 
-impl Connect for Places {
+impl Connect for TestConnect {
     fn open(&self, address: &Address, installation: &str) -> Result<SharedDestination, Failure> {
         let (connector, place) = self.place(address);
         Ok(self.wrap(address, connector.open(&place, installation)?))

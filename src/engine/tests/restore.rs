@@ -4,7 +4,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::api::{
-    ApiError, Command, ErrorKind, Operation, Progress, Query, ReadingKind, Request, RestoreAction,
+    ApiError, Command, ErrorKind, Operation, OperationKind, Progress, Query, Request, RestoreAction,
     RestoreLayout, RestoreOrder, RestoreResult, RestoreScope, RestoreState, RestoreTarget,
 };
 
@@ -36,9 +36,9 @@ fn result(restored: u64, present: u64) -> RestoreResult {
 
 /// Copies that are wrong for now: as many as are read side by side. Each is tried again after two
 /// seconds and then four, so a restore stands still meanwhile.
-struct Wrong(Vec<(String, Vec<u8>)>);
+struct WrongCopies(Vec<(String, Vec<u8>)>);
 
-impl Wrong {
+impl WrongCopies {
     fn make(world: &World) -> Self {
         let all = world.copies().into_iter().skip(20).take(3);
         let wrong = all.map(|path| (path.clone(), world.disk.contents(&path).expect("a copy")));
@@ -100,7 +100,7 @@ async fn half_done(world: &World, restore: &Request) -> (JoinHandle<Result<Reply
     tokio::time::sleep(Duration::from_secs(1)).await;
     let reading = world.snapshot().await.reading.remove(0);
     let Progress { files_done, files_total, .. } = reading.progress;
-    assert_eq!((reading.kind, files_total), (ReadingKind::Restore, PHOTOS));
+    assert_eq!((reading.kind, files_total), (OperationKind::Restore, PHOTOS));
     assert!(files_done > 0 && files_done < PHOTOS, "{files_done}");
     (asked, files_done)
 }
@@ -108,7 +108,7 @@ async fn half_done(world: &World, restore: &Request) -> (JoinHandle<Result<Reply
 #[tokio::test(start_paused = true)]
 async fn a_disk_that_is_pulled_out_on_the_way_is_waited_for() {
     let (world, out, restore) = backed_up(PHOTOS).await;
-    let wrong = Wrong::make(&world);
+    let wrong = WrongCopies::make(&world);
     let (asked, _) = half_done(&world, &restore).await;
     world.disk.rules(|rules| rules.is_unmounted = true);
     tokio::time::sleep(Duration::from_secs(20)).await;
@@ -124,7 +124,7 @@ async fn a_disk_that_is_pulled_out_on_the_way_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn a_disk_that_stays_away_ends_it_and_the_next_goes_on() {
     let (world, out, restore) = backed_up(PHOTOS).await;
-    let wrong = Wrong::make(&world);
+    let wrong = WrongCopies::make(&world);
     let (asked, done) = half_done(&world, &restore).await;
     world.disk.rules(|rules| rules.is_unmounted = true);
     let reply = asked.await.expect("ran").expect("an answer");
@@ -155,7 +155,7 @@ async fn a_check_is_dated_when_it_has_seen_all() {
 #[tokio::test(start_paused = true)]
 async fn when_nobody_waits_any_more_nothing_more_is_read() {
     let (world, out, restore) = backed_up(PHOTOS).await;
-    let wrong = Wrong::make(&world);
+    let wrong = WrongCopies::make(&world);
     let (asked, done) = half_done(&world, &restore).await;
     asked.abort();
     world.until("over", |snapshot| snapshot.reading.is_empty()).await;
@@ -173,7 +173,7 @@ async fn run_of(world: &World) -> RestoreState {
 async fn a_restore_goes_on_after_a_quit() {
     let (mut world, out, restore) = backed_up(PHOTOS).await;
     let Request::Operation(Operation::Restore(order)) = restore else { panic!("a restore") };
-    let wrong = Wrong::make(&world);
+    let wrong = WrongCopies::make(&world);
     world.ask(Command::StartRestore(order.clone())).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let run = run_of(&world).await;
@@ -238,7 +238,7 @@ async fn a_restore_whose_destination_stays_away_has_an_end() {
 async fn a_stopped_restore_stays_stopped_until_it_is_resumed() {
     let (mut world, out, restore) = backed_up(PHOTOS).await;
     let Request::Operation(Operation::Restore(order)) = restore else { panic!("a restore") };
-    let wrong = Wrong::make(&world);
+    let wrong = WrongCopies::make(&world);
     world.ask(Command::StartRestore(order)).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let id = run_of(&world).await.id;

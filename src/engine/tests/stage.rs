@@ -9,12 +9,12 @@ use crate::extension::{BoxFuture, BuiltIn, Extension, JobContext, MakeExtension,
 use crate::store::DestinationRow;
 
 /// What one call does.
-pub(super) type Play =
+pub(super) type Script =
     Arc<dyn for<'a> Fn(&'a mut dyn JobContext) -> BoxFuture<'a, ProcessingResult> + Send + Sync>;
 
 /// What happened to the extensions of one destination.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct ExtensionLog {
     /// Extensions that were made.
     pub made: AtomicU32,
     /// Calls that began.
@@ -23,7 +23,7 @@ pub(super) struct Seen {
     pub notices: AtomicU32,
 }
 
-impl Seen {
+impl ExtensionLog {
     pub fn calls(&self) -> u32 {
         self.calls.load(Ordering::SeqCst)
     }
@@ -31,16 +31,16 @@ impl Seen {
 
 /// Makes played extensions for the destinations that have a play, and built-in ones for the rest.
 #[derive(Default)]
-pub(super) struct Stage {
-    plays: Mutex<BTreeMap<String, (Play, Arc<Seen>)>>,
+pub(super) struct ScriptedExtensions {
+    plays: Mutex<BTreeMap<String, (Script, Arc<ExtensionLog>)>>,
 }
 
-impl Stage {
+impl ScriptedExtensions {
     /// The destination of this name is played from now on, as far as its extension is made anew.
-    pub fn play(&self, name: &str, play: Play) -> Arc<Seen> {
-        let seen = Arc::<Seen>::default();
+    pub fn script(&self, name: &str, script: Script) -> Arc<ExtensionLog> {
+        let seen = Arc::<ExtensionLog>::default();
         let mut plays = self.plays.lock();
-        plays.insert(name.to_owned(), (play, Arc::clone(&seen)));
+        plays.insert(name.to_owned(), (script, Arc::clone(&seen)));
         seen
     }
 
@@ -50,28 +50,28 @@ impl Stage {
     }
 }
 
-impl MakeExtension for Stage {
+impl MakeExtension for ScriptedExtensions {
     fn make(&self, destination: &DestinationRow) -> Box<dyn Extension> {
         let plays = self.plays.lock();
         match plays.get(&destination.name) {
             None => Box::new(BuiltIn),
-            Some((play, seen)) => {
+            Some((script, seen)) => {
                 seen.made.fetch_add(1, Ordering::SeqCst);
-                Box::new(Played { play: Arc::clone(play), seen: Arc::clone(seen) })
+                Box::new(ScriptedExtension { script: Arc::clone(script), seen: Arc::clone(seen) })
             }
         }
     }
 }
 
-struct Played {
-    play: Play,
-    seen: Arc<Seen>,
+struct ScriptedExtension {
+    script: Script,
+    seen: Arc<ExtensionLog>,
 }
 
-impl Extension for Played {
+impl Extension for ScriptedExtension {
     fn process_jobs<'a>(&'a mut self, cx: &'a mut dyn JobContext) -> BoxFuture<'a, ProcessingResult> {
         self.seen.calls.fetch_add(1, Ordering::SeqCst);
-        (self.play)(cx)
+        (self.script)(cx)
     }
 
     fn will_terminate(&mut self) -> BoxFuture<'_, ()> {

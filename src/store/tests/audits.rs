@@ -120,7 +120,8 @@ async fn an_audit_takes_every_copy_once_the_least_proved_first() {
 async fn a_damaged_copy_waits_for_a_person_and_an_unread_one_says_why() {
     let dir = tempfile::tempdir().expect("dir");
     let store = Store::open(options(dir.path(), Executor::inline())).expect("open").store;
-    let failure = Failure::permanent(FailureKind::DigestMismatch, "other bytes").because(Cause::CopyDamaged);
+    let failure =
+        Failure::permanent(FailureKind::DigestMismatch, "other bytes").with_cause(Cause::CopyDamaged);
     let work = store.write(move |tx| {
         let copy = a_copy(tx)?;
         let unread = Failure::transient(FailureKind::Server, "it does not give it back");

@@ -19,7 +19,7 @@ pub use world::World;
 
 use super::Wake;
 use crate::api::{PathText, Request, Snapshot};
-use crate::client::{Backend, Connection, Incoming, Picture, PictureRequest, Ticket};
+use crate::client::{Backend, BackendEvent, Connection, Picture, PictureRequest, Ticket};
 use crate::domain::time::UnixMillis;
 
 /// A backend over a [`World`] that whoever made it can still reach.
@@ -27,7 +27,7 @@ pub struct FakeBackend {
     world: Handle,
     wake: Wake,
     next: u64,
-    incoming: VecDeque<Incoming>,
+    incoming: VecDeque<BackendEvent>,
     wanted: VecDeque<PictureRequest>,
 }
 
@@ -59,14 +59,14 @@ impl Backend for FakeBackend {
         let ticket = self.ticket();
         let outcome = self.world.borrow_mut().answer(request);
         if let Some(outcome) = outcome {
-            self.incoming.push_back(Incoming::Reply { ticket, outcome });
+            self.incoming.push_back(BackendEvent::Reply { ticket, outcome });
         }
         (self.wake)();
         ticket
     }
 
-    fn poll(&mut self) -> Option<Incoming> {
-        let event = self.world.borrow_mut().events.pop_front().map(Incoming::Event);
+    fn poll(&mut self) -> Option<BackendEvent> {
+        let event = self.world.borrow_mut().events.pop_front().map(BackendEvent::Event);
         event.or_else(|| self.incoming.pop_front())
     }
 
@@ -83,7 +83,7 @@ impl Backend for FakeBackend {
     fn pick_folder(&mut self, _title: &str) -> Ticket {
         let ticket = self.ticket();
         let outcome = self.world.borrow_mut().picks.pop_front().unwrap_or(Ok(None));
-        self.incoming.push_back(Incoming::FolderPicked { ticket, outcome });
+        self.incoming.push_back(BackendEvent::FolderPicked { ticket, outcome });
         (self.wake)();
         ticket
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use crate::api::{
     ApiError, AssetRow, BackupSwitch, Badge, DestinationState, DriveText, Event, FailureText, FileCounts,
     LibraryCounts, LibraryFilter, PathText, Progress, Reply, Request, RestoreOverview, Section, Snapshot,
-    SourceCondition, SourceState, TestReport, TransferStep, Transferring,
+    SourceCondition, SourceState, TestReport, TransferState, TransferStep,
 };
 use crate::client::{Connection, NoPicture, Picture, PictureRequest};
 use crate::domain::accounting::{Bin, Bins};
@@ -309,7 +309,7 @@ impl World {
         let last = self.assets().min(first + 3);
         self.snapshot.uploading = (first..last)
             .zip([(0.62, TransferStep::Copying), (0.27, TransferStep::Copying), (1.0, TransferStep::Proving)])
-            .map(|(index, (part, step))| Transferring {
+            .map(|(index, (part, step))| TransferState {
                 id: format!("r{index}"),
                 path: self.path(index),
                 asset: i64::try_from(index).ok().map(|i| i + 1),

@@ -6,7 +6,7 @@ use eframe::egui::{Align2, Rect, TextStyle, Ui, UiBuilder, Vec2, pos2, vec2};
 
 use super::hair_line;
 use super::waits::SharedWaits;
-use crate::api::{DecisionRow, PathText, QueueList, QueueRow, Selection, TransferStep, Transferring};
+use crate::api::{DecisionRow, PathText, QueueList, QueueRow, Selection, TransferState, TransferStep};
 use crate::domain::accounting::Bin;
 use crate::domain::format;
 use crate::domain::time::UnixMillis;
@@ -63,7 +63,7 @@ fn folder(path: &PathText) -> &str {
 }
 
 /// A transfer that is running.
-pub(super) fn transfer(ui: &mut Ui, env: &mut Env<'_>, transfer: &Transferring) {
+pub(super) fn transfer(ui: &mut Ui, env: &mut Env<'_>, transfer: &TransferState) {
     let place = env.model.destination_name(transfer.destination).to_owned();
     let step = match transfer.step {
         TransferStep::Copying => "uploading to",

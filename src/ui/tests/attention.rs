@@ -24,7 +24,7 @@ fn place(names: &[String], start: &str) -> usize {
 
 fn failing(kind: FailureKind, cause: Option<Cause>) -> World {
     let mut world = World::busy(900);
-    world.failure = Some(FailureText::because(kind, Reach::Resource, cause, "as it was said".to_owned()));
+    world.failure = Some(FailureText::with_cause(kind, Reach::Resource, cause, "as it was said".to_owned()));
     world
 }
 

@@ -1,7 +1,7 @@
 //! Copies that are checked, and files that come back.
 
 use super::Window;
-use crate::api::{Operation, Progress, Reading, ReadingKind, Reply, Request};
+use crate::api::{Operation, OperationKind, OperationState, Progress, Reply, Request};
 use crate::ui::fake::World;
 
 #[test]
@@ -20,7 +20,7 @@ fn copies_are_checked_and_how_far_that_is_is_shown() {
     );
     assert!(window.sees("2 of 100 files in nas damaged or missing"));
     let progress = Progress { files_done: 40, files_total: 100, secs_left: Some(200), ..Progress::default() };
-    let reading = Reading { kind: ReadingKind::Verify, destination: 2, restore: None, progress };
+    let reading = OperationState { kind: OperationKind::Verify, destination: 2, restore: None, progress };
     {
         let mut world = window.world.borrow_mut();
         world.snapshot.reading = vec![reading];

@@ -4,8 +4,8 @@ use eframe::egui::{Key, Modifiers};
 
 use super::*;
 use crate::api::{
-    self, PathText, Query, Reading, ReadingKind, Request, RestoreAction, RestoreLayout, RestoreOrder,
-    RestoreResult, RestoreScope, RestoreState, RestoreTarget,
+    self, OperationKind, OperationState, PathText, Query, Request, RestoreAction, RestoreLayout,
+    RestoreOrder, RestoreResult, RestoreScope, RestoreState, RestoreTarget,
 };
 
 fn path(text: &str) -> PathText {
@@ -139,8 +139,8 @@ fn progress_a_wait_and_a_stop_are_shown_and_closing_ends_nothing() {
         bytes_per_sec: 10_000_000,
         secs_left: Some(111),
     };
-    world.snapshot.reading.push(Reading {
-        kind: ReadingKind::Restore,
+    world.snapshot.reading.push(OperationState {
+        kind: OperationKind::Restore,
         destination: 2,
         restore: Some(7),
         progress,

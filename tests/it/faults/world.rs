@@ -25,7 +25,7 @@ use safelight::destination::credentials::Vault;
 use safelight::destination::http::{self, Client, Http, HttpError, NetworkConfig, Response, Settings};
 use safelight::domain::failure::Failure;
 use safelight::domain::gate::Conditions;
-use safelight::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
+use safelight::engine::library::{FolderWatcher, Hints, WatchError, WatchGuard};
 use safelight::engine::{Deps, Handle, start};
 use safelight::extension::BuiltIns;
 use safelight::platform::udisks::RemountError;
@@ -97,10 +97,10 @@ impl Http for Counting {
 }
 
 /// Sources are looked at when they are added.
-struct NoWatch;
+struct NoWatcher;
 
-impl Watch for NoWatch {
-    fn watch(&self, _root: &Path, _hints: &Hints) -> Result<WatchGuard, WatchFailed> {
+impl FolderWatcher for NoWatcher {
+    fn watch(&self, _root: &Path, _hints: &Hints) -> Result<WatchGuard, WatchError> {
         Ok(Box::new(()))
     }
 }
@@ -145,7 +145,7 @@ impl World {
             files: Arc::new(files.clone()),
             connect: Arc::new(connector),
             store_executor: Executor::inline(),
-            watch: Arc::new(NoWatch),
+            watch: Arc::new(NoWatcher),
             library_executor: Executor::inline(),
             resumed: Arc::default(),
             mounts_changed: Arc::default(),

@@ -33,7 +33,7 @@ pub(in crate::destination) fn upload_error(
     match answer.status {
         409 => UploadError::Elsewhere(answer.header("upload-offset").and_then(number), failure),
         403 => UploadError::Gone(failure),
-        404 | 410 => UploadError::Gone(failure.because(Cause::UploadLost)),
+        404 | 410 => UploadError::Gone(failure.with_cause(Cause::UploadLost)),
         413 => UploadError::TooMuch(failure),
         423 => UploadError::Busy(failure),
         501 | 507 | 401 | 407 | 412 | 425 | 429 => UploadError::Stopped(failure),

@@ -67,7 +67,7 @@ fn other_version(answer: &Answer) -> Failure {
     let versions =
         crate::destination::http::status::plain(answer.header("tus-version").unwrap_or("none that it names"));
     let details = format!("the server speaks tus {versions}, and Safelight {VERSION}");
-    let failure = Failure::destination(FailureKind::Unsupported, details).because(Cause::ServerVersion);
+    let failure = Failure::destination(FailureKind::Unsupported, details).with_cause(Cause::ServerVersion);
     Failure { retry: Retry::Never, ..failure }
 }
 

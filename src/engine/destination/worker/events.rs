@@ -10,7 +10,7 @@ use crate::domain::messages::describe_failure;
 use crate::domain::time::UnixMillis;
 use crate::engine::conditions::outage::{StoreOutage, UnwrittenOutcome};
 use crate::engine::context::Context;
-use crate::engine::destination::check::{CheckEnd, CheckFindings};
+use crate::engine::destination::check::{CheckEnd, CheckReport};
 use crate::engine::destination::policy::{CallEnd, ExtensionCallReport};
 use crate::engine::destination::read_back::ReadBackEnd;
 use crate::engine::destination::report::describe;
@@ -46,7 +46,7 @@ impl Worker {
         if matches!(report.end, TransferEnd::Done { is_proved: false }) && self.attachment.is_none() {
             self.read_back.want_at_once();
         }
-        if let Some(capabilities) = self.take_new_findings() {
+        if let Some(capabilities) = self.refresh_capabilities() {
             let id = self.id();
             let kept = context.store.write(move |tx| tx.set_found(id, &capabilities)).await;
             outage.check_store_result(context, kept);
@@ -65,7 +65,7 @@ impl Worker {
     }
 
     /// Takes what the destination has found out by itself. Returns it if it is new.
-    fn take_new_findings(&mut self) -> Option<Capabilities> {
+    fn refresh_capabilities(&mut self) -> Option<Capabilities> {
         let findings = self.destination.as_ref().ok()?.new_findings()?;
         if findings == self.row.capabilities.findings {
             return None;
@@ -175,12 +175,12 @@ impl Worker {
         &mut self,
         context: &Context,
         outage: &mut StoreOutage,
-        findings: CheckFindings,
+        findings: CheckReport,
     ) -> CheckEffects {
         let id = self.id();
         self.checks.on_passed(&findings, Instant::now());
         self.may_start = true;
-        let CheckFindings { attachment, capabilities, .. } = findings;
+        let CheckReport { attachment, capabilities, .. } = findings;
         let is_back = self.row.lost.is_some();
         // Copies that were written before it was attached again can be proved now.
         if attachment.is_some() && (self.attachment != attachment || is_back) {
@@ -193,7 +193,7 @@ impl Worker {
         }
         let name = self.row.name.clone();
         let before = self.row.capabilities.clone();
-        let probed = capabilities.and_then(|capabilities| self.take_capabilities(context, *capabilities));
+        let probed = capabilities.and_then(|capabilities| self.apply_capabilities(context, *capabilities));
         let effects = CheckEffects {
             has_new_capabilities: self.row.capabilities != before,
             must_mirror: probed.as_ref().is_some_and(|(_, change)| change.is_some()),
@@ -218,7 +218,7 @@ impl Worker {
     /// Takes what a new probe found, and opens the destination again where that is another than before:
     /// less is taken for proof from then on where less holds. Returns what is to be kept of it, and a
     /// sentence where a person would notice the difference; `None` if another destination answered.
-    fn take_capabilities(
+    fn apply_capabilities(
         &mut self,
         context: &Context,
         capabilities: Capabilities,

@@ -70,8 +70,8 @@ impl Worker {
     pub fn wait_text(&self, reason: &WaitReason) -> WaitText {
         let lost = self.row.lost.as_ref();
         match (&self.destination, lost) {
-            (Err(failure), _) => WaitText::because(reason, failure.kind, failure.cause),
-            (Ok(_), Some(lost)) => WaitText::because(reason, lost.kind, lost.cause),
+            (Err(failure), _) => WaitText::with_cause(reason, failure.kind, failure.cause),
+            (Ok(_), Some(lost)) => WaitText::with_cause(reason, lost.kind, lost.cause),
             (Ok(_), None) => WaitText::from(reason),
         }
     }
@@ -79,11 +79,11 @@ impl Worker {
     /// What keeps this destination from being used; `None` while it need not be used.
     pub fn current_failure(&self) -> Option<FailureText> {
         if let Err(Failure { kind, cause, details, .. }) = &self.destination {
-            return Some(FailureText::because(*kind, Reach::Destination, *cause, details.clone()));
+            return Some(FailureText::with_cause(*kind, Reach::Destination, *cause, details.clone()));
         }
         let Lost { kind, cause, details, .. } =
             self.row.lost.as_ref().filter(|_| self.row.is_enabled && self.gate.is_none())?;
-        Some(FailureText::because(*kind, Reach::Destination, *cause, details.clone()))
+        Some(FailureText::with_cause(*kind, Reach::Destination, *cause, details.clone()))
     }
 }
 

@@ -22,13 +22,13 @@ use crate::store::{ChangeKind, Changes, Store, StoreOptions};
 
 /// Remembers the hints it was given, and fails as it is told.
 #[derive(Default)]
-pub(super) struct TestWatch {
+pub(super) struct TestWatcher {
     hints: Mutex<Vec<Hints>>,
-    fails: Mutex<Option<WatchFailed>>,
+    fails: Mutex<Option<WatchError>>,
 }
 
-impl Watch for TestWatch {
-    fn watch(&self, _root: &Path, hints: &Hints) -> Result<WatchGuard, WatchFailed> {
+impl FolderWatcher for TestWatcher {
+    fn watch(&self, _root: &Path, hints: &Hints) -> Result<WatchGuard, WatchError> {
         if let Some(why) = self.fails.lock().clone() {
             return Err(why);
         }
@@ -42,7 +42,7 @@ pub(super) struct World {
     pub files: MemoryFiles,
     pub clock: RuntimeClock,
     pub store: Store,
-    pub watch: Arc<TestWatch>,
+    pub watch: Arc<TestWatcher>,
     library: Option<Library>,
     dir: tempfile::TempDir,
 }
@@ -77,7 +77,7 @@ impl World {
             files: Arc::new(self.files.clone()),
             clock: Arc::new(self.clock),
             reader: Arc::new(MediaReader),
-            watch: Arc::clone(&self.watch) as Arc<dyn Watch>,
+            watch: Arc::clone(&self.watch) as Arc<dyn FolderWatcher>,
             executor: Executor::inline(),
             parallel: 2,
         }));

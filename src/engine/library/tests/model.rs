@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[derive(Debug, Clone)]
-enum Act {
+enum ModelAction {
     Write(u8, u8),
     Remove(u8),
     RemoveDir(u8),
@@ -20,18 +20,18 @@ enum Act {
     Restart,
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn act() -> impl Strategy<Value = ModelAction> {
     prop_oneof![
-        6 => (0_u8..24, any::<u8>()).prop_map(|(file, bytes)| Act::Write(file, bytes)),
-        2 => (0_u8..24).prop_map(Act::Remove),
-        1 => (0_u8..4).prop_map(Act::RemoveDir),
-        2 => (0_u8..24, 0_u8..24).prop_map(|(from, to)| Act::Rename(from, to)),
-        2 => (0_u8..24).prop_map(Act::Touch),
-        1 => Just(Act::Unplug),
-        1 => Just(Act::Plug),
-        3 => Just(Act::Look),
-        2 => (0_u8..4).prop_map(Act::Hint),
-        1 => Just(Act::Restart),
+        6 => (0_u8..24, any::<u8>()).prop_map(|(file, bytes)| ModelAction::Write(file, bytes)),
+        2 => (0_u8..24).prop_map(ModelAction::Remove),
+        1 => (0_u8..4).prop_map(ModelAction::RemoveDir),
+        2 => (0_u8..24, 0_u8..24).prop_map(|(from, to)| ModelAction::Rename(from, to)),
+        2 => (0_u8..24).prop_map(ModelAction::Touch),
+        1 => Just(ModelAction::Unplug),
+        1 => Just(ModelAction::Plug),
+        3 => Just(ModelAction::Look),
+        2 => (0_u8..4).prop_map(ModelAction::Hint),
+        1 => Just(ModelAction::Restart),
     ]
 }
 
@@ -65,13 +65,13 @@ fn expected(disk: &BTreeMap<String, Vec<u8>>) -> Vec<(String, String)> {
 }
 
 /// A world and what must be on its disk.
-struct Life {
+struct ModelRun {
     world: World,
     disk: BTreeMap<String, Vec<u8>>,
     is_plugged: bool,
 }
 
-impl Life {
+impl ModelRun {
     async fn new() -> Self {
         let mut world = World::new().await;
         // Enough that no history of the others is a mass disappearance.
@@ -83,31 +83,31 @@ impl Life {
     }
 
     /// Does something to the disk; a disk that is not there is left alone.
-    fn touch(&mut self, act: &Act) {
+    fn touch(&mut self, act: &ModelAction) {
         let (files, disk) = (&self.world.files, &mut self.disk);
         match *act {
-            Act::Write(file, byte) => {
+            ModelAction::Write(file, byte) => {
                 let bytes = vec![byte; usize::from(byte % 4)];
                 files.write(format!("/photos/{}", path_of(file)), bytes.clone());
                 disk.insert(path_of(file), bytes);
             }
-            Act::Remove(file) => {
+            ModelAction::Remove(file) => {
                 files.remove(format!("/photos/{}", path_of(file)));
                 disk.remove(&path_of(file));
             }
-            Act::RemoveDir(dir) if dir > 0 => {
+            ModelAction::RemoveDir(dir) if dir > 0 => {
                 let dir = DIRS[usize::from(dir)];
                 files.remove(format!("/photos/{dir}"));
                 disk.retain(|path, _| !path.starts_with(&format!("{dir}/")));
             }
-            Act::Rename(from, to) if from != to => {
+            ModelAction::Rename(from, to) if from != to => {
                 let (from, to) = (path_of(from), path_of(to));
                 if let Some(bytes) = disk.remove(&from) {
                     files.rename(format!("/photos/{from}"), format!("/photos/{to}"));
                     disk.insert(to, bytes);
                 }
             }
-            Act::Touch(file) if disk.contains_key(&path_of(file)) => {
+            ModelAction::Touch(file) if disk.contains_key(&path_of(file)) => {
                 let path = format!("/photos/{}", path_of(file));
                 let stamp = self.world.stamp(&path);
                 files.set_stamp(&path, FileStamp { ctime_ns: stamp.ctime_ns + 7, ..stamp });
@@ -116,24 +116,24 @@ impl Life {
         }
     }
 
-    async fn act(&mut self, act: &Act) {
+    async fn act(&mut self, act: &ModelAction) {
         match act {
-            Act::Unplug if self.is_plugged => {
+            ModelAction::Unplug if self.is_plugged => {
                 self.is_plugged = false;
                 self.world.files.unplug("/photos");
             }
-            Act::Plug if !self.is_plugged => {
+            ModelAction::Plug if !self.is_plugged => {
                 self.is_plugged = true;
                 self.world.files.plug("/photos");
             }
-            Act::Look => {
+            ModelAction::Look => {
                 self.world.look().await;
             }
-            Act::Hint(dir) => {
+            ModelAction::Hint(dir) => {
                 self.world.library().look_at(SourceId(1), DIRS[usize::from(*dir)].as_bytes());
                 tokio::time::sleep(Duration::from_millis(1500)).await;
             }
-            Act::Restart => self.world.restart().await,
+            ModelAction::Restart => self.world.restart().await,
             _ if self.is_plugged => self.touch(act),
             _ => {}
         }
@@ -141,13 +141,13 @@ impl Life {
     }
 }
 
-async fn live(acts: Vec<Act>) {
-    let mut life = Life::new().await;
+async fn live(acts: Vec<ModelAction>) {
+    let mut life = ModelRun::new().await;
     for act in &acts {
         life.act(act).await;
     }
-    life.act(&Act::Plug).await;
-    life.act(&Act::Look).await;
+    life.act(&ModelAction::Plug).await;
+    life.act(&ModelAction::Look).await;
     let files = life.world.store.read(|store| store.audited_files()).await.expect("files");
     let mut found: Vec<(String, String)> = files
         .iter()
@@ -166,7 +166,7 @@ async fn live(acts: Vec<Act>) {
 #[tokio::test(start_paused = true)]
 async fn histories_that_once_went_wrong() {
     // A sidecar without its picture was left out again before its new, empty version was looked at.
-    live(vec![Act::Write(8, 5), Act::Look, Act::Write(8, 72)]).await;
+    live(vec![ModelAction::Write(8, 5), ModelAction::Look, ModelAction::Write(8, 72)]).await;
 }
 
 proptest! {

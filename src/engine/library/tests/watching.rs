@@ -78,7 +78,7 @@ async fn hints_of_a_great_loss_lead_to_a_whole_look() {
 #[tokio::test(start_paused = true)]
 async fn without_a_watch_it_is_looked_through_often() {
     let mut world = World::new().await;
-    *world.watch.fails.lock() = Some(WatchFailed::Limit);
+    *world.watch.fails.lock() = Some(WatchError::Limit);
     world.put("/photos/1.jpg", "one");
     let state = world.look().await;
     let source = state.sources.values().next().expect("source");
@@ -103,7 +103,7 @@ async fn a_watch_that_ends_is_made_up_for() {
     world.put("/photos/2.jpg", "two");
     let hints = world.hints();
     hints.whole();
-    hints.watch_lost(WatchFailed::Limit);
+    hints.watch_lost(WatchError::Limit);
     let state = world.settle().await;
     assert_eq!(world.files().await.len(), 2);
     assert!(state.sources.values().all(|source| source.is_watched));
@@ -162,7 +162,7 @@ async fn on_a_real_disk_with_real_threads() {
         files,
         clock,
         reader: Arc::new(MediaReader),
-        watch: Arc::new(SystemWatch),
+        watch: Arc::new(SystemWatcher),
         executor: Executor::threads("library", 1).expect("threads"),
         parallel: READS_MAX,
     });

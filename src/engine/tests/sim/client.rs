@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::effects::{
-    Bend, Depth, at_source, is_content, may_be_unknown, named, prove, prove_later, slander,
+    Corruption, ProofDepth, at_source, is_content, may_be_unknown, named, prove, prove_later, slander,
 };
 use super::remote::{Op, Remote, Trouble};
 use super::world::{World, count};
@@ -39,13 +39,13 @@ impl Drop for Request<'_> {
 }
 
 /// Ends a send, however it ends.
-struct Sending<'a> {
+struct SendGuard<'a> {
     world: &'a World,
     number: usize,
     token: u64,
 }
 
-impl Drop for Sending<'_> {
+impl Drop for SendGuard<'_> {
     fn drop(&mut self) {
         self.world.with(|around| around.remotes[self.number].sending.remove(&self.token));
     }
@@ -120,7 +120,7 @@ impl Client {
         if let Some(failure) = trouble.as_ref().filter(|_| fails_before).and_then(Trouble::failure) {
             return Err(self.failed(item, failure));
         }
-        if self.world.meets_doom(&format!("{op:?}"), true, true) {
+        if self.world.meets_planned_death(&format!("{op:?}"), true, true) {
             self.world.end_run();
             failpoints::live().await;
         }
@@ -172,16 +172,16 @@ impl Client {
         op: Op,
         item: Option<&Item>,
         cancel: Option<&CancellationToken>,
-        effect: impl FnOnce(&mut Remote, Bend) -> Result<T, Failure>,
+        effect: impl FnOnce(&mut Remote, Corruption) -> Result<T, Failure>,
     ) -> Result<Option<T>, Failure> {
         let Some((request, trouble)) = self.begin(op, item, cancel).await? else { return Ok(None) };
-        let bend = match trouble {
-            Some(Trouble::Truncated) => Bend::Short,
-            Some(Trouble::Altered) => Bend::Other,
-            Some(Trouble::Forgotten) => Bend::Nothing,
-            _ => Bend::None,
+        let corruption = match trouble {
+            Some(Trouble::Truncated) => Corruption::Short,
+            Some(Trouble::Altered) => Corruption::Other,
+            Some(Trouble::Forgotten) => Corruption::Nothing,
+            _ => Corruption::None,
         };
-        let done = self.remote(|r| effect(r, bend));
+        let done = self.remote(|r| effect(r, corruption));
         self.end(op, item, trouble, &request).await?;
         done.map(Some).map_err(|failure| self.failed(item, failure))
     }
@@ -194,7 +194,7 @@ impl Client {
         trouble: Option<Trouble>,
         _request: &Request<'_>,
     ) -> Result<(), Failure> {
-        if self.world.meets_doom(&format!("{op:?}"), true, false) {
+        if self.world.meets_planned_death(&format!("{op:?}"), true, false) {
             self.world.end_run();
             failpoints::live().await;
         }
@@ -220,7 +220,7 @@ impl Client {
 
     async fn send_item(&self, item: &Item, transfer: &Transfer) -> Result<Sent, Failure> {
         let cancel = Some(&transfer.cancel);
-        let _sending = Sending { world: &self.world, number: self.number, token: item.token };
+        let _sending = SendGuard { world: &self.world, number: self.number, token: item.token };
         self.remote(|r| r.sending.insert(item.token));
         self.check_listed(item);
         if let Some(inner) = &self.inner {
@@ -286,7 +286,8 @@ impl Client {
         if self.remote(|r| r.rules.reads_later) {
             return self.prove_by_choice(item, transfer).await;
         }
-        let shown = self.request(Op::Prove, Some(item), cancel, |r, bend| prove(r, item, bend)).await?;
+        let shown =
+            self.request(Op::Prove, Some(item), cancel, |r, corruption| prove(r, item, corruption)).await?;
         let Some(method) = shown.ok_or_else(stopped)? else { return Ok(Evidence::Accepted) };
         self.proved(item);
         Ok(Evidence::Verified { method, at: self.world.now() })
@@ -295,9 +296,9 @@ impl Client {
     /// What a photo library shows: its word where the person trusts it, else the bytes, now or later.
     async fn prove_by_choice(&self, item: &Item, transfer: &Transfer) -> Result<Evidence, Failure> {
         let depth = match (self.trusts_checksum && !transfer.must_read, transfer.may_defer) {
-            (true, _) => Depth::Checksum,
-            (false, true) => Depth::Later,
-            (false, false) => Depth::Bytes,
+            (true, _) => ProofDepth::Checksum,
+            (false, true) => ProofDepth::Later,
+            (false, false) => ProofDepth::Bytes,
         };
         if self.trusts_checksum && !self.remote(|r| r.was_trusted) {
             self.world.violate(format!("remote {} is trusted, and nobody said so", self.number));

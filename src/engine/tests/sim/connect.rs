@@ -17,7 +17,7 @@ use crate::destination::http::{Client as HttpClient, Settings};
 use crate::destination::{BoxFuture, Capabilities, Destination as _, SharedDestination};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::target::DestinationKind;
-use crate::engine::library::{Hints, Watch, WatchFailed, WatchGuard};
+use crate::engine::library::{FolderWatcher, Hints, WatchError, WatchGuard};
 
 /// How the person writes the address of a remote.
 pub fn target_of(remote: &Remote) -> String {
@@ -124,14 +124,14 @@ impl Connect for SimConnect {
 }
 
 /// Watches that tell most things, or cannot be had.
-pub struct SimWatch(pub Arc<World>);
+pub struct SimWatcher(pub Arc<World>);
 
-impl Watch for SimWatch {
-    fn watch(&self, root: &Path, hints: &Hints) -> Result<WatchGuard, WatchFailed> {
+impl FolderWatcher for SimWatcher {
+    fn watch(&self, root: &Path, hints: &Hints) -> Result<WatchGuard, WatchError> {
         let root = String::from_utf8_lossy(&path_bytes(root)).into_owned();
         self.0.with(|around| {
             if around.dice.percent(15) {
-                return Err(WatchFailed::Limit);
+                return Err(WatchError::Limit);
             }
             around.watched.insert(root, hints.clone());
             Ok(Box::new(()) as WatchGuard)

@@ -3,7 +3,7 @@
 
 use super::dice::Dice;
 use super::remote::Trouble;
-use super::world::{Doom, Tally};
+use super::world::{PlannedDeath, Tally};
 
 /// Every kind of commit, as the trace names it: the innermost function of the engine that writes, and
 /// what its block does to a job.
@@ -83,7 +83,7 @@ const FREQUENT: [&str; 13] = [
 ];
 
 /// The deaths that a seed is made for: one seed after another, each place and each side of it.
-pub fn aimed(seed: u64, dice: &mut Dice) -> Doom {
+pub fn aimed(seed: u64, dice: &mut Dice) -> PlannedDeath {
     let places = COMMITS.len() + EFFECTS.len();
     let at = usize::try_from(seed % (2 * places as u64)).expect("few");
     let (kind, is_effect) = match COMMITS.get(at / 2) {
@@ -92,7 +92,7 @@ pub fn aimed(seed: u64, dice: &mut Dice) -> Doom {
     };
     let is_frequent = is_effect || FREQUENT.contains(&kind);
     let spared = if is_frequent && dice.percent(70) { dice.below(24) } else { 0 };
-    Doom { kind: Some(kind), is_effect, spared, before: at.is_multiple_of(2) }
+    PlannedDeath { kind: Some(kind), is_effect, spared, before: at.is_multiple_of(2) }
 }
 
 /// What many seeds have never met and should have.

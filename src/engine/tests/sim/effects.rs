@@ -8,7 +8,7 @@ use crate::domain::record::ProofMethod;
 
 /// What an effect is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bend {
+pub enum Corruption {
     /// Nothing is wrong.
     None,
     /// The last byte is missing.
@@ -19,7 +19,7 @@ pub enum Bend {
     Nothing,
 }
 
-impl Bend {
+impl Corruption {
     /// The bytes as they are kept or read.
     pub fn apply(self, mut bytes: Vec<u8>) -> Vec<u8> {
         match (self, bytes.last_mut()) {
@@ -32,7 +32,7 @@ impl Bend {
 }
 
 /// What a send finds under its key.
-pub enum Place {
+pub enum KeyContents {
     /// Nothing.
     Free,
     /// These bytes.
@@ -92,32 +92,32 @@ pub fn offset(remote: &Remote, item: &Item, upload: u64) -> Result<usize, Failur
 
 /// What is under an item's key. A wrong copy of ours that was never proved goes, while it still is what
 /// it was when it got its name.
-pub fn look(remote: &mut Remote, item: &Item, named: Option<&NamedCopy>) -> Place {
+pub fn look(remote: &mut Remote, item: &Item, named: Option<&NamedCopy>) -> KeyContents {
     if remote.rules.reads_later {
         return look_by_checksum(remote, item);
     }
     match remote.objects.get(&item.key) {
-        None => Place::Free,
-        Some(object) if is_content(&object.bytes, item) => Place::Equal,
+        None => KeyContents::Free,
+        Some(object) if is_content(&object.bytes, item) => KeyContents::Equal,
         Some(object) if named.is_some_and(|copy| is_copy(object, item, copy)) => {
             remote.objects.remove(&item.key);
-            Place::Free
+            KeyContents::Free
         }
-        Some(_) => Place::Taken,
+        Some(_) => KeyContents::Taken,
     }
 }
 
 /// What a photo library has of an item: it is known by its checksum, whatever it was called.
-fn look_by_checksum(remote: &mut Remote, item: &Item) -> Place {
+fn look_by_checksum(remote: &mut Remote, item: &Item) -> KeyContents {
     let hash = item.content.blake3.0;
     if let Some(object) = remote.objects.get(&item.key) {
-        return if object.claims == Some(hash) { Place::Equal } else { Place::Taken };
+        return if object.claims == Some(hash) { KeyContents::Equal } else { KeyContents::Taken };
     }
     let known = remote.objects.values().find(|object| object.claims == Some(hash)).cloned();
-    let Some(object) = known else { return Place::Free };
+    let Some(object) = known else { return KeyContents::Free };
     *remote.bent.entry(*blake3::hash(&object.bytes).as_bytes()).or_default() += 1;
     remote.objects.insert(item.key.clone(), object);
-    Place::Equal
+    KeyContents::Equal
 }
 
 fn is_copy(object: &Object, item: &Item, copy: &NamedCopy) -> bool {
@@ -137,11 +137,11 @@ pub fn prove_upload(
     remote: &mut Remote,
     item: &Item,
     upload: u64,
-    bend: Bend,
+    corruption: Corruption,
 ) -> Result<Option<(ProofMethod, u64)>, Failure> {
     let Some(found) = remote.uploads.get_mut(&upload) else { return Err(unknown_upload(remote)) };
     let Some(method) = remote.rules.proof else { return Ok(None) };
-    if is_content(&found.bytes, item) && bend == Bend::None {
+    if is_content(&found.bytes, item) && corruption == Corruption::None {
         found.is_proved = true;
         return Ok(Some((method, found.tag)));
     }
@@ -150,17 +150,26 @@ pub fn prove_upload(
 }
 
 /// Gives an upload its key. Says no where the key is taken.
-pub fn commit(remote: &mut Remote, item: &Item, upload: u64, bend: Bend) -> Result<bool, Failure> {
+pub fn commit(
+    remote: &mut Remote,
+    item: &Item,
+    upload: u64,
+    corruption: Corruption,
+) -> Result<bool, Failure> {
     if remote.objects.contains_key(&item.key) {
         return Ok(false);
     }
     let Some(upload) = remote.uploads.remove(&upload) else { return Err(unknown_upload(remote)) };
-    if bend != Bend::Nothing {
-        let bytes = bend.apply(upload.bytes);
-        if upload.is_bent || bend != Bend::None {
+    if corruption != Corruption::Nothing {
+        let bytes = corruption.apply(upload.bytes);
+        if upload.is_corrupt || corruption != Corruption::None {
             *remote.bent.entry(*blake3::hash(&bytes).as_bytes()).or_default() += 1;
         }
-        let tag = if bend == Bend::None && remote.rules.keeps_tag { upload.tag } else { remote.new_tag() };
+        let tag = if corruption == Corruption::None && remote.rules.keeps_tag {
+            upload.tag
+        } else {
+            remote.new_tag()
+        };
         let claims = remote.rules.reads_later.then(|| *blake3::hash(&bytes).as_bytes());
         let is_damaged = claims.is_some() && remote.dice.percent(remote.rules.damages_percent);
         let bytes = if is_damaged { damaged(bytes) } else { bytes };
@@ -179,7 +188,11 @@ fn damaged(mut bytes: Vec<u8>) -> Vec<u8> {
 
 /// What a photo library shows of a copy: its checksum alone, or the bytes where they are read. What differs
 /// is read twice, so that a bend on the way costs nothing.
-pub fn prove_later(remote: &mut Remote, item: &Item, depth: Depth) -> Result<Option<ProofMethod>, Failure> {
+pub fn prove_later(
+    remote: &mut Remote,
+    item: &Item,
+    depth: ProofDepth,
+) -> Result<Option<ProofMethod>, Failure> {
     let hash = item.content.blake3.0;
     let object = remote.objects.get(&item.key).filter(|object| object.claims == Some(hash));
     let Some(object) = object else {
@@ -187,20 +200,20 @@ pub fn prove_later(remote: &mut Remote, item: &Item, depth: Depth) -> Result<Opt
         return Err(Failure::transient(FailureKind::NotFound, "it has no such checksum"));
     };
     match depth {
-        Depth::Checksum => Ok(Some(ProofMethod::ServerRecheck)),
-        Depth::Later => Ok(None),
-        Depth::Bytes if is_content(&object.bytes, item) => Ok(Some(ProofMethod::ReadBack)),
-        Depth::Bytes => {
+        ProofDepth::Checksum => Ok(Some(ProofMethod::ServerRecheck)),
+        ProofDepth::Later => Ok(None),
+        ProofDepth::Bytes if is_content(&object.bytes, item) => Ok(Some(ProofMethod::ReadBack)),
+        ProofDepth::Bytes => {
             remote.listed.remove(&hash);
             let damaged = Failure::permanent(FailureKind::DigestMismatch, "other bytes than it says");
-            Err(damaged.because(Cause::CopyDamaged))
+            Err(damaged.with_cause(Cause::CopyDamaged))
         }
     }
 }
 
 /// What is asked of a photo library for a proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum ProofDepth {
     /// Its checksum is enough.
     Checksum,
     /// Nothing now.
@@ -210,13 +223,17 @@ pub enum Depth {
 }
 
 /// How a copy is proved; none where nothing can be.
-pub fn prove(remote: &mut Remote, item: &Item, bend: Bend) -> Result<Option<ProofMethod>, Failure> {
+pub fn prove(
+    remote: &mut Remote,
+    item: &Item,
+    corruption: Corruption,
+) -> Result<Option<ProofMethod>, Failure> {
     let Some(method) = remote.rules.proof else { return Ok(None) };
     let Some(object) = remote.objects.get(&item.key) else {
         return Err(Failure::transient(FailureKind::NotFound, "no such copy"));
     };
     let is_good = is_content(&object.bytes, item);
-    if is_good && bend == Bend::None {
+    if is_good && corruption == Corruption::None {
         return Ok(Some(method));
     }
     if is_good {

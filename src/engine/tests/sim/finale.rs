@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::photos::{Fate, Photo};
+use super::photos::{ExpectedState, Photo};
 use super::remote::Remote;
 use super::watcher::check_counts;
-use super::world::{Surroundings, World};
+use super::world::{Outside, World};
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::record::RecordState;
 use crate::store::StoreError;
@@ -108,7 +108,7 @@ fn has_pair(rows: &Rows, path: &str) -> bool {
 }
 
 fn judge(
-    around: &Surroundings,
+    around: &Outside,
     (row, left_out): (&PairRow, &BTreeSet<&str>),
     record: Option<&LedgerRow>,
     remote: &Remote,
@@ -129,21 +129,21 @@ fn judge(
         return None;
     }
     let is_kept = || row.status == "ready" && record.is_some_and(|record| is_well(around, record, remote));
-    let fate = around.photos.fate(&row.path, photo, left_out);
-    let is_fine = match fate {
-        Fate::LeftOut(reason) => is_out && row.reason.as_deref() == Some(reason),
-        Fate::Troubled(reason) => {
+    let expected_state = around.photos.expected_state(&row.path, photo, left_out);
+    let is_fine = match expected_state {
+        ExpectedState::LeftOut(reason) => is_out && row.reason.as_deref() == Some(reason),
+        ExpectedState::Troubled(reason) => {
             row.status == "problem" && row.reason.as_deref() == Some(reason)
                 || reason == "unreadable"
                     && (is_empty(row, photo) || is_kept() || record.is_some_and(is_stuck_at_source))
         }
-        Fate::Kept => is_kept(),
-        Fate::Depends => {
+        ExpectedState::Kept => is_kept(),
+        ExpectedState::Depends => {
             is_out || row.status == "problem" || is_kept() || record.is_some_and(is_stuck_at_source)
         }
     };
     if !is_fine {
-        return Some(format!("{}, and should be {fate:?}", said()));
+        return Some(format!("{}, and should be {expected_state:?}", said()));
     }
     if !row.is_beside {
         return Some(format!("{}, beside another picture", said()));
@@ -178,7 +178,7 @@ fn is_stuck_at_source(record: &LedgerRow) -> bool {
 }
 
 /// Whether a record is where a sound file's record may stay.
-fn is_well(around: &Surroundings, record: &LedgerRow, remote: &Remote) -> bool {
+fn is_well(around: &Outside, record: &LedgerRow, remote: &Remote) -> bool {
     match record.state {
         RecordState::Verified => true,
         RecordState::Accepted => remote.rules.proof.is_none(),

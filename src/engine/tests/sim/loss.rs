@@ -15,7 +15,7 @@ use crate::store::mirror::MIRROR_NAME;
 
 /// How a database ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum DatabaseLoss {
     /// Somebody has deleted it.
     Deleted,
     /// Its beginning is noise.
@@ -28,9 +28,9 @@ enum End {
 /// it is forgotten. Says whether nothing is left to rebuild it from.
 pub fn strike(world: &World, dice: &mut Dice, database: &Path, watcher: &Watcher, was_killed: bool) -> bool {
     let end = match dice.below(4) {
-        0..=1 => End::Deleted,
-        2 if was_killed => End::Torn,
-        _ => End::Noise,
+        0..=1 => DatabaseLoss::Deleted,
+        2 if was_killed => DatabaseLoss::Torn,
+        _ => DatabaseLoss::Noise,
     };
     spoil(database, end);
     let config = database.with_file_name(MIRROR_NAME);
@@ -54,7 +54,7 @@ pub fn strike(world: &World, dice: &mut Dice, database: &Path, watcher: &Watcher
     mirror.is_none()
 }
 
-fn spoil(database: &Path, end: End) {
+fn spoil(database: &Path, end: DatabaseLoss) {
     let whole = std::fs::read(database).unwrap_or_default();
     for suffix in ["-wal", "-shm"] {
         let mut path = database.as_os_str().to_owned();
@@ -62,14 +62,14 @@ fn spoil(database: &Path, end: End) {
         std::fs::remove_file(path).ok();
     }
     match end {
-        End::Deleted => std::fs::remove_file(database).ok(),
-        End::Noise => {
+        DatabaseLoss::Deleted => std::fs::remove_file(database).ok(),
+        DatabaseLoss::Noise => {
             let head = whole.len().min(100);
             let noise: Vec<u8> =
                 std::iter::repeat_n(0x5a, head).chain(whole[head..].iter().copied()).collect();
             std::fs::write(database, noise).ok()
         }
-        End::Torn => std::fs::write(database, &whole[..whole.len() / 2]).ok(),
+        DatabaseLoss::Torn => std::fs::write(database, &whole[..whole.len() / 2]).ok(),
     };
 }
 

@@ -356,7 +356,9 @@ impl Person {
 
     /// What leads to the commit at which the run is to die, where the person can do that.
     fn wish(&self) -> Option<u64> {
-        let kind = self.world.with(|around| around.dooms.first().and_then(|doom| doom.kind))?;
+        let kind = self
+            .world
+            .with(|around| around.planned_deaths.first().and_then(|planned_death| planned_death.kind))?;
         Some(match kind {
             "enable_destination" => 0,
             "exclude" => 23,

@@ -43,7 +43,7 @@ pub struct Folder {
 
 /// What must become of a file, once all is quiet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum ExpectedState {
     /// Backed up.
     Kept,
     /// Left out for this reason.
@@ -100,30 +100,35 @@ impl Photos {
     }
 
     /// What must become of a file, where the person has left out these.
-    pub fn fate(&self, path: &str, photo: &Photo, left_out: &BTreeSet<&str>) -> Fate {
+    pub fn expected_state(&self, path: &str, photo: &Photo, left_out: &BTreeSet<&str>) -> ExpectedState {
         let below = self.folder_of(path).map_or(path, |folder| &path[folder.root.len() + 1..]);
         if below.split('/').any(|part| part.starts_with('.')) {
-            return Fate::LeftOut("hidden");
+            return ExpectedState::LeftOut("hidden");
         }
         if shows_itself(&photo.bytes) && !is_media(path) {
             // Whatever its name says, it is a picture; beside another one its part may be told apart
             // by that name.
-            return Fate::Depends;
+            return ExpectedState::Depends;
         }
         if extension(path) == "xmp" {
-            return self.fate_of_sidecar(path, photo, left_out);
+            return self.expected_state_of_sidecar(path, photo, left_out);
         }
         if !is_media(path) {
-            return Fate::LeftOut("not_media");
+            return ExpectedState::LeftOut("not_media");
         }
         match (photo.bytes.is_empty(), photo.is_unreadable) {
-            (true, false) => Fate::Troubled("empty"),
-            (_, true) => Fate::Troubled("unreadable"),
-            (false, false) => Fate::Kept,
+            (true, false) => ExpectedState::Troubled("empty"),
+            (_, true) => ExpectedState::Troubled("unreadable"),
+            (false, false) => ExpectedState::Kept,
         }
     }
 
-    fn fate_of_sidecar(&self, path: &str, photo: &Photo, left_out: &BTreeSet<&str>) -> Fate {
+    fn expected_state_of_sidecar(
+        &self,
+        path: &str,
+        photo: &Photo,
+        left_out: &BTreeSet<&str>,
+    ) -> ExpectedState {
         // A picture is one whatever its name says.
         let is_picture = |other: &str, photo: &Photo| is_media(other) || shows_itself(&photo.bytes);
         let mut beside = self
@@ -135,9 +140,9 @@ impl Photos {
             !photo.bytes.is_empty() && !photo.is_unreadable && !left_out.contains(other.as_str())
         };
         if photo.bytes.is_empty() || photo.is_unreadable || beside.clone().any(|b| !is_sound(b)) {
-            return Fate::Depends;
+            return ExpectedState::Depends;
         }
-        if beside.next().is_some() { Fate::Kept } else { Fate::LeftOut("lone_sidecar") }
+        if beside.next().is_some() { ExpectedState::Kept } else { ExpectedState::LeftOut("lone_sidecar") }
     }
 
     /// Whether some file cannot be read.

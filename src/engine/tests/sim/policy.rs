@@ -16,7 +16,7 @@ use crate::store::{DestinationRow, JobRow};
 
 /// What an extension is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
+enum ExtensionBehavior {
     /// As every destination has it.
     BuiltIn,
     /// It waits between its steps.
@@ -34,10 +34,10 @@ impl MakeExtension for SimExtensions {
     fn make(&self, _destination: &DestinationRow) -> Box<dyn Extension> {
         let (manner, dice) = self.0.with(|around| {
             let manner = match around.dice.below(10) {
-                0..=2 => Manner::BuiltIn,
-                3..=6 => Manner::Dawdles,
-                7..=8 => Manner::CreatesFirst,
-                _ => Manner::Fails,
+                0..=2 => ExtensionBehavior::BuiltIn,
+                3..=6 => ExtensionBehavior::Dawdles,
+                7..=8 => ExtensionBehavior::CreatesFirst,
+                _ => ExtensionBehavior::Fails,
             };
             (manner, around.dice.fork())
         });
@@ -47,7 +47,7 @@ impl MakeExtension for SimExtensions {
 
 struct SimExtension {
     world: Arc<World>,
-    manner: Manner,
+    manner: ExtensionBehavior,
     dice: Dice,
 }
 
@@ -56,21 +56,21 @@ impl Extension for SimExtension {
         Box::pin(async move {
             let mut policy = BuiltIn;
             // When trouble is over, every policy is as it should be.
-            if self.world.with(|around| around.is_calm) || self.manner == Manner::BuiltIn {
+            if self.world.with(|around| around.is_calm) || self.manner == ExtensionBehavior::BuiltIn {
                 return policy.process_jobs(cx).await;
             }
             let (dice, manner) = (&mut self.dice, self.manner);
             let name = format!("extension {manner:?}");
             self.world.with(|around| count(&mut around.tally.actions, &name));
-            let mut cx = Dawdling { inner: cx, longest_ms: *dice.pick(&[1, 40, 400]), dice: dice.fork() };
+            let mut cx = SlowPort { inner: cx, longest_ms: *dice.pick(&[1, 40, 400]), dice: dice.fork() };
             match manner {
-                Manner::BuiltIn | Manner::Dawdles => {}
-                Manner::CreatesFirst => {
+                ExtensionBehavior::BuiltIn | ExtensionBehavior::Dawdles => {}
+                ExtensionBehavior::CreatesFirst => {
                     if let Ok(wanted) = cx.fetch_wanted().await {
                         cx.perform_changes(wanted.into_iter().map(JobChange::Create).collect()).await.ok();
                     }
                 }
-                Manner::Fails => match dice.below(12) {
+                ExtensionBehavior::Fails => match dice.below(12) {
                     0 => std::future::pending().await,
                     1 => panic!("{PLANTED}"),
                     2 => return ProcessingResult::Processing,
@@ -84,7 +84,7 @@ impl Extension for SimExtension {
 
     fn will_terminate(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            if self.manner == Manner::Fails {
+            if self.manner == ExtensionBehavior::Fails {
                 std::future::pending::<()>().await;
             }
         })
@@ -92,13 +92,13 @@ impl Extension for SimExtension {
 }
 
 /// A port that is slow to reach.
-struct Dawdling<'a> {
+struct SlowPort<'a> {
     inner: &'a mut dyn JobContext,
     dice: Dice,
     longest_ms: u64,
 }
 
-impl Dawdling<'_> {
+impl SlowPort<'_> {
     async fn dawdle(&mut self) -> &mut dyn JobContext {
         if self.dice.percent(60) {
             let time = Duration::from_millis(self.dice.below(self.longest_ms + 1));
@@ -108,7 +108,7 @@ impl Dawdling<'_> {
     }
 }
 
-impl JobContext for Dawdling<'_> {
+impl JobContext for SlowPort<'_> {
     fn job_limit(&self) -> u32 {
         self.inner.job_limit()
     }

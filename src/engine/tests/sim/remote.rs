@@ -190,7 +190,7 @@ pub struct Upload {
     /// It was read back, and is what was sent.
     pub is_proved: bool,
     /// Something of it did not arrive as it was sent.
-    pub is_bent: bool,
+    pub is_corrupt: bool,
 }
 
 /// A destination's far side.
@@ -346,7 +346,8 @@ impl Remote {
         let id = self.next_upload;
         self.next_upload += 1;
         let tag = self.new_tag();
-        self.uploads.insert(id, Upload { token, bytes: Vec::new(), tag, is_proved: false, is_bent: false });
+        self.uploads
+            .insert(id, Upload { token, bytes: Vec::new(), tag, is_proved: false, is_corrupt: false });
         id
     }
 

@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connect::{SimConnect, SimWatch, number_of};
+use super::connect::{SimConnect, SimWatcher, number_of};
 use super::dice::Dice;
 use super::person::Person;
 use super::policy::SimExtensions;
 use super::remote::Remote;
 use super::watcher::Watcher;
-use super::world::{Doom, PLANTED, Tally, World, count};
+use super::world::{PLANTED, PlannedDeath, Tally, World, count};
 use super::{coverage, finale, loss, photos, weather};
 use crate::api::Command;
 use crate::base::executor::Executor;
@@ -75,7 +75,7 @@ pub struct Report {
 }
 
 /// How a life ended.
-enum Life {
+enum RunEnd {
     Died,
     Stopped,
     Done,
@@ -114,11 +114,11 @@ pub fn run_seed(seed: u64, is_traced: bool) -> Report {
                 sim.world.violate(format!("a panic: {what}"));
             }
             match life {
-                Life::Done => break,
-                Life::Died => sim.lie_dead(),
-                Life::Stopped => {}
+                RunEnd::Done => break,
+                RunEnd::Died => sim.lie_dead(),
+                RunEnd::Stopped => {}
             }
-            sim.lose(matches!(life, Life::Died));
+            sim.lose(matches!(life, RunEnd::Died));
         }
     });
     if std::panic::catch_unwind(all).is_err() {
@@ -216,7 +216,7 @@ impl Sim {
             files: Arc::new(self.world.files.clone()),
             connect: Arc::new(SimConnect { world: Arc::clone(&self.world), rng }),
             store_executor: Executor::inline(),
-            watch: Arc::new(SimWatch(Arc::clone(&self.world))),
+            watch: Arc::new(SimWatcher(Arc::clone(&self.world))),
             library_executor: Executor::inline(),
             resumed: Arc::clone(&self.world.resumed),
             mounts_changed: Arc::default(),
@@ -234,33 +234,33 @@ impl Sim {
 
     /// When this life ends, if it does not end by itself: at the place that the seed is made for, or
     /// anywhere.
-    fn choose_dooms(&mut self) -> Vec<Doom> {
+    fn choose_dooms(&mut self) -> Vec<PlannedDeath> {
         if self.kills == 0 {
             return Vec::new();
         }
         let place = if self.lives <= 3 { self.seed } else { self.dice.bits() };
-        let mut dooms = vec![coverage::aimed(place, &mut self.dice)];
+        let mut planned_deaths = vec![coverage::aimed(place, &mut self.dice)];
         if self.dice.percent(75) {
             let (is_effect, before) = (self.dice.percent(30), self.dice.percent(50));
             let spared = self.dice.below(if is_effect { 80 } else { 400 });
-            dooms.push(Doom { kind: None, is_effect, spared, before });
+            planned_deaths.push(PlannedDeath { kind: None, is_effect, spared, before });
         }
-        dooms
+        planned_deaths
     }
 
-    fn live(&mut self) -> Life {
+    fn live(&mut self) -> RunEnd {
         self.lives += 1;
         if self.lives > LIVES_MAX {
             self.world.violate("it dies again and again".to_owned());
-            return Life::Done;
+            return RunEnd::Done;
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.expect("a runtime");
         let world = Arc::clone(&self.world);
-        let dooms = self.choose_dooms();
-        world.note(|| format!("life {} begins, dooms {dooms:?}", self.lives));
+        let planned_deaths = self.choose_dooms();
+        world.note(|| format!("life {} begins, deaths {planned_deaths:?}", self.lives));
         world.with(|around| {
-            (around.dooms, around.asked, around.is_stopping) = (dooms, 0, false);
+            (around.planned_deaths, around.asked, around.is_stopping) = (planned_deaths, 0, false);
             around.watched.clear();
             around.remotes.iter_mut().for_each(|remote| {
                 remote.active.clear();
@@ -277,7 +277,7 @@ impl Sim {
             };
             let life = tokio::select! {
                 biased;
-                () = dead => Life::Died,
+                () = dead => RunEnd::Died,
                 life = self.play() => life,
             };
             world.clock.end();
@@ -329,12 +329,12 @@ impl Sim {
         });
     }
 
-    async fn play(&mut self) -> Life {
+    async fn play(&mut self) -> RunEnd {
         let handle = match start(self.deps()).await {
             Ok(handle) => handle,
             Err(error) => {
                 self.world.violate(format!("it does not start: {error}"));
-                return Life::Died;
+                return RunEnd::Died;
             }
         };
         self.learn_ids();
@@ -356,15 +356,17 @@ impl Sim {
             self.rest().await;
         }
         if self.world.has_failed() {
-            return Life::Done;
+            return RunEnd::Done;
         }
         self.stop(&person).await;
-        Life::Done
+        RunEnd::Done
     }
 
     /// What leads to the commit at which the run is to die, where chance alone seldom does.
     async fn lure(&mut self, person: &Person) -> bool {
-        let kind = self.world.with(|around| around.dooms.first().and_then(|doom| doom.kind));
+        let kind = self
+            .world
+            .with(|around| around.planned_deaths.first().and_then(|planned_death| planned_death.kind));
         match kind {
             Some("recheck_problems") if self.dice.percent(50) => {
                 photos::add_spoiled(&self.world, &mut self.dice)
@@ -396,13 +398,13 @@ impl Sim {
     }
 
     /// A stop as the person asks for it.
-    async fn stop(&self, person: &Person) -> Life {
+    async fn stop(&self, person: &Person) -> RunEnd {
         self.world.with(|around| around.is_stopping = true);
         person.ask(Command::Shutdown).await;
         if tokio::time::timeout(STOPS_WITHIN, person.handle.stopped()).await.is_err() {
             self.world.violate(format!("it has not stopped after {STOPS_WITHIN:?}"));
         }
-        Life::Stopped
+        RunEnd::Stopped
     }
 
     /// All trouble ends, and everything finds its place.

@@ -3,7 +3,7 @@
 
 use super::client::Client;
 use super::effects::{
-    Bend, Place, at_source, commit, describe, look, offset, prove, prove_upload, unknown_upload,
+    Corruption, KeyContents, at_source, commit, describe, look, offset, prove, prove_upload, unknown_upload,
 };
 use super::remote::Op;
 use crate::base::files::SourceFile;
@@ -20,9 +20,9 @@ impl Client {
             self.request(Op::Look, Some(item), Some(&transfer.cancel), |r, _| Ok(look(r, item, named)));
         Ok(match looked.await? {
             None => Some(Sent::Cancelled),
-            Some(Place::Equal) => Some(Sent::AlreadyThere { receipt: item.key.clone() }),
-            Some(Place::Taken) => Some(Sent::KeyTaken),
-            Some(Place::Free) => None,
+            Some(KeyContents::Equal) => Some(Sent::AlreadyThere { receipt: item.key.clone() }),
+            Some(KeyContents::Taken) => Some(Sent::KeyTaken),
+            Some(KeyContents::Free) => None,
         })
     }
 
@@ -48,14 +48,18 @@ impl Client {
         let mut proved = None;
         if !is_later {
             transfer.save(Phase::Proving, upload.to_string()).await?;
-            let proof =
-                self.request(Op::Prove, Some(item), cancel, |r, bend| prove_upload(r, item, upload, bend));
+            let proof = self.request(Op::Prove, Some(item), cancel, |r, corruption| {
+                prove_upload(r, item, upload, corruption)
+            });
             let Some(shown) = proof.await? else { return Ok(Sent::Cancelled) };
             proved = shown;
         }
         transfer.save(Phase::Committing, upload.to_string()).await?;
         self.check_order(item, upload);
-        match self.request(Op::Commit, Some(item), cancel, |r, bend| commit(r, item, upload, bend)).await? {
+        match self
+            .request(Op::Commit, Some(item), cancel, |r, corruption| commit(r, item, upload, corruption))
+            .await?
+        {
             None => Ok(Sent::Cancelled),
             Some(false) => Ok(Sent::KeyTaken),
             Some(true) => self.look_again(item, transfer, proved).await,
@@ -103,8 +107,8 @@ impl Client {
         let Some((method, tag)) = proved else { return Ok(stored(None)) };
         let is_kept = copy.tag == tag.to_string() && copy.size == item.content.size;
         if !is_kept {
-            let read = self.request(Op::Prove, Some(item), cancel, |r, bend| {
-                let read = prove(r, item, bend);
+            let read = self.request(Op::Prove, Some(item), cancel, |r, corruption| {
+                let read = prove(r, item, corruption);
                 if read.is_err() {
                     look(r, item, Some(&copy));
                 }
@@ -168,12 +172,12 @@ impl Client {
             }
             part.truncate(read);
             bytes.extend_from_slice(&part);
-            let added = self.request(Op::Append, Some(item), Some(&transfer.cancel), |r, bend| {
+            let added = self.request(Op::Append, Some(item), Some(&transfer.cancel), |r, corruption| {
                 let tag = r.new_tag();
                 let Some(upload) = r.uploads.get_mut(&upload) else { return Err(unknown_upload(r)) };
-                upload.bytes.extend_from_slice(&bend.apply(part));
+                upload.bytes.extend_from_slice(&corruption.apply(part));
                 (upload.tag, upload.is_proved) = (tag, false);
-                upload.is_bent |= bend != Bend::None;
+                upload.is_corrupt |= corruption != Corruption::None;
                 Ok(())
             });
             if added.await?.is_none() {

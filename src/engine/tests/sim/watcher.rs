@@ -21,7 +21,7 @@ const PLAIN_SEEN_EVERY: u64 = 8;
 
 /// A step that a commit has made of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+enum JobTransition {
     Created,
     Stepped(Step),
     Left(JobState),
@@ -30,7 +30,7 @@ enum Seen {
 
 /// What was so before the last commit.
 #[derive(Default)]
-struct Undo {
+struct StateBefore {
     jobs: BTreeMap<JobId, JobFacts>,
     tokens: BTreeMap<DestinationId, Option<i64>>,
     retried: Vec<JobId>,
@@ -46,12 +46,12 @@ struct Memory {
     commits: u64,
     kind: String,
     /// What to go back to when the commit is not made.
-    undo: Undo,
+    undo: StateBefore,
 }
 
 impl Memory {
     fn go_back(&mut self) {
-        let Undo { jobs, tokens, retried } = std::mem::take(&mut self.undo);
+        let StateBefore { jobs, tokens, retried } = std::mem::take(&mut self.undo);
         (self.jobs, self.tokens) = (jobs, tokens);
         for id in retried {
             self.retried.remove(&id);
@@ -76,11 +76,11 @@ fn short(kind: &str) -> &str {
     parts.filter(is_name).last().unwrap_or(kind)
 }
 
-fn step_of(before: Option<&JobFacts>, after: Option<&JobFacts>) -> Option<Seen> {
+fn step_of(before: Option<&JobFacts>, after: Option<&JobFacts>) -> Option<JobTransition> {
     use JobState::{Failed, Pending, Registered, Succeeded};
     match (before, after) {
-        (None, Some(new)) if new.state == Registered && !new.retry_used => Some(Seen::Created),
-        (Some(old), None) => Some(Seen::Left(old.state)),
+        (None, Some(new)) if new.state == Registered && !new.retry_used => Some(JobTransition::Created),
+        (Some(old), None) => Some(JobTransition::Left(old.state)),
         (Some(old), Some(new)) if old == new => None,
         (Some(old), Some(new)) => {
             let step = match (old.state, new.state) {
@@ -89,37 +89,43 @@ fn step_of(before: Option<&JobFacts>, after: Option<&JobFacts>) -> Option<Seen> 
                 (Pending, Succeeded) => Step::Succeed,
                 (Pending, Failed) => Step::Fail,
                 (Failed, Registered) => Step::Retry,
-                _ => return Some(Seen::Illegal),
+                _ => return Some(JobTransition::Illegal),
             };
             let is_legal = next(old.state, old.retry_used, step).is_some();
             let flips = new.retry_used == (old.retry_used || step == Step::Retry);
             let is_same = (old.record, old.destination) == (new.record, new.destination);
-            Some(if is_legal && flips && is_same { Seen::Stepped(step) } else { Seen::Illegal })
+            Some(if is_legal && flips && is_same {
+                JobTransition::Stepped(step)
+            } else {
+                JobTransition::Illegal
+            })
         }
-        (None, Some(_)) => Some(Seen::Illegal),
+        (None, Some(_)) => Some(JobTransition::Illegal),
         (None, None) => None,
     }
 }
 
 /// Who may make a step, by the place in the source that writes.
-fn may(kind: &str, seen: Seen) -> bool {
+fn may(kind: &str, seen: JobTransition) -> bool {
     let is_extension = kind == "perform_changes";
     match seen {
-        Seen::Created | Seen::Stepped(Step::Retry) | Seen::Left(JobState::Succeeded | JobState::Failed)
+        JobTransition::Created
+        | JobTransition::Stepped(Step::Retry)
+        | JobTransition::Left(JobState::Succeeded | JobState::Failed)
             if is_extension =>
         {
             true
         }
-        Seen::Stepped(Step::Start) => kind == "start_transfers",
-        Seen::Stepped(Step::Succeed | Step::Fail) => kind == "run",
-        Seen::Stepped(Step::PutBack) => matches!(kind, "run" | "start" | "start_transfers"),
+        JobTransition::Stepped(Step::Start) => kind == "start_transfers",
+        JobTransition::Stepped(Step::Succeed | Step::Fail) => kind == "run",
+        JobTransition::Stepped(Step::PutBack) => matches!(kind, "run" | "start" | "start_transfers"),
         // Cancelled by the extension, or with its record, its destination or a row of crashes.
-        Seen::Left(state) => {
+        JobTransition::Left(state) => {
             is_extension && matches!(state, JobState::Registered | JobState::Pending)
                 || matches!(kind, "enable_destination" | "remove_destination" | "exclude")
                 || kind == "start" && matches!(state, JobState::Registered | JobState::Pending)
         }
-        Seen::Created | Seen::Stepped(_) | Seen::Illegal => false,
+        JobTransition::Created | JobTransition::Stepped(_) | JobTransition::Illegal => false,
     }
 }
 
@@ -139,7 +145,7 @@ impl Watcher {
         memory.commits += 1;
         if PLAIN.contains(&kind) && !memory.commits.is_multiple_of(PLAIN_SEEN_EVERY) {
             memory.undo =
-                Undo { jobs: memory.jobs.clone(), tokens: memory.tokens.clone(), retried: Vec::new() };
+                StateBefore { jobs: memory.jobs.clone(), tokens: memory.tokens.clone(), retried: Vec::new() };
             return Ok(kind.to_owned());
         }
         let jobs: BTreeMap<JobId, JobFacts> = tx.job_facts()?.into_iter().map(|job| (job.id, job)).collect();
@@ -151,10 +157,10 @@ impl Watcher {
             let Some(step) = step_of(memory.jobs.get(&id), jobs.get(&id)) else { continue };
             seen.insert(format!("{step:?}"));
             self.judge(&mut memory, kind, id, step);
-            if step == Seen::Stepped(Step::Fail) {
+            if step == JobTransition::Stepped(Step::Fail) {
                 self.check_failure(&jobs[&id], tx)?;
             }
-            if step == Seen::Stepped(Step::Start) {
+            if step == JobTransition::Stepped(Step::Start) {
                 self.check_epoch(&jobs[&id], tx)?;
             }
         }
@@ -182,11 +188,11 @@ impl Watcher {
         Ok(detail.map_or_else(|| kind.to_owned(), |detail| format!("{kind} {detail}")))
     }
 
-    fn judge(&self, memory: &mut Memory, kind: &str, id: JobId, seen: Seen) {
+    fn judge(&self, memory: &mut Memory, kind: &str, id: JobId, seen: JobTransition) {
         if !may(kind, seen) {
             self.world.violate(format!("{kind} made {seen:?} of job {id}"));
         }
-        if seen == Seen::Stepped(Step::Retry) {
+        if seen == JobTransition::Stepped(Step::Retry) {
             memory.undo.retried.push(id);
             if !memory.retried.insert(id) {
                 self.world.violate(format!("job {id} was retried twice"));
@@ -258,7 +264,7 @@ impl Watcher {
         } else {
             self.memory.borrow().kind.clone()
         };
-        if self.world.meets_doom(&kind, false, before) {
+        if self.world.meets_planned_death(&kind, false, before) {
             self.world.note(|| format!("killed {} {kind}", if before { "before" } else { "after" }));
             self.world.died.notify_one();
             if before {

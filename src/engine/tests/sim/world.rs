@@ -138,7 +138,7 @@ pub fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
 
 /// When a run is to die.
 #[derive(Debug, Clone)]
-pub struct Doom {
+pub struct PlannedDeath {
     /// Only commits of this kind count, or effects at a destination; all where there is none.
     pub kind: Option<&'static str>,
     /// An effect at a destination and no commit.
@@ -149,7 +149,7 @@ pub struct Doom {
     pub before: bool,
 }
 
-impl Doom {
+impl PlannedDeath {
     /// Whether this is what it has waited for. What is survived counts down.
     fn is_met(&mut self, kind: &str, is_effect: bool, before: bool) -> bool {
         let is_meant = self.is_effect == is_effect
@@ -162,7 +162,7 @@ impl Doom {
 }
 
 /// Everything that is not the engine.
-pub struct Surroundings {
+pub struct Outside {
     /// Destinations, by number.
     pub remotes: Vec<Remote>,
     /// The library as it should be.
@@ -180,7 +180,7 @@ pub struct Surroundings {
     /// Chance of the watches.
     pub dice: Dice,
     /// When the run dies: of whatever comes first.
-    pub dooms: Vec<Doom>,
+    pub planned_deaths: Vec<PlannedDeath>,
     /// The person has asked the engine to stop.
     pub is_stopping: bool,
     /// All trouble is over.
@@ -209,7 +209,7 @@ pub struct World {
     pub resumed: Arc<Notify>,
     /// Notified when the run has died.
     pub died: Notify,
-    around: Mutex<Surroundings>,
+    around: Mutex<Outside>,
 }
 
 impl World {
@@ -217,7 +217,7 @@ impl World {
     pub fn new(mut dice: Dice, is_traced: bool) -> Self {
         let clock = Arc::new(SimClock(Mutex::new((BEGIN, None))));
         let files = MemoryFiles::new(Arc::clone(&clock) as _);
-        let around = Surroundings {
+        let around = Outside {
             remotes: Vec::new(),
             photos: Photos::default(),
             app: Gate::Open,
@@ -226,7 +226,7 @@ impl World {
             asked: 0,
             watched: BTreeMap::new(),
             dice: dice.fork(),
-            dooms: Vec::new(),
+            planned_deaths: Vec::new(),
             is_stopping: false,
             is_calm: false,
             violations: Vec::new(),
@@ -246,7 +246,7 @@ impl World {
     }
 
     /// Looks at or changes the surroundings. Not to be called from within.
-    pub fn with<T>(&self, work: impl FnOnce(&mut Surroundings) -> T) -> T {
+    pub fn with<T>(&self, work: impl FnOnce(&mut Outside) -> T) -> T {
         work(&mut self.around.lock())
     }
 
@@ -287,12 +287,16 @@ impl World {
     }
 
     /// One kind of thing has happened, or is about to. Says whether the run dies of it.
-    pub fn meets_doom(&self, kind: &str, is_effect: bool, before: bool) -> bool {
+    pub fn meets_planned_death(&self, kind: &str, is_effect: bool, before: bool) -> bool {
         self.with(|around| {
-            if !around.dooms.iter_mut().any(|doom| doom.is_met(kind, is_effect, before)) {
+            if !around
+                .planned_deaths
+                .iter_mut()
+                .any(|planned_death| planned_death.is_met(kind, is_effect, before))
+            {
                 return false;
             }
-            around.dooms.clear();
+            around.planned_deaths.clear();
             let side = if before { "before" } else { "after" };
             count(&mut around.tally.kills, &format!("{side} {kind}"));
             true
