@@ -9,6 +9,9 @@ use safelight::ui::{self, Wake};
 
 fn main() -> ExitCode {
     platform::crash::leave_no_core();
+    if let Some(code) = cli::generate_docs::run(std::env::args_os()) {
+        return ExitCode::from(code);
+    }
     let arguments = match cli::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(code) => return ExitCode::from(code),

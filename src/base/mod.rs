@@ -9,6 +9,7 @@ pub mod digester;
 pub mod executor;
 pub(crate) mod file_systems;
 pub mod files;
+pub(crate) mod identity;
 #[cfg(feature = "testing")]
 pub mod memory_files;
 #[cfg(feature = "testing")]

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::base::identity::version_with_commit;
+
 /// Safelight backs up photo folders to places you own, and proves that every copy is there.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
-#[command(name = "safelight", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "safelight", version = version_with_commit(), after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub struct Arguments {
     /// What holds for every command.
     #[command(flatten)]

@@ -10,6 +10,7 @@ mod connect;
 mod counts;
 mod destination;
 mod exit;
+pub mod generate_docs;
 mod json;
 mod output;
 mod progress;

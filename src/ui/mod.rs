@@ -52,6 +52,7 @@ use eframe::egui::{IconData, ViewportBuilder};
 pub use app::App;
 pub use preferences::{Appearance, CELL_MAX, CELL_MIN, Preferences};
 
+use crate::base::identity::{APP_ID, version_with_commit};
 use crate::client::Backend;
 
 /// Wakes the window from any thread.
@@ -59,8 +60,6 @@ pub type Wake = Box<dyn Fn() + Send + Sync>;
 /// Makes the backend, given what wakes the window when something has come.
 pub type BackendFactory = Box<dyn FnOnce(Wake) -> Box<dyn Backend>>;
 
-/// The name the desktop knows the window by, and the stem of its desktop entry.
-pub const APP_ID: &str = "safelight";
 /// What came is painted this long after it came, so that a burst is painted once.
 const WAKE_DELAY: Duration = Duration::from_millis(10);
 /// The window's icon.
@@ -82,7 +81,7 @@ impl Default for Options {
         Self {
             preferences: Preferences::default(),
             save_preferences: Box::new(|_| {}),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: version_with_commit().to_owned(),
         }
     }
 }
