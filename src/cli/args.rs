@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The arguments of the command line.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,37 +7,37 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::base::identity::version_with_commit;
 
-/// Safelight backs up photo folders to places you own, and proves that every copy is there.
+/// Safelight backs up photo folders to destinations you own, and verifies every copy.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "safelight", version = version_with_commit(), after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub struct Arguments {
-    /// What holds for every command.
+    /// Options of every command.
     #[command(flatten)]
     pub global: Global,
-    /// What is to be done; without one, the window opens.
+    /// The command; without one, the window opens.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
 const EXIT_CODES: &str = "\
-DEST is a folder's path, a file:// address, a server (webdav+https://USER@HOST/PATH), or the name of a saved destination (./x forces a path).
+DEST is a folder's path, a file:// address, a server (webdav+https://USER@HOST/PATH), or the name of a saved destination (write ./NAME for a folder of that name).
 
-Exit codes: 0 all safe or left out, 1 some unproven or need attention, 2 usage, 3 destination \
-unreachable, refused or full, 4 a whole source unreadable, 5 internal, 130 stopped";
+Exit codes: 0 everything is safe or left out, 1 some files are not verified or need attention, 2 wrong usage, \
+3 the destination is unreachable, full or refuses access, 4 a photo folder cannot be read, 5 internal error, 130 interrupted";
 
-/// What holds for every command.
+/// Options of every command.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
 pub struct Global {
-    /// Keep everything Safelight knows in this folder [also: SAFELIGHT_DATA_DIR]
+    /// Keep Safelight's data in this folder [env: SAFELIGHT_DATA_DIR]
     #[arg(long, global = true, value_name = "D")]
     pub data_dir: Option<PathBuf>,
-    /// Print JSON for programs
+    /// Print JSON for scripts
     #[arg(long, global = true)]
     pub json: bool,
-    /// Print nothing but errors and JSON results
+    /// Print only errors and JSON results
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Log to standard error; more often, log more
+    /// Log to standard error; repeat for more detail
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
@@ -45,37 +45,37 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Run in the background without a window, or stop what runs there
+    /// Run Safelight without a window, or stop it
     Agent(AgentArgs),
-    /// Back up folders to a destination: adds them if new, switches backup on, waits until all is safe
+    /// Back up folders to a destination: adds them if they are new, switches backup on, and waits until everything is safe
     Backup(BackupArgs),
-    /// The folders that are backed up
+    /// Add, list or remove photo folders
     #[command(subcommand)]
     Source(SourceCommand),
-    /// The places that copies go to
+    /// Add, list, test, change or remove destinations
     #[command(subcommand)]
     Destination(DestinationCommand),
-    /// How everything stands
+    /// Show the state of the backup
     Status,
-    /// All that is not safe, and why
+    /// List the files that are not safe, and why
     Queue(QueueArgs),
-    /// Try failed files again now
+    /// Retry failed files now
     Retry(RetryArgs),
-    /// Leave files out for good
+    /// Leave files out of the backup
     Exclude(ExcludeArgs),
-    /// Take files out of their server's trash, where they would not stay
+    /// Take files out of a server's trash before they are deleted there
     Untrash(UntrashArgs),
-    /// Stop for a while
+    /// Pause the backup
     Pause,
-    /// Go on
+    /// Resume the backup
     Resume,
-    /// Read copies back and compare them
+    /// Verify copies by reading them back
     Verify(VerifyArgs),
-    /// Copy files back from a destination, each one compared
+    /// Copy files back from a destination and verify each one
     Restore(RestoreArgs),
-    /// How servers are reached: shows it, or changes what is named
+    /// Show or change network settings: upload limit, proxy, certificates
     Settings(SettingsArgs),
-    /// Write a file for support: how things are, without names of files, places and people
+    /// Write a report for support, without the names of files, destinations or people
     Support(SupportArgs),
 }
 
@@ -85,7 +85,7 @@ pub struct AgentArgs {
     /// Stop the agent that is running
     #[arg(long)]
     pub stop: bool,
-    /// Started by a window: own session, says when it is ready, leaves when it is of no use
+    /// Started by a window: has its own session, reports when it is ready, exits when it is idle
     #[arg(long, hide = true, conflicts_with = "stop")]
     pub detached: bool,
 }
@@ -96,10 +96,10 @@ pub struct BackupArgs {
     /// Folders to back up; naming them here is your consent for exactly these
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Where to
+    /// The destination
     #[arg(long, value_name = "DEST")]
     pub to: OsString,
-    /// Go on watching when all is safe
+    /// Keep watching after everything is safe
     #[arg(long)]
     pub watch: bool,
     /// Allow http without encryption to a private address
@@ -110,14 +110,14 @@ pub struct BackupArgs {
 /// `source …`
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum SourceCommand {
-    /// Add a folder; it is backed up nowhere until you say so
+    /// Add a folder; nothing is backed up until you run backup
     Add {
         /// The folder
         path: PathBuf,
     },
     /// List the folders
     List,
-    /// Forget a folder; its copies stay
+    /// Remove a folder from the backup; its copies are kept
     Remove {
         /// The folder
         path: PathBuf,
@@ -127,11 +127,11 @@ pub enum SourceCommand {
 /// `destination …`
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum DestinationCommand {
-    /// Add a destination; nothing goes there until you say so
+    /// Add a destination; nothing is backed up to it until you run backup
     Add {
-        /// Where it is
+        /// A folder's path or a server's address
         dest: OsString,
-        /// What to call it, at most 40 characters
+        /// A name for it, at most 40 characters
         #[arg(long)]
         name: Option<String>,
         /// Allow http without encryption to a private address
@@ -140,28 +140,28 @@ pub enum DestinationCommand {
         /// Read the password, key or token from the first line of standard input
         #[arg(long)]
         password_stdin: bool,
-        /// Immich: let the server's checksum count as proof, instead of reading copies back
+        /// Immich: trust the server's checksum instead of reading copies back
         #[arg(long)]
         trust_checksum: bool,
     },
-    /// Show or change what is set for a destination
+    /// Show or change a destination's settings
     Settings {
-        /// Which one
+        /// The destination
         dest: OsString,
-        /// Immich: let the server's checksum count as proof, instead of reading copies back
+        /// Immich: trust the server's checksum instead of reading copies back
         #[arg(long, value_name = "on|off", value_enum)]
         trust_checksum: Option<OnOff>,
     },
     /// Rename a destination
     Rename {
-        /// Which one
+        /// The destination
         dest: OsString,
-        /// What to call it, at most 40 characters
+        /// The new name, at most 40 characters
         name: String,
     },
-    /// Enter another password, key or token for a destination; it is kept in the keyring
+    /// Change the password, key or token of a destination; it is saved in the keyring
     Password {
-        /// Which one
+        /// The destination
         dest: OsString,
         /// Read it from the first line of standard input
         #[arg(long)]
@@ -169,32 +169,32 @@ pub enum DestinationCommand {
     },
     /// List the destinations
     List,
-    /// Try a destination, saved or not
+    /// Test a destination, saved or not
     Test {
-        /// Which one
+        /// The destination
         dest: OsString,
         /// Allow http without encryption to a private address
         #[arg(long)]
         allow_http: bool,
     },
-    /// Forget a destination; what it holds stays there
+    /// Remove a destination; the copies there are not deleted
     Remove {
-        /// Which one
+        /// The destination
         dest: OsString,
     },
     /// Switch a destination on
     Enable {
-        /// Which one
+        /// The destination
         dest: OsString,
     },
-    /// Switch a destination off; what is known of it stays
+    /// Switch a destination off; its copies and history are kept
     Disable {
-        /// Which one
+        /// The destination
         dest: OsString,
     },
 }
 
-/// A switch.
+/// The value of a setting that is on or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum OnOff {
     /// On
@@ -206,7 +206,7 @@ pub enum OnOff {
 /// `queue`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct QueueArgs {
-    /// Only what needs attention
+    /// Only files that need attention
     #[arg(long)]
     pub failed: bool,
 }
@@ -218,10 +218,10 @@ pub struct RetryArgs {
     /// Everything that failed
     #[arg(long)]
     pub all: bool,
-    /// Everything that failed for this reason: a kind that `queue --json` shows
+    /// Everything that failed for this reason (a kind shown by queue --json)
     #[arg(long, value_name = "K")]
     pub kind: Option<String>,
-    /// Files by the ids that `queue` shows
+    /// The files' ids, as shown by queue
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
 }
@@ -229,7 +229,7 @@ pub struct RetryArgs {
 /// `exclude`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ExcludeArgs {
-    /// Files by the ids that `queue` shows
+    /// The files' ids, as shown by queue
     #[arg(required = true, value_name = "ID")]
     pub ids: Vec<String>,
 }
@@ -238,10 +238,10 @@ pub struct ExcludeArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[group(required = true, multiple = false)]
 pub struct UntrashArgs {
-    /// Everything that a server has in its trash
+    /// Every file that is in a server's trash
     #[arg(long)]
     pub all: bool,
-    /// Files by the ids that `queue` shows
+    /// The files' ids, as shown by queue
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
 }
@@ -249,16 +249,16 @@ pub struct UntrashArgs {
 /// `settings`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
 pub struct SettingsArgs {
-    /// The most that is sent to servers, in MB a second; off for no limit
+    /// Limit uploads to servers, in MB per second, or off
     #[arg(long, value_name = "MB|off")]
     pub upload_limit: Option<String>,
-    /// system (as the environment says), none, or an address as http://[USER@]HOST:PORT
+    /// system (from the environment), none, or an address such as http://[USER@]HOST:PORT
     #[arg(long, value_name = "PROXY")]
     pub proxy: Option<String>,
-    /// Trust the certificate authorities in this file too; none for the system's alone
+    /// Also trust the certificate authorities in this file; none for only the system's
     #[arg(long, value_name = "FILE|none")]
     pub ca_file: Option<PathBuf>,
-    /// Read the proxy's password from the first line of standard input; it is kept in the keyring
+    /// Read the proxy's password from the first line of standard input; it is saved in the keyring
     #[arg(long)]
     pub proxy_password_stdin: bool,
 }
@@ -266,7 +266,7 @@ pub struct SettingsArgs {
 /// `support`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct SupportArgs {
-    /// Where to write it; a file that is there is not replaced
+    /// Where to write it; an existing file is not overwritten
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -274,7 +274,7 @@ pub struct SupportArgs {
 /// `verify`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct VerifyArgs {
-    /// Every copy, also those that were proved lately
+    /// Every copy, including recently verified ones
     #[arg(long)]
     pub deep: bool,
     /// Only this destination
@@ -288,23 +288,23 @@ pub enum RestoreLayoutArg {
     /// Folders by capture date
     #[default]
     Dates,
-    /// The folders that the files came from
+    /// The folders the files came from
     Folders,
 }
 
 /// `restore`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct RestoreArgs {
-    /// From where
+    /// The destination to restore from
     #[arg(long, value_name = "DEST")]
     pub from: OsString,
-    /// Into this folder; nothing in it is replaced
+    /// The folder to restore into; existing files are not overwritten
     #[arg(long, value_name = "DIR")]
     pub into: PathBuf,
-    /// Folders by capture date, or the folders that the files came from
+    /// Folders by capture date, or the folders the files came from
     #[arg(long, value_name = "LAYOUT", value_enum, default_value_t)]
     pub layout: RestoreLayoutArg,
-    /// Only copies whose path below the destination, or original path, matches
+    /// Only files whose path at the destination, or original path, matches
     #[arg(long, value_name = "GLOB")]
     pub only: Option<String>,
 }

@@ -53,14 +53,14 @@ fn serve(
     if is_detached {
         out.raw(&format!("{READY_LINE}\n"));
     } else {
-        out.line("Safelight is running. Ctrl+C stops it");
+        out.line("Safelight is running. Press Ctrl+C to stop it");
     }
     match host.wait() {
         AgentExit::Requested | AgentExit::Idle | AgentExit::Left => Ok(Exit::Fine),
         AgentExit::Signalled => Ok(Exit::Interrupted),
         AgentExit::EngineStopped => {
             Err(CliError::new(Exit::Internal, "The backup engine stopped unexpectedly")
-                .advise(format!("The log in {} says why", dir.display())))
+                .advise(format!("See the log in {}", dir.display())))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `backup`: consent for exactly the pairs that were typed, and then patience.
+//! `backup`: records consent for exactly the pairs that were named, then waits until they are done.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,8 +27,8 @@ pub const REFUSED_MAX: Duration = Duration::from_secs(3);
 pub const VERIFICATION_STALLED_MAX: Duration = Duration::from_secs(60);
 
 /// What is said when it ends so.
-const VERIFICATION_STALLED: &str = "OperationState the copies back has made no progress for 60 seconds. It goes on in the background; \
-     `safelight queue` shows what is left.";
+const VERIFICATION_STALLED: &str = "Verification has made no progress for 60 seconds. It continues in the background. \
+     To see what is left: safelight queue";
 
 /// The pairs that a command is about.
 #[derive(Debug)]
@@ -290,14 +290,15 @@ impl<'a> BackupMonitor<'a> {
         let kind = saved.wait_reason.as_ref().map(|reason| reason.kind.as_str());
         let (message, advice) = match kind {
             Some("credentials") => {
-                (format!("{name} refused the sign-in"), "Check the sign-in, then run this again")
+                (format!("{name} refused the sign-in"), "Check the sign-in details, then run this again")
             }
             Some("forbidden") => {
                 (format!("{name} cannot be written to"), "Check its permissions, then run this again")
             }
-            Some("no_space") if saved.failure.is_none() => {
-                (format!("{name} has no room for what is left"), "Free up space there, then run this again")
-            }
+            Some("no_space") if saved.failure.is_none() => (
+                format!("{name} does not have enough free space for what is left"),
+                "Free up space there, then run this again",
+            ),
             Some("no_space") => (format!("{name} is full"), "Free up space there, then run this again"),
             _unreachable => (
                 format!("{name} ({}) cannot be reached", saved.url),

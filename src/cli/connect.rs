@@ -74,7 +74,7 @@ pub(super) fn connect_within(
             }
             Err(held @ LockError::Held { .. }) if Instant::now() >= deadline => {
                 return Err(CliError::new(Exit::Internal, format!("{held}, but it does not respond"))
-                    .advise("Wait a moment and try again; if this repeats, end that process"));
+                    .advise("Wait a moment and try again; if it happens again, end that process"));
             }
             Err(LockError::Held { .. }) => wait_between_tries(),
         }
@@ -227,8 +227,7 @@ fn raise_window(paths: &Paths) -> bool {
 /// When it does not stop.
 pub fn stop(paths: &Paths) -> Result<bool, CliError> {
     let deadline = Instant::now() + STOP_MAX + STOP_MAX;
-    let stuck =
-        |what: String| CliError::new(Exit::Internal, what).advise("End its process; nothing is lost by that");
+    let stuck = |what: String| CliError::new(Exit::Internal, what).advise("End its process; no data is lost");
     loop {
         match try_sockets(paths, |socket| Remote::stop(socket, STOP_MAX)) {
             Ok(_welcome) => break,

@@ -28,8 +28,6 @@ pub struct CopyCounts {
 pub struct SourceSummary {
     /// Sources that are being looked through.
     pub scanning: usize,
-    /// Entries seen by that.
-    pub scanned: u64,
     /// Sources that are not there or cannot be read.
     pub gone: Vec<i64>,
     /// Folders in them that cannot be looked into.
@@ -45,7 +43,6 @@ impl SourceSummary {
             match source.state {
                 SourceCondition::Scanning => {
                     summary.scanning += 1;
-                    summary.scanned += source.scanned;
                 }
                 SourceCondition::Unavailable | SourceCondition::Unreadable => {
                     summary.gone.push(source.id);
@@ -121,10 +118,16 @@ impl CopyCounts {
         destination: &DestinationState,
         summary: &SourceSummary,
     ) -> String {
-        if self.all() == 0 && summary.scanning > 0 {
-            return format!("Scanning: {} found", files(summary.scanned));
+        // What is left out is known only when everything has been looked at, so no total before that.
+        if summary.scanning > 0 || self.all() == 0 {
+            let copied = self.safe + self.unproven;
+            let looking = "Looking through the folders…";
+            return match copied {
+                0 => looking.to_owned(),
+                _ => format!("{looking} {} backed up so far", files(copied)),
+            };
         }
-        if self.left() == 0 && self.unproven > 0 && destination.verifying && summary.scanning == 0 {
+        if self.left() == 0 && self.unproven > 0 && destination.verifying {
             return format!("Verifying the copies: {} left", files(self.unproven));
         }
         let done = self.safe + self.unproven;
@@ -139,9 +142,6 @@ impl CopyCounts {
             if let Some(secs) = progress.secs_left {
                 parts.push(format!("{} left", duration(secs)));
             }
-        }
-        if summary.scanning > 0 {
-            parts.push("still looking".to_owned());
         }
         let reason = snapshot.wait_reason.as_ref().or(destination.wait_reason.as_ref());
         if let Some(reason) = reason.filter(|_| self.left() > 0) {

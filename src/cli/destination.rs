@@ -41,17 +41,17 @@ pub fn run(context: &mut CommandContext, command: &DestinationCommand) -> Result
         DestinationCommand::Remove { dest } => {
             let (id, name) = saved(context, dest)?;
             context.done(api::Command::RemoveDestination { id })?;
-            context.say(&format!("Removed {name}; the copies in it stay"), "removed");
+            context.say(&format!("Removed {name}. The copies there were not deleted"), "removed");
         }
         DestinationCommand::Enable { dest } => {
             let (id, name) = saved(context, dest)?;
             context.done(api::Command::EnableDestination { id, enabled: true })?;
-            context.say(&format!("{name} is on"), "enabled");
+            context.say(&format!("{name} is switched on"), "enabled");
         }
         DestinationCommand::Disable { dest } => {
             let (id, name) = saved(context, dest)?;
             context.done(api::Command::EnableDestination { id, enabled: false })?;
-            context.say(&format!("{name} is switched off; its history stays"), "disabled");
+            context.say(&format!("{name} is switched off. Its copies and history are kept"), "disabled");
         }
     }
     Ok(Exit::Fine)
@@ -74,9 +74,9 @@ fn settings(
     let (id, name) = (saved.id, saved.name.clone());
     let Some(choice) = trust_checksum else {
         let text = match saved.trusts_checksum {
-            Some(true) => format!("{name}: trust-checksum on, the server's checksum counts as proof"),
-            Some(false) => format!("{name}: trust-checksum off, copies are read back and compared"),
-            None => format!("{name} has no settings of its own"),
+            Some(true) => format!("{name}: trust-checksum is on. The server's checksum is trusted"),
+            Some(false) => format!("{name}: trust-checksum is off. Copies are read back and compared"),
+            None => format!("{name} has no settings to change"),
         };
         context.out.line(&text);
         return Ok(());
@@ -84,9 +84,9 @@ fn settings(
     let trusted = choice == OnOff::On;
     context.done(api::Command::SetChecksumTrust { id, trusted })?;
     let text = if trusted {
-        format!("The server's checksum counts as proof at {name}; copies are not read back by themselves")
+        format!("The checksum from {name} is now trusted. Copies are no longer read back automatically")
     } else {
-        format!("Copies at {name} are read back and compared in the background")
+        format!("Copies at {name} are now read back and compared in the background")
     };
     context.say(&text, if trusted { "trusted" } else { "read_back" });
     Ok(())
@@ -129,14 +129,14 @@ fn password(context: &mut CommandContext, dest: &OsStr, from_stdin: bool) -> Res
     context.done(api::Command::SetSecret { id: saved.id, secret })?;
     // It may let us in now.
     context.done(api::Command::CheckDestination { id: saved.id })?;
-    context.say(&format!("The password of {} is kept in the keyring", saved.name), "kept");
+    context.say(&format!("The password for {} is saved in the keyring", saved.name), "kept");
     Ok(())
 }
 
 fn add(context: &mut CommandContext, dest: &OsStr, options: &AddOptions<'_>) -> Result<(), CliError> {
     let AddOptions { name, allow_http, from_stdin, trust_checksum } = *options;
     if let Some(bad) = name.filter(|name| !is_valid_name(name)) {
-        return Err(CliError::new(Exit::Usage, format!("{bad} cannot be a name"))
+        return Err(CliError::new(Exit::Usage, format!("{bad} is not a valid name"))
             .advise("A name has 1 to 40 characters, without /, \\ or :, and doesn't start with - or a dot"));
     }
     let snapshot = context.talk.snapshot()?;
@@ -159,16 +159,14 @@ fn add(context: &mut CommandContext, dest: &OsStr, options: &AddOptions<'_>) -> 
     let name = name.map(str::to_owned);
     if trust_checksum && !has_checksum_choice(&target) {
         return Err(CliError::new(Exit::Usage, "--trust-checksum is for Immich only")
-            .advise("Elsewhere Safelight finds out by itself how copies are proved"));
+            .advise("For other destinations, Safelight decides how copies are verified"));
     }
     let request =
         api::Command::AddDestination { target, name, allow_http, consent_all: false, secret, trust_checksum };
     match context.talk.call(request.into())? {
         Reply::Destination { name, .. } => {
-            context.say(
-                &format!("Added {name}. Nothing is backed up there yet: safelight backup PATH --to {name}"),
-                "added",
-            );
+            context
+                .say(&format!("Added {name}. To back up to it: safelight backup PATH --to {name}"), "added");
             let snapshot = context.talk.snapshot()?;
             note_same_disk(context, snapshot.destinations.iter().find(|saved| saved.name == name));
             Ok(())

@@ -76,7 +76,7 @@ pub fn open_window(global: &Global, show: impl FnOnce(&window::Opening) -> Resul
     let shown = match window::open(global) {
         Ok(Some(opening)) => show(&opening).map_err(|why| {
             CliError::new(Exit::Internal, why)
-                .advise("The commands work without a window: safelight --help lists them")
+                .advise("The commands work without a window. To see them: safelight --help")
         }),
         Ok(None) => Ok(()),
         Err(trouble) => Err(trouble),
@@ -150,7 +150,7 @@ fn client(command: &Command, global: &Global, mut out: Output, start_engine: Sta
     let signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
-            out.error(&CliError::new(Exit::Internal, format!("Signals cannot be heard: {error}")));
+            out.error(&CliError::new(Exit::Internal, format!("Cannot install signal handlers: {error}")));
             return Exit::Internal;
         }
     };
@@ -189,7 +189,7 @@ fn client(command: &Command, global: &Global, mut out: Output, start_engine: Sta
 fn dispatch(context: &mut CommandContext, command: &Command) -> Result<Exit, CliError> {
     match command {
         Command::Agent(_) | Command::Support(_) => {
-            Err(CliError::new(Exit::Internal, "This command finds its own way to the engine"))
+            Err(CliError::new(Exit::Internal, "Internal error: this command needs no connection"))
         }
         Command::Backup(args) => backup::run(context, args),
         Command::Source(command) => source::run(context, command),
@@ -202,12 +202,12 @@ fn dispatch(context: &mut CommandContext, command: &Command) -> Result<Exit, Cli
         Command::Untrash(args) => queue::untrash(context, args),
         Command::Pause => {
             context.done(api::Command::Pause { for_secs: None })?;
-            context.say("Paused; safelight resume goes on", "paused");
+            context.say("Paused. To resume: safelight resume", "paused");
             Ok(Exit::Fine)
         }
         Command::Resume => {
             context.done(api::Command::Resume)?;
-            context.say("Going on", "resumed");
+            context.say("Resumed", "resumed");
             Ok(Exit::Fine)
         }
         Command::Verify(args) => verify::run(context, args),

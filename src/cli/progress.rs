@@ -84,7 +84,7 @@ pub fn call_with_progress(
     operation: Operation,
 ) -> Result<Reply, CliError> {
     let what = match kind {
-        OperationKind::Verify => "Compared",
+        OperationKind::Verify => "Verified",
         OperationKind::Restore => "Restored",
     };
     let CommandContext { talk, out, elapsed, .. } = context;

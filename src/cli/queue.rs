@@ -110,7 +110,7 @@ fn lines(row: &QueueRow) -> Vec<String> {
         .collect()
 }
 
-/// Tries failed files again.
+/// Retries failed files.
 ///
 /// # Errors
 /// `Usage` for an id or a kind that is none.
@@ -120,13 +120,13 @@ pub fn retry(context: &mut CommandContext, args: &RetryArgs) -> Result<Exit, Cli
         Some(kind) if !is_class(kind) => {
             let kinds: Vec<&str> = FailureKind::ALL.into_iter().map(FailureKind::as_str).collect();
             return Err(CliError::new(Exit::Usage, format!("{kind} is not a kind of failure"))
-                .advise(format!("Kinds are: {}", kinds.join(", "))));
+                .advise(format!("The kinds are: {}", kinds.join(", "))));
         }
         Some(kind) => vec![Selection::Kind(kind.clone())],
         None => items(&args.ids)?,
     };
     let changed = change(context, selections, api::Command::Retry)?;
-    tell(context, changed, "Trying", "again");
+    tell(context, changed, "Retrying", "");
     Ok(Exit::Fine)
 }
 
@@ -140,13 +140,13 @@ fn is_class(text: &str) -> bool {
     }
 }
 
-/// Leaves files out for good.
+/// Leaves files out of the backup.
 ///
 /// # Errors
 /// `Usage` for an id that is none.
 pub fn exclude(context: &mut CommandContext, args: &ExcludeArgs) -> Result<Exit, CliError> {
     let changed = change(context, items(&args.ids)?, api::Command::Exclude)?;
-    tell(context, changed, "Leaving", "out");
+    tell(context, changed, "Left", "out");
     Ok(Exit::Fine)
 }
 
@@ -164,7 +164,7 @@ pub fn untrash(context: &mut CommandContext, args: &UntrashArgs) -> Result<Exit,
 fn items(ids: &[String]) -> Result<Vec<Selection>, CliError> {
     if let Some(bad) = ids.iter().find(|id| id.parse::<ItemId>().is_err()) {
         return Err(CliError::new(Exit::Usage, format!("{bad} is not the id of a file in the queue"))
-            .advise("safelight queue shows the ids"));
+            .advise("To see the ids: safelight queue"));
     }
     Ok(ids.chunks(IDS_MAX).map(|ids| Selection::Items(ids.to_vec())).collect())
 }
@@ -190,6 +190,6 @@ fn tell(context: &mut CommandContext, changed: u64, before: &str, after: &str) {
     } else if changed == 0 {
         context.out.line("Nothing to change");
     } else {
-        context.out.line(&format!("{before} {} {after}", files(changed)));
+        context.out.line(format!("{before} {} {after}", files(changed)).trim_end());
     }
 }

@@ -45,7 +45,7 @@ pub fn source_folder(given: &Path) -> Result<PathBuf, CliError> {
     };
     if !meta.is_dir() {
         return Err(
-            CliError::new(Exit::Usage, format!("{shown} is a file")).advise("Give the folder it is in")
+            CliError::new(Exit::Usage, format!("{shown} is a file")).advise("Use the folder it is in")
         );
     }
     if let Err(error) = std::fs::read_dir(&path) {
@@ -111,7 +111,7 @@ pub fn saved_destination<'a>(
         let names: Vec<&str> = snapshot.destinations.iter().map(|saved| saved.name.as_str()).collect();
         let advice = match &names[..] {
             [] => "Add one first: safelight destination add DEST".to_owned(),
-            names => format!("Saved are: {}", names.join(", ")),
+            names => format!("Saved destinations: {}", names.join(", ")),
         };
         CliError::new(Exit::Usage, format!("There is no saved destination {}", given.display()))
             .advise(advice)
@@ -126,8 +126,8 @@ pub fn known_source<'a>(given: &Path, snapshot: &'a Snapshot) -> Result<&'a Sour
     let path = absolute(given)?;
     let text = path_text(&path);
     snapshot.sources.iter().find(|source| source.path == text).ok_or_else(|| {
-        CliError::new(Exit::Usage, format!("{} is not a folder that is backed up", path.display()))
-            .advise("safelight source list shows them")
+        CliError::new(Exit::Usage, format!("{} is not one of your photo folders", path.display()))
+            .advise("To see them: safelight source list")
     })
 }
 
@@ -248,7 +248,7 @@ mod tests {
         assert!(error.message.starts_with("Safelight does not know"), "{}", error.message);
 
         let error = saved_destination(OsStr::new("usb"), &snapshot).expect_err("not saved");
-        assert_eq!(error.advice.as_deref(), Some("Saved are: disk, other, cloud"));
+        assert_eq!(error.advice.as_deref(), Some("Saved destinations: disk, other, cloud"));
         assert_eq!(known_source(Path::new("/photos/"), &snapshot).expect("known").id, 9);
         assert_eq!(known_source(Path::new("/other"), &snapshot).expect_err("unknown").exit, Exit::Usage);
     }

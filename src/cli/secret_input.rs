@@ -40,7 +40,7 @@ pub fn ask(kind: DestinationKind) -> Result<Option<SecretText>, CliError> {
         DestinationKind::WebDav => "Password",
     };
     let mut error = std::io::stderr();
-    write!(error, "{what} (leave empty if it is in the environment or not needed): ").ok();
+    write!(error, "{what} (leave empty if it is set in the environment or not needed): ").ok();
     error.flush().ok();
     let _hidden = EchoGuard::start();
     let line = read_line();

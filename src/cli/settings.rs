@@ -54,8 +54,8 @@ fn changed(mut network: NetworkText, args: &SettingsArgs) -> Result<NetworkText,
 fn bytes(text: &str) -> Result<u64, CliError> {
     let number = text.parse::<f64>().ok().filter(|n| n.is_finite() && *n > 0.0 && *n < 1e9);
     number.map(|number| (number * UNIT).round() as u64).ok_or_else(|| {
-        CliError::new(Exit::Usage, format!("invalid upload limit: {text}"))
-            .advise("Give MB a second, as 2.5, or off")
+        CliError::new(Exit::Usage, format!("Invalid upload limit: {text}"))
+            .advise("Use MB per second, such as 2.5, or off")
     })
 }
 

@@ -41,7 +41,7 @@ pub fn run(context: &mut CommandContext, command: &SourceCommand) -> Result<Exit
             let snapshot = context.talk.snapshot()?;
             let id = known_source(path, &snapshot)?.id;
             context.done(api::Command::RemoveSource { id })?;
-            context.say(&format!("Removed {}; its copies stay", path.display()), "removed");
+            context.say(&format!("Removed {}. Its copies were not deleted", path.display()), "removed");
         }
     }
     Ok(Exit::Fine)

@@ -56,7 +56,7 @@ fn lines(snapshot: &Snapshot) -> Vec<String> {
         lines.push(reason.summary.clone());
     }
     if snapshot.sources.is_empty() {
-        lines.push("No folders yet: safelight backup PATH --to DEST".to_owned());
+        lines.push("No folders yet. To start: safelight backup PATH --to DEST".to_owned());
     } else {
         lines.extend([String::new(), format!("Folders ({})", files(snapshot.library.found))]);
     }

@@ -94,7 +94,9 @@ pub fn run(args: &SupportArgs, global: &Global, out: &mut Output, start_engine: 
         Ok(path) if out.style.is_json => out.json(&json!({ "written": path.to_string_lossy() })),
         Ok(path) => {
             out.line(&format!("Written to {}", path.display()));
-            out.line("It names no file, place or person. Look through it before you send it");
+            out.line(
+                "It contains no names of files, destinations or people. Look through it before you send it",
+            );
         }
         Err(trouble) => {
             out.error(&trouble);
@@ -127,7 +129,7 @@ fn write(chosen: Option<&Path>, now: &str, bundle: &Value) -> Result<PathBuf, Cl
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 number += 1;
                 if chosen.is_some() || number > NAMES_TRIED_MAX {
-                    let why = format!("{} is there already and is not replaced", path.display());
+                    let why = format!("{} already exists and was not overwritten", path.display());
                     return Err(CliError::new(Exit::Usage, why));
                 }
             }

@@ -28,7 +28,7 @@ pub fn run(context: &mut CommandContext, args: &VerifyArgs) -> Result<Exit, CliE
             "checked": checked, "failed": failed, "unproven": unproven, "reasons": reasons,
         }));
     } else if checked + unproven == 0 {
-        context.out.line("No copy is due to be verified; --deep verifies all");
+        context.out.line("Nothing is due to be verified. To verify every copy: safelight verify --deep");
     } else if checked > 0 {
         let problems = match failed {
             0 => "no problems".to_owned(),
@@ -39,7 +39,7 @@ pub fn run(context: &mut CommandContext, args: &VerifyArgs) -> Result<Exit, CliE
     if failed > 0 {
         context.out.error(
             &CliError::new(Exit::Attention, format!("{} damaged or missing", files(failed)))
-                .advise("They no longer count as safe and are backed up again; check the destination"),
+                .advise("They no longer count as safe and will be backed up again. Check the destination"),
         );
     }
     if unproven > 0 {

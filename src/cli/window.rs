@@ -40,7 +40,7 @@ pub fn open(global: &Global) -> Result<Option<Opening>, CliError> {
     if !DISPLAYS.iter().any(|name| is_set(name)) {
         // Said before an agent is started for a window that cannot be.
         return Err(CliError::new(Exit::Usage, "There is no display to open a window on")
-            .advise("Use the commands instead: safelight --help lists them"));
+            .advise("The commands work without a window. To see them: safelight --help"));
     }
     let place = Workspace::prepare(global)?;
     let lock = match connect::claim_window(&place.paths)? {

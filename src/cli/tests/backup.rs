@@ -200,7 +200,7 @@ fn reading_a_large_copy_back_is_progress_and_what_stalls_is_said() {
     assert_eq!(outcome, Ok(Exit::Attention));
     assert_eq!(scene.secs(), 59 + 59 + VERIFICATION_STALLED_MAX.as_secs());
     let said = scene.stderr.take() + &scene.stdout.take();
-    assert!(said.contains("has made no progress for 60 seconds. It goes on in the background"), "{said}");
+    assert!(said.contains("has made no progress for 60 seconds. It continues in the background"), "{said}");
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn an_unreachable_destination_is_given_a_minute() {
 #[test]
 fn a_full_or_refusing_destination_is_asked_once_more_and_no_longer() {
     for (kind, says) in [
-        ("no_space", "disk has no room for what is left"),
+        ("no_space", "disk does not have enough free space for what is left"),
         ("credentials", "disk refused the sign-in"),
         ("forbidden", "disk cannot be written to"),
     ] {

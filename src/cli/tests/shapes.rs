@@ -164,7 +164,7 @@ fn retry_and_exclude_name_what_they_mean() {
     };
     let none = RetryArgs { all: false, kind: None, ids: Vec::new() };
     let (outcome, asked, said) = retry(&RetryArgs { all: true, ..none.clone() });
-    assert_eq!((outcome, said.as_str()), (Ok(Exit::Fine), "Trying 2 files again\n"));
+    assert_eq!((outcome, said.as_str()), (Ok(Exit::Fine), "Retrying 2 files\n"));
     assert_eq!(asked, [Request::Command(api::Command::Retry(Selection::All))]);
     let (_, asked, _) = retry(&RetryArgs { kind: Some("full".into()), ..none.clone() });
     assert_eq!(asked, [Request::Command(api::Command::Retry(Selection::Kind("full".into())))]);
@@ -437,14 +437,14 @@ fn the_choice_of_proof_is_shown_and_changed() {
     };
     let (outcome, asked, said) = settings(Some(false), None);
     assert_eq!((outcome, asked), (Ok(Exit::Fine), Vec::new()));
-    assert_eq!(said, "disk: trust-checksum off, copies are read back and compared\n");
+    assert_eq!(said, "disk: trust-checksum is off. Copies are read back and compared\n");
     let (outcome, asked, _) = settings(Some(false), Some(OnOff::On));
     assert_eq!(outcome, Ok(Exit::Fine));
     assert!(
         matches!(asked[..], [Request::Command(api::Command::SetChecksumTrust { trusted: true, .. })]),
         "{asked:?}"
     );
-    assert_eq!(settings(None, None).2, "disk has no settings of its own\n");
+    assert_eq!(settings(None, None).2, "disk has no settings to change\n");
     let mut scene = Scene::still(LOG, full());
     let command = DestinationCommand::Add {
         dest: "/mnt/x".into(),
