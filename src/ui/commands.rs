@@ -115,6 +115,8 @@ pub(super) enum Dialog {
         files: u64,
         /// The same as it is said afterwards: `48 files`, or one file's name.
         what: String,
+        /// The only destination they are left out at, with its name; `None` for all.
+        at: Option<(i64, String)>,
     },
     /// Leave photos out.
     ExcludeAssets {
@@ -130,6 +132,15 @@ pub(super) enum Dialog {
     },
     /// The keys.
     Shortcuts,
+}
+
+/// Files that need attention.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FailedFiles {
+    /// Only those that failed for this reason ([`crate::api::FailureText::class`]).
+    pub class: Option<String>,
+    /// Only their copies at this destination.
+    pub destination: Option<i64>,
 }
 
 /// What follows when a destination was added.
@@ -220,7 +231,7 @@ pub(super) enum Purpose {
     /// Files were changed.
     Changed(Change),
     /// The files of one class, to act on them.
-    GatherClass,
+    GatherFailed,
     /// The folder dialog.
     Picked(PickFor),
     /// The agent was asked to stop.
@@ -270,8 +281,8 @@ pub(super) enum Command {
     KeepDestination(i64),
     /// Does something to all files of assets.
     OnAssets(Verb, Vec<i64>),
-    /// Does something to all files that need attention for one reason; the last is what is said of them.
-    OnClass(Verb, String, String),
+    /// Does something to files that need attention; the last is what is said of them.
+    OnFailed(Verb, FailedFiles, String),
     /// Undoes the last change that can be undone.
     Undo,
     /// Larger or smaller text, in steps; 0 is the size it had at first.

@@ -7,7 +7,7 @@ use eframe::egui::{
 
 use super::address;
 use super::app::Env;
-use super::commands::{Command, Dialog, Purpose, SHEET, Verb};
+use super::commands::{Command, Dialog, FailedFiles, Purpose, SHEET, Verb};
 use super::counts::Counts;
 use super::icons::Icon;
 use super::theme::{radius, size, space, tokens, tokens_of};
@@ -76,6 +76,7 @@ fn title(dialog: &Dialog) -> String {
         Dialog::ConsentToSource { .. } => "Back up this folder?".to_owned(),
         Dialog::RemoveSource { .. } => "Stop backing up this folder?".to_owned(),
         Dialog::RemoveDestination { name, .. } => format!("Remove {name}?"),
+        Dialog::Exclude { at: Some((_, name)), .. } => format!("Leave these files out at {name}?"),
         Dialog::Exclude { files: 1, .. } => "Leave this file out?".to_owned(),
         Dialog::Exclude { files, .. } => format!("Leave {} out?", format::files(*files)),
         Dialog::ExcludeAssets { assets } if assets.len() == 1 => "Leave this photo out?".to_owned(),
@@ -140,7 +141,7 @@ fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
             };
             say(ui, format!("{stay}Nothing at the destination is deleted. Nothing new is backed up to it"));
         }
-        Dialog::Exclude { files, .. } => leave_out(ui, *files == 1),
+        Dialog::Exclude { files, at, .. } => leave_out(ui, *files == 1 && at.is_none()),
         Dialog::ExcludeAssets { assets } => leave_out(ui, assets.len() == 1),
         Dialog::Tested { outcome: Ok(report), .. } => {
             let t = tokens(ui);
@@ -229,8 +230,10 @@ fn danger(env: &Env<'_>, dialog: &Dialog) -> Option<(&'static str, Command)> {
             Some(("Stop backing up", Command::Send(Box::new(remove), purpose)))
         }
         Dialog::RemoveDestination { id, .. } => Some(("Remove destination", Command::RemoveDestination(*id))),
-        Dialog::Exclude { selection: Selection::Kind(class), what, .. } => {
-            Some(("Leave out", Command::OnClass(Verb::Exclude, class.clone(), what.clone())))
+        Dialog::Exclude { selection: Selection::Kind(class), what, at, .. } => {
+            let destination = at.as_ref().map(|(id, _name)| *id);
+            let files = FailedFiles { class: Some(class.clone()), destination };
+            Some(("Leave out", Command::OnFailed(Verb::Exclude, files, what.clone())))
         }
         Dialog::Exclude { selection, what, .. } => {
             Some(("Leave out", Command::change(Verb::Exclude, selection.clone(), what)))

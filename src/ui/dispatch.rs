@@ -52,7 +52,7 @@ impl App {
             Command::RemoveDestination(id) => self.remove_destination(id),
             Command::KeepDestination(id) => self.keep_destination(id),
             Command::OnAssets(verb, assets) => self.gather(verb, assets),
-            Command::OnClass(verb, class, what) => self.gather_class(verb, class, what),
+            Command::OnFailed(verb, files, what) => self.gather_failed(verb, files, what),
             Command::Undo => {
                 for command in self.model.take_undo() {
                     self.carry_out(ctx, command);
@@ -274,7 +274,7 @@ impl App {
                 }
             }
             (Purpose::Gather, outcome) => self.on_gathered(outcome),
-            (Purpose::GatherClass, outcome) => self.on_class_gathered(outcome),
+            (Purpose::GatherFailed, outcome) => self.on_failed_gathered(outcome),
             (Purpose::Queue(key), Ok(Reply::Queue(page))) => self.queue.on_page(&key, page),
             (Purpose::Queue(key), outcome) => self.queue.on_page_failed(&key, why(outcome)),
             (Purpose::Groups, Ok(Reply::FailureGroups(groups))) => self.queue.on_groups(Ok(groups)),

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::app::App;
-use super::commands::{Change, Purpose, Verb};
+use super::commands::{Change, FailedFiles, Purpose, Verb};
 use super::library::SELECTION_MAX;
 use super::remedy::can_retry;
 use crate::api::{
@@ -23,8 +23,8 @@ pub(super) struct Gather {
     verb: Verb,
     /// What is said of the files.
     what: String,
-    /// The class whose files are gathered, and not an asset's.
-    class: Option<String>,
+    /// The failed files that are gathered, and not those of assets.
+    failed: Option<FailedFiles>,
     left: VecDeque<i64>,
     under_way: usize,
     ids: Vec<String>,
@@ -40,37 +40,38 @@ impl App {
         let n = u64::try_from(assets.len()).unwrap_or(u64::MAX);
         let what = format::counted(n, "photo", "photos");
         let left = assets.into();
-        self.gather = Some(Gather { verb, what, class: None, left, under_way: 0, ids: Vec::new() });
+        self.gather = Some(Gather { verb, what, failed: None, left, under_way: 0, ids: Vec::new() });
         self.go_on_gathering();
     }
 
-    /// Looks up the files that need attention for one reason, so that what is done to them can be undone.
-    pub(super) fn gather_class(&mut self, verb: Verb, class: String, what: String) {
+    /// Looks up files that need attention, so that what is done to them can be undone and reaches no other
+    /// destination.
+    pub(super) fn gather_failed(&mut self, verb: Verb, failed: FailedFiles, what: String) {
         if self.gather.is_some() {
             self.model.toast(STILL_BUSY);
             return;
         }
         let left = VecDeque::new();
-        self.gather = Some(Gather { verb, what, class: Some(class), left, under_way: 0, ids: Vec::new() });
-        self.ask_class(None);
+        self.gather = Some(Gather { verb, what, failed: Some(failed), left, under_way: 0, ids: Vec::new() });
+        self.ask_failed(None);
     }
 
-    fn ask_class(&mut self, after: Option<String>) {
+    fn ask_failed(&mut self, after: Option<String>) {
         let Some(gather) = &mut self.gather else { return };
-        let Some(class) = gather.class.clone() else { return };
+        let Some(failed) = gather.failed.clone() else { return };
         gather.under_way += 1;
         let query = QueueQuery {
             list: QueueList::NeedsAttention,
-            destination: None,
+            destination: failed.destination,
             enabled_only: true,
-            failure_kind: Some(class),
+            failure_kind: failed.class,
             after,
             limit: PAGE_ROWS_MAX,
         };
-        self.send(Query::Queue(query), Purpose::GatherClass);
+        self.send(Query::Queue(query), Purpose::GatherFailed);
     }
 
-    pub(super) fn on_class_gathered(&mut self, outcome: Result<Reply, ApiError>) {
+    pub(super) fn on_failed_gathered(&mut self, outcome: Result<Reply, ApiError>) {
         let Some(gather) = &mut self.gather else { return };
         gather.under_way = gather.under_way.saturating_sub(1);
         let page = match outcome {
@@ -83,14 +84,23 @@ impl App {
         };
         gather.ids.extend(page.rows.into_iter().map(|row| row.id));
         if gather.ids.len() > IDS_MAX {
-            // Too many to name: all of the class at once, which then cannot be undone at once.
-            let Some(Gather { verb, what, class, .. }) = self.gather.take() else { return };
-            let selection = Selection::Kind(class.unwrap_or_default());
-            let change = Change { verb, what, ids: Vec::new() };
-            return self.send(verb.request(selection), Purpose::Changed(change));
+            if gather.failed.as_ref().is_some_and(|failed| failed.destination.is_some()) {
+                // Only ids reach one destination alone: the first of them now, the others in turn.
+                let ids: Vec<String> = gather.ids.drain(..IDS_MAX).collect();
+                let (verb, what) = (gather.verb, format::files(u64::try_from(ids.len()).unwrap_or(u64::MAX)));
+                let change = Change { verb, what, ids: ids.clone() };
+                self.send(verb.request(Selection::Items(ids)), Purpose::Changed(change));
+            } else {
+                // Too many to name: all of the class at once, which then cannot be undone at once.
+                let Some(Gather { verb, what, failed, .. }) = self.gather.take() else { return };
+                let class = failed.and_then(|failed| failed.class);
+                let selection = class.map_or(Selection::All, Selection::Kind);
+                let change = Change { verb, what, ids: Vec::new() };
+                return self.send(verb.request(selection), Purpose::Changed(change));
+            }
         }
         if page.next.is_some() {
-            self.ask_class(page.next);
+            self.ask_failed(page.next);
         }
     }
 
@@ -110,9 +120,12 @@ impl App {
         if !is_done {
             return;
         }
-        let Some(Gather { verb, what, mut ids, .. }) = self.gather.take() else { return };
+        let Some(Gather { verb, mut what, failed, mut ids, .. }) = self.gather.take() else { return };
         ids.sort();
         ids.dedup();
+        if failed.is_some_and(|failed| failed.destination.is_some()) {
+            what = format::files(u64::try_from(ids.len()).unwrap_or(u64::MAX));
+        }
         if ids.is_empty() {
             self.model.toast(nothing_to_do(verb));
         }

@@ -7,7 +7,7 @@ use super::{Queue, inset, rows};
 use crate::api::{FailureGroup, FailureText, QueueList, Selection};
 use crate::domain::format;
 use crate::ui::app::Env;
-use crate::ui::commands::{Command, Dialog, Verb};
+use crate::ui::commands::{Command, Dialog, FailedFiles, Verb};
 use crate::ui::counts::Amount;
 use crate::ui::icons::Icon;
 use crate::ui::remedy::{self, Remedy, can_retry};
@@ -34,10 +34,15 @@ impl Queue {
                 let helped = groups.iter().filter(|group| can_retry(&group.failure));
                 if groups.len() > 1 && helped.clone().count() > 0 {
                     let what = format::files(helped.map(|group| group.files).sum());
+                    let name = groups.iter().any(is_elsewhere).then(|| self.chosen_name(env)).flatten();
+                    let text = match &name {
+                        Some(name) => format!("Retry all at {name}"),
+                        None => format!("Retry {what}"),
+                    };
                     ui.horizontal(|ui| {
-                        let text = format!("Retry {what}");
                         if widgets::icon_text_button(ui, Kind::Normal, Icon::Retry, &text).clicked() {
-                            env.out.push(Command::change(Verb::Retry, Selection::All, &what));
+                            let destination = name.as_ref().and(self.destination);
+                            env.out.push(retry(Selection::All, None, destination, &what));
                         }
                     });
                     ui.add_space(space::S);
@@ -55,6 +60,11 @@ impl Queue {
             let name = env.model.destination_name(id);
             group.destinations.iter().any(|d| d == name)
         })
+    }
+
+    /// The name of the chosen destination, if one is chosen.
+    fn chosen_name(&self, env: &Env<'_>) -> Option<String> {
+        self.destination.map(|id| env.model.destination_name(id).to_owned())
     }
 
     /// How many files a group is about, and how many copies.
@@ -105,24 +115,32 @@ impl Queue {
         let is_one = group.files == 1;
         // Several files are shown in their list, each with what shows it in the file manager.
         let leads_to_list = !is_one && remedy::of(failure, destination) == Some(Remedy::ShowFile);
+        // With one destination chosen, files that failed at others too are changed only there.
+        let at = if is_elsewhere(group) { self.destination.zip(self.chosen_name(env)) } else { None };
+        let all = |text: &str| match &at {
+            Some((_id, name)) => format!("{text} at {name}"),
+            None => text.to_owned(),
+        };
         ui.horizontal_wrapped(|ui| {
             if leads_to_list {
                 list_button(ui, open, failure);
             }
             let has_remedy = leads_to_list || remedy::button(ui, env, &subject);
-            let retry = if has_remedy { Kind::Quiet } else { Kind::Normal };
-            let text = if is_one { "Retry" } else { "Retry all" };
+            let kind = if has_remedy { Kind::Quiet } else { Kind::Normal };
+            let text = all(if is_one { "Retry" } else { "Retry all" });
             let name = format!("{text}: {}", failure.summary);
-            if can_retry(failure) && widgets::named_button(ui, retry, text, &name).clicked() {
-                env.out.push(Command::change(Verb::Retry, selection.clone(), &what));
+            if can_retry(failure) && widgets::named_button(ui, kind, &text, &name).clicked() {
+                let destination = at.as_ref().map(|(id, _name)| *id);
+                env.out.push(retry(selection.clone(), Some(&failure.class), destination, &what));
             }
-            let text = if is_one { "Leave out" } else { "Leave all out" };
+            let text = all(if is_one { "Leave out" } else { "Leave all out" });
             let name = format!("{text}: {}", failure.summary);
-            if widgets::named_button(ui, Kind::Quiet, text, &name).clicked() {
+            if widgets::named_button(ui, Kind::Quiet, &text, &name).clicked() {
                 env.out.push(Command::Ask(Dialog::Exclude {
                     selection,
                     files: group.files,
                     what: what.clone(),
+                    at: at.clone(),
                 }));
             }
         });
@@ -148,6 +166,20 @@ impl Queue {
             }
         }
     }
+}
+
+/// Whether a group's files failed at several destinations.
+fn is_elsewhere(group: &FailureGroup) -> bool {
+    group.destinations.len() > 1
+}
+
+/// Retries a selection, or with a destination its files that failed there, for one class or for all.
+fn retry(selection: Selection, class: Option<&str>, destination: Option<i64>, what: &str) -> Command {
+    if destination.is_none() {
+        return Command::change(Verb::Retry, selection, what);
+    }
+    let failed = FailedFiles { class: class.map(str::to_owned), destination };
+    Command::OnFailed(Verb::Retry, failed, what.to_owned())
 }
 
 fn list_text(open: bool) -> &'static str {

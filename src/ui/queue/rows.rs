@@ -221,7 +221,7 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, row: &QueueRow, list: QueueList) {
             }
             if widgets::icon_button(ui, Icon::Excluded, &format!("Leave out {file}")).clicked() {
                 let what = file.to_owned();
-                env.out.push(Command::Ask(Dialog::Exclude { selection: this(), files: 1, what }));
+                env.out.push(Command::Ask(Dialog::Exclude { selection: this(), files: 1, what, at: None }));
             }
         }
         QueueList::Done | QueueList::Uploading => {}

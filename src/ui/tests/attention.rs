@@ -3,7 +3,7 @@
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use super::Window;
-use crate::api::{FailureText, Operation, QueueList, Request, Selection, WaitText};
+use crate::api::{self, FailureText, Operation, Query, QueueList, Request, Selection, WaitText};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{FailureKind, Reach};
 use crate::domain::time::UnixMillis;
@@ -109,6 +109,34 @@ fn what_mends_comes_before_retrying() {
     window.click("Review");
     let names = names(&window);
     assert!(place(&names, "Retry all: ") < place(&names, "Leave all out: "), "passes by itself");
+}
+
+#[test]
+fn one_destination_chosen_is_the_only_one_that_is_changed() {
+    let open = || {
+        let mut window = Window::open(failing(FailureKind::Timeout, None));
+        window.click("Review");
+        window.harness.state_mut().queue.destination = Some(2);
+        window.harness.run();
+        window
+    };
+    let mut window = open();
+    let is_asked_of = |r: &Request| matches!(r, Request::Query(Query::Queue(query)) if query.destination == Some(2) && query.failure_kind.is_some());
+    let name = window.world.borrow().snapshot.destinations[1].name.clone();
+    let before = window.asked(is_asked_of);
+    window.click_starting(&format!("Retry all at {name}: "));
+    assert_eq!(window.asked(is_asked_of), before + 1);
+    let by_id = |r: &Request| matches!(r, Request::Command(api::Command::Retry(Selection::Items(_))));
+    let by_class =
+        |r: &Request| matches!(r, Request::Command(api::Command::Retry(Selection::Kind(_) | Selection::All)));
+    assert_eq!((window.asked(by_id), window.asked(by_class)), (1, 0));
+    let mut window = open();
+    window.click_starting(&format!("Leave all out at {name}: "));
+    assert!(window.sees(&format!("Leave these files out at {name}?")));
+    let by_class = |r: &Request| matches!(r, Request::Command(api::Command::Exclude(Selection::Kind(_))));
+    window.click("Leave out");
+    let by_id = |r: &Request| matches!(r, Request::Command(api::Command::Exclude(Selection::Items(_))));
+    assert_eq!((window.asked(by_id), window.asked(by_class)), (1, 0));
 }
 
 #[test]
