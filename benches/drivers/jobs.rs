@@ -15,7 +15,7 @@ use safelight::domain::job::JobAction;
 use safelight::domain::record::{Evidence, ProofMethod};
 use safelight::domain::target::DestinationKind;
 use safelight::domain::transfer::Capabilities;
-use safelight::store::{NewDestination, NewJob, Outcome as JobOutcome, Store, StoreOptions};
+use safelight::store::{JobOutcome, NewDestination, NewJob, Store, StoreOptions};
 
 use super::Outcome;
 

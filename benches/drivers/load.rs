@@ -17,8 +17,7 @@ use safelight::domain::target::DestinationKind;
 use safelight::domain::time::UnixMillis;
 use safelight::domain::transfer::Capabilities;
 use safelight::store::{
-    NewDestination, NewJob, Outcome as JobOutcome, QueueContext, Read, Started, Store, StoreError,
-    StoreOptions,
+    JobOutcome, NewDestination, NewJob, QueueContext, Read, StartedJob, Store, StoreError, StoreOptions,
 };
 
 use super::Outcome;
@@ -173,7 +172,7 @@ async fn steps(store: &Store, destination: DestinationId) -> Fallible<()> {
     Ok(())
 }
 
-async fn end(store: &Store, job: &Started, is_good: bool) -> Result<bool, StoreError> {
+async fn end(store: &Store, job: &StartedJob, is_good: bool) -> Result<bool, StoreError> {
     let (id, record) = (job.job, job.record);
     store
         .write(move |tx| {

@@ -17,7 +17,7 @@ use crate::engine::handle::{Handle, channel};
 use crate::engine::library::Library;
 use crate::engine::supervisor::{Startup, Supervisor};
 use crate::platform::network_fs::network_file_system;
-use crate::store::{Opened, Store, StoreError, StoreOptions, Write, mirror};
+use crate::store::{OpenedStore, Store, StoreError, StoreOptions, Write, mirror};
 
 /// The database's file name in the data folder.
 pub const DATABASE_NAME: &str = "safelight.db";
@@ -45,7 +45,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
         return Err(StartError::NetworkFileSystem(name));
     }
     let path = deps.data_dir.join(DATABASE_NAME);
-    let Opened { store, was_unclean } = open(&deps, &path)?;
+    let OpenedStore { store, was_unclean } = open(&deps, &path)?;
     if !store.read(|r| r.installation()).await?.is_restored {
         mirror::restore(&store, &deps.data_dir, deps.clock.now()).await?;
     } else if was_unclean {
@@ -87,7 +87,7 @@ pub async fn start(deps: Deps) -> Result<Handle, StartError> {
 }
 
 /// Opens the database; a damaged one is set aside, and a new one takes its place.
-fn open(deps: &Deps, path: &Path) -> Result<Opened, StoreError> {
+fn open(deps: &Deps, path: &Path) -> Result<OpenedStore, StoreError> {
     let options = StoreOptions {
         path: path.to_path_buf(),
         clock: Arc::clone(&deps.clock),

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::dates::{asset_date, found_date};
-use super::file_look::{FileLook, Found};
+use super::file_inspection::{FileInspection, InspectionOutcome};
 use super::group_key::{GroupKey, group_key};
-use super::row::{StoreError, named, named_or_null, signed};
+use super::row::{StoreError, parse_name, parse_optional_name, signed};
 use super::writer::Write;
 use crate::base::mutant::{self, Mutant};
 use crate::domain::asset::{DateDoubt, DateSource, FACTS_VERSION, Facts, FoundDate, ResourceKind};
@@ -23,7 +23,7 @@ use crate::domain::media_type::{MediaClass, MediaType};
 use crate::domain::time::UnixMillis;
 
 /// A file of a key, with the part it plays until now.
-pub(super) struct Part {
+pub(super) struct AssetPart {
     pub(super) id: FileId,
     source: i64,
     dir: Vec<u8>,
@@ -43,7 +43,7 @@ pub(super) struct Part {
     about: Option<FileId>,
 }
 
-impl Part {
+impl AssetPart {
     fn member(&self) -> Member<'_> {
         // A time of change confirms and never denies; a clock that was never set says nothing.
         let is_stated = matches!(self.date.source, DateSource::Metadata | DateSource::FileName)
@@ -62,11 +62,11 @@ impl Part {
     }
 }
 
-fn part(row: &Row<'_>) -> rusqlite::Result<Part> {
-    let status = named(row, 2, FileStatus::parse)?;
+fn part(row: &Row<'_>) -> rusqlite::Result<AssetPart> {
+    let status = parse_name(row, 2, FileStatus::parse)?;
     let reason: Option<String> = row.get(3)?;
     let is_lone = reason.as_deref() == Some(ExcludeReason::LoneSidecar.as_str());
-    Ok(Part {
+    Ok(AssetPart {
         id: FileId(row.get(0)?),
         name: row.get(1)?,
         status,
@@ -75,10 +75,10 @@ fn part(row: &Row<'_>) -> rusqlite::Result<Part> {
             FileStatus::Excluded => is_lone,
             FileStatus::Problem => false,
         },
-        media_type: named(row, 4, MediaType::parse)?,
+        media_type: parse_name(row, 4, MediaType::parse)?,
         content_identifier: row.get(5)?,
         date: found_date(row, 6)?,
-        kind: named_or_null(row, 10, ResourceKind::parse)?,
+        kind: parse_optional_name(row, 10, ResourceKind::parse)?,
         asset: row.get::<_, Option<i64>>(11)?.map(AssetId),
         primary: row.get::<_, Option<i64>>(12)?.map(FileId),
         source: row.get(13)?,
@@ -94,8 +94,8 @@ fn part(row: &Row<'_>) -> rusqlite::Result<Part> {
 ///
 /// A file that cannot be backed up, or that the person left out, stands alone: nothing may wait
 /// for its bytes.
-fn group_parts(parts: &[Part]) -> Vec<Group> {
-    let sound: Vec<Member<'_>> = parts.iter().filter(|part| part.is_sound).map(Part::member).collect();
+fn group_parts(parts: &[AssetPart]) -> Vec<Group> {
+    let sound: Vec<Member<'_>> = parts.iter().filter(|part| part.is_sound).map(AssetPart::member).collect();
     let mut groups = grouping::group(&sound).groups;
     groups.extend(parts.iter().filter(|part| !part.is_sound).filter_map(|part| {
         let kind = match part.media_type.class() {
@@ -111,27 +111,29 @@ fn group_parts(parts: &[Part]) -> Vec<Group> {
 impl Write<'_> {
     /// Keeps what looks at files came to. A look at a version that is no longer the known one
     /// counts for nothing. Gives how many counted.
-    pub fn record_looks(&self, looks: &[FileLook]) -> Result<usize, StoreError> {
+    pub fn record_looks(&self, looks: &[FileInspection]) -> Result<usize, StoreError> {
         let mut counted = 0;
         let mut keys = BTreeSet::new();
         for look in looks {
-            let FileLook { file, stamp, found } = look;
+            let FileInspection { file, stamp, found } = look;
             let is_kept = match found {
-                Found::Facts(facts) => self.set_described(*file, *stamp, facts, &mut keys)?,
-                Found::Refreshed(facts) => self.set_refreshed(*file, *stamp, facts.as_deref(), &mut keys)?,
-                Found::Content(hashed) => self.set_ready(*file, *stamp, *hashed)?,
-                Found::Excluded(reason) => self.leave_out(look, *reason, None, &mut keys)?,
-                Found::Unseen(details) => {
-                    self.leave_out(look, ExcludeReason::NotMedia, Some(details), &mut keys)?
+                InspectionOutcome::Facts(facts) => self.set_described(*file, *stamp, facts, &mut keys)?,
+                InspectionOutcome::Refreshed(facts) => {
+                    self.set_refreshed(*file, *stamp, facts.as_deref(), &mut keys)?
                 }
-                Found::Problem(problem, details) => {
+                InspectionOutcome::Content(hashed) => self.set_ready(*file, *stamp, *hashed)?,
+                InspectionOutcome::Excluded(reason) => self.exclude_file(look, *reason, None, &mut keys)?,
+                InspectionOutcome::Unseen(details) => {
+                    self.exclude_file(look, ExcludeReason::NotMedia, Some(details), &mut keys)?
+                }
+                InspectionOutcome::Problem(problem, details) => {
                     let is_kept =
-                        self.start_over(*file, *stamp, "problem", Some(problem.as_str()), Some(details))?;
+                        self.reset_status(*file, *stamp, "problem", Some(problem.as_str()), Some(details))?;
                     keys.extend(self.group_key_of(*file)?);
                     is_kept
                 }
-                Found::Settled => self.start_over(*file, *stamp, "found", None, None)?,
-                Found::Changed(now, until) => {
+                InspectionOutcome::Settled => self.reset_status(*file, *stamp, "found", None, None)?,
+                InspectionOutcome::Changed(now, until) => {
                     let is_kept = self.set_settling(*file, *stamp, *now, *until)?;
                     keys.extend(self.group_key_of(*file)?);
                     is_kept
@@ -143,16 +145,16 @@ impl Write<'_> {
         Ok(counted)
     }
 
-    fn leave_out(
+    fn exclude_file(
         &self,
-        look: &FileLook,
+        look: &FileInspection,
         reason: ExcludeReason,
         details: Option<&str>,
         keys: &mut BTreeSet<GroupKey>,
     ) -> Result<bool, StoreError> {
-        let is_kept = self.start_over(look.file, look.stamp, "excluded", Some(reason.as_str()), details)?;
+        let is_kept = self.reset_status(look.file, look.stamp, "excluded", Some(reason.as_str()), details)?;
         if is_kept {
-            keys.extend(self.forget_facts(look.file)?);
+            keys.extend(self.delete_facts(look.file)?);
         }
         Ok(is_kept)
     }
@@ -250,7 +252,7 @@ impl Write<'_> {
     }
 
     /// Moves one version of a file to a status that knows no content.
-    fn start_over(
+    fn reset_status(
         &self,
         file: FileId,
         stamp: FileStamp,
@@ -301,7 +303,7 @@ impl Write<'_> {
     }
 
     /// Drops what was known of a file's head. The key it gives is to be regrouped.
-    pub(super) fn forget_facts(&self, file: FileId) -> Result<Option<GroupKey>, StoreError> {
+    pub(super) fn delete_facts(&self, file: FileId) -> Result<Option<GroupKey>, StoreError> {
         let key = self.group_key_of(file)?;
         let sql = "DELETE FROM resource WHERE file_id = ?1 RETURNING asset_id";
         let mut delete = self.conn.prepare_cached(sql)?;
@@ -342,7 +344,7 @@ impl Write<'_> {
     fn regroup_one(&self, key: &GroupKey) -> Result<(), StoreError> {
         let parts = self.parts_of(key)?;
         let groups = group_parts(&parts);
-        let by_id: BTreeMap<FileId, &Part> = parts.iter().map(|part| (part.id, part)).collect();
+        let by_id: BTreeMap<FileId, &AssetPart> = parts.iter().map(|part| (part.id, part)).collect();
         let had: BTreeSet<AssetId> = parts.iter().filter_map(|part| part.asset).collect();
         let chosen = choose_assets(&groups, &by_id);
         // Free what will not be used before primaries move, as an asset's primary is unique.
@@ -353,15 +355,15 @@ impl Write<'_> {
         let mut placed = BTreeSet::new();
         for (group, asset) in groups.iter().zip(chosen) {
             placed.extend(group.parts.iter().map(|part| part.file));
-            self.place_group(group, asset, &by_id)?;
+            self.assign_asset(group, asset, &by_id)?;
         }
         for part in parts.iter().filter(|part| !placed.contains(&part.id)) {
-            self.place_nowhere(part)?;
+            self.detach_sidecar(part)?;
         }
         Ok(())
     }
 
-    fn parts_of(&self, key: &GroupKey) -> Result<Vec<Part>, StoreError> {
+    fn parts_of(&self, key: &GroupKey) -> Result<Vec<AssetPart>, StoreError> {
         // CROSS, so that the search begins with the hash and not with the whole folder.
         let sql = "SELECT f.id, f.name, f.status, f.reason, r.media_type, r.content_identifier,
               r.captured_ms, r.offset_minutes, coalesce(r.date_source, r.provenance), r.date_doubt, r.kind,
@@ -376,11 +378,11 @@ impl Write<'_> {
         Ok(parts)
     }
 
-    fn place_group(
+    fn assign_asset(
         &self,
         group: &Group,
         asset: Option<AssetId>,
-        by_id: &BTreeMap<FileId, &Part>,
+        by_id: &BTreeMap<FileId, &AssetPart>,
     ) -> Result<(), StoreError> {
         let Some(primary) = by_id.get(&group.primary) else {
             return Ok(());
@@ -419,7 +421,7 @@ impl Write<'_> {
             }
         };
         if source == DateSource::Sidecar || is_dated {
-            self.pass_date_on(group, primary, date)?;
+            self.apply_asset_date(group, primary, date)?;
         }
         for grouping::Part { file: id, kind, of } in &group.parts {
             let Some(part) = by_id.get(id) else { continue };
@@ -442,14 +444,14 @@ impl Write<'_> {
     }
 
     /// A sidecar whose picture has come: it waits for its hash again.
-    fn set_paired(&self, part: &Part) -> Result<(), StoreError> {
+    fn set_paired(&self, part: &AssetPart) -> Result<(), StoreError> {
         let sql = "UPDATE file SET status = 'described', reason = NULL WHERE id = ?1";
         self.conn.prepare_cached(sql)?.execute([part.id.0])?;
         Ok(())
     }
 
     /// A sidecar without its picture, or one that cannot be read.
-    fn place_nowhere(&self, part: &Part) -> Result<(), StoreError> {
+    fn detach_sidecar(&self, part: &AssetPart) -> Result<(), StoreError> {
         let sql = "UPDATE resource SET asset_id = NULL, kind = NULL, about_file_id = NULL
             WHERE file_id = ?1 AND kind IS NOT NULL";
         self.conn.prepare_cached(sql)?.execute([part.id.0])?;
@@ -470,7 +472,7 @@ impl Write<'_> {
 
 /// Which asset each group goes on as: the one its primary stands for, else one that any of its
 /// files is in and no other group takes; none where a new one is needed.
-fn choose_assets(groups: &[Group], by_id: &BTreeMap<FileId, &Part>) -> Vec<Option<AssetId>> {
+fn choose_assets(groups: &[Group], by_id: &BTreeMap<FileId, &AssetPart>) -> Vec<Option<AssetId>> {
     let mut taken = BTreeSet::new();
     let mut chosen: Vec<Option<AssetId>> = groups
         .iter()

@@ -11,7 +11,7 @@ use crate::domain::transfer::Capabilities;
 /// The kept form. Written by another release it may lack fields; those read as not able.
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
-struct Kept {
+struct StoredCapabilities {
     uuid: String,
     can_resume: bool,
     no_replace: bool,
@@ -32,13 +32,13 @@ struct Kept {
     findings: String,
 }
 
-impl Default for Kept {
+impl Default for StoredCapabilities {
     fn default() -> Self {
         Self::from(Capabilities::default())
     }
 }
 
-impl From<Capabilities> for Kept {
+impl From<Capabilities> for StoredCapabilities {
     fn from(capabilities: Capabilities) -> Self {
         let Capabilities {
             uuid,
@@ -78,8 +78,8 @@ impl From<Capabilities> for Kept {
     }
 }
 
-impl From<Kept> for Capabilities {
-    fn from(kept: Kept) -> Self {
+impl From<StoredCapabilities> for Capabilities {
+    fn from(kept: StoredCapabilities) -> Self {
         Self {
             uuid: kept.uuid,
             can_resume: kept.can_resume,
@@ -106,12 +106,13 @@ impl From<Kept> for Capabilities {
 
 /// The text that is kept.
 pub(super) fn text(capabilities: &Capabilities) -> Result<String, StoreError> {
-    serde_json::to_string(&Kept::from(capabilities.clone())).map_err(|e| StoreError::Refused(e.to_string()))
+    serde_json::to_string(&StoredCapabilities::from(capabilities.clone()))
+        .map_err(|e| StoreError::Refused(e.to_string()))
 }
 
 /// The capabilities in a kept text; one that makes no sense reads as not able to do anything.
 pub(super) fn parse(text: &str) -> Capabilities {
-    serde_json::from_str::<Kept>(text).map(Capabilities::from).unwrap_or_default()
+    serde_json::from_str::<StoredCapabilities>(text).map(Capabilities::from).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -101,14 +101,14 @@ impl Read<'_> {
 
 impl Write<'_> {
     pub(super) fn note_ready(&self, file: FileId, source: SourceId) -> Result<(), StoreError> {
-        self.note(file, source, "ready")
+        self.add_change(file, source, "ready")
     }
 
     pub(super) fn note_removed(&self, file: FileId, source: SourceId) -> Result<(), StoreError> {
-        self.note(file, source, "removed")
+        self.add_change(file, source, "removed")
     }
 
-    fn note(&self, file: FileId, source: SourceId, kind: &str) -> Result<(), StoreError> {
+    fn add_change(&self, file: FileId, source: SourceId, kind: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO change (file_id, source_id, kind) VALUES (?1, ?2, ?3)";
         self.conn.prepare_cached(sql)?.execute(params![file.0, source.0, kind])?;
         Ok(())

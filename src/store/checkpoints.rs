@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::row::{StoreError, named, signed};
+use super::row::{StoreError, parse_name, signed};
 use super::writer::{Read, Write};
 use crate::domain::ids::{DestinationId, RecordId};
 use crate::domain::key;
@@ -77,7 +77,7 @@ impl Read<'_> {
 }
 
 fn checkpoint_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Checkpoint> {
-    Ok(Checkpoint { phase: named(row, 0, Phase::parse)?, state: row.get(1)? })
+    Ok(Checkpoint { phase: parse_name(row, 0, Phase::parse)?, state: row.get(1)? })
 }
 
 const STALE: &str = "FROM transfer_checkpoint c JOIN backup_record r ON r.id = c.record_id

@@ -18,11 +18,11 @@ mod hooks {
     }
 
     pub fn name_write<F>() {
-        failpoints::name::<F>();
+        failpoints::name_write::<F>();
     }
 
     pub async fn wait_if_dead() {
-        failpoints::live().await;
+        failpoints::wait_if_dead().await;
     }
 
     pub fn changes_kept() -> Option<i64> {

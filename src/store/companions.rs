@@ -4,7 +4,7 @@
 use rusqlite::params;
 
 use super::records::{FACTS, RecordFacts, facts_row};
-use super::row::{DIGESTS, StoreError, digest, digests, named, unsigned};
+use super::row::{DIGESTS, StoreError, digest, digests, parse_name, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::asset::ResourceKind;
 use crate::domain::file::FileStamp;
@@ -94,7 +94,7 @@ impl Read<'_> {
         let values = params![destination.0, record.0, FILES_MAX, COMPANIONS_MAX];
         let rows = query.query_map(values, |row| {
             Ok(CompanionRow {
-                kind: named(row, 0, ResourceKind::parse)?,
+                kind: parse_name(row, 0, ResourceKind::parse)?,
                 is_primary: row.get(1)?,
                 content: ContentHash { blake3: digest(row, 2)?, size: unsigned(row, 3)? },
                 source_path: row.get(4)?,
@@ -163,7 +163,7 @@ impl Write<'_> {
 /// join the parts have an order: the moving half comes before its still, a RAW after the picture it is
 /// stacked with, and a sidecar after the file that it is about, which is sent once the sidecar is known. A
 /// part that a person has to look at holds up nobody.
-pub(super) fn is_its_turn() -> String {
+pub(super) fn turn_condition_sql() -> String {
     let joining = DestinationKind::ALL.into_iter().filter(|kind| kind.joins_companions());
     let joining: Vec<String> = joining.map(|kind| format!("'{}'", kind.as_str())).collect();
     let joining = joining.join(", ");

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::migrate::migrate;
 use super::row::{Outage, StoreError};
-use super::writer::{Durability, Read, Seat, Write, Writer};
+use super::writer::{Durability, Read, Write, Writer, WriterState};
 use crate::base::clock::SharedClock;
 use crate::base::executor::Executor;
 use crate::base::rng::SharedRng;
@@ -35,7 +35,7 @@ pub struct StoreOptions {
 }
 
 /// An opened store and what opening it found.
-pub struct Opened {
+pub struct OpenedStore {
     /// The store.
     pub store: Store,
     /// The last run did not end cleanly.
@@ -61,7 +61,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Newer`], [`StoreError::Damaged`] (the file is left as it is; set it aside and
     /// open again), [`StoreError::Full`] or [`StoreError::ReadOnly`].
-    pub fn open(options: StoreOptions) -> Result<Opened, StoreError> {
+    pub fn open(options: StoreOptions) -> Result<OpenedStore, StoreError> {
         let StoreOptions { path, clock, rng, executor } = options;
         let mut conn = Connection::open(&path)?;
         conn.busy_timeout(std::time::Duration::from_secs(5))?;
@@ -82,15 +82,15 @@ impl Store {
         }
         let epoch: i64 = conn.query_row("SELECT run_epoch FROM installation", [], |row| row.get(0))?;
         let (outages, told) = tokio::sync::watch::channel(None);
-        let seat = Seat { conn, clock, epoch, durability: Durability::Normal, outages };
+        let state = WriterState { conn, clock, epoch, durability: Durability::Normal, outages };
         let writer = if executor.is_inline() {
-            Writer::inline(seat)
+            Writer::inline(state)
         } else {
-            Writer::thread(seat).map_err(|error| StoreError::File { what: "starting the writer", error })?
+            Writer::thread(state).map_err(|error| StoreError::File { what: "starting the writer", error })?
         };
         let store =
             Self { writer, readers: Arc::default(), path: Arc::new(path), executor, epoch, outages: told };
-        Ok(Opened { store, was_unclean })
+        Ok(OpenedStore { store, was_unclean })
     }
 
     /// This run's number.

@@ -1,4 +1,4 @@
-//! The copies that a destination is believed to have, in pages: for its manifest, audits and restores.
+//! The copies that a destination is valid to have, in pages: for its manifest, audits and restores.
 //!
 //! Every page is read in the order of an index or of the rows themselves. Where a page is sorted, a
 //! walk over a million copies sorts a million rows thousands of times.
@@ -14,14 +14,14 @@ use crate::domain::time::UnixMillis;
 /// A place in the order in which an audit takes copies: those without proof first, by id, then the
 /// oldest verifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AuditPlace {
+pub enum AuditCursor {
     /// After this copy without proof.
     Unproven(RecordId),
     /// After this copy, proved then.
     Proved(UnixMillis, RecordId),
 }
 
-impl AuditPlace {
+impl AuditCursor {
     /// Before all copies.
     pub const START: Self = Self::Unproven(RecordId(i64::MIN));
 }
@@ -37,9 +37,9 @@ pub enum UnreadClass {
 
 /// A place in the order of captures, newest first: a copy's time and record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NewestPlace(pub UnixMillis, pub RecordId);
+pub struct NewestFirstCursor(pub UnixMillis, pub RecordId);
 
-impl NewestPlace {
+impl NewestFirstCursor {
     /// Before all copies.
     pub const START: Self = Self(UnixMillis(i64::MAX), RecordId(i64::MAX));
 
@@ -129,7 +129,7 @@ impl Read<'_> {
         &self,
         destination: DestinationId,
         class: UnreadClass,
-        after: NewestPlace,
+        after: NewestFirstCursor,
         limit: u32,
     ) -> Result<Vec<RecordFacts>, StoreError> {
         let sql = match class {
@@ -141,7 +141,7 @@ impl Read<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Copies that the destination is believed to have, after `after` by id: what a restore offers.
+    /// Copies that the destination is valid to have, after `after` by id: what a restore offers.
     pub fn restorable(
         &self,
         destination: DestinationId,
@@ -170,24 +170,24 @@ impl Read<'_> {
         &self,
         destination: DestinationId,
         (began, now): (UnixMillis, UnixMillis),
-        after: AuditPlace,
+        after: AuditCursor,
         limit: u32,
-    ) -> Result<Vec<(AuditPlace, RecordFacts)>, StoreError> {
+    ) -> Result<Vec<(AuditCursor, RecordFacts)>, StoreError> {
         let mut page = Vec::new();
         let (time, id) = match after {
-            AuditPlace::Unproven(id) => {
+            AuditCursor::Unproven(id) => {
                 let accepted = self.by_id(&accepted_sql(), destination, id, limit)?;
-                page.extend(accepted.into_iter().map(|copy| (AuditPlace::Unproven(copy.id), copy)));
+                page.extend(accepted.into_iter().map(|copy| (AuditCursor::Unproven(copy.id), copy)));
                 (i64::MIN, i64::MIN)
             }
-            AuditPlace::Proved(time, id) => (time.0, id.0),
+            AuditCursor::Proved(time, id) => (time.0, id.0),
         };
         if page.len() >= limit as usize {
             return Ok(page);
         }
         let copy = |row: &Row<'_>| {
             let copy = facts_row(row)?;
-            Ok((AuditPlace::Proved(UnixMillis(row.get("proved")?), copy.id), copy))
+            Ok((AuditCursor::Proved(UnixMillis(row.get("proved")?), copy.id), copy))
         };
         for has_files in [true, false] {
             let mut query = self.conn.prepare_cached(&proved_sql(has_files))?;
@@ -201,7 +201,7 @@ impl Read<'_> {
         Ok(page)
     }
 
-    /// Copies that the destination is believed to have, and their bytes.
+    /// Copies that the destination is valid to have, and their bytes.
     pub fn copies_total(&self, destination: DestinationId) -> Result<(u64, u64), StoreError> {
         let sql = "SELECT count(*), coalesce(sum(size), 0) FROM backup_record
             WHERE destination_id = ?1 AND state IN ('verified', 'accepted')";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::row::{StoreError, named, unsigned};
+use super::row::{StoreError, parse_name, unsigned};
 use super::writer::Read;
 use crate::api::{FileCounts, LibraryCounts};
 use crate::domain::accounting::{Bin, Bins};
@@ -61,7 +61,7 @@ impl Read<'_> {
         let mut query = self.conn.prepare_cached(sql)?;
         let mut rows = query.query([id.0])?;
         while let Some(row) = rows.next()? {
-            let (source, bin) = (SourceId(row.get(0)?), named(row, 1, Bin::parse)?);
+            let (source, bin) = (SourceId(row.get(0)?), parse_name(row, 1, Bin::parse)?);
             let (files, bytes) = (unsigned(row, 2)?, unsigned(row, 3)?);
             *counts.pairs.entry(source).or_default().get_mut(bin) += files;
             let sum = attached.entry(source).or_default();
@@ -78,7 +78,7 @@ impl Read<'_> {
         let mut query = self.conn.prepare_cached(sql)?;
         let mut rows = query.query([id.0])?;
         while let Some(row) = rows.next()? {
-            let (source, status) = (SourceId(row.get(0)?), named(row, 1, FileStatus::parse)?);
+            let (source, status) = (SourceId(row.get(0)?), parse_name(row, 1, FileStatus::parse)?);
             let (files, bytes) = (unsigned(row, 2)?, unsigned(row, 3)?);
             counts.found += files;
             let bins = counts.pairs.entry(source).or_default();
@@ -145,7 +145,7 @@ impl Read<'_> {
             WHERE bin IN ('needs_attention', 'excluded', 'unproven') AND files > 0 GROUP BY bin";
         let mut query = self.conn.prepare_cached(sql)?;
         let copies: Vec<(Bin, u64)> = query
-            .query_map([], |row| Ok((named(row, 0, Bin::parse)?, unsigned(row, 1)?)))?
+            .query_map([], |row| Ok((parse_name(row, 0, Bin::parse)?, unsigned(row, 1)?)))?
             .collect::<Result<_, _>>()?;
         let unusual: u64 = copies.iter().map(|(_, copies)| copies).sum();
         let sql = "SELECT count(*) FROM destination d WHERE d.enabled = 1
@@ -164,7 +164,7 @@ impl Read<'_> {
         } else if unusual > UNUSUAL_COPIES_MAX {
             return Ok(None);
         } else if unusual > 0 {
-            self.tell_unusual_files_apart(&mut counts)?;
+            self.count_unusual_files(&mut counts)?;
         }
         Ok(Some(counts))
     }
@@ -179,7 +179,7 @@ impl Read<'_> {
         let mut query = self.conn.prepare_cached(sql)?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
-            let (status, files) = (named(row, 0, FileStatus::parse)?, unsigned(row, 1)?);
+            let (status, files) = (parse_name(row, 0, FileStatus::parse)?, unsigned(row, 1)?);
             let (safe, meant) = (row.get::<_, i64>(2)?, row.get::<_, i64>(3)?);
             if meant == 0 {
                 continue;
@@ -197,7 +197,7 @@ impl Read<'_> {
         Ok(counts)
     }
 
-    fn tell_unusual_files_apart(&self, counts: &mut FileCounts) -> Result<(), StoreError> {
+    fn count_unusual_files(&self, counts: &mut FileCounts) -> Result<(), StoreError> {
         let sql = "SELECT u.attention, u.excluded, u.unproven, f.safe_mask,
               (SELECT coalesce(sum(1 << slot), 0) FROM destination d
                 JOIN consent c ON c.destination_id = d.id

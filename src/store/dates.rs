@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::assets::Part;
+use super::assets::AssetPart;
 use super::files::{FileToRead, TO_READ, file_to_read};
 use super::group_key::GroupKey;
-use super::row::{StoreError, named_or_null, signed};
+use super::row::{StoreError, parse_optional_name, signed};
 use super::writer::{Read, Write};
 use crate::domain::asset::{
     CapturedAt, DateDoubt, DateSource, FACTS_VERSION, Facts, FoundDate, ResourceKind,
@@ -19,17 +19,21 @@ use crate::domain::time::UnixMillis;
 
 /// A date from its columns: time, offset, source and doubt.
 pub(super) fn found_date(row: &Row<'_>, first: usize) -> rusqlite::Result<FoundDate> {
-    let source = named_or_null(row, first + 2, DateSource::parse)?.unwrap_or(DateSource::Metadata);
+    let source = parse_optional_name(row, first + 2, DateSource::parse)?.unwrap_or(DateSource::Metadata);
     let captured_at = CapturedAt {
         wall_ms: UnixMillis(row.get(first)?),
         offset_minutes: row.get(first + 1)?,
         provenance: source.provenance(),
     };
-    Ok(FoundDate { captured_at, source, doubt: named_or_null(row, first + 3, DateDoubt::parse)? })
+    Ok(FoundDate { captured_at, source, doubt: parse_optional_name(row, first + 3, DateDoubt::parse)? })
 }
 
 /// The date of an asset: its primary's own, or that of a sidecar of it where that is better.
-pub(super) fn asset_date(group: &Group, primary: &Part, by_id: &BTreeMap<FileId, &Part>) -> FoundDate {
+pub(super) fn asset_date(
+    group: &Group,
+    primary: &AssetPart,
+    by_id: &BTreeMap<FileId, &AssetPart>,
+) -> FoundDate {
     let sidecars = || group.parts.iter().filter(|part| part.kind == ResourceKind::Sidecar);
     // The sidecar of the RAW tells of the same shot, after those that are about the primary itself.
     let ordered = sidecars().filter(|part| part.of == primary.id).chain(sidecars());
@@ -127,10 +131,10 @@ impl Write<'_> {
 
     /// Gives an asset's date to what is not backed up yet: the primary's place in the order of hashing,
     /// and records that have no key. A key once given stays, and so does its record.
-    pub(super) fn pass_date_on(
+    pub(super) fn apply_asset_date(
         &self,
         group: &Group,
-        primary: &Part,
+        primary: &AssetPart,
         date: FoundDate,
     ) -> Result<(), StoreError> {
         let captured = date.captured_at;

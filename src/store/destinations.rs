@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::capabilities;
-use super::row::{StoreError, named, unsigned};
+use super::row::{StoreError, parse_name, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::cause::Cause;
 use crate::domain::failure::FailureKind;
@@ -92,12 +92,12 @@ fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> 
         failures => Some(Lost {
             failures,
             until: UnixMillis(row.get(11)?),
-            kind: named(row, 12, FailureKind::parse)?,
+            kind: parse_name(row, 12, FailureKind::parse)?,
             cause: row.get::<_, Option<String>>(15)?.as_deref().and_then(Cause::parse),
             details: row.get::<_, Option<String>>(13)?.unwrap_or_default(),
         }),
     };
-    let (kind, trusts_checksum) = (named(row, 3, DestinationKind::parse)?, row.get(18)?);
+    let (kind, trusts_checksum) = (parse_name(row, 3, DestinationKind::parse)?, row.get(18)?);
     let mut capabilities = capabilities::parse(&row.get::<_, String>(6)?);
     if kind.has_checksum_choice() && capabilities.proof != "none" {
         // An earlier release took the checksum for proof without being asked.

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::destinations::DestinationRow;
 use super::library_queries::absolute;
-use super::row::{StoreError, named, named_or_null, unsigned};
+use super::row::{StoreError, parse_name, parse_optional_name, unsigned};
 use super::writer::Read;
 use crate::api::{AssetDetails, CopyDetails, DecisionRow, FailureText, PathText, ResourceDetails, WaitText};
 use crate::domain::accounting::Bin;
@@ -86,9 +86,9 @@ pub(super) struct ShownRecord {
 }
 
 fn shown_record(row: &Row<'_>) -> rusqlite::Result<ShownRecord> {
-    let bin = named(row, 1, Bin::parse)?;
-    let kind = named_or_null(row, 5, FailureKind::parse)?;
-    let reach = named_or_null(row, 6, Reach::parse)?;
+    let bin = parse_name(row, 1, Bin::parse)?;
+    let kind = parse_optional_name(row, 5, FailureKind::parse)?;
+    let reach = parse_optional_name(row, 6, Reach::parse)?;
     let details = row.get::<_, Option<String>>(7)?.unwrap_or_default();
     // A later release's cause is none: the kind still has words.
     let cause = row.get::<_, Option<String>>(12)?.as_deref().and_then(Cause::parse);
@@ -103,11 +103,11 @@ fn shown_record(row: &Row<'_>) -> rusqlite::Result<ShownRecord> {
             .zip(reach)
             .filter(|_| bin != Bin::Safe)
             .map(|(kind, reach)| FailureText::with_cause(kind, reach, cause, details)),
-        proof: named_or_null(row, 8, ProofMethod::parse)?,
+        proof: parse_optional_name(row, 8, ProofMethod::parse)?,
         verified_at: row.get::<_, Option<i64>>(9)?.map(UnixMillis),
         job_state: row.get(10)?,
         bytes_sent: row.get::<_, Option<i64>>(11)?.unwrap_or(0).unsigned_abs(),
-        kind: named(row, 13, ResourceKind::parse)?,
+        kind: parse_name(row, 13, ResourceKind::parse)?,
     })
 }
 
@@ -119,7 +119,7 @@ fn shown_file(row: &Row<'_>) -> rusqlite::Result<ShownFile> {
         id: FileId(row.get(0)?),
         path: absolute(&root, &dir, &name),
         size: unsigned(row, 4)?,
-        status: named(row, 5, FileStatus::parse)?,
+        status: parse_name(row, 5, FileStatus::parse)?,
         problem: reason.as_deref().and_then(Problem::parse),
         excluded: reason.as_deref().and_then(ExcludeReason::parse),
         details: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
@@ -277,7 +277,7 @@ impl Read<'_> {
         let mut resources = Vec::new();
         while let Some(part) = rows.next()? {
             let Some(file) = self.shown_file(FileId(part.get(0)?))? else { continue };
-            let kind = named_or_null(part, 1, ResourceKind::parse)?.unwrap_or(ResourceKind::Photo);
+            let kind = parse_optional_name(part, 1, ResourceKind::parse)?.unwrap_or(ResourceKind::Photo);
             let mut copies = Vec::new();
             for destination in destinations.iter().filter(|row| consents.contains(&(file.source, row.id))) {
                 copies.push(self.copy_details(&file, destination, context)?);
@@ -285,7 +285,7 @@ impl Read<'_> {
             resources.push(ResourceDetails {
                 path: PathText::from_bytes(&file.path),
                 kind: kind.as_str().to_owned(),
-                media_type: named(part, 2, MediaType::parse)?.as_str().to_owned(),
+                media_type: parse_name(part, 2, MediaType::parse)?.as_str().to_owned(),
                 is_mismatch: part.get(3)?,
                 size: file.size,
                 blake3: part.get::<_, Option<[u8; 32]>>(4)?.map(|digest| Blake3(digest).to_hex()),

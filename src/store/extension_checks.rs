@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::row::{StoreError, digest, named};
+use super::row::{StoreError, digest, parse_name};
 use super::writer::{Read, Write};
 use crate::domain::file::FileStatus;
 use crate::domain::hash::Blake3;
@@ -22,7 +22,7 @@ impl Read<'_> {
     /// Where a file stands; none for one that has gone.
     pub fn file_status(&self, file: FileId) -> Result<Option<FileStatus>, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT status FROM file WHERE id = ?1")?;
-        Ok(query.query_row([file.0], |row| named(row, 0, FileStatus::parse)).optional()?)
+        Ok(query.query_row([file.0], |row| parse_name(row, 0, FileStatus::parse)).optional()?)
     }
 
     /// Refuses changes at a destination that is switched off or has gone.

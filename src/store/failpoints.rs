@@ -21,7 +21,7 @@ pub enum Verdict {
 }
 
 /// Looks at commit points.
-pub trait Tap {
+pub trait CommitObserver {
     /// All is written and nothing committed. `kind` names the place in the source that writes.
     fn before(&self, kind: &'static str, tx: &Write<'_>) -> Verdict;
     /// All is committed and nobody has heard of it.
@@ -29,8 +29,8 @@ pub trait Tap {
 }
 
 thread_local! {
-    static TAP: RefCell<Option<Rc<dyn Tap>>> = const { RefCell::new(None) };
-    static KIND: Cell<&'static str> = const { Cell::new("") };
+    static OBSERVER: RefCell<Option<Rc<dyn CommitObserver>>> = const { RefCell::new(None) };
+    static WRITE_NAME: Cell<&'static str> = const { Cell::new("") };
     static IS_DEAD: Cell<bool> = const { Cell::new(false) };
     static HISTORY: Cell<Option<i64>> = const { Cell::new(None) };
 }
@@ -46,10 +46,10 @@ pub(super) fn changes_kept() -> Option<i64> {
     HISTORY.get()
 }
 
-/// Puts a tap before this thread's commits, or takes it away; the next run lives.
-pub fn set(tap: Option<Rc<dyn Tap>>) {
+/// Puts a observer before this thread's commits, or takes it away; the next run lives.
+pub fn set_observer(observer: Option<Rc<dyn CommitObserver>>) {
     IS_DEAD.set(false);
-    TAP.set(tap);
+    OBSERVER.set(observer);
 }
 
 /// Ends the run on this thread here and now.
@@ -63,35 +63,35 @@ pub fn is_dead() -> bool {
 }
 
 /// Never returns in a run that is over.
-pub async fn live() {
+pub async fn wait_if_dead() {
     if is_dead() {
         std::future::pending::<()>().await;
     }
 }
 
 /// Names the place that is about to write.
-pub(super) fn name<F>() {
-    KIND.set(std::any::type_name::<F>());
+pub(super) fn name_write<F>() {
+    WRITE_NAME.set(std::any::type_name::<F>());
 }
 
 /// Before the commit of what was written.
 pub(super) fn before(tx: &Write<'_>) -> Result<(), StoreError> {
-    ask(|tap| tap.before(KIND.get(), tx))
+    ask_observer(|observer| observer.before(WRITE_NAME.get(), tx))
 }
 
 /// After it.
 pub(super) fn after(tx: &Write<'_>) {
-    // Whoever wrote hears nothing any more: it waits at `live`.
-    ask(|tap| tap.after(KIND.get(), tx)).ok();
+    // Whoever wrote hears nothing any more: it waits at [`wait_if_dead`].
+    ask_observer(|observer| observer.after(WRITE_NAME.get(), tx)).ok();
 }
 
-fn ask(verdict: impl FnOnce(&dyn Tap) -> Verdict) -> Result<(), StoreError> {
-    let tap = TAP.with_borrow(Clone::clone);
-    let Some(tap) = tap else { return Ok(()) };
+fn ask_observer(verdict: impl FnOnce(&dyn CommitObserver) -> Verdict) -> Result<(), StoreError> {
+    let observer = OBSERVER.with_borrow(Clone::clone);
+    let Some(observer) = observer else { return Ok(()) };
     if is_dead() {
         return Err(StoreError::Closed);
     }
-    if verdict(tap.as_ref()) == Verdict::Die {
+    if verdict(observer.as_ref()) == Verdict::Die {
         kill();
     }
     if is_dead() { Err(StoreError::Closed) } else { Ok(()) }

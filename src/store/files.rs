@@ -17,27 +17,27 @@ use crate::domain::time::UnixMillis;
 
 /// One directory as it was just listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Listing {
+pub struct DirListing {
     /// The directory below its source.
     pub dir: Vec<u8>,
     /// Everything in it that is no directory, in the order of the names' bytes.
-    pub files: Vec<Listed>,
+    pub files: Vec<ListedEntry>,
     /// The names of its directories that belong to the source, in the order of their bytes.
     pub subdirs: Vec<Vec<u8>>,
 }
 
 /// One entry of a listed directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedEntry {
     /// Its name.
     pub name: Vec<u8>,
     /// What the file system says of it, or why it says nothing.
-    pub seen: Result<Seen, String>,
+    pub seen: Result<EntryState, String>,
 }
 
 /// What the file system says of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct EntryState {
     /// Size and times.
     pub stamp: FileStamp,
     /// It is a regular file.
@@ -46,11 +46,11 @@ pub struct Seen {
 
 /// How listed directories differ from what is known of them. Indices point into the listings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Delta {
+pub struct ListingDiff {
     /// Entries that were not known: listing and file.
     pub new: Vec<(usize, usize)>,
     /// Known files with another stamp.
-    pub changed: Vec<Moved>,
+    pub changed: Vec<ChangedFile>,
     /// Known files that are not there.
     pub gone: Vec<FileId>,
     /// Directories below which nothing is known: listing and subdirectory.
@@ -59,7 +59,7 @@ pub struct Delta {
 
 /// A known file whose stamp differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moved {
+pub struct ChangedFile {
     /// The file.
     pub file: FileId,
     /// Where it stood.
@@ -70,7 +70,7 @@ pub struct Moved {
     pub entry: usize,
 }
 
-impl Delta {
+impl ListingDiff {
     /// Nothing differs.
     pub fn is_empty(&self) -> bool {
         self.new.is_empty() && self.changed.is_empty() && self.gone.is_empty()
@@ -79,7 +79,7 @@ impl Delta {
 
 /// Where a new or changed file starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
+pub enum InitialStatus {
     /// To be described.
     Found,
     /// Still being written; looked at again at this time.
@@ -90,7 +90,7 @@ pub enum Start {
     Excluded(ExcludeReason),
 }
 
-impl Start {
+impl InitialStatus {
     fn status(&self) -> FileStatus {
         match self {
             Self::Found => FileStatus::Found,
@@ -131,7 +131,7 @@ pub struct NewFile {
     /// Its stamp.
     pub stamp: FileStamp,
     /// Where it starts.
-    pub start: Start,
+    pub start: InitialStatus,
 }
 
 /// A file that is another version now.
@@ -142,12 +142,12 @@ pub struct NewVersion {
     /// Its new stamp.
     pub stamp: FileStamp,
     /// Where it starts again.
-    pub start: Start,
+    pub start: InitialStatus,
 }
 
 /// How many files are on their way to being known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ToDo {
+pub struct PendingFiles {
     /// Nothing of them has been read.
     pub to_describe: u64,
     /// Their bytes are still to be hashed.
@@ -223,11 +223,11 @@ fn stamp_at(row: &Row<'_>, first: usize) -> rusqlite::Result<FileStamp> {
 impl Read<'_> {
     /// Compares listed directories of a source with what is known of them. Directories that are
     /// known and not listed count as gone with all that is below them.
-    pub fn compare(&self, source: SourceId, listings: &[Listing]) -> Result<Delta, StoreError> {
+    pub fn compare(&self, source: SourceId, listings: &[DirListing]) -> Result<ListingDiff, StoreError> {
         let sql = "SELECT name, size, mtime_ns, ctime_ns, id, status FROM file
             WHERE source_id = ?1 AND dir = ?2 ORDER BY name";
         let mut query = self.conn.prepare_cached(sql)?;
-        let mut delta = Delta::default();
+        let mut delta = ListingDiff::default();
         for (index, listing) in listings.iter().enumerate() {
             compare_files(&mut query, source, index, listing, &mut delta)?;
             self.compare_dirs(source, index, listing, &mut delta)?;
@@ -241,8 +241,8 @@ impl Read<'_> {
         &self,
         source: SourceId,
         index: usize,
-        listing: &Listing,
-        delta: &mut Delta,
+        listing: &DirListing,
+        delta: &mut ListingDiff,
     ) -> Result<(), StoreError> {
         let prefix = if listing.dir.is_empty() { Vec::new() } else { [&listing.dir[..], b"/"].concat() };
         let end = after_all_below(&listing.dir);
@@ -332,14 +332,14 @@ impl Read<'_> {
     }
 
     /// What is still to be done for files of sources that are there.
-    pub fn to_do(&self) -> Result<ToDo, StoreError> {
+    pub fn to_do(&self) -> Result<PendingFiles, StoreError> {
         let sql = "SELECT coalesce(sum(files) FILTER (WHERE status = 'found'), 0),
               coalesce(sum(files) FILTER (WHERE status = 'described'), 0),
               coalesce(sum(files) FILTER (WHERE status = 'settling'), 0)
             FROM file_count JOIN source ON source.id = source_id WHERE condition = 'present'";
         let mut query = self.conn.prepare_cached(sql)?;
         let row = |row: &Row<'_>| {
-            Ok(ToDo {
+            Ok(PendingFiles {
                 to_describe: unsigned(row, 0)?,
                 to_hash: unsigned(row, 1)?,
                 settling: unsigned(row, 2)?,
@@ -365,8 +365,8 @@ fn compare_files(
     query: &mut CachedStatement<'_>,
     source: SourceId,
     index: usize,
-    listing: &Listing,
-    delta: &mut Delta,
+    listing: &DirListing,
+    delta: &mut ListingDiff,
 ) -> Result<(), StoreError> {
     let mut rows = query.query(params![source.0, listing.dir])?;
     let mut at = 0;
@@ -380,8 +380,13 @@ fn compare_files(
             Some(file) if file.name == name => {
                 // A file that cannot be looked at is there, and is what it was.
                 if file.seen.as_ref().is_ok_and(|seen| !is_same(row, seen.stamp)) {
-                    let was = super::row::named(row, 5, FileStatus::parse)?;
-                    delta.changed.push(Moved { file: FileId(row.get(4)?), was, listing: index, entry: at });
+                    let was = super::row::parse_name(row, 5, FileStatus::parse)?;
+                    delta.changed.push(ChangedFile {
+                        file: FileId(row.get(4)?),
+                        was,
+                        listing: index,
+                        entry: at,
+                    });
                 }
                 at += 1;
             }
@@ -438,8 +443,8 @@ impl Write<'_> {
                 start.details(),
                 start.settle_until(),
             ])?;
-            if let Start::Excluded(_) = start {
-                keys.extend(self.forget_facts(*file)?);
+            if let InitialStatus::Excluded(_) = start {
+                keys.extend(self.delete_facts(*file)?);
             } else {
                 keys.extend(self.group_key_of(*file)?);
             }
@@ -457,7 +462,7 @@ impl Write<'_> {
             if let Some(source) = ready {
                 self.note_removed(*file, SourceId(source))?;
             }
-            keys.extend(self.forget_facts(*file)?);
+            keys.extend(self.delete_facts(*file)?);
         }
         // The assets find their new primaries while the old ones are still there, and so keep
         // their ids.

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::companions;
 use super::keys::NewTries;
-use super::row::{DIGESTS, StoreError, digest, digests, named, unsigned};
+use super::row::{DIGESTS, StoreError, digest, digests, parse_name, unsigned};
 use super::writer::{Read, Write};
 use crate::base::mutant::{self, Mutant};
 use crate::domain::asset::{CapturedAt, FACTS_VERSION, Provenance, ResourceKind};
@@ -37,7 +37,7 @@ pub struct JobRow {
 
 /// A job that the engine has just started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Started {
+pub struct StartedJob {
     /// The job.
     pub job: JobId,
     /// Its record.
@@ -79,7 +79,7 @@ fn free() -> String {
            JOIN resource x ON x.file_id = a.file_id AND x.facts_version < {FACTS_VERSION}
            JOIN source s ON s.id = a.source_id AND s.condition = 'present'
            WHERE a.record_id = r.id)) AND {}",
-        companions::is_its_turn()
+        companions::turn_condition_sql()
     )
 }
 
@@ -183,7 +183,7 @@ impl Read<'_> {
                 Ok(JobRow {
                     id: JobId(row.get(0)?),
                     record: RecordId(row.get(1)?),
-                    state: named(row, 2, JobState::parse)?,
+                    state: parse_name(row, 2, JobState::parse)?,
                     retry_used: row.get(3)? && !mutant::is(Mutant::RetriesTwice),
                     is_permanent: row.get(4)?,
                     is_needed: row.get(5)?,
@@ -334,12 +334,12 @@ impl Write<'_> {
     }
 
     /// Starts up to `limit` registered jobs whose file can be read now.
-    pub fn start_jobs(&self, destination: DestinationId, limit: u32) -> Result<Vec<Started>, StoreError> {
+    pub fn start_jobs(&self, destination: DestinationId, limit: u32) -> Result<Vec<StartedJob>, StoreError> {
         let mut query = self.conn.prepare_cached(&start_sql())?;
         let rows = query.query_map(params![destination.0, limit], started_row)?;
-        let rows: Vec<(Started, u32, u32)> = rows.collect::<Result<_, _>>()?;
+        let rows: Vec<(StartedJob, u32, u32)> = rows.collect::<Result<_, _>>()?;
         let read_anew = |(job, tries, files)| self.read_from_another(job, tries, files);
-        let started: Vec<Started> = rows.into_iter().map(read_anew).collect::<Result<_, _>>()?;
+        let started: Vec<StartedJob> = rows.into_iter().map(read_anew).collect::<Result<_, _>>()?;
         let mut start = self.conn.prepare_cached(PENDING_SQL)?;
         let mut mark = self.conn.prepare_cached(UPLOADING_SQL)?;
         for job in &started {
@@ -353,7 +353,12 @@ impl Write<'_> {
 impl Read<'_> {
     /// Another try reads another of the record's files, each in turn: one that cannot be read never
     /// holds up bytes that others have too.
-    fn read_from_another(&self, mut job: Started, tries: u32, files: u32) -> Result<Started, StoreError> {
+    fn read_from_another(
+        &self,
+        mut job: StartedJob,
+        tries: u32,
+        files: u32,
+    ) -> Result<StartedJob, StoreError> {
         let Some(place) = tries.checked_rem(files).filter(|_place| tries > 0 && files > 1) else {
             return Ok(job);
         };
@@ -370,8 +375,8 @@ impl Read<'_> {
 }
 
 /// The job, how often it failed so far, and how many files have its bytes.
-fn started_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Started, u32, u32)> {
-    let started = Started {
+fn started_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<(StartedJob, u32, u32)> {
+    let started = StartedJob {
         job: JobId(row.get(0)?),
         record: RecordId(row.get(1)?),
         key: row.get(2)?,
@@ -383,9 +388,9 @@ fn started_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Started, u32, u32)>
         captured_at: CapturedAt {
             wall_ms: UnixMillis(row.get(12)?),
             offset_minutes: row.get(13)?,
-            provenance: named(row, 14, Provenance::parse)?,
+            provenance: parse_name(row, 14, Provenance::parse)?,
         },
-        kind: named(row, 15, ResourceKind::parse)?,
+        kind: parse_name(row, 15, ResourceKind::parse)?,
         token: row.get::<_, i64>(16)?.cast_unsigned(),
         asset: row.get::<_, Option<i64>>(17)?.map(AssetId),
         receipt: row.get(18)?,

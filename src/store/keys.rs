@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::name_groups::{NameGroup, NewMember};
-use super::row::{StoreError, digest, named};
+use super::row::{StoreError, digest, parse_name};
 use super::writer::{Read, Write};
 use crate::base::mutant::{self, Mutant};
 use crate::domain::asset::{CapturedAt, Provenance};
@@ -51,7 +51,7 @@ impl Read<'_> {
                 captured_at: CapturedAt {
                     wall_ms: UnixMillis(row.get(5)?),
                     offset_minutes: row.get(6)?,
-                    provenance: named(row, 7, Provenance::parse)?,
+                    provenance: parse_name(row, 7, Provenance::parse)?,
                 },
                 source_label: row.get(8)?,
                 origin_path: row.get(9)?,

@@ -37,9 +37,9 @@ pub(super) fn stamp(size: u64) -> FileStamp {
 }
 
 /// A look that describes a file by its name; a picture a day.
-pub(super) fn facts(name: &str, day: i64) -> Found {
+pub(super) fn facts(name: &str, day: i64) -> InspectionOutcome {
     let media_type = grouping::type_of_name(name.as_bytes()).expect("a media name");
-    Found::Facts(Box::new(Facts {
+    InspectionOutcome::Facts(Box::new(Facts {
         media_type,
         is_mismatch: false,
         date: FoundDate {
@@ -59,10 +59,10 @@ pub(super) fn facts(name: &str, day: i64) -> Found {
     }))
 }
 
-pub(super) fn content(number: u64, size: u64) -> Found {
+pub(super) fn content(number: u64, size: u64) -> InspectionOutcome {
     let mut digest = [0; 32];
     digest[..8].copy_from_slice(&number.to_le_bytes());
-    Found::Content(Hashed {
+    InspectionOutcome::Content(Hashed {
         content: ContentHash { blake3: Blake3(digest), size },
         digests: Digests::default(),
     })
@@ -73,7 +73,7 @@ pub(super) fn add(tx: &Write<'_>, source: SourceId, names: &[&str]) -> Result<Ve
     let file = |(n, name): (usize, &&str)| NewFile {
         path: RelPath::parse(name.as_bytes()).expect("plain"),
         stamp: stamp(n as u64 + 1),
-        start: Start::Found,
+        start: InitialStatus::Found,
     };
     tx.add_files(source, &names.iter().enumerate().map(file).collect::<Vec<_>>())?;
     let id = |name: &&str| {
@@ -86,10 +86,10 @@ pub(super) fn add(tx: &Write<'_>, source: SourceId, names: &[&str]) -> Result<Ve
     names.iter().map(id).collect()
 }
 
-pub(super) fn look(tx: &Write<'_>, file: FileId, found: Found) -> Result<(), StoreError> {
+pub(super) fn look(tx: &Write<'_>, file: FileId, found: InspectionOutcome) -> Result<(), StoreError> {
     let sql = "SELECT size FROM file WHERE id = ?1";
     let size: i64 = tx.conn.query_row(sql, [file.0], |row| row.get(0))?;
-    let counted = tx.record_looks(&[FileLook { file, stamp: stamp(size.unsigned_abs()), found }])?;
+    let counted = tx.record_looks(&[FileInspection { file, stamp: stamp(size.unsigned_abs()), found }])?;
     assert_eq!(counted, 1);
     Ok(())
 }
@@ -169,9 +169,11 @@ pub(super) async fn full_library(store: &Store) {
                 let number = n as u64 + 1;
                 let day = number.cast_signed() / 3;
                 match n % 12 {
-                    0 => look(tx, *file, Found::Problem(Problem::Unreadable, "denied".to_owned()))?,
-                    1 => look(tx, *file, Found::Excluded(ExcludeReason::NotMedia))?,
-                    2 => look(tx, *file, Found::Changed(stamp(number), UnixMillis(NOW.0 + 5)))?,
+                    0 => {
+                        look(tx, *file, InspectionOutcome::Problem(Problem::Unreadable, "denied".to_owned()))?
+                    }
+                    1 => look(tx, *file, InspectionOutcome::Excluded(ExcludeReason::NotMedia))?,
+                    2 => look(tx, *file, InspectionOutcome::Changed(stamp(number), UnixMillis(NOW.0 + 5)))?,
                     3 => look(tx, *file, facts(name, day))?,
                     4 => {}
                     5 => make_ready(tx, *file, name, day, number)?,

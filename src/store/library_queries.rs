@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::row::{StoreError, named, named_or_null, signed, unsigned};
+use super::row::{StoreError, parse_name, parse_optional_name, signed, unsigned};
 use super::writer::Read;
 use crate::api::{AssetRow, Badge, LibraryFilter, PathText, Section};
 use crate::domain::accounting::Bin;
@@ -16,7 +16,7 @@ use crate::domain::path::join;
 use crate::domain::time::Day;
 
 /// The destinations that the files of each source are meant for.
-pub(super) type Meant = BTreeMap<SourceId, Vec<DestinationId>>;
+pub(super) type DestinationsBySource = BTreeMap<SourceId, Vec<DestinationId>>;
 
 /// A file of an asset, with an enabled destination that it is meant for.
 const SOME_FILE: &str = "SELECT 1 FROM resource r JOIN file f ON f.id = r.file_id
@@ -141,12 +141,12 @@ impl Read<'_> {
     }
 
     /// The enabled destinations that each source is consented to.
-    pub(super) fn meant(&self) -> Result<Meant, StoreError> {
+    pub(super) fn meant(&self) -> Result<DestinationsBySource, StoreError> {
         let sql = "SELECT c.source_id, d.id FROM consent c JOIN destination d ON d.id = c.destination_id
             WHERE d.enabled = 1 ORDER BY 1, 2";
         let mut query = self.conn.prepare_cached(sql)?;
         let mut rows = query.query([])?;
-        let mut meant = Meant::new();
+        let mut meant = DestinationsBySource::new();
         while let Some(row) = rows.next()? {
             meant.entry(SourceId(row.get(0)?)).or_default().push(DestinationId(row.get(1)?));
         }
@@ -154,7 +154,11 @@ impl Read<'_> {
     }
 
     /// One cell of the grid; none for an asset that has gone.
-    pub(super) fn asset_row(&self, id: AssetId, meant: &Meant) -> Result<Option<AssetRow>, StoreError> {
+    pub(super) fn asset_row(
+        &self,
+        id: AssetId,
+        meant: &DestinationsBySource,
+    ) -> Result<Option<AssetRow>, StoreError> {
         let sql = "SELECT a.id, s.path, f.dir, f.name, r.media_type, a.captured_ms, r.width, r.height,
               r.orientation, f.size, f.mtime_ns, f.source_id
             FROM asset a JOIN file f ON f.id = a.primary_file_id JOIN source s ON s.id = f.source_id
@@ -172,10 +176,10 @@ impl Read<'_> {
         let mut parts = query.query([id.0])?;
         let mut worst = None;
         while let Some(part) = parts.next()? {
-            let status = named(part, 1, FileStatus::parse)?;
-            let kind = named_or_null(part, 2, ResourceKind::parse)?;
+            let status = parse_name(part, 1, FileStatus::parse)?;
+            let kind = parse_optional_name(part, 2, ResourceKind::parse)?;
             cell.is_live |= kind == Some(ResourceKind::PairedVideo);
-            cell.has_raw |= named(part, 3, MediaType::parse)?.class() == MediaClass::Raw;
+            cell.has_raw |= parse_name(part, 3, MediaType::parse)?.class() == MediaClass::Raw;
             for destination in meant {
                 let bin = self.bin_of(FileId(part.get(0)?), status, *destination)?;
                 worst = worst.max(Some(rank(bin)));
@@ -201,7 +205,10 @@ impl Read<'_> {
                     WHERE t.destination_id = ?1 AND t.file_id = ?2";
                 let mut query = self.conn.prepare_cached(sql)?;
                 let values = params![destination.0, file.0];
-                query.query_row(values, |row| named(row, 0, Bin::parse)).optional()?.unwrap_or(Bin::Waiting)
+                query
+                    .query_row(values, |row| parse_name(row, 0, Bin::parse))
+                    .optional()?
+                    .unwrap_or(Bin::Waiting)
             }
         })
     }
@@ -211,7 +218,7 @@ fn cell(row: &Row<'_>) -> rusqlite::Result<AssetRow> {
     let root: Vec<u8> = row.get(1)?;
     let (dir, name): (Vec<u8>, Vec<u8>) = (row.get(2)?, row.get(3)?);
     let path = absolute(&root, &dir, &name);
-    let media_type = named(row, 4, MediaType::parse)?;
+    let media_type = parse_name(row, 4, MediaType::parse)?;
     let size = unsigned(row, 9)?;
     let pixels: (Option<u32>, Option<u32>) = (row.get(6)?, row.get(7)?);
     let is_turned = row.get::<_, u8>(8)? >= 5;

@@ -288,7 +288,8 @@ async fn a_thumbnail_survives_hashing_and_not_an_edit() {
         let described = key(tx)?;
         look(tx, file, content(1, 1))?;
         assert_eq!(key(tx)?, described);
-        let edited = NewVersion { file, stamp: FileStamp { mtime_ns: 6, ..stamp(1) }, start: Start::Found };
+        let edited =
+            NewVersion { file, stamp: FileStamp { mtime_ns: 6, ..stamp(1) }, start: InitialStatus::Found };
         tx.change_files(&[edited])?;
         assert_ne!(key(tx)?, described);
         Ok(())
@@ -352,13 +353,13 @@ async fn a_look_at_an_old_version_counts_for_nothing() {
     let run = |tx: &Write<'_>| {
         let source = tx.add_source(b"/one", "fs")?;
         let file = add(tx, source, &["a.jpg"])?[0];
-        let stale = FileLook { file, stamp: stamp(77), found: facts("a.jpg", 1) };
+        let stale = FileInspection { file, stamp: stamp(77), found: facts("a.jpg", 1) };
         assert_eq!(tx.record_looks(std::slice::from_ref(&stale))?, 0);
         // Not described yet, so not ready to have a content.
-        let early = FileLook { file, stamp: stamp(1), found: content(1, 1) };
+        let early = FileInspection { file, stamp: stamp(1), found: content(1, 1) };
         assert_eq!(tx.record_looks(&[early])?, 0);
         look(tx, file, facts("a.jpg", 1))?;
-        let other_size = FileLook { file, stamp: stamp(1), found: content(1, 2) };
+        let other_size = FileInspection { file, stamp: stamp(1), found: content(1, 2) };
         assert_eq!(tx.record_looks(&[other_size])?, 0);
         look(tx, file, content(1, 1))?;
         assert_eq!(tx.record_looks(&[stale])?, 0);
@@ -381,7 +382,7 @@ async fn the_history_is_pruned_and_tokens_expire() {
         let files = add(tx, source, &["a.jpg", "b.jpg", "c.jpg"])?;
         for round in 0..4 {
             for (file, name) in files.iter().zip(["a.jpg", "b.jpg", "c.jpg"]) {
-                tx.change_files(&[NewVersion { file: *file, stamp: stamp(1), start: Start::Found }])?;
+                tx.change_files(&[NewVersion { file: *file, stamp: stamp(1), start: InitialStatus::Found }])?;
                 make_ready(tx, *file, name, 1, round + 1)?;
             }
         }

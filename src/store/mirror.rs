@@ -75,7 +75,7 @@ pub async fn restore(store: &Store, data_dir: &Path, now: UnixMillis) -> Result<
     let path = data_dir.join(MIRROR_NAME);
     let readable = std::fs::metadata(&path).is_ok_and(|meta| meta.len() <= MIRROR_LEN_MAX);
     let text = if readable { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
-    let Some(believed) = document::read(&text) else {
+    let Some(valid) = document::read(&text) else {
         let aside = data_dir.join(format!("{MIRROR_NAME}.not-understood-{}", now.0));
         match std::fs::rename(&path, aside) {
             Ok(()) => tracing::warn!("config.json cannot be understood and was set aside"),
@@ -84,28 +84,28 @@ pub async fn restore(store: &Store, data_dir: &Path, now: UnixMillis) -> Result<
         }
         return store.write_durably(|tx| tx.set_restored()).await;
     };
-    if believed.left_out > 0 {
-        tracing::warn!(entries = believed.left_out, "config.json has entries that make no sense");
+    if valid.left_out > 0 {
+        tracing::warn!(entries = valid.left_out, "config.json has entries that make no sense");
     }
     store
         .write_durably(move |tx| {
-            if let Some(installation) = &believed.installation {
+            if let Some(installation) = &valid.installation {
                 tx.set_installation_uuid(installation)?;
             }
-            tx.set_backup_on(believed.is_on)?;
-            if let Some(rules) = believed.rules {
+            tx.set_backup_on(valid.is_on)?;
+            if let Some(rules) = valid.rules {
                 tx.set_rules(rules)?;
             }
-            if let Some(network) = &believed.network {
+            if let Some(network) = &valid.network {
                 tx.set_network(network)?;
             }
             let mut sources = Vec::new();
-            for (path, file_system) in &believed.sources {
+            for (path, file_system) in &valid.sources {
                 let known = tx.source_at(path)?;
                 sources.push(known.map_or_else(|| tx.add_source(path, file_system), Ok)?);
             }
             let slots = usize::try_from(SLOTS_MAX).unwrap_or(0);
-            for destination in believed.destinations.into_iter().take(slots) {
+            for destination in valid.destinations.into_iter().take(slots) {
                 let id = tx.add_destination(&NewDestination {
                     name: destination.name,
                     kind: destination.kind,

@@ -25,7 +25,7 @@ mod extension_checks;
 pub(crate) mod failpoints;
 #[cfg(test)]
 pub(crate) mod fault;
-mod file_look;
+mod file_inspection;
 mod files;
 mod group_key;
 mod installation;
@@ -56,19 +56,22 @@ mod writer;
 
 pub(crate) use changes::{Change, ChangeKind, Changes};
 pub(crate) use companions::CompanionRow;
-pub(crate) use connection::Opened;
+pub(crate) use connection::OpenedStore;
 pub use connection::{Store, StoreOptions};
-pub(crate) use copies::{AuditPlace, NewestPlace, UnreadClass};
+pub(crate) use copies::{AuditCursor, NewestFirstCursor, UnreadClass};
 pub(crate) use counts::DestinationCounts;
 pub(crate) use decisions::DecisionKind;
 pub use destinations::NewDestination;
 pub(crate) use destinations::{DestinationRow, Lost};
 pub use details::QueueContext;
-pub(crate) use file_look::{FileLook, Found};
-pub(crate) use files::{FileToRead, Listed, Listing, Moved, NewFile, NewVersion, Seen, Start, ToDo};
+pub(crate) use file_inspection::{FileInspection, InspectionOutcome};
+pub(crate) use files::{
+    ChangedFile, DirListing, EntryState, FileToRead, InitialStatus, ListedEntry, NewFile, NewVersion,
+    PendingFiles,
+};
 pub(crate) use installation::Installation;
 pub(crate) use jobs::JobRow;
-pub use jobs::{NewJob, Started};
+pub use jobs::{NewJob, StartedJob};
 #[cfg(test)]
 pub(crate) use library_audit::AuditedFile;
 pub(crate) use records::{RecordFacts, Wanted};
@@ -78,7 +81,7 @@ pub(crate) use row::Outage;
 pub use row::StoreError;
 pub(crate) use sources::{SourceCondition, SourceRow};
 pub(crate) use transitions::AuditedCopy;
-pub use transitions::Outcome;
+pub use transitions::JobOutcome;
 pub(crate) use unreadable::{UNREADABLE_DIRS_MAX, UnreadableDir, UnreadableScope};
 pub use writer::Read;
 pub(crate) use writer::Write;

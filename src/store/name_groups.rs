@@ -35,7 +35,7 @@ pub(super) struct NameGroup {
 }
 
 /// Where a record's file is.
-struct Home {
+struct FileLocation {
     /// What stands for the source folder that it belongs to; `None` for a file that has gone.
     owner: Option<Vec<u8>>,
     /// No file of the record shares its asset with another.
@@ -131,7 +131,7 @@ impl Write<'_> {
     pub(super) fn name_group_for(&self, member: &NewMember<'_>) -> Result<NameGroup, StoreError> {
         let (dir, name) = split_path(member.path);
         let label = owner_by_label(member.source_label, grouping::home_folder(dir, name));
-        let Home { owner, is_alone } = self.home_of(member.record, dir)?;
+        let FileLocation { owner, is_alone } = self.location_of(member.record, dir)?;
         let owners = [owner.unwrap_or_else(|| label.clone()), label];
         let set = if is_alone { None } else { self.group_of_set(member.destination, member.record)? };
         let folder = set.as_ref().map_or(member.folder.as_str(), |set| set.folder.as_str());
@@ -189,14 +189,14 @@ impl Write<'_> {
     }
 
     /// Where a record's file is, one in `dir` before others.
-    fn home_of(&self, record: RecordId, dir: &[u8]) -> Result<Home, StoreError> {
+    fn location_of(&self, record: RecordId, dir: &[u8]) -> Result<FileLocation, StoreError> {
         let mut query = self.conn.prepare_cached(HOME_SQL)?;
         let home = |row: &Row<'_>| {
             let (dir, name): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
-            Ok(Home { owner: Some(owner_by_path(row.get(0)?, &dir, &name)), is_alone: row.get(3)? })
+            Ok(FileLocation { owner: Some(owner_by_path(row.get(0)?, &dir, &name)), is_alone: row.get(3)? })
         };
         let home = query.query_row(params![record.0, dir], home).optional()?;
-        Ok(home.unwrap_or(Home { owner: None, is_alone: false }))
+        Ok(home.unwrap_or(FileLocation { owner: None, is_alone: false }))
     }
 
     /// The group that a source folder has for a stem. One that was known by a label alone is that of
@@ -276,7 +276,7 @@ fn base_and_suffix(stem: &str, name: &[u8], layout: key::Layout) -> (String, Str
 }
 
 /// A key that has no group yet.
-struct KeyOnly {
+struct UngroupedKey {
     record: i64,
     destination: i64,
     key: String,
@@ -296,7 +296,7 @@ fn add_groups(conn: &Connection, which: &str, value: i64) -> Result<Option<i64>,
     );
     let mut query = conn.prepare_cached(&sql)?;
     let page = query.query_map([value], |row| {
-        Ok(KeyOnly {
+        Ok(UngroupedKey {
             record: row.get(0)?,
             destination: row.get(1)?,
             key: row.get(2)?,
@@ -308,7 +308,7 @@ fn add_groups(conn: &Connection, which: &str, value: i64) -> Result<Option<i64>,
             },
         })
     })?;
-    let page: Vec<KeyOnly> = page.collect::<Result<_, _>>()?;
+    let page: Vec<UngroupedKey> = page.collect::<Result<_, _>>()?;
     let last = page.last().map(|row| row.record);
     let mut layouts = HashMap::new();
     for row in page {

@@ -10,7 +10,7 @@ use rusqlite::{Row, params};
 
 use super::destinations::DestinationRow;
 use super::details::{QueueContext, ShownFile, ShownRecord, wait_reason};
-use super::row::{StoreError, named, unsigned};
+use super::row::{StoreError, parse_name, unsigned};
 use super::writer::Read;
 use crate::api::{
     FailureGroup, FailureText, PAGE_ROWS_MAX, PathText, QueueList, QueuePage, QueueQuery, QueueRow,
@@ -71,14 +71,14 @@ fn bin_of(list: QueueList) -> Bin {
 
 /// A row's place in its segment. Smaller comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct RowPosition {
     first: i64,
     second: i64,
     file: i64,
     destination: i64,
 }
 
-impl Place {
+impl RowPosition {
     /// Before every row.
     const START: Self = Self { first: -i64::MAX, second: -i64::MAX, file: -1, destination: -1 };
 }
@@ -86,7 +86,7 @@ impl Place {
 /// Where a page ended: the segment and the last row's place.
 struct Cursor {
     segment: usize,
-    place: Place,
+    place: RowPosition,
 }
 
 impl Cursor {
@@ -94,14 +94,15 @@ impl Cursor {
         let mut parts = text.split('.');
         let segment = parts.next()?.parse().ok()?;
         let mut number = || parts.next()?.parse::<i64>().ok().filter(|n| *n > i64::MIN);
-        let place = Place { first: number()?, second: number()?, file: number()?, destination: number()? };
+        let place =
+            RowPosition { first: number()?, second: number()?, file: number()?, destination: number()? };
         parts.next().is_none().then_some(Self { segment, place })
     }
 }
 
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Place { first, second, file, destination } = self.place;
+        let RowPosition { first, second, file, destination } = self.place;
         write!(f, "{}.{first}.{second}.{file}.{destination}", self.segment)
     }
 }
@@ -164,7 +165,7 @@ impl Read<'_> {
     /// # Errors
     /// [`StoreError::Refused`] for a cursor that no page gave.
     pub fn queue_page(&self, query: &QueueQuery, context: &QueueContext) -> Result<QueuePage, StoreError> {
-        let start = Cursor { segment: 0, place: Place::START };
+        let start = Cursor { segment: 0, place: RowPosition::START };
         let after = match &query.after {
             None => start,
             Some(text) => Cursor::parse(text)
@@ -184,11 +185,11 @@ impl Read<'_> {
             total: self.queue_total(query.list, kind, &destinations)?,
         };
         for (number, segment) in segments(query.list).iter().enumerate().skip(after.segment) {
-            let from = if number == after.segment { after.place } else { Place::START };
+            let from = if number == after.segment { after.place } else { RowPosition::START };
             // One more than there is room for tells whether there is a next page.
             let room = limit - page.rows.len() + 1;
             let mut last = from;
-            for place in self.segment_places(*segment, &destinations, from, kind, room)? {
+            for place in self.segment_positions(*segment, &destinations, from, kind, room)? {
                 if page.rows.len() == limit {
                     page.next = Some(Cursor { segment: number, place: last }.to_string());
                     return Ok(page);
@@ -204,14 +205,14 @@ impl Read<'_> {
     }
 
     /// The next rows of a segment over all destinations, in order.
-    fn segment_places(
+    fn segment_positions(
         &self,
         segment: Segment,
         destinations: &[DestinationRow],
-        from: Place,
+        from: RowPosition,
         kind: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Place>, StoreError> {
+    ) -> Result<Vec<RowPosition>, StoreError> {
         let count = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut places = Vec::new();
         for destination in destinations {
@@ -219,7 +220,12 @@ impl Read<'_> {
             if let Some(sql) = record_sql(segment) {
                 let mut query = self.conn.prepare_cached(&sql)?;
                 let place = |row: &Row<'_>| {
-                    Ok(Place { first: row.get(0)?, second: row.get(1)?, file: row.get(2)?, destination: id })
+                    Ok(RowPosition {
+                        first: row.get(0)?,
+                        second: row.get(1)?,
+                        file: row.get(2)?,
+                        destination: id,
+                    })
                 };
                 let values = params![id, from.first, from.second, from.file, kind, count];
                 for place in query.query_map(values, place)? {
@@ -233,7 +239,7 @@ impl Read<'_> {
                 let mut query = self.conn.prepare_cached(&sql)?;
                 let place = |row: &Row<'_>| {
                     let file = row.get(0)?;
-                    Ok(Place { first: file, second: id, file, destination: id })
+                    Ok(RowPosition { first: file, second: id, file, destination: id })
                 };
                 for place in query.query_map(params![id, least, kind, count], place)? {
                     places.push(place?);
@@ -329,7 +335,7 @@ impl Read<'_> {
     pub fn failure_groups(&self) -> Result<Vec<FailureGroup>, StoreError> {
         let mut groups: BTreeMap<(FailureKind, Reach, Option<Cause>), FailureGroup> = BTreeMap::new();
         let mut add = |row: &Row<'_>| -> Result<(), StoreError> {
-            let (kind, reach) = (named(row, 0, FailureKind::parse)?, named(row, 1, Reach::parse)?);
+            let (kind, reach) = (parse_name(row, 0, FailureKind::parse)?, parse_name(row, 1, Reach::parse)?);
             let details = row.get::<_, Option<String>>(2)?.unwrap_or_default();
             let (files, destination) = (unsigned(row, 3)?, row.get::<_, String>(4)?);
             let cause = row.get::<_, Option<String>>(5)?.as_deref().and_then(Cause::parse);

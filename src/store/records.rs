@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::row::{StoreError, digest, digests, named, named_or_null, signed, unsigned};
+use super::row::{StoreError, digest, digests, parse_name, parse_optional_name, signed, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::asset::{CapturedAt, DateSource, Provenance, ResourceKind};
 use crate::domain::hash::{Blake3, ContentHash, Digests};
@@ -23,7 +23,7 @@ pub enum Wanted {
 }
 
 /// What a ready file says about the record it needs.
-struct Need {
+struct RecordSpec {
     content: ContentId,
     size: u64,
     beside: i64,
@@ -63,7 +63,7 @@ fn captured(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<CapturedA
     Ok(CapturedAt {
         wall_ms: UnixMillis(row.get(first)?),
         offset_minutes: row.get(first + 1)?,
-        provenance: named(row, first + 2, Provenance::parse)?,
+        provenance: parse_name(row, first + 2, Provenance::parse)?,
     })
 }
 
@@ -76,7 +76,7 @@ pub(super) fn facts_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordFacts
     Ok(RecordFacts {
         id: RecordId(row.get(0)?),
         content: ContentHash { blake3: digest(row, 1)?, size: unsigned(row, 2)? },
-        kind: named(row, 3, ResourceKind::parse)?,
+        kind: parse_name(row, 3, ResourceKind::parse)?,
         captured_at: captured(row, 4)?,
         origin_source: row.get(7)?,
         origin_path: row.get(8)?,
@@ -135,7 +135,7 @@ impl RecordFacts {
 }
 
 impl Read<'_> {
-    fn need(&self, file: FileId) -> Result<Option<Need>, StoreError> {
+    fn need(&self, file: FileId) -> Result<Option<RecordSpec>, StoreError> {
         // A picture's whole asset is foldered by its date, which is its primary's or a sidecar's.
         let sql = "SELECT f.content_id, f.size, r.kind, a.captured_ms, a.offset_minutes, a.date_source,
               s.path, f.dir, f.name, f.mtime_ns, a.primary_file_id, sf.content_id
@@ -145,7 +145,7 @@ impl Read<'_> {
             JOIN file sf ON sf.id = coalesce(r.about_file_id, a.primary_file_id)
             WHERE f.id = ?1 AND f.status = 'ready'";
         let need = self.conn.prepare_cached(sql)?.query_row([file.0], |row| {
-            let kind = named_or_null(row, 2, ResourceKind::parse)?.unwrap_or(ResourceKind::Photo);
+            let kind = parse_optional_name(row, 2, ResourceKind::parse)?.unwrap_or(ResourceKind::Photo);
             let is_primary = row.get::<_, i64>(10)? == file.0;
             let beside = if kind.is_companion() && !is_primary { row.get(11)? } else { Some(0) };
             let Some(beside) = beside else {
@@ -154,7 +154,7 @@ impl Read<'_> {
             let source: Vec<u8> = row.get(6)?;
             let label = source.rsplit(|b| *b == b'/').next().unwrap_or_default();
             let (dir, name): (Vec<u8>, Vec<u8>) = (row.get(7)?, row.get(8)?);
-            Ok(Some(Need {
+            Ok(Some(RecordSpec {
                 content: ContentId(row.get(0)?),
                 size: unsigned(row, 1)?,
                 beside,
@@ -162,7 +162,7 @@ impl Read<'_> {
                 captured_at: CapturedAt {
                     wall_ms: UnixMillis(row.get(3)?),
                     offset_minutes: row.get(4)?,
-                    provenance: named(row, 5, DateSource::parse)?.provenance(),
+                    provenance: parse_name(row, 5, DateSource::parse)?.provenance(),
                 },
                 origin_source: String::from_utf8_lossy(label).into_owned(),
                 origin_path: crate::domain::path::join(&dir, &name),
@@ -238,7 +238,7 @@ impl Write<'_> {
         &self,
         destination: DestinationId,
         file: FileId,
-        need: &Need,
+        need: &RecordSpec,
         token: u64,
     ) -> Result<RecordId, StoreError> {
         let sql = "SELECT id, state FROM backup_record
@@ -286,7 +286,7 @@ impl Write<'_> {
     }
 
     /// A record without a key is named after the file that wants it now.
-    fn rename_unkeyed(&self, id: i64, need: &Need) -> Result<(), StoreError> {
+    fn rename_unkeyed(&self, id: i64, need: &RecordSpec) -> Result<(), StoreError> {
         let sql = "UPDATE backup_record SET captured_ms = ?2, offset_minutes = ?3, provenance = ?4,
               origin_source = ?5, origin_path = ?6, origin_mtime_ns = ?7 WHERE id = ?1 AND key IS NULL";
         self.conn.prepare_cached(sql)?.execute(params![
@@ -309,7 +309,7 @@ impl Write<'_> {
         &self,
         destination: DestinationId,
         file: FileId,
-        need: &Need,
+        need: &RecordSpec,
     ) -> Result<Option<(i64, String)>, StoreError> {
         let own = "id = (SELECT record_id FROM attachment WHERE destination_id = ?1 AND file_id = ?5)
               AND content_id = ?2 AND file_count = 1";

@@ -83,7 +83,7 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 /// A value of a closed enum that is kept as its stable name.
-pub(super) fn named<T>(
+pub(super) fn parse_name<T>(
     row: &rusqlite::Row<'_>,
     column: usize,
     parse: fn(&str) -> Option<T>,
@@ -94,15 +94,15 @@ pub(super) fn named<T>(
     })
 }
 
-/// [`named`] where the column may be NULL.
-pub(super) fn named_or_null<T>(
+/// [`parse_name`] where the column may be NULL.
+pub(super) fn parse_optional_name<T>(
     row: &rusqlite::Row<'_>,
     column: usize,
     parse: fn(&str) -> Option<T>,
 ) -> rusqlite::Result<Option<T>> {
     match row.get_ref(column)? {
         rusqlite::types::ValueRef::Null => Ok(None),
-        _ => named(row, column, parse).map(Some),
+        _ => parse_name(row, column, parse).map(Some),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::row::{StoreError, digest, named, named_or_null, unsigned};
+use super::row::{StoreError, digest, parse_name, parse_optional_name, unsigned};
 use super::writer::{Read, Write};
 use crate::domain::asset::ResourceKind;
 use crate::domain::hash::ContentHash;
@@ -128,7 +128,7 @@ impl Read<'_> {
                 id: JobId(row.get(0)?),
                 record: RecordId(row.get(1)?),
                 destination: DestinationId(row.get(2)?),
-                state: named(row, 3, JobState::parse)?,
+                state: parse_name(row, 3, JobState::parse)?,
                 retry_used: row.get(4)?,
             })
         })?;
@@ -175,7 +175,7 @@ impl Read<'_> {
             Ok(LedgerRow {
                 id: RecordId(row.get(0)?),
                 destination: DestinationId(row.get(1)?),
-                state: named(row, 2, RecordState::parse)?,
+                state: parse_name(row, 2, RecordState::parse)?,
                 key: row.get(3)?,
                 content: ContentHash { blake3: digest(row, 4)?, size: unsigned(row, 5)? },
                 beside: row.get(6)?,
@@ -246,7 +246,8 @@ impl Read<'_> {
 /// From the part that a file plays, whether it stands for its asset, what it goes with, and what its
 /// record is beside.
 fn is_beside(row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
-    let (kind, is_primary) = (named_or_null(row, 7, ResourceKind::parse)?, row.get::<_, Option<bool>>(8)?);
+    let (kind, is_primary) =
+        (parse_optional_name(row, 7, ResourceKind::parse)?, row.get::<_, Option<bool>>(8)?);
     let (subject, beside) = (row.get::<_, Option<i64>>(9)?, row.get::<_, Option<i64>>(10)?);
     let goes_beside = kind.is_some_and(ResourceKind::is_companion) && is_primary == Some(false);
     let wanted = if goes_beside { subject } else { Some(0) };
@@ -260,7 +261,7 @@ impl Write<'_> {
         &self,
         job: JobId,
         record: RecordId,
-        outcome: &super::Outcome,
+        outcome: &super::JobOutcome,
     ) -> Result<bool, StoreError> {
         let epoch = self.epoch - 1;
         let earlier = Write { read: Read { conn: self.conn }, now: self.now, epoch };

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::row::{StoreError, named};
+use super::row::{StoreError, parse_name};
 use super::writer::{Read, Write};
 use crate::domain::ids::SourceId;
 use crate::domain::stable_name::stable_names;
@@ -43,7 +43,7 @@ fn source_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<SourceRow> {
         id: SourceId(row.get(0)?),
         path: row.get(1)?,
         file_system: row.get(2)?,
-        condition: named(row, 3, SourceCondition::parse)?,
+        condition: parse_name(row, 3, SourceCondition::parse)?,
         scanned_at: row.get::<_, Option<i64>>(4)?.map(UnixMillis),
     })
 }

@@ -25,7 +25,7 @@ const FILE_OF_CLASS: &str = "(?1 IS NULL OR reason = ?1 OR reason || '.' = ?1)";
 
 /// How a pending job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum JobOutcome {
     /// The destination has it.
     Succeeded {
         /// What it showed.
@@ -61,11 +61,11 @@ pub struct AuditedCopy {
 impl Write<'_> {
     /// Ends a pending job of this run and writes its outcome into the ledger. Says whether the job
     /// was still this run's.
-    pub fn end_job(&self, job: JobId, record: RecordId, outcome: &Outcome) -> Result<bool, StoreError> {
+    pub fn end_job(&self, job: JobId, record: RecordId, outcome: &JobOutcome) -> Result<bool, StoreError> {
         let (state, permanent, bytes) = match outcome {
-            Outcome::Succeeded { .. } => ("succeeded", false, None),
-            Outcome::Failed { failure, .. } => ("failed", failure.is_permanent(), None),
-            Outcome::PutBack { bytes_sent } => ("registered", false, Some(signed(*bytes_sent))),
+            JobOutcome::Succeeded { .. } => ("succeeded", false, None),
+            JobOutcome::Failed { failure, .. } => ("failed", failure.is_permanent(), None),
+            JobOutcome::PutBack { bytes_sent } => ("registered", false, Some(signed(*bytes_sent))),
         };
         let sql =
             "UPDATE upload_job SET state = ?2, is_permanent = ?3, bytes_sent = coalesce(?4, bytes_sent),
@@ -79,9 +79,9 @@ impl Write<'_> {
             return Ok(false);
         }
         match outcome {
-            Outcome::Succeeded { evidence, receipt } => self.set_evidence(record, *evidence, receipt)?,
-            Outcome::Failed { failure, eligible_at } => self.set_failed(record, failure, *eligible_at)?,
-            Outcome::PutBack { .. } => self.settle_bin(record)?,
+            JobOutcome::Succeeded { evidence, receipt } => self.set_evidence(record, *evidence, receipt)?,
+            JobOutcome::Failed { failure, eligible_at } => self.set_failed(record, failure, *eligible_at)?,
+            JobOutcome::PutBack { .. } => self.settle_bin(record)?,
         }
         Ok(true)
     }
@@ -294,7 +294,7 @@ impl Write<'_> {
         for item in items {
             changed += match item {
                 ItemId::Record(id) => self.retry_where("id = ?1", params![id.0])?,
-                ItemId::File(id) => self.look_again("id = ?1", params![id.0])?,
+                ItemId::File(id) => self.mark_due("id = ?1", params![id.0])?,
             };
         }
         Ok(changed)
@@ -303,7 +303,7 @@ impl Write<'_> {
     /// The person wants everything tried again now, or everything that failed with one kind or class.
     pub fn retry_all(&self, kind: Option<&str>) -> Result<u64, StoreError> {
         let records = self.retry_where(RECORD_OF_CLASS, params![kind])?;
-        let files = self.look_again(FILE_OF_CLASS, params![kind])?;
+        let files = self.mark_due(FILE_OF_CLASS, params![kind])?;
         Ok(records + files)
     }
 
@@ -316,7 +316,7 @@ impl Write<'_> {
         Ok(self.conn.execute(&sql, values)? as u64)
     }
 
-    fn look_again(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<u64, StoreError> {
+    fn mark_due(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<u64, StoreError> {
         let change = format!(
             "status = 'found', reason = NULL, details = NULL WHERE {which} AND status = 'problem' AND size > 0"
         );

@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::row::{StoreError, named};
+use super::row::{StoreError, parse_name};
 use super::writer::{Read, Write};
 use crate::domain::folder_problem::FolderProblem;
 use crate::domain::ids::SourceId;
@@ -48,7 +48,7 @@ impl UnreadableScope {
 fn unreadable_dir(row: &Row<'_>) -> rusqlite::Result<UnreadableDir> {
     Ok(UnreadableDir {
         dir: row.get(0)?,
-        problem: named(row, 1, FolderProblem::parse)?,
+        problem: parse_name(row, 1, FolderProblem::parse)?,
         details: row.get(2)?,
     })
 }

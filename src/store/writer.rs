@@ -67,37 +67,37 @@ trait Queued: Send {
 }
 
 /// A write that runs once.
-struct Once<F>(Option<F>);
+struct RunOnce<F>(Option<F>);
 
 /// A write that may run again.
-struct Again<F>(F);
+struct RunAgain<F>(F);
 
-trait Work<T>: Send {
+trait WriteWork<T>: Send {
     fn work(&mut self, tx: &Write<'_>) -> Result<T, StoreError>;
     const MAY_REPEAT: bool;
 }
 
-impl<T, F: FnOnce(&Write<'_>) -> Result<T, StoreError> + Send> Work<T> for Once<F> {
+impl<T, F: FnOnce(&Write<'_>) -> Result<T, StoreError> + Send> WriteWork<T> for RunOnce<F> {
     fn work(&mut self, tx: &Write<'_>) -> Result<T, StoreError> {
         self.0.take().map_or(Err(StoreError::Closed), |write| write(tx))
     }
     const MAY_REPEAT: bool = false;
 }
 
-impl<T, F: Fn(&Write<'_>) -> Result<T, StoreError> + Send> Work<T> for Again<F> {
+impl<T, F: Fn(&Write<'_>) -> Result<T, StoreError> + Send> WriteWork<T> for RunAgain<F> {
     fn work(&mut self, tx: &Write<'_>) -> Result<T, StoreError> {
         (self.0)(tx)
     }
     const MAY_REPEAT: bool = true;
 }
 
-struct Asked<W, T> {
+struct PendingWrite<W, T> {
     work: W,
     outcome: Option<Result<T, StoreError>>,
     caller: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T: Send, W: Work<T>> Queued for Asked<W, T> {
+impl<T: Send, W: WriteWork<T>> Queued for PendingWrite<W, T> {
     fn run(&mut self, tx: &Write<'_>) {
         self.outcome = Some(self.work.work(tx));
     }
@@ -125,26 +125,26 @@ impl<T: Send, W: Work<T>> Queued for Asked<W, T> {
     }
 }
 
-struct Message {
+struct QueuedWrite {
     write: Box<dyn Queued>,
     durability: Durability,
 }
 
 /// The write end of the store.
 #[derive(Clone)]
-pub(super) struct Writer(Arc<Kind>);
+pub(super) struct Writer(Arc<WriterKind>);
 
-enum Kind {
-    Inline(Mutex<Option<Seat>>),
+enum WriterKind {
+    Inline(Mutex<Option<WriterState>>),
     Thread {
-        queue: Mutex<Option<SyncSender<Message>>>,
+        queue: Mutex<Option<SyncSender<QueuedWrite>>>,
         slots: Arc<Semaphore>,
         ended: Mutex<Option<oneshot::Receiver<()>>>,
     },
 }
 
 /// The connection and what each transaction is told.
-pub(super) struct Seat {
+pub(super) struct WriterState {
     pub conn: Connection,
     pub clock: SharedClock,
     pub epoch: i64,
@@ -154,10 +154,10 @@ pub(super) struct Seat {
     pub outages: watch::Sender<Option<Outage>>,
 }
 
-impl Seat {
+impl WriterState {
     /// Runs a batch in one transaction and answers after the commit: nobody hears of an effect that is
     /// not committed. A write that fails is undone alone.
-    fn run_batch(&mut self, mut batch: Vec<Message>) {
+    fn run_batch(&mut self, mut batch: Vec<QueuedWrite>) {
         let outcome = self.transact(&mut batch);
         if let Err(error) = &outcome {
             if let Some(outage) = error.outage() {
@@ -170,7 +170,7 @@ impl Seat {
         }
     }
 
-    fn transact(&mut self, batch: &mut [Message]) -> Result<(), StoreError> {
+    fn transact(&mut self, batch: &mut [QueuedWrite]) -> Result<(), StoreError> {
         let is_full = batch.iter().any(|m| m.durability == Durability::Full);
         self.set_durability(if is_full { Durability::Full } else { Durability::Normal })?;
         self.begin()?;
@@ -211,7 +211,7 @@ impl Seat {
         Write { read: Read { conn: &self.conn }, now: self.clock.now(), epoch: self.epoch }
     }
 
-    fn run_until_one_fails(&self, batch: &mut [Message]) -> bool {
+    fn run_until_one_fails(&self, batch: &mut [QueuedWrite]) -> bool {
         let write = self.write();
         batch.iter_mut().all(|message| {
             message.write.run(&write);
@@ -265,19 +265,19 @@ fn copy_of(error: &StoreError) -> StoreError {
 
 impl Writer {
     /// A writer that runs on the caller's thread, one write a commit.
-    pub fn inline(seat: Seat) -> Self {
-        Self(Arc::new(Kind::Inline(Mutex::new(Some(seat)))))
+    pub fn inline(state: WriterState) -> Self {
+        Self(Arc::new(WriterKind::Inline(Mutex::new(Some(state)))))
     }
 
     /// A writer on a thread of its own.
-    pub fn thread(seat: Seat) -> std::io::Result<Self> {
+    pub fn thread(state: WriterState) -> std::io::Result<Self> {
         let (queue, messages) = sync_channel(WRITES_WAITING_MAX);
         let (end, ended) = oneshot::channel();
         std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            serve(seat, &messages);
+            serve(state, &messages);
             end.send(()).ok();
         })?;
-        Ok(Self(Arc::new(Kind::Thread {
+        Ok(Self(Arc::new(WriterKind::Thread {
             queue: Mutex::new(Some(queue)),
             slots: Arc::new(Semaphore::new(WRITES_WAITING_MAX)),
             ended: Mutex::new(Some(ended)),
@@ -294,7 +294,7 @@ impl Writer {
         F: FnOnce(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         commit_hooks::name_write::<F>();
-        self.ask(durability, Once(Some(write))).await
+        self.enqueue(durability, RunOnce(Some(write))).await
     }
 
     /// [`Writer::run`] for a write that may be run again.
@@ -307,22 +307,23 @@ impl Writer {
         F: Fn(&Write<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         commit_hooks::name_write::<F>();
-        self.ask(Durability::Normal, Again(write)).await
+        self.enqueue(Durability::Normal, RunAgain(write)).await
     }
 
-    async fn ask<T, W>(&self, durability: Durability, work: W) -> Result<T, StoreError>
+    async fn enqueue<T, W>(&self, durability: Durability, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: Work<T> + 'static,
+        W: WriteWork<T> + 'static,
     {
         let (caller, result) = oneshot::channel();
-        let message = Message { write: Box::new(Asked { work, outcome: None, caller }), durability };
+        let message =
+            QueuedWrite { write: Box::new(PendingWrite { work, outcome: None, caller }), durability };
         match &*self.0 {
-            Kind::Inline(seat) => match seat.lock().as_mut() {
-                Some(seat) => seat.run_batch(vec![message]),
+            WriterKind::Inline(state) => match state.lock().as_mut() {
+                Some(state) => state.run_batch(vec![message]),
                 None => return Err(StoreError::Closed),
             },
-            Kind::Thread { queue, slots, .. } => {
+            WriterKind::Thread { queue, slots, .. } => {
                 let slot = slots.acquire().await.map_err(|_closed| StoreError::Closed)?;
                 let sent = match &*queue.lock() {
                     Some(queue) => queue.try_send(message),
@@ -346,13 +347,13 @@ impl Writer {
     /// Finishes what is queued, folds the log in and closes the connection.
     pub async fn close(&self) {
         match &*self.0 {
-            Kind::Inline(seat) => {
-                let seat = seat.lock().take();
-                if let Some(seat) = seat {
-                    seat.close();
+            WriterKind::Inline(state) => {
+                let state = state.lock().take();
+                if let Some(state) = state {
+                    state.close();
                 }
             }
-            Kind::Thread { queue, ended, .. } => {
+            WriterKind::Thread { queue, ended, .. } => {
                 drop(queue.lock().take());
                 let ended = ended.lock().take();
                 if let Some(ended) = ended {
@@ -363,7 +364,7 @@ impl Writer {
     }
 }
 
-fn serve(mut seat: Seat, messages: &Receiver<Message>) {
+fn serve(mut state: WriterState, messages: &Receiver<QueuedWrite>) {
     while let Ok(first) = messages.recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH_WRITES_MAX {
@@ -372,7 +373,7 @@ fn serve(mut seat: Seat, messages: &Receiver<Message>) {
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }
-        seat.run_batch(batch);
+        state.run_batch(batch);
     }
-    seat.close();
+    state.close();
 }

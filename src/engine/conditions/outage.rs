@@ -15,7 +15,7 @@ use crate::domain::ids::{JobId, RecordId};
 use crate::domain::time::UnixMillis;
 use crate::domain::wait::WaitReason;
 use crate::engine::context::Context;
-use crate::store::{Outage, Outcome, Store, StoreError};
+use crate::store::{JobOutcome, Outage, Store, StoreError};
 
 /// An outage that comes back so soon is the same one, whatever fitted on the disk meanwhile.
 const SAME_OUTAGE_WITHIN: Duration = backoff::DESTINATION_MAX;
@@ -27,7 +27,7 @@ const UNWRITTEN_MAX: usize = 1_024;
 pub(crate) struct UnwrittenOutcome {
     pub job: JobId,
     pub record: RecordId,
-    pub outcome: Outcome,
+    pub outcome: JobOutcome,
 }
 
 /// How the database's disk is.

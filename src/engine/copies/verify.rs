@@ -19,7 +19,7 @@ use crate::domain::record::{Evidence, ProofMethod};
 use crate::engine::deps::Deps;
 use crate::engine::operations::OperationProgress;
 use crate::engine::stall::stall_timeout;
-use crate::store::{AuditPlace, AuditedCopy, RecordFacts, Store, StoreError};
+use crate::store::{AuditCursor, AuditedCopy, RecordFacts, Store, StoreError};
 
 /// Copies read from the ledger at once.
 pub(crate) const PAGE_COPIES_MAX: u32 = 200;
@@ -205,7 +205,7 @@ pub(crate) async fn verify(
     let share = if is_deep { u64::MAX } else { (total / SHALLOW_PART).max(SHALLOW_COPIES_MIN) };
     operation.begin(id, total.min(share), (share >= total).then_some(bytes));
     let (mut audit, mut unread) = (VerifyCounts::default(), None);
-    let mut after = AuditPlace::START;
+    let mut after = AuditCursor::START;
     let mut must_stop = false;
     while audit.checked + audit.unproven < share && !cancel.is_cancelled() {
         let now = deps.clock.now();

@@ -9,18 +9,18 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::ids::{JobId, RecordId, SourceId};
 use crate::engine::destination::transfer::TransferMonitor;
 use crate::engine::stall::StallDetector;
-use crate::store::Started;
+use crate::store::StartedJob;
 
 /// A transfer under way.
 #[derive(Debug, Clone)]
 pub(crate) struct ActiveTransfer {
-    started: Started,
+    started: StartedJob,
     monitor: TransferMonitor,
 }
 
 impl ActiveTransfer {
     /// What is sent.
-    pub fn started(&self) -> &Started {
+    pub fn started(&self) -> &StartedJob {
         &self.started
     }
 
@@ -57,7 +57,7 @@ impl ActiveTransfers {
     }
 
     /// A transfer begins.
-    pub fn insert(&mut self, started: Started, monitor: TransferMonitor) {
+    pub fn insert(&mut self, started: StartedJob, monitor: TransferMonitor) {
         self.by_job.insert(started.job, ActiveTransfer { started, monitor });
     }
 
@@ -79,7 +79,7 @@ impl ActiveTransfers {
     }
 
     /// Stops transfers.
-    pub fn cancel_where(&self, is_meant: impl Fn(&Started) -> bool) {
+    pub fn cancel_where(&self, is_meant: impl Fn(&StartedJob) -> bool) {
         for transfer in self.by_job.values().filter(|transfer| is_meant(&transfer.started)) {
             transfer.monitor.cancel.cancel();
         }

@@ -19,7 +19,7 @@ use crate::engine::copies::verify::{
 use crate::engine::deps::Deps;
 use crate::engine::destination::transfer::{add_companions, save_notes};
 use crate::engine::stall::stall_timeout;
-use crate::store::{NewestPlace, RecordFacts, Store, StoreError, UnreadClass};
+use crate::store::{NewestFirstCursor, RecordFacts, Store, StoreError, UnreadClass};
 
 /// Copies that are read back side by side.
 const WIDTH: usize = 3;
@@ -80,7 +80,7 @@ pub(crate) async fn run(
     };
     for class in classes {
         read_back.is_past_unproven.store(*class != UnreadClass::Unproven, Ordering::Relaxed);
-        let mut after = NewestPlace::START;
+        let mut after = NewestFirstCursor::START;
         loop {
             let (id, class) = (order.id, *class);
             let Ok(page) = store.read(move |r| r.unread_copies(id, class, after, PAGE_COPIES_MAX)).await
@@ -88,7 +88,7 @@ pub(crate) async fn run(
                 return ReadBackEnd::Failed;
             };
             let Some(last) = page.last() else { break };
-            after = NewestPlace::after(last);
+            after = NewestFirstCursor::after(last);
             let mut waiting = Vec::new();
             for copy in page {
                 let must_wait = match &attachment {

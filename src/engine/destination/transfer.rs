@@ -23,7 +23,7 @@ use crate::engine::catch_panic::catch_panic;
 use crate::engine::deps::Deps;
 use crate::engine::destination::digests;
 use crate::engine::stall::stall_timeout;
-use crate::store::{CompanionRow, DecisionKind, DestinationRow, Outcome, Started, Store, StoreError};
+use crate::store::{CompanionRow, DecisionKind, DestinationRow, JobOutcome, StartedJob, Store, StoreError};
 
 /// Keys tried in one transfer before it counts as a conflict.
 const KEYS_TRIED_MAX: u32 = 4;
@@ -37,7 +37,7 @@ pub(crate) struct TransferReport {
     pub bytes: u64,
     pub end: TransferEnd,
     /// The file's folder should be looked at again: it is not what it was.
-    pub look_again: Option<Box<Started>>,
+    pub look_again: Option<Box<StartedJob>>,
 }
 
 /// The supervisor's view of an outcome.
@@ -57,7 +57,7 @@ pub(crate) enum TransferEnd {
     /// The store would not take the outcome.
     Unwritten {
         /// What came of the job.
-        outcome: Outcome,
+        outcome: JobOutcome,
         /// Why it could not be written.
         error: StoreError,
     },
@@ -139,7 +139,7 @@ pub(crate) async fn run(
     store: Store,
     row: Arc<DestinationRow>,
     destination: SharedDestination,
-    started: Started,
+    started: StartedJob,
     monitor: TransferMonitor,
 ) -> TransferReport {
     let stall_timeout = stall_timeout(started.content.size);
@@ -187,21 +187,23 @@ pub(crate) async fn run(
 }
 
 /// What is kept of an outcome for the person; nothing of one that went well.
-fn decision(outcome: &Outcome, end: &TransferEnd) -> Option<(DecisionKind, String)> {
+fn decision(outcome: &JobOutcome, end: &TransferEnd) -> Option<(DecisionKind, String)> {
     let said = |failure: &Failure| crate::domain::messages::describe_failure(failure).summary;
     match (outcome, end) {
-        (Outcome::Failed { failure, .. }, _) if failure.is_permanent() => {
+        (JobOutcome::Failed { failure, .. }, _) if failure.is_permanent() => {
             Some((DecisionKind::Failed, format!("{}. Retrying would not help", said(failure))))
         }
-        (Outcome::Failed { failure, eligible_at }, _) => {
+        (JobOutcome::Failed { failure, eligible_at }, _) => {
             let text = format!("{}. Next try from {}", said(failure), eligible_at.rfc3339());
             Some((DecisionKind::Failed, text))
         }
-        (Outcome::PutBack { .. }, TransferEnd::DestinationLost(failure)) => {
+        (JobOutcome::PutBack { .. }, TransferEnd::DestinationLost(failure)) => {
             Some((DecisionKind::PutBack, format!("{}. It stays in the queue", said(failure))))
         }
-        (Outcome::PutBack { .. }, _) => Some((DecisionKind::PutBack, "Interrupted; will resume".to_owned())),
-        (Outcome::Succeeded { .. }, _) => None,
+        (JobOutcome::PutBack { .. }, _) => {
+            Some((DecisionKind::PutBack, "Interrupted; will resume".to_owned()))
+        }
+        (JobOutcome::Succeeded { .. }, _) => None,
     }
 }
 
@@ -257,7 +259,7 @@ async fn attempt(
     store: &Store,
     row: &DestinationRow,
     destination: &SharedDestination,
-    started: &Started,
+    started: &StartedJob,
     monitor: &TransferMonitor,
 ) -> Result<AttemptEnd, Failure> {
     let record = started.record;
@@ -403,7 +405,7 @@ fn absolute(source: &[u8], below: &RelPath) -> PathBuf {
     path_from_bytes(&path)
 }
 
-fn item_of(started: &Started) -> Item {
+fn item_of(started: &StartedJob) -> Item {
     Item {
         record: started.record,
         key: started.key.clone(),
@@ -422,30 +424,30 @@ fn item_of(started: &Started) -> Item {
 async fn conclude(
     deps: &Deps,
     store: &Store,
-    started: &Started,
+    started: &StartedJob,
     result: Result<AttemptEnd, Failure>,
     bytes_sent: u64,
-) -> (Outcome, TransferEnd) {
+) -> (JobOutcome, TransferEnd) {
     let failure = match result {
         Ok(AttemptEnd::Proved(evidence, receipt)) => {
             let is_proved = !matches!(evidence, Evidence::Accepted);
-            return (Outcome::Succeeded { evidence, receipt }, TransferEnd::Done { is_proved });
+            return (JobOutcome::Succeeded { evidence, receipt }, TransferEnd::Done { is_proved });
         }
-        Ok(AttemptEnd::Cancelled) => return (Outcome::PutBack { bytes_sent }, TransferEnd::PutBack),
+        Ok(AttemptEnd::Cancelled) => return (JobOutcome::PutBack { bytes_sent }, TransferEnd::PutBack),
         Err(failure) => failure,
     };
     match failure.reach {
         Reach::Destination if !mutant::is(Mutant::SpendsAttempts) => {
-            (Outcome::PutBack { bytes_sent }, TransferEnd::DestinationLost(failure))
+            (JobOutcome::PutBack { bytes_sent }, TransferEnd::DestinationLost(failure))
         }
         // The store refused a checkpoint: the job is no longer this run's, or nothing can be kept.
-        Reach::Run => (Outcome::PutBack { bytes_sent }, TransferEnd::PutBack),
+        Reach::Run => (JobOutcome::PutBack { bytes_sent }, TransferEnd::PutBack),
         Reach::Resource | Reach::Destination => {
             let record = started.record;
             let jobs_failed = store.read(move |r| r.jobs_failed(record)).await.unwrap_or(0);
             let wait = backoff::resource(jobs_failed + 1, failure.retry, deps.rng.next_unit());
             let eligible_at = deps.clock.now().plus(wait);
-            (Outcome::Failed { failure: failure.clone(), eligible_at }, TransferEnd::Failed(failure))
+            (JobOutcome::Failed { failure: failure.clone(), eligible_at }, TransferEnd::Failed(failure))
         }
     }
 }

@@ -13,7 +13,7 @@ use super::shared::Shared;
 use super::state::is_closed;
 use crate::domain::ids::FileId;
 use crate::domain::time::UnixMillis;
-use crate::store::{FileLook, FileToRead, Found, StoreError};
+use crate::store::{FileInspection, FileToRead, InspectionOutcome, StoreError};
 
 /// Files read in one piece and written down in one transaction.
 pub const CHUNK_FILES_MAX: usize = 64;
@@ -207,7 +207,7 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
             Pass::Describe | Pass::Hash | Pass::Settle => found(looked, until),
         };
         match found {
-            Some(found) => looks.push(FileLook { file: file.id, stamp: file.stamp, found }),
+            Some(found) => looks.push(FileInspection { file: file.id, stamp: file.stamp, found }),
             None => {
                 missed.push(file.id);
                 if let Some(hints) = shared.hints(file.source) {
@@ -222,29 +222,29 @@ async fn read_piece(shared: Arc<Shared>, pass: Pass, files: Vec<FileToRead>) -> 
 
 /// What another look at a head means for the store. Whatever is wrong now, or has changed, is for the
 /// usual looks to find: what is known stays.
-fn refreshed(looked: ReadOutcome) -> Option<Found> {
+fn refreshed(looked: ReadOutcome) -> Option<InspectionOutcome> {
     match looked {
-        ReadOutcome::Facts(facts) => Some(Found::Refreshed(Some(facts))),
+        ReadOutcome::Facts(facts) => Some(InspectionOutcome::Refreshed(Some(facts))),
         ReadOutcome::Gone | ReadOutcome::Stopped => None,
         ReadOutcome::Content(_)
         | ReadOutcome::Excluded(_)
         | ReadOutcome::Problem(..)
         | ReadOutcome::Unseen(..)
         | ReadOutcome::Changed(_)
-        | ReadOutcome::Same => Some(Found::Refreshed(None)),
+        | ReadOutcome::Same => Some(InspectionOutcome::Refreshed(None)),
     }
 }
 
 /// What a look means for the store; none where the file was missed.
-fn found(looked: ReadOutcome, until: UnixMillis) -> Option<Found> {
+fn found(looked: ReadOutcome, until: UnixMillis) -> Option<InspectionOutcome> {
     match looked {
-        ReadOutcome::Facts(facts) => Some(Found::Facts(facts)),
-        ReadOutcome::Content(hashed) => Some(Found::Content(hashed)),
-        ReadOutcome::Excluded(reason) => Some(Found::Excluded(reason)),
-        ReadOutcome::Problem(problem, details) => Some(Found::Problem(problem, details)),
-        ReadOutcome::Unseen(_problem, details) => Some(Found::Unseen(details)),
-        ReadOutcome::Changed(stamp) => Some(Found::Changed(stamp, until)),
-        ReadOutcome::Same => Some(Found::Settled),
+        ReadOutcome::Facts(facts) => Some(InspectionOutcome::Facts(facts)),
+        ReadOutcome::Content(hashed) => Some(InspectionOutcome::Content(hashed)),
+        ReadOutcome::Excluded(reason) => Some(InspectionOutcome::Excluded(reason)),
+        ReadOutcome::Problem(problem, details) => Some(InspectionOutcome::Problem(problem, details)),
+        ReadOutcome::Unseen(_problem, details) => Some(InspectionOutcome::Unseen(details)),
+        ReadOutcome::Changed(stamp) => Some(InspectionOutcome::Changed(stamp, until)),
+        ReadOutcome::Same => Some(InspectionOutcome::Settled),
         ReadOutcome::Gone | ReadOutcome::Stopped => None,
     }
 }

@@ -18,7 +18,8 @@ use crate::domain::ids::{FileId, SourceId};
 use crate::domain::path::{RelPath, join};
 use crate::domain::time::UnixMillis;
 use crate::store::{
-    FileLook, Found, Listed, Listing, Moved, NewFile, NewVersion, Start, StoreError, UnreadableScope, Write,
+    ChangedFile, DirListing, FileInspection, InitialStatus, InspectionOutcome, ListedEntry, NewFile,
+    NewVersion, StoreError, UnreadableScope, Write,
 };
 
 /// Files written to the store in one transaction.
@@ -149,7 +150,7 @@ impl ScanContext {
     }
 
     /// Writes down what listings add and change, and notes what is gone.
-    async fn apply(&self, listings: Vec<Listing>, tally: &mut WalkTally) -> Result<(), StoreError> {
+    async fn apply(&self, listings: Vec<DirListing>, tally: &mut WalkTally) -> Result<(), StoreError> {
         let id = self.id;
         tally.seen += listings.iter().map(|listing| listing.files.len() as u64).sum::<u64>();
         let listings = Arc::new(listings);
@@ -180,15 +181,15 @@ impl ScanContext {
         Ok(())
     }
 
-    fn new_file(&self, listings: &[Listing], (listing, entry): (usize, usize)) -> NewFile {
-        let Listing { dir, files, .. } = &listings[listing];
+    fn new_file(&self, listings: &[DirListing], (listing, entry): (usize, usize)) -> NewFile {
+        let DirListing { dir, files, .. } = &listings[listing];
         let path = RelPath { dir: dir.clone(), name: files[entry].name.clone() };
         let (stamp, start) = self.start_of(&path, &files[entry], false);
         NewFile { path, stamp, start }
     }
 
-    fn new_version(&self, listings: &[Listing], moved: &Moved) -> NewVersion {
-        let Listing { dir, files, .. } = &listings[moved.listing];
+    fn new_version(&self, listings: &[DirListing], moved: &ChangedFile) -> NewVersion {
+        let DirListing { dir, files, .. } = &listings[moved.listing];
         let file = &files[moved.entry];
         let path = RelPath { dir: dir.clone(), name: file.name.clone() };
         let (stamp, start) = self.start_of(&path, file, moved.was == FileStatus::Settling);
@@ -196,21 +197,21 @@ impl ScanContext {
     }
 
     /// Where a new or changed file starts.
-    fn start_of(&self, path: &RelPath, file: &Listed, is_growing: bool) -> (FileStamp, Start) {
+    fn start_of(&self, path: &RelPath, file: &ListedEntry, is_growing: bool) -> (FileStamp, InitialStatus) {
         let now = self.shared.deps.clock.now();
         let nothing = FileStamp { size: 0, mtime_ns: 0, ctime_ns: 0 };
         let stamp = file.seen.as_ref().map_or(nothing, |seen| seen.stamp);
         if let Some(reason) = self.shared.deps.reader.excluded_by_name(path) {
-            return (stamp, Start::Excluded(reason));
+            return (stamp, InitialStatus::Excluded(reason));
         }
         let start = match &file.seen {
             Err(why) if grouping::type_of_name(&path.name).is_some() => {
-                Start::Problem(Problem::Unreadable, Some(why.clone()))
+                InitialStatus::Problem(Problem::Unreadable, Some(why.clone()))
             }
-            Err(_) => Start::Excluded(ExcludeReason::NotMedia),
-            Ok(seen) if !seen.is_regular => Start::Excluded(ExcludeReason::NotRegular),
-            Ok(_) if is_growing || is_recent(stamp, now) => Start::Settling(now.plus(SETTLE)),
-            Ok(_) => Start::Found,
+            Err(_) => InitialStatus::Excluded(ExcludeReason::NotMedia),
+            Ok(seen) if !seen.is_regular => InitialStatus::Excluded(ExcludeReason::NotRegular),
+            Ok(_) if is_growing || is_recent(stamp, now) => InitialStatus::Settling(now.plus(SETTLE)),
+            Ok(_) => InitialStatus::Found,
         };
         (stamp, start)
     }
@@ -264,15 +265,15 @@ impl ScanContext {
                     |file| (file, reader::describe(source_files.as_ref(), reader.as_ref(), file, now));
                 let news = files.iter().map(describe).filter_map(|(file, looked)| {
                     let found = match looked {
-                        ReadOutcome::Facts(facts) => Found::Facts(facts),
-                        ReadOutcome::Excluded(reason) => Found::Excluded(reason),
-                        ReadOutcome::Changed(stamp) => Found::Changed(stamp, until),
+                        ReadOutcome::Facts(facts) => InspectionOutcome::Facts(facts),
+                        ReadOutcome::Excluded(reason) => InspectionOutcome::Excluded(reason),
+                        ReadOutcome::Changed(stamp) => InspectionOutcome::Changed(stamp, until),
                         ReadOutcome::Problem(Problem::Empty, details) => {
-                            Found::Problem(Problem::Empty, details)
+                            InspectionOutcome::Problem(Problem::Empty, details)
                         }
                         _ => return None,
                     };
-                    Some(FileLook { file: file.id, stamp: file.stamp, found })
+                    Some(FileInspection { file: file.id, stamp: file.stamp, found })
                 });
                 news.collect::<Vec<_>>()
             };

@@ -15,7 +15,7 @@ use super::watch::WatchGuard;
 use crate::base::files::{Entry, EntryKind, SharedFiles, is_disk_error, path_from_bytes};
 use crate::domain::folder_problem::FolderProblem;
 use crate::domain::path::join;
-use crate::store::{Listed, Listing, Seen, UNREADABLE_DIRS_MAX, UnreadableDir};
+use crate::store::{DirListing, EntryState, ListedEntry, UNREADABLE_DIRS_MAX, UnreadableDir};
 
 /// Entries after which a batch is handed over.
 pub const BATCH_ENTRIES_MAX: usize = 2_048;
@@ -76,7 +76,7 @@ pub enum WalkStep {
     /// How the source's folder is: the first step, and again the last.
     Root(RootState),
     /// Directories as they are now.
-    Listings(Vec<Listing>),
+    Listings(Vec<DirListing>),
     /// The walk was not stopped, and this is what it could not look into.
     End(UnreadableDirs),
 }
@@ -185,7 +185,7 @@ impl Walk {
         }
     }
 
-    fn next_batch(&mut self) -> Vec<Listing> {
+    fn next_batch(&mut self) -> Vec<DirListing> {
         let mut batch = Vec::new();
         let mut entries = 0;
         while entries < BATCH_ENTRIES_MAX && batch.len() < BATCH_DIRS_MAX {
@@ -201,7 +201,7 @@ impl Walk {
         batch
     }
 
-    fn list(&mut self, pending: Pending) -> Option<Listing> {
+    fn list(&mut self, pending: Pending) -> Option<DirListing> {
         let Pending { dir, is_deep, is_start, mut chain } = pending;
         let path = path_from_bytes(&join_root(&self.plan.root, &dir));
         if is_start && is_deep {
@@ -226,7 +226,7 @@ impl Walk {
             }
         };
         self.plan.seen.fetch_add(entries.len() as u64, Ordering::Relaxed);
-        let mut listing = Listing { dir, files: Vec::with_capacity(entries.len()), subdirs: Vec::new() };
+        let mut listing = DirListing { dir, files: Vec::with_capacity(entries.len()), subdirs: Vec::new() };
         for entry in entries {
             self.sort_entry(entry, &mut listing, is_deep, chain.as_ref());
         }
@@ -250,7 +250,7 @@ impl Walk {
     fn sort_entry(
         &mut self,
         entry: Entry,
-        listing: &mut Listing,
+        listing: &mut DirListing,
         is_deep: bool,
         chain: Option<&Arc<AncestorDirs>>,
     ) {
@@ -267,12 +267,12 @@ impl Walk {
                 }
             }
             Ok(stat) => {
-                let seen = Seen { stamp: stat.stamp, is_regular: stat.kind == EntryKind::File };
-                listing.files.push(Listed { name, seen: Ok(seen) });
+                let seen = EntryState { stamp: stat.stamp, is_regular: stat.kind == EntryKind::File };
+                listing.files.push(ListedEntry { name, seen: Ok(seen) });
             }
             // It went while the folder was being listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => listing.files.push(Listed { name, seen: Err(error.to_string()) }),
+            Err(error) => listing.files.push(ListedEntry { name, seen: Err(error.to_string()) }),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::domain::hash::DigestSet;
 use crate::domain::ids::SourceId;
 use crate::domain::target::DestinationKind;
 use crate::domain::transfer::Capabilities;
-use crate::store::{StoreError, ToDo, Write};
+use crate::store::{PendingFiles, StoreError, Write};
 
 /// The destinations that are to be served, which say what digests a file needs.
 #[derive(Default)]
@@ -211,7 +211,7 @@ impl Shared {
 
     /// Counts are taken in the order of the commits, but their takers may get here in another: an
     /// older count never replaces a newer one.
-    fn tell(&self, to_do: ToDo, token: i64, order: u64) {
+    fn tell(&self, to_do: PendingFiles, token: i64, order: u64) {
         self.update(|state| {
             if self.told.fetch_max(order, Ordering::Relaxed) > order {
                 return;

@@ -1,4 +1,4 @@
-//! What `config.json` says, and what of it can be believed.
+//! What `config.json` says, and what of it can be valid.
 //!
 //! The file lies beside the database for years, and a person may have opened it in an editor.
 //! Reading it must never fail as a whole for one entry that makes no sense, nor let an entry
@@ -15,7 +15,7 @@ use crate::domain::target::{DestinationKind, is_valid_name};
 
 /// The form that this release writes; a later release's is left alone.
 pub(crate) const VERSION: u32 = 1;
-/// The longest path or address that is believed, in bytes.
+/// The longest path or address that is valid, in bytes.
 const ADDRESS_BYTES_MAX: usize = 8 * 1024;
 /// The longest identity of an installation, in characters.
 const INSTALLATION_CHARS_MAX: usize = 64;
@@ -69,9 +69,9 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// What of a document can be believed.
+/// What of a document can be valid.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Believed {
+pub(crate) struct ValidMirror {
     /// Names this installation in manifests; none where it could be no name of a folder.
     pub(crate) installation: Option<String>,
     pub(crate) is_on: bool,
@@ -81,14 +81,14 @@ pub(crate) struct Believed {
     pub(crate) network: Option<NetworkRules>,
     /// Absolute paths, each once, and the file system each was on.
     pub(crate) sources: Vec<(Vec<u8>, String)>,
-    pub(crate) destinations: Vec<BelievedDestination>,
+    pub(crate) destinations: Vec<ValidDestination>,
     /// Entries that make no sense and were left out.
     pub(crate) left_out: usize,
 }
 
 /// A destination that can be restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BelievedDestination {
+pub(crate) struct ValidDestination {
     pub(crate) name: String,
     pub(crate) kind: DestinationKind,
     pub(crate) address: Vec<u8>,
@@ -96,56 +96,56 @@ pub(crate) struct BelievedDestination {
     pub(crate) job_limit: u32,
     pub(crate) capabilities: String,
     pub(crate) trusts_checksum: bool,
-    /// Places in [`Believed::sources`], each once, rising.
+    /// Places in [`ValidMirror::sources`], each once, rising.
     pub(crate) consents: Vec<usize>,
 }
 
 /// Reads a document; `None` where the bytes are none, or one of a later release.
-pub(crate) fn read(text: &[u8]) -> Option<Believed> {
+pub(crate) fn read(text: &[u8]) -> Option<ValidMirror> {
     let mirror: Mirror = serde_json::from_slice(text).ok()?;
-    (mirror.version == VERSION).then(|| believe(mirror))
+    (mirror.version == VERSION).then(|| validate(mirror))
 }
 
-fn believe(mirror: Mirror) -> Believed {
+fn validate(mirror: Mirror) -> ValidMirror {
     let Mirror { installation, backup_on, rules, network, sources, destinations, version: _ } = mirror;
     let network = serde_json::from_value::<NetworkText>(network).ok();
     let is_name = |text: &str| {
         (1..=INSTALLATION_CHARS_MAX).contains(&text.len())
             && text.bytes().all(|b| b == b'-' || b.is_ascii_alphanumeric())
     };
-    let mut believed = Believed {
+    let mut valid = ValidMirror {
         installation: Some(installation).filter(|text| is_name(text)),
         is_on: backup_on,
         rules: serde_json::from_value::<Rules>(rules).ok().and_then(|rules| GateRules::try_from(rules).ok()),
         network: network.and_then(|network| NetworkRules::try_from(network).ok()),
-        ..Believed::default()
+        ..ValidMirror::default()
     };
     let mut places = BTreeMap::new();
     for source in sources {
         match absolute(&source.path) {
             Some(path) if !places.contains_key(&path) => {
-                places.insert(path.clone(), believed.sources.len());
-                believed.sources.push((path, source.file_system));
+                places.insert(path.clone(), valid.sources.len());
+                valid.sources.push((path, source.file_system));
             }
-            _ => believed.left_out += 1,
+            _ => valid.left_out += 1,
         }
     }
     let mut names = BTreeSet::new();
     for destination in destinations {
-        match believe_destination(destination, &places) {
+        match validate_destination(destination, &places) {
             Some(destination) if names.insert(destination.name.clone()) => {
-                believed.destinations.push(destination);
+                valid.destinations.push(destination);
             }
-            _ => believed.left_out += 1,
+            _ => valid.left_out += 1,
         }
     }
-    believed
+    valid
 }
 
-fn believe_destination(
+fn validate_destination(
     destination: MirroredDestination,
     places: &BTreeMap<Vec<u8>, usize>,
-) -> Option<BelievedDestination> {
+) -> Option<ValidDestination> {
     let MirroredDestination {
         name,
         kind,
@@ -159,11 +159,11 @@ fn believe_destination(
     let kind = DestinationKind::parse(&kind)?;
     let address = match kind {
         DestinationKind::Folder => absolute(&address)?,
-        _ => plain(&address).filter(|bytes| std::str::from_utf8(bytes).is_ok())?,
+        _ => plain_path(&address).filter(|bytes| std::str::from_utf8(bytes).is_ok())?,
     };
     let consents: BTreeSet<usize> =
         consents.iter().filter_map(|path| places.get(&absolute(path)?).copied()).collect();
-    is_valid_name(&name).then(|| BelievedDestination {
+    is_valid_name(&name).then(|| ValidDestination {
         consents: consents.into_iter().collect(),
         name,
         kind,
@@ -176,9 +176,9 @@ fn believe_destination(
 }
 
 fn absolute(path: &PathText) -> Option<Vec<u8>> {
-    plain(path).filter(|bytes| bytes.starts_with(b"/"))
+    plain_path(path).filter(|bytes| bytes.starts_with(b"/"))
 }
 
-fn plain(text: &PathText) -> Option<Vec<u8>> {
+fn plain_path(text: &PathText) -> Option<Vec<u8>> {
     text.to_bytes().filter(|bytes| (1..=ADDRESS_BYTES_MAX).contains(&bytes.len()) && !bytes.contains(&0))
 }

@@ -12,7 +12,7 @@ use crate::domain::record::{Evidence, ProofMethod};
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
 use crate::domain::transfer::{Capabilities, ManifestEntry};
-use crate::store::{AuditPlace, AuditedCopy, NewDestination, Store, StoreError, Write};
+use crate::store::{AuditCursor, AuditedCopy, NewDestination, Store, StoreError, Write};
 
 fn a_destination(tx: &Write<'_>) -> Result<DestinationId, StoreError> {
     tx.add_destination(&NewDestination {
@@ -94,7 +94,7 @@ async fn an_audit_takes_every_copy_once_the_least_proved_first() {
         tx.conn.execute(sql, [])?;
         tx.conn.execute("UPDATE backup_record SET file_count = id % 2", [])?;
         for limit in [1, 2, 5, 100] {
-            let (mut place, mut walk) = (AuditPlace::START, Vec::new());
+            let (mut place, mut walk) = (AuditCursor::START, Vec::new());
             loop {
                 let page =
                     tx.copies_by_proof(destination, (UnixMillis(1000), UnixMillis(2000)), place, limit)?;

@@ -7,17 +7,17 @@ use crate::api::LibraryFilter;
 use crate::domain::asset::{DateDoubt, DateSource, FoundDate};
 use crate::domain::ids::{DestinationId, FileId, SourceId};
 use crate::domain::transfer::Capabilities;
-use crate::store::{FileLook, Found, NewJob, StoreError, Wanted, Write};
+use crate::store::{FileInspection, InspectionOutcome, NewJob, StoreError, Wanted, Write};
 
 const DAY_MS: i64 = 86_400_000;
 
 /// A look that describes a file by its name, with a date of this kind.
-fn dated(name: &str, day: i64, source: DateSource, doubt: Option<DateDoubt>) -> Found {
-    let Found::Facts(mut facts) = facts(name, day) else { panic!("facts") };
+fn dated(name: &str, day: i64, source: DateSource, doubt: Option<DateDoubt>) -> InspectionOutcome {
+    let InspectionOutcome::Facts(mut facts) = facts(name, day) else { panic!("facts") };
     let captured_at =
         crate::domain::asset::CapturedAt { provenance: source.provenance(), ..facts.date.captured_at };
     facts.date = FoundDate { captured_at, source, doubt };
-    Found::Facts(facts)
+    InspectionOutcome::Facts(facts)
 }
 
 fn set_up(tx: &Write<'_>) -> Result<(SourceId, DestinationId), StoreError> {
@@ -152,15 +152,17 @@ async fn what_an_earlier_release_read_is_looked_at_once_again_and_stays_where_it
     let (all, before) = (ids.clone(), store.read(|r| r.newest_token()).await.expect("read"));
     let run = move |tx: &Write<'_>| {
         let again = |n: u64, name: &str| {
-            let Found::Facts(facts) = dated(name, 20, DateSource::Metadata, None) else { panic!("facts") };
+            let InspectionOutcome::Facts(facts) = dated(name, 20, DateSource::Metadata, None) else {
+                panic!("facts")
+            };
             let stamp = stamp(n + 1);
-            FileLook {
+            FileInspection {
                 file: all[usize::try_from(n).expect("few")],
                 stamp,
-                found: Found::Refreshed(Some(facts)),
+                found: InspectionOutcome::Refreshed(Some(facts)),
             }
         };
-        let stale = FileLook { stamp: stamp(99), ..again(1, "waiting.jpg") };
+        let stale = FileInspection { stamp: stamp(99), ..again(1, "waiting.jpg") };
         assert_eq!(tx.record_looks(&[stale])?, 0);
         assert_eq!(tx.record_looks(&[again(1, "waiting.jpg")])?, 1);
         let ready = "SELECT status = 'ready' AND content_id IS NOT NULL FROM file WHERE id = ?1";
@@ -174,7 +176,8 @@ async fn what_an_earlier_release_read_is_looked_at_once_again_and_stays_where_it
         )?;
         assert_eq!(key, "1970/1970-01/waiting.jpg");
         assert_eq!(tx.record_looks(&[again(0, "done.jpg"), again(2, "described.jpg")])?, 2);
-        let kept = FileLook { file: all[3], stamp: stamp(4), found: Found::Refreshed(None) };
+        let kept =
+            FileInspection { file: all[3], stamp: stamp(4), found: InspectionOutcome::Refreshed(None) };
         assert_eq!(tx.record_looks(&[kept])?, 1);
         assert_eq!(record_day(tx, all[0])?, (10, "modified_time".to_owned()), "what has a key stays");
         assert_eq!(asset_date(tx, all[0])?, (20, "metadata".to_owned(), None));

@@ -93,7 +93,7 @@ fn describe_again(tx: &Write<'_>, file: FileId, name: &str, day: i64) -> Result<
         let size: i64 = row.get(0)?;
         Ok(FileStamp { size: size.unsigned_abs(), mtime_ns: row.get(1)?, ctime_ns: row.get(2)? })
     })?;
-    tx.change_files(&[NewVersion { file, stamp, start: Start::Found }])?;
+    tx.change_files(&[NewVersion { file, stamp, start: InitialStatus::Found }])?;
     look(tx, file, facts(name, day))
 }
 

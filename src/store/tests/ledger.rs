@@ -17,11 +17,11 @@ use crate::domain::record::{Evidence, ProofMethod};
 use crate::domain::target::DestinationKind;
 use crate::domain::time::UnixMillis;
 use crate::domain::transfer::{Capabilities, NamedCopy};
-use crate::store::{NewDestination, NewJob, Outcome, Read, Store, StoreError, StoreOptions, Write};
+use crate::store::{JobOutcome, NewDestination, NewJob, Read, Store, StoreError, StoreOptions, Write};
 
 const LIMIT: u32 = 3;
 
-struct Bench {
+struct LedgerFixture {
     _dir: tempfile::TempDir,
     store: Store,
     sources: Vec<SourceId>,
@@ -32,7 +32,7 @@ fn capabilities(uuid: &str) -> Capabilities {
     Capabilities { uuid: uuid.to_owned(), no_replace: true, ..Capabilities::default() }
 }
 
-async fn bench() -> Bench {
+async fn bench() -> LedgerFixture {
     let dir = tempfile::tempdir().expect("dir");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let options = StoreOptions {
@@ -62,7 +62,7 @@ async fn bench() -> Bench {
         })
         .await
         .expect("set up");
-    Bench { _dir: dir, store, sources, destinations }
+    LedgerFixture { _dir: dir, store, sources, destinations }
 }
 
 /// A ready photo with the bytes that `content` stands for.
@@ -150,20 +150,21 @@ fn ids(tx: &Write<'_>, sql: &str) -> Result<Vec<i64>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn outcome(how: u8, now: UnixMillis) -> Outcome {
+fn outcome(how: u8, now: UnixMillis) -> JobOutcome {
     match how {
-        0 => Outcome::Succeeded { evidence: Evidence::Accepted, receipt: String::new() },
-        1 => Outcome::PutBack { bytes_sent: 7 },
-        2 => Outcome::Failed {
+        0 => JobOutcome::Succeeded { evidence: Evidence::Accepted, receipt: String::new() },
+        1 => JobOutcome::PutBack { bytes_sent: 7 },
+        2 => JobOutcome::Failed {
             failure: Failure::permanent(FailureKind::TooLarge, "planted"),
             eligible_at: now,
         },
-        3 => {
-            Outcome::Failed { failure: Failure::transient(FailureKind::Server, "planted"), eligible_at: now }
-        }
+        3 => JobOutcome::Failed {
+            failure: Failure::transient(FailureKind::Server, "planted"),
+            eligible_at: now,
+        },
         _ => {
             let evidence = Evidence::Verified { method: ProofMethod::ReadBack, at: now };
-            Outcome::Succeeded { evidence, receipt: "r".to_owned() }
+            JobOutcome::Succeeded { evidence, receipt: "r".to_owned() }
         }
     }
 }
@@ -285,7 +286,7 @@ fn apply(tx: &Write<'_>, bench: &(Vec<SourceId>, Vec<DestinationId>), step: &Ste
     Ok(())
 }
 
-async fn check(bench: &Bench) {
+async fn check(bench: &LedgerFixture) {
     for id in bench.destinations.clone() {
         let (kept, counted, live, jobs) = bench
             .store
@@ -474,7 +475,7 @@ async fn a_named_copy_is_remembered_until_it_is_verified() {
             tx.save_named_copy(record, &later)?;
             assert_eq!(tx.named_copy(record)?, Some(later.clone()));
             // Taken and not proved: it may still turn out to be wrong.
-            let taken = Outcome::Succeeded { evidence: Evidence::Accepted, receipt: String::new() };
+            let taken = JobOutcome::Succeeded { evidence: Evidence::Accepted, receipt: String::new() };
             assert!(tx.end_job(job, record, &taken)?);
             assert_eq!(tx.named_copy(record)?, Some(later.clone()));
             assert!(tx.save_named_copy(record, &later).is_err(), "nothing is being sent");

@@ -23,13 +23,13 @@ fn able() -> Capabilities {
 }
 
 /// A library and a destination, changed by hand.
-struct Scene<'a> {
+struct GroupFixture<'a> {
     tx: &'a Write<'a>,
     source: SourceId,
     disk: DestinationId,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> GroupFixture<'a> {
     fn new(tx: &'a Write<'a>) -> Result<Self, StoreError> {
         let source = tx.add_source(b"/home/ada/Photos", "fs")?;
         let disk = tx.add_destination(&NewDestination {
@@ -116,10 +116,10 @@ fn short(seed: &str) -> String {
     format!("~{}", &Blake3(*blake3::hash(seed.as_bytes()).as_bytes()).to_hex()[..8])
 }
 
-async fn try_on(work: impl FnOnce(&Scene<'_>) -> Result<(), StoreError> + Send + 'static) {
+async fn try_on(work: impl FnOnce(&GroupFixture<'_>) -> Result<(), StoreError> + Send + 'static) {
     let dir = tempfile::tempdir().expect("dir");
     let store = Store::open(options(dir.path(), Executor::inline())).expect("open").store;
-    store.write(move |tx| work(&Scene::new(tx)?)).await.expect("as expected");
+    store.write(move |tx| work(&GroupFixture::new(tx)?)).await.expect("as expected");
 }
 
 #[tokio::test]

@@ -23,9 +23,9 @@ fn store(dir: &Path) -> Store {
 }
 
 /// What a mirror is made from, by itself and in an order of its own.
-type Kept = (Vec<Vec<u8>>, Vec<(String, Vec<u8>, bool, u32)>, Vec<(i64, i64)>, bool);
+type MirrorContent = (Vec<Vec<u8>>, Vec<(String, Vec<u8>, bool, u32)>, Vec<(i64, i64)>, bool);
 
-async fn kept(store: &Store) -> Kept {
+async fn kept(store: &Store) -> MirrorContent {
     let rows = store.read(|r| {
         let destinations = r.destinations()?.into_iter();
         let destinations = destinations.map(|row| (row.name, row.address, row.is_enabled, row.job_limit));
@@ -124,7 +124,7 @@ proptest! {
     fn any_bytes_leave_an_empty_store_as_it_is(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         on_runtime(async {
             let (_dir, store) = restored(&bytes).await;
-            assert_eq!(kept(&store).await, Kept::default());
+            assert_eq!(kept(&store).await, MirrorContent::default());
         });
     }
 
@@ -184,7 +184,7 @@ fn other_rules() -> GateRules {
     GateRules { on_metered: !rules.on_metered, ..rules }
 }
 
-/// What a document has beside [`Kept`].
+/// What a document has beside [`MirrorContent`].
 async fn unlisted(store: &Store) -> (String, GateRules, Vec<Capabilities>) {
     let read = store.read(|r| {
         let capabilities = r.destinations()?.into_iter().map(|row| row.capabilities);

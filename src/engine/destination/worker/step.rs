@@ -15,7 +15,7 @@ use crate::engine::destination::read_back::{self, ReadBackEnd, ReadBackOrder};
 use crate::engine::destination::transfer::{self, TransferMonitor};
 use crate::engine::destination::worker::Worker;
 use crate::engine::destination::worker_tasks::{WorkerEnd, WorkerTasks};
-use crate::store::{Outcome, Started};
+use crate::store::{JobOutcome, StartedJob};
 
 impl Worker {
     /// Starts whatever may be started now. Returns whether transfers were started.
@@ -126,7 +126,7 @@ impl Worker {
         if !twice.is_empty() {
             let put_back = context.store.write(move |tx| {
                 for job in twice {
-                    tx.end_job(job.job, job.record, &Outcome::PutBack { bytes_sent: 0 })?;
+                    tx.end_job(job.job, job.record, &JobOutcome::PutBack { bytes_sent: 0 })?;
                 }
                 Ok(())
             });
@@ -140,7 +140,7 @@ impl Worker {
         context: &Context,
         tasks: &mut dyn WorkerTasks,
         destination: &SharedDestination,
-        job: Started,
+        job: StartedJob,
     ) {
         let monitor = TransferMonitor::new(self.cancel.child_token());
         self.transfers.insert(job.clone(), monitor.clone());

@@ -78,7 +78,7 @@ impl Client {
         item: Option<&Item>,
         cancel: Option<&CancellationToken>,
     ) -> Result<Option<(Request<'_>, Option<Trouble>)>, Failure> {
-        failpoints::live().await;
+        failpoints::wait_if_dead().await;
         if cancel.is_some_and(CancellationToken::is_cancelled) {
             return Ok(None);
         }
@@ -112,7 +112,7 @@ impl Client {
         if !self.passes(wait, is_hung, cancel).await? {
             return Ok(None);
         }
-        failpoints::live().await;
+        failpoints::wait_if_dead().await;
         if matches!(trouble, Some(Trouble::UploadsLost)) {
             self.remote(|r| r.uploads.clear());
         }
@@ -122,7 +122,7 @@ impl Client {
         }
         if self.world.meets_planned_death(&format!("{op:?}"), true, true) {
             self.world.end_run();
-            failpoints::live().await;
+            failpoints::wait_if_dead().await;
         }
         Ok(Some((request, trouble)))
     }
@@ -196,7 +196,7 @@ impl Client {
     ) -> Result<(), Failure> {
         if self.world.meets_planned_death(&format!("{op:?}"), true, false) {
             self.world.end_run();
-            failpoints::live().await;
+            failpoints::wait_if_dead().await;
         }
         match trouble.filter(|trouble| *trouble == Trouble::DroppedAfter) {
             Some(trouble) => Err(self.failed(item, trouble.failure().expect("it is one"))),

@@ -124,7 +124,7 @@ pub fn run_seed(seed: u64, is_traced: bool) -> Report {
     if std::panic::catch_unwind(all).is_err() {
         world.violate(format!("the simulation panics: {}", PANIC.take().unwrap_or_default()));
     }
-    failpoints::set(None);
+    failpoints::set_observer(None);
     failpoints::keep_changes(None);
     let_go();
     LIMIT.set(None);
@@ -267,7 +267,7 @@ impl Sim {
                 remote.sending.clear();
             });
         });
-        failpoints::set(Some(Rc::clone(&self.watcher) as _));
+        failpoints::set_observer(Some(Rc::clone(&self.watcher) as _));
         let life = runtime.block_on(async {
             world.clock.begin();
             let dead = async {

@@ -8,9 +8,9 @@ use super::world::{World, count};
 use crate::domain::ids::{DestinationId, JobId};
 use crate::domain::job::{JobState, Step, next};
 use crate::domain::record::RecordState;
-use crate::store::failpoints::{Tap, Verdict};
+use crate::store::failpoints::{CommitObserver, Verdict};
 use crate::store::simulation_audit::{JobFacts, LimitRow};
-use crate::store::{Outcome, StoreError, Write};
+use crate::store::{JobOutcome, StoreError, Write};
 
 /// Every so many commits the counters are counted anew.
 const RECOUNT_EVERY: u64 = 23;
@@ -218,7 +218,7 @@ impl Watcher {
 
     /// A run that is over cannot end what this run has started.
     fn check_epoch(&self, job: &JobFacts, tx: &Write<'_>) -> Result<(), StoreError> {
-        let late = Outcome::PutBack { bytes_sent: 0 };
+        let late = JobOutcome::PutBack { bytes_sent: 0 };
         if tx.end_as_earlier_run(job.id, job.record, &late)? {
             self.world.violate(format!("an earlier run ended job {}, which this run has started", job.id));
         }
@@ -276,7 +276,7 @@ impl Watcher {
     }
 }
 
-impl Tap for Watcher {
+impl CommitObserver for Watcher {
     fn before(&self, kind: &'static str, tx: &Write<'_>) -> Verdict {
         self.commit(kind, tx, true)
     }

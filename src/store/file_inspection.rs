@@ -8,7 +8,7 @@ use crate::domain::time::UnixMillis;
 
 /// What a look at a file came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum InspectionOutcome {
     /// It belongs, and this is what its head tells.
     Facts(Box<Facts>),
     /// Its head was looked at again by a later release, and tells this; nothing new where it could not be
@@ -30,12 +30,12 @@ pub enum Found {
 
 /// A look at one version of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileLook {
+pub struct FileInspection {
     /// The file.
     pub file: FileId,
     /// The version that was looked at; if it is no longer the known one, the look counts for
     /// nothing.
     pub stamp: FileStamp,
     /// What it came to.
-    pub found: Found,
+    pub found: InspectionOutcome,
 }
