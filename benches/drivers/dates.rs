@@ -9,7 +9,7 @@ use safelight::base::files::path_bytes;
 use safelight::domain::file::FileStamp;
 use safelight::domain::path::RelPath;
 use safelight::domain::time::UnixMillis;
-use safelight::media::facts::{Described, describe};
+use safelight::media::facts::{Description, describe};
 
 use super::Outcome;
 
@@ -42,7 +42,7 @@ fn print(root: &Path, path: &Path, now: UnixMillis) -> Outcome {
         ctime_ns: metadata.ctime() * 1_000_000_000 + metadata.ctime_nsec(),
     };
     let Some(rel) = RelPath::parse(&path_bytes(path.strip_prefix(root)?)) else { return Ok(()) };
-    if let Described::Facts(facts) = describe(&mut File::open(path)?, &rel, &stamp, now)? {
+    if let Description::Facts(facts) = describe(&mut File::open(path)?, &rel, &stamp, now)? {
         let date = facts.date;
         println!(
             "{}",

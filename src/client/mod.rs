@@ -13,7 +13,7 @@ pub mod window_backend;
 use std::sync::Arc;
 
 use crate::api::{ApiError, Event, PathText, Reply, Request, Snapshot};
-pub use crate::media::picture::NoPicture;
+pub use crate::media::picture::PictureError;
 
 /// Names one request until its answer has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,7 +101,7 @@ pub struct Picture {
     /// The side that was asked for.
     pub side_max: u32,
     /// The pixels, or why there are none.
-    pub outcome: Result<Pixels, NoPicture>,
+    pub outcome: Result<Pixels, PictureError>,
 }
 
 /// Decodes pictures for a [`Backend`]. No method blocks.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use super::{PICTURES_WANTED_MAX, Picture, PictureRequest, Pixels, THUMBNAIL_SIDE_MAX};
 use crate::base::files::{SharedFiles, path_from_bytes};
 use crate::base::waker::Waker;
-use crate::media::picture::{self, NoPicture, Rgba};
-use crate::media::thumb_cache::{Outcome, ThumbCache};
+use crate::media::picture::{self, PictureError, Rgba};
+use crate::media::thumb_cache::{CachedPicture, ThumbCache};
 
 /// The most threads that decode. One core is left to the window.
 pub const DECODE_THREADS_MAX: usize = 4;
@@ -203,7 +203,7 @@ impl Shared {
         }
     }
 
-    fn decode(&self, request: &PictureRequest) -> Outcome {
+    fn decode(&self, request: &PictureRequest) -> CachedPicture {
         let is_thumbnail = request.side_max <= THUMBNAIL_SIDE_MAX;
         let Some(cache) = self.cache.as_ref().filter(|_| is_thumbnail) else {
             return self.decode_file(request);
@@ -214,9 +214,9 @@ impl Shared {
         }
     }
 
-    fn decode_file(&self, request: &PictureRequest) -> Outcome {
-        let path = request.path.to_bytes().ok_or(NoPicture::Unreadable)?;
-        let mut file = self.files.open(&path_from_bytes(&path)).map_err(|_error| NoPicture::Unreadable)?;
+    fn decode_file(&self, request: &PictureRequest) -> CachedPicture {
+        let path = request.path.to_bytes().ok_or(PictureError::Unreadable)?;
+        let mut file = self.files.open(&path_from_bytes(&path)).map_err(|_error| PictureError::Unreadable)?;
         let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(&path);
         picture::decode(&mut *file, name, request.side_max)
     }
@@ -400,8 +400,8 @@ mod tests {
         bench.pool.want(vec![video, gone]);
         bench.step();
         bench.step();
-        assert_eq!(bench.next().outcome, Err(NoPicture::Unsupported));
-        assert_eq!(bench.next().outcome, Err(NoPicture::Unreadable));
+        assert_eq!(bench.next().outcome, Err(PictureError::Unsupported));
+        assert_eq!(bench.next().outcome, Err(PictureError::Unreadable));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! When a Windows Media file was filmed (*Advanced Systems Format Specification* 1.2).
 
 use super::bounded_reader::{ReadAt, array, block};
-use super::capture::Dates;
+use super::capture::StatedDates;
 use super::dates::WallTime;
 
 /// The most objects of the header that are visited.
@@ -15,7 +15,7 @@ const FILE_PROPERTIES: [u8; 16] = *b"\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x0
 const DESCRIPTIONS: [u8; 16] = *b"\x40\xa4\xd0\xd2\x07\xe3\xd2\x11\x97\xf0\x00\xa0\xc9\x5e\xa8\x50";
 
 /// The dates that the header states, in UTC.
-pub(crate) fn read(source: &mut dyn ReadAt) -> Dates {
+pub(crate) fn read(source: &mut dyn ReadAt) -> StatedDates {
     let mut created_utc = Vec::new();
     let header_len = array(source, 16).map_or(0, u64::from_le_bytes);
     let end = header_len.min(source.size());
@@ -43,7 +43,7 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Dates {
         let Some(next) = at.checked_add(len) else { break };
         at = next;
     }
-    Dates { created_utc, ..Dates::default() }
+    StatedDates { created_utc, ..StatedDates::default() }
 }
 
 /// Steps of 100 ns since 1601.

@@ -53,7 +53,7 @@ impl ReadAt for &[u8] {
 }
 
 /// A part of other bytes, read as if it were all of them.
-pub(crate) struct Part<'s> {
+pub(crate) struct SubReader<'s> {
     /// The whole.
     pub(crate) source: &'s mut dyn ReadAt,
     /// Where the part begins.
@@ -62,7 +62,7 @@ pub(crate) struct Part<'s> {
     pub(crate) len: u64,
 }
 
-impl ReadAt for Part<'_> {
+impl ReadAt for SubReader<'_> {
     fn size(&self) -> u64 {
         self.len.min(self.source.size().saturating_sub(self.start))
     }
@@ -78,7 +78,7 @@ impl ReadAt for Part<'_> {
 }
 
 /// A source file behind a budget.
-pub(crate) struct Bounded<'f> {
+pub(crate) struct BoundedFile<'f> {
     file: &'f mut dyn SourceFile,
     size: u64,
     head: Vec<u8>,
@@ -88,7 +88,7 @@ pub(crate) struct Bounded<'f> {
     error: Option<io::Error>,
 }
 
-impl<'f> Bounded<'f> {
+impl<'f> BoundedFile<'f> {
     /// Reads the head of `file`, which has `size` bytes, and allows [`READ_BUDGET_BYTES`] in all.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ fn copy_from(from: &[u8], from_at: u64, offset: u64, buf: &mut [u8]) -> usize {
     len
 }
 
-impl ReadAt for Bounded<'_> {
+impl ReadAt for BoundedFile<'_> {
     fn size(&self) -> u64 {
         self.size
     }
@@ -180,13 +180,13 @@ mod tests {
     use super::*;
     use crate::base::files::Stat;
 
-    struct Counting {
+    struct CountingFile {
         inner: Cursor<Vec<u8>>,
         read: u64,
         fails_from: u64,
     }
 
-    impl Read for Counting {
+    impl Read for CountingFile {
         fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
             if self.inner.position() >= self.fails_from {
                 return Err(io::Error::other("bad sector"));
@@ -197,30 +197,30 @@ mod tests {
         }
     }
 
-    impl Seek for Counting {
+    impl Seek for CountingFile {
         fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
             self.inner.seek(pos)
         }
     }
 
-    impl SourceFile for Counting {
+    impl SourceFile for CountingFile {
         fn stat(&self) -> io::Result<Stat> {
             Err(io::Error::other("not asked"))
         }
     }
 
-    fn counting(size: usize) -> Counting {
+    fn counting(size: usize) -> CountingFile {
         let mut bytes = Vec::new();
         for n in 0..size / 8 {
             bytes.write_all(&(n as u64).to_be_bytes()).expect("memory");
         }
-        Counting { inner: Cursor::new(bytes), read: 0, fails_from: u64::MAX }
+        CountingFile { inner: Cursor::new(bytes), read: 0, fails_from: u64::MAX }
     }
 
     #[test]
     fn reads_what_is_there_anywhere() {
         let mut file = counting(1 << 20);
-        let mut bounded = Bounded::open(&mut file, 1 << 20).expect("opens");
+        let mut bounded = BoundedFile::open(&mut file, 1 << 20).expect("opens");
         for at in [0, 8, 65_528, 65_536, 500_000, 80, (1 << 20) - 8] {
             assert_eq!(array(&mut bounded, at).map(u64::from_be_bytes), Some(at / 8), "{at}");
         }
@@ -235,7 +235,7 @@ mod tests {
     fn the_budget_holds() {
         let size = 16 << 20;
         let mut file = counting(size);
-        let mut bounded = Bounded::open(&mut file, size as u64).expect("opens");
+        let mut bounded = BoundedFile::open(&mut file, size as u64).expect("opens");
         let mut at = 0;
         while at < size as u64 {
             bounded.read_at(at, &mut [0; 4]);
@@ -248,11 +248,11 @@ mod tests {
     fn a_disk_error_is_kept() {
         let mut file = counting(1 << 20);
         file.fails_from = 100_000;
-        let mut bounded = Bounded::open(&mut file, 1 << 20).expect("the head is fine");
+        let mut bounded = BoundedFile::open(&mut file, 1 << 20).expect("the head is fine");
         assert_eq!(array::<4>(&mut bounded, 400_000), None);
         assert!(bounded.take_error().is_some());
         file.fails_from = 0;
-        assert!(Bounded::open(&mut file, 1 << 20).is_err());
+        assert!(BoundedFile::open(&mut file, 1 << 20).is_err());
     }
 
     #[test]

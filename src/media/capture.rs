@@ -41,7 +41,7 @@ const CAMERA_YEAR_MIN: i16 = 1990;
 
 /// The dates that a file states, by what they are dates of, each in the order of trust.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Dates {
+pub(crate) struct StatedDates {
     /// When the picture was taken.
     pub(crate) original: Vec<WallTime>,
     /// When it became a file: scanned, digitised, or created by a program.
@@ -52,7 +52,7 @@ pub(crate) struct Dates {
     pub(crate) modified: Vec<WallTime>,
 }
 
-impl Dates {
+impl StatedDates {
     /// Adds what another part of the file states; it is trusted less than what is there.
     pub(crate) fn append(&mut self, other: Self) {
         extend(&mut self.original, other.original);
@@ -79,7 +79,7 @@ fn extend(dates: &mut Vec<WallTime>, more: Vec<WallTime>) {
 
 /// A capture date with where it comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Captured {
+pub(crate) struct CaptureDate {
     pub(crate) time: WallTime,
     pub(crate) source: DateSource,
     pub(crate) doubt: Option<DateDoubt>,
@@ -87,11 +87,11 @@ pub(crate) struct Captured {
 
 /// The best of what a file states and its name tells; `None` where only its modification time is left.
 /// `now` is this computer's time.
-pub(crate) fn choose(dates: &Dates, named: Option<NameDate>, now: UnixMillis) -> Option<Captured> {
+pub(crate) fn choose(dates: &StatedDates, named: Option<NameDate>, now: UnixMillis) -> Option<CaptureDate> {
     let local = |created: &WallTime| named.and_then(|name| local_of(*created, name)).unwrap_or(*created);
     let mut stated = [dates.original.as_slice(), &dates.digitized].concat();
     stated.extend(dates.created_utc.iter().map(local));
-    let captured = |time, source| Captured { time, source, doubt: doubt_of(time, now) };
+    let captured = |time, source| CaptureDate { time, source, doubt: doubt_of(time, now) };
     let trusted = |times: &[WallTime]| {
         let at = times.iter().position(|time| doubt_of(*time, now).is_none())?;
         Some(completed(times, at))
@@ -189,7 +189,7 @@ mod tests {
         texts.iter().map(|text| parse(text.as_bytes()).expect("a date")).collect()
     }
 
-    fn told(dates: &Dates, name: &str) -> (String, DateSource, Option<DateDoubt>) {
+    fn told(dates: &StatedDates, name: &str) -> (String, DateSource, Option<DateDoubt>) {
         match choose(dates, name_date::find(name.as_bytes()), NOW) {
             Some(captured) => (captured.time.local.to_string(), captured.source, captured.doubt),
             None => ("none".to_owned(), DateSource::ModifiedTime, None),
@@ -198,14 +198,14 @@ mod tests {
 
     #[test]
     fn each_kind_gives_way_to_the_one_before() {
-        let mut dates = Dates {
+        let mut dates = StatedDates {
             original: times(&["2011:01:01 10:00:00", "2012:01:01 10:00:00"]),
             digitized: times(&["2013:01:01 10:00:00"]),
             created_utc: times(&["2014:01:01 10:00:00"]),
             modified: times(&["2016:01:01 10:00:00"]),
         };
         let name = "IMG_20150101_100000.jpg";
-        let mut check = |year: &str, source, name: &str, less: fn(&mut Dates)| {
+        let mut check = |year: &str, source, name: &str, less: fn(&mut StatedDates)| {
             let (time, from, doubt) = told(&dates, name);
             assert_eq!((&time[..4], from, doubt), (year, source, None));
             less(&mut dates);
@@ -229,7 +229,7 @@ mod tests {
             ("2008:01:01 00:00:00", DateDoubt::CameraDefault),
             ("2031:05:06 07:08:09", DateDoubt::Future),
         ] {
-            let dates = Dates { original: times(&[text]), ..Dates::default() };
+            let dates = StatedDates { original: times(&[text]), ..StatedDates::default() };
             let (time, source, none) = told(&dates, "IMG_20130712_165427.jpg");
             assert_eq!(
                 (time.as_str(), source, none),
@@ -239,7 +239,7 @@ mod tests {
             let (_time, source, found) = told(&dates, "a.jpg");
             assert_eq!((source, found), (DateSource::Metadata, Some(doubt)), "{text}");
             // Another date of the file is better still.
-            let more = Dates { digitized: times(&["2013:07:11 10:00:00"]), ..dates };
+            let more = StatedDates { digitized: times(&["2013:07:11 10:00:00"]), ..dates };
             assert_eq!(told(&more, "IMG_20130712_165427.jpg").0, "2013-07-11T10:00:00", "{text}");
         }
         for fine in [
@@ -250,7 +250,7 @@ mod tests {
             "1980-01-01",
             "1950:01:01 00:00:00",
         ] {
-            let dates = Dates { original: times(&[fine]), ..Dates::default() };
+            let dates = StatedDates { original: times(&[fine]), ..StatedDates::default() };
             assert_eq!(told(&dates, "IMG_20130712_165427.jpg").2, None, "{fine}");
             assert_eq!(told(&dates, "IMG_20130712_165427.jpg").1, DateSource::Metadata, "{fine}");
         }
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_doubtful_name_and_a_doubtful_change_come_last() {
-        let dates = Dates { modified: times(&["1980:01:01 00:00:00"]), ..Dates::default() };
+        let dates = StatedDates { modified: times(&["1980:01:01 00:00:00"]), ..StatedDates::default() };
         assert_eq!(told(&dates, "a.jpg").1, DateSource::ModifiedTime);
         let (_, source, doubt) = told(&dates, "IMG_20000101_000102.jpg");
         assert_eq!((source, doubt), (DateSource::FileName, Some(DateDoubt::CameraDefault)));
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn parts_of_one_date_complete_each_other() {
         let check = |texts: &[&str], expected: &str, offset| {
-            let dates = Dates { original: times(texts), ..Dates::default() };
+            let dates = StatedDates { original: times(texts), ..StatedDates::default() };
             let time = choose(&dates, None, NOW).expect("a date").time;
             assert_eq!(
                 (time.local.to_string().as_str(), time.offset_minutes),

@@ -10,12 +10,12 @@ thread_local! {
 
 /// The contained code panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Panicked;
+pub(crate) struct CaughtPanic;
 
 /// Runs `work`. Its panics are caught and, on this thread and during this call only, not printed.
 ///
 /// What `work` leaves half-done when it panics must not be used afterwards.
-pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Result<T, CaughtPanic> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let print = panic::take_hook();
@@ -28,7 +28,7 @@ pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     let was_quiet = IS_QUIET.replace(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
     IS_QUIET.set(was_quiet);
-    outcome.map_err(|_payload| Panicked)
+    outcome.map_err(|_payload| CaughtPanic)
 }
 
 #[cfg(test)]
@@ -38,9 +38,9 @@ mod tests {
     #[test]
     fn a_panic_ends_here_and_noise_returns() {
         assert_eq!(contain(|| 7), Ok(7));
-        assert_eq!(contain(|| -> u8 { panic!("planted") }), Err(Panicked));
+        assert_eq!(contain(|| -> u8 { panic!("planted") }), Err(CaughtPanic));
         assert!(!IS_QUIET.get());
         let nested = contain(|| (contain(|| -> u8 { panic!("planted") }), IS_QUIET.get()));
-        assert_eq!(nested, Ok((Err(Panicked), true)));
+        assert_eq!(nested, Ok((Err(CaughtPanic), true)));
     }
 }

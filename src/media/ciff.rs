@@ -16,7 +16,7 @@ const TEXT_BYTES_MAX: u64 = 128;
 
 /// What the heap says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Heap {
+pub(crate) struct CiffFields {
     /// The camera's local time.
     pub(crate) taken: Option<WallTime>,
     pub(crate) make: Option<String>,
@@ -27,7 +27,7 @@ pub(crate) struct Heap {
 }
 
 /// Reads a heap; `None` where the bytes do not begin like one.
-pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Heap> {
+pub(crate) fn read(source: &mut dyn ReadAt) -> Option<CiffFields> {
     let head = array::<14>(source, 0)?;
     let is_heap = head.starts_with(b"II") && matches!(&head[6..], b"HEAPCCDR" | b"HEAPJPGM");
     let [_, _, a, b, c, d, ..] = head;
@@ -36,7 +36,7 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Heap> {
     if !is_heap || start >= end {
         return None;
     }
-    let (mut heap, mut queue) = (Heap::default(), Vec::new());
+    let (mut heap, mut queue) = (CiffFields::default(), Vec::new());
     directory(source, &(start..end), &mut heap, &mut queue);
     for _directory in 0..DIRECTORIES_MAX {
         let Some(part) = queue.pop() else { break };
@@ -49,7 +49,7 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Heap> {
 fn directory(
     source: &mut dyn ReadAt,
     part: &Range<u64>,
-    heap: &mut Heap,
+    heap: &mut CiffFields,
     queue: &mut Vec<Range<u64>>,
 ) -> Option<()> {
     let number = |source: &mut dyn ReadAt, at| array(source, at).map(u32::from_le_bytes);
@@ -139,7 +139,7 @@ pub(crate) mod tests {
         let mut bytes = b"II\x1a\0\0\0HEAPCCDR".to_vec();
         bytes.extend([0; 12]);
         bytes.extend([1, 0, 0x0a, 0x30, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(read(&mut bytes.as_slice()), Some(Heap::default()));
+        assert_eq!(read(&mut bytes.as_slice()), Some(CiffFields::default()));
     }
 
     proptest! {

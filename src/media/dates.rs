@@ -111,7 +111,7 @@ pub(crate) fn parse(text: &[u8]) -> Option<WallTime> {
 
 /// A date that begins with its year in digits.
 fn in_numbers(text: &[u8]) -> Option<WallTime> {
-    let mut scan = Scan { rest: text };
+    let mut scan = TextScanner { rest: text };
     let run = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if matches!(run, 8 | 12 | 14) {
         let day = WallTime::of_date(scan.number(4, 4)?, scan.number(2, 2)?, scan.number(2, 2)?)?;
@@ -142,8 +142,8 @@ fn in_numbers(text: &[u8]) -> Option<WallTime> {
 }
 
 /// The day with the time of day that follows; the day alone where none does.
-fn with_time(day: WallTime, scan: &mut Scan<'_>) -> WallTime {
-    let clock = |scan: &mut Scan<'_>| {
+fn with_time(day: WallTime, scan: &mut TextScanner<'_>) -> WallTime {
+    let clock = |scan: &mut TextScanner<'_>| {
         let hour = scan.padded()?;
         scan.one_of(b":.-h")?;
         let minute = scan.padded()?;
@@ -155,7 +155,11 @@ fn with_time(day: WallTime, scan: &mut Scan<'_>) -> WallTime {
 
 /// The day at a time of day, with the fraction, half of the day and offset that follow. Some phones
 /// write 24 for the hour after midnight, and the day that has begun.
-fn at_time(day: WallTime, (hour, minute, second): (u32, u32, u32), scan: &mut Scan<'_>) -> Option<WallTime> {
+fn at_time(
+    day: WallTime,
+    (hour, minute, second): (u32, u32, u32),
+    scan: &mut TextScanner<'_>,
+) -> Option<WallTime> {
     if day.precision != Precision::Day {
         return None;
     }
@@ -172,7 +176,7 @@ fn in_words(text: &[u8]) -> Option<WallTime> {
     let (mut year, mut month, mut day, mut clock, mut offset) = (None, None, None, None, None);
     let words = text.split(|byte| matches!(byte, b' ' | b','));
     for word in words.filter(|word| !word.is_empty()).take(WORDS_MAX) {
-        let mut scan = Scan { rest: word };
+        let mut scan = TextScanner { rest: word };
         if word.contains(&b':') {
             let (hour, _, minute) = (scan.number(1, 2)?, scan.one_of(b":")?, scan.number(2, 2)?);
             let second = scan.one_of(b":").and_then(|_colon| scan.number(2, 2)).unwrap_or(0);
@@ -183,8 +187,8 @@ fn in_words(text: &[u8]) -> Option<WallTime> {
                 number => day = day.or(Some(number)),
             }
         } else if matches!(word, b"AM" | b"PM" | b"am" | b"pm") {
-            clock =
-                clock.map(|(hour, minute, second)| (Scan { rest: word }.half_of_day(hour), minute, second));
+            clock = clock
+                .map(|(hour, minute, second)| (TextScanner { rest: word }.half_of_day(hour), minute, second));
         } else if matches!(word, b"GMT" | b"UTC" | b"Z") {
             offset = Some(0);
         } else if matches!(word[0], b'+' | b'-') {
@@ -195,7 +199,7 @@ fn in_words(text: &[u8]) -> Option<WallTime> {
     }
     let date = WallTime::of_date(year?, month?, day.unwrap_or(0))?;
     let Some(clock) = clock else { return Some(date) };
-    let timed = at_time(date, clock, &mut Scan { rest: b"" });
+    let timed = at_time(date, clock, &mut TextScanner { rest: b"" });
     Some(timed.map_or(date, |time| time.with_offset(offset)))
 }
 
@@ -212,22 +216,22 @@ fn month_of(word: &[u8]) -> Option<u32> {
 pub(crate) fn parse_exif(date: &[u8], fraction: Option<&[u8]>, offset: Option<&[u8]>) -> Option<WallTime> {
     let mut time = parse(date)?;
     if let Some(fraction) = fraction {
-        let millis = Scan { rest: fraction.trim_ascii() }.millis();
+        let millis = TextScanner { rest: fraction.trim_ascii() }.millis();
         let local = time.local.with().millisecond(i16::try_from(millis).unwrap_or(0)).build();
         time.local = local.unwrap_or(time.local);
     }
     if time.offset_minutes.is_none() {
-        time.offset_minutes = offset.and_then(|text| Scan { rest: text.trim_ascii() }.offset());
+        time.offset_minutes = offset.and_then(|text| TextScanner { rest: text.trim_ascii() }.offset());
     }
     Some(time)
 }
 
 /// Eats a text from the front.
-pub(crate) struct Scan<'a> {
+pub(crate) struct TextScanner<'a> {
     pub(crate) rest: &'a [u8],
 }
 
-impl Scan<'_> {
+impl TextScanner<'_> {
     /// A number of `least` to `most` digits.
     pub(crate) fn number(&mut self, least: usize, most: usize) -> Option<u32> {
         let digits = self.rest.iter().take(most).take_while(|b| b.is_ascii_digit()).count();

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::bounded_reader::Bounded;
+use super::bounded_reader::BoundedFile;
 use super::capture;
 use super::catch_panic::contain;
 use super::dates::WallTime;
@@ -20,7 +20,7 @@ pub use super::bounded_reader::{HEAD_BYTES, READ_BUDGET_BYTES};
 
 /// What one look at a file comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Described {
+pub enum Description {
     /// It belongs in the library.
     Facts(Facts),
     /// It belongs, but there is nothing in it to back up.
@@ -42,23 +42,23 @@ pub fn describe(
     rel: &RelPath,
     stamp: &FileStamp,
     now: UnixMillis,
-) -> io::Result<Described> {
+) -> io::Result<Description> {
     if let Some(reason) = excluded_by_name(rel) {
-        return Ok(Described::Exclude(reason));
+        return Ok(Description::Exclude(reason));
     }
-    let mut source = Bounded::open(file, stamp.size)?;
+    let mut source = BoundedFile::open(file, stamp.size)?;
     let Some(sniffed) = sniff(source.head(), &rel.name) else {
-        return Ok(Described::Exclude(ExcludeReason::NotMedia));
+        return Ok(Description::Exclude(ExcludeReason::NotMedia));
     };
     if stamp.size == 0 {
-        return Ok(Described::Problem(Problem::Empty));
+        return Ok(Description::Problem(Problem::Empty));
     }
     let read = contain(|| metadata::read(&mut source, sniffed.media_type));
     if let Some(error) = source.take_error() {
         return Err(error);
     }
     let metadata = read.unwrap_or_default();
-    Ok(Described::Facts(Facts {
+    Ok(Description::Facts(Facts {
         media_type: sniffed.media_type,
         is_mismatch: sniffed.is_mismatch,
         date: found_date(&metadata, &rel.name, stamp, now),
@@ -119,7 +119,7 @@ fn camera_name(make: Option<&str>, model: Option<&str>) -> Option<String> {
     };
     let words: Vec<&str> = make.unwrap_or("").split_whitespace().collect();
     let mut plain: Vec<String> =
-        words.iter().filter(|word| !is_company(word)).map(|word| cased(word)).collect();
+        words.iter().filter(|word| !is_company(word)).map(|word| capitalized(word)).collect();
     // Kodak signs as Eastman Kodak, and only half of it is on the camera.
     if plain.first().is_some_and(|first| first == "Eastman") {
         plain.remove(0);
@@ -136,7 +136,7 @@ fn camera_name(make: Option<&str>, model: Option<&str>) -> Option<String> {
 }
 
 /// `Nikon` for `NIKON` and `Samsung` for `samsung`; short names such as `LG` or `HMD` are initials.
-fn cased(word: &str) -> String {
+fn capitalized(word: &str) -> String {
     let is_shout = word.len() > 3 && word.chars().all(|c| c.is_ascii_uppercase());
     let is_whisper = word.chars().all(|c| c.is_ascii_lowercase());
     match word.split_at_checked(1) {
@@ -161,7 +161,7 @@ mod tests {
     /// 2027-01-15
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
-    fn described(name: &str, bytes: &[u8]) -> Described {
+    fn described(name: &str, bytes: &[u8]) -> Description {
         let mut file = tempfile::tempfile().expect("a temporary file");
         file.write_all(bytes).expect("written");
         // 2001-09-09T01:46:40Z
@@ -172,7 +172,7 @@ mod tests {
 
     fn facts(name: &str, bytes: &[u8]) -> Facts {
         match described(name, bytes) {
-            Described::Facts(facts) => facts,
+            Description::Facts(facts) => facts,
             other => panic!("{name}: {other:?}"),
         }
     }
@@ -251,11 +251,11 @@ mod tests {
 
     #[test]
     fn what_does_not_belong_says_why() {
-        assert_eq!(described("a.txt", b"text"), Described::Exclude(ExcludeReason::NotMedia));
-        assert_eq!(described("empty.txt", b""), Described::Exclude(ExcludeReason::NotMedia));
-        assert_eq!(described("empty.jpg", b""), Described::Problem(Problem::Empty));
-        assert_eq!(described(".a.jpg", &photo().jpeg()), Described::Exclude(ExcludeReason::Hidden));
-        assert_eq!(described("Thumbs.db", b"x"), Described::Exclude(ExcludeReason::Debris));
+        assert_eq!(described("a.txt", b"text"), Description::Exclude(ExcludeReason::NotMedia));
+        assert_eq!(described("empty.txt", b""), Description::Exclude(ExcludeReason::NotMedia));
+        assert_eq!(described("empty.jpg", b""), Description::Problem(Problem::Empty));
+        assert_eq!(described(".a.jpg", &photo().jpeg()), Description::Exclude(ExcludeReason::Hidden));
+        assert_eq!(described("Thumbs.db", b"x"), Description::Exclude(ExcludeReason::Debris));
         let damaged = facts("a.jpg", b"\xff\xd8\xff then nothing");
         assert_eq!((damaged.media_type, damaged.dimensions), (MediaType::Jpeg, None));
         assert!(facts("a.jpg", &photo().encoded(image::ImageFormat::Png)).is_mismatch);
@@ -305,7 +305,7 @@ mod tests {
             if cuts {
                 bytes.truncate(keep.index(whole.len()));
             }
-            prop_assert!(!matches!(described(name, &bytes), Described::Exclude(_)));
+            prop_assert!(!matches!(described(name, &bytes), Description::Exclude(_)));
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! The beginnings of WebP, GIF and BMP files.
 
 use super::bounded_reader::{ReadAt, array, block};
-use super::capture::Dates;
+use super::capture::StatedDates;
 
 /// The most chunks that are visited.
 const CHUNKS_MAX: usize = 2048;
@@ -19,7 +19,7 @@ pub(crate) struct Header {
     /// Photoshop's image resources.
     pub(crate) photoshop: Option<Vec<u8>>,
     /// What it states in words of its own.
-    pub(crate) dates: Dates,
+    pub(crate) dates: StatedDates,
 }
 
 pub(crate) fn webp(source: &mut dyn ReadAt) -> Header {
@@ -82,11 +82,11 @@ fn gif_xmp(source: &mut dyn ReadAt) -> Option<Vec<u8>> {
                     let end = rest.windows(3).position(|w| w == [0x01, 0xff, 0xfe]).unwrap_or(rest.len());
                     return Some(rest[..end].to_vec());
                 }
-                at = after_parts(source, at + 2)?;
+                at = skip_sub_blocks(source, at + 2)?;
             }
             [0x2c] => {
                 let [flags] = array::<1>(source, at + 9)?;
-                at = after_parts(source, at + 11 + palette_bytes(flags))?;
+                at = skip_sub_blocks(source, at + 11 + palette_bytes(flags))?;
             }
             _ => return None,
         }
@@ -98,7 +98,7 @@ fn palette_bytes(flags: u8) -> u64 {
     if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }
 
-fn after_parts(source: &mut dyn ReadAt, mut at: u64) -> Option<u64> {
+fn skip_sub_blocks(source: &mut dyn ReadAt, mut at: u64) -> Option<u64> {
     for _part in 0..PARTS_MAX {
         let [len] = array::<1>(source, at)?;
         at += 1 + u64::from(len);

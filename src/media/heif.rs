@@ -1,7 +1,7 @@
 //! What a HEIC, HEIF or AVIF file says of itself, without decoding it.
 
 use super::bounded_reader::{ReadAt, array, block};
-use super::isobmff::{Found, find, list, u32_at};
+use super::isobmff::{FoundBox, find, list, u32_at};
 
 /// The most items that are looked at.
 const ITEMS_MAX: usize = 4096;
@@ -24,7 +24,7 @@ pub(crate) struct Heif {
 pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Heif> {
     let end = source.size();
     let meta = find(source, 0, end, b"meta")?;
-    let inside = Found { start: (meta.start + 4).min(meta.end), ..meta };
+    let inside = FoundBox { start: (meta.start + 4).min(meta.end), ..meta };
     let mut heif = Heif { size: largest_size(source, inside), ..Heif::default() };
     for (id, kind) in item_kinds(source, inside) {
         match &kind {
@@ -43,7 +43,7 @@ fn is_xmp(item: &[u8]) -> bool {
     item.windows(9).any(|w| w == b"x:xmpmeta" || w == b"<rdf:RDF ")
 }
 
-fn largest_size(source: &mut dyn ReadAt, meta: Found) -> Option<(u32, u32)> {
+fn largest_size(source: &mut dyn ReadAt, meta: FoundBox) -> Option<(u32, u32)> {
     let iprp = find(source, meta.start, meta.end, b"iprp")?;
     let ipco = find(source, iprp.start, iprp.end, b"ipco")?;
     let properties = list(source, ipco.start, ipco.end);
@@ -53,12 +53,12 @@ fn largest_size(source: &mut dyn ReadAt, meta: Found) -> Option<(u32, u32)> {
 }
 
 /// The number and kind of each item that is no picture.
-fn item_kinds(source: &mut dyn ReadAt, meta: Found) -> Vec<(u32, [u8; 4])> {
+fn item_kinds(source: &mut dyn ReadAt, meta: FoundBox) -> Vec<(u32, [u8; 4])> {
     let Some(iinf) = find(source, meta.start, meta.end, b"iinf") else { return Vec::new() };
     let version = array::<1>(source, iinf.start).map_or(0, |[v]| v);
     let entries = iinf.start + if version == 0 { 6 } else { 8 };
     let entries = list(source, entries, iinf.end);
-    let entry = |infe: &Found| {
+    let entry = |infe: &FoundBox| {
         let [version] = array::<1>(source, infe.start)?;
         match version {
             2 => Some((
@@ -78,7 +78,7 @@ fn item_kinds(source: &mut dyn ReadAt, meta: Found) -> Vec<(u32, [u8; 4])> {
 }
 
 /// The bytes of an item that lies in the file or in the description's own data, in one piece or a few.
-fn item(source: &mut dyn ReadAt, meta: Found, id: u32) -> Option<Vec<u8>> {
+fn item(source: &mut dyn ReadAt, meta: FoundBox, id: u32) -> Option<Vec<u8>> {
     let place = locate(source, meta, id)?;
     let base = match place.method {
         0 => 0,
@@ -93,14 +93,14 @@ fn item(source: &mut dyn ReadAt, meta: Found, id: u32) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-struct Place {
+struct ItemLocation {
     method: u8,
     /// Start and length of each piece.
     extents: Vec<(u64, u64)>,
 }
 
 /// Reads `iloc`, whose fields have the widths that its head says.
-fn locate(source: &mut dyn ReadAt, meta: Found, wanted: u32) -> Option<Place> {
+fn locate(source: &mut dyn ReadAt, meta: FoundBox, wanted: u32) -> Option<ItemLocation> {
     let iloc = find(source, meta.start, meta.end, b"iloc")?;
     let [version, _, _, _, sizes, more] = array::<6>(source, iloc.start)?;
     let (offset_size, len_size, base_size) = (sizes >> 4, sizes & 15, more >> 4);
@@ -118,7 +118,7 @@ fn locate(source: &mut dyn ReadAt, meta: Found, wanted: u32) -> Option<Place> {
             if extents > EXTENTS_MAX {
                 return None;
             }
-            let mut place = Place { method: u8::try_from(method).ok()?, extents: Vec::new() };
+            let mut place = ItemLocation { method: u8::try_from(method).ok()?, extents: Vec::new() };
             for _extent in 0..extents {
                 cursor.number(index_size)?;
                 let offset = base.checked_add(cursor.number(offset_size)?)?;

@@ -1,6 +1,6 @@
 //! The dates in IPTC-IIM records (*Information Interchange Model* 4.2, 1999, record 2).
 
-use super::capture::Dates;
+use super::capture::StatedDates;
 use super::dates::{self, WallTime};
 
 /// The most data sets that are visited.
@@ -12,7 +12,7 @@ const APPLICATION: u8 = 2;
 
 /// The dates that IPTC records state. An array of numbers, as some TIFF files have them, may be in the
 /// wrong byte order.
-pub(crate) fn read(records: &[u8]) -> Dates {
+pub(crate) fn read(records: &[u8]) -> StatedDates {
     if records.first() != Some(&MARK) && records.get(3) == Some(&MARK) {
         let (words, _rest) = records.as_chunks::<4>();
         let swapped: Vec<u8> = words.iter().flat_map(|[a, b, c, d]| [*d, *c, *b, *a]).collect();
@@ -21,8 +21,8 @@ pub(crate) fn read(records: &[u8]) -> Dates {
     in_order(records)
 }
 
-fn in_order(records: &[u8]) -> Dates {
-    let (mut created, mut digitized) = (Moment::default(), Moment::default());
+fn in_order(records: &[u8]) -> StatedDates {
+    let (mut created, mut digitized) = (DateAndTime::default(), DateAndTime::default());
     let mut rest = records;
     for _set in 0..DATA_SETS_MAX {
         let Some((record, number, value, after)) = data_set(rest) else { break };
@@ -35,10 +35,10 @@ fn in_order(records: &[u8]) -> Dates {
         }
         rest = after;
     }
-    Dates {
+    StatedDates {
         original: created.wall_time().into_iter().collect(),
         digitized: digitized.wall_time().into_iter().collect(),
-        ..Dates::default()
+        ..StatedDates::default()
     }
 }
 
@@ -59,12 +59,12 @@ fn data_set(bytes: &[u8]) -> Option<(u8, u8, &[u8], &[u8])> {
 
 /// A date and its time of day, which are apart.
 #[derive(Default)]
-struct Moment<'a> {
+struct DateAndTime<'a> {
     date: Option<&'a [u8]>,
     time: Option<&'a [u8]>,
 }
 
-impl Moment<'_> {
+impl DateAndTime<'_> {
     /// `19870304` and `101500+0200`.
     fn wall_time(&self) -> Option<WallTime> {
         let date = dates::parse(self.date?)?;

@@ -10,7 +10,7 @@ pub(crate) const XMP_UUID: [u8; 16] = *b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x7
 
 /// One box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct FoundBox {
     pub(crate) kind: [u8; 4],
     /// Where its content begins.
     pub(crate) start: u64,
@@ -18,19 +18,19 @@ pub(crate) struct Found {
     pub(crate) end: u64,
 }
 
-impl Found {
+impl FoundBox {
     pub(crate) fn len(&self) -> u64 {
         self.end - self.start
     }
 }
 
 /// The boxes side by side between `start` and `end`, as far as they make sense.
-pub(crate) fn list(source: &mut dyn ReadAt, start: u64, end: u64) -> Vec<Found> {
+pub(crate) fn list(source: &mut dyn ReadAt, start: u64, end: u64) -> Vec<FoundBox> {
     list_at_most(source, start, end, BOXES_MAX)
 }
 
 /// Like [`list`], but no more than `most`: where boxes are far apart, each costs a read.
-pub(crate) fn list_at_most(source: &mut dyn ReadAt, start: u64, end: u64, most: usize) -> Vec<Found> {
+pub(crate) fn list_at_most(source: &mut dyn ReadAt, start: u64, end: u64, most: usize) -> Vec<FoundBox> {
     let end = end.min(source.size());
     let mut boxes = Vec::new();
     let mut at = start;
@@ -44,7 +44,7 @@ pub(crate) fn list_at_most(source: &mut dyn ReadAt, start: u64, end: u64, most: 
 }
 
 /// The first box of a kind between `start` and `end`. Stops looking where it is found.
-pub(crate) fn find(source: &mut dyn ReadAt, start: u64, end: u64, kind: &[u8; 4]) -> Option<Found> {
+pub(crate) fn find(source: &mut dyn ReadAt, start: u64, end: u64, kind: &[u8; 4]) -> Option<FoundBox> {
     let end = end.min(source.size());
     let mut at = start;
     for _box in 0..BOXES_MAX {
@@ -57,7 +57,7 @@ pub(crate) fn find(source: &mut dyn ReadAt, start: u64, end: u64, kind: &[u8; 4]
     None
 }
 
-fn header(source: &mut dyn ReadAt, at: u64, end: u64) -> Option<Found> {
+fn header(source: &mut dyn ReadAt, at: u64, end: u64) -> Option<FoundBox> {
     if at.checked_add(8)? > end {
         return None;
     }
@@ -69,7 +69,7 @@ fn header(source: &mut dyn ReadAt, at: u64, end: u64) -> Option<Found> {
     };
     let box_end = at.checked_add(len)?;
     // The last box of a file that was cut off still counts as far as it goes.
-    (box_end >= start && start <= end).then_some(Found { kind, start, end: box_end.min(end) })
+    (box_end >= start && start <= end).then_some(FoundBox { kind, start, end: box_end.min(end) })
 }
 
 /// A big-endian number at a place.

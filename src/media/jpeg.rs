@@ -22,7 +22,7 @@ pub(crate) struct JpegHead {
     /// Photoshop's image resources, of all their segments.
     pub(crate) photoshop: Vec<u8>,
     /// What cameras wrote before there was EXIF.
-    pub(crate) early: Early,
+    pub(crate) early: PreExifFields,
     pub(crate) frame: Option<Frame>,
     /// Written by Adobe's software, which stores CMYK inverted.
     pub(crate) is_adobe: bool,
@@ -32,11 +32,11 @@ pub(crate) struct JpegHead {
 
 /// What cameras wrote before there was EXIF, or instead of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Early {
+pub(crate) struct PreExifFields {
     /// Agfa, Epson, Olympus, Polaroid, Sanyo: lines of `Name=value`.
     pub(crate) picture_info: Option<Vec<u8>>,
     /// Canon: a heap of its own.
-    pub(crate) canon_heap: Option<Vec<u8>>,
+    pub(crate) read_canon_heap: Option<Vec<u8>>,
 }
 
 /// The picture's measures.
@@ -66,8 +66,8 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<JpegHead> {
         let Some(len) = array::<2>(source, at).map(u16::from_be_bytes).filter(|len| *len >= 2) else { break };
         let (body, body_len) = (at + 2, u64::from(len) - 2);
         match code {
-            0xe0 if head.early.canon_heap.is_none() && array(source, body + 6) == Some(*b"HEAPJPGM") => {
-                head.early.canon_heap = block(source, body, body_len, usize::from(u16::MAX));
+            0xe0 if head.early.read_canon_heap.is_none() && array(source, body + 6) == Some(*b"HEAPJPGM") => {
+                head.early.read_canon_heap = block(source, body, body_len, usize::from(u16::MAX));
             }
             0xe1 => read_app1(source, body, body_len, &mut head),
             0xec if head.early.picture_info.is_none() => {
@@ -209,7 +209,7 @@ mod tests {
         .concat();
         let head = read(&mut bytes.as_slice()).expect("a JPEG");
         assert_eq!(head.photoshop, b"first second");
-        assert!(head.early.canon_heap.is_some() && head.early.picture_info.is_some());
+        assert!(head.early.read_canon_heap.is_some() && head.early.picture_info.is_some());
         assert_eq!(head.more_xmp, [(u64::try_from(bytes.len()).expect("short") - 6, 4)]);
     }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::bounded_reader::{ReadAt, array, block};
-use super::capture::Dates;
+use super::capture::StatedDates;
 use super::dates::{self, WallTime};
 use super::metadata::Metadata;
 
@@ -130,14 +130,14 @@ fn places(source: &mut dyn ReadAt, seek_head: &Range<u64>) -> Vec<(u32, u64)> {
 }
 
 /// Nanoseconds since the first moment of 2001, in UTC.
-fn info(source: &mut dyn ReadAt, info: &Range<u64>) -> Dates {
+fn info(source: &mut dyn ReadAt, info: &Range<u64>) -> StatedDates {
     let date = children(source, info).into_iter().find(|(id, _)| *id == DATE_UTC);
     let nanos = date.and_then(|(_, content)| number(source, &content)).map(u64::cast_signed);
     let time = nanos.filter(|nanos| *nanos != 0).and_then(|nanos| {
         let millis = i32::try_from(nanos.rem_euclid(1_000_000_000) / 1_000_000).ok()?;
         WallTime::from_utc(EPOCH_SECONDS + nanos.div_euclid(1_000_000_000), millis)
     });
-    Dates { created_utc: time.into_iter().collect(), ..Dates::default() }
+    StatedDates { created_utc: time.into_iter().collect(), ..StatedDates::default() }
 }
 
 fn picture_size(source: &mut dyn ReadAt, tracks: &Range<u64>) -> Option<(u32, u32)> {
@@ -161,8 +161,8 @@ fn picture_size(source: &mut dyn ReadAt, tracks: &Range<u64>) -> Option<(u32, u3
     None
 }
 
-fn tagged(source: &mut dyn ReadAt, tags: &Range<u64>) -> Dates {
-    let mut found = Dates::default();
+fn tagged(source: &mut dyn ReadAt, tags: &Range<u64>) -> StatedDates {
+    let mut found = StatedDates::default();
     for (_tag, tag) in children(source, tags).into_iter().filter(|(id, _)| *id == TAG) {
         for (_simple, simple) in children(source, &tag).into_iter().filter(|(id, _)| *id == SIMPLE_TAG) {
             let (mut name, mut text) = (Vec::new(), Vec::new());
@@ -249,9 +249,12 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_date() {
-        assert_eq!(read(&mut mkv(&[dated(0)]).as_slice()).dates, Dates::default());
-        assert_eq!(read(&mut mkv(&[tags("DATE_RECORDED", "never")]).as_slice()).dates, Dates::default());
-        assert_eq!(read(&mut &b"RIFF"[..]).dates, Dates::default());
+        assert_eq!(read(&mut mkv(&[dated(0)]).as_slice()).dates, StatedDates::default());
+        assert_eq!(
+            read(&mut mkv(&[tags("DATE_RECORDED", "never")]).as_slice()).dates,
+            StatedDates::default()
+        );
+        assert_eq!(read(&mut &b"RIFF"[..]).dates, StatedDates::default());
     }
 
     proptest! {

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::bounded_reader::{ReadAt, block};
-use super::capture::Dates;
+use super::capture::StatedDates;
 use super::dates::{self, WallTime};
-use super::tiff::{Moment, Tags};
+use super::tiff::{DateTags, TiffTags};
 use super::{
     asf, headers, heif, iptc, jp2, jpeg, jxl, matroska, movie, photoshop, png, raw, riff, takeout, tiff,
     transport, xmp,
@@ -23,7 +23,7 @@ const EXIF_SKIP_MAX: usize = 64;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Metadata {
     /// When it was captured and changed, by all that it holds.
-    pub(crate) dates: Dates,
+    pub(crate) dates: StatedDates,
     /// Width and height as stored.
     pub(crate) size: Option<(u32, u32)>,
     /// 1–8.
@@ -39,7 +39,7 @@ pub(crate) struct Metadata {
 
 /// The blocks of metadata that a container holds, each of which may be missing.
 #[derive(Debug, Default)]
-struct Blocks {
+struct MetadataBlocks {
     exif: Option<Vec<u8>>,
     iptc: Option<Vec<u8>>,
     /// Photoshop's image resources.
@@ -50,26 +50,26 @@ struct Blocks {
 /// Reads what a file of this type says of itself. Whatever is missing or damaged stays empty.
 pub(crate) fn read(source: &mut dyn ReadAt, media_type: MediaType) -> Metadata {
     match media_type {
-        MediaType::Jpeg => of_jpeg(source),
-        MediaType::Png => of_header(png::read(source)),
-        MediaType::Webp => of_header(headers::webp(source)),
-        MediaType::Gif => of_header(headers::gif(source)),
-        MediaType::Bmp => of_header(headers::bmp(source)),
-        MediaType::Jxl => of_header(jxl::read(source)),
+        MediaType::Jpeg => from_jpeg(source),
+        MediaType::Png => from_header(png::read(source)),
+        MediaType::Webp => from_header(headers::webp(source)),
+        MediaType::Gif => from_header(headers::gif(source)),
+        MediaType::Bmp => from_header(headers::bmp(source)),
+        MediaType::Jxl => from_header(jxl::read(source)),
         MediaType::Tiff => tiff::read(source).map_or_else(Metadata::default, |tags| {
             let size = tags.first_size;
-            Metadata { size, ..of_tags(tags) }
+            Metadata { size, ..from_tags(tags) }
         }),
         MediaType::Raw => raw::read(source),
-        MediaType::Heic | MediaType::Avif => of_heif(source),
-        MediaType::Mp4 | MediaType::Mov | MediaType::ThreeGp => of_movie(source),
-        MediaType::Psd => of_document(source),
+        MediaType::Heic | MediaType::Avif => from_heif(source),
+        MediaType::Mp4 | MediaType::Mov | MediaType::ThreeGp => from_movie(source),
+        MediaType::Psd => from_document(source),
         MediaType::Avi => riff::read(source),
         MediaType::Mkv => matroska::read(source),
         MediaType::Wmv => Metadata { dates: asf::read(source), ..Metadata::default() },
         MediaType::Mpeg => {
             let original = transport::captured(source).into_iter().collect();
-            Metadata { dates: Dates { original, ..Dates::default() }, ..Metadata::default() }
+            Metadata { dates: StatedDates { original, ..StatedDates::default() }, ..Metadata::default() }
         }
         MediaType::Xmp => {
             let len = source.size().min(SIDECAR_BYTES_MAX);
@@ -83,8 +83,8 @@ pub(crate) fn read(source: &mut dyn ReadAt, media_type: MediaType) -> Metadata {
             let dates = json.map(|json| takeout::read(&json)).unwrap_or_default();
             Metadata { dates, ..Metadata::default() }
         }
-        MediaType::Jp2 => of_header(jp2::read(source)),
-        MediaType::Jxr => tiff::read(source).map_or_else(Metadata::default, of_tags),
+        MediaType::Jp2 => from_header(jp2::read(source)),
+        MediaType::Jxr => tiff::read(source).map_or_else(Metadata::default, from_tags),
         MediaType::Xcf
         | MediaType::Exr
         | MediaType::Hdr
@@ -102,12 +102,12 @@ pub(crate) fn read(source: &mut dyn ReadAt, media_type: MediaType) -> Metadata {
     }
 }
 
-fn moment(moment: &Moment) -> Option<WallTime> {
+fn moment(moment: &DateTags) -> Option<WallTime> {
     dates::parse_exif(moment.date.as_deref()?, moment.fraction.as_deref(), moment.offset.as_deref())
 }
 
-pub(crate) fn of_tags(tags: Tags) -> Metadata {
-    let mut dates = Dates {
+pub(crate) fn from_tags(tags: TiffTags) -> Metadata {
+    let mut dates = StatedDates {
         original: moment(&tags.original).into_iter().collect(),
         digitized: moment(&tags.digitized).into_iter().collect(),
         created_utc: Vec::new(),
@@ -117,7 +117,7 @@ pub(crate) fn of_tags(tags: Tags) -> Metadata {
     let inner = inner.unwrap_or_default();
     // EXIF before IPTC before XMP.
     if let Some(exif) = inner.exif.and_then(|exif| tiff::read(&mut exif.as_slice())) {
-        dates.append(of_tags(Tags { photoshop: None, ..exif }).dates);
+        dates.append(from_tags(TiffTags { photoshop: None, ..exif }).dates);
     }
     for records in tags.iptc.iter().chain(&inner.iptc) {
         dates.append(iptc::read(records));
@@ -144,28 +144,28 @@ fn tiff_in(exif: &[u8]) -> Option<&[u8]> {
     (0..EXIF_SKIP_MAX).filter_map(|skip| exif.get(skip..)).find(|rest| begins(rest))
 }
 
-fn of_blocks(blocks: Blocks) -> Metadata {
+fn from_blocks(blocks: MetadataBlocks) -> Metadata {
     let exif = blocks.exif.as_deref().and_then(tiff_in);
     let mut tags = exif.and_then(|mut exif| tiff::read(&mut exif)).unwrap_or_default();
     tags.xmp = tags.xmp.or(blocks.xmp);
     tags.iptc = tags.iptc.or(blocks.iptc);
     tags.photoshop = tags.photoshop.or(blocks.photoshop);
-    of_tags(tags)
+    from_tags(tags)
 }
 
-fn of_header(header: headers::Header) -> Metadata {
+fn from_header(header: headers::Header) -> Metadata {
     let blocks =
-        Blocks { exif: header.exif, iptc: header.iptc, photoshop: header.photoshop, xmp: header.xmp };
-    let mut metadata = Metadata { size: header.size, previews: Vec::new(), ..of_blocks(blocks) };
+        MetadataBlocks { exif: header.exif, iptc: header.iptc, photoshop: header.photoshop, xmp: header.xmp };
+    let mut metadata = Metadata { size: header.size, previews: Vec::new(), ..from_blocks(blocks) };
     metadata.dates.append(header.dates);
     metadata
 }
 
-pub(crate) fn of_jpeg(source: &mut dyn ReadAt) -> Metadata {
+pub(crate) fn from_jpeg(source: &mut dyn ReadAt) -> Metadata {
     let Some(head) = jpeg::read(source) else { return Metadata::default() };
     let photoshop = Some(head.photoshop).filter(|resources| !resources.is_empty());
-    let blocks = Blocks { exif: head.exif, iptc: None, photoshop, xmp: head.xmp };
-    let mut metadata = of_blocks(blocks);
+    let blocks = MetadataBlocks { exif: head.exif, iptc: None, photoshop, xmp: head.xmp };
+    let mut metadata = from_blocks(blocks);
     metadata.size = head.frame.map(|frame| (frame.width, frame.height));
     for preview in &mut metadata.previews {
         *preview = preview.start.saturating_add(head.exif_at)..preview.end.saturating_add(head.exif_at);
@@ -183,10 +183,10 @@ pub(crate) fn of_jpeg(source: &mut dyn ReadAt) -> Metadata {
 }
 
 /// What cameras wrote before there was EXIF.
-fn early_dates(early: &jpeg::Early) -> Dates {
-    let mut dates = Dates::default();
-    if let Some(heap) = &early.canon_heap {
-        dates.append(raw::canon_heap(&mut heap.as_slice()).unwrap_or_default().dates);
+fn early_dates(early: &jpeg::PreExifFields) -> StatedDates {
+    let mut dates = StatedDates::default();
+    if let Some(heap) = &early.read_canon_heap {
+        dates.append(raw::read_canon_heap(&mut heap.as_slice()).unwrap_or_default().dates);
     }
     let info = early.picture_info.as_deref().unwrap_or_default();
     let lines = info.split(|byte| matches!(byte, b'\r' | b'\n' | 0));
@@ -202,19 +202,19 @@ fn early_dates(early: &jpeg::Early) -> Dates {
     dates
 }
 
-fn of_heif(source: &mut dyn ReadAt) -> Metadata {
+fn from_heif(source: &mut dyn ReadAt) -> Metadata {
     let Some(heif) = heif::read(source) else { return Metadata::default() };
-    let blocks = Blocks { exif: heif.exif, xmp: heif.xmp, ..Blocks::default() };
-    Metadata { size: heif.size, previews: Vec::new(), ..of_blocks(blocks) }
+    let blocks = MetadataBlocks { exif: heif.exif, xmp: heif.xmp, ..MetadataBlocks::default() };
+    Metadata { size: heif.size, previews: Vec::new(), ..from_blocks(blocks) }
 }
 
-fn of_document(source: &mut dyn ReadAt) -> Metadata {
+fn from_document(source: &mut dyn ReadAt) -> Metadata {
     let Some((size, inner)) = photoshop::document(source) else { return Metadata::default() };
-    let blocks = Blocks { exif: inner.exif, iptc: inner.iptc, photoshop: None, xmp: inner.xmp };
-    Metadata { size: Some(size), previews: Vec::new(), ..of_blocks(blocks) }
+    let blocks = MetadataBlocks { exif: inner.exif, iptc: inner.iptc, photoshop: None, xmp: inner.xmp };
+    Metadata { size: Some(size), previews: Vec::new(), ..from_blocks(blocks) }
 }
 
-fn of_movie(source: &mut dyn ReadAt) -> Metadata {
+fn from_movie(source: &mut dyn ReadAt) -> Metadata {
     let Some(movie) = movie::read(source) else { return Metadata::default() };
     Metadata {
         dates: movie.dates,
@@ -261,7 +261,7 @@ mod tests {
     fn a_block_of_exif_may_have_any_head() {
         for head in [&b""[..], b"Exif\0\0", b"\0\0\0\0", b"\0\0\0\x06Exif\0\0", b"\0\0\0\0Exif\0\0"] {
             let block = [head, &exif("2011:01:01 10:00:00")].concat();
-            let metadata = of_blocks(Blocks { exif: Some(block), ..Blocks::default() });
+            let metadata = from_blocks(MetadataBlocks { exif: Some(block), ..MetadataBlocks::default() });
             assert_eq!(originals(&metadata), ["2011-01-01"], "{head:?}");
         }
         assert_eq!(tiff_in(b"Exif\0\0nothing"), None);
@@ -270,7 +270,8 @@ mod tests {
     #[test]
     fn what_cameras_wrote_before_exif_is_read() {
         let info = |text: &str| {
-            let early = jpeg::Early { picture_info: Some(text.as_bytes().to_vec()), canon_heap: None };
+            let early =
+                jpeg::PreExifFields { picture_info: Some(text.as_bytes().to_vec()), read_canon_heap: None };
             early_dates(&early).original.first().map(|time| time.local.to_string())
         };
         assert_eq!(
@@ -283,7 +284,7 @@ mod tests {
         );
         assert_eq!(info("[picture info]\nTimeDate=0"), None);
         let heap = Some(crate::media::ciff::tests::heap(b"HEAPJPGM", 1_049_522_828));
-        let dates = early_dates(&jpeg::Early { picture_info: None, canon_heap: heap });
+        let dates = early_dates(&jpeg::PreExifFields { picture_info: None, read_canon_heap: heap });
         assert_eq!(
             dates.original.first().map(|t| t.local.to_string()).as_deref(),
             Some("2003-04-05T06:07:08")

@@ -1,9 +1,9 @@
 //! What an MP4, QuickTime or 3GP file says of itself, without touching its frames.
 
-use super::bounded_reader::{Part, ReadAt, array, block};
-use super::capture::Dates;
+use super::bounded_reader::{ReadAt, SubReader, array, block};
+use super::capture::StatedDates;
 use super::dates::{self, WallTime};
-use super::isobmff::{self, Found, find, list, u32_at, u64_at};
+use super::isobmff::{self, FoundBox, find, list, u32_at, u64_at};
 use super::metadata;
 use super::tiff::clean_text;
 use super::xmp;
@@ -23,7 +23,7 @@ const TAGS_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Movie {
     /// What it states in texts and tags, and in the headers of the movie, its media and its tracks.
-    pub(crate) dates: Dates,
+    pub(crate) dates: StatedDates,
     /// Of the largest track, before turning.
     pub(crate) size: Option<(u32, u32)>,
     /// As EXIF would say it: 1, 3, 6 or 8.
@@ -66,7 +66,7 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Movie> {
         match &part.kind {
             b"uuid" if array(source, part.start) == Some(isobmff::XMP_UUID) => {
                 let start = part.start + 16;
-                read_packet(source, Found { start: start.min(part.end), ..part }, &mut movie);
+                read_packet(source, FoundBox { start: start.min(part.end), ..part }, &mut movie);
             }
             b"meta" => movie.dates.original.extend(sony_date(source, part)),
             _ => {}
@@ -76,7 +76,7 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Movie> {
 }
 
 /// How long a movie's or track's header says it runs; `None` where it does not know.
-fn header_duration(source: &mut dyn ReadAt, header: Found) -> Option<u64> {
+fn header_duration(source: &mut dyn ReadAt, header: FoundBox) -> Option<u64> {
     let [version] = array::<1>(source, header.start)?;
     let (scale, duration, unknown) = match version {
         1 => (u32_at(source, header.start + 20)?, u64_at(source, header.start + 24)?, u64::MAX),
@@ -91,7 +91,7 @@ fn header_duration(source: &mut dyn ReadAt, header: Found) -> Option<u64> {
     duration.checked_mul(1_000)?.checked_div(u64::from(scale))
 }
 
-fn track_duration(source: &mut dyn ReadAt, trak: Found) -> Option<u64> {
+fn track_duration(source: &mut dyn ReadAt, trak: FoundBox) -> Option<u64> {
     let mdia = find(source, trak.start, trak.end, b"mdia")?;
     let mdhd = find(source, mdia.start, mdia.end, b"mdhd")?;
     header_duration(source, mdhd)
@@ -99,7 +99,7 @@ fn track_duration(source: &mut dyn ReadAt, trak: Found) -> Option<u64> {
 
 /// The time in the header of a movie, a medium or a track; `None` where it was never set. Before 1970
 /// nobody filmed with such files: there the seconds were counted from 1970.
-fn header_time(source: &mut dyn ReadAt, header: Found) -> Option<WallTime> {
+fn header_time(source: &mut dyn ReadAt, header: FoundBox) -> Option<WallTime> {
     let [version] = array::<1>(source, header.start)?;
     let seconds = match version {
         1 => u64_at(source, header.start + 4)?,
@@ -109,13 +109,13 @@ fn header_time(source: &mut dyn ReadAt, header: Found) -> Option<WallTime> {
     WallTime::from_utc(if seconds < EPOCH_1904_SECONDS { seconds } else { seconds - EPOCH_1904_SECONDS }, 0)
 }
 
-fn read_packet(source: &mut dyn ReadAt, packet: Found, movie: &mut Movie) {
+fn read_packet(source: &mut dyn ReadAt, packet: FoundBox, movie: &mut Movie) {
     let packet = block(source, packet.start, packet.len(), xmp::PACKET_BYTES_MAX);
     movie.dates.append(packet.map(|packet| xmp::read(&packet)).unwrap_or_default());
 }
 
 /// Sony's cameras describe a movie in XML of their own, with the time of their clock.
-fn sony_date(source: &mut dyn ReadAt, meta: Found) -> Option<WallTime> {
+fn sony_date(source: &mut dyn ReadAt, meta: FoundBox) -> Option<WallTime> {
     let start = (meta.start + 4).min(meta.end);
     let xml = find(source, start, meta.end, b"xml ")?;
     let xml = block(source, xml.start, xml.len(), TAGS_BYTES_MAX)?;
@@ -125,12 +125,14 @@ fn sony_date(source: &mut dyn ReadAt, meta: Found) -> Option<WallTime> {
     dates::parse(value)
 }
 
-fn read_track(source: &mut dyn ReadAt, trak: Found, movie: &mut Movie) -> Option<()> {
+fn read_track(source: &mut dyn ReadAt, trak: FoundBox, movie: &mut Movie) -> Option<()> {
     let tkhd = find(source, trak.start, trak.end, b"tkhd")?;
     let mdia = find(source, trak.start, trak.end, b"mdia");
     let mdhd = mdia.and_then(|mdia| find(source, mdia.start, mdia.end, b"mdhd"));
     let times = [mdhd.and_then(|mdhd| header_time(source, mdhd)), header_time(source, tkhd)];
-    movie.dates.append(Dates { created_utc: times.into_iter().flatten().collect(), ..Dates::default() });
+    movie
+        .dates
+        .append(StatedDates { created_utc: times.into_iter().flatten().collect(), ..StatedDates::default() });
     let [version] = array::<1>(source, tkhd.start)?;
     let matrix = tkhd.start + if version == 1 { 52 } else { 40 };
     // Sixteen bits before and after the point.
@@ -154,7 +156,7 @@ fn read_track(source: &mut dyn ReadAt, trak: Found, movie: &mut Movie) -> Option
 }
 
 /// QuickTime's `meta`: a list of key names and, by their numbers, a list of values.
-fn read_meta(source: &mut dyn ReadAt, meta: Found, movie: &mut Movie) {
+fn read_meta(source: &mut dyn ReadAt, meta: FoundBox, movie: &mut Movie) {
     // ISO files put four bytes of version before the boxes, QuickTime does not.
     let start =
         if find(source, meta.start, meta.end, b"keys").is_some() { meta.start } else { meta.start + 4 };
@@ -181,14 +183,14 @@ fn read_meta(source: &mut dyn ReadAt, meta: Found, movie: &mut Movie) {
     }
 }
 
-fn item_text(source: &mut dyn ReadAt, item: Found) -> Option<Vec<u8>> {
+fn item_text(source: &mut dyn ReadAt, item: FoundBox) -> Option<Vec<u8>> {
     let data = find(source, item.start, item.end, b"data")?;
     block(source, data.start + 8, data.len().checked_sub(8)?, TEXT_BYTES_MAX)
 }
 
 /// Classic user data: `©day`, `©mak`, `©mod`, what cameras add of their own, an XMP packet, and a nested
 /// `meta` in iTunes' manner.
-fn read_user_data(source: &mut dyn ReadAt, udta: Found, movie: &mut Movie) {
+fn read_user_data(source: &mut dyn ReadAt, udta: FoundBox, movie: &mut Movie) {
     for item in list(source, udta.start, udta.end) {
         match &item.kind {
             b"\xa9day" => {
@@ -209,7 +211,7 @@ fn read_user_data(source: &mut dyn ReadAt, udta: Found, movie: &mut Movie) {
                 // Canon's picture of the movie, with its EXIF block.
                 if let Some(jpeg) = find(source, item.start, item.end, b"CNDA") {
                     let thumbnail =
-                        metadata::of_jpeg(&mut Part { source, start: jpeg.start, len: jpeg.len() });
+                        metadata::from_jpeg(&mut SubReader { source, start: jpeg.start, len: jpeg.len() });
                     movie.dates.append(thumbnail.dates);
                     movie.make = movie.make.take().or(thumbnail.make);
                     movie.model = movie.model.take().or(thumbnail.model);
@@ -228,8 +230,8 @@ fn read_user_data(source: &mut dyn ReadAt, udta: Found, movie: &mut Movie) {
 }
 
 /// Nikon's tags: number, type, count and value of each.
-fn nikon(tags: &[u8]) -> Dates {
-    let mut found = Dates::default();
+fn nikon(tags: &[u8]) -> StatedDates {
+    let mut found = StatedDates::default();
     let mut rest = tags;
     while let [n0, n1, n2, n3, t0, t1, c0, c1, after @ ..] = rest {
         let unit = match u16::from_be_bytes([*t0, *t1]) {
@@ -250,13 +252,13 @@ fn nikon(tags: &[u8]) -> Dates {
     found
 }
 
-fn classic_text(source: &mut dyn ReadAt, item: Found) -> Option<Vec<u8>> {
+fn classic_text(source: &mut dyn ReadAt, item: FoundBox) -> Option<Vec<u8>> {
     let [a, b, _, _] = array::<4>(source, item.start)?;
     let len = u64::from(u16::from_be_bytes([a, b]));
     block(source, item.start + 4, len.min(item.len().checked_sub(4)?), TEXT_BYTES_MAX)
 }
 
-fn read_itunes(source: &mut dyn ReadAt, meta: Found, movie: &mut Movie) {
+fn read_itunes(source: &mut dyn ReadAt, meta: FoundBox, movie: &mut Movie) {
     read_meta(source, meta, movie);
     let Some(values) = find(source, meta.start + 4, meta.end, b"ilst") else { return };
     for item in list(source, values.start, values.end) {
@@ -364,8 +366,11 @@ pub(crate) mod tests {
 
     #[test]
     fn a_clock_never_set_is_no_date() {
-        assert_eq!(read(&mut movie(0, &[]).as_slice()).expect("a movie").dates, Dates::default());
-        assert_eq!(read(&mut movie(2_082_844_800, &[]).as_slice()).expect("a movie").dates, Dates::default());
+        assert_eq!(read(&mut movie(0, &[]).as_slice()).expect("a movie").dates, StatedDates::default());
+        assert_eq!(
+            read(&mut movie(2_082_844_800, &[]).as_slice()).expect("a movie").dates,
+            StatedDates::default()
+        );
     }
 
     #[test]

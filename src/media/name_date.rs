@@ -1,6 +1,6 @@
 //! Dates that cameras, phones and messengers write into file names.
 
-use super::dates::{Precision, Scan, WallTime};
+use super::dates::{Precision, TextScanner, WallTime};
 
 /// Names with a date in digits alone are only believed from this year on: earlier runs of eight
 /// digits are far more often numbers than days.
@@ -89,7 +89,7 @@ fn at_digits(text: &[u8]) -> Option<NameDate> {
     if !matches!(run, 8 | 12 | 14 | 17) {
         return None;
     }
-    let mut scan = Scan { rest: text };
+    let mut scan = TextScanner { rest: text };
     let date = date_of(scan.number(4, 4)?, scan.number(2, 2)?, scan.number(2, 2)?)?;
     if date.0 < DIGITS_YEAR_MIN {
         return None;
@@ -104,7 +104,7 @@ fn at_digits(text: &[u8]) -> Option<NameDate> {
     built(date, Some(digits_time(&mut scan)?))
 }
 
-fn digits_time(scan: &mut Scan<'_>) -> Option<(i8, i8, i8)> {
+fn digits_time(scan: &mut TextScanner<'_>) -> Option<(i8, i8, i8)> {
     let (hour, minute) = (scan.number(2, 2)?, scan.number(2, 2)?);
     time_of(hour, minute, scan.number(2, 2).unwrap_or(0))
 }
@@ -112,7 +112,7 @@ fn digits_time(scan: &mut Scan<'_>) -> Option<(i8, i8, i8)> {
 /// `2019-05-12`, `2019_05_12-10_15_00`, `2019-05-12 10.15.00`, `2019-05-12 at 10.15.00 PM`,
 /// `2019-05-12-101500`.
 fn at_separated(text: &[u8]) -> Option<NameDate> {
-    let mut scan = Scan { rest: text };
+    let mut scan = TextScanner { rest: text };
     let year = scan.number(4, 4)?;
     let separator = scan.one_of(b"-_.")?;
     let month = scan.number(2, 2)?;
@@ -131,7 +131,7 @@ fn at_separated(text: &[u8]) -> Option<NameDate> {
 }
 
 /// `10.15.00`, `10-15-00`, `10h15m00`, `1.05.00 PM`.
-fn separated_time(scan: &mut Scan<'_>) -> Option<(i8, i8, i8)> {
+fn separated_time(scan: &mut TextScanner<'_>) -> Option<(i8, i8, i8)> {
     let hour = scan.number(1, 2)?;
     scan.one_of(b".-_:h ")?;
     let minute = scan.number(2, 2)?;

@@ -39,7 +39,7 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> Header {
             b"IDAT" => {
                 pixel_chunks += 1;
                 if pixel_chunks == PIXEL_CHUNKS_MAX
-                    && let Some(tail) = behind_pixels(source, body)
+                    && let Some(tail) = find_chunks_after_pixels(source, body)
                 {
                     at = tail;
                     continue;
@@ -140,7 +140,7 @@ fn take_profile(kind: &[u8], block: Vec<u8>, header: &mut Header) {
 }
 
 /// Where in the file's end the first chunk begins from which a chain of chunks leads to the last one.
-fn behind_pixels(source: &mut dyn ReadAt, after: u64) -> Option<u64> {
+fn find_chunks_after_pixels(source: &mut dyn ReadAt, after: u64) -> Option<u64> {
     let size = source.size();
     let start = size.saturating_sub(TAIL_BYTES).max(after);
     let tail = block(source, start, size.checked_sub(start)?, usize::try_from(TAIL_BYTES).ok()?)?;
@@ -171,7 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::media::capture::Dates;
+    use crate::media::capture::StatedDates;
     use crate::media::inflate::tests::packed;
 
     fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
@@ -215,7 +215,7 @@ mod tests {
             header.dates.modified.iter().map(|t| (t.local.to_string(), t.offset_minutes)).collect();
         assert_eq!(times, [("2017-03-04T05:06:07".to_owned(), Some(0))]);
         assert!(header.dates.original.is_empty());
-        assert_eq!(read(&mut png(&[chunk(b"tIME", &[0; 7])]).as_slice()).dates, Dates::default());
+        assert_eq!(read(&mut png(&[chunk(b"tIME", &[0; 7])]).as_slice()).dates, StatedDates::default());
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What cameras' RAW files say of themselves, of all makers.
 
-use super::bounded_reader::{Part, ReadAt, array, block};
-use super::capture::Dates;
+use super::bounded_reader::{ReadAt, SubReader, array, block};
+use super::capture::StatedDates;
 use super::dates::WallTime;
 use super::isobmff::{find, list};
-use super::metadata::{Metadata, of_jpeg, of_tags};
-use super::tiff::Tags;
+use super::metadata::{Metadata, from_jpeg, from_tags};
+use super::tiff::TiffTags;
 use super::{ciff, isobmff, tiff, xmp};
 
 /// Canon's box of metadata blocks in a CR3.
@@ -23,26 +23,26 @@ const PREVIEWS_ASKED_MAX: usize = 4;
 
 /// Reads a RAW file. Where it states no date itself, its embedded pictures are asked.
 pub(crate) fn read(source: &mut dyn ReadAt) -> Metadata {
-    let mut metadata = by_maker(source);
+    let mut metadata = read_by_maker(source);
     if metadata.dates.is_undated() {
         for preview in metadata.previews.iter().take(PREVIEWS_ASKED_MAX).cloned().collect::<Vec<_>>() {
             let len = preview.end.saturating_sub(preview.start);
-            let inner = of_jpeg(&mut Part { source, start: preview.start, len });
+            let inner = from_jpeg(&mut SubReader { source, start: preview.start, len });
             metadata.dates.append(inner.dates);
         }
     }
     metadata
 }
 
-fn by_maker(source: &mut dyn ReadAt) -> Metadata {
+fn read_by_maker(source: &mut dyn ReadAt) -> Metadata {
     if let Some(tags) = tiff::read(source) {
-        return of_tags(tags);
+        return from_tags(tags);
     }
     match array::<4>(source, 0).as_ref() {
         Some(b"FUJI") => fuji(source),
         Some(b"\0MRM" | b"\0MRI") => minolta(source),
         Some(b"FOVb") => sigma(source),
-        Some([b'I', b'I', 0x1a, 0]) => canon_heap(source),
+        Some([b'I', b'I', 0x1a, 0]) => read_canon_heap(source),
         _ => cr3(source),
     }
     .unwrap_or_default()
@@ -52,14 +52,14 @@ fn by_maker(source: &mut dyn ReadAt) -> Metadata {
 fn fuji(source: &mut dyn ReadAt) -> Option<Metadata> {
     let start = u64::from(isobmff::u32_at(source, 84)?);
     let len = u64::from(isobmff::u32_at(source, 88)?);
-    let inner = of_jpeg(&mut Part { source, start, len });
+    let inner = from_jpeg(&mut SubReader { source, start, len });
     Some(Metadata { previews: std::iter::once(start..start.saturating_add(len)).collect(), ..inner })
 }
 
 /// A CRW, or the heap in a JPEG.
-pub(crate) fn canon_heap(source: &mut dyn ReadAt) -> Option<Metadata> {
+pub(crate) fn read_canon_heap(source: &mut dyn ReadAt) -> Option<Metadata> {
     let heap = ciff::read(source)?;
-    let dates = Dates { original: heap.taken.into_iter().collect(), ..Dates::default() };
+    let dates = StatedDates { original: heap.taken.into_iter().collect(), ..StatedDates::default() };
     Some(Metadata {
         dates,
         size: heap.size,
@@ -86,9 +86,9 @@ fn minolta(source: &mut dyn ReadAt) -> Option<Metadata> {
         }
         let (kind, len) = (array::<4>(source, at)?, number(source, at + 4)?);
         if &kind == b"\0TTW" {
-            let tags = tiff::read(&mut Part { source, start: at + 8, len })?;
+            let tags = tiff::read(&mut SubReader { source, start: at + 8, len })?;
             // Where they would be is told from the block's own start.
-            return Some(Metadata { previews: Vec::new(), ..of_tags(tags) });
+            return Some(Metadata { previews: Vec::new(), ..from_tags(tags) });
         }
         at = at.checked_add(8)?.checked_add(len)?;
     }
@@ -162,13 +162,13 @@ fn cr3(source: &mut dyn ReadAt) -> Option<Metadata> {
     let canon = list(source, moov.start, moov.end);
     let canon =
         canon.into_iter().find(|b| &b.kind == b"uuid" && array(source, b.start) == Some(CR3_METADATA))?;
-    let mut tags = Tags::default();
+    let mut tags = TiffTags::default();
     for part in list(source, canon.start + 16, canon.end) {
-        let mut block = Part { source, start: part.start, len: part.len() };
+        let mut block = SubReader { source, start: part.start, len: part.len() };
         match &part.kind {
             b"CMT1" => {
                 let image = tiff::read(&mut block).unwrap_or_default();
-                tags = Tags {
+                tags = TiffTags {
                     original: tags.original,
                     digitized: tags.digitized,
                     previews: Vec::new(),
@@ -182,7 +182,7 @@ fn cr3(source: &mut dyn ReadAt) -> Option<Metadata> {
             _ => {}
         }
     }
-    let mut metadata = of_tags(tags);
+    let mut metadata = from_tags(tags);
     for part in list(source, 0, end) {
         if &part.kind != b"uuid" {
             continue;

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::bounded_reader::{Part, ReadAt, array, block};
-use super::capture::Dates;
+use super::bounded_reader::{ReadAt, SubReader, array, block};
+use super::capture::StatedDates;
 use super::dates;
-use super::metadata::{Metadata, of_tags};
-use super::tiff::{self, Order};
+use super::metadata::{Metadata, from_tags};
+use super::tiff::{self, ByteOrder};
 use super::xmp;
 
 /// The most chunks that are visited on one level.
@@ -73,8 +73,8 @@ fn chunk(source: &mut dyn ReadAt, kind: [u8; 4], at: Range<u64>, metadata: &mut 
         b"strd" | b"JUNK" => {
             // Directories of EXIF tags, and Olympus' own fields.
             let tags = match array::<4>(source, body).as_ref() {
-                Some(b"AVIF") => Some((Order::Little, 8)),
-                Some(b"QVMI") => Some((Order::Big, 10)),
+                Some(b"AVIF") => Some((ByteOrder::Little, 8)),
+                Some(b"QVMI") => Some((ByteOrder::Big, 10)),
                 Some(b"OLYM") => {
                     metadata.dates.original.extend(text(source, 0x7f).and_then(|t| dates::parse(&t)));
                     None
@@ -82,8 +82,11 @@ fn chunk(source: &mut dyn ReadAt, kind: [u8; 4], at: Range<u64>, metadata: &mut 
                 _ => None,
             };
             if let Some((order, first)) = tags {
-                let found =
-                    of_tags(tiff::read_directory(&mut Part { source, start: body, len }, order, first));
+                let found = from_tags(tiff::read_directory(
+                    &mut SubReader { source, start: body, len },
+                    order,
+                    first,
+                ));
                 metadata.dates.append(found.dates);
                 metadata.make = metadata.make.take().or(found.make);
                 metadata.model = metadata.model.take().or(found.model);
@@ -94,8 +97,8 @@ fn chunk(source: &mut dyn ReadAt, kind: [u8; 4], at: Range<u64>, metadata: &mut 
 }
 
 /// Nikon's tags: number, length and text of each.
-fn nikon(tags: &[u8]) -> Dates {
-    let mut found = Dates::default();
+fn nikon(tags: &[u8]) -> StatedDates {
+    let mut found = StatedDates::default();
     let mut rest = tags;
     while let [t0, t1, l0, l1, after @ ..] = rest {
         let len = usize::from(u16::from_le_bytes([*l0, *l1]));

@@ -6,7 +6,7 @@ use crate::domain::path::split_extension;
 
 /// What a file that belongs in the library is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sniffed {
+pub struct SniffedType {
     /// What the bytes say, or else what the name says.
     pub media_type: MediaType,
     /// The name claims another type than the bytes show.
@@ -23,7 +23,7 @@ const TEXT_BYTES: usize = 4096;
 /// video or companion. `head` is its beginning, a few kilobytes or all of it.
 ///
 /// An empty file has only its name to speak for it.
-pub fn sniff(head: &[u8], name: &[u8]) -> Option<Sniffed> {
+pub fn sniff(head: &[u8], name: &[u8]) -> Option<SniffedType> {
     let extension = split_extension(name).1;
     let named = grouping::type_of_name(name);
     if named.is_none() && SOUND_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_slice()) {
@@ -32,23 +32,27 @@ pub fn sniff(head: &[u8], name: &[u8]) -> Option<Sniffed> {
     // A name that Takeout has cut does not show any more whose it is.
     let hint = named.or_else(|| MediaType::from_extension(extension));
     match (by_content(head, hint), named) {
-        (Some(content), Some(named)) => Some(Sniffed { media_type: content, is_mismatch: content != named }),
-        (Some(MediaType::Json), None) => Some(Sniffed { media_type: MediaType::Json, is_mismatch: false }),
+        (Some(content), Some(named)) => {
+            Some(SniffedType { media_type: content, is_mismatch: content != named })
+        }
+        (Some(MediaType::Json), None) => {
+            Some(SniffedType { media_type: MediaType::Json, is_mismatch: false })
+        }
         (Some(content), None) => {
             // A sidecar is one by its name: any XML may speak of XMP.
             let belongs = content.class() != MediaClass::Sidecar;
             let is_mismatch = !extension.is_empty() && !content.may_have(extension);
-            belongs.then_some(Sniffed { media_type: content, is_mismatch })
+            belongs.then_some(SniffedType { media_type: content, is_mismatch })
         }
         (None, Some(named)) => {
-            Some(Sniffed { media_type: named, is_mismatch: shows_itself(named) && !head.is_empty() })
+            Some(SniffedType { media_type: named, is_mismatch: has_signature(named) && !head.is_empty() })
         }
         (None, None) => None,
     }
 }
 
 /// Whether every file of this type can be told by its first bytes.
-fn shows_itself(media_type: MediaType) -> bool {
+fn has_signature(media_type: MediaType) -> bool {
     match media_type {
         // Too many makers, programs and streams to know them all; TGA and Photo CD begin with their data,
         // and MXF with what its writer likes.
@@ -122,14 +126,14 @@ pub(crate) fn by_content(head: &[u8], named: Option<MediaType>) -> Option<MediaT
     if at(0, b"BM") && is_bmp(head) {
         return Some(MediaType::Bmp);
     }
-    still(head, named)
+    sniff_still(head, named)
         .or_else(|| raw_or_tiff(head, named))
         .or_else(|| movie(head, named))
         .or_else(|| text(head, named))
 }
 
 /// Pictures that few programs write.
-fn still(head: &[u8], named: Option<MediaType>) -> Option<MediaType> {
+fn sniff_still(head: &[u8], named: Option<MediaType>) -> Option<MediaType> {
     let starts = |magic: &[u8]| head.starts_with(magic);
     if starts(b"\x00\x00\x00\x0cjP  \r\n\x87\n") {
         // Motion JPEG 2000 has the same box, and other brands.
@@ -205,7 +209,7 @@ fn movie(head: &[u8], named: Option<MediaType>) -> Option<MediaType> {
     }
     // QuickTime files older than brands begin with their data.
     if matches!(head.get(4..8), Some(b"moov" | b"mdat" | b"wide" | b"pnot")) {
-        return Some(in_family(named, MediaType::Mov));
+        return Some(type_in_family(named, MediaType::Mov));
     }
     None
 }
@@ -237,7 +241,7 @@ fn stream(head: &[u8], named: Option<MediaType>) -> Option<MediaType> {
 }
 
 /// The movie type of the name where it has one, as the MPEG-4 family shares its bytes.
-fn in_family(named: Option<MediaType>, otherwise: MediaType) -> MediaType {
+fn type_in_family(named: Option<MediaType>, otherwise: MediaType) -> MediaType {
     match named {
         Some(named @ (MediaType::Mp4 | MediaType::Mov | MediaType::ThreeGp)) => named,
         _ => otherwise,
@@ -265,11 +269,11 @@ fn by_brands(head: &[u8], named: Option<MediaType>) -> Option<MediaType> {
         b"jxl " => Some(MediaType::Jxl),
         b"crx " => Some(MediaType::Raw),
         b"M4A " | b"M4B " | b"M4P " => None,
-        b"qt  " => Some(in_family(named, MediaType::Mov)),
+        b"qt  " => Some(type_in_family(named, MediaType::Mov)),
         [b'3', b'g', b'p' | b'2' | b'e' | b'g' | b's' | b'r', _] => {
-            Some(in_family(named, MediaType::ThreeGp))
+            Some(type_in_family(named, MediaType::ThreeGp))
         }
-        _ => Some(in_family(named, MediaType::Mp4)),
+        _ => Some(type_in_family(named, MediaType::Mp4)),
     }
 }
 

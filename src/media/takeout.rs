@@ -2,18 +2,18 @@
 
 use serde::Deserialize;
 
-use super::capture::Dates;
+use super::capture::StatedDates;
 use super::dates::WallTime;
 
 /// The little that is read of it.
 #[derive(Deserialize)]
-struct Item {
+struct TakeoutSidecar {
     #[serde(rename = "photoTakenTime")]
-    taken: Option<Moment>,
+    taken: Option<TakeoutTime>,
 }
 
 #[derive(Deserialize)]
-struct Moment {
+struct TakeoutTime {
     timestamp: Option<Seconds>,
 }
 
@@ -26,14 +26,14 @@ enum Seconds {
 }
 
 /// When the picture was taken, as Google Photos knew it: in UTC.
-pub(crate) fn read(json: &[u8]) -> Dates {
+pub(crate) fn read(json: &[u8]) -> StatedDates {
     let created_utc = taken(json).into_iter().collect();
-    Dates { created_utc, ..Dates::default() }
+    StatedDates { created_utc, ..StatedDates::default() }
 }
 
 fn taken(json: &[u8]) -> Option<WallTime> {
     let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
-    let item: Item = serde_json::from_slice(json).ok()?;
+    let item: TakeoutSidecar = serde_json::from_slice(json).ok()?;
     let seconds = match item.taken?.timestamp? {
         Seconds::Text(text) => text.trim().parse().ok()?,
         Seconds::Number(number) => number,

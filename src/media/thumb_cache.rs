@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::picture::resize::flatten;
-use super::picture::{DECODER_VERSION, NoPicture, Rgba, decode_cached, encode_jpeg};
+use super::picture::{DECODER_VERSION, PictureError, Rgba, decode_cached, encode_jpeg};
 use crate::base::atomic_file::{self, Durability};
 use crate::base::clock::SharedClock;
 
@@ -35,7 +35,7 @@ const USED_AFTER: Duration = Duration::from_secs(24 * 3600);
 const TEMP_AFTER: Duration = Duration::from_secs(3600);
 
 /// What the cache knows of a picture.
-pub type Outcome = Result<Rgba, NoPicture>;
+pub type CachedPicture = Result<Rgba, PictureError>;
 
 /// A folder of thumbnails. Clones share it; several processes may.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ struct Inner {
 
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Swept {
+pub struct SweepReport {
     /// Entries that stayed.
     pub kept: usize,
     /// Bytes that stayed.
@@ -75,7 +75,7 @@ impl ThumbCache {
     }
 
     /// What is known of a picture, if anything.
-    pub fn get(&self, key: &str, side: u32) -> Option<Outcome> {
+    pub fn get(&self, key: &str, side: u32) -> Option<CachedPicture> {
         let path = self.path(key, side)?;
         if let Ok(bytes) = read_small(&path) {
             self.mark_used(&path);
@@ -83,12 +83,12 @@ impl ThumbCache {
             return decode_cached(&bytes, side).ok().map(Ok);
         }
         let reason = fs::read(path.with_extension("none")).ok()?;
-        NoPicture::parse(std::str::from_utf8(&reason).ok()?).map(Err)
+        PictureError::parse(std::str::from_utf8(&reason).ok()?).map(Err)
     }
 
     /// Remembers a picture, or that there is none, and gives back what the cache would give for it.
     /// What cannot be written is decoded again another time.
-    pub fn put(&self, key: &str, side: u32, outcome: Outcome) -> Outcome {
+    pub fn put(&self, key: &str, side: u32, outcome: CachedPicture) -> CachedPicture {
         let outcome = outcome.map(flatten);
         let stored = match &outcome {
             Ok(picture) => encode_jpeg(picture, QUALITY).map(|bytes| ("jpg", bytes)),
@@ -104,14 +104,14 @@ impl ThumbCache {
 
     /// Removes the least recently used entries beyond the limit, the entries of other decoder
     /// versions, and what dead processes left.
-    pub fn sweep(&self) -> Swept {
+    pub fn sweep(&self) -> SweepReport {
         let inner = &*self.0;
         inner.written.store(0, Ordering::Relaxed);
-        let mut swept = Swept::default();
+        let mut report = SweepReport::default();
         for dir in entries(&inner.root).filter(|path| *path != inner.version) {
             let is_version = dir.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"v"));
             if is_version && fs::remove_dir_all(&dir).is_ok() {
-                swept.removed += 1;
+                report.removed += 1;
             }
         }
         let now = self.now();
@@ -121,30 +121,30 @@ impl ThumbCache {
             let used = meta.modified().unwrap_or(UNIX_EPOCH);
             let is_temp = path.extension().is_some_and(|extension| extension == "tmp");
             if !is_temp {
-                swept.kept += 1;
-                swept.kept_bytes += meta.len();
+                report.kept += 1;
+                report.kept_bytes += meta.len();
                 found.push((used, meta.len(), path));
             } else if now.duration_since(used).is_ok_and(|age| age > TEMP_AFTER)
                 && fs::remove_file(&path).is_ok()
             {
-                swept.removed += 1;
+                report.removed += 1;
             }
         }
-        if swept.kept_bytes > inner.bytes_max {
+        if report.kept_bytes > inner.bytes_max {
             let target = inner.bytes_max / 100 * SWEPT_PERCENT;
             found.sort_unstable();
             for (_used, len, path) in found {
-                if swept.kept_bytes <= target {
+                if report.kept_bytes <= target {
                     break;
                 }
                 if fs::remove_file(&path).is_ok() {
-                    swept.kept_bytes -= len;
-                    swept.kept -= 1;
-                    swept.removed += 1;
+                    report.kept_bytes -= len;
+                    report.kept -= 1;
+                    report.removed += 1;
                 }
             }
         }
-        swept
+        report
     }
 
     /// Where an entry is; `None` for a key that is no safe name.
@@ -214,9 +214,9 @@ mod tests {
 
     const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-    struct Fixed(i64);
+    struct FixedClock(i64);
 
-    impl Clock for Fixed {
+    impl Clock for FixedClock {
         fn now(&self) -> UnixMillis {
             UnixMillis(self.0)
         }
@@ -252,9 +252,9 @@ mod tests {
     fn failures_are_remembered_unless_they_may_pass() {
         let dir = tempfile::tempdir().expect("a folder");
         let thumbs = cache(dir.path(), CACHE_BYTES_MAX);
-        for (n, reason) in NoPicture::ALL.into_iter().enumerate() {
+        for (n, reason) in PictureError::ALL.into_iter().enumerate() {
             assert_eq!(thumbs.put(&key(n), 320, Err(reason)), Err(reason));
-            let expected = (reason != NoPicture::Unreadable).then_some(Err(reason));
+            let expected = (reason != PictureError::Unreadable).then_some(Err(reason));
             assert_eq!(thumbs.get(&key(n), 320), expected, "{reason:?}");
         }
     }
@@ -296,9 +296,10 @@ mod tests {
         fs::create_dir_all(&stale).expect("made");
         fs::write(thumbs.0.version.join("00/1-1.tmp"), b"left").expect("written");
 
-        let small = ThumbCache::new(dir.path().to_path_buf(), one * 10, Arc::new(Fixed(4_000_000_000_000)));
-        let swept = small.sweep();
-        assert!(swept.kept_bytes <= one * 10 && swept.kept >= 7, "{swept:?}");
+        let small =
+            ThumbCache::new(dir.path().to_path_buf(), one * 10, Arc::new(FixedClock(4_000_000_000_000)));
+        let report = small.sweep();
+        assert!(report.kept_bytes <= one * 10 && report.kept >= 7, "{report:?}");
         assert!(!stale.exists() && !thumbs.0.version.join("00/1-1.tmp").exists());
         assert!(small.get(&key(0), 320).is_some() && small.get(&key(19), 320).is_some());
         assert!(small.get(&key(1), 320).is_none() && small.get(&key(5), 320).is_none());

@@ -7,8 +7,8 @@
 use std::ops::Range;
 
 use super::bounded_reader::{ReadAt, array, block};
-pub(crate) use super::tiff_entry::Order;
-use super::tiff_entry::{Entry, Width};
+pub(crate) use super::tiff_entry::ByteOrder;
+use super::tiff_entry::{Entry, OffsetWidth};
 
 /// The most directories that are visited in one file.
 const DIRECTORIES_MAX: usize = 32;
@@ -27,7 +27,7 @@ const PREVIEWS_MAX: usize = 16;
 
 /// What the tags say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Tags {
+pub(crate) struct TiffTags {
     pub(crate) make: Option<String>,
     pub(crate) model: Option<String>,
     /// 1–8.
@@ -36,9 +36,9 @@ pub(crate) struct Tags {
     pub(crate) first_size: Option<(u32, u32)>,
     /// Of the directory with the most pixels.
     pub(crate) largest_size: Option<(u32, u32)>,
-    pub(crate) original: Moment,
-    pub(crate) digitized: Moment,
-    pub(crate) modified: Moment,
+    pub(crate) original: DateTags,
+    pub(crate) digitized: DateTags,
+    pub(crate) modified: DateTags,
     pub(crate) content_identifier: Option<String>,
     pub(crate) xmp: Option<Vec<u8>>,
     pub(crate) iptc: Option<Vec<u8>>,
@@ -50,39 +50,46 @@ pub(crate) struct Tags {
 
 /// The three tags that make one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct DateTags {
     pub(crate) date: Option<Vec<u8>>,
     pub(crate) fraction: Option<Vec<u8>>,
     pub(crate) offset: Option<Vec<u8>>,
 }
 
 /// Reads the tags; `None` where the bytes do not begin like a TIFF.
-pub(crate) fn read(source: &mut dyn ReadAt) -> Option<Tags> {
+pub(crate) fn read(source: &mut dyn ReadAt) -> Option<TiffTags> {
     let head = array::<8>(source, 0)?;
-    let (order, width) = (Order::of(&head)?, Width::of(&head)?);
+    let (order, width) = (ByteOrder::of(&head)?, OffsetWidth::of(&head)?);
     let first = match width {
-        Width::Narrow => u64::from(order.u32(&head[4..])?),
-        Width::Wide => order.u64(&array::<8>(source, 8)?)?,
+        OffsetWidth::Narrow => u64::from(order.u32(&head[4..])?),
+        OffsetWidth::Wide => order.u64(&array::<8>(source, 8)?)?,
     };
     let is_panasonic = &head[..4] == b"IIU\0";
-    Some(Walk { source, order, width, is_panasonic, tags: Tags::default() }.all_from(first))
+    Some(DirectoryWalk { source, order, width, is_panasonic, tags: TiffTags::default() }.all_from(first))
 }
 
 /// Reads the directory at `at` and those it leads to, in bytes that have no head: some cameras write
 /// one into a movie.
-pub(crate) fn read_directory(source: &mut dyn ReadAt, order: Order, at: u64) -> Tags {
-    Walk { source, order, width: Width::Narrow, is_panasonic: false, tags: Tags::default() }.all_from(at)
+pub(crate) fn read_directory(source: &mut dyn ReadAt, order: ByteOrder, at: u64) -> TiffTags {
+    DirectoryWalk {
+        source,
+        order,
+        width: OffsetWidth::Narrow,
+        is_panasonic: false,
+        tags: TiffTags::default(),
+    }
+    .all_from(at)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Image,
+enum DirectoryRole {
+    ImageDirectory,
     Exif,
 }
 
 /// What one image directory says of itself.
 #[derive(Default)]
-struct Image {
+struct ImageDirectory {
     width: u32,
     height: u32,
     compression: u32,
@@ -92,18 +99,18 @@ struct Image {
     jpeg_len: Option<u64>,
 }
 
-struct Walk<'s> {
+struct DirectoryWalk<'s> {
     source: &'s mut dyn ReadAt,
-    order: Order,
-    width: Width,
+    order: ByteOrder,
+    width: OffsetWidth,
     is_panasonic: bool,
-    tags: Tags,
+    tags: TiffTags,
 }
 
-impl Walk<'_> {
+impl DirectoryWalk<'_> {
     /// Reads the directory at `first` and those it leads to.
-    fn all_from(mut self, first: u64) -> Tags {
-        let mut queue = vec![(first, Role::Image)];
+    fn all_from(mut self, first: u64) -> TiffTags {
+        let mut queue = vec![(first, DirectoryRole::ImageDirectory)];
         let mut visited = Vec::new();
         while let Some((at, role)) = queue.pop() {
             if at < 8 || visited.contains(&at) || visited.len() >= DIRECTORIES_MAX {
@@ -119,23 +126,25 @@ impl Walk<'_> {
     }
 
     /// Reads one directory; the directories it leads to.
-    fn directory(&mut self, at: u64, role: Role, is_first: bool) -> Vec<(u64, Role)> {
+    fn directory(&mut self, at: u64, role: DirectoryRole, is_first: bool) -> Vec<(u64, DirectoryRole)> {
         let mut further = Vec::new();
         let Some((count, entries)) = self.entry_count(at) else { return further };
         let entry_len = 4 + 2 * self.width.bytes();
-        let mut image = Image::default();
+        let mut image = ImageDirectory::default();
         for index in 0..count.min(u64::from(ENTRIES_MAX)) {
             let Some(bytes) = block(self.source, entries + index * entry_len, entry_len, 20) else { break };
             let Some(entry) = Entry::parse(&bytes, self.order, self.width) else { break };
             match role {
-                Role::Image => self.image_entry(&entry, &mut image, &mut further),
-                Role::Exif => self.exif_entry(&entry),
+                DirectoryRole::ImageDirectory => self.image_entry(&entry, &mut image, &mut further),
+                DirectoryRole::Exif => self.exif_entry(&entry),
             }
         }
-        if role == Role::Image {
+        if role == DirectoryRole::ImageDirectory {
             self.finish_image(&image, is_first);
             let next_at = count.checked_mul(entry_len).and_then(|len| entries.checked_add(len));
-            further.extend(next_at.and_then(|at| self.place_at(at)).map(|next| (next, Role::Image)));
+            further.extend(
+                next_at.and_then(|at| self.place_at(at)).map(|next| (next, DirectoryRole::ImageDirectory)),
+            );
         }
         further
     }
@@ -143,11 +152,11 @@ impl Walk<'_> {
     /// How many entries the directory at `at` has, and where they begin.
     fn entry_count(&mut self, at: u64) -> Option<(u64, u64)> {
         match self.width {
-            Width::Narrow => {
+            OffsetWidth::Narrow => {
                 let count = array::<2>(self.source, at).and_then(|b| self.order.u16(&b))?;
                 Some((u64::from(count), at.checked_add(2)?))
             }
-            Width::Wide => {
+            OffsetWidth::Wide => {
                 let count = array::<8>(self.source, at).and_then(|b| self.order.u64(&b))?;
                 Some((count, at.checked_add(8)?))
             }
@@ -159,7 +168,12 @@ impl Walk<'_> {
         self.order.wide(self.width, &bytes)
     }
 
-    fn image_entry(&mut self, entry: &Entry, image: &mut Image, further: &mut Vec<(u64, Role)>) {
+    fn image_entry(
+        &mut self,
+        entry: &Entry,
+        image: &mut ImageDirectory,
+        further: &mut Vec<(u64, DirectoryRole)>,
+    ) {
         let number = self.number(entry);
         match entry.tag {
             0x0100 => image.width = small(number),
@@ -185,7 +199,7 @@ impl Walk<'_> {
             }
             0x014a => {
                 let places = self.numbers(entry, DIRECTORIES_MAX);
-                further.extend(places.into_iter().map(|at| (at, Role::Image)));
+                further.extend(places.into_iter().map(|at| (at, DirectoryRole::ImageDirectory)));
             }
             0x0201 => image.jpeg = Some(number),
             0x0202 => image.jpeg_len = Some(number),
@@ -197,7 +211,7 @@ impl Walk<'_> {
                 self.tags.photoshop =
                     self.tags.photoshop.take().or_else(|| self.bytes(entry, RESOURCES_BYTES_MAX));
             }
-            0x8769 => further.push((number, Role::Exif)),
+            0x8769 => further.push((number, DirectoryRole::Exif)),
             // Some RAW files keep these beside the picture, and CR3 gives them a block of their own.
             0x9003..=0x9292 => self.exif_entry(entry),
             _ => {}
@@ -223,7 +237,7 @@ impl Walk<'_> {
         }
     }
 
-    fn finish_image(&mut self, image: &Image, is_first: bool) {
+    fn finish_image(&mut self, image: &ImageDirectory, is_first: bool) {
         if image.width > 0 && image.height > 0 {
             let size = (image.width, image.height);
             let area = |(w, h): (u32, u32)| u64::from(w) * u64::from(h);
@@ -253,7 +267,7 @@ impl Walk<'_> {
             1 | 6 | 7 => Some(u64::from(entry.field[0])),
             3 | 8 => self.order.u16(&entry.field).map(u64::from),
             4 | 9 | 13 => self.order.u32(&entry.field).map(u64::from),
-            16..=18 if self.width == Width::Wide => self.order.u64(&entry.field),
+            16..=18 if self.width == OffsetWidth::Wide => self.order.u64(&entry.field),
             _ => None,
         };
         number.unwrap_or(0)
@@ -267,7 +281,7 @@ impl Walk<'_> {
         let Some(bytes) = self.bytes(entry, (most * 8) as u64) else { return Vec::new() };
         let unit = if wide { 8 } else { 4 };
         let numbers = bytes.chunks_exact(unit).take(most);
-        let width = if wide { Width::Wide } else { Width::Narrow };
+        let width = if wide { OffsetWidth::Wide } else { OffsetWidth::Narrow };
         numbers.filter_map(|bytes| self.order.wide(width, bytes)).collect()
     }
 
@@ -304,14 +318,14 @@ pub(crate) fn clean_text(bytes: &[u8]) -> Option<String> {
 fn apple_identifier(note: &[u8]) -> Option<String> {
     let body = note.strip_prefix(b"Apple iOS\0")?;
     let order = match body.get(2..4)? {
-        b"MM" => Order::Big,
-        b"II" => Order::Little,
+        b"MM" => ByteOrder::Big,
+        b"II" => ByteOrder::Little,
         _ => return None,
     };
     let entries = body.get(4..)?;
     let count = order.u16(entries)?.min(ENTRIES_MAX);
     let entry = entries.get(2..)?.chunks_exact(12).take(usize::from(count));
-    let parsed = entry.filter_map(|bytes| Entry::parse(bytes, order, Width::Narrow));
+    let parsed = entry.filter_map(|bytes| Entry::parse(bytes, order, OffsetWidth::Narrow));
     let entry = parsed.into_iter().find(|entry| entry.tag == 0x0011)?;
     let start = usize::try_from(order.u32(&entry.field)?).ok()?;
     let len = usize::try_from(entry.byte_len().min(TEXT_BYTES_MAX)).ok()?;
@@ -358,7 +372,7 @@ mod tests {
         // A directory without entries whose neighbour is itself.
         let mut bytes = b"II*\0\x08\0\0\0".to_vec();
         bytes.extend([0, 0, 8, 0, 0, 0]);
-        assert_eq!(read(&mut bytes.as_slice()), Some(Tags::default()));
+        assert_eq!(read(&mut bytes.as_slice()), Some(TiffTags::default()));
         assert_eq!(read(&mut &b"II*\0"[..]), None);
         assert_eq!(read(&mut &b"GIF89a..."[..]), None);
     }

@@ -2,7 +2,7 @@
 
 /// The order of a number's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum ByteOrder {
     /// Lowest first.
     Little,
     /// Highest first.
@@ -11,14 +11,14 @@ pub(crate) enum Order {
 
 /// How wide places and counts are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Width {
+pub(crate) enum OffsetWidth {
     /// 32 bits.
     Narrow,
     /// 64 bits: a BigTIFF.
     Wide,
 }
 
-impl Width {
+impl OffsetWidth {
     pub(crate) fn of(head: &[u8; 8]) -> Option<Self> {
         match head {
             [b'I', b'I', b'+', 0, rest @ ..] => (*rest == [8, 0, 0, 0]).then_some(Self::Wide),
@@ -33,7 +33,7 @@ impl Width {
     }
 }
 
-impl Order {
+impl ByteOrder {
     pub(crate) fn of(head: &[u8; 8]) -> Option<Self> {
         match &head[..4] {
             b"II*\0" | b"II+\0" | b"IIU\0" | b"IIRO" | b"IIRS" | b"II\xbc\x01" => Some(Self::Little),
@@ -58,10 +58,10 @@ impl Order {
     }
 
     /// A place or count.
-    pub(crate) fn wide(self, width: Width, bytes: &[u8]) -> Option<u64> {
+    pub(crate) fn wide(self, width: OffsetWidth, bytes: &[u8]) -> Option<u64> {
         match width {
-            Width::Narrow => self.u32(bytes).map(u64::from),
-            Width::Wide => self.u64(bytes),
+            OffsetWidth::Narrow => self.u32(bytes).map(u64::from),
+            OffsetWidth::Wide => self.u64(bytes),
         }
     }
 }
@@ -76,7 +76,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn parse(bytes: &[u8], order: Order, width: Width) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8], order: ByteOrder, width: OffsetWidth) -> Option<Self> {
         let mut field = [0; 8];
         let value = bytes.get(usize::try_from(4 + width.bytes()).ok()?..)?;
         for (to, from) in field.iter_mut().zip(value) {

@@ -27,7 +27,7 @@ pub(crate) fn captured(source: &mut dyn ReadAt) -> Option<WallTime> {
     };
     let len = source.size().min(SEARCHED_BYTES);
     let bytes = block(source, 0, len, usize::try_from(SEARCHED_BYTES).ok()?)?;
-    streams(&bytes, before, step).iter().find_map(|stream| noted(stream))
+    streams(&bytes, before, step).iter().find_map(|stream| first_note_date(stream))
 }
 
 /// The content of each stream, put together from its packets.
@@ -54,7 +54,7 @@ fn streams(bytes: &[u8], before: usize, step: usize) -> Vec<Vec<u8>> {
 }
 
 /// The date in the first note of a stream.
-fn noted(stream: &[u8]) -> Option<WallTime> {
+fn first_note_date(stream: &[u8]) -> Option<WallTime> {
     let at = stream.windows(NOTE.len()).position(|window| window == NOTE)? + NOTE.len();
     let note = unescaped(stream.get(at..)?);
     let (count, packs) = note.split_first()?;

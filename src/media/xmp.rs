@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::capture::Dates;
+use super::capture::StatedDates;
 use super::dates::{self, WallTime};
 
 /// The longest packet that is looked at.
@@ -28,12 +28,12 @@ const DIGITIZED: [(&Namespace, &str); 2] = [(&EXIF, "DateTimeDigitized"), (&BASI
 const MODIFIED: [(&Namespace, &str); 2] = [(&BASIC, "ModifyDate"), (&TIFF, "DateTime")];
 
 /// The dates that an XMP packet states.
-pub(crate) fn read(packet: &[u8]) -> Dates {
+pub(crate) fn read(packet: &[u8]) -> StatedDates {
     let packet = as_utf8(packet.get(..PACKET_BYTES_MAX).unwrap_or(packet));
     let all = |properties: &[(&Namespace, &str)]| {
         properties.iter().filter_map(|(space, name)| date(&packet, space, name)).collect()
     };
-    Dates {
+    StatedDates {
         original: all(&ORIGINAL),
         digitized: all(&DIGITIZED),
         created_utc: Vec::new(),

@@ -1,4 +1,4 @@
-//! The copies that a destination is valid to have, in pages: for its manifest, audits and restores.
+//! The copies that a destination is believed to have, in pages: for its manifest, audits and restores.
 //!
 //! Every page is read in the order of an index or of the rows themselves. Where a page is sorted, a
 //! walk over a million copies sorts a million rows thousands of times.
@@ -141,7 +141,7 @@ impl Read<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Copies that the destination is valid to have, after `after` by id: what a restore offers.
+    /// Copies that the destination is believed to have, after `after` by id: what a restore offers.
     pub fn restorable(
         &self,
         destination: DestinationId,
@@ -201,7 +201,7 @@ impl Read<'_> {
         Ok(page)
     }
 
-    /// Copies that the destination is valid to have, and their bytes.
+    /// Copies that the destination is believed to have, and their bytes.
     pub fn copies_total(&self, destination: DestinationId) -> Result<(u64, u64), StoreError> {
         let sql = "SELECT count(*), coalesce(sum(size), 0) FROM backup_record
             WHERE destination_id = ?1 AND state IN ('verified', 'accepted')";

@@ -46,7 +46,7 @@ pub(super) fn changes_kept() -> Option<i64> {
     HISTORY.get()
 }
 
-/// Puts a observer before this thread's commits, or takes it away; the next run lives.
+/// Sets an observer before this thread's commits, or takes it away; the next run lives.
 pub fn set_observer(observer: Option<Rc<dyn CommitObserver>>) {
     IS_DEAD.set(false);
     OBSERVER.set(observer);

@@ -76,7 +76,7 @@ impl Read<'_> {
         Ok(records)
     }
 
-    /// Calls `each` with every copy that the destination is valid to have, and its size.
+    /// Calls `each` with every copy that the destination is believed to have, and its size.
     pub fn each_restorable(
         &self,
         destination: DestinationId,

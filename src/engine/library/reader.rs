@@ -11,7 +11,7 @@ use crate::domain::hash::{DigestSet, Hashed};
 use crate::domain::path::{RelPath, join};
 use crate::domain::time::UnixMillis;
 use crate::media::exclusions::excluded_by_name;
-use crate::media::facts::{self, Described};
+use crate::media::facts::{self, Description};
 use crate::media::hash::{self, HashError};
 use crate::store::FileToRead;
 
@@ -36,7 +36,7 @@ pub trait Reader: Send + Sync {
         path: &RelPath,
         stamp: &FileStamp,
         now: UnixMillis,
-    ) -> io::Result<Described>;
+    ) -> io::Result<Description>;
 
     /// The digests of all bytes: BLAKE3, and what `set` asks for.
     ///
@@ -65,7 +65,7 @@ impl Reader for MediaReader {
         path: &RelPath,
         stamp: &FileStamp,
         now: UnixMillis,
-    ) -> io::Result<Described> {
+    ) -> io::Result<Description> {
         facts::describe(file, path, stamp, now)
     }
 
@@ -106,9 +106,9 @@ pub(super) fn describe(
     now: UnixMillis,
 ) -> ReadOutcome {
     guarded(files, file, |open| match reader.describe(open, &file.path, &file.stamp, now) {
-        Ok(Described::Facts(facts)) => ReadOutcome::Facts(Box::new(facts)),
-        Ok(Described::Problem(problem)) => ReadOutcome::Problem(problem, String::new()),
-        Ok(Described::Exclude(reason)) => ReadOutcome::Excluded(reason),
+        Ok(Description::Facts(facts)) => ReadOutcome::Facts(Box::new(facts)),
+        Ok(Description::Problem(problem)) => ReadOutcome::Problem(problem, String::new()),
+        Ok(Description::Exclude(reason)) => ReadOutcome::Excluded(reason),
         Err(error) => failed(file, &error),
     })
 }

@@ -6,7 +6,7 @@ use heifer::heifer_isobmff::{HeifFile, ItemId};
 use heifer::{Error, Image, Options};
 
 use super::resize::{Channels, Raster, fit_raster};
-use super::{HEIC_PIXELS_MAX, NoPicture, Rgba, jpeg, reserve};
+use super::{HEIC_PIXELS_MAX, PictureError, Rgba, jpeg, reserve};
 use crate::media::catch_panic::contain;
 
 /// The most pixels of an embedded thumbnail.
@@ -15,28 +15,28 @@ const THUMBNAIL_PIXELS_MAX: u64 = 4_000_000;
 const BYTES_PER_PIXEL: u64 = 8;
 
 /// The picture upright, its longest side at most `side_max`.
-pub(super) fn decode(bytes: &[u8], side_max: u32) -> Result<Rgba, NoPicture> {
+pub(super) fn decode(bytes: &[u8], side_max: u32) -> Result<Rgba, PictureError> {
     let raster = contain(|| {
-        let file = HeifFile::parse(bytes).map_err(|_error| NoPicture::Corrupt)?;
+        let file = HeifFile::parse(bytes).map_err(|_error| PictureError::Corrupt)?;
         if let Some(small) = thumbnail(&file, side_max) {
             return Ok(small);
         }
         picture(&file, bytes, side_max)
     });
-    fit_raster(raster.unwrap_or(Err(NoPicture::Corrupt))?, side_max).ok_or(NoPicture::Corrupt)
+    fit_raster(raster.unwrap_or(Err(PictureError::Corrupt))?, side_max).ok_or(PictureError::Corrupt)
 }
 
-fn picture(file: &HeifFile<'_>, bytes: &[u8], side_max: u32) -> Result<Raster, NoPicture> {
+fn picture(file: &HeifFile<'_>, bytes: &[u8], side_max: u32) -> Result<Raster, PictureError> {
     let primary = file.primary_id;
     if file.item(primary).is_ok_and(|item| &item.item_type.0 == b"jpeg") {
-        let inner = file.item_data(primary).map_err(|_error| NoPicture::Corrupt)?;
+        let inner = file.item_data(primary).map_err(|_error| PictureError::Corrupt)?;
         let Rgba { width, height, data } = jpeg::decode(&inner, side_max)?;
         return Ok(Raster { width, height, channels: Channels::Rgba, data });
     }
-    let (width, height) = file.image_size(primary).ok().flatten().ok_or(NoPicture::Corrupt)?;
+    let (width, height) = file.image_size(primary).ok().flatten().ok_or(PictureError::Corrupt)?;
     let pixels = u64::from(width) * u64::from(height);
     if pixels > HEIC_PIXELS_MAX {
-        return Err(NoPicture::TooLarge);
+        return Err(PictureError::TooLarge);
     }
     let _turn = reserve(pixels * BYTES_PER_PIXEL)?;
     // The pool that calls this already keeps the cores busy, and a panic on a thread of the
@@ -48,8 +48,8 @@ fn picture(file: &HeifFile<'_>, bytes: &[u8], side_max: u32) -> Result<Raster, N
         other => Err(other),
     });
     image.map(raster).map_err(|error| match error {
-        Error::Unsupported(_) => NoPicture::Unsupported,
-        _ => NoPicture::Corrupt,
+        Error::Unsupported(_) => PictureError::Unsupported,
+        _ => PictureError::Corrupt,
     })
 }
 

@@ -3,7 +3,7 @@
 use mozjpeg::{ColorSpace, Compress, DctMethod, Decompress};
 
 use super::resize::{Channels, Raster, fit_raster};
-use super::{MEMORY_BYTES_MAX, NoPicture, PIXELS_MAX, Rgba, reserve};
+use super::{MEMORY_BYTES_MAX, PIXELS_MAX, PictureError, Rgba, reserve};
 use crate::media::catch_panic::contain;
 use crate::media::jpeg::{self, JpegHead};
 
@@ -16,20 +16,20 @@ const PASS_PIXELS_MAX: u64 = 4_000_000_000;
 const EIGHTHS: [u8; 4] = [1, 2, 4, 8];
 
 /// The picture as stored, its longest side at most `side_max`.
-pub(super) fn decode(bytes: &[u8], side_max: u32) -> Result<Rgba, NoPicture> {
-    let head = jpeg::read(&mut &*bytes).ok_or(NoPicture::Corrupt)?;
-    let frame = head.frame.ok_or(NoPicture::Corrupt)?;
+pub(super) fn decode(bytes: &[u8], side_max: u32) -> Result<Rgba, PictureError> {
+    let head = jpeg::read(&mut &*bytes).ok_or(PictureError::Corrupt)?;
+    let frame = head.frame.ok_or(PictureError::Corrupt)?;
     if !frame.is_usual {
-        return Err(NoPicture::Unsupported);
+        return Err(PictureError::Unsupported);
     }
     if frame.pixels() > PIXELS_MAX {
-        return Err(NoPicture::TooLarge);
+        return Err(PictureError::TooLarge);
     }
     let held = if head.has_passes { frame.coefficient_bytes } else { 0 };
     if head.has_passes {
         let passes = passes(bytes);
         if passes > PASSES_MAX || frame.pixels() * passes as u64 > PASS_PIXELS_MAX {
-            return Err(NoPicture::TooLarge);
+            return Err(PictureError::TooLarge);
         }
     }
     let longest = frame.width.max(frame.height);
@@ -37,10 +37,10 @@ pub(super) fn decode(bytes: &[u8], side_max: u32) -> Result<Rgba, NoPicture> {
     let enough = EIGHTHS.into_iter().find(|n| scaled(longest, *n) >= u64::from(side_max)).unwrap_or(8);
     // Rather a little coarse than not at all.
     let fits = |eighths: &u8| *eighths <= enough && needed(*eighths) <= MEMORY_BYTES_MAX;
-    let eighths = EIGHTHS.into_iter().rev().find(fits).ok_or(NoPicture::TooLarge)?;
+    let eighths = EIGHTHS.into_iter().rev().find(fits).ok_or(PictureError::TooLarge)?;
     let _turn = reserve(needed(eighths))?;
-    let raster = contain(|| decompress(bytes, &head, eighths)).ok().flatten().ok_or(NoPicture::Corrupt)?;
-    fit_raster(raster, side_max).ok_or(NoPicture::Corrupt)
+    let raster = contain(|| decompress(bytes, &head, eighths)).ok().flatten().ok_or(PictureError::Corrupt)?;
+    fit_raster(raster, side_max).ok_or(PictureError::Corrupt)
 }
 
 fn scaled(side: u32, eighths: u8) -> u64 {

@@ -14,7 +14,7 @@ pub mod resize;
 use parking_lot::{Mutex, MutexGuard};
 use std::io::{Read as _, SeekFrom};
 
-use super::bounded_reader::Bounded;
+use super::bounded_reader::BoundedFile;
 use super::catch_panic::contain;
 use super::metadata::{self, Metadata};
 use super::sniff::sniff;
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Rgba {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[derive(strum::EnumCount, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
-pub enum NoPicture {
+pub enum PictureError {
     /// Nothing here can decode this type, and it carries no preview.
     Unsupported,
     /// Decoding it could use up the memory or the day.
@@ -71,9 +71,9 @@ pub enum NoPicture {
     Unreadable,
 }
 
-stable_names!(NoPicture);
+stable_names!(PictureError);
 
-impl NoPicture {
+impl PictureError {
     /// The reason in a few words, for a file of this type where that is known.
     pub fn sentence(self, media_type: Option<MediaType>) -> String {
         match (self, media_type) {
@@ -103,7 +103,7 @@ impl NoPicture {
                 "Its size is beyond what can be shown here. It is backed up like any other file"
             }
             Self::Corrupt => {
-                "Its bytes make no whole picture. It is backed up as it is; look for a better copy of it"
+                "Its bytes make no read_to_end picture. It is backed up as it is; read_head for a better copy of it"
             }
             Self::Unreadable => "Check that its disk is connected and that you have permission to open it",
         }
@@ -118,21 +118,21 @@ impl NoPicture {
     }
 }
 
-/// What a file is and says of itself, from one bounded look.
-struct Look {
+/// What a file is and says of itself, from one bounded read.
+struct FileHead {
     size: u64,
     media_type: MediaType,
     metadata: Metadata,
 }
 
-fn look(file: &mut dyn SourceFile, name: &[u8]) -> Result<Look, NoPicture> {
-    let size = file.stat().map_err(|_error| NoPicture::Unreadable)?.stamp.size;
-    let mut source = Bounded::open(file, size).map_err(|_error| NoPicture::Unreadable)?;
-    let sniffed = sniff(source.head(), name).ok_or(NoPicture::Unsupported)?;
+fn read_head(file: &mut dyn SourceFile, name: &[u8]) -> Result<FileHead, PictureError> {
+    let size = file.stat().map_err(|_error| PictureError::Unreadable)?.stamp.size;
+    let mut source = BoundedFile::open(file, size).map_err(|_error| PictureError::Unreadable)?;
+    let sniffed = sniff(source.head(), name).ok_or(PictureError::Unsupported)?;
     let metadata = contain(|| metadata::read(&mut source, sniffed.media_type)).unwrap_or_default();
     match source.take_error() {
-        Some(_error) => Err(NoPicture::Unreadable),
-        None => Ok(Look { size, media_type: sniffed.media_type, metadata }),
+        Some(_error) => Err(PictureError::Unreadable),
+        None => Ok(FileHead { size, media_type: sniffed.media_type, metadata }),
     }
 }
 
@@ -140,23 +140,23 @@ fn look(file: &mut dyn SourceFile, name: &[u8]) -> Result<Look, NoPicture> {
 /// enlarged. `name` helps to tell RAW files apart.
 ///
 /// # Errors
-/// See [`NoPicture`].
-pub fn decode(file: &mut dyn SourceFile, name: &[u8], side_max: u32) -> Result<Rgba, NoPicture> {
-    let look = look(file, name)?;
+/// See [`PictureError`].
+pub fn decode(file: &mut dyn SourceFile, name: &[u8], side_max: u32) -> Result<Rgba, PictureError> {
+    let read_head = read_head(file, name)?;
     let side_max = side_max.max(1);
-    match look.media_type {
+    match read_head.media_type {
         MediaType::Jpeg => {
-            if let Some(picture) = preview::in_exif(file, &look.metadata, side_max) {
+            if let Some(picture) = preview::in_exif(file, &read_head.metadata, side_max) {
                 return Ok(picture);
             }
-            let bytes = whole(file, look.size)?;
-            Ok(upright(jpeg::decode(&bytes, side_max)?, &look.metadata))
+            let bytes = read_to_end(file, read_head.size)?;
+            Ok(upright(jpeg::decode(&bytes, side_max)?, &read_head.metadata))
         }
-        MediaType::Heic => heic::decode(&whole(file, look.size)?, side_max),
-        MediaType::Raw => preview::in_raw(file, look.size, &look.metadata, side_max),
+        MediaType::Heic => heic::decode(&read_to_end(file, read_head.size)?, side_max),
+        MediaType::Raw => preview::in_raw(file, read_head.size, &read_head.metadata, side_max),
         MediaType::Png | MediaType::Webp | MediaType::Gif | MediaType::Tiff | MediaType::Bmp => {
-            let bytes = whole(file, look.size)?;
-            Ok(upright(other::decode(&bytes, look.media_type, side_max)?, &look.metadata))
+            let bytes = read_to_end(file, read_head.size)?;
+            Ok(upright(other::decode(&bytes, read_head.media_type, side_max)?, &read_head.metadata))
         }
         MediaType::Avif
         | MediaType::Jxl
@@ -185,7 +185,7 @@ pub fn decode(file: &mut dyn SourceFile, name: &[u8], side_max: u32) -> Result<R
         | MediaType::Xmp
         | MediaType::Aae
         | MediaType::Json
-        | MediaType::Develop => Err(NoPicture::Unsupported),
+        | MediaType::Develop => Err(PictureError::Unsupported),
     }
 }
 
@@ -194,12 +194,12 @@ pub fn decode(file: &mut dyn SourceFile, name: &[u8], side_max: u32) -> Result<R
 ///
 /// `None` where there is none, or where it shows something else than the picture.
 pub fn embedded_preview(file: &mut dyn SourceFile, name: &[u8], side_max: u32) -> Option<Rgba> {
-    let look = look(file, name).ok().filter(|look| look.media_type == MediaType::Jpeg)?;
-    preview::any_in_exif(file, &look.metadata, side_max.max(1))
+    let read_head = read_head(file, name).ok().filter(|read_head| read_head.media_type == MediaType::Jpeg)?;
+    preview::any_in_exif(file, &read_head.metadata, side_max.max(1))
 }
 
 /// A thumbnail as the cache stored it.
-pub(super) fn decode_cached(bytes: &[u8], side_max: u32) -> Result<Rgba, NoPicture> {
+pub(super) fn decode_cached(bytes: &[u8], side_max: u32) -> Result<Rgba, PictureError> {
     jpeg::decode(bytes, side_max)
 }
 
@@ -213,24 +213,24 @@ fn upright(picture: Rgba, metadata: &Metadata) -> Rgba {
 }
 
 /// The file's bytes, at most [`FILE_BYTES_MAX`].
-fn whole(file: &mut dyn SourceFile, size: u64) -> Result<Vec<u8>, NoPicture> {
+fn read_to_end(file: &mut dyn SourceFile, size: u64) -> Result<Vec<u8>, PictureError> {
     if size > FILE_BYTES_MAX {
-        return Err(NoPicture::TooLarge);
+        return Err(PictureError::TooLarge);
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     let read = file.seek(SeekFrom::Start(0)).and_then(|_start| {
         // What is added while reading is of no interest.
         (&mut *file).take(size).read_to_end(&mut bytes)
     });
-    read.map(|_count| bytes).map_err(|_error| NoPicture::Unreadable)
+    read.map(|_count| bytes).map_err(|_error| PictureError::Unreadable)
 }
 
 /// Waits for its turn where a picture will take much memory, so that several at once cannot use it
 /// all up.
-fn reserve(bytes: u64) -> Result<Option<MutexGuard<'static, ()>>, NoPicture> {
+fn reserve(bytes: u64) -> Result<Option<MutexGuard<'static, ()>>, PictureError> {
     static LARGE: Mutex<()> = Mutex::new(());
     if bytes > MEMORY_BYTES_MAX {
-        return Err(NoPicture::TooLarge);
+        return Err(PictureError::TooLarge);
     }
     Ok((bytes > LARGE_BYTES).then(|| LARGE.lock()))
 }

@@ -5,25 +5,25 @@ use std::io::Cursor;
 use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::resize::{Channels, Raster, fit_raster};
-use super::{MEMORY_BYTES_MAX, NoPicture, PIXELS_MAX, Rgba, reserve};
+use super::{MEMORY_BYTES_MAX, PIXELS_MAX, PictureError, Rgba, reserve};
 use crate::domain::media_type::MediaType;
 use crate::media::catch_panic::contain;
 
 /// The picture as stored, its longest side at most `side_max`.
-pub(super) fn decode(bytes: &[u8], media_type: MediaType, side_max: u32) -> Result<Rgba, NoPicture> {
+pub(super) fn decode(bytes: &[u8], media_type: MediaType, side_max: u32) -> Result<Rgba, PictureError> {
     let format = match media_type {
         MediaType::Png => ImageFormat::Png,
         MediaType::Webp => ImageFormat::WebP,
         MediaType::Gif => ImageFormat::Gif,
         MediaType::Tiff => ImageFormat::Tiff,
         MediaType::Bmp => ImageFormat::Bmp,
-        _ => return Err(NoPicture::Unsupported),
+        _ => return Err(PictureError::Unsupported),
     };
-    let raster = contain(|| pixels(bytes, format)).unwrap_or(Err(NoPicture::Corrupt))?;
-    fit_raster(raster, side_max).ok_or(NoPicture::Corrupt)
+    let raster = contain(|| pixels(bytes, format)).unwrap_or(Err(PictureError::Corrupt))?;
+    fit_raster(raster, side_max).ok_or(PictureError::Corrupt)
 }
 
-fn pixels(bytes: &[u8], format: ImageFormat) -> Result<Raster, NoPicture> {
+fn pixels(bytes: &[u8], format: ImageFormat) -> Result<Raster, PictureError> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(MEMORY_BYTES_MAX);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -31,7 +31,7 @@ fn pixels(bytes: &[u8], format: ImageFormat) -> Result<Raster, NoPicture> {
     let decoder = reader.into_decoder().map_err(|error| reason(&error))?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > PIXELS_MAX {
-        return Err(NoPicture::TooLarge);
+        return Err(PictureError::TooLarge);
     }
     let _turn = reserve(decoder.total_bytes())?;
     let picture = DynamicImage::from_decoder(decoder).map_err(|error| reason(&error))?;
@@ -45,10 +45,10 @@ fn pixels(bytes: &[u8], format: ImageFormat) -> Result<Raster, NoPicture> {
     Ok(Raster { width, height, channels, data })
 }
 
-fn reason(error: &ImageError) -> NoPicture {
+fn reason(error: &ImageError) -> PictureError {
     match error {
-        ImageError::Unsupported(_) => NoPicture::Unsupported,
-        ImageError::Limits(_) => NoPicture::TooLarge,
-        _ => NoPicture::Corrupt,
+        ImageError::Unsupported(_) => PictureError::Unsupported,
+        ImageError::Limits(_) => PictureError::TooLarge,
+        _ => PictureError::Corrupt,
     }
 }

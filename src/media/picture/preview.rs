@@ -3,9 +3,9 @@
 use std::io::{Read as _, SeekFrom};
 use std::ops::Range;
 
-use super::{NoPicture, Rgba, jpeg, orient, upright};
+use super::{PictureError, Rgba, jpeg, orient, upright};
 use crate::base::files::SourceFile;
-use crate::media::bounded_reader::{Bounded, Part, ReadAt as _};
+use crate::media::bounded_reader::{BoundedFile, ReadAt as _, SubReader};
 use crate::media::jpeg::{Frame, read};
 use crate::media::metadata::Metadata;
 use crate::media::tiff;
@@ -54,7 +54,7 @@ pub(super) fn in_raw(
     size: u64,
     metadata: &Metadata,
     side_max: u32,
-) -> Result<Rgba, NoPicture> {
+) -> Result<Rgba, PictureError> {
     let mut found = usable(file, size, &metadata.previews)?;
     if found.is_empty() {
         let places = search(file, size)?;
@@ -68,7 +68,7 @@ pub(super) fn in_raw(
         let orientation = metadata.orientation.or_else(|| own_orientation(&bytes));
         return Ok(orient::turn(picture, orientation.unwrap_or(1)));
     }
-    Err(NoPicture::Unsupported)
+    Err(PictureError::Unsupported)
 }
 
 fn own_orientation(bytes: &[u8]) -> Option<u8> {
@@ -81,13 +81,13 @@ fn usable(
     file: &mut dyn SourceFile,
     size: u64,
     places: &[Range<u64>],
-) -> Result<Vec<(Range<u64>, Frame)>, NoPicture> {
-    let mut source = Bounded::open(file, size).map_err(|_error| NoPicture::Unreadable)?;
+) -> Result<Vec<(Range<u64>, Frame)>, PictureError> {
+    let mut source = BoundedFile::open(file, size).map_err(|_error| PictureError::Unreadable)?;
     let mut found = Vec::new();
     for range in places {
         let len = range.end.saturating_sub(range.start);
         let frame =
-            read(&mut Part { source: &mut source, start: range.start, len }).and_then(|head| head.frame);
+            read(&mut SubReader { source: &mut source, start: range.start, len }).and_then(|head| head.frame);
         found.extend(
             frame.filter(|f| f.is_usual && f.width.max(f.height) >= RAW_SIDE_MIN).map(|f| (range.clone(), f)),
         );
@@ -97,8 +97,8 @@ fn usable(
 
 /// Where a JPEG may begin in the first megabytes of a file; each lasts to the file's end, as a decoder
 /// stops by itself.
-fn search(file: &mut dyn SourceFile, size: u64) -> Result<Vec<Range<u64>>, NoPicture> {
-    let head = bytes_of(file, 0, size.min(SEARCH_BYTES)).ok_or(NoPicture::Unreadable)?;
+fn search(file: &mut dyn SourceFile, size: u64) -> Result<Vec<Range<u64>>, PictureError> {
+    let head = bytes_of(file, 0, size.min(SEARCH_BYTES)).ok_or(PictureError::Unreadable)?;
     let starts = head.windows(3).enumerate().filter(|(_, window)| *window == [0xff, 0xd8, 0xff]);
     let source: &[u8] = &head;
     let len = source.size();

@@ -13,7 +13,7 @@ fn file_of(bytes: &[u8]) -> std::fs::File {
     file
 }
 
-fn shown(name: &str, bytes: &[u8], side_max: u32) -> Result<Rgba, NoPicture> {
+fn shown(name: &str, bytes: &[u8], side_max: u32) -> Result<Rgba, PictureError> {
     let picture = decode(&mut file_of(bytes), name.as_bytes(), side_max)?;
     assert_eq!(picture.data.len(), picture.width as usize * picture.height as usize * 4);
     assert!(picture.width.max(picture.height) <= side_max);
@@ -165,44 +165,44 @@ fn gray_and_cmyk_jpegs_work() {
 fn bombs_are_refused_before_memory_is_taken() {
     let bomb = flat_png(30_000, 30_000);
     assert!(bomb.len() < 8_000_000);
-    assert_eq!(shown("a.png", &bomb, 320), Err(NoPicture::TooLarge));
+    assert_eq!(shown("a.png", &bomb, 320), Err(PictureError::TooLarge));
     // A JPEG whose frame claims more than there can be.
     let mut jpeg = Photo::new(1).jpeg();
     let sof = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).expect("a frame");
     jpeg[sof + 5..sof + 9].copy_from_slice(&[0xff; 4]);
-    assert_eq!(shown("a.jpg", &jpeg, 320), Err(NoPicture::TooLarge));
+    assert_eq!(shown("a.jpg", &jpeg, 320), Err(PictureError::TooLarge));
     // A GIF and a BMP whose headers do.
     let mut gif = Photo { width: 20, height: 20, ..Photo::new(1) }.encoded(ImageFormat::Gif);
     gif[6..10].copy_from_slice(&[0xff; 4]);
-    assert_eq!(shown("a.gif", &gif, 320), Err(NoPicture::TooLarge));
+    assert_eq!(shown("a.gif", &gif, 320), Err(PictureError::TooLarge));
     let mut bmp = Photo { width: 20, height: 20, ..Photo::new(1) }.encoded(ImageFormat::Bmp);
     bmp[18..26].copy_from_slice(&[0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0]);
-    assert_eq!(shown("a.bmp", &bmp, 320), Err(NoPicture::TooLarge));
+    assert_eq!(shown("a.bmp", &bmp, 320), Err(PictureError::TooLarge));
     // A progressive JPEG with passes without end.
     let mut passes = flat_jpeg(mozjpeg::ColorSpace::JCS_RGB, &[1, 2, 3], true);
     passes.extend([0xff, 0xda].repeat(1000));
-    assert_eq!(shown("a.jpg", &passes, 320), Err(NoPicture::TooLarge));
+    assert_eq!(shown("a.jpg", &passes, 320), Err(PictureError::TooLarge));
 }
 
 #[test]
 fn what_makes_no_picture_says_why() {
     for (name, bytes, reason) in [
-        ("a.jpg", &b"\xff\xd8\xff\xe0 and then nothing"[..], NoPicture::Corrupt),
-        ("a.jpg", b"not a picture", NoPicture::Corrupt),
-        ("a.png", b"\x89PNG\r\n\x1a\n", NoPicture::Corrupt),
-        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0heicmif1", NoPicture::Corrupt),
-        ("a.mov", b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", NoPicture::Unsupported),
-        ("a.avif", b"\0\0\0\x14ftypavif\0\0\0\0mif1", NoPicture::Unsupported),
-        ("a.nef", b"II*\0\x08\0\0\0\0\0\0\0\0\0", NoPicture::Unsupported),
-        ("a.txt", b"text", NoPicture::Unsupported),
+        ("a.jpg", &b"\xff\xd8\xff\xe0 and then nothing"[..], PictureError::Corrupt),
+        ("a.jpg", b"not a picture", PictureError::Corrupt),
+        ("a.png", b"\x89PNG\r\n\x1a\n", PictureError::Corrupt),
+        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0heicmif1", PictureError::Corrupt),
+        ("a.mov", b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", PictureError::Unsupported),
+        ("a.avif", b"\0\0\0\x14ftypavif\0\0\0\0mif1", PictureError::Unsupported),
+        ("a.nef", b"II*\0\x08\0\0\0\0\0\0\0\0\0", PictureError::Unsupported),
+        ("a.txt", b"text", PictureError::Unsupported),
     ] {
         assert_eq!(shown(name, bytes, 320), Err(reason), "{name}");
     }
     let told: Vec<String> =
-        NoPicture::ALL.iter().map(|reason| reason.sentence(Some(MediaType::Raw))).collect();
+        PictureError::ALL.iter().map(|reason| reason.sentence(Some(MediaType::Raw))).collect();
     insta::assert_snapshot!(told.join("\n"));
-    for reason in NoPicture::ALL {
-        assert_eq!(NoPicture::parse(reason.as_str()), Some(reason));
+    for reason in PictureError::ALL {
+        assert_eq!(PictureError::parse(reason.as_str()), Some(reason));
     }
 }
 

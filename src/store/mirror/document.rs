@@ -1,4 +1,4 @@
-//! What `config.json` says, and what of it can be valid.
+//! What `config.json` says, and what of it can be believed.
 //!
 //! The file lies beside the database for years, and a person may have opened it in an editor.
 //! Reading it must never fail as a whole for one entry that makes no sense, nor let an entry
@@ -15,7 +15,7 @@ use crate::domain::target::{DestinationKind, is_valid_name};
 
 /// The form that this release writes; a later release's is left alone.
 pub(crate) const VERSION: u32 = 1;
-/// The longest path or address that is valid, in bytes.
+/// The longest path or address that is taken over, in bytes.
 const ADDRESS_BYTES_MAX: usize = 8 * 1024;
 /// The longest identity of an installation, in characters.
 const INSTALLATION_CHARS_MAX: usize = 64;
@@ -69,7 +69,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// What of a document can be valid.
+/// What of a document can be believed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ValidMirror {
     /// Names this installation in manifests; none where it could be no name of a folder.

@@ -7,7 +7,7 @@ use crate::api::{
     LibraryCounts, LibraryFilter, PathText, Progress, Reply, Request, RestoreOverview, Section, Snapshot,
     SourceCondition, SourceState, TestReport, TransferState, TransferStep,
 };
-use crate::client::{Connection, NoPicture, Picture, PictureRequest};
+use crate::client::{Connection, Picture, PictureError, PictureRequest};
 use crate::domain::accounting::{Bin, Bins};
 use crate::domain::format;
 use crate::domain::media_type::MediaType;
@@ -437,9 +437,9 @@ impl World {
         let index = usize::try_from(wanted.asset - 1).unwrap_or(0);
         let has_none = Self::media_type(index) == MediaType::Raw && index.is_multiple_of(2);
         let outcome = if self.damaged.contains(&index) {
-            Err(NoPicture::Corrupt)
+            Err(PictureError::Corrupt)
         } else if has_none {
-            Err(NoPicture::Unsupported)
+            Err(PictureError::Unsupported)
         } else {
             let row = self.row(index);
             let tall = row.dimensions.is_some_and(|(w, h)| h > w);

@@ -10,7 +10,7 @@ use eframe::egui::{
 
 use super::textures::Thumb;
 use crate::api::{AssetRow, Badge};
-use crate::client::NoPicture;
+use crate::client::PictureError;
 use crate::domain::format;
 use crate::domain::media_type::{MediaClass, MediaType};
 use crate::domain::messages::lower_first;
@@ -51,7 +51,7 @@ pub(in crate::ui) fn badge_words(badge: Badge) -> &'static str {
 }
 
 /// What an assistive technology calls the photo, with why its picture is missing where it is.
-pub(in crate::ui) fn name(row: &AssetRow, missing: Option<NoPicture>) -> String {
+pub(in crate::ui) fn name(row: &AssetRow, missing: Option<PictureError>) -> String {
     let day = format::long_day(format::day_of(row.captured_wall_ms));
     let mut name = format!("{}, {day}", row.path.file_name());
     for (is, what) in [(row.is_video, "video"), (row.is_live, "live photo"), (row.has_raw, "RAW")] {
@@ -60,7 +60,7 @@ pub(in crate::ui) fn name(row: &AssetRow, missing: Option<NoPicture>) -> String 
             name += what;
         }
     }
-    if let Some(why) = missing.and_then(NoPicture::short) {
+    if let Some(why) = missing.and_then(PictureError::short) {
         name += &format!(", {}", lower_first(why));
     }
     name + ", " + badge_words(row.badge)
@@ -131,7 +131,7 @@ pub(in crate::ui) fn paint_marks(ui: &Ui, t: &Tokens, cells: &[Cell<'_>]) {
 }
 
 /// What stands in the place of a picture: its type, and why there is none where that is news.
-fn missing_picture(ui: &Ui, t: &Tokens, row: &AssetRow, why: NoPicture, rect: Rect) {
+fn missing_picture(ui: &Ui, t: &Tokens, row: &AssetRow, why: PictureError, rect: Rect) {
     let font = TextStyle::Small.resolve(ui.style());
     let is_news = why.short().is_some();
     let center = rect.center() - vec2(0.0, if is_news { 18.0 } else { 8.0 });
@@ -256,9 +256,9 @@ mod tests {
             is_video: false,
         };
         assert_eq!(name(&row, None), "IMG_2041.jpg, 12 May 2019, safe");
-        let damaged = name(&row, Some(NoPicture::Corrupt));
+        let damaged = name(&row, Some(PictureError::Corrupt));
         assert_eq!(damaged, "IMG_2041.jpg, 12 May 2019, damaged, safe");
-        assert_eq!(name(&row, Some(NoPicture::Unsupported)), name(&row, None));
+        assert_eq!(name(&row, Some(PictureError::Unsupported)), name(&row, None));
         let row = AssetRow { badge: Badge::Attention, is_live: true, has_raw: true, ..row };
         assert_eq!(name(&row, None), "IMG_2041.jpg, 12 May 2019, live photo, RAW, needs attention");
         assert_eq!(type_label("heic"), "HEIC");

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use eframe::egui::{Color32, ColorImage, Context, Rect, TextureHandle, TextureId, TextureOptions, pos2};
 
-use crate::client::{NoPicture, PICTURES_WANTED_MAX, Picture, Pixels};
+use crate::client::{PICTURES_WANTED_MAX, Picture, PictureError, Pixels};
 use crate::ui::numbers::points;
 
 /// A page's side in pixels.
@@ -35,7 +35,7 @@ enum Held {
     /// In this slot, filling so much of it.
     Slot { slot: usize, filled: usize },
     /// There is no picture, for this reason.
-    Nothing(NoPicture),
+    Nothing(PictureError),
 }
 
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ pub(in crate::ui) enum Thumb {
     /// Here it is.
     Picture(TextureId, Rect),
     /// It has been tried and there is none, for this reason.
-    Nothing(NoPicture),
+    Nothing(PictureError),
     /// Not asked for yet, or under way.
     Missing,
 }
@@ -133,7 +133,7 @@ impl Atlas {
             let Some(picture) = self.arrived.pop_front() else { return false };
             let held = match &picture.outcome {
                 Ok(pixels) if pixels.width > 0 && pixels.height > 0 => self.put(ctx, picture.asset, pixels),
-                Ok(_) => Some(Held::Nothing(NoPicture::Corrupt)),
+                Ok(_) => Some(Held::Nothing(PictureError::Corrupt)),
                 Err(why) => Some(Held::Nothing(*why)),
             };
             if let Some(held) = held {
@@ -306,9 +306,9 @@ mod tests {
         let here = (0..30).filter(|&a| atlas.get(a, "1").0 != Thumb::Missing).count();
         assert_eq!(here, PREPARE_MAX);
         assert!(!atlas.get(0, "2").1, "another version is not current");
-        let failed = Picture { outcome: Err(NoPicture::Corrupt), ..picture(99, 1, 1) };
+        let failed = Picture { outcome: Err(PictureError::Corrupt), ..picture(99, 1, 1) };
         atlas.accept(failed);
         settle(&mut atlas, &ctx);
-        assert_eq!(atlas.get(99, "1"), (Thumb::Nothing(NoPicture::Corrupt), true));
+        assert_eq!(atlas.get(99, "1"), (Thumb::Nothing(PictureError::Corrupt), true));
     }
 }

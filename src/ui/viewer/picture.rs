@@ -9,7 +9,7 @@ use eframe::egui::{
 
 use super::Viewer;
 use crate::api::AssetRow;
-use crate::client::{NoPicture, Picture, PictureRequest, Pixels, THUMBNAIL_SIDE_MAX};
+use crate::client::{Picture, PictureError, PictureRequest, Pixels, THUMBNAIL_SIDE_MAX};
 use crate::domain::media_type::MediaType;
 use crate::ui::app::Env;
 use crate::ui::icons::{self, Icon};
@@ -34,7 +34,7 @@ pub(super) enum Shown {
     /// Here it is.
     Texture(TextureHandle),
     /// There is none, for this reason.
-    Nothing(NoPicture),
+    Nothing(PictureError),
     /// Not asked for yet, or under way.
     Missing,
 }
@@ -43,7 +43,7 @@ struct Kept {
     asset: i64,
     cache_key: String,
     side_max: u32,
-    outcome: Result<TextureHandle, NoPicture>,
+    outcome: Result<TextureHandle, PictureError>,
 }
 
 /// The full pictures that are kept, the newest last.
@@ -56,7 +56,7 @@ impl Full {
     /// Takes a decoded picture in.
     pub fn accept(&mut self, ctx: &Context, picture: Picture) {
         let outcome = picture.outcome.and_then(|pixels| {
-            let image = image(&pixels).ok_or(NoPicture::Corrupt)?;
+            let image = image(&pixels).ok_or(PictureError::Corrupt)?;
             Ok(ctx.load_texture("photo", image, TextureOptions::LINEAR))
         });
         let Picture { asset, cache_key, side_max, .. } = picture;

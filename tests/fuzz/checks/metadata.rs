@@ -5,8 +5,8 @@ use crate::domain::asset::DateSource;
 use crate::domain::media_type::MediaType;
 use crate::domain::path::RelPath;
 use crate::domain::time::UnixMillis;
-use crate::media::bounded_reader::{Bounded, READ_BUDGET_BYTES};
-use crate::media::facts::{Described, describe};
+use crate::media::bounded_reader::{BoundedFile, READ_BUDGET_BYTES};
+use crate::media::facts::{Description, describe};
 use crate::media::dates::WallTime;
 use crate::media::{
     asf, isobmff, ciff, dates, headers, heif, inflate, iptc, jp2, jpeg, jxl, matroska, metadata, movie, name_date,
@@ -65,7 +65,7 @@ fn look(name: &str, bytes: &[u8]) {
     let described = describe(&mut file, &rel, &stamp, NOW).expect("memory can be read");
     // The head may be read once more by each reader of a part, but never beyond the budget.
     assert!(file.read_so_far() <= READ_BUDGET_BYTES, "{} bytes were read", file.read_so_far());
-    let Described::Facts(facts) = described else { return };
+    let Description::Facts(facts) = described else { return };
     assert!(!bytes.is_empty());
     assert!((1..=8).contains(&facts.orientation));
     assert!(facts.dimensions.is_none_or(|(width, height)| width > 0 && height > 0));
@@ -115,7 +115,7 @@ fn each_reader(bytes: &[u8]) {
 fn each_reader_of_dates(bytes: &[u8]) {
     let source = &mut &*bytes;
     let mut all = Vec::new();
-    let mut add = |dates: crate::media::capture::Dates| {
+    let mut add = |dates: crate::media::capture::StatedDates| {
         all.extend([dates.original, dates.digitized, dates.created_utc, dates.modified].concat());
     };
     add(xmp::read(bytes));
@@ -161,7 +161,7 @@ fn each_type(bytes: &[u8]) {
         MediaType::Json,
     ] {
         let mut file = Bytes::new(bytes);
-        let mut source = Bounded::open(&mut file, bytes.len() as u64).expect("memory can be read");
+        let mut source = BoundedFile::open(&mut file, bytes.len() as u64).expect("memory can be read");
         let read = metadata::read(&mut source, media_type);
         assert!(read.previews.iter().all(|range| range.start <= range.end));
         assert!(source.take_error().is_none());

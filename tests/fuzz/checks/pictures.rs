@@ -2,7 +2,7 @@
 //! that come out.
 
 use super::memory::Bytes;
-use crate::media::picture::{NoPicture, PIXELS_MAX, Rgba, decode, embedded_preview, named_type};
+use crate::media::picture::{PictureError, PIXELS_MAX, Rgba, decode, embedded_preview, named_type};
 
 /// The decoders; the first byte of the input picks one, the second the size that is asked for.
 const NAMES: [&str; 8] = ["a.jpg", "a.png", "a.webp", "a.gif", "a.tif", "a.bmp", "a.heic", "a.nef"];
@@ -16,9 +16,9 @@ pub fn check(data: &[u8]) {
     match decode(&mut Bytes::new(bytes), name, side) {
         Ok(picture) => assert_sound(&picture, side),
         Err(reason) => {
-            assert_ne!(reason, NoPicture::Unreadable, "memory can always be read");
+            assert_ne!(reason, PictureError::Unreadable, "memory can always be read");
             assert!(reason.sentence(named_type(name)).ends_with(|c: char| c.is_alphanumeric()));
-            assert_eq!(NoPicture::parse(reason.as_str()), Some(reason));
+            assert_eq!(PictureError::parse(reason.as_str()), Some(reason));
         }
     }
     if let Some(picture) = embedded_preview(&mut Bytes::new(bytes), name, side.min(160)) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::target::is_valid_name;
 use crate::store::mirror::document::read;
 
-/// Reads a document; what is valid must be what the database takes without a word.
+/// Reads a document; what it holds must be what the database takes without a word.
 pub fn check(data: &[u8]) {
     let Some(valid) = read(data) else { return };
     if let Some(installation) = &valid.installation {
