@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use safelight::base::clock::SystemClock;
-use safelight::base::files::{RealFiles, SourceFiles as _};
+use safelight::base::files::{OsFiles, SourceFiles as _};
 use safelight::client::THUMBNAIL_SIDE_MAX;
 use safelight::media::picture::{decode, embedded_preview};
 use safelight::media::thumb_cache::{CACHE_BYTES_MAX, ThumbCache};
@@ -18,7 +18,7 @@ use super::photos::cores;
 pub fn decode_all(dir: &str, cache: &str) -> Outcome {
     let cache = ThumbCache::new(PathBuf::from(cache), CACHE_BYTES_MAX, Arc::new(SystemClock));
     each(dir, |n, path| {
-        let mut file = RealFiles.open(path)?;
+        let mut file = OsFiles.open(path)?;
         let outcome = decode(file.as_mut(), b"photo.jpg", THUMBNAIL_SIDE_MAX);
         cache.put(&format!("{n:064x}"), THUMBNAIL_SIDE_MAX, outcome).map_err(|why| why.as_str())?;
         Ok(())
@@ -29,7 +29,7 @@ pub fn decode_all(dir: &str, cache: &str) -> Outcome {
 pub fn previews(dir: &str) -> Outcome {
     let began = Instant::now();
     each(dir, |_n, path| {
-        let mut file = RealFiles.open(path)?;
+        let mut file = OsFiles.open(path)?;
         embedded_preview(file.as_mut(), b"photo.jpg", THUMBNAIL_SIDE_MAX).ok_or("a photo has no preview")?;
         Ok(())
     })?;

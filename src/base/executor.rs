@@ -116,17 +116,17 @@ impl std::fmt::Debug for Executor {
 pub(crate) mod hang {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-    struct ForEver;
+    struct NeverReturns;
 
     /// Never comes back. Only for work that an inline executor runs.
-    pub(crate) fn for_ever() -> ! {
-        resume_unwind(Box::new(ForEver))
+    pub(crate) fn never_return() -> ! {
+        resume_unwind(Box::new(NeverReturns))
     }
 
     pub(super) async fn run<T>(work: impl FnOnce() -> T) -> Result<T, super::WorkLost> {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(done) => Ok(done),
-            Err(payload) if payload.is::<ForEver>() => std::future::pending().await,
+            Err(payload) if payload.is::<NeverReturns>() => std::future::pending().await,
             Err(payload) => resume_unwind(payload),
         }
     }

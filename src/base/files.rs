@@ -73,7 +73,7 @@ pub type SharedFiles = Arc<dyn SourceFiles>;
 
 /// The computer's own file systems.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct RealFiles;
+pub struct OsFiles;
 
 fn stat_of(meta: &std::fs::Metadata) -> Stat {
     use std::os::unix::fs::MetadataExt as _;
@@ -106,7 +106,7 @@ impl SourceFile for std::fs::File {
     }
 }
 
-impl SourceFiles for RealFiles {
+impl SourceFiles for OsFiles {
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
         use std::os::unix::ffi::OsStringExt as _;
         let mut entries = Vec::new();

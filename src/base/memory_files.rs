@@ -30,7 +30,7 @@ struct Tree {
     unplugged: Vec<Vec<u8>>,
     #[cfg(test)]
     hanging: Vec<Vec<u8>>,
-    opened: u64,
+    open_count: u64,
     listed: u64,
 }
 
@@ -67,7 +67,7 @@ impl MemoryFiles {
             unplugged: Vec::new(),
             #[cfg(test)]
             hanging: Vec::new(),
-            opened: 0,
+            open_count: 0,
             listed: 0,
         };
         Self { tree: Arc::new(Mutex::new(tree)), clock }
@@ -190,8 +190,8 @@ impl MemoryFiles {
     }
 
     /// How many files have been opened so far.
-    pub fn opened(&self) -> u64 {
-        self.tree().opened
+    pub fn open_count(&self) -> u64 {
+        self.tree().open_count
     }
 
     /// How many directories have been listed so far.
@@ -312,7 +312,7 @@ impl Tree {
         }
         match node.body {
             Body::File(_) => {
-                self.opened += 1;
+                self.open_count += 1;
                 Ok(ino)
             }
             Body::Dir(_) | Body::Symlink | Body::Other => Err(io::ErrorKind::InvalidInput.into()),
@@ -365,7 +365,7 @@ impl SourceFiles for MemoryFiles {
         let at = path_bytes(path);
         let hangs = self.tree().hanging.iter().any(|root| is_at_or_below(&at, root));
         if hangs {
-            crate::base::executor::hang::for_ever();
+            crate::base::executor::hang::never_return();
         }
         Ok(path.to_path_buf())
     }

@@ -12,7 +12,7 @@ use super::connect::WindowClaim;
 use super::exit::{CliError, Exit};
 use super::{Workspace, connect};
 use crate::base::clock::SystemClock;
-use crate::base::files::RealFiles;
+use crate::base::files::OsFiles;
 use crate::base::waker::Waker;
 use crate::client::Backend;
 use crate::client::pictures::PicturePool;
@@ -66,7 +66,7 @@ impl Opening {
         let waker = Waker::new(wake);
         let thumbnails = self.paths.cache_dir.join("thumbnails");
         let cache = ThumbCache::new(thumbnails, CACHE_BYTES_MAX, Arc::new(SystemClock));
-        let pictures = PicturePool::start(Arc::new(RealFiles), Some(cache), waker.clone())?;
+        let pictures = PicturePool::start(Arc::new(OsFiles), Some(cache), waker.clone())?;
         let join = connect::window_connector(self.paths.clone());
         let desktop = Box::new(SystemDesktop);
         Ok(Box::new(WindowBackend::start(join, waker, Box::new(pictures), desktop)?))

@@ -235,7 +235,7 @@ mod tests {
     use super::*;
     use crate::api::PathText;
     use crate::base::clock::SystemClock;
-    use crate::base::files::{Entry, RealFiles, SourceFile, SourceFiles, Stat};
+    use crate::base::files::{Entry, OsFiles, SourceFile, SourceFiles, Stat};
     use crate::media::fixture::Photo;
     use crate::media::thumb_cache::CACHE_BYTES_MAX;
 
@@ -247,20 +247,20 @@ mod tests {
 
     impl SourceFiles for Gated {
         fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-            RealFiles.list(dir)
+            OsFiles.list(dir)
         }
         fn stat(&self, path: &Path) -> io::Result<Stat> {
-            RealFiles.stat(path)
+            OsFiles.stat(path)
         }
         fn open(&self, path: &Path) -> io::Result<Box<dyn SourceFile>> {
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
             self.opened.send(name.unwrap_or_default()).ok();
             // A hang-up is leave as well, so that a failing test ends.
             self.leave.lock().recv().ok();
-            RealFiles.open(path)
+            OsFiles.open(path)
         }
         fn file_system(&self, path: &Path) -> io::Result<String> {
-            RealFiles.file_system(path)
+            OsFiles.file_system(path)
         }
     }
 

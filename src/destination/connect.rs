@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::address::{ServerAddress, check_encryption};
-use super::credentials::{Credentials, Vault, not_saved};
+use super::credentials::{Credentials, SecretSources, not_saved};
 use super::folder::{Folder, FolderFs, OsFs, Parts};
 use super::http::SharedHttp;
 use super::immich::{self, Immich};
@@ -67,7 +67,7 @@ impl Address {
 }
 
 /// A destination that was set up, and what it can do.
-pub type SetUp = (SharedDestination, Capabilities);
+pub type CreatedDestination = (SharedDestination, Capabilities);
 
 /// Makes destinations. The seam where a simulation puts its own.
 pub trait Connect: Send + Sync {
@@ -86,7 +86,7 @@ pub trait Connect: Send + Sync {
         &'a self,
         address: &'a Address,
         installation: &'a str,
-    ) -> BoxFuture<'a, Result<SetUp, Failure>>;
+    ) -> BoxFuture<'a, Result<CreatedDestination, Failure>>;
 
     /// Tries a destination and leaves nothing behind that was not there. Gives its free space where
     /// that is known.
@@ -185,7 +185,7 @@ pub struct Connector {
     /// The wire.
     pub http: SharedHttp,
     /// Secrets.
-    pub vault: Vault,
+    pub secret_sources: SecretSources,
 }
 
 impl Connector {
@@ -195,9 +195,9 @@ impl Connector {
         rng: SharedRng,
         clock: SharedClock,
         http: SharedHttp,
-        vault: Vault,
+        secret_sources: SecretSources,
     ) -> Self {
-        Self { executor, rng, clock, fs: Arc::new(OsFs::default()), http, vault }
+        Self { executor, rng, clock, fs: Arc::new(OsFs::default()), http, secret_sources }
     }
 
     fn parts(&self, root: &Path, capabilities: Option<Capabilities>, installation: &str) -> Parts {
@@ -216,7 +216,7 @@ impl Connector {
     fn server_parts(&self, address: &Address, installation: &str) -> Result<ServerParts, Failure> {
         let text = canonical(address.kind, address.text()?)?;
         let credentials = Credentials::new(
-            self.vault.clone(),
+            self.secret_sources.clone(),
             address.kind,
             text.clone(),
             address.name.clone(),
@@ -252,7 +252,7 @@ impl Connector {
         Ok((Folder::new(self.parts(root, Some(capabilities.clone()), installation)), capabilities))
     }
 
-    async fn set_up_any(&self, address: &Address, installation: &str) -> Result<SetUp, Failure> {
+    async fn set_up_any(&self, address: &Address, installation: &str) -> Result<CreatedDestination, Failure> {
         match address.kind {
             DestinationKind::Folder => {
                 let root = path_from_bytes(&address.address);
@@ -316,7 +316,7 @@ impl Connect for Connector {
         &'a self,
         address: &'a Address,
         installation: &'a str,
-    ) -> BoxFuture<'a, Result<SetUp, Failure>> {
+    ) -> BoxFuture<'a, Result<CreatedDestination, Failure>> {
         Box::pin(async move {
             let set_up = self.set_up_any(address, installation).await?;
             if let Some(secret) = &address.secret {
@@ -352,14 +352,14 @@ impl Connect for Connector {
         Box::pin(async move {
             let account = Self::account(address)?;
             let user = user_of(address.kind, &account)?;
-            let kept = self.vault.store.set(&account, secret).await;
+            let kept = self.secret_sources.store.set(&account, secret).await;
             kept.map_err(|error| not_saved(&error, address.kind, address.name.as_deref(), user.as_deref()))
         })
     }
 
     fn set_network_config<'a>(&'a self, network: &'a NetworkRules) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            let config = network_config::resolve(network, &self.vault, &self.executor).await?;
+            let config = network_config::resolve(network, &self.secret_sources, &self.executor).await?;
             self.http.set_network_config(config).map_err(|failure| failure.details)
         })
     }
@@ -369,13 +369,13 @@ impl Connect for Connector {
         proxy: &'a ProxyAddress,
         secret: Secret,
     ) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move { network_config::keep_secret(&self.vault, proxy, secret).await })
+        Box::pin(async move { network_config::keep_secret(&self.secret_sources, proxy, secret).await })
     }
 
     fn forget_secret<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let Ok(account) = Self::account(address) else { return };
-            if let Err(trouble) = self.vault.store.remove(&account).await {
+            if let Err(trouble) = self.secret_sources.store.remove(&account).await {
                 tracing::info!(%trouble, "a secret could not be removed from the keyring");
             }
         })

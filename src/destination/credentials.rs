@@ -20,7 +20,7 @@ const SESSION_VARIABLE: &str = "AWS_SESSION_TOKEN";
 
 /// Where secrets are looked for.
 #[derive(Clone)]
-pub struct Vault {
+pub struct SecretSources {
     /// The keyring.
     pub store: Arc<dyn SecretStore>,
     /// The environment of this process.
@@ -40,7 +40,7 @@ pub struct Login {
 
 /// The credentials of one destination.
 pub struct Credentials {
-    vault: Vault,
+    secret_sources: SecretSources,
     kind: DestinationKind,
     /// The destination's address as it is kept: its entry in the keyring.
     account: String,
@@ -61,7 +61,7 @@ impl Credentials {
     /// Credentials that are fetched when first asked for. `given` are those that the person has just
     /// entered: they come before all others.
     pub fn new(
-        vault: Vault,
+        secret_sources: SecretSources,
         kind: DestinationKind,
         account: String,
         name: Option<String>,
@@ -70,7 +70,7 @@ impl Credentials {
     ) -> Self {
         let rules = kind.secret_rules(user.is_some());
         let known = given.map(|secret| split(rules, user.clone(), secret));
-        Self { vault, kind, account, name, user, known: Mutex::new(known) }
+        Self { secret_sources, kind, account, name, user, known: Mutex::new(known) }
     }
 
     /// The login; none where the kind needs none and there is none.
@@ -93,7 +93,7 @@ impl Credentials {
     async fn find(&self) -> Result<Option<Login>, Failure> {
         let named = self.name.as_deref().map(variable_of_name);
         let read = |variable: &str| {
-            let value = (self.vault.environment)(variable).filter(|value| !value.is_empty());
+            let value = (self.secret_sources.environment)(variable).filter(|value| !value.is_empty());
             value.map(Secret::new)
         };
         if let Some(secret) = named.as_deref().and_then(read) {
@@ -107,12 +107,12 @@ impl Credentials {
                 return Ok(Some(Login { user: self.user.clone(), secret, session: None }));
             }
             // Half a pair is of no use; the keyring may have both.
-            let id = (self.vault.environment)(KEY_ID_VARIABLE).filter(|id| !id.is_empty());
+            let id = (self.secret_sources.environment)(KEY_ID_VARIABLE).filter(|id| !id.is_empty());
             if id.is_some() {
                 return Ok(Some(Login { user: id, secret, session: read(SESSION_VARIABLE) }));
             }
         }
-        match self.vault.store.get(&self.account).await {
+        match self.secret_sources.store.get(&self.account).await {
             Ok(Some(secret)) => Ok(Some(split(rules, self.user.clone(), secret))),
             Ok(None) | Err(_) if rules.is_optional => Ok(None),
             Ok(None) => Err(self.missing("no password is saved for it", None)),
@@ -175,21 +175,24 @@ mod tests {
     use super::*;
     use crate::base::memory_secrets::MemorySecrets;
 
-    fn vault(variables: &'static [(&'static str, &'static str)], store: Arc<MemorySecrets>) -> Vault {
+    fn secret_sources(
+        variables: &'static [(&'static str, &'static str)],
+        store: Arc<MemorySecrets>,
+    ) -> SecretSources {
         let environment = move |name: &str| {
             variables.iter().find(|(known, _value)| *known == name).map(|(_name, value)| (*value).to_owned())
         };
-        Vault { store, environment: Arc::new(environment) }
+        SecretSources { store, environment: Arc::new(environment) }
     }
 
     async fn login(
-        vault: Vault,
+        secret_sources: SecretSources,
         kind: DestinationKind,
         name: Option<&str>,
         user: Option<&str>,
     ) -> Result<Option<(Option<String>, String)>, Failure> {
         let (name, user) = (name.map(str::to_owned), user.map(str::to_owned));
-        let login = Credentials::new(vault, kind, "at".to_owned(), name, user, None).login().await?;
+        let login = Credentials::new(secret_sources, kind, "at".to_owned(), name, user, None).login().await?;
         let session = login.as_ref().and_then(|login| login.session.as_ref());
         let is_temporary =
             kind == DestinationKind::S3 && login.as_ref().is_some_and(|l| l.secret.expose() == "key");
@@ -216,7 +219,7 @@ mod tests {
             ("IMMICH_API_KEY", "immich"),
             ("SAFELIGHT_TOKEN", "token"),
         ];
-        let all = || vault(ALL, Arc::clone(&full));
+        let all = || secret_sources(ALL, Arc::clone(&full));
         assert_eq!(login(all(), WebDav, Some("my-nas"), Some("ann")).await, some(Some("ann"), "named"));
         assert_eq!(login(all(), WebDav, Some("other"), Some("ann")).await, some(Some("ann"), "any"));
         assert_eq!(login(all(), S3, None, None).await, some(Some("id"), "key"));
@@ -225,14 +228,14 @@ mod tests {
         assert_eq!(login(all(), Tus, None, None).await, some(None, "token"));
         assert_eq!(login(all(), Tus, None, Some("ann")).await, some(Some("ann"), "any"));
         let none = || {
-            vault(
+            secret_sources(
                 &[("AWS_SECRET_ACCESS_KEY", "half"), ("AWS_SESSION_TOKEN", "s"), ("SAFELIGHT_PASSWORD", "")],
                 Arc::clone(&full),
             )
         };
         assert_eq!(login(none(), WebDav, None, Some("ann")).await, some(Some("ann"), "kept:it"));
         assert_eq!(login(none(), S3, None, None).await, some(Some("kept"), "it"));
-        let empty = || vault(&[], Arc::default());
+        let empty = || secret_sources(&[], Arc::default());
         assert_eq!(login(empty(), Tus, None, None).await, Ok(None));
         assert!(login(empty(), Tus, None, Some("ann")).await.is_err());
         assert_eq!(login(empty(), WebDav, None, None).await, Ok(None));
@@ -246,8 +249,14 @@ mod tests {
         let store = Arc::new(MemorySecrets::default());
         let given = Some(Secret::new("entered".to_owned()));
         let (kind, user) = (DestinationKind::WebDav, Some("ann".to_owned()));
-        let credentials =
-            Credentials::new(vault(&[], Arc::clone(&store)), kind, "at".to_owned(), None, user, given);
+        let credentials = Credentials::new(
+            secret_sources(&[], Arc::clone(&store)),
+            kind,
+            "at".to_owned(),
+            None,
+            user,
+            given,
+        );
         let secret =
             async || credentials.login().await.map(|login| login.map(|l| l.secret.expose().to_owned()));
         assert_eq!(secret().await, Ok(Some("entered".to_owned())));

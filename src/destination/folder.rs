@@ -31,12 +31,12 @@ use std::sync::Arc;
 
 pub use fs::{Chunks, CopyFile, EntryFacts, FolderDir, FolderFs, FsFacts};
 #[cfg(feature = "testing")]
-pub use memory::{Lie, MemoryFs, Rules};
+pub use memory::{MemoryFs, ReadFault, Rules};
 pub use os_fs::OsFs;
 
 use super::dir_sync::DirSync;
 use super::keyed_lock::KeyedLock;
-use super::manifest::Collected;
+use super::manifest::ManifestContents;
 use super::marker::Marker;
 use super::{Attachment, BoxFuture, Capabilities, Destination, Item, ReadBack, Sent, Transfer};
 use crate::base::clock::SharedClock;
@@ -76,14 +76,14 @@ pub struct Folder(Arc<Inner>);
 
 /// How copies are proved here, as far as that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Proof {
+enum ProofSupport {
     Unknown,
     Known(Option<ProofMethod>),
 }
 
 struct Inner {
     parts: Parts,
-    proof: Mutex<Proof>,
+    proof: Mutex<ProofSupport>,
     sends: KeyedLock,
     syncs: DirSync,
     /// Directories whose name in their parent was made durable since this process began.
@@ -97,8 +97,8 @@ impl Folder {
     pub fn new(parts: Parts) -> Self {
         let recorded = parts.capabilities.as_ref().map(|capabilities| capabilities.proof.as_str());
         let proof = match recorded {
-            None => Proof::Unknown,
-            Some(name) => Proof::Known(ProofMethod::parse(name)),
+            None => ProofSupport::Unknown,
+            Some(name) => ProofSupport::Known(ProofMethod::parse(name)),
         };
         Self(Arc::new(Inner {
             parts,
@@ -189,7 +189,7 @@ impl Inner {
     }
 
     /// Why a folder that is not known to be a destination cannot be opened.
-    fn unopened(&self, error: &io::Error) -> Failure {
+    fn open_failure(&self, error: &io::Error) -> Failure {
         let root = self.parts.root.display();
         match error.kind() {
             io::ErrorKind::NotFound => Failure::destination(
@@ -223,8 +223,8 @@ impl Inner {
         if !root.is_absolute() {
             return Err(Failure::destination(FailureKind::BadRequest, "the folder's path is not absolute"));
         }
-        self.parts.fs.create_root(root).map_err(|error| self.unopened(&error))?;
-        let dir = self.parts.fs.open_root(root).map_err(|error| self.unopened(&error))?;
+        self.parts.fs.create_root(root).map_err(|error| self.open_failure(&error))?;
+        let dir = self.parts.fs.open_root(root).map_err(|error| self.open_failure(&error))?;
         let marker = match marker::read(dir.as_ref())? {
             Some(marker) => marker,
             None => {
@@ -242,12 +242,12 @@ impl Inner {
         key::temp_token(&self.parts.installation, self.parts.rng.next_u64())
     }
 
-    fn known_proof(&self) -> Proof {
+    fn known_proof(&self) -> ProofSupport {
         *self.proof.lock()
     }
 
-    fn learn_proof(&self, method: Option<ProofMethod>) {
-        *self.proof.lock() = Proof::Known(method);
+    fn remember_proof(&self, method: Option<ProofMethod>) {
+        *self.proof.lock() = ProofSupport::Known(method);
     }
 }
 
@@ -316,7 +316,7 @@ impl Destination for Folder {
         Box::pin(manifests::write(&self.0, installation, sequence, segment))
     }
 
-    fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
+    fn read_manifests(&self) -> BoxFuture<'_, Result<ManifestContents, Failure>> {
         Box::pin(self.0.run(manifests::read_all))
     }
 

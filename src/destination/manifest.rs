@@ -37,16 +37,16 @@ const VERSION: u32 = 1;
 
 /// What all manifest segments of a destination say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Collected {
+pub struct ManifestContents {
     /// The entries of all sound segments, in order.
     pub entries: Vec<Entry>,
     /// Segments that were damaged, and what was wrong with each.
     pub damaged: Vec<String>,
 }
 
-impl Collected {
+impl ManifestContents {
     /// Takes in one segment that was read, or notes what is wrong with it.
-    pub fn take(&mut self, name: &str, segment: &[u8]) {
+    pub fn add_segment(&mut self, name: &str, segment: &[u8]) {
         match decode(segment) {
             Ok(entries) if self.entries.len() + entries.len() <= COLLECTED_MAX => {
                 self.entries.extend(entries);
@@ -105,12 +105,12 @@ pub enum Damage {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct ManifestLine {
     key: String,
     size: u64,
     blake3: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    captured_at: Option<Captured>,
+    captured_at: Option<CapturedField>,
     source: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     path: Option<String>,
@@ -120,7 +120,7 @@ struct Line {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Captured {
+struct CapturedField {
     wall_ms: i64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     offset_minutes: Option<i16>,
@@ -216,16 +216,16 @@ pub fn decode(segment: &[u8]) -> Result<Vec<Entry>, Damage> {
         .collect()
 }
 
-fn line_of(entry: &Entry) -> Option<Line> {
+fn line_of(entry: &Entry) -> Option<ManifestLine> {
     if !key::is_valid(&entry.key) || !is_valid_path(&entry.path) {
         return None;
     }
     let text = std::str::from_utf8(&entry.path).ok();
-    Some(Line {
+    Some(ManifestLine {
         key: entry.key.clone(),
         size: entry.content.size,
         blake3: entry.content.blake3.to_hex(),
-        captured_at: entry.captured_at.map(|at| Captured {
+        captured_at: entry.captured_at.map(|at| CapturedField {
             wall_ms: at.wall_ms.0,
             offset_minutes: at.offset_minutes,
             provenance: at.provenance.as_str().to_owned(),
@@ -241,7 +241,7 @@ fn entry_of(line: &[u8]) -> Result<Entry, &'static str> {
     if line.len() > LINE_BYTES_MAX {
         return Err("too long");
     }
-    let line: Line = serde_json::from_slice(line).map_err(|_json| "not an entry")?;
+    let line: ManifestLine = serde_json::from_slice(line).map_err(|_json| "not an entry")?;
     if !key::is_valid(&line.key) {
         return Err("the key leads elsewhere");
     }
@@ -268,7 +268,7 @@ fn entry_of(line: &[u8]) -> Result<Entry, &'static str> {
     })
 }
 
-fn captured_at(captured: &Captured) -> Result<CapturedAt, &'static str> {
+fn captured_at(captured: &CapturedField) -> Result<CapturedAt, &'static str> {
     let provenance = Provenance::parse(&captured.provenance).ok_or("an unknown provenance")?;
     let wall_ms = UnixMillis(captured.wall_ms);
     Ok(CapturedAt { wall_ms, offset_minutes: captured.offset_minutes, provenance })

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::BoxFuture;
 use super::manifest::{
-    COLLECTED_MAX, Collected, FOLDER, INSTALLATIONS_MAX, SEGMENT_BYTES_MAX, SEGMENTS_MAX, is_installation,
-    number_of, segment_name,
+    COLLECTED_MAX, FOLDER, INSTALLATIONS_MAX, ManifestContents, SEGMENT_BYTES_MAX, SEGMENTS_MAX,
+    is_installation, number_of, segment_name,
 };
 use super::marker::{HOME, MARKER, MARKER_BYTES_MAX, Marker};
 use crate::base::clock::Clock;
@@ -18,7 +18,7 @@ use crate::domain::failure::{Failure, FailureKind};
 
 /// One entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct FolderEntry {
     /// Its name, decoded.
     pub name: String,
     /// It is a folder.
@@ -39,7 +39,7 @@ pub trait MetadataStore: Send + Sync {
     fn put_new<'a>(&'a self, path: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<bool, Failure>>;
 
     /// What is in a folder; nothing when there is none.
-    fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, Failure>>;
+    fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<FolderEntry>, Failure>>;
 }
 
 fn marker_path() -> String {
@@ -119,8 +119,8 @@ pub async fn write_manifest(
 ///
 /// # Errors
 /// What the server says.
-pub async fn read_manifests(store: &dyn MetadataStore) -> Result<Collected, Failure> {
-    let mut collected = Collected::default();
+pub async fn read_manifests(store: &dyn MetadataStore) -> Result<ManifestContents, Failure> {
+    let mut collected = ManifestContents::default();
     let home = format!("{HOME}/{FOLDER}");
     let listed = store.list(&home).await?.into_iter().filter(|entry| entry.is_dir);
     let mut installations: Vec<String> =
@@ -134,7 +134,7 @@ pub async fn read_manifests(store: &dyn MetadataStore) -> Result<Collected, Fail
         for number in numbers {
             let name = format!("{installation}/{}", segment_name(number));
             match store.get(&format!("{home}/{name}"), SEGMENT_BYTES_MAX + 1).await? {
-                Some(bytes) => collected.take(&name, &bytes),
+                Some(bytes) => collected.add_segment(&name, &bytes),
                 None => collected.damaged.push(format!("{name}: it has gone")),
             }
             if collected.entries.len() >= COLLECTED_MAX {

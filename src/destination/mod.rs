@@ -352,8 +352,8 @@ pub trait Destination: Send + Sync {
     ///
     /// # Errors
     /// A failure whose reach is the destination.
-    fn read_manifests(&self) -> BoxFuture<'_, Result<manifest::Collected, Failure>> {
-        Box::pin(std::future::ready(Ok(manifest::Collected::default())))
+    fn read_manifests(&self) -> BoxFuture<'_, Result<manifest::ManifestContents, Failure>> {
+        Box::pin(std::future::ready(Ok(manifest::ManifestContents::default())))
     }
 
     /// Removes temp files that are this installation's own and belong to no record in `keep`
@@ -383,7 +383,7 @@ pub trait Destination: Send + Sync {
     ///
     /// # Errors
     /// `unsupported` where it has none; `forbidden` where Safelight may not.
-    fn reclaim<'a>(&'a self, _item: &'a Item) -> BoxFuture<'a, Result<(), Failure>> {
+    fn untrash<'a>(&'a self, _item: &'a Item) -> BoxFuture<'a, Result<(), Failure>> {
         let none = Failure::permanent(FailureKind::Unsupported, "there is no trash to restore from");
         Box::pin(std::future::ready(Err(none)))
     }

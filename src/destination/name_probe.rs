@@ -44,7 +44,7 @@ pub(super) struct NameProbe {
 }
 
 /// Everything that is tried, in one name: our own escapes too, which a server may read as its own.
-fn everything() -> String {
+fn all_chars_name() -> String {
     let ascii: String = ASCII_TRIED.chars().flat_map(|c| [c, 'w']).collect();
     let wide: String = WIDE.iter().map(|(part, _last)| *part).collect();
     format!("w{ascii}%3Bw{wide}.jpg")
@@ -71,18 +71,18 @@ impl NameProbe {
     /// The name to try next; `None` when everything is known.
     pub(super) fn next_name(&self) -> Option<String> {
         match self.step {
-            Step::Everything => Some(everything()),
+            Step::Everything => Some(all_chars_name()),
             Step::Plain => Some(PLAIN.to_owned()),
             Step::Wide(index) => Some(format!("w{}w.jpg", WIDE[index].0)),
             Step::Ascii(index) => with_ascii(index),
-            Step::Escaped => Some(self.found.escape_name(&everything())),
+            Step::Escaped => Some(self.found.escape_name(&all_chars_name())),
             Step::Done => None,
         }
     }
 
     /// Takes what became of the last name: whether a file was there under just this name, and could be
     /// read again.
-    pub(super) fn take(&mut self, is_kept: bool) {
+    pub(super) fn record(&mut self, is_kept: bool) {
         self.step = match (self.step, is_kept) {
             (Step::Everything | Step::Escaped, true) | (Step::Done, _) => Step::Done,
             (Step::Everything, false) => Step::Plain,
@@ -111,7 +111,7 @@ impl NameProbe {
     }
 
     /// What is refused.
-    pub(super) fn found(&self) -> RefusedChars {
+    pub(super) fn refused_chars(&self) -> RefusedChars {
         self.found
     }
 
@@ -120,18 +120,20 @@ impl NameProbe {
     ///
     /// # Errors
     /// What the plain name fails with, and what concerns no name: a sign-in, no room, a limit of requests.
-    pub(super) fn take_result(&mut self, is_kept: Result<bool, Failure>) -> Result<(), Failure> {
+    pub(super) fn record_result(&mut self, is_kept: Result<bool, Failure>) -> Result<(), Failure> {
         match is_kept {
-            Err(failure) if self.step == Step::Plain || is_of_the_place(&failure) => return Err(failure),
-            Err(_refused) => self.take(false),
-            Ok(is_kept) => self.take(is_kept),
+            Err(failure) if self.step == Step::Plain || is_about_destination(&failure) => {
+                return Err(failure);
+            }
+            Err(_refused) => self.record(false),
+            Ok(is_kept) => self.record(is_kept),
         }
         Ok(())
     }
 }
 
 /// Whether a failure says nothing of a name.
-fn is_of_the_place(failure: &Failure) -> bool {
+fn is_about_destination(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::Credentials | FailureKind::RateLimited | FailureKind::Full)
 }
 
@@ -152,9 +154,9 @@ mod tests {
         while let Some(name) = probe.next_name() {
             tried += 1;
             assert!(tried < 40, "it ends");
-            probe.take(takes(&name));
+            probe.record(takes(&name));
         }
-        (probe.found(), tried)
+        (probe.refused_chars(), tried)
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::credentials::Vault;
+use super::credentials::SecretSources;
 use super::http::{NetworkConfig, ProxyChoice};
 use crate::base::executor::Executor;
 use crate::base::files::path_from_bytes;
@@ -32,11 +32,11 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// A sentence on what of it cannot be used.
 pub(super) async fn resolve(
     network: &NetworkRules,
-    vault: &Vault,
+    secret_sources: &SecretSources,
     executor: &Executor,
 ) -> Result<NetworkConfig, String> {
     let mut extra_ca = Vec::new();
-    let of_environment = (vault.environment)(AUTHORITIES_VARIABLE).filter(|path| !path.is_empty());
+    let of_environment = (secret_sources.environment)(AUTHORITIES_VARIABLE).filter(|path| !path.is_empty());
     if let Some(path) = of_environment {
         match authorities(Path::new(&path), executor).await {
             Ok(pem) => extra_ca.extend(pem),
@@ -51,7 +51,7 @@ pub(super) async fn resolve(
         Proxy::System => ProxyChoice::Environment,
         Proxy::None => ProxyChoice::Direct,
         Proxy::Address(address) => {
-            ProxyChoice::Url { url: address.without_user(), login: login(vault, address).await }
+            ProxyChoice::Url { url: address.without_user(), login: login(secret_sources, address).await }
         }
     };
     Ok(NetworkConfig { upload_limit: network.upload_limit(), proxy, extra_ca })
@@ -102,13 +102,13 @@ fn check(pem: &[u8]) -> Result<(), String> {
 
 /// Whoever signs in at the proxy, and with what; none where nobody does, or the password cannot be
 /// had now: then the proxy will say that it wants one.
-async fn login(vault: &Vault, address: &ProxyAddress) -> Option<(String, Secret)> {
+async fn login(secret_sources: &SecretSources, address: &ProxyAddress) -> Option<(String, Secret)> {
     let user = percent_encoding::percent_decode_str(address.user()?).decode_utf8_lossy().into_owned();
-    let given = (vault.environment)(PASSWORD_VARIABLE).filter(|password| !password.is_empty());
+    let given = (secret_sources.environment)(PASSWORD_VARIABLE).filter(|password| !password.is_empty());
     if let Some(password) = given {
         return Some((user, Secret::new(password)));
     }
-    match tokio::time::timeout(ANSWER_MAX, vault.store.get(&account(address))).await {
+    match tokio::time::timeout(ANSWER_MAX, secret_sources.store.get(&account(address))).await {
         Ok(Ok(password)) => Some((user, password?)),
         Ok(Err(trouble)) => {
             tracing::warn!(%trouble, "the proxy's password could not be had");
@@ -131,11 +131,11 @@ fn account(address: &ProxyAddress) -> String {
 /// # Errors
 /// `credentials` when it cannot be kept.
 pub(super) async fn keep_secret(
-    vault: &Vault,
+    secret_sources: &SecretSources,
     address: &ProxyAddress,
     secret: Secret,
 ) -> Result<(), Failure> {
-    vault.store.set(&account(address), secret).await.map_err(|trouble| {
+    secret_sources.store.set(&account(address), secret).await.map_err(|trouble| {
         let details = format!(
             "{trouble}; Safelight keeps passwords nowhere else: set {PASSWORD_VARIABLE} in the environment that it starts in"
         );
@@ -151,8 +151,8 @@ mod tests {
     use crate::base::memory_secrets::MemorySecrets;
     use crate::base::secret::SecretError;
 
-    fn vault(store: &Arc<MemorySecrets>) -> Vault {
-        Vault { store: Arc::clone(store) as _, environment: Arc::new(|_name| None) }
+    fn secret_sources(store: &Arc<MemorySecrets>) -> SecretSources {
+        SecretSources { store: Arc::clone(store) as _, environment: Arc::new(|_name| None) }
     }
 
     fn through(address: &str) -> NetworkRules {
@@ -163,10 +163,10 @@ mod tests {
     #[tokio::test]
     async fn a_proxys_password_comes_from_the_keyring_or_the_environment() {
         let store = Arc::<MemorySecrets>::default();
-        let (vault, executor) = (vault(&store), Executor::inline());
+        let (secret_sources, executor) = (secret_sources(&store), Executor::inline());
         let network = through("http://ann@proxy.example:3128");
         let Proxy::Address(address) = &network.proxy else { panic!("an address") };
-        let login = async |vault: &Vault| match resolve(&network, vault, &executor)
+        let login = async |secret_sources: &SecretSources| match resolve(&network, secret_sources, &executor)
             .await
             .expect("it is applied")
             .proxy
@@ -177,15 +177,16 @@ mod tests {
             }
             other => panic!("{other:?}"),
         };
-        assert_eq!(login(&vault).await, None);
-        keep_secret(&vault, address, Secret::new("kept".to_owned())).await.expect("kept");
-        assert_eq!(login(&vault).await, Some(("ann".to_owned(), "kept".to_owned())));
+        assert_eq!(login(&secret_sources).await, None);
+        keep_secret(&secret_sources, address, Secret::new("kept".to_owned())).await.expect("kept");
+        assert_eq!(login(&secret_sources).await, Some(("ann".to_owned(), "kept".to_owned())));
         let read = |name: &str| (name == PASSWORD_VARIABLE).then(|| "given".to_owned());
-        let environment = Vault { environment: Arc::new(read), ..vault.clone() };
+        let environment = SecretSources { environment: Arc::new(read), ..secret_sources.clone() };
         assert_eq!(login(&environment).await, Some(("ann".to_owned(), "given".to_owned())));
         store.refuse(SecretError::Locked);
-        assert_eq!(login(&vault).await, None, "it is asked for by the proxy then");
-        let refused = keep_secret(&vault, address, Secret::new("x".to_owned())).await.expect_err("locked");
+        assert_eq!(login(&secret_sources).await, None, "it is asked for by the proxy then");
+        let refused =
+            keep_secret(&secret_sources, address, Secret::new("x".to_owned())).await.expect_err("locked");
         assert!(refused.details.contains(PASSWORD_VARIABLE), "{refused}");
         assert_eq!(refused.cause, Some(Cause::KeyringLocked));
     }
@@ -193,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn what_holds_no_certificate_is_told_in_a_sentence() {
         let dir = tempfile::tempdir().expect("dir");
-        let (vault, executor) = (vault(&Arc::default()), Executor::inline());
+        let (secret_sources, executor) = (secret_sources(&Arc::default()), Executor::inline());
         let read = async |name: &str, bytes: Option<&[u8]>| {
             let path = dir.path().join(name);
             if let Some(bytes) = bytes {
@@ -201,7 +202,7 @@ mod tests {
             }
             let path = crate::base::files::path_bytes(&path);
             let network = NetworkRules::new(None, Proxy::None, Some(path)).expect("sense");
-            resolve(&network, &vault, &executor).await.map(|config| config.extra_ca.len())
+            resolve(&network, &secret_sources, &executor).await.map(|config| config.extra_ca.len())
         };
         let garbage = b"-----BEGIN CERTIFICATE-----\nTm90IG9uZQ==\n-----END CERTIFICATE-----\n";
         for (name, bytes, said) in [

@@ -8,12 +8,12 @@ use tokio::sync::{Notify, watch};
 
 use crate::base::clock::{SharedClock, SystemClock};
 use crate::base::executor::Executor;
-use crate::base::files::{RealFiles, SharedFiles};
+use crate::base::files::{OsFiles, SharedFiles};
 use crate::base::rng::{SharedRng, SystemRng};
 use crate::base::waker::Waker;
 use crate::destination::BoxFuture;
 use crate::destination::connect::{Connect, Connector};
-use crate::destination::credentials::Vault;
+use crate::destination::credentials::SecretSources;
 use crate::destination::http::{Bucket, Client, Settings};
 use crate::domain::gate::Conditions;
 use crate::engine::library::{FolderWatcher, LibraryDeps, MediaReader, READS_MAX, SystemWatcher};
@@ -90,9 +90,9 @@ const STORE_THREADS: usize = 3;
 const FOLDER_THREADS: usize = 8;
 
 /// The person's keyring and this process's environment.
-fn vault() -> std::io::Result<Vault> {
+fn secret_sources() -> std::io::Result<SecretSources> {
     let environment = |name: &str| std::env::var(name).ok();
-    Ok(Vault { store: Arc::new(Keyring::new()?), environment: Arc::new(environment) })
+    Ok(SecretSources { store: Arc::new(Keyring::new()?), environment: Arc::new(environment) })
 }
 
 impl Deps {
@@ -123,11 +123,11 @@ impl Deps {
                 Arc::clone(&rng),
                 Arc::clone(&clock),
                 Arc::new(Client::new(Settings { pace: Arc::new(Bucket::new(None)), ..Settings::default() })),
-                vault()?,
+                secret_sources()?,
             )),
             clock,
             rng,
-            files: Arc::new(RealFiles),
+            files: Arc::new(OsFiles),
             store_executor: Executor::threads("store", STORE_THREADS)?,
             watch: Arc::new(SystemWatcher),
             library_executor: Executor::threads("library", LIBRARY_THREADS)?,

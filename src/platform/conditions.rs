@@ -43,7 +43,7 @@ const SIGNALS_WAITING_MAX: usize = 64;
 
 /// Where the readings come from.
 #[derive(Debug, Clone)]
-pub struct Origin {
+pub struct ConditionSources {
     /// The bus of both services; the system's where there is none.
     pub bus_address: Option<String>,
     /// The kernel's table of routes, `/proc/net/route`, for networks that NetworkManager does not
@@ -51,7 +51,7 @@ pub struct Origin {
     pub routes: PathBuf,
 }
 
-impl Default for Origin {
+impl Default for ConditionSources {
     fn default() -> Self {
         Self { bus_address: None, routes: PathBuf::from("/proc/net/route") }
     }
@@ -64,7 +64,7 @@ pub fn watch(sleeping: Waker) -> watch::Receiver<Conditions> {
     let (tell, heard) = watch::channel(Conditions::default());
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(async move {
-            if let Err(error) = follow(&Origin::default(), &tell, &sleeping).await {
+            if let Err(error) = watch_conditions(&ConditionSources::default(), &tell, &sleeping).await {
                 tracing::info!(%error, "network and power are not known");
             }
         });
@@ -76,7 +76,11 @@ pub fn watch(sleeping: Waker) -> watch::Receiver<Conditions> {
 ///
 /// # Errors
 /// When the bus cannot be reached or used.
-pub async fn follow(origin: &Origin, tell: &watch::Sender<Conditions>, sleeping: &Waker) -> zbus::Result<()> {
+pub async fn watch_conditions(
+    origin: &ConditionSources,
+    tell: &watch::Sender<Conditions>,
+    sleeping: &Waker,
+) -> zbus::Result<()> {
     let connection = match &origin.bus_address {
         None => Connection::system().await?,
         Some(address) => zbus::connection::Builder::address(address.as_str())?.build().await?,
@@ -255,10 +259,12 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_bus_nothing_is_known_and_nothing_fails() {
-        let origin =
-            Origin { bus_address: Some("unix:path=/nonexistent/bus".to_owned()), ..Origin::default() };
+        let origin = ConditionSources {
+            bus_address: Some("unix:path=/nonexistent/bus".to_owned()),
+            ..ConditionSources::default()
+        };
         let (tell, heard) = watch::channel(Conditions::default());
-        assert!(follow(&origin, &tell, &Waker::none()).await.is_err());
+        assert!(watch_conditions(&origin, &tell, &Waker::none()).await.is_err());
         assert_eq!(*heard.borrow(), Conditions::default());
     }
 }

@@ -17,28 +17,28 @@ const SLAVES_MAX: usize = 64;
 /// above it counts. `None` if that is not known, if it is not a disk of this computer, or if the file
 /// system is spread over several disks, one of which may break alone. Blocks.
 pub fn disk_of(path: &Path) -> Option<String> {
-    let system = System { sys: PathBuf::from("/sys"), device_of: &device_of };
-    only(&system.disks_of_path(path, 0)?)
+    let system = BlockDevices { sys: PathBuf::from("/sys"), device_of: &device_of };
+    only_disk(&system.disks_of_path(path, 0)?)
 }
 
 /// A device's number as the kernel spells it.
-type Number = String;
+type DeviceNumber = String;
 
 /// Where the facts come from.
-struct System<'a> {
+struct BlockDevices<'a> {
     /// The root of sysfs.
     sys: PathBuf,
     /// The block device that a path's file system is on.
-    device_of: &'a dyn Fn(&Path, &Path) -> Option<Number>,
+    device_of: &'a dyn Fn(&Path, &Path) -> Option<DeviceNumber>,
 }
 
-impl System<'_> {
-    fn disks_of_path(&self, path: &Path, depth: usize) -> Option<BTreeSet<Number>> {
+impl BlockDevices<'_> {
+    fn disks_of_path(&self, path: &Path, depth: usize) -> Option<BTreeSet<DeviceNumber>> {
         self.disks_of(&(self.device_of)(path, &self.sys)?, depth)
     }
 
     /// The whole disks below a block device.
-    fn disks_of(&self, device: &str, depth: usize) -> Option<BTreeSet<Number>> {
+    fn disks_of(&self, device: &str, depth: usize) -> Option<BTreeSet<DeviceNumber>> {
         if depth > LAYERS_MAX {
             return None;
         }
@@ -47,12 +47,12 @@ impl System<'_> {
         if !slaves.is_empty() {
             let mut disks = BTreeSet::new();
             for slave in slaves {
-                disks.extend(self.disks_of(&number_in(&slave)?, depth + 1)?);
+                disks.extend(self.disks_of(&read_device_number(&slave)?, depth + 1)?);
             }
             return Some(disks);
         }
         if dir.join("partition").exists() {
-            return self.disks_of(&number_in(dir.parent()?)?, depth + 1);
+            return self.disks_of(&read_device_number(dir.parent()?)?, depth + 1);
         }
         if let Ok(file) = fs::read_to_string(dir.join("loop/backing_file")) {
             return self.disks_of_path(Path::new(file.trim_end_matches('\n')), depth + 1);
@@ -66,28 +66,28 @@ fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// The number in a device's folder of sysfs.
-fn number_in(dir: &Path) -> Option<Number> {
+fn read_device_number(dir: &Path) -> Option<DeviceNumber> {
     fs::read_to_string(dir.join("dev")).ok().map(|text| text.trim().to_owned())
 }
 
-fn only(disks: &BTreeSet<Number>) -> Option<Number> {
+fn only_disk(disks: &BTreeSet<DeviceNumber>) -> Option<DeviceNumber> {
     let mut all = disks.iter();
     all.next().filter(|_| all.next().is_none()).cloned()
 }
 
-fn spell(device: u64) -> Number {
+fn device_number(device: u64) -> DeviceNumber {
     format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device))
 }
 
 /// The block device below a path's file system.
-fn device_of(path: &Path, sys: &Path) -> Option<Number> {
+fn device_of(path: &Path, sys: &Path) -> Option<DeviceNumber> {
     let meta = match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => fs::metadata(path.parent()?),
         other => other,
     };
     let device = meta.ok()?.dev();
     if rustix::fs::major(device) != 0 {
-        return Some(spell(device));
+        return Some(device_number(device));
     }
     // An anonymous number: btrfs has one for each subvolume, and what is on no disk here has one too.
     let real = path.canonicalize().or_else(|_| path.parent().unwrap_or(path).canonicalize()).ok()?;
@@ -96,7 +96,7 @@ fn device_of(path: &Path, sys: &Path) -> Option<Number> {
     if mount.kind != "btrfs" || !mount.source.starts_with('/') {
         return None;
     }
-    let device = spell(fs::metadata(&mount.source).ok()?.rdev());
+    let device = device_number(fs::metadata(&mount.source).ok()?.rdev());
     is_alone_in_btrfs(sys, &device).then_some(device)
 }
 
@@ -104,7 +104,7 @@ fn device_of(path: &Path, sys: &Path) -> Option<Number> {
 fn is_alone_in_btrfs(sys: &Path, device: &str) -> bool {
     entries(&sys.join("fs/btrfs")).any(|file_system| {
         let devices: Vec<_> = entries(&file_system.join("devices")).collect();
-        devices.len() == 1 && number_in(&devices[0]).as_deref() == Some(device)
+        devices.len() == 1 && read_device_number(&devices[0]).as_deref() == Some(device)
     })
 }
 
@@ -113,9 +113,9 @@ mod tests {
     use super::*;
 
     /// A sysfs with these devices: number, place below `devices`, files and folders in it.
-    struct Sys(tempfile::TempDir);
+    struct FakeSysfs(tempfile::TempDir);
 
-    impl Sys {
+    impl FakeSysfs {
         fn new() -> Self {
             let dir = tempfile::tempdir().expect("temp");
             fs::create_dir_all(dir.path().join("dev/block")).expect("made");
@@ -140,16 +140,16 @@ mod tests {
             std::os::unix::fs::symlink(to, upper.join("slaves").join(name)).expect("linked");
         }
 
-        fn disk(&self, device: &str) -> Option<Number> {
+        fn disk(&self, device: &str) -> Option<DeviceNumber> {
             let on = |path: &Path, _sys: &Path| path.starts_with("/home").then(|| "8:1".to_owned());
-            let system = System { sys: self.0.path().to_owned(), device_of: &on };
-            only(&system.disks_of(device, 0)?)
+            let system = BlockDevices { sys: self.0.path().to_owned(), device_of: &on };
+            only_disk(&system.disks_of(device, 0)?)
         }
     }
 
     #[test]
     fn a_partition_a_mapped_and_a_looped_device_lead_to_their_disk() {
-        let sys = Sys::new();
+        let sys = FakeSysfs::new();
         sys.add("8:0", "sda");
         sys.partition("8:1", "sda/sda1");
         sys.partition("8:2", "sda/sda2");
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn layers_that_never_end_are_given_up() {
-        let sys = Sys::new();
+        let sys = FakeSysfs::new();
         let snake = sys.add("253:0", "virtual/dm-0");
         sys.put_on(&snake, "253:0");
         assert_eq!(sys.disk("253:0"), None);
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_btrfs_over_two_disks_is_on_neither() {
-        let sys = Sys::new();
+        let sys = FakeSysfs::new();
         let (one, two) = (sys.add("8:0", "sda"), sys.add("8:16", "sdb"));
         let devices = sys.0.path().join("fs/btrfs/f/devices");
         fs::create_dir_all(&devices).expect("made");

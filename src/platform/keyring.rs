@@ -49,7 +49,7 @@ impl Keyring {
         let account = account.to_owned();
         let work: Work = Box::new(move || {
             let outcome = keyring::Entry::new(SERVICE, &account).and_then(|entry| question(&entry));
-            done.send(outcome.map_err(|error| trouble_of(&error))).ok();
+            done.send(outcome.map_err(|error| secret_error_of(&error))).ok();
         });
         let sent = self.queue.try_send(work);
         Box::pin(async move {
@@ -67,7 +67,7 @@ impl Keyring {
     }
 }
 
-fn trouble_of(error: &keyring::Error) -> SecretError {
+fn secret_error_of(error: &keyring::Error) -> SecretError {
     tracing::debug!(kind = kind_of(error), "the keyring refused");
     match error {
         keyring::Error::NoStorageAccess(_) => SecretError::Locked,

@@ -130,12 +130,12 @@ impl RollingFile {
         Ok(Self { path, file, len, len_max, lost: 0 })
     }
 
-    fn roll(&mut self) -> io::Result<()> {
+    fn rotate(&mut self) -> io::Result<()> {
         for age in (1..OLD_FILES_MAX).rev() {
             // A gap in the row is no reason to lose lines.
-            std::fs::rename(self.aged(age), self.aged(age + 1)).ok();
+            std::fs::rename(self.rotated_path(age), self.rotated_path(age + 1)).ok();
         }
-        let renamed = std::fs::rename(&self.path, self.aged(1)).and_then(|()| append_to(&self.path));
+        let renamed = std::fs::rename(&self.path, self.rotated_path(1)).and_then(|()| append_to(&self.path));
         match renamed {
             Ok(file) => self.file = file,
             // Where nothing can be put aside, the bound holds all the same: the old lines go.
@@ -147,14 +147,14 @@ impl RollingFile {
 
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
         if self.len > 0 && self.len.saturating_add(line.len() as u64) > self.len_max {
-            self.roll()?;
+            self.rotate()?;
         }
         self.file.write_all(line)?;
         self.len += line.len() as u64;
         Ok(())
     }
 
-    fn aged(&self, age: u32) -> PathBuf {
+    fn rotated_path(&self, age: u32) -> PathBuf {
         self.path.with_extension(format!("{age}.log"))
     }
 }

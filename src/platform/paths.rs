@@ -182,12 +182,12 @@ mod tests {
 
     use super::*;
 
-    struct Home {
+    struct FakeHome {
         dir: tempfile::TempDir,
         environment: Environment,
     }
 
-    fn home() -> Home {
+    fn home() -> FakeHome {
         let dir = tempfile::tempdir().expect("temp");
         let run = dir.path().join("run");
         make_private_dir(&run).expect("run");
@@ -196,7 +196,7 @@ mod tests {
             runtime_dir: Some(run.into_os_string()),
             ..Environment::default()
         };
-        Home { dir, environment }
+        FakeHome { dir, environment }
     }
 
     fn mode(path: &Path) -> u32 {

@@ -23,7 +23,7 @@ const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placed {
+pub enum WriteOutcome {
     /// It was written, and its bytes are right.
     Written,
     /// It was there already with the same bytes.
@@ -39,7 +39,7 @@ pub struct RestoreTarget {
     pub path: Vec<u8>,
 }
 
-fn other() -> io::Error {
+fn taken_error() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "Another file is there already")
 }
 
@@ -47,16 +47,16 @@ fn other() -> io::Error {
 ///
 /// # Errors
 /// Whatever keeps it from being made or written to.
-pub fn prepare(folder: &Path, token: u64) -> io::Result<()> {
+pub fn prepare_folder(folder: &Path, token: u64) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    probe(folder, token)
+    check_writable(folder, token)
 }
 
 /// Finds out with an empty file of ours whether files can be written to `folder`.
 ///
 /// # Errors
 /// Whatever keeps it from being written to.
-pub fn probe(folder: &Path, token: u64) -> io::Result<()> {
+pub fn check_writable(folder: &Path, token: u64) -> io::Result<()> {
     let temp = folder.join(temp_name(token));
     std::fs::OpenOptions::new().write(true).create_new(true).open(&temp)?;
     std::fs::remove_file(&temp)
@@ -116,12 +116,12 @@ fn is_present_in(folder: &OwnedFd, name: &Path, content: ContentHash) -> io::Res
     let file = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
         Ok(file) => File::from(file),
         Err(Errno::NOENT) => return Ok(false),
-        Err(Errno::LOOP | Errno::NXIO) => return Err(other()),
+        Err(Errno::LOOP | Errno::NXIO) => return Err(taken_error()),
         Err(error) => return Err(error.into()),
     };
     let facts = file.metadata()?;
     let is_same = facts.is_file() && facts.len() == content.size && copy_hashed(file, io::sink())? == content;
-    if is_same { Ok(true) } else { Err(other()) }
+    if is_same { Ok(true) } else { Err(taken_error()) }
 }
 
 /// Writes what `reader` reads to the target, under a temp name first, and gives it its name only when
@@ -130,25 +130,25 @@ fn is_present_in(folder: &OwnedFd, name: &Path, content: ContentHash) -> io::Res
 /// # Errors
 /// `AlreadyExists` when something else is there; `InvalidData` when the copy is not what it should
 /// be; `InvalidInput` for a path that could lead elsewhere.
-pub fn place_new(
+pub fn write_new(
     target: &RestoreTarget,
     reader: Box<dyn Read + Send>,
     content: ContentHash,
     mtime_ns: i64,
     token: u64,
-) -> io::Result<Placed> {
+) -> io::Result<WriteOutcome> {
     let Some((folder, name)) = open_parent(target, true)? else {
         return Err(io::ErrorKind::NotFound.into());
     };
     if is_present_in(&folder, name, content)? {
-        return Ok(Placed::Present);
+        return Ok(WriteOutcome::Present);
     }
     let temp = temp_name(token);
     let outcome = write_temp(&folder, &temp, reader, content, mtime_ns).and_then(|()| {
         // A hard link fails where something has the name; a rename would replace it.
         match rustix::fs::linkat(&folder, &temp, &folder, name, AtFlags::empty()) {
             Ok(()) => Ok(()),
-            Err(Errno::EXIST) => Err(other()),
+            Err(Errno::EXIST) => Err(taken_error()),
             Err(error) => match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Err(Errno::NOENT) => Ok(rustix::fs::renameat(&folder, &temp, &folder, name)?),
                 _ => Err(error.into()),
@@ -156,7 +156,7 @@ pub fn place_new(
         }
     });
     rustix::fs::unlinkat(&folder, &temp, AtFlags::empty()).ok();
-    outcome.map(|()| Placed::Written)
+    outcome.map(|()| WriteOutcome::Written)
 }
 
 fn write_temp(
@@ -200,12 +200,12 @@ mod tests {
         let path = dir.path().join("2019/a.jpg");
         let content = content(b"bytes");
         let place =
-            |bytes: &'static [u8]| place_new(&target, Box::new(bytes), content, 1_500_000_000_000_000_000, 7);
+            |bytes: &'static [u8]| write_new(&target, Box::new(bytes), content, 1_500_000_000_000_000_000, 7);
         let damaged = place(b"other").expect_err("wrong bytes");
         assert_eq!(damaged.kind(), io::ErrorKind::InvalidData);
         assert!(!path.exists());
-        assert_eq!(place(b"bytes").expect("written"), Placed::Written);
-        assert_eq!(place(b"bytes").expect("there"), Placed::Present);
+        assert_eq!(place(b"bytes").expect("written"), WriteOutcome::Written);
+        assert_eq!(place(b"bytes").expect("there"), WriteOutcome::Present);
         std::fs::write(&path, b"mine").expect("write");
         assert_eq!(place(b"bytes").expect_err("taken").kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(&path).expect("read"), b"mine");
@@ -219,15 +219,15 @@ mod tests {
         std::os::unix::fs::symlink(outside.path().join("new"), dir.path().join("x.jpg")).expect("link");
         for path in ["link/a.jpg", "link/deep/a.jpg", "x.jpg", "../a.jpg", "/a.jpg", "a/./b.jpg", ""] {
             let target = below(dir.path(), path);
-            assert!(place_new(&target, Box::new(&b"b"[..]), content(b"b"), 0, 7).is_err(), "{path}");
+            assert!(write_new(&target, Box::new(&b"b"[..]), content(b"b"), 0, 7).is_err(), "{path}");
             assert!(!is_present(&target, content(b"b")).unwrap_or(false), "{path}");
         }
         assert_eq!(std::fs::read_dir(outside.path()).expect("list").count(), 0);
         // The chosen folder itself may be reached through a link.
         let target = below(&dir.path().join("link"), "a.jpg");
         assert_eq!(
-            place_new(&target, Box::new(&b"b"[..]), content(b"b"), 0, 7).expect("written"),
-            Placed::Written
+            write_new(&target, Box::new(&b"b"[..]), content(b"b"), 0, 7).expect("written"),
+            WriteOutcome::Written
         );
     }
 }

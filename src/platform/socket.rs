@@ -21,12 +21,12 @@ pub fn fits_address(path: &Path) -> bool {
 }
 
 /// A way to a socket that fits an address. It holds as long as this value lives.
-struct Route {
+struct SocketPath {
     path: PathBuf,
     _dir: Option<File>,
 }
 
-impl Route {
+impl SocketPath {
     fn to(socket: &Path) -> io::Result<Self> {
         if fits_address(socket) {
             return Ok(Self { path: socket.to_path_buf(), _dir: None });
@@ -53,7 +53,7 @@ pub fn listen(socket: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let listener = UnixListener::bind(Route::to(socket)?.path)?;
+    let listener = UnixListener::bind(SocketPath::to(socket)?.path)?;
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
@@ -63,7 +63,7 @@ pub fn listen(socket: &Path) -> io::Result<UnixListener> {
 /// # Errors
 /// `NotFound` or `ConnectionRefused` when nobody listens.
 pub fn connect(socket: &Path, timeout: Duration) -> io::Result<UnixStream> {
-    let route = Route::to(socket)?;
+    let route = SocketPath::to(socket)?;
     let address = SocketAddrUnix::new(route.path.as_path())?;
     let stream =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;

@@ -80,7 +80,7 @@ pub async fn remount(bus: &Bus, path: &Path) -> Result<(), RemountError> {
     }
     let options = HashMap::<&str, Value<'_>>::new();
     let call = |member: &'static str| ask(&connection, &object, FILE_SYSTEM, member, (&options,));
-    call("Unmount").await.map_err(|error| told(&error))?;
+    call("Unmount").await.map_err(|error| remount_error(&error))?;
     let mounted = call("Mount").await.map_err(|error| RemountError::NotMounted(error.to_string()))?;
     let at: String = mounted.body().deserialize().unwrap_or_default();
     if Path::new(&at) == mount.point {
@@ -114,7 +114,7 @@ where
 }
 
 /// What an error of UDisks2 means.
-fn told(error: &zbus::Error) -> RemountError {
+fn remount_error(error: &zbus::Error) -> RemountError {
     let zbus::Error::MethodError(name, ..) = error else { return RemountError::Other(error.to_string()) };
     match name.as_str().rsplit('.').next().unwrap_or_default() {
         "DeviceBusy" => RemountError::Busy,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use safelight::base::waker::Waker;
 use safelight::domain::gate::{Conditions, Network};
-use safelight::platform::conditions::{Origin, follow};
+use safelight::platform::conditions::{ConditionSources, watch_conditions};
 use tokio::sync::{Notify, watch};
 use zbus::zvariant::Value;
 
@@ -104,11 +104,12 @@ async fn say_for_another(login: &zbus::Connection) {
 async fn services_come_change_and_go_and_what_is_missing_is_not_known() {
     let bus = Bus::start();
     let (tell, mut heard) = watch::channel(Conditions::default());
-    let origin = Origin { bus_address: Some(bus.address.clone()), routes: "/nonexistent".into() };
+    let origin = ConditionSources { bus_address: Some(bus.address.clone()), routes: "/nonexistent".into() };
     let slept = Arc::<Notify>::default();
     let hear = Arc::clone(&slept);
-    let following =
-        tokio::spawn(async move { follow(&origin, &tell, &Waker::new(move || hear.notify_one())).await });
+    let following = tokio::spawn(async move {
+        watch_conditions(&origin, &tell, &Waker::new(move || hear.notify_one())).await
+    });
     let builder = || zbus::connection::Builder::address(bus.address.as_str()).expect("an address");
 
     // Nobody is there yet, and it is said by nothing being known.

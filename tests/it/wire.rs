@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use safelight::base::executor::Executor;
 use safelight::destination::http::{
-    Body, Bucket, Client, Http as _, HttpError, Method, Piece, Proven, Request, Settings, SourceRange, Url,
-    into_read_back,
+    Body, Bucket, Client, ContentCheck, Http as _, HttpError, Method, Piece, Request, Settings, SourceRange,
+    Url, into_read_back,
 };
 use safelight::destination::{Item, Transfer};
 use safelight::domain::failure::{Failure, FailureKind, Reach};
@@ -270,19 +270,19 @@ async fn who_is_not_there_is_told_apart() {
 #[tokio::test]
 async fn digests_are_of_the_bytes_that_were_sent() {
     struct Count(Arc<AtomicU64>);
-    impl safelight::destination::http::Tap for Count {
+    impl safelight::destination::http::ByteObserver for Count {
         fn update(&mut self, bytes: &[u8]) {
             self.0.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
     }
     let (server, client) = (FaultServer::start(Moods::default()), client());
     let (source, seen) = (source(MIB), Arc::new(AtomicU64::new(0)));
-    let range = source.whole().tap(Arc::new(parking_lot::Mutex::new(Count(Arc::clone(&seen)))));
+    let range = source.whole().with_observer(Arc::new(parking_lot::Mutex::new(Count(Arc::clone(&seen)))));
     assert_eq!(client.send(put(&server, range)).await.expect("answered").status, 201);
     assert_eq!(seen.load(Ordering::Relaxed), MIB as u64);
     let mut other = source.item.content;
     other.blake3.0[0] ^= 1;
     let mut range = SourceRange::part(&source.item, &source.transfer, &source.executor, 0, MIB as u64);
-    range.taps.push(Proven::shared(other));
+    range.observers.push(ContentCheck::shared(other));
     assert_eq!(failed(client.send(put(&server, range)).await).kind, FailureKind::Changed);
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::fs::{EntryFacts, FolderDir};
 use super::prove::prove_file;
-use super::temp_copy::{CopyOutcome, Job, remove_temp};
-use super::{Inner, Proof, split_key};
+use super::temp_copy::{CopyOutcome, CopySend, remove_temp};
+use super::{Inner, ProofSupport, split_key};
 use crate::base::mutant::{self, Mutant};
 use crate::destination::{Phase, Transfer};
 use crate::domain::failure::{Failure, FailureKind};
@@ -24,7 +24,7 @@ pub(super) struct VerifiedTemp {
 /// more. `None` when told to stop.
 pub(super) async fn copy_and_check(
     inner: &Arc<Inner>,
-    job: &Arc<Job>,
+    job: &Arc<CopySend>,
     transfer: &Transfer,
 ) -> Result<Option<VerifiedTemp>, Failure> {
     let mut is_last = false;
@@ -38,8 +38,8 @@ pub(super) async fn copy_and_check(
         transfer.save(Phase::Proving, String::new()).await?;
         let _housekeeping = match inner.known_proof() {
             // Finding the method out makes scratch files, which cleaning must not meet.
-            Proof::Unknown => Some(Arc::clone(&inner.housekeeping).lock_owned().await),
-            Proof::Known(_) => None,
+            ProofSupport::Unknown => Some(Arc::clone(&inner.housekeeping).lock_owned().await),
+            ProofSupport::Known(_) => None,
         };
         let check = Arc::clone(job);
         match inner.run(move |inner| check.check(inner, dir)).await {
@@ -51,7 +51,7 @@ pub(super) async fn copy_and_check(
     }
 }
 
-impl Job {
+impl CopySend {
     /// Reads the whole temp file back, past the cache where that can be done. A bad one is removed.
     fn check(&self, inner: &Inner, dir: Box<dyn FolderDir>) -> Result<VerifiedTemp, Failure> {
         let temp = self.temp();

@@ -21,12 +21,12 @@ const BUFFERS_KEPT_MAX: usize = 8;
 pub(super) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Buffers {
-    fn take(&self) -> Vec<u8> {
+    fn take_buffer(&self) -> Vec<u8> {
         let kept = self.0.lock().pop();
         kept.unwrap_or_else(|| vec![0; CHUNK_BYTES + ALIGN])
     }
 
-    fn give_back(&self, buffer: Vec<u8>) {
+    fn return_buffer(&self, buffer: Vec<u8>) {
         let mut kept = self.0.lock();
         if kept.len() < BUFFERS_KEPT_MAX {
             kept.push(buffer);
@@ -43,7 +43,7 @@ pub(super) struct Aligned {
 
 impl Aligned {
     pub(super) fn new(pool: &Buffers) -> Self {
-        let buffer = pool.take();
+        let buffer = pool.take_buffer();
         // The slack of ALIGN bytes always has an aligned address in it.
         let start = buffer.as_ptr().align_offset(ALIGN).min(ALIGN);
         Self { buffer, start, pool: pool.clone() }
@@ -56,7 +56,7 @@ impl Aligned {
 
 impl Drop for Aligned {
     fn drop(&mut self) {
-        self.pool.give_back(std::mem::take(&mut self.buffer));
+        self.pool.return_buffer(std::mem::take(&mut self.buffer));
     }
 }
 

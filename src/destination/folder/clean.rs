@@ -19,7 +19,7 @@ const ENTRIES_MAX: usize = 1_000_000;
 /// The most files that a scratch folder is emptied of.
 pub(super) const SCRATCH_FILES_MAX: usize = 64;
 
-struct Sweep<'a> {
+struct CleanUp<'a> {
     inner: &'a Inner,
     keep: HashSet<u64>,
     dirs_left: usize,
@@ -34,15 +34,15 @@ pub(super) async fn clean(inner: &Arc<Inner>, keep: &[u64]) -> Result<u64, Failu
 
 fn clean_now(inner: &Inner, keep: HashSet<u64>) -> Result<u64, Failure> {
     let root = inner.open()?;
-    let mut sweep = Sweep { inner, keep, dirs_left: DIRS_MAX, removed: 0 };
-    sweep.everything(root.as_ref()).map_err(|error| inner.explain(&error, "clearing temp files"))?;
+    let mut sweep = CleanUp { inner, keep, dirs_left: DIRS_MAX, removed: 0 };
+    sweep.clean_all(root.as_ref()).map_err(|error| inner.explain(&error, "clearing temp files"))?;
     Ok(sweep.removed)
 }
 
 /// Removes what is left in our own folder. Cheap enough to be done before each probe; the caller
 /// holds the housekeeping lock.
 pub(super) fn clean_home(inner: &Inner, root: &dyn FolderDir) -> io::Result<()> {
-    Sweep { inner, keep: HashSet::new(), dirs_left: DIRS_MAX, removed: 0 }.home(root)
+    CleanUp { inner, keep: HashSet::new(), dirs_left: DIRS_MAX, removed: 0 }.clean_home_folder(root)
 }
 
 /// Removes a scratch folder and the files in it.
@@ -54,9 +54,9 @@ pub(super) fn remove_scratch(home: &dyn FolderDir, name: &str) -> io::Result<()>
     home.remove_dir(name)
 }
 
-impl Sweep<'_> {
+impl CleanUp<'_> {
     /// Looks only where copies and our own files are kept; a person's other folders are not ours.
-    fn everything(&mut self, root: &dyn FolderDir) -> io::Result<()> {
+    fn clean_all(&mut self, root: &dyn FolderDir) -> io::Result<()> {
         for year in self.dirs_in(root, is_year)? {
             let Some(year_dir) = self.open(root, &year)? else { continue };
             for month in self.dirs_in(year_dir.as_ref(), |name| is_month_of(&year, name))? {
@@ -65,10 +65,10 @@ impl Sweep<'_> {
                 }
             }
         }
-        self.home(root)
+        self.clean_home_folder(root)
     }
 
-    fn home(&mut self, root: &dyn FolderDir) -> io::Result<()> {
+    fn clean_home_folder(&mut self, root: &dyn FolderDir) -> io::Result<()> {
         let Some(home) = self.open(root, HOME)? else { return Ok(()) };
         self.temps_in(home.as_ref())?;
         for scratch in self.dirs_in(home.as_ref(), |name| self.is_own_scratch(name))? {

@@ -8,8 +8,8 @@ use super::fs::FolderDir;
 use super::marker::{HOME, put_new};
 use crate::base::files::EntryKind;
 use crate::destination::manifest::{
-    self, COLLECTED_MAX, Collected, FOLDER as MANIFEST, INSTALLATIONS_MAX, SEGMENTS_MAX, is_installation,
-    number_of, segment_name,
+    self, COLLECTED_MAX, FOLDER as MANIFEST, INSTALLATIONS_MAX, ManifestContents, SEGMENTS_MAX,
+    is_installation, number_of, segment_name,
 };
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::key;
@@ -62,10 +62,10 @@ fn make_dir(parent: &dyn FolderDir, name: &str) -> io::Result<Box<dyn FolderDir>
 }
 
 /// Everything that sound segments say.
-pub(super) fn read_all(inner: &Inner) -> Result<Collected, Failure> {
+pub(super) fn read_all(inner: &Inner) -> Result<ManifestContents, Failure> {
     let explain = |error: io::Error| inner.explain(&error, "reading the manifests");
     let root = inner.open()?;
-    let mut collected = Collected::default();
+    let mut collected = ManifestContents::default();
     let manifests = match root.open_dir(HOME).and_then(|home| home.open_dir(MANIFEST)) {
         Ok(dir) => dir,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(collected),
@@ -93,7 +93,11 @@ pub(super) fn read_all(inner: &Inner) -> Result<Collected, Failure> {
     Ok(collected)
 }
 
-fn read_installation(dir: &dyn FolderDir, installation: &str, collected: &mut Collected) -> io::Result<()> {
+fn read_installation(
+    dir: &dyn FolderDir,
+    installation: &str,
+    collected: &mut ManifestContents,
+) -> io::Result<()> {
     let mut numbers: Vec<u64> =
         dir.list(SEGMENTS_MAX)?.into_iter().filter_map(|(name, _kind)| number_of(&name)).collect();
     numbers.sort_unstable();

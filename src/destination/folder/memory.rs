@@ -41,7 +41,7 @@ pub struct Rules {
     /// The disk vanishes after so many more bytes.
     pub vanish_after: Option<u64>,
     /// What reading back shows instead of the truth.
-    pub lie: Option<Lie>,
+    pub lie: Option<ReadFault>,
     /// How copies can be proved.
     pub proof: Option<ProofMethod>,
     /// The longest name in bytes.
@@ -60,7 +60,7 @@ pub struct Rules {
 
 /// What reading back shows instead of the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lie {
+pub enum ReadFault {
     /// One byte is another.
     FlippedByte,
     /// The last byte is missing.
@@ -243,7 +243,7 @@ impl FolderDir for MemoryDir {
 
     fn list(&self, limit: usize) -> io::Result<Vec<(Vec<u8>, EntryKind)>> {
         let world = lock(&self.world);
-        world.alive()?;
+        world.check_attached()?;
         let kind = |id: &u64| match world.nodes.get(id) {
             Some(Node::File { .. }) => EntryKind::File,
             Some(Node::Dir { .. }) => EntryKind::Dir,
@@ -284,9 +284,9 @@ impl FolderDir for MemoryDir {
         let mut bytes = world.bytes(id)?.clone();
         world.unread.remove(&id);
         match (world.rules.lie, bytes.last_mut()) {
-            (Some(Lie::CannotRead), _) => return errno(libc::EIO),
-            (Some(Lie::FlippedByte), Some(last)) => *last ^= 1,
-            (Some(Lie::ShortByOne), Some(_last)) => drop(bytes.pop()),
+            (Some(ReadFault::CannotRead), _) => return errno(libc::EIO),
+            (Some(ReadFault::FlippedByte), Some(last)) => *last ^= 1,
+            (Some(ReadFault::ShortByOne), Some(_last)) => drop(bytes.pop()),
             _ => {}
         }
         Ok(Box::new(MemoryChunks(Some(bytes), Vec::new())))
@@ -341,7 +341,7 @@ impl FolderDir for MemoryDir {
 
     fn sync(&self) -> io::Result<()> {
         let mut world = lock(&self.world);
-        world.alive()?;
+        world.check_attached()?;
         if let Some(Node::Dir { names, durable }) = world.nodes.get_mut(&self.id) {
             durable.clone_from(names);
         }
@@ -355,7 +355,7 @@ impl FolderDir for MemoryDir {
 
     fn facts(&self) -> io::Result<FsFacts> {
         let world = lock(&self.world);
-        world.alive()?;
+        world.check_attached()?;
         Ok(FsFacts {
             kind: "memory".to_owned(),
             name_len_max: u32::try_from(world.rules.name_len_max).unwrap_or(u32::MAX),
@@ -365,7 +365,7 @@ impl FolderDir for MemoryDir {
 
     fn free_bytes(&self) -> io::Result<Option<u64>> {
         let world = lock(&self.world);
-        world.alive()?;
+        world.check_attached()?;
         let known = world.rules.capacity.filter(|_capacity| !world.rules.hides_free_space);
         Ok(known.map(|capacity| capacity.saturating_sub(world.used(ROOT))))
     }
@@ -423,7 +423,7 @@ impl CopyFile for MemoryFile {
 
     fn sync(&self) -> io::Result<()> {
         let mut world = lock(&self.world);
-        world.alive()?;
+        world.check_attached()?;
         if let Some(Node::File { bytes, durable, .. }) = world.nodes.get_mut(&self.id) {
             durable.clone_from(bytes);
         }

@@ -68,19 +68,19 @@ impl OsDir {
         Ok((file, meta.len()))
     }
 
-    fn direct(&self, name: &str) -> io::Result<Box<dyn Chunks>> {
+    fn open_direct(&self, name: &str) -> io::Result<Box<dyn Chunks>> {
         let (file, size) = self.open_regular(name, OFlags::RDONLY | OFlags::DIRECT)?;
         // Where the system quietly reads through the cache after all, there should be none of it.
         rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)?;
         Ok(Box::new(DirectChunks::new(file, size, &self.buffers)))
     }
 
-    fn plain(&self, name: &str) -> io::Result<Box<dyn Chunks>> {
+    fn open_plain(&self, name: &str) -> io::Result<Box<dyn Chunks>> {
         let (file, _size) = self.open_regular(name, OFlags::RDONLY)?;
         Ok(Box::new(PlainChunks::new(file, &self.buffers)))
     }
 
-    fn evicted(&self, name: &str) -> io::Result<Box<dyn Chunks>> {
+    fn open_evicted(&self, name: &str) -> io::Result<Box<dyn Chunks>> {
         let (file, size) = self.open_regular(name, OFlags::RDONLY)?;
         if !evict(&file, size)? {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "the page cache keeps the file"));
@@ -90,9 +90,9 @@ impl OsDir {
 
     /// Whether direct I/O reads the whole file, and leaves none of it in the page cache where that
     /// was empty of it before.
-    fn direct_works(&self, name: &str, was_evicted: bool) -> io::Result<bool> {
+    fn is_direct_io_usable(&self, name: &str, was_evicted: bool) -> io::Result<bool> {
         let mut read = 0;
-        let mut chunks = match self.direct(name) {
+        let mut chunks = match self.open_direct(name) {
             Ok(chunks) => chunks,
             Err(error) if is_refusal(&error) => return Ok(false),
             Err(error) => return Err(error),
@@ -180,9 +180,9 @@ impl FolderDir for OsDir {
 
     fn read_back(&self, name: &str, method: ProofMethod) -> io::Result<Box<dyn Chunks>> {
         match method {
-            ProofMethod::DirectRead | ProofMethod::ReadBack => self.direct(name),
-            ProofMethod::EvictedRead => self.evicted(name),
-            ProofMethod::MemoryBacked => self.plain(name),
+            ProofMethod::DirectRead | ProofMethod::ReadBack => self.open_direct(name),
+            ProofMethod::EvictedRead => self.open_evicted(name),
+            ProofMethod::MemoryBacked => self.open_plain(name),
             ProofMethod::RemountRead => {
                 let (file, size) = self.open_regular(name, OFlags::RDONLY)?;
                 evict(&file, size)?;
@@ -203,7 +203,7 @@ impl FolderDir for OsDir {
         }
         let (file, size) = self.open_regular(name, OFlags::RDONLY)?;
         let was_evicted = evict(&file, size)?;
-        if self.direct_works(name, was_evicted)? {
+        if self.is_direct_io_usable(name, was_evicted)? {
             let is_disk = medium == Medium::Disk;
             return Ok(Some(if is_disk { ProofMethod::DirectRead } else { ProofMethod::ReadBack }));
         }

@@ -57,7 +57,7 @@ fn probe_now(inner: &Inner) -> Result<Capabilities, Failure> {
         clean_trials(root.as_ref(), scratch);
         Ok(capabilities)
     })?;
-    inner.learn_proof(ProofMethod::parse(&capabilities.proof));
+    inner.remember_proof(ProofMethod::parse(&capabilities.proof));
     Ok(capabilities)
 }
 
@@ -70,9 +70,9 @@ fn try_out_now(inner: &Inner) -> Result<(Capabilities, Option<u64>), Failure> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let above = root.parent().unwrap_or(root);
-            (inner.parts.fs.open_root(above).map_err(|error| inner.unopened(&error))?, None)
+            (inner.parts.fs.open_root(above).map_err(|error| inner.open_failure(&error))?, None)
         }
-        Err(error) => return Err(inner.unopened(&error)),
+        Err(error) => return Err(inner.open_failure(&error)),
     };
     if let Some(marker) = &marker {
         inner.expect(marker)?;
@@ -234,9 +234,9 @@ fn refused_chars(scratch: &dyn FolderDir) -> io::Result<RefusedChars> {
     let mut probe = NameProbe::new();
     while let Some(name) = probe.next_name() {
         let kept = keeps_name(scratch, &name).map_err(|error| failed(&error));
-        probe.take_result(kept).map_err(|failure| io::Error::other(failure.details))?;
+        probe.record_result(kept).map_err(|failure| io::Error::other(failure.details))?;
     }
-    Ok(probe.found())
+    Ok(probe.refused_chars())
 }
 
 fn keeps_name(scratch: &dyn FolderDir, name: &str) -> io::Result<bool> {

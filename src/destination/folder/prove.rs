@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::errors::at_destination;
 use super::fs::{Chunks, FolderDir};
-use super::{Inner, Proof, check_key, open_dirs, probe, split_key};
+use super::{Inner, ProofSupport, check_key, open_dirs, probe, split_key};
 use crate::base::files::EntryKind;
 use crate::destination::{Attachment, Item, ReadBack, Transfer};
 use crate::domain::failure::{Failure, FailureKind};
@@ -26,8 +26,8 @@ pub(super) async fn prove(
     check_key(&item.key)?;
     let _housekeeping = match inner.known_proof() {
         // Finding the method out makes scratch files, which cleaning must not meet.
-        Proof::Unknown => Some(Arc::clone(&inner.housekeeping).lock_owned().await),
-        Proof::Known(_) => None,
+        ProofSupport::Unknown => Some(Arc::clone(&inner.housekeeping).lock_owned().await),
+        ProofSupport::Known(_) => None,
     };
     let stop = transfer.cancel.child_token();
     let _stops_when_dropped = stop.clone().drop_guard();
@@ -71,8 +71,8 @@ pub(super) fn prove_file(
     stop: &CancellationToken,
 ) -> Result<Option<ProofMethod>, Failure> {
     let mut method = match inner.known_proof() {
-        Proof::Known(method) => method,
-        Proof::Unknown => learn(inner, &*inner.open()?)?,
+        ProofSupport::Known(method) => method,
+        ProofSupport::Unknown => learn(inner, &*inner.open()?)?,
     };
     for _try in 0..METHODS_TRIED_MAX {
         // Without a way past the cache a read proves something only when the cache cannot be the one
@@ -117,8 +117,8 @@ pub(super) async fn attachment(inner: &Arc<Inner>) -> Result<Option<Attachment>,
     let look = |inner: &Inner| {
         let root = inner.open()?;
         let method = match inner.known_proof() {
-            Proof::Known(method) => method,
-            Proof::Unknown => learn(inner, root.as_ref())?,
+            ProofSupport::Known(method) => method,
+            ProofSupport::Unknown => learn(inner, root.as_ref())?,
         };
         let attached = || Attachment { session: root.session(), need: root.proof_need() };
         Ok(method.is_none().then(attached))
@@ -129,7 +129,7 @@ pub(super) async fn attachment(inner: &Arc<Inner>) -> Result<Option<Attachment>,
 /// Finds out how copies are proved here, for the rest of this run.
 fn learn(inner: &Inner, root: &dyn FolderDir) -> Result<Option<ProofMethod>, Failure> {
     let method = probe::find_proof(inner, root)?;
-    inner.learn_proof(method);
+    inner.remember_proof(method);
     Ok(method)
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::check::{VerifiedTemp, copy_and_check};
 use super::fs::FolderDir;
-use super::temp_copy::Job;
+use super::temp_copy::CopySend;
 use super::{Inner, check_key, open_dirs, split_key};
 use crate::base::files::EntryKind;
 use crate::destination::{Item, Phase, Sent, Transfer};
@@ -40,7 +40,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     // Dropping this future must stop the work that it leaves on the executor.
     let stop = transfer.cancel.child_token();
     let _stops_when_dropped = stop.clone().drop_guard();
-    let job = Arc::new(Job {
+    let job = Arc::new(CopySend {
         item: item.clone(),
         files: Arc::clone(&transfer.files),
         stop,
@@ -50,16 +50,16 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     });
 
     let look = Arc::clone(&job);
-    let place = inner.run(move |inner| look.look(inner)).await?;
+    let place = inner.run(move |inner| look.find_existing(inner)).await?;
     if !matches!(place, KeyState::Free) {
-        return conclude(inner, &job, place).await;
+        return finish_send(inner, &job, place).await;
     }
     let Some(VerifiedTemp { dir, facts, method }) = copy_and_check(inner, &job, transfer).await? else {
         return Ok(Sent::Cancelled);
     };
     transfer.save(Phase::Committing, String::new()).await?;
     let commit = Arc::clone(&job);
-    match inner.run(move |inner| commit.commit(inner, dir)).await? {
+    match inner.run(move |inner| commit.name_copy(inner, dir)).await? {
         KeyState::Ours { dir, receipt, is_exclusive } => {
             let dir: Arc<dyn FolderDir> = Arc::from(dir);
             make_durable(inner, &job, Arc::clone(&dir)).await?;
@@ -71,11 +71,11 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
             let evidence = method.map(|method| Evidence::Verified { method, at: inner.parts.clock.now() });
             Ok(Sent::Stored { receipt, evidence })
         }
-        place => conclude(inner, &job, place).await,
+        place => finish_send(inner, &job, place).await,
     }
 }
 
-async fn conclude(inner: &Arc<Inner>, job: &Arc<Job>, place: KeyState) -> Result<Sent, Failure> {
+async fn finish_send(inner: &Arc<Inner>, job: &Arc<CopySend>, place: KeyState) -> Result<Sent, Failure> {
     match place {
         KeyState::Equal { dir, receipt } => {
             make_durable(inner, job, Arc::from(dir)).await?;
@@ -87,7 +87,11 @@ async fn conclude(inner: &Arc<Inner>, job: &Arc<Job>, place: KeyState) -> Result
 }
 
 /// Makes the name durable, together with whoever else waits for that directory.
-async fn make_durable(inner: &Arc<Inner>, job: &Arc<Job>, dir: Arc<dyn FolderDir>) -> Result<(), Failure> {
+async fn make_durable(
+    inner: &Arc<Inner>,
+    job: &Arc<CopySend>,
+    dir: Arc<dyn FolderDir>,
+) -> Result<(), Failure> {
     let (folder, _name) = split_key(&job.item.key);
     let held = Arc::clone(job);
     let sync = || {
@@ -102,9 +106,9 @@ async fn make_durable(inner: &Arc<Inner>, job: &Arc<Job>, dir: Arc<dyn FolderDir
     Ok(())
 }
 
-impl Job {
+impl CopySend {
     /// Looks for the effect of an earlier run, or equal bytes from anywhere.
-    fn look(&self, inner: &Inner) -> Result<KeyState, Failure> {
+    fn find_existing(&self, inner: &Inner) -> Result<KeyState, Failure> {
         if self.stop.is_cancelled() {
             return Ok(KeyState::Stopped);
         }
@@ -120,13 +124,18 @@ impl Job {
         });
         match found.map_err(|error| inner.explain(&error, "looking for the copy"))? {
             None => Ok(KeyState::Free),
-            Some(dir) => self.compare(inner, dir, name),
+            Some(dir) => self.compare_existing(inner, dir, name),
         }
     }
 
     /// Whether what is under the name is equal. Where it is, it is made durable and our temp file
     /// goes.
-    fn compare(&self, inner: &Inner, dir: Box<dyn FolderDir>, name: &str) -> Result<KeyState, Failure> {
+    fn compare_existing(
+        &self,
+        inner: &Inner,
+        dir: Box<dyn FolderDir>,
+        name: &str,
+    ) -> Result<KeyState, Failure> {
         let entry = dir.entry(name).map_err(|error| inner.explain(&error, "looking at the copy"))?;
         if entry.kind != EntryKind::File || entry.size != self.item.content.size {
             return Ok(KeyState::Taken);
@@ -149,7 +158,7 @@ impl Job {
     }
 
     /// Gives the temp file its name, unless something has it.
-    fn commit(&self, inner: &Inner, dir: Box<dyn FolderDir>) -> Result<KeyState, Failure> {
+    fn name_copy(&self, inner: &Inner, dir: Box<dyn FolderDir>) -> Result<KeyState, Failure> {
         if self.stop.is_cancelled() {
             return Ok(KeyState::Stopped);
         }
@@ -160,7 +169,9 @@ impl Job {
                 Ok(KeyState::Ours { dir, receipt, is_exclusive })
             }
             // The temp file stays where the bytes differ: it serves the next key.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.compare(inner, dir, name),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.compare_existing(inner, dir, name)
+            }
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Err(Failure::destination(
                 FailureKind::Unsupported,
                 "this file system may replace existing names; test the destination again",

@@ -22,7 +22,7 @@ pub(super) const CHUNK_BYTES: usize = 1024 * 1024;
 const DURABLE_KEPT_MAX: usize = 4096;
 
 /// Everything the blocking parts of one send need. The lock on the key is held until the last of them has ended.
-pub(super) struct Job {
+pub(super) struct CopySend {
     pub item: Item,
     pub files: SharedFiles,
     pub stop: CancellationToken,
@@ -37,14 +37,14 @@ pub(super) enum CopyOutcome {
     Stopped,
 }
 
-enum Attempt {
+enum CopyAttempt {
     Whole,
     /// The bytes that an earlier run left were not the source's.
     BadStart,
     Stopped,
 }
 
-impl Job {
+impl CopySend {
     pub(super) fn temp(&self) -> String {
         key::temp_name(key::temp_token_at(self.item.token, self.temp_name.load(Ordering::Relaxed)))
     }
@@ -92,16 +92,16 @@ impl Job {
         let dir = self.make_dirs(inner, root)?;
         self.choose_temp(dir.as_ref());
         let outcome = match self.attempt(inner, dir.as_ref(), source.as_mut()) {
-            Ok(Attempt::BadStart) => {
+            Ok(CopyAttempt::BadStart) => {
                 remove_temp(inner, dir.as_ref(), &self.temp())?;
                 self.attempt(inner, dir.as_ref(), source.as_mut())
             }
             other => other,
         };
         match outcome {
-            Ok(Attempt::Whole) => Ok(CopyOutcome::Ready(dir)),
-            Ok(Attempt::Stopped) => Ok(CopyOutcome::Stopped),
-            Ok(Attempt::BadStart) => Err(changed("the copy differs from the file that was read")),
+            Ok(CopyAttempt::Whole) => Ok(CopyOutcome::Ready(dir)),
+            Ok(CopyAttempt::Stopped) => Ok(CopyOutcome::Stopped),
+            Ok(CopyAttempt::BadStart) => Err(changed("the copy differs from the file that was read")),
             Err(failure) => {
                 // What was written before a failed write or sync cannot be trusted, on a full disk
                 // it takes the space that others need, and a changed file's bytes are of no use.
@@ -119,12 +119,12 @@ impl Job {
         inner: &Inner,
         dir: &dyn FolderDir,
         source: &mut dyn SourceFile,
-    ) -> Result<Attempt, Failure> {
+    ) -> Result<CopyAttempt, Failure> {
         let at_dest = |error: io::Error, what| inner.explain(&error, what);
         let mut hasher = blake3::Hasher::new();
         let (mut temp, start) = match self.resume(dir, &mut hasher) {
             Ok(Some((temp, start))) => (temp, start),
-            Ok(None) => return Ok(Attempt::Stopped),
+            Ok(None) => return Ok(CopyAttempt::Stopped),
             Err(error) => return Err(at_dest(error, "opening the temp file")),
         };
         let size = self.item.content.size;
@@ -139,7 +139,7 @@ impl Job {
         let mut copied = start;
         loop {
             if self.stop.is_cancelled() {
-                return Ok(Attempt::Stopped);
+                return Ok(CopyAttempt::Stopped);
             }
             let read = fill(source, &mut buffer).map_err(from_source)?;
             if read == 0 {
@@ -159,12 +159,16 @@ impl Job {
         let digest = Blake3(*hasher.finalize().as_bytes());
         if copied != size || digest != self.item.content.blake3 {
             // With a start from an earlier run it may be that start which is wrong.
-            return if start > 0 { Ok(Attempt::BadStart) } else { Err(changed("the file has other bytes")) };
+            return if start > 0 {
+                Ok(CopyAttempt::BadStart)
+            } else {
+                Err(changed("the file has other bytes"))
+            };
         }
         // Where times cannot be set, the copy is no worse for it.
         temp.set_mtime(self.item.stamp.mtime_ns).ok();
         temp.sync().map_err(|error| at_dest(error, "syncing the copy"))?;
-        Ok(Attempt::Whole)
+        Ok(CopyAttempt::Whole)
     }
 
     /// The temp file, and how many of its bytes are there already and in `hasher`. `None` when told

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::base::clock::SystemClock;
-use crate::base::files::{RealFiles, SourceFiles as _};
+use crate::base::files::{OsFiles, SourceFiles as _};
 use crate::base::rng::SeededRng;
 use crate::destination::marker::SCRATCH_PREFIX;
 use crate::destination::{Checkpoint, NamedCopy, SaveCheckpoint};
@@ -38,7 +38,7 @@ impl SaveCheckpoint for NoStore {
 }
 
 fn transfer() -> Transfer {
-    Transfer::new(Arc::new(RealFiles), CancellationToken::new(), None, Arc::new(NoStore))
+    Transfer::new(Arc::new(OsFiles), CancellationToken::new(), None, Arc::new(NoStore))
 }
 
 fn parts(root: &Path, fs: Arc<dyn FolderFs>) -> Parts {
@@ -66,7 +66,7 @@ fn source(key: &str, size: usize) -> Source {
     let path = dir.path().join("source.jpg");
     let bytes: Vec<u8> = (0..size).map(|n| u8::try_from(n % 251).unwrap_or(0)).collect();
     std::fs::write(&path, &bytes).expect("written");
-    let stamp = RealFiles.stat(&path).expect("there").stamp;
+    let stamp = OsFiles.stat(&path).expect("there").stamp;
     let blake3 = Blake3(*blake3::hash(&bytes).as_bytes());
     let captured_at =
         CapturedAt { wall_ms: UnixMillis(0), offset_minutes: None, provenance: Provenance::Metadata };
@@ -279,7 +279,7 @@ async fn a_disk_that_vanishes_in_the_middle_is_gone_and_the_copy_goes_on_later()
 
 #[tokio::test]
 async fn a_disk_that_reads_back_other_bytes_proves_nothing() {
-    for lie in [Lie::FlippedByte, Lie::ShortByOne, Lie::CannotRead] {
+    for lie in [ReadFault::FlippedByte, ReadFault::ShortByOne, ReadFault::CannotRead] {
         let (folder, memory) = folder(|_rules| {}).await;
         let source = source(KEY, 100_000);
         assert!(matches!(folder.send(&source.item, &transfer()).await, Ok(Sent::Stored { .. })));
@@ -455,7 +455,7 @@ async fn the_real_disk_keeps_the_time_and_says_what_it_can() {
     assert!(folder.free_bytes().await.expect("asked").is_some_and(|free| free > 0));
     let source = source(KEY, 1_000_000);
     assert!(matches!(folder.send(&source.item, &transfer()).await, Ok(Sent::Stored { .. })));
-    let copied = RealFiles.stat(&root.join(KEY)).expect("there").stamp;
+    let copied = OsFiles.stat(&root.join(KEY)).expect("there").stamp;
     assert_eq!(copied.mtime_ns, source.item.stamp.mtime_ns);
     let mut read = Vec::new();
     folder.read(KEY, "").await.expect("opened").read_to_end(&mut read).expect("read");

@@ -1,8 +1,8 @@
 //! What a request sends: bytes and ranges of source files, with their exact length.
 //!
-//! A range is read on an executor and shown to its taps on the way, so that digests are always of
+//! A range is read on an executor and shown to its observers on the way, so that digests are always of
 //! the very bytes that were sent. Its last chunk is held back until the file was seen to be
-//! unchanged and every tap has agreed: a request with the wrong bytes never becomes whole.
+//! unchanged and every observer has agreed: a request with the wrong bytes never becomes whole.
 
 use parking_lot::Mutex;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -30,7 +30,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 const PIECES_MAX: usize = 1024;
 
 /// Sees the very bytes that are sent, in order.
-pub trait Tap: Send {
+pub trait ByteObserver: Send {
     /// The next bytes.
     fn update(&mut self, bytes: &[u8]);
 
@@ -43,23 +43,23 @@ pub trait Tap: Send {
     }
 }
 
-/// A tap that its owner can look at afterwards.
-pub type SharedTap = Arc<Mutex<dyn Tap>>;
+/// An observer that its owner can look at afterwards.
+pub type SharedByteObserver = Arc<Mutex<dyn ByteObserver>>;
 
 /// Makes sure that a whole file is the content that the ledger knows.
-pub struct Proven {
+pub struct ContentCheck {
     hasher: blake3::Hasher,
     expected: ContentHash,
 }
 
-impl Proven {
-    /// A tap for a range that is the whole file.
-    pub fn shared(expected: ContentHash) -> SharedTap {
+impl ContentCheck {
+    /// An observer for a range that is the whole file.
+    pub fn shared(expected: ContentHash) -> SharedByteObserver {
         Arc::new(Mutex::new(Self { hasher: blake3::Hasher::new(), expected }))
     }
 }
 
-impl Tap for Proven {
+impl ByteObserver for ContentCheck {
     fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
     }
@@ -92,17 +92,17 @@ pub struct SourceRange {
     /// Counts bytes up as they are handed to the connection.
     pub sent: Option<Arc<AtomicU64>>,
     /// What sees the bytes on their way.
-    pub taps: Vec<SharedTap>,
+    pub observers: Vec<SharedByteObserver>,
 }
 
 impl SourceRange {
     /// The whole file of an item, which must be its content.
     pub fn whole_file(item: &Item, transfer: &Transfer, executor: &Executor) -> Self {
-        let taps = vec![Proven::shared(item.content)];
-        Self { taps, ..Self::part(item, transfer, executor, 0, item.content.size) }
+        let observers = vec![ContentCheck::shared(item.content)];
+        Self { observers, ..Self::part(item, transfer, executor, 0, item.content.size) }
     }
 
-    /// A part of an item's file, without taps.
+    /// A part of an item's file, without observers.
     pub fn part(item: &Item, transfer: &Transfer, executor: &Executor, start: u64, len: u64) -> Self {
         Self {
             files: Arc::clone(&transfer.files),
@@ -112,14 +112,14 @@ impl SourceRange {
             start,
             len,
             sent: Some(Arc::clone(&transfer.bytes_sent)),
-            taps: Vec::new(),
+            observers: Vec::new(),
         }
     }
 
-    /// With one more tap.
+    /// With one more observer.
     #[must_use]
-    pub fn tap(mut self, tap: SharedTap) -> Self {
-        self.taps.push(tap);
+    pub fn with_observer(mut self, observer: SharedByteObserver) -> Self {
+        self.observers.push(observer);
         self
     }
 }
@@ -332,7 +332,7 @@ async fn read_one(
     executor.run(read).await.map_err(lost)
 }
 
-/// Reads a range without sending it and shows it to its taps: for a part that an earlier run sent.
+/// Reads a range without sending it and shows it to its observers: for a part that an earlier run sent.
 ///
 /// # Errors
 /// `None` when told to stop; else what the source says.
@@ -392,8 +392,8 @@ impl Reader {
                 Err(error) => return Err(at_source(error)),
             }
         }
-        for tap in &self.range.taps {
-            tap.lock().update(&buffer);
+        for observer in &self.range.observers {
+            observer.lock().update(&buffer);
         }
         self.position += filled as u64;
         if self.position == end {
@@ -412,8 +412,8 @@ impl Reader {
         if file.stat().map_err(at_source)?.stamp != self.range.stamp {
             return Err(changed("the file changed while it was being sent"));
         }
-        for tap in &self.range.taps {
-            tap.lock().finish()?;
+        for observer in &self.range.observers {
+            observer.lock().finish()?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use super::idle_timeout::IdleTimeout;
 use super::rate_limit::{SharedRateLimiter, Unlimited};
 use super::status;
 use super::tls;
-use super::{Http, HttpError, IDLE_MAX, Incoming, Method, NetworkConfig, Request, Response};
+use super::{Http, HttpError, IDLE_MAX, Method, NetworkConfig, Request, Response, ResponseBody};
 use crate::base::secret::Secret;
 use crate::destination::BoxFuture;
 use crate::domain::failure::{Failure, FailureKind};
@@ -161,7 +161,7 @@ impl Client {
             () = cancel.cancelled() => return Err(HttpError::Cancelled),
             outcome = builder.send() => outcome,
             () = watch.silence(self.idle, answer_wait) => {
-                return Err(errors::silent(&url, watch.is_whole()).into());
+                return Err(errors::no_progress(&url, watch.is_whole()).into());
             }
         };
         watch.set_answered();
@@ -182,7 +182,7 @@ impl Client {
         if !takes_redirects || !(300..400).contains(&status) {
             status::refuse_detours(status, &headers, &url)?;
         }
-        let body = Box::new(IncomingBody { answer, url, cancel, idle: self.idle });
+        let body = Box::new(ReqwestBody { answer, url, cancel, idle: self.idle });
         let body = decode::decoded(&mut headers, body)?;
         let may_be_page = status == 200 && !takes_html && status::is_html(&headers);
         let body = if may_be_page { without_page(body, method).await? } else { body };
@@ -272,14 +272,14 @@ impl ClientCache {
 }
 
 /// A body that is still coming in.
-struct IncomingBody {
+struct ReqwestBody {
     answer: reqwest::Response,
     url: url::Url,
     cancel: CancellationToken,
     idle: Duration,
 }
 
-impl Incoming for IncomingBody {
+impl ResponseBody for ReqwestBody {
     fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, HttpError>> {
         Box::pin(async move {
             tokio::select! {
@@ -288,7 +288,7 @@ impl Incoming for IncomingBody {
                 chunk = self.answer.chunk() => {
                     chunk.map_err(|error| errors::failure_of(error, &self.url).into())
                 }
-                () = tokio::time::sleep(self.idle) => Err(errors::silent(&self.url, true).into()),
+                () = tokio::time::sleep(self.idle) => Err(errors::no_progress(&self.url, true).into()),
             }
         })
     }
@@ -296,7 +296,10 @@ impl Incoming for IncomingBody {
 
 /// An answer that says it is a web page: refused, unless it has no body. moto answers so to what it has
 /// stored. Of an answer to HEAD nothing is to be seen but what it says.
-async fn without_page(mut body: Box<dyn Incoming>, method: Method) -> Result<Box<dyn Incoming>, HttpError> {
+async fn without_page(
+    mut body: Box<dyn ResponseBody>,
+    method: Method,
+) -> Result<Box<dyn ResponseBody>, HttpError> {
     if method == Method::HEAD || body.chunk().await?.is_some() {
         return Err(status::web_page().into());
     }

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 
-use super::{Headers, HttpError, Incoming};
+use super::{Headers, HttpError, ResponseBody};
 use crate::destination::BoxFuture;
 use crate::domain::failure::{Failure, FailureKind};
 
@@ -19,7 +19,10 @@ const SLICE_BYTES: usize = 2048;
 ///
 /// # Errors
 /// `protocol` where it is compressed in a way that is not known.
-pub(super) fn decoded(headers: &mut Headers, body: Box<dyn Incoming>) -> Result<Box<dyn Incoming>, Failure> {
+pub(super) fn decoded(
+    headers: &mut Headers,
+    body: Box<dyn ResponseBody>,
+) -> Result<Box<dyn ResponseBody>, Failure> {
     let encoding = headers.get("content-encoding").unwrap_or_default().trim().to_ascii_lowercase();
     match encoding.as_str() {
         "" | "identity" => return Ok(body),
@@ -40,7 +43,7 @@ pub(super) fn decoded(headers: &mut Headers, body: Box<dyn Incoming>) -> Result<
 
 /// A gzip stream that is being read.
 struct Gunzip {
-    inner: Box<dyn Incoming>,
+    inner: Box<dyn ResponseBody>,
     /// Compressed bytes that have come and were not decoded yet.
     waiting: VecDeque<Bytes>,
     /// `None` after the end.
@@ -90,7 +93,7 @@ fn broken() -> HttpError {
     Failure::transient(FailureKind::Connect, "the compressed answer is damaged or not whole").into()
 }
 
-impl Incoming for Gunzip {
+impl ResponseBody for Gunzip {
     fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, HttpError>> {
         Box::pin(self.next())
     }

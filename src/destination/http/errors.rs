@@ -12,7 +12,7 @@ use crate::domain::failure::{Failure, FailureKind};
 const CAUSES_MAX: usize = 16;
 
 /// Nothing has moved for too long.
-pub(super) fn silent(url: &Url, is_sent: bool) -> Failure {
+pub(super) fn no_progress(url: &Url, is_sent: bool) -> Failure {
     let what = if is_sent { "did not answer" } else { "stopped taking bytes" };
     Failure::destination(FailureKind::Timeout, format!("{} {what}", place(url)))
 }

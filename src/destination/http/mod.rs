@@ -27,7 +27,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use url::Url;
 
 pub use answer::Answer;
-pub use body::{Body, Piece, Proven, SharedTap, SourceRange, Tap, feed};
+pub use body::{Body, ByteObserver, ContentCheck, Piece, SharedByteObserver, SourceRange, feed};
 pub use client::{Client, ProxyChoice, Settings, is_loopback};
 pub use date::{parse_http_date, parse_retry_after};
 pub use headers::Headers;
@@ -197,13 +197,13 @@ impl Request {
 }
 
 /// An answer's body, as it comes in.
-pub trait Incoming: Send {
+pub trait ResponseBody: Send {
     /// The next bytes; `None` at the end.
     fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, HttpError>>;
 }
 
 /// A body that is here already.
-impl Incoming for Option<Bytes> {
+impl ResponseBody for Option<Bytes> {
     fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, HttpError>> {
         Box::pin(std::future::ready(Ok(self.take().filter(|bytes| !bytes.is_empty()))))
     }
@@ -217,7 +217,7 @@ pub struct Response {
     pub headers: Headers,
     /// The answer came before everything was sent; what was left is not sent any more.
     pub is_early: bool,
-    body: Box<dyn Incoming>,
+    body: Box<dyn ResponseBody>,
     _stops_the_rest: Option<DropGuard>,
 }
 
@@ -229,7 +229,7 @@ impl std::fmt::Debug for Response {
 
 impl Response {
     /// An answer with this body.
-    pub fn new(status: u16, headers: Headers, body: Box<dyn Incoming>) -> Self {
+    pub fn new(status: u16, headers: Headers, body: Box<dyn ResponseBody>) -> Self {
         Self { status, headers, is_early: false, body, _stops_the_rest: None }
     }
 

@@ -65,7 +65,7 @@ impl Bucket {
         Self { state: Mutex::new(State { rate, paid_at: None }), changed: Notify::new() }
     }
 
-    fn pay(&self, bytes: u64) -> Option<Instant> {
+    fn spend_tokens(&self, bytes: u64) -> Option<Instant> {
         let mut state = self.lock();
         let rate = state.rate?.max(1);
         let now = Instant::now();
@@ -88,7 +88,7 @@ impl RateLimiter for Bucket {
             tokio::pin!(changed);
             // Listened for before paying, so that no change comes in between.
             changed.as_mut().enable();
-            if let Some(at) = self.pay(bytes) {
+            if let Some(at) = self.spend_tokens(bytes) {
                 tokio::select! {
                     () = tokio::time::sleep_until(at) => {}
                     () = changed => {}

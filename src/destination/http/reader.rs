@@ -27,11 +27,11 @@ pub fn into_limited_read_back(
     pace: SharedRateLimiter,
 ) -> ReadBack {
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    tokio::spawn(pump(response, sender, pace));
+    tokio::spawn(forward_chunks(response, sender, pace));
     Box::new(Reader { receiver, current: Bytes::new(), left: expected, is_over: false })
 }
 
-async fn pump(
+async fn forward_chunks(
     mut response: Response,
     sender: mpsc::Sender<Result<Bytes, HttpError>>,
     pace: SharedRateLimiter,
@@ -92,9 +92,9 @@ impl io::Read for Reader {
     }
 }
 
-struct Unpark(std::thread::Thread);
+struct ThreadWaker(std::thread::Thread);
 
-impl Wake for Unpark {
+impl Wake for ThreadWaker {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
     }
@@ -103,7 +103,7 @@ impl Wake for Unpark {
 /// Blocks this thread until there is something. The runtime's own way refuses to be called from its
 /// threads, where a reader of a local copy is welcome.
 fn wait(receiver: &mut mpsc::Receiver<Result<Bytes, HttpError>>) -> Option<Result<Bytes, HttpError>> {
-    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let waker = Arc::new(ThreadWaker(std::thread::current())).into();
     let mut context = Context::from_waker(&waker);
     loop {
         match receiver.poll_recv(&mut context) {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::errors::senseless;
+use super::errors::unexpected_answer;
 use super::receipt::is_id;
 use crate::destination::http::Answer;
 use crate::domain::failure::Failure;
@@ -26,7 +26,8 @@ pub fn checksum(sha1: &Sha1) -> String {
 
 /// An answer's body, which must be this.
 pub fn read<T: DeserializeOwned>(answer: &Answer, what: &str) -> Result<T, Failure> {
-    serde_json::from_slice(&answer.body).map_err(|_other| senseless(what, "the answer is not one of Immich"))
+    serde_json::from_slice(&answer.body)
+        .map_err(|_other| unexpected_answer(what, "the answer is not one of Immich"))
 }
 
 /// `GET /server/ping`.
@@ -57,11 +58,11 @@ impl std::fmt::Display for Version {
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Features {
     /// Sidecars are read.
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     pub sidecar: bool,
 }
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 
@@ -109,7 +110,7 @@ pub struct User {
 
 impl User {
     /// Bytes that still fit, where there is a limit.
-    pub fn room(&self) -> Option<u64> {
+    pub fn free_bytes(&self) -> Option<u64> {
         Some(self.quota_size_in_bytes?.saturating_sub(self.quota_usage_in_bytes.unwrap_or(0)))
     }
 }
@@ -135,7 +136,7 @@ pub fn check_body(checksums: &[Sha1]) -> String {
 
 /// What the server says of one checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ChecksumStatus {
     /// It has no such asset.
     Absent,
     /// It has one.
@@ -169,23 +170,26 @@ struct CheckResult {
 
 /// The answer to a check of `count` checksums, in their order. An asset without an id, or a place
 /// without a result, makes the whole answer worthless.
-pub fn verdicts(answer: &Answer, count: usize) -> Result<Vec<Verdict>, Failure> {
+pub fn checksum_statuses(answer: &Answer, count: usize) -> Result<Vec<ChecksumStatus>, Failure> {
     const WHAT: &str = "asking what is there already";
     let Results { results } = read(answer, WHAT)?;
-    let mut verdicts: Vec<Option<Verdict>> = vec![None; count];
+    let mut checksum_statuses: Vec<Option<ChecksumStatus>> = vec![None; count];
     for result in results {
-        let slot = result.id.parse().ok().and_then(|place: usize| verdicts.get_mut(place));
+        let slot = result.id.parse().ok().and_then(|place: usize| checksum_statuses.get_mut(place));
         let Some(slot) = slot else { continue };
         *slot = match (result.action.as_str(), result.reason.as_deref(), result.asset_id) {
-            ("accept", ..) => Some(Verdict::Absent),
+            ("accept", ..) => Some(ChecksumStatus::Absent),
             ("reject", Some("duplicate"), Some(id)) if is_id(&id) => {
-                Some(Verdict::Held { id, is_trashed: result.is_trashed })
+                Some(ChecksumStatus::Held { id, is_trashed: result.is_trashed })
             }
-            ("reject", Some("unsupported-format"), _) => Some(Verdict::Unsupported),
+            ("reject", Some("unsupported-format"), _) => Some(ChecksumStatus::Unsupported),
             _ => None,
         };
     }
-    verdicts.into_iter().collect::<Option<_>>().ok_or_else(|| senseless(WHAT, "the answer leaves some out"))
+    checksum_statuses
+        .into_iter()
+        .collect::<Option<_>>()
+        .ok_or_else(|| unexpected_answer(WHAT, "the answer leaves some out"))
 }
 
 /// What `POST /assets` came to.
@@ -200,15 +204,15 @@ pub struct UploadResult {
 /// The answer to an upload.
 pub fn uploaded(answer: &Answer) -> Result<UploadResult, Failure> {
     #[derive(Deserialize)]
-    struct Raw {
+    struct UploadAnswer {
         id: String,
         status: String,
     }
     const WHAT: &str = "sending the file";
-    let Raw { id, status } = read(answer, WHAT)?;
+    let UploadAnswer { id, status } = read(answer, WHAT)?;
     match status.as_str() {
         "created" | "duplicate" if is_id(&id) => Ok(UploadResult { id, is_duplicate: status == "duplicate" }),
-        _ => Err(senseless(WHAT, "the answer says neither created nor duplicate")),
+        _ => Err(unexpected_answer(WHAT, "the answer says neither created nor duplicate")),
     }
 }
 
@@ -288,8 +292,12 @@ mod tests {
         let odd = json!({ "id": "2", "action": "reject", "reason": "unsupported-format" });
         let all = answer(&json!({ "results": [odd, accept, held] }));
         assert_eq!(
-            verdicts(&all, 3).expect("whole"),
-            [Verdict::Held { id: "a-1".to_owned(), is_trashed: true }, Verdict::Absent, Verdict::Unsupported]
+            checksum_statuses(&all, 3).expect("whole"),
+            [
+                ChecksumStatus::Held { id: "a-1".to_owned(), is_trashed: true },
+                ChecksumStatus::Absent,
+                ChecksumStatus::Unsupported
+            ]
         );
         for bad in [
             json!({ "results": [accept] }),
@@ -300,7 +308,7 @@ mod tests {
             json!({ "results": [{ "id": "7", "action": "accept" }] }),
             json!([]),
         ] {
-            assert!(verdicts(&answer(&bad), 1).is_err(), "{bad}");
+            assert!(checksum_statuses(&answer(&bad), 1).is_err(), "{bad}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::api::{self, Sha1, Verdict};
+use super::api::{self, ChecksumStatus, Sha1};
 use super::wire::Client;
 use crate::destination::http::Method;
 use crate::domain::failure::{Failure, FailureKind};
@@ -15,12 +15,12 @@ const BATCH_MAX: usize = 1_000;
 /// The largest answer to a batch, in bytes: each result has its id and a few words.
 const BATCH_ANSWER_MAX: usize = 1_000 * 512;
 
-type Reply = oneshot::Sender<Result<Verdict, Failure>>;
+type CheckReply = oneshot::Sender<Result<ChecksumStatus, Failure>>;
 
 /// Questions that wait; as many as there are transfers, which the engine bounds.
 #[derive(Default)]
-struct Queue {
-    waiting: Vec<(Sha1, Reply)>,
+struct CheckQueue {
+    waiting: Vec<(Sha1, CheckReply)>,
     is_running: bool,
 }
 
@@ -28,7 +28,7 @@ struct Queue {
 #[derive(Clone)]
 pub struct DuplicateChecks {
     wire: Arc<Client>,
-    queue: Arc<Mutex<Queue>>,
+    queue: Arc<Mutex<CheckQueue>>,
 }
 
 impl DuplicateChecks {
@@ -41,7 +41,7 @@ impl DuplicateChecks {
     ///
     /// # Errors
     /// What the server said instead.
-    pub async fn ask(&self, sha1: Sha1) -> Result<Verdict, Failure> {
+    pub async fn ask(&self, sha1: Sha1) -> Result<ChecksumStatus, Failure> {
         let (reply, answer) = oneshot::channel();
         let must_start = {
             let mut queue = self.lock();
@@ -78,13 +78,13 @@ impl DuplicateChecks {
 
     /// Asks for a batch, and for halves of it where the answer does not fit: a server that skips or
     /// repeats entries would else hold up the same files together for good.
-    async fn ask_all(&self, batch: Vec<(Sha1, Reply)>) {
+    async fn ask_all(&self, batch: Vec<(Sha1, CheckReply)>) {
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
             let checksums: Vec<Sha1> = part.iter().map(|(sha1, _reply)| *sha1).collect();
             match self.ask_now(&checksums).await {
-                Ok(verdicts) => {
-                    for ((_sha1, reply), verdict) in part.into_iter().zip(verdicts) {
+                Ok(checksum_statuses) => {
+                    for ((_sha1, reply), verdict) in part.into_iter().zip(checksum_statuses) {
                         reply.send(Ok(verdict)).ok();
                     }
                 }
@@ -105,17 +105,17 @@ impl DuplicateChecks {
     ///
     /// # Errors
     /// As [`ask`](Self::ask).
-    pub async fn ask_now(&self, checksums: &[Sha1]) -> Result<Vec<Verdict>, Failure> {
+    pub async fn ask_now(&self, checksums: &[Sha1]) -> Result<Vec<ChecksumStatus>, Failure> {
         let body = api::check_body(checksums);
         let request = self.wire.with_json(Method::POST, "assets/bulk-upload-check", body);
         let answer = self.wire.ask(request, BATCH_ANSWER_MAX).await.map_err(|e| e.into_failure())?;
         if !answer.is_success() {
             return Err(self.wire.failure(&answer, "asking what is there already"));
         }
-        api::verdicts(&answer, checksums.len())
+        api::checksum_statuses(&answer, checksums.len())
     }
 
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Queue> {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, CheckQueue> {
         self.queue.lock()
     }
 }

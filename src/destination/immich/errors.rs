@@ -112,7 +112,7 @@ pub fn trashed() -> Failure {
 }
 
 /// An answer that Immich does not give.
-pub fn senseless(what: &str, why: &str) -> Failure {
+pub fn unexpected_answer(what: &str, why: &str) -> Failure {
     Failure::transient(FailureKind::Protocol, format!("{what}: {why}"))
 }
 

@@ -258,8 +258,8 @@ impl Destination for Immich {
         Box::pin(send::arrange_again(&self.0, item, receipt, transfer))
     }
 
-    fn reclaim<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(prove::reclaim(&self.0, item))
+    fn untrash<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(prove::untrash(&self.0, item))
     }
 
     fn clean<'a>(&'a self, _keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {

@@ -1,7 +1,7 @@
 //! Finding out what answers at an address, and what the key may do there.
 
 use super::Inner;
-use super::api::{self, Features, Key, MediaTypes, Ping, Sha1, User, Verdict, Version};
+use super::api::{self, ChecksumStatus, Features, Key, MediaTypes, Ping, Sha1, User, Version};
 use super::errors;
 use super::server_info::{self, ServerInfo};
 use crate::destination::Capabilities;
@@ -51,22 +51,22 @@ pub async fn probe(inner: &Inner) -> Result<ProbeResult, Failure> {
     }
     let lacking = known.lacks(&needed);
     if !lacking.is_empty() {
-        return Err(for_good(errors::lacks(&lacking)));
+        return Err(until_mended(errors::lacks(&lacking)));
     }
     // Says at once whether the key may send: asking what is there needs the same permission.
-    match inner.checks.ask_now(&[made_up(inner)]).await?.first() {
-        Some(Verdict::Absent) => {}
+    match inner.checks.ask_now(&[unknown_checksum(inner)]).await?.first() {
+        Some(ChecksumStatus::Absent) => {}
         _ => {
             let why = "the server says that it has bytes which nobody has";
             return Err(Failure::destination(FailureKind::Protocol, why));
         }
     }
-    let room = user.as_ref().and_then(User::room);
+    let room = user.as_ref().and_then(User::free_bytes);
     Ok(ProbeResult { known, key: key.map(|key| key.id), room })
 }
 
 /// A checksum of bytes that nobody has.
-fn made_up(inner: &Inner) -> Sha1 {
+fn unknown_checksum(inner: &Inner) -> Sha1 {
     std::array::from_fn(|_place| inner.parts.rng.next_u64().to_le_bytes()[0])
 }
 
@@ -129,7 +129,7 @@ fn note(known: &ServerInfo) -> String {
 }
 
 /// Trying again does not help before the person has done something.
-fn for_good(failure: Failure) -> Failure {
+fn until_mended(failure: Failure) -> Failure {
     Failure { retry: Retry::Never, ..failure }
 }
 
@@ -159,7 +159,7 @@ pub(super) async fn version(inner: &Inner) -> Result<Version, Failure> {
     if version.major < GENERATION_MIN {
         let why = format!("the server runs Immich {version}; Safelight needs 2.0 or later");
         let failure = Failure::destination(FailureKind::Unsupported, why);
-        return Err(for_good(failure.with_cause(Cause::ServerVersion)));
+        return Err(until_mended(failure.with_cause(Cause::ServerVersion)));
     }
     Ok(version)
 }
@@ -197,18 +197,18 @@ pub async fn check(inner: &Inner, uuid: Option<&str>) -> Result<Option<u64>, Fai
     let user = if known.may(server_info::USER) { user(inner).await? } else { None };
     let Some(user) = user else {
         // Any question needs the key; this one no more than the permission that nothing goes without.
-        return inner.checks.ask_now(&[made_up(inner)]).await.map(|_absent| None);
+        return inner.checks.ask_now(&[unknown_checksum(inner)]).await.map(|_absent| None);
     };
     let expected = uuid.and_then(|uuid| uuid.strip_prefix("immich-user-"));
     if expected.is_some_and(|expected| expected != user.id) {
         let why = "the API key is that of another account than the one that was set up";
         return Err(Failure::destination(FailureKind::Conflict, why));
     }
-    if user.room() == Some(0) {
+    if user.free_bytes() == Some(0) {
         let why = "the account's quota is used up; an administrator of the server can raise it";
         return Err(Failure::destination(FailureKind::Full, why).with_cause(Cause::Quota));
     }
-    Ok(user.room())
+    Ok(user.free_bytes())
 }
 
 async fn get(inner: &Inner, path: &str) -> Result<Answer, Failure> {

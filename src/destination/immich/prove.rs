@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Inner;
-use super::api::Verdict;
+use super::api::ChecksumStatus;
 use super::receipt::Receipt;
 use super::wire::lost;
 use super::{errors, server_info};
@@ -58,14 +58,16 @@ pub async fn prove(
     };
     if let Some(sha1) = item.digests.sha1 {
         match inner.checks.ask(sha1).await? {
-            Verdict::Held { is_trashed: true, .. } => return Err(errors::trashed()),
-            Verdict::Held { id: held, .. } if held == id => {}
-            Verdict::Held { .. } => return Err(not_there("the server has these bytes as another asset")),
-            Verdict::Absent | Verdict::Unsupported if is_own_upload(item, &id, transfer) => {
+            ChecksumStatus::Held { is_trashed: true, .. } => return Err(errors::trashed()),
+            ChecksumStatus::Held { id: held, .. } if held == id => {}
+            ChecksumStatus::Held { .. } => {
+                return Err(not_there("the server has these bytes as another asset"));
+            }
+            ChecksumStatus::Absent | ChecksumStatus::Unsupported if is_own_upload(item, &id, transfer) => {
                 let why = "the server has received other bytes than the file's";
                 return Err(Failure::transient(FailureKind::DigestMismatch, why));
             }
-            Verdict::Absent | Verdict::Unsupported => {
+            ChecksumStatus::Absent | ChecksumStatus::Unsupported => {
                 return Err(not_there("the server does not have these bytes"));
             }
         }
@@ -168,16 +170,16 @@ pub fn obstacle(inner: &Inner) -> Option<String> {
 ///
 /// # Errors
 /// `forbidden` when the key may not; `not_found` when their checksum is not known.
-pub async fn reclaim(inner: &Inner, item: &Item) -> Result<(), Failure> {
+pub async fn untrash(inner: &Inner, item: &Item) -> Result<(), Failure> {
     if item.kind == ResourceKind::Sidecar {
         // It waits for its photo, which is taken out by itself.
         return Ok(());
     }
     let Some(sha1) = item.digests.sha1 else { return Err(not_there("its checksum is not known yet")) };
     let id = match inner.checks.ask(sha1).await? {
-        Verdict::Held { id, is_trashed: true } => id,
+        ChecksumStatus::Held { id, is_trashed: true } => id,
         // Restored meanwhile, or gone for good: then it is sent anew.
-        Verdict::Held { .. } | Verdict::Absent | Verdict::Unsupported => return Ok(()),
+        ChecksumStatus::Held { .. } | ChecksumStatus::Absent | ChecksumStatus::Unsupported => return Ok(()),
     };
     let body = serde_json::json!({ "ids": [id] }).to_string();
     let request = inner.wire.with_json(Method::POST, "trash/restore/assets", body);

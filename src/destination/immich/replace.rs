@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api::{Sha1, Verdict};
+use super::api::{ChecksumStatus, Sha1};
 use super::wire::{lost, unless_stopped};
 use super::{Inner, albums, errors, prove, server_info};
 use crate::destination::http::{ANSWER_BYTES_MAX, HttpError, Method};
@@ -38,15 +38,15 @@ const KEPT: &str =
 pub async fn settle_earlier(
     inner: &Inner,
     item: &Item,
-    (sha1, verdict): (Sha1, Verdict),
+    (sha1, verdict): (Sha1, ChecksumStatus),
     transfer: &Transfer,
-) -> Result<(Verdict, Option<Evidence>), HttpError> {
+) -> Result<(ChecksumStatus, Option<Evidence>), HttpError> {
     let Some(id) = transfer.unverified_copy().map(|copy| copy.tag) else { return Ok((verdict, None)) };
     if !prove::is_own_upload(item, &id, transfer) {
         return Ok((verdict, None));
     }
-    let is_held = matches!(&verdict, Verdict::Held { id: held, .. } if *held == id);
-    if is_held && matches!(verdict, Verdict::Held { is_trashed: true, .. }) {
+    let is_held = matches!(&verdict, ChecksumStatus::Held { id: held, .. } if *held == id);
+    if is_held && matches!(verdict, ChecksumStatus::Held { is_trashed: true, .. }) {
         let state = transfer.checkpoint.as_ref().map(|checkpoint| checkpoint.state.as_str());
         let is_leaving = state.and_then(|state| state.strip_prefix(REMOVING)) == Some(&id);
         return if is_leaving { Err(still_there().into()) } else { Ok((verdict, None)) };
@@ -76,7 +76,7 @@ pub async fn settle_earlier(
         return Ok((verdict, None));
     }
     wait_until_gone(inner, sha1, &id, transfer).await?;
-    Ok((Verdict::Absent, None))
+    Ok((ChecksumStatus::Absent, None))
 }
 
 async fn look_at_source(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<(), Failure> {
@@ -112,7 +112,7 @@ pub async fn delete(inner: &Inner, id: &str) -> Result<(), Failure> {
 async fn wait_until_gone(inner: &Inner, sha1: Sha1, id: &str, transfer: &Transfer) -> Result<(), HttpError> {
     for wait in REMOVED_WITHIN {
         let verdict = unless_stopped(&transfer.cancel, inner.checks.ask(sha1)).await?;
-        if !matches!(verdict, Verdict::Held { id: held, .. } if held == id) {
+        if !matches!(verdict, ChecksumStatus::Held { id: held, .. } if held == id) {
             return Ok(());
         }
         tokio::select! {

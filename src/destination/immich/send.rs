@@ -8,14 +8,14 @@ use std::sync::Arc;
 use sha1::Digest as _;
 
 use super::albums::{self, ArrangeOutcome};
-use super::api::{self, Sha1, UploadResult, Verdict};
+use super::api::{self, ChecksumStatus, Sha1, UploadResult};
 use super::form::Form;
 use super::receipt::Receipt;
 use super::sidecar::{self, AttachedSidecar};
-use super::wire::{Outcome, settle, unless_stopped};
+use super::wire::{StopOutcome, stop_outcome, unless_stopped};
 use super::{Inner, errors, replace, server_info, write_test};
 use crate::destination::http::{
-    ANSWER_BYTES_MAX, Answer, Body, HttpError, Method, Piece, SourceRange, Tap, feed,
+    ANSWER_BYTES_MAX, Answer, Body, ByteObserver, HttpError, Method, Piece, SourceRange, feed,
 };
 use crate::destination::{Companion, Item, NamedCopy, Phase, Sent, Transfer};
 use crate::domain::asset::{CapturedAt, Provenance, ResourceKind};
@@ -25,12 +25,12 @@ use crate::domain::hash::ContentHash;
 use crate::domain::time::UnixMillis;
 
 /// Makes sure that the bytes which are sent are those whose SHA-1 was told.
-struct Sha1Tap {
+struct Sha1Observer {
     hasher: sha1::Sha1,
     expected: Option<Sha1>,
 }
 
-impl Tap for Sha1Tap {
+impl ByteObserver for Sha1Observer {
     fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
     }
@@ -60,9 +60,9 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
     if item.kind == ResourceKind::Sidecar {
         return sidecar::send(inner, item, transfer).await;
     }
-    match settle(send_asset(inner, item, transfer).await)? {
-        Outcome::Done(sent) => Ok(sent),
-        Outcome::Cancelled => Ok(Sent::Cancelled),
+    match stop_outcome(send_asset(inner, item, transfer).await)? {
+        StopOutcome::Done(sent) => Ok(sent),
+        StopOutcome::Cancelled => Ok(Sent::Cancelled),
     }
 }
 
@@ -75,12 +75,12 @@ async fn send_asset(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<S
     let verdict = unless_stopped(&transfer.cancel, inner.checks.ask(sha1)).await?;
     let (verdict, evidence) = replace::settle_earlier(inner, item, (sha1, verdict), transfer).await?;
     let held = match verdict {
-        Verdict::Held { is_trashed: true, .. } => return Err(errors::trashed().into()),
-        Verdict::Held { id, .. } => Some(id),
-        Verdict::Unsupported => {
+        ChecksumStatus::Held { is_trashed: true, .. } => return Err(errors::trashed().into()),
+        ChecksumStatus::Held { id, .. } => Some(id),
+        ChecksumStatus::Unsupported => {
             return Err(errors::unsupported(&format!("the server takes no files like {name}")).into());
         }
-        Verdict::Absent => None,
+        ChecksumStatus::Absent => None,
     };
     let moving = moving_half(inner, item, transfer).await?;
     if let Some(id) = held {
@@ -123,11 +123,12 @@ async fn sha1_of(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sha1
     if let Some(sha1) = item.digests.sha1 {
         return Ok(sha1);
     }
-    let tap = Arc::new(Mutex::new(Sha1Tap { hasher: sha1::Sha1::new(), expected: None }));
-    let mut range = SourceRange::whole_file(item, transfer, &inner.parts.executor).tap(tap.clone());
+    let observer = Arc::new(Mutex::new(Sha1Observer { hasher: sha1::Sha1::new(), expected: None }));
+    let mut range =
+        SourceRange::whole_file(item, transfer, &inner.parts.executor).with_observer(observer.clone());
     range.sent = None;
     match feed(range, &transfer.cancel).await {
-        Ok(()) => Ok(tap.lock().hasher.clone().finalize().into()),
+        Ok(()) => Ok(observer.lock().hasher.clone().finalize().into()),
         Err(None) => Err(HttpError::Cancelled),
         Err(Some(failure)) => Err(failure.into()),
     }
@@ -151,7 +152,7 @@ async fn moving_half(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<
         let Some((id, sha1)) = asset_id(half).zip(half.digests.sha1) else { continue };
         // The server refuses a still whose moving half is gone, after it has taken all of its bytes.
         let verdict = unless_stopped(&transfer.cancel, inner.checks.ask(sha1)).await?;
-        if matches!(verdict, Verdict::Held { id: held, is_trashed: false } if held == id) {
+        if matches!(verdict, ChecksumStatus::Held { id: held, is_trashed: false } if held == id) {
             return Ok(Some(id));
         }
     }
@@ -185,8 +186,8 @@ pub async fn arrange_again(
         let moving = moving_half(inner, item, transfer).await?;
         arrange(inner, item, &id, moving.as_deref(), transfer).await
     };
-    match settle(work.await)? {
-        Outcome::Done(()) | Outcome::Cancelled => Ok(()),
+    match stop_outcome(work.await)? {
+        StopOutcome::Done(()) | StopOutcome::Cancelled => Ok(()),
     }
 }
 
@@ -263,9 +264,9 @@ struct Upload<'a> {
 
 impl Upload<'_> {
     async fn send(&self, inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Answer, HttpError> {
-        let summed = Sha1Tap { hasher: sha1::Sha1::new(), expected: Some(self.sha1) };
+        let summed = Sha1Observer { hasher: sha1::Sha1::new(), expected: Some(self.sha1) };
         let range = SourceRange::whole_file(item, transfer, &inner.parts.executor);
-        let file = Piece::Source(range.tap(Arc::new(Mutex::new(summed))));
+        let file = Piece::Source(range.with_observer(Arc::new(Mutex::new(summed))));
         let (created, modified) = times(item);
         // Both generations read parts in order and judge a file's type as it begins: what is said of
         // the file comes before it. The sidecar comes before the name, which is not its own.

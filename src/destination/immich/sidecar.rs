@@ -9,11 +9,11 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::Inner;
-use super::api::Verdict;
+use super::api::ChecksumStatus;
 use super::errors;
 use super::receipt::Receipt;
 use super::server_info;
-use super::wire::{Outcome, lost, settle};
+use super::wire::{StopOutcome, lost, stop_outcome};
 use super::xmp;
 use crate::base::files::SharedFiles;
 use crate::destination::http::{ANSWER_BYTES_MAX, Method};
@@ -131,9 +131,9 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
     }
     let request = inner.wire.with_json(Method::PUT, &format!("assets/{id}"), json!(told).to_string());
     let sent = inner.wire.ask(request.stopped_by(&transfer.cancel), ANSWER_BYTES_MAX).await;
-    let answer = match settle(sent)? {
-        Outcome::Done(answer) => answer,
-        Outcome::Cancelled => return Ok(Sent::Cancelled),
+    let answer = match stop_outcome(sent)? {
+        StopOutcome::Done(answer) => answer,
+        StopOutcome::Cancelled => return Ok(Sent::Cancelled),
     };
     if answer.is_success() {
         transfer.set_bytes_sent(item.content.size);
@@ -150,7 +150,7 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
 async fn without_photo(inner: &Inner, photo: Option<&Companion>) -> Failure {
     if let Some(sha1) = photo.and_then(|photo| photo.digests.sha1) {
         match inner.checks.ask(sha1).await {
-            Ok(Verdict::Held { is_trashed: true, .. }) => {
+            Ok(ChecksumStatus::Held { is_trashed: true, .. }) => {
                 let why = "the server has the photo that this file belongs to in its trash";
                 return Failure::permanent(FailureKind::Conflict, why).with_cause(Cause::PhotoTrashed);
             }

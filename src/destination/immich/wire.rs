@@ -66,7 +66,7 @@ impl Client {
 }
 
 /// What came of work that may be told to stop.
-pub enum Outcome<T> {
+pub enum StopOutcome<T> {
     /// It is done.
     Done(T),
     /// It was told to stop.
@@ -74,10 +74,10 @@ pub enum Outcome<T> {
 }
 
 /// Being told to stop is no failure.
-pub fn settle<T>(result: Result<T, HttpError>) -> Result<Outcome<T>, Failure> {
+pub fn stop_outcome<T>(result: Result<T, HttpError>) -> Result<StopOutcome<T>, Failure> {
     match result {
-        Ok(done) => Ok(Outcome::Done(done)),
-        Err(HttpError::Cancelled) => Ok(Outcome::Cancelled),
+        Ok(done) => Ok(StopOutcome::Done(done)),
+        Err(HttpError::Cancelled) => Ok(StopOutcome::Cancelled),
         Err(HttpError::Failed(failure)) => Err(failure),
     }
 }

@@ -9,7 +9,7 @@
 
 use sha1::Digest as _;
 
-use super::api::{self, Sha1, Verdict};
+use super::api::{self, ChecksumStatus, Sha1};
 use super::form::Form;
 use super::{Inner, probe, prove, replace, server_info};
 use crate::destination::http::{ANSWER_BYTES_MAX, Body, HttpError, Method, Piece};
@@ -114,7 +114,7 @@ pub async fn clean(inner: &Inner) -> Result<u64, Failure> {
     }
     let _only = inner.write_test.lock().await;
     match inner.checks.ask(sha1_of(&picture(&inner.parts.installation))).await? {
-        Verdict::Held { id, is_trashed: false } => replace::delete(inner, &id).await.map(|()| 1),
-        Verdict::Held { .. } | Verdict::Absent | Verdict::Unsupported => Ok(0),
+        ChecksumStatus::Held { id, is_trashed: false } => replace::delete(inner, &id).await.map(|()| 1),
+        ChecksumStatus::Held { .. } | ChecksumStatus::Absent | ChecksumStatus::Unsupported => Ok(0),
     }
 }

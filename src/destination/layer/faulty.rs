@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::files::{Entry, SharedFiles, SourceFile, SourceFiles, Stat};
-use crate::destination::manifest::Collected;
+use crate::destination::manifest::ManifestContents;
 use crate::destination::{
     Attachment, BoxFuture, Capabilities, Checkpoint, Destination, Item, KeyOwners, ReadBack, Sent,
     SharedDestination, Transfer,
@@ -90,19 +90,19 @@ impl Faulty {
         self.faults.lock()
     }
 
-    fn take(&self, call: Call) -> Option<Fault> {
+    fn take_fault(&self, call: Call) -> Option<Fault> {
         let mut faults = self.lock();
         let at = faults.iter().position(|(meant, _fault)| *meant == call)?;
         faults.remove(at).map(|(_call, fault)| fault)
     }
 
     /// A call that moves no bytes of a file and cannot be told to stop.
-    async fn plain<T>(
+    async fn call_with_fault<T>(
         &self,
         call: Call,
         work: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<T, Failure> {
-        match self.take(call) {
+        match self.take_fault(call) {
             None => work.await,
             Some(Fault::FailBefore(failure)) => Err(failure),
             Some(Fault::FailAfter(failure)) => work.await.and(Err(failure)),
@@ -127,8 +127,8 @@ impl Faulty {
             None => self.inner.send(item, transfer).await,
             Some(Fault::FailBefore(failure)) => Err(failure),
             Some(Fault::FailAfter(failure)) => self.inner.send(item, transfer).await.and(Err(failure)),
-            Some(Fault::Truncate) => self.send_bent(item, transfer, Bend::Short).await,
-            Some(Fault::WrongBytes) => self.send_bent(item, transfer, Bend::Flipped).await,
+            Some(Fault::Truncate) => self.send_corrupted(item, transfer, Corruption::Short).await,
+            Some(Fault::WrongBytes) => self.send_corrupted(item, transfer, Corruption::Flipped).await,
             Some(Fault::HangUntilCancelled) => {
                 transfer.cancel.cancelled().await;
                 Ok(Sent::Cancelled)
@@ -142,8 +142,13 @@ impl Faulty {
         }
     }
 
-    async fn send_bent(&self, item: &Item, transfer: &Transfer, bend: Bend) -> Result<Sent, Failure> {
-        let files = Arc::new(BentFiles { files: Arc::clone(&transfer.files), bend });
+    async fn send_corrupted(
+        &self,
+        item: &Item,
+        transfer: &Transfer,
+        corrupt: Corruption,
+    ) -> Result<Sent, Failure> {
+        let files = Arc::new(CorruptedFiles { files: Arc::clone(&transfer.files), corrupt });
         let mut bent =
             Transfer::new(files, transfer.cancel.clone(), transfer.checkpoint.clone(), transfer.saver());
         bent.bytes_sent = Arc::clone(&transfer.bytes_sent);
@@ -180,15 +185,15 @@ impl Faulty {
 
 impl Destination for Faulty {
     fn check(&self) -> BoxFuture<'_, Result<(), Failure>> {
-        Box::pin(self.plain(Call::Check, self.inner.check()))
+        Box::pin(self.call_with_fault(Call::Check, self.inner.check()))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
-        Box::pin(self.plain(Call::Probe, self.inner.probe()))
+        Box::pin(self.call_with_fault(Call::Probe, self.inner.probe()))
     }
 
     fn send<'a>(&'a self, item: &'a Item, transfer: &'a Transfer) -> BoxFuture<'a, Result<Sent, Failure>> {
-        Box::pin(self.send_with(self.take(Call::Send), item, transfer))
+        Box::pin(self.send_with(self.take_fault(Call::Send), item, transfer))
     }
 
     fn prove<'a>(
@@ -197,7 +202,7 @@ impl Destination for Faulty {
         receipt: &'a str,
         transfer: &'a Transfer,
     ) -> BoxFuture<'a, Result<Evidence, Failure>> {
-        Box::pin(self.prove_with(self.take(Call::Prove), item, receipt, transfer))
+        Box::pin(self.prove_with(self.take_fault(Call::Prove), item, receipt, transfer))
     }
 
     fn arrange<'a>(
@@ -218,16 +223,16 @@ impl Destination for Faulty {
     }
 
     fn read<'a>(&'a self, key: &'a str, receipt: &'a str) -> BoxFuture<'a, Result<ReadBack, Failure>> {
-        let bend = |bend| async move {
+        let corrupt = |corrupt| async move {
             let copy = self.inner.read(key, receipt).await?;
-            Ok(Box::new(Bent::new(copy, bend)) as ReadBack)
+            Ok(Box::new(CorruptedReader::new(copy, corrupt)) as ReadBack)
         };
-        match self.take(Call::Read) {
-            Some(Fault::Truncate) => Box::pin(bend(Bend::Short)),
-            Some(Fault::WrongBytes) => Box::pin(bend(Bend::Flipped)),
+        match self.take_fault(Call::Read) {
+            Some(Fault::Truncate) => Box::pin(corrupt(Corruption::Short)),
+            Some(Fault::WrongBytes) => Box::pin(corrupt(Corruption::Flipped)),
             Some(other) => {
                 self.lock().push_front((Call::Read, other));
-                Box::pin(self.plain(Call::Read, self.inner.read(key, receipt)))
+                Box::pin(self.call_with_fault(Call::Read, self.inner.read(key, receipt)))
             }
             None => self.inner.read(key, receipt),
         }
@@ -240,19 +245,19 @@ impl Destination for Faulty {
         segment: &'a [u8],
     ) -> BoxFuture<'a, Result<(), Failure>> {
         let write = self.inner.write_manifest(installation, sequence, segment);
-        Box::pin(self.plain(Call::WriteManifest, write))
+        Box::pin(self.call_with_fault(Call::WriteManifest, write))
     }
 
-    fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
-        Box::pin(self.plain(Call::ReadManifests, self.inner.read_manifests()))
+    fn read_manifests(&self) -> BoxFuture<'_, Result<ManifestContents, Failure>> {
+        Box::pin(self.call_with_fault(Call::ReadManifests, self.inner.read_manifests()))
     }
 
     fn clean<'a>(&'a self, keep: &'a [u64]) -> BoxFuture<'a, Result<u64, Failure>> {
-        Box::pin(self.plain(Call::Clean, self.inner.clean(keep)))
+        Box::pin(self.call_with_fault(Call::Clean, self.inner.clean(keep)))
     }
 
-    fn reclaim<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<(), Failure>> {
-        self.inner.reclaim(item)
+    fn untrash<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<(), Failure>> {
+        self.inner.untrash(item)
     }
 
     fn abandon<'a>(&'a self, uploads: &'a [Checkpoint]) -> BoxFuture<'a, ()> {
@@ -273,23 +278,23 @@ impl Destination for Faulty {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bend {
+enum Corruption {
     Short,
     Flipped,
 }
 
 /// Bytes that are not quite those underneath.
-struct Bent<R: ?Sized> {
-    bend: Bend,
+struct CorruptedReader<R: ?Sized> {
+    corrupt: Corruption,
     /// The last byte so far, held back until another follows it.
     held: Option<u8>,
     is_flipped: bool,
     inner: Box<R>,
 }
 
-impl<R: Read + ?Sized> Bent<R> {
-    fn new(inner: Box<R>, bend: Bend) -> Self {
-        Self { bend, held: None, is_flipped: false, inner }
+impl<R: Read + ?Sized> CorruptedReader<R> {
+    fn new(inner: Box<R>, corrupt: Corruption) -> Self {
+        Self { corrupt, held: None, is_flipped: false, inner }
     }
 
     fn read_short(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -312,11 +317,11 @@ impl<R: Read + ?Sized> Bent<R> {
     }
 }
 
-impl<R: Read + ?Sized> Read for Bent<R> {
+impl<R: Read + ?Sized> Read for CorruptedReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self.bend {
-            Bend::Short => self.read_short(buf),
-            Bend::Flipped => {
+        match self.corrupt {
+            Corruption::Short => self.read_short(buf),
+            Corruption::Flipped => {
                 let read = self.inner.read(buf)?;
                 if read > 0 && !std::mem::replace(&mut self.is_flipped, true) {
                     buf[0] ^= 1;
@@ -327,25 +332,25 @@ impl<R: Read + ?Sized> Read for Bent<R> {
     }
 }
 
-impl Seek for Bent<dyn SourceFile> {
+impl Seek for CorruptedReader<dyn SourceFile> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.held = None;
         self.inner.seek(to)
     }
 }
 
-impl SourceFile for Bent<dyn SourceFile> {
+impl SourceFile for CorruptedReader<dyn SourceFile> {
     fn stat(&self) -> io::Result<Stat> {
         self.inner.stat()
     }
 }
 
-struct BentFiles {
+struct CorruptedFiles {
     files: SharedFiles,
-    bend: Bend,
+    corrupt: Corruption,
 }
 
-impl SourceFiles for BentFiles {
+impl SourceFiles for CorruptedFiles {
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
         self.files.list(dir)
     }
@@ -355,7 +360,7 @@ impl SourceFiles for BentFiles {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SourceFile>> {
-        Ok(Box::new(Bent::new(self.files.open(path)?, self.bend)))
+        Ok(Box::new(CorruptedReader::new(self.files.open(path)?, self.corrupt)))
     }
 
     fn file_system(&self, path: &Path) -> io::Result<String> {
@@ -367,8 +372,8 @@ impl SourceFiles for BentFiles {
 mod tests {
     use super::*;
 
-    fn all(bytes: &[u8], bend: Bend, step: usize) -> Vec<u8> {
-        let mut bent = Bent::new(Box::new(io::Cursor::new(bytes.to_vec())), bend);
+    fn all(bytes: &[u8], corrupt: Corruption, step: usize) -> Vec<u8> {
+        let mut bent = CorruptedReader::new(Box::new(io::Cursor::new(bytes.to_vec())), corrupt);
         let (mut out, mut buf) = (Vec::new(), vec![0; step]);
         loop {
             match bent.read(&mut buf).expect("a cursor never fails") {
@@ -381,9 +386,9 @@ mod tests {
     #[test]
     fn exactly_the_last_byte_goes_or_the_first_is_another() {
         for step in [1, 2, 3, 7, 100] {
-            assert_eq!(all(b"abcdefg", Bend::Short, step), b"abcdef", "{step}");
-            assert_eq!(all(b"a", Bend::Short, step), b"");
-            assert_eq!(all(b"abcdefg", Bend::Flipped, step), b"`bcdefg", "{step}");
+            assert_eq!(all(b"abcdefg", Corruption::Short, step), b"abcdef", "{step}");
+            assert_eq!(all(b"a", Corruption::Short, step), b"");
+            assert_eq!(all(b"abcdefg", Corruption::Flipped, step), b"`bcdefg", "{step}");
         }
     }
 }

@@ -30,13 +30,13 @@ pub(super) struct ServerCapabilities {
 
 /// What a server's digests are worth, and how it is dealt with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Trust {
+pub(super) struct ChecksumTrust {
     pub findings: ServerCapabilities,
     /// Digests of which a wrong one was seen to be refused.
     pub digests: DigestSet,
 }
 
-impl Trust {
+impl ChecksumTrust {
     pub fn of(capabilities: Option<&Capabilities>) -> Self {
         let Some(capabilities) = capabilities else { return Self::default() };
         let findings = serde_json::from_str(&capabilities.findings).unwrap_or_default();
@@ -55,18 +55,18 @@ impl Trust {
 
     /// Whether the digests in an answer's head are those of the item; nothing where the head has
     /// none that means something.
-    pub fn judge(self, headers: &Headers, item: &Item) -> Option<bool> {
+    pub fn compare_headers(self, headers: &Headers, item: &Item) -> Option<bool> {
         let said = |name| headers.get(name);
         // A digest of digests is none of the bytes.
         let is_whole =
             said("x-amz-checksum-type").is_none_or(|kind| kind.eq_ignore_ascii_case("FULL_OBJECT"));
         let crc = said("x-amz-checksum-crc64nvme").filter(|_| is_whole);
         let sha256 = said("x-amz-checksum-sha256").filter(|_| is_whole);
-        self.judge_said(crc, sha256, said("etag"), item.digests)
+        self.compare_digests(crc, sha256, said("etag"), item.digests)
     }
 
-    /// [`Self::judge`] for digests however they were said.
-    pub fn judge_said(
+    /// [`Self::compare_headers`] for digests however they were said.
+    pub fn compare_digests(
         self,
         crc: Option<&str>,
         sha256: Option<&str>,
@@ -115,33 +115,33 @@ mod tests {
             ServerCapabilities { list_parts: true, md5_etag: true, ..ServerCapabilities::default() };
         let text = serde_json::to_string(&findings).expect("JSON");
         let capabilities = Capabilities { findings: text, ..Capabilities::default() };
-        assert_eq!(Trust::of(Some(&capabilities)).findings, findings);
+        assert_eq!(ChecksumTrust::of(Some(&capabilities)).findings, findings);
         let nonsense = Capabilities { findings: "?".to_owned(), ..Capabilities::default() };
-        assert_eq!(Trust::of(Some(&nonsense)), Trust::default());
+        assert_eq!(ChecksumTrust::of(Some(&nonsense)), ChecksumTrust::default());
     }
 
     #[test]
     fn only_what_was_seen_to_be_checked_proves_anything() {
         let known =
             Digests { md5: Some([7; 16]), crc64nvme: Some(9), sha256: Some([3; 32]), ..Digests::default() };
-        let trust = |kinds: &[DigestKind], md5_etag| Trust {
+        let trust = |kinds: &[DigestKind], md5_etag| ChecksumTrust {
             findings: ServerCapabilities { md5_etag, ..ServerCapabilities::default() },
             digests: kinds.iter().copied().collect(),
         };
         let (good, bad) = (base64(&9_u64.to_be_bytes()), base64(&8_u64.to_be_bytes()));
         let sha = base64(&[3; 32]);
         let tag = format!("\"{}\"", "07".repeat(16));
-        let judge = |trust: Trust, crc: &str, sha: &str, tag: &str| {
-            trust.judge_said(Some(crc), Some(sha), Some(tag), known)
+        let compare_headers = |trust: ChecksumTrust, crc: &str, sha: &str, tag: &str| {
+            trust.compare_digests(Some(crc), Some(sha), Some(tag), known)
         };
         use DigestKind::{Crc64Nvme, Md5, Sha256};
-        assert_eq!(judge(trust(&[], true), &good, &sha, &tag), None);
-        assert_eq!(judge(trust(&[Crc64Nvme], false), &good, "", ""), Some(true));
-        assert_eq!(judge(trust(&[Crc64Nvme, Md5], true), &bad, &sha, &tag), Some(false));
-        assert_eq!(judge(trust(&[Sha256], false), &bad, &sha, ""), Some(true));
-        assert_eq!(judge(trust(&[Md5], true), &bad, &sha, &tag), Some(true));
-        assert_eq!(judge(trust(&[Md5], false), &good, &sha, &tag), None);
-        assert_eq!(judge(trust(&[Md5], true), "", "", "\"0707-2\""), None);
-        assert_eq!(judge(trust(&[Md5], true), "", "", &"08".repeat(16)), Some(false));
+        assert_eq!(compare_headers(trust(&[], true), &good, &sha, &tag), None);
+        assert_eq!(compare_headers(trust(&[Crc64Nvme], false), &good, "", ""), Some(true));
+        assert_eq!(compare_headers(trust(&[Crc64Nvme, Md5], true), &bad, &sha, &tag), Some(false));
+        assert_eq!(compare_headers(trust(&[Sha256], false), &bad, &sha, ""), Some(true));
+        assert_eq!(compare_headers(trust(&[Md5], true), &bad, &sha, &tag), Some(true));
+        assert_eq!(compare_headers(trust(&[Md5], false), &good, &sha, &tag), None);
+        assert_eq!(compare_headers(trust(&[Md5], true), "", "", "\"0707-2\""), None);
+        assert_eq!(compare_headers(trust(&[Md5], true), "", "", &"08".repeat(16)), Some(false));
     }
 }

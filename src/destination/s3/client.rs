@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::address::BucketAddress;
-use super::errors::{self, ErrorBody, Task};
+use super::errors::{self, ErrorBody, RequestPurpose};
 use super::sign::{self, AccessKey, UNSIGNED};
 use crate::base::clock::SharedClock;
 use crate::base::secret::Secret;
@@ -32,7 +32,7 @@ pub(super) const ASSEMBLY_MAX: Duration = Duration::from_secs(600);
 /// One call.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
-    pub task: Task,
+    pub task: RequestPurpose,
     pub method: Method,
     /// The object's whole name, or the bucket itself.
     pub object: Option<String>,
@@ -47,7 +47,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub fn new(task: Task, method: Method, object: Option<String>) -> Self {
+    pub fn new(task: RequestPurpose, method: Method, object: Option<String>) -> Self {
         Self {
             task,
             method,
@@ -219,7 +219,7 @@ impl Client {
     }
 
     /// The failure that an answer stands for.
-    pub fn failure(&self, answer: &Answer, task: Task) -> Failure {
+    pub fn failure(&self, answer: &Answer, task: RequestPurpose) -> Failure {
         errors::failure(answer, task, self.clock.as_ref())
     }
 }

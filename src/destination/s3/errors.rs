@@ -50,7 +50,7 @@ impl ErrorBody {
 
 /// What was asked for, for the words of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Task {
+pub(super) struct RequestPurpose {
     /// `writing a copy`.
     pub what: &'static str,
     /// The permission that a key needs for it.
@@ -59,13 +59,13 @@ pub(super) struct Task {
 
 /// The failure that an answer which is no success stands for: what its code means by the table of codes,
 /// else its status.
-pub(super) fn failure(answer: &Answer, task: Task, clock: &dyn Clock) -> Failure {
+pub(super) fn failure(answer: &Answer, task: RequestPurpose, clock: &dyn Clock) -> Failure {
     let said = ErrorBody::of(answer);
     let plain = status::failure(answer, clock, task.what, Some(&said.shown()));
     let here = |kind| Failure { kind, reach: Reach::Destination, ..plain.clone() };
     let elsewhere = |region: &str| {
         let more = format!("the bucket is in another region: write region={region}");
-        Failure { retry: AGAIN, ..said_more(here(FailureKind::BadRequest), &more) }
+        Failure { retry: AGAIN, ..with_context(here(FailureKind::BadRequest), &more) }
     };
     let Some(meaning) = status::code_meaning(&said.code) else {
         // A HEAD's answer has no words, and a redirect may have none.
@@ -89,7 +89,7 @@ pub(super) fn failure(answer: &Answer, task: Task, clock: &dyn Clock) -> Failure
     match details {
         "" if kind == FailureKind::Forbidden => forbidden(answer, task, failure),
         "" => failure,
-        more => said_more(failure, more),
+        more => with_context(failure, more),
     }
 }
 
@@ -105,15 +105,15 @@ fn names_region(code: &str) -> bool {
     )
 }
 
-fn said_more(mut failure: Failure, more: &str) -> Failure {
+fn with_context(mut failure: Failure, more: &str) -> Failure {
     failure.details = format!("{more}; {}", failure.details);
     failure
 }
 
 /// A refusal names the permission that is missing. Where it is the clock, that is said already.
-fn forbidden(answer: &Answer, task: Task, failure: Failure) -> Failure {
+fn forbidden(answer: &Answer, task: RequestPurpose, failure: Failure) -> Failure {
     let on = if answer.body.is_empty() { "may lack" } else { "lacks" };
-    said_more(failure, &format!("the key {on} the permission {}", task.permission))
+    with_context(failure, &format!("the key {on} the permission {}", task.permission))
 }
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
     use crate::base::clock::SystemClock;
     use crate::destination::http::Headers;
 
-    const WRITE: Task = Task { what: "writing a copy", permission: "s3:PutObject" };
+    const WRITE: RequestPurpose = RequestPurpose { what: "writing a copy", permission: "s3:PutObject" };
 
     fn of(status: u16, code: &str) -> Failure {
         let body = if code.is_empty() {

@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::client::{Call, base64_of};
-use super::errors::{ErrorBody, Task};
+use super::errors::{ErrorBody, RequestPurpose};
 use super::state::{PARTS_MAX, Upload};
 use super::xml::{self, Element};
 use crate::destination::http::{Answer, HttpError, Method, parse_http_date};
-use crate::destination::metadata_store::Listed;
+use crate::destination::metadata_store::FolderEntry;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::time::UnixMillis;
 
@@ -21,11 +21,11 @@ const PAGES_MAX: usize = 10_000;
 const UPLOADS_MAX: usize = 10_000;
 /// The most entries of one folder that are read.
 const ENTRIES_MAX: usize = 200_000;
-const LIST: Task = Task { what: "listing the bucket", permission: "s3:ListBucket" };
-const LIST_PARTS: Task =
-    Task { what: "listing the parts that are there", permission: "s3:ListMultipartUploadParts" };
-const LIST_UPLOADS: Task =
-    Task { what: "listing unfinished uploads", permission: "s3:ListBucketMultipartUploads" };
+const LIST: RequestPurpose = RequestPurpose { what: "listing the bucket", permission: "s3:ListBucket" };
+const LIST_PARTS: RequestPurpose =
+    RequestPurpose { what: "listing the parts that are there", permission: "s3:ListMultipartUploadParts" };
+const LIST_UPLOADS: RequestPurpose =
+    RequestPurpose { what: "listing unfinished uploads", permission: "s3:ListBucketMultipartUploads" };
 
 /// A part as the server lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(super) async fn folder(
     inner: &Inner,
     prefix: &str,
     cancel: &CancellationToken,
-) -> Result<Vec<Listed>, HttpError> {
+) -> Result<Vec<FolderEntry>, HttpError> {
     let mut entries = Vec::new();
     let mut token: Option<String> = None;
     for _page in 0..PAGES_MAX {
@@ -113,12 +113,12 @@ pub(super) async fn folder(
         };
         for entry in root.all("CommonPrefixes") {
             let name = below(entry.text_of("Prefix"));
-            entries.extend(name.map(|name| Listed { name, is_dir: true, size: None }));
+            entries.extend(name.map(|name| FolderEntry { name, is_dir: true, size: None }));
         }
         for entry in root.all("Contents") {
             let size = entry.text_of("Size").and_then(|size| size.parse().ok());
             let name = below(entry.text_of("Key"));
-            entries.extend(name.map(|name| Listed { name, is_dir: false, size }));
+            entries.extend(name.map(|name| FolderEntry { name, is_dir: false, size }));
         }
         let next = root.text_of("NextContinuationToken").map(str::to_owned);
         if !is_truncated(&root) || next.is_none() || next == token || entries.len() >= ENTRIES_MAX {

@@ -3,19 +3,19 @@
 use bytes::Bytes;
 
 use super::client::Call;
-use super::errors::Task;
+use super::errors::RequestPurpose;
 use super::object::{self, WRITE};
 use super::{Inner, at_destination, listing, unstopped};
 use crate::destination::BoxFuture;
 use crate::destination::http::{HttpError, Method};
 use crate::destination::marker::{HOME, Marker, SCRATCH_PREFIX, TRIAL_PREFIX};
-use crate::destination::metadata_store::{self, Listed, MetadataStore};
+use crate::destination::metadata_store::{self, FolderEntry, MetadataStore};
 use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::key;
 
-const READ_OWN: Task =
-    Task { what: "reading Safelight's own files", permission: "s3:GetObject and s3:ListBucket" };
+const READ_OWN: RequestPurpose =
+    RequestPurpose { what: "reading Safelight's own files", permission: "s3:GetObject and s3:ListBucket" };
 /// The object that is written to find out whether anything may be.
 const WRITE_TEST: &str = "write-test";
 const WRITE_TEST_BYTES: &[u8] = b"a test";
@@ -75,7 +75,7 @@ impl MetadataStore for Inner {
         Box::pin(self.put_own(path, bytes))
     }
 
-    fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, Failure>> {
+    fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<FolderEntry>, Failure>> {
         Box::pin(async move {
             let prefix = self.wire.place.object(&format!("{folder}/"));
             listing::folder(self, &prefix, &unstopped()).await.map_err(HttpError::into_failure)

@@ -35,7 +35,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::http::{HttpError, Url};
-use super::manifest::Collected;
+use super::manifest::ManifestContents;
 use super::marker::{HOME, MARKER};
 use super::metadata_store;
 use super::server_parts::ServerParts;
@@ -46,7 +46,7 @@ use crate::domain::ids::RecordId;
 use crate::domain::record::Evidence;
 use address::BucketAddress;
 use buffers::MemoryBudget;
-use capabilities::Trust;
+use capabilities::ChecksumTrust;
 use client::Client;
 
 /// How long a marker that was seen to be the right one is taken to be there still.
@@ -77,7 +77,7 @@ pub struct S3(Arc<Inner>);
 struct Inner {
     parts: ServerParts,
     wire: Client,
-    trust: Mutex<Trust>,
+    trust: Mutex<ChecksumTrust>,
     /// Bounds the bytes that are held in memory.
     room: MemoryBudget,
     /// When the marker was last seen to be the one that was expected.
@@ -98,7 +98,7 @@ impl S3 {
             credentials: Arc::clone(&parts.credentials),
             clock: Arc::clone(&parts.clock),
         };
-        let trust = Mutex::new(Trust::of(parts.capabilities.as_ref()));
+        let trust = Mutex::new(ChecksumTrust::of(parts.capabilities.as_ref()));
         Ok(Self(Arc::new(Inner {
             parts,
             wire,
@@ -143,11 +143,11 @@ fn at_destination(failure: Failure) -> Failure {
 }
 
 impl Inner {
-    fn trust(&self) -> Trust {
+    fn trust(&self) -> ChecksumTrust {
         *self.trust.lock()
     }
 
-    fn learn(&self, trust: Trust) {
+    fn learn(&self, trust: ChecksumTrust) {
         *self.trust.lock() = trust;
     }
 
@@ -235,7 +235,7 @@ impl Destination for S3 {
         })
     }
 
-    fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
+    fn read_manifests(&self) -> BoxFuture<'_, Result<ManifestContents, Failure>> {
         Box::pin(async {
             metadata::check(&self.0).await?;
             metadata_store::read_manifests(self.0.as_ref()).await

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::buffers::{PartReader, Piece};
 use super::capabilities::md5_of_etag;
 use super::client::{ASSEMBLY_MAX, Call, base64};
-use super::errors::{ErrorBody, Task};
+use super::errors::{ErrorBody, RequestPurpose};
 use super::listing::{self, ListedPart};
 use super::object::{WRITE, hidden_error, mtime_text, receipt, unless_there};
 use super::prove::{KeyState, compare, resolve_conflict, sent_from_existing};
@@ -31,8 +31,8 @@ const PARTS_AT_ONCE: usize = 4;
 /// How often in a row an upload that was gone on with may be answered with a server's error before
 /// another is begun.
 const REFUSALS_MAX: u32 = 3;
-pub(super) const ABORT: Task =
-    Task { what: "ending an unfinished upload", permission: "s3:AbortMultipartUpload" };
+pub(super) const ABORT: RequestPurpose =
+    RequestPurpose { what: "ending an unfinished upload", permission: "s3:AbortMultipartUpload" };
 
 /// A part that the server has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -326,7 +326,7 @@ fn is_same(listed: &ListedPart, piece: &Piece, len: u64) -> bool {
 }
 
 fn sent_with(
-    trust: super::capabilities::Trust,
+    trust: super::capabilities::ChecksumTrust,
     digests: &crate::domain::hash::Digests,
 ) -> crate::domain::hash::Digests {
     let kinds = DigestSet::NONE.with(DigestKind::Md5);
@@ -451,7 +451,7 @@ fn stored_outcome(inner: &Inner, item: &Item, answer: &Answer) -> Result<Sent, F
     let crc = root.text_of("ChecksumCRC64NVME").filter(|_| is_whole);
     let trust = inner.trust();
     if trust.findings.whole_crc {
-        match trust.judge_said(crc, None, None, item.digests) {
+        match trust.compare_digests(crc, None, None, item.digests) {
             Some(true) => inner.proved(item),
             Some(false) => {
                 return Err(Failure::transient(

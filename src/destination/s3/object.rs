@@ -3,17 +3,20 @@
 use tokio_util::sync::CancellationToken;
 
 use super::client::Call;
-use super::errors::{ErrorBody, Task};
+use super::errors::{ErrorBody, RequestPurpose};
 use super::{Inner, unstopped};
 use crate::destination::http::{Answer, Headers, HttpError, Method};
 use crate::domain::failure::{Failure, FailureKind};
 
-const HEAD: Task = Task { what: "looking for the copy", permission: "s3:GetObject and s3:ListBucket" };
-pub(super) const WRITE: Task = Task { what: "writing a copy", permission: "s3:PutObject" };
-const REMOVE: Task = Task { what: "removing test objects", permission: "s3:DeleteObject" };
+const HEAD: RequestPurpose =
+    RequestPurpose { what: "looking for the copy", permission: "s3:GetObject and s3:ListBucket" };
+pub(super) const WRITE: RequestPurpose =
+    RequestPurpose { what: "writing a copy", permission: "s3:PutObject" };
+const REMOVE: RequestPurpose =
+    RequestPurpose { what: "removing test objects", permission: "s3:DeleteObject" };
 
 /// What an object's head says.
-pub(super) struct Head {
+pub(super) struct ObjectHead {
     pub size: u64,
     pub headers: Headers,
 }
@@ -23,7 +26,7 @@ pub(super) async fn head(
     inner: &Inner,
     object: String,
     cancel: &CancellationToken,
-) -> Result<Option<Head>, HttpError> {
+) -> Result<Option<ObjectHead>, HttpError> {
     let call = Call::new(HEAD, Method::HEAD, Some(object)).header("x-amz-checksum-mode", "ENABLED");
     let answer = inner.wire.answer(&call, cancel).await?;
     match answer.status {
@@ -32,7 +35,7 @@ pub(super) async fn head(
             let size = answer.header("content-length").and_then(|text| text.trim().parse().ok());
             let nothing =
                 || Failure::transient(FailureKind::Protocol, "the server does not say how large the copy is");
-            Ok(Some(Head { size: size.ok_or_else(nothing)?, headers: answer.headers }))
+            Ok(Some(ObjectHead { size: size.ok_or_else(nothing)?, headers: answer.headers }))
         }
         _ => Err(inner.wire.failure(&answer, HEAD).into()),
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::capabilities::{ServerCapabilities, Trust, md5_of_etag};
+use super::capabilities::{ChecksumTrust, ServerCapabilities, md5_of_etag};
 use super::client::{Call, base64};
-use super::errors::Task;
+use super::errors::RequestPurpose;
 use super::metadata;
 use super::multipart::{abort, listed, upload_id};
 use super::object::{self, WRITE, head, hidden_error};
@@ -34,10 +34,11 @@ const SCRATCH_OBJECTS_MAX: usize = 200;
 const MTIME_NS: i64 = 981_173_107_000_000_000;
 const BYTES: &[u8] = b"Safelight tries what this place can do. This object is removed again.";
 const OTHER: &[u8] = b"Other bytes, whose digests are not those of what is sent beside them.";
-const TRY: Task = Task { what: "trying what the destination can do", permission: "s3:PutObject" };
+const TRY: RequestPurpose =
+    RequestPurpose { what: "trying what the destination can do", permission: "s3:PutObject" };
 
 /// A probe under way.
-struct Trial<'a> {
+struct CapabilityProbe<'a> {
     inner: &'a Inner,
     /// What the names of all scratch objects begin with.
     scratch: String,
@@ -52,7 +53,7 @@ pub(super) async fn probe(inner: &Inner) -> Result<Capabilities, Failure> {
         .await
         .or_else(|failure| if failure.kind == FailureKind::Forbidden { Ok(0) } else { Err(failure) })?;
     let capabilities = run(inner, &format!("{HOME}/{SCRATCH_PREFIX}"), marker.uuid).await?;
-    inner.learn(Trust::of(Some(&capabilities)));
+    inner.learn(ChecksumTrust::of(Some(&capabilities)));
     Ok(capabilities)
 }
 
@@ -67,12 +68,12 @@ pub(super) async fn try_out(inner: &Inner) -> Result<Capabilities, Failure> {
 async fn run(inner: &Inner, prefix: &str, uuid: String) -> Result<Capabilities, Failure> {
     let token = key::temp_token(&inner.parts.installation, inner.parts.rng.next_u64());
     let scratch = inner.wire.place.object(&format!("{prefix}{token:016x}/"));
-    let mut trial = Trial { inner, scratch, made: BTreeSet::new() };
+    let mut trial = CapabilityProbe { inner, scratch, made: BTreeSet::new() };
     let outcome = trial.all(uuid).await;
     let removed = trial.remove().await;
     // Whatever a probe meets concerns the whole destination.
     let mut capabilities = outcome.map_err(at_destination)?;
-    let mut findings = Trust::of(Some(&capabilities)).findings;
+    let mut findings = ChecksumTrust::of(Some(&capabilities)).findings;
     match removed {
         Ok(()) => findings.deletes = true,
         Err(failure) if failure.kind == FailureKind::Forbidden => {
@@ -99,7 +100,7 @@ fn refuses(answer: &Answer) -> bool {
     (400..500).contains(&answer.status) && !matches!(answer.status, 401 | 403 | 408 | 429)
 }
 
-impl Trial<'_> {
+impl CapabilityProbe<'_> {
     fn name(&mut self, name: &str) -> String {
         let object = format!("{}{name}", self.scratch);
         self.made.insert(object.clone());
@@ -123,7 +124,7 @@ impl Trial<'_> {
         self.inner.wire.done(call, &unstopped()).await.map_err(HttpError::into_failure)
     }
 
-    async fn head(&mut self, name: &str) -> Result<Option<super::object::Head>, Failure> {
+    async fn head(&mut self, name: &str) -> Result<Option<super::object::ObjectHead>, Failure> {
         let object = self.name(name);
         head(self.inner, object, &unstopped()).await.map_err(HttpError::into_failure)
     }
@@ -182,7 +183,7 @@ impl Trial<'_> {
             .body(Bytes::from_static(BYTES))
     }
 
-    /// The digests of which a wrong one is refused, a right one taken and told again.
+    /// The digests of which a wrong one is refused, a right one taken and returned.
     async fn trusted(&mut self, right: Digests) -> Result<DigestSet, Failure> {
         let wrong = digests_of(OTHER);
         let mut trusted = DigestSet::NONE;
@@ -205,14 +206,16 @@ impl Trial<'_> {
             let is_told = match self.head(&name).await? {
                 None => false,
                 Some(head) => match kind {
-                    DigestKind::Crc64Nvme => told(
+                    DigestKind::Crc64Nvme => has_header(
                         &head,
                         "x-amz-checksum-crc64nvme",
                         right.crc64nvme.map(|crc| base64(&crc.to_be_bytes())).as_deref(),
                     ),
-                    DigestKind::Sha256 => {
-                        told(&head, "x-amz-checksum-sha256", right.sha256.map(|sha| base64(&sha)).as_deref())
-                    }
+                    DigestKind::Sha256 => has_header(
+                        &head,
+                        "x-amz-checksum-sha256",
+                        right.sha256.map(|sha| base64(&sha)).as_deref(),
+                    ),
                     DigestKind::Md5 | DigestKind::Sha1 => true,
                 },
             };
@@ -269,7 +272,7 @@ impl Trial<'_> {
             let is_told = self.head("parts").await?.is_some_and(|head| {
                 let is_whole =
                     head.headers.get("x-amz-checksum-type").is_none_or(|kind| kind == "FULL_OBJECT");
-                is_whole && told(&head, "x-amz-checksum-crc64nvme", told_crc.as_deref())
+                is_whole && has_header(&head, "x-amz-checksum-crc64nvme", told_crc.as_deref())
             });
             findings.whole_crc = is_told && self.refuses_wrong_whole(right).await?;
         }
@@ -354,9 +357,9 @@ impl Trial<'_> {
     async fn refused_chars(&mut self) -> Result<RefusedChars, Failure> {
         let mut probe = NameProbe::new();
         while let Some(name) = probe.next_name() {
-            probe.take_result(self.keeps_name(&name).await)?;
+            probe.record_result(self.keeps_name(&name).await)?;
         }
-        Ok(probe.found())
+        Ok(probe.refused_chars())
     }
 
     async fn keeps_name(&mut self, name: &str) -> Result<bool, Failure> {
@@ -409,7 +412,7 @@ pub(super) fn software_of(headers: &Headers) -> String {
     crate::destination::http::status::plain(headers.get("server").unwrap_or_default())
 }
 
-fn told(head: &super::object::Head, name: &str, value: Option<&str>) -> bool {
+fn has_header(head: &super::object::ObjectHead, name: &str, value: Option<&str>) -> bool {
     value.is_some() && head.headers.get(name).map(str::trim) == value
 }
 

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::address::check_key;
 use super::client::Call;
-use super::errors::Task;
+use super::errors::RequestPurpose;
 use super::object::head;
 use super::{Inner, metadata, unless_stopped, unstopped};
 use crate::destination::http::{HttpError, Method, Response, into_read_back};
@@ -15,7 +15,7 @@ use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::Blake3;
 use crate::domain::record::{Evidence, ProofMethod};
 
-const READ: Task = Task { what: "reading the copy", permission: "s3:GetObject" };
+const READ: RequestPurpose = RequestPurpose { what: "reading the copy", permission: "s3:GetObject" };
 
 /// Whether what is under the item's key is the item's content.
 pub(super) enum KeyState {
@@ -37,7 +37,7 @@ pub(super) async fn compare(
     if head.size != item.content.size {
         return Ok(Some(KeyState::Other));
     }
-    let is_equal = match inner.trust().judge(&head.headers, item) {
+    let is_equal = match inner.trust().compare_headers(&head.headers, item) {
         Some(is_equal) => is_equal,
         None => match unless_stopped(digest_of(inner, object, cancel).await)? {
             Some(digest) => digest == Some(item.content.blake3),
@@ -96,7 +96,7 @@ pub(super) async fn prove(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) 
     }
     let other = || Failure::transient(FailureKind::DigestMismatch, "its bytes are not those of the original");
     if !transfer.must_read {
-        match inner.trust().judge(&head.headers, item) {
+        match inner.trust().compare_headers(&head.headers, item) {
             Some(true) => return verified(ProofMethod::ServerDigest),
             Some(false) => return Err(other()),
             None => {}

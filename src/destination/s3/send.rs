@@ -107,7 +107,7 @@ async fn put_single(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -> Res
         PutOutcome::Taken => resolve_conflict(inner, item, transfer).await,
         PutOutcome::Done(answer) => {
             transfer.set_bytes_sent(item.content.size);
-            let judged = trust.judge(&answer.headers, item);
+            let judged = trust.compare_headers(&answer.headers, item);
             if judged != Some(true) {
                 named::save_named_copy(inner, item, transfer).await?;
             }

@@ -7,7 +7,7 @@ use super::folders::list;
 use super::{Inner, at_destination};
 use crate::destination::manifest::FOLDER as MANIFEST;
 use crate::destination::marker::{HOME, SCRATCH_PREFIX, TRIAL_PREFIX};
-use crate::destination::metadata_store::Listed;
+use crate::destination::metadata_store::FolderEntry;
 use crate::domain::failure::Failure;
 use crate::domain::key;
 
@@ -18,8 +18,8 @@ pub(super) async fn clean(inner: &Arc<Inner>, keep: &[u64]) -> Result<u64, Failu
     let _housekeeping = inner.housekeeping.lock().await;
     inner.identify().await?;
     let keep = keep.iter().copied().collect();
-    let mut sweep = Sweep { inner, keep, dirs_left: DIRS_MAX, removed: 0 };
-    sweep.everything().await.map_err(at_destination)?;
+    let mut sweep = CleanUp { inner, keep, dirs_left: DIRS_MAX, removed: 0 };
+    sweep.clean_all().await.map_err(at_destination)?;
     let mut removed = sweep.removed;
     if let Some(cloud) = &inner.cloud {
         removed +=
@@ -30,19 +30,19 @@ pub(super) async fn clean(inner: &Arc<Inner>, keep: &[u64]) -> Result<u64, Failu
 
 /// Removes what is left in our own folder. The caller holds the housekeeping lock.
 pub(super) async fn clean_home(inner: &Inner) -> Result<(), Failure> {
-    Sweep { inner, keep: HashSet::new(), dirs_left: DIRS_MAX, removed: 0 }.home().await
+    CleanUp { inner, keep: HashSet::new(), dirs_left: DIRS_MAX, removed: 0 }.clean_home_folder().await
 }
 
-struct Sweep<'a> {
+struct CleanUp<'a> {
     inner: &'a Inner,
     keep: HashSet<u64>,
     dirs_left: usize,
     removed: u64,
 }
 
-impl Sweep<'_> {
+impl CleanUp<'_> {
     /// Looks only where copies and our own files are kept; a person's other folders are not ours.
-    async fn everything(&mut self) -> Result<(), Failure> {
+    async fn clean_all(&mut self) -> Result<(), Failure> {
         let root = self.list("").await?;
         for trial in dirs(&root, |name| self.is_own(name, TRIAL_PREFIX)) {
             self.inner.calls.remove(&format!("{trial}/")).await?;
@@ -53,10 +53,10 @@ impl Sweep<'_> {
                 self.temps_in(&format!("{year}/{month}")).await?;
             }
         }
-        self.home().await
+        self.clean_home_folder().await
     }
 
-    async fn home(&mut self) -> Result<(), Failure> {
+    async fn clean_home_folder(&mut self) -> Result<(), Failure> {
         let home = self.temps_in(HOME).await?;
         for scratch in dirs(&home, |name| self.is_own(name, SCRATCH_PREFIX)) {
             self.inner.calls.remove(&format!("{HOME}/{scratch}/")).await?;
@@ -68,7 +68,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    async fn temps_in(&mut self, folder: &str) -> Result<Vec<Listed>, Failure> {
+    async fn temps_in(&mut self, folder: &str) -> Result<Vec<FolderEntry>, Failure> {
         let listed = self.list(folder).await?;
         for entry in listed.iter().filter(|entry| !entry.is_dir) {
             let Some(token) = key::parse_temp_name(entry.name.as_bytes()) else { continue };
@@ -94,7 +94,7 @@ impl Sweep<'_> {
             .is_some_and(|token| key::owns_token(&self.inner.parts.installation, token))
     }
 
-    async fn list(&mut self, folder: &str) -> Result<Vec<Listed>, Failure> {
+    async fn list(&mut self, folder: &str) -> Result<Vec<FolderEntry>, Failure> {
         if self.dirs_left == 0 {
             return Ok(Vec::new());
         }
@@ -103,7 +103,7 @@ impl Sweep<'_> {
     }
 }
 
-fn dirs(listed: &[Listed], wanted: impl Fn(&str) -> bool) -> Vec<String> {
+fn dirs(listed: &[FolderEntry], wanted: impl Fn(&str) -> bool) -> Vec<String> {
     listed
         .iter()
         .filter(|entry| entry.is_dir && wanted(&entry.name))

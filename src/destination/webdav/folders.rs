@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::client::Client;
-use crate::destination::metadata_store::Listed;
+use crate::destination::metadata_store::FolderEntry;
 use crate::domain::failure::{Failure, FailureKind};
 
 /// How many folders are remembered.
@@ -18,7 +18,7 @@ const NAMES_KEPT_MAX: usize = 50_000;
 
 /// What is known of a folder that is there.
 #[derive(Debug)]
-enum Known {
+enum FolderContents {
     /// Not what is in it.
     There,
     /// The names in it.
@@ -27,7 +27,7 @@ enum Known {
     Large,
 }
 
-type Slot = Arc<AsyncMutex<Option<Known>>>;
+type Slot = Arc<AsyncMutex<Option<FolderContents>>>;
 
 /// The folders that this process has met.
 #[derive(Default)]
@@ -35,7 +35,7 @@ pub(super) struct Folders(Mutex<HashMap<String, Slot>>);
 
 /// What is remembered of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hint {
+pub(super) enum NameHint {
     /// Nothing had it.
     Free,
     /// Something has it, or may have.
@@ -52,19 +52,19 @@ impl Folders {
     }
 
     /// Whether a name in a folder may be free. Lists the folder the first time.
-    pub(super) async fn hint(&self, calls: &Client, folder: &str, name: &str) -> Result<Hint, Failure> {
+    pub(super) async fn hint(&self, calls: &Client, folder: &str, name: &str) -> Result<NameHint, Failure> {
         let slot = self.slot(folder);
         let mut known = slot.lock().await;
-        if matches!(*known, None | Some(Known::There)) {
+        if matches!(*known, None | Some(FolderContents::There)) {
             match list_or_large(calls, folder).await? {
                 // Nothing can be in a folder that is not there; it is made when something is to be.
-                None => return Ok(Hint::Free),
+                None => return Ok(NameHint::Free),
                 Some(found) => *known = Some(found),
             }
         }
         match known.as_ref() {
-            Some(Known::Listed(names)) if !names.contains(name) => Ok(Hint::Free),
-            _ => Ok(Hint::Ask),
+            Some(FolderContents::Listed(names)) if !names.contains(name) => Ok(NameHint::Free),
+            _ => Ok(NameHint::Ask),
         }
     }
 
@@ -80,7 +80,8 @@ impl Folders {
             let mut known = slot.lock().await;
             if known.is_none() {
                 let is_new = calls.make_dir(&path).await?;
-                *known = Some(if is_new { Known::Listed(HashSet::new()) } else { Known::There });
+                *known =
+                    Some(if is_new { FolderContents::Listed(HashSet::new()) } else { FolderContents::There });
             }
         }
         Ok(())
@@ -90,10 +91,10 @@ impl Folders {
     pub(super) async fn note(&self, folder: &str, name: &str) {
         let slot = self.slot(folder);
         let mut known = slot.lock().await;
-        if let Some(Known::Listed(names)) = known.as_mut() {
+        if let Some(FolderContents::Listed(names)) = known.as_mut() {
             names.insert(name.to_owned());
             if names.len() > NAMES_KEPT_MAX {
-                *known = Some(Known::Large);
+                *known = Some(FolderContents::Large);
             }
         }
     }
@@ -105,8 +106,8 @@ impl Folders {
     }
 }
 
-impl Known {
-    fn of(listed: Vec<Listed>) -> Self {
+impl FolderContents {
+    fn of(listed: Vec<FolderEntry>) -> Self {
         if listed.len() > NAMES_KEPT_MAX {
             return Self::Large;
         }
@@ -116,16 +117,16 @@ impl Known {
 
 /// What is known of a folder after listing it; `None` when there is none. A listing that is too long
 /// or that nobody understands is no failure: names are then asked for one by one.
-async fn list_or_large(calls: &Client, folder: &str) -> Result<Option<Known>, Failure> {
+async fn list_or_large(calls: &Client, folder: &str) -> Result<Option<FolderContents>, Failure> {
     match list(calls, folder).await {
-        Ok(listed) => Ok(listed.map(Known::of)),
-        Err(failure) if failure.kind == FailureKind::Protocol => Ok(Some(Known::Large)),
+        Ok(listed) => Ok(listed.map(FolderContents::of)),
+        Err(failure) if failure.kind == FailureKind::Protocol => Ok(Some(FolderContents::Large)),
         Err(failure) => Err(failure),
     }
 }
 
 /// What is in a folder; `None` when there is none.
-pub(super) async fn list(calls: &Client, folder: &str) -> Result<Option<Vec<Listed>>, Failure> {
+pub(super) async fn list(calls: &Client, folder: &str) -> Result<Option<Vec<FolderEntry>>, Failure> {
     let slash = if folder.is_empty() { "" } else { "/" };
     let Some(found) = calls.propfind(&format!("{folder}{slash}"), 1).await? else { return Ok(None) };
     let own = calls.path_of(folder);
@@ -133,7 +134,7 @@ pub(super) async fn list(calls: &Client, folder: &str) -> Result<Option<Vec<List
         // Whatever a server lists, only what is right below the folder is in it.
         let name = entry.path.strip_prefix(&own)?.strip_prefix('/')?;
         let is_name = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
-        is_name.then(|| Listed { name: name.to_owned(), is_dir: entry.is_dir, size: entry.size })
+        is_name.then(|| FolderEntry { name: name.to_owned(), is_dir: entry.is_dir, size: entry.size })
     });
     Ok(Some(listed.collect()))
 }

@@ -27,9 +27,9 @@ use tokio_util::sync::CancellationToken;
 use super::address::ServerAddress;
 use super::http::{HttpError, into_read_back};
 use super::keyed_lock::KeyedLock;
-use super::manifest::Collected;
+use super::manifest::ManifestContents;
 use super::marker::HOME;
-use super::metadata_store::{self, Listed, MetadataStore};
+use super::metadata_store::{self, FolderEntry, MetadataStore};
 use super::server_parts::ServerParts;
 use super::{BoxFuture, Capabilities, Destination, Item, ReadBack, Sent, Transfer};
 use crate::domain::cause::Cause;
@@ -302,7 +302,7 @@ impl MetadataStore for Inner {
         Box::pin(self.put_new_now(path, bytes))
     }
 
-    fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, Failure>> {
+    fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<FolderEntry>, Failure>> {
         Box::pin(async move { Ok(folders::list(&self.calls, folder).await?.unwrap_or_default()) })
     }
 }
@@ -357,7 +357,7 @@ impl Destination for WebDav {
         })
     }
 
-    fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
+    fn read_manifests(&self) -> BoxFuture<'_, Result<ManifestContents, Failure>> {
         Box::pin(async move {
             self.0.identify().await?;
             metadata_store::read_manifests(self.0.as_ref()).await.map_err(at_destination)

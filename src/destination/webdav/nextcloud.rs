@@ -18,7 +18,7 @@ use super::xml::PropfindEntry;
 use super::{Inner, at_destination};
 use crate::destination::address::{ServerAddress, below};
 use crate::destination::http::{
-    ANSWER_BYTES_MAX, HttpError, Method, Request, SharedTap, SourceRange, Tap, Url, feed,
+    ANSWER_BYTES_MAX, ByteObserver, HttpError, Method, Request, SharedByteObserver, SourceRange, Url, feed,
 };
 use crate::destination::server_parts::ServerParts;
 use crate::destination::{Item, Phase, Transfer, no_room, source};
@@ -253,14 +253,15 @@ impl Nextcloud {
     ) -> Result<(), HttpError> {
         // This try's own: what still reads for a broken one must not disturb the next.
         let whole: Arc<Mutex<ContentHasher>> = Arc::default();
-        let tap: SharedTap = Arc::clone(&whole) as SharedTap;
+        let observer: SharedByteObserver = Arc::clone(&whole) as SharedByteObserver;
         transfer.set_bytes_sent(0);
         let (size, executor) = (item.content.size, &inner.parts.executor);
         let mut start = 0;
         let mut number = 1;
         while start < size {
             let len = upload.chunk.min(size - start);
-            let range = SourceRange::part(item, transfer, executor, start, len).tap(Arc::clone(&tap));
+            let range =
+                SourceRange::part(item, transfer, executor, start, len).with_observer(Arc::clone(&observer));
             let name = format!("{}/{number:05}", upload.folder);
             match upload.there.iter().find(|(known, _len)| *known == number) {
                 Some((_number, there)) if *there == len => {
@@ -431,7 +432,7 @@ struct Upload<'a> {
 #[derive(Default)]
 struct ContentHasher(blake3::Hasher);
 
-impl Tap for ContentHasher {
+impl ByteObserver for ContentHasher {
     fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }

@@ -140,14 +140,14 @@ fn parent_folder(inner: &Inner) -> Result<Option<crate::destination::http::Url>,
 async fn in_scratch(inner: &Inner, scratch: &str, uuid: String) -> Result<Capabilities, Failure> {
     let calls = &inner.calls;
     calls.make_dir(scratch).await.map_err(at_destination)?;
-    let tried = Trial { inner, scratch, refuses_mtime: false }.all(uuid).await;
+    let tried = CapabilityProbe { inner, scratch, refuses_mtime: false }.all(uuid).await;
     let removed = calls.remove(&format!("{scratch}/")).await;
     let capabilities = tried.map_err(at_destination)?;
     removed.map_err(at_destination)?;
     Ok(capabilities)
 }
 
-struct Trial<'a> {
+struct CapabilityProbe<'a> {
     inner: &'a Inner,
     scratch: &'a str,
     /// A request that tells a modification time was refused, and without it taken.
@@ -158,7 +158,7 @@ struct Trial<'a> {
 const A: &[u8] = b"a safe light";
 const B: &[u8] = b"is red";
 
-impl Trial<'_> {
+impl CapabilityProbe<'_> {
     fn at(&self, name: &str) -> String {
         format!("{}/{name}", self.scratch)
     }
@@ -373,9 +373,9 @@ impl Trial<'_> {
     async fn refused_chars(&self) -> Result<RefusedChars, Failure> {
         let mut probe = NameProbe::new();
         while let Some(name) = probe.next_name() {
-            probe.take_result(self.keeps_name(&name).await)?;
+            probe.record_result(self.keeps_name(&name).await)?;
         }
-        Ok(probe.found())
+        Ok(probe.refused_chars())
     }
 
     async fn keeps_name(&self, name: &str) -> Result<bool, Failure> {

@@ -22,7 +22,7 @@ pub(super) enum ContentCheck {
 
 /// Which of the item's digests the server is asked for, or that its bytes are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Method {
+enum CheckMethod {
     /// The server computes this digest of what it has stored; the item's, in hexadecimal.
     Recalculated(DigestKind, String),
     /// The ETag is the MD5 of what is stored; the item's, in hexadecimal.
@@ -35,7 +35,7 @@ enum Method {
 pub(super) struct OpenedCopy {
     /// What the server says of it.
     pub seen: RemoteFile,
-    method: Method,
+    method: CheckMethod,
     /// Its bytes, where they are to be read.
     body: Option<Response>,
 }
@@ -44,7 +44,7 @@ pub(super) async fn prove(inner: &Inner, item: &Item, transfer: &Transfer) -> Re
     check_key(&item.key)?;
     inner.identify().await?;
     let stopped = || Failure::transient(FailureKind::Timeout, "stopped before the copy was read");
-    let proof = Proof { inner, item, must_read: transfer.must_read, stop: &transfer.cancel };
+    let proof = CopyComparison { inner, item, must_read: transfer.must_read, stop: &transfer.cancel };
     let same = match proof.at(&item.key).await {
         Ok(same) => same,
         Err(HttpError::Cancelled) => return Err(stopped()),
@@ -62,7 +62,7 @@ pub(super) fn mismatch() -> Failure {
 }
 
 /// Compares an item with what the server has under a name.
-pub(super) struct Proof<'a> {
+pub(super) struct CopyComparison<'a> {
     pub inner: &'a Inner,
     pub item: &'a Item,
     /// Every byte is to be read, whatever digests the server tells.
@@ -70,7 +70,7 @@ pub(super) struct Proof<'a> {
     pub stop: &'a CancellationToken,
 }
 
-impl Proof<'_> {
+impl CopyComparison<'_> {
     /// Whether what is at `path` is the item; `None` when nothing is there.
     async fn at(&self, path: &str) -> Result<Option<ContentCheck>, HttpError> {
         match self.open(path).await? {
@@ -82,7 +82,7 @@ impl Proof<'_> {
     /// Looks at what is at `path`, as far as that costs one request; `None` when nothing is there.
     pub(super) async fn open(&self, path: &str) -> Result<Option<OpenedCopy>, HttpError> {
         let method = self.method();
-        if method != Method::ReadBack {
+        if method != CheckMethod::ReadBack {
             let seen = self.inner.calls.head(path).await?;
             return Ok(seen.map(|seen| OpenedCopy { seen, method, body: None }));
         }
@@ -97,7 +97,7 @@ impl Proof<'_> {
     /// Whether what was found at `path` is the item.
     pub(super) async fn compare(&self, path: &str, opened: OpenedCopy) -> Result<ContentCheck, HttpError> {
         let OpenedCopy { seen, method, body } = opened;
-        let is_digest = method != Method::ReadBack;
+        let is_digest = method != CheckMethod::ReadBack;
         if seen.size.is_some_and(|size| size != self.item.content.size) || is_digest && seen.size.is_none() {
             return Ok(ContentCheck::Other);
         }
@@ -105,27 +105,27 @@ impl Proof<'_> {
             if is_equal { ContentCheck::Equal(ProofMethod::ServerDigest) } else { ContentCheck::Other }
         };
         match (method, &self.inner.cloud, seen.etag) {
-            (Method::Recalculated(kind, wanted), Some(cloud), _) => {
+            (CheckMethod::Recalculated(kind, wanted), Some(cloud), _) => {
                 match cloud.recalculate(self.inner, path, kind).await? {
                     Some(found) => Ok(equal_if(found == wanted)),
                     // It does so no more; the bytes themselves are still there to be read.
                     None => self.read_back(path, None).await,
                 }
             }
-            (Method::Md5Tag(wanted), _, Some(etag)) => {
+            (CheckMethod::Md5Tag(wanted), _, Some(etag)) => {
                 Ok(equal_if(md5_in(&etag).is_some_and(|theirs| theirs == wanted)))
             }
             _ => self.read_back(path, body).await,
         }
     }
 
-    fn method(&self) -> Method {
+    fn method(&self) -> CheckMethod {
         let kind = self.inner.findings.shown_kind(self.inner.capabilities().trusted_digests);
-        let Some(kind) = kind.filter(|_kind| !self.must_read) else { return Method::ReadBack };
+        let Some(kind) = kind.filter(|_kind| !self.must_read) else { return CheckMethod::ReadBack };
         match digits_of(self.item.digests, kind) {
-            Some(digits) if self.inner.cloud.is_some() => Method::Recalculated(kind, digits),
-            Some(digits) if kind == DigestKind::Md5 => Method::Md5Tag(digits),
-            _ => Method::ReadBack,
+            Some(digits) if self.inner.cloud.is_some() => CheckMethod::Recalculated(kind, digits),
+            Some(digits) if kind == DigestKind::Md5 => CheckMethod::Md5Tag(digits),
+            _ => CheckMethod::ReadBack,
         }
     }
 

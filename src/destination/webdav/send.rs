@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_util::sync::CancellationToken;
 
 use super::client::{FileMetadata, MoveOutcome, RemoteFile};
-use super::folders::Hint;
+use super::folders::NameHint;
 use super::nextcloud;
-use super::prove::{self, ContentCheck, Proof, is_same_tag};
+use super::prove::{self, ContentCheck, CopyComparison, is_same_tag};
 use super::{Inner, check_key, split};
 use crate::destination::http::{HttpError, SourceRange};
 use crate::destination::{Item, NamedCopy, Phase, Sent, Transfer, source};
@@ -28,7 +28,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     }
     let _guard = inner.sends.lock(item.token).await;
     inner.identify().await?;
-    let job = Job { inner, item, transfer, temp_name: AtomicU32::new(0) };
+    let job = CopySend { inner, item, transfer, temp_name: AtomicU32::new(0) };
     match job.run().await {
         Ok(sent) => Ok(sent),
         Err(HttpError::Cancelled) => Ok(Sent::Cancelled),
@@ -39,7 +39,7 @@ pub(super) async fn send(inner: &Arc<Inner>, item: &Item, transfer: &Transfer) -
     }
 }
 
-struct Job<'a> {
+struct CopySend<'a> {
     inner: &'a Inner,
     item: &'a Item,
     transfer: &'a Transfer,
@@ -62,7 +62,7 @@ enum Resolution {
     Removed,
 }
 
-impl Job<'_> {
+impl CopySend<'_> {
     fn stop(&self) -> &CancellationToken {
         &self.transfer.cancel
     }
@@ -98,7 +98,7 @@ impl Job<'_> {
     async fn run(&self) -> Result<Sent, HttpError> {
         let (folder, name) = split(&self.item.key);
         let hint = self.inner.folders.hint(&self.inner.calls, folder, name).await?;
-        if hint == Hint::Ask
+        if hint == NameHint::Ask
             && let Some(seen) = self.inner.calls.head(&self.item.key).await?
             && let Resolution::End(sent) = self.resolve_conflict(&seen).await?
         {
@@ -119,8 +119,13 @@ impl Job<'_> {
         self.commit_name(&proved).await
     }
 
-    fn proof(&self) -> Proof<'_> {
-        Proof { inner: self.inner, item: self.item, must_read: self.transfer.must_read, stop: self.stop() }
+    fn proof(&self) -> CopyComparison<'_> {
+        CopyComparison {
+            inner: self.inner,
+            item: self.item,
+            must_read: self.transfer.must_read,
+            stop: self.stop(),
+        }
     }
 
     /// What an earlier run had brought under the temp name and not named any more, if it is whole.

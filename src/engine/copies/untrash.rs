@@ -33,7 +33,7 @@ pub(crate) async fn run(
         after = last.id;
         for copy in page.iter().filter(|copy| chosen.is_none_or(|chosen| chosen.contains(&copy.id))) {
             let item = item_of(copy, copy.key.clone().unwrap_or_default());
-            destination.reclaim(&item).await?;
+            destination.untrash(&item).await?;
             let record = copy.id;
             count += store.write(move |tx| tx.retry_items(&[ItemId::Record(record)])).await.map_err(lost)?;
         }

@@ -27,7 +27,7 @@ use crate::engine::copies::verify;
 use crate::engine::operations::OperationProgress;
 use crate::engine::reply::internal;
 use crate::engine::restore::order::{RestoreEnd, RestoreReport, RestoreTask, TargetFolders};
-use crate::platform::restored_file::{self, Placed, RestoreTarget};
+use crate::platform::restored_file::{self, RestoreTarget, WriteOutcome};
 use crate::store::{RecordFacts, Store};
 
 /// Copies read from the ledger at once.
@@ -58,7 +58,7 @@ struct Workspace {
 /// What became of one copy.
 enum RestoreOutcome {
     /// It is where it should be.
-    Back(Placed),
+    Back(WriteOutcome),
     /// It did not come back: a sentence.
     Failed(String),
     /// Nothing comes from the destination.
@@ -98,7 +98,7 @@ pub(crate) async fn restore_files(
     let workspace =
         Workspace { context: context.clone(), destination, target, operation, cancel: cancel.clone() };
     if let TargetFolders::Folder(into, _) = &workspace.target
-        && let Err(why) = workspace.folder(into, restored_file::prepare).await
+        && let Err(why) = workspace.folder(into, restored_file::prepare_folder).await
     {
         return RestoreReport::unbegun(RestoreEnd::Refused(ApiError::new(ErrorKind::Usage, why)));
     }
@@ -224,8 +224,8 @@ impl Restore<'_> {
             Ok(RestoreOutcome::Back(placed)) => {
                 self.losses = 0;
                 match placed {
-                    Placed::Written => self.result.restored += 1,
-                    Placed::Present => self.result.present += 1,
+                    WriteOutcome::Written => self.result.restored += 1,
+                    WriteOutcome::Present => self.result.present += 1,
                 }
             }
             Ok(RestoreOutcome::Failed(sentence)) => self.fail(sentence),
@@ -314,7 +314,7 @@ impl Workspace {
         match self.is_present(copy, target).await {
             Ok(true) => {
                 self.operation.add_bytes(copy.content.size);
-                return RestoreOutcome::Back(Placed::Present);
+                return RestoreOutcome::Back(WriteOutcome::Present);
             }
             Ok(false) => {}
             Err(error) => return self.classify_write_error(target, &error).await,
@@ -380,7 +380,7 @@ impl Workspace {
         key: &str,
         copy: &RecordFacts,
         target: &RestoreTarget,
-    ) -> Result<Placed, RestoreError> {
+    ) -> Result<WriteOutcome, RestoreError> {
         let receipt = copy.receipt.as_deref().unwrap_or_default();
         let unread = |failure: Failure| {
             let why = match failure.kind {
@@ -400,7 +400,7 @@ impl Workspace {
         };
         let (target, content, mtime_ns) = (target.clone(), copy.content, copy.origin_mtime_ns);
         let token = self.context.deps.rng.next_u64();
-        let work = move || restored_file::place_new(&target, Box::new(reader), content, mtime_ns, token);
+        let work = move || restored_file::write_new(&target, Box::new(reader), content, mtime_ns, token);
         let placed = self.context.restore_executor.run(work).await.map_err(io::Error::other).flatten();
         placed.map_err(|error| {
             self.operation.subtract_bytes(stats.bytes.load(Ordering::SeqCst));
@@ -423,7 +423,7 @@ impl Workspace {
                 folder.display()
             )),
             io::ErrorKind::AlreadyExists => RestoreOutcome::Failed(error.to_string()),
-            _other => match (self.folder(folder, restored_file::probe).await, &self.target) {
+            _other => match (self.folder(folder, restored_file::check_writable).await, &self.target) {
                 (Ok(()), _) => RestoreOutcome::Failed(format!("The file cannot be written ({error})")),
                 (Err(why), TargetFolders::Folder(..)) => RestoreOutcome::Blocked(why),
                 // Other photo folders may be well.

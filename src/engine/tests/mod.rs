@@ -27,7 +27,7 @@ use crate::base::memory_files::MemoryFiles;
 use crate::base::memory_secrets::MemorySecrets;
 use crate::base::rng::SeededRng;
 use crate::destination::connect::Connector;
-use crate::destination::credentials::Vault;
+use crate::destination::credentials::SecretSources;
 use crate::destination::folder::MemoryFs;
 use crate::destination::http::{Client, Settings};
 use crate::domain::gate::Conditions;
@@ -117,7 +117,10 @@ impl World {
             clock: Arc::new(self.clock),
             fs: Arc::new(self.disk.clone()),
             http: Arc::new(Client::new(Settings::default())),
-            vault: Vault { store: Arc::new(MemorySecrets::default()), environment: Arc::new(|_name| None) },
+            secret_sources: SecretSources {
+                store: Arc::new(MemorySecrets::default()),
+                environment: Arc::new(|_name| None),
+            },
         };
         let places = places::TestConnect::new(connector, &self.cloud);
         self.places = Some(places.clone());

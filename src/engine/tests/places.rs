@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::secret::Secret;
 use crate::destination::connect::canonical;
-use crate::destination::connect::{Address, Connect, Connector, SetUp};
+use crate::destination::connect::{Address, Connect, Connector, CreatedDestination};
 use crate::destination::folder::MemoryFs;
 use crate::destination::layer::faulty::Faulty;
 use crate::destination::{BoxFuture, Capabilities, SharedDestination};
@@ -69,7 +69,7 @@ impl Connect for TestConnect {
         &'a self,
         address: &'a Address,
         installation: &'a str,
-    ) -> BoxFuture<'a, Result<SetUp, Failure>> {
+    ) -> BoxFuture<'a, Result<CreatedDestination, Failure>> {
         Box::pin(async move {
             let (connector, place) = self.place(address);
             let (destination, capabilities) = connector.create(&place, installation).await?;

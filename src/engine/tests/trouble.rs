@@ -190,7 +190,7 @@ async fn a_copy_that_reads_back_wrong_is_never_safe_and_is_tried_three_times() {
     world.set_up().await;
     world.settled().await;
     world.put("/photos/b.jpg", "b");
-    world.disk.rules(|rules| rules.lie = Some(crate::destination::folder::Lie::FlippedByte));
+    world.disk.rules(|rules| rules.lie = Some(crate::destination::folder::ReadFault::FlippedByte));
     world.ask(Command::Rescan { id: None }).await;
     let began = world.clock.now();
     let snapshot = world.until("attention", |s| s.destinations[0].needs_attention == 1).await;
@@ -258,7 +258,7 @@ async fn the_queue_tells_why_until_when_and_what_was_decided() {
     world.settled().await;
     assert!(world.queue(QueueList::Done).await[0].decisions.is_empty(), "what goes well needs no words");
     world.put("/photos/b.jpg", "b");
-    world.disk.rules(|rules| rules.lie = Some(crate::destination::folder::Lie::FlippedByte));
+    world.disk.rules(|rules| rules.lie = Some(crate::destination::folder::ReadFault::FlippedByte));
     world.ask(Command::Rescan { id: None }).await;
     let is_waiting = |s: &Snapshot| s.destinations[0].waiting == 1 && s.destinations[0].uploading == 0;
     world.until("tried", is_waiting).await;
@@ -361,7 +361,7 @@ async fn what_a_destination_can_do_is_found_out_again() {
 async fn retrying_one_file_looks_at_its_folder_only_and_a_check_retries_nothing() {
     let world = World::new().await;
     world.put("/photos/one/a.jpg", "a");
-    world.disk.rules(|rules| rules.lie = Some(crate::destination::folder::Lie::FlippedByte));
+    world.disk.rules(|rules| rules.lie = Some(crate::destination::folder::ReadFault::FlippedByte));
     world.set_up().await;
     world.until("attention", |s| s.destinations[0].needs_attention == 1).await;
     let row = world.queue(QueueList::NeedsAttention).await.remove(0);

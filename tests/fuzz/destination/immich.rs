@@ -18,10 +18,10 @@ pub use placement::Placement;
 pub fn check(answer: &Answer, clock: &dyn Clock) {
     crate::checks::answers::tells(&errors::failure(answer, clock, "sending the file"));
     for count in [0, 1, 3] {
-        let Ok(verdicts) = api::verdicts(answer, count) else { continue };
-        assert_eq!(verdicts.len(), count);
-        for verdict in verdicts {
-            if let api::Verdict::Held { id, .. } = verdict {
+        let Ok(checksum_statuses) = api::checksum_statuses(answer, count) else { continue };
+        assert_eq!(checksum_statuses.len(), count);
+        for verdict in checksum_statuses {
+            if let api::ChecksumStatus::Held { id, .. } = verdict {
                 assert!(receipt::is_id(&id));
             }
         }

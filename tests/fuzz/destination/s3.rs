@@ -26,7 +26,7 @@ pub fn check(answer: &Answer, clock: &dyn Clock) {
     }
     let said = errors::ErrorBody::of(answer);
     assert!(said.code.len() + said.message.len() <= 3 * answer.body.len());
-    let task = errors::Task { what: "sending the file", permission: "s3:PutObject" };
+    let task = errors::RequestPurpose { what: "sending the file", permission: "s3:PutObject" };
     crate::checks::answers::tells(&errors::failure(answer, task, clock));
 }
 

@@ -12,7 +12,7 @@ use safelight::base::executor::Executor;
 use safelight::base::memory_secrets::MemorySecrets;
 use safelight::base::rng::SystemRng;
 use safelight::base::secret::Secret;
-use safelight::destination::credentials::{Credentials, Environment, Vault};
+use safelight::destination::credentials::{Credentials, Environment, SecretSources};
 use safelight::destination::http::{Client, Settings};
 use safelight::destination::immich::Immich;
 use safelight::destination::server_parts::ServerParts;
@@ -40,9 +40,9 @@ struct Bench {
 
 fn parts(address: String, key: &str) -> ServerParts {
     let environment: Environment = Arc::new(|_name| None);
-    let vault = Vault { store: Arc::new(MemorySecrets::default()), environment };
+    let secret_sources = SecretSources { store: Arc::new(MemorySecrets::default()), environment };
     let (kind, key) = (DestinationKind::Immich, Secret::new(key.to_owned()));
-    let credentials = Credentials::new(vault, kind, address.clone(), None, None, Some(key));
+    let credentials = Credentials::new(secret_sources, kind, address.clone(), None, None, Some(key));
     ServerParts {
         kind,
         address,

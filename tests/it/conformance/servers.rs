@@ -11,7 +11,7 @@ use safelight::base::rng::SystemRng;
 use safelight::base::secret::Secret;
 use safelight::destination::Capabilities;
 use safelight::destination::connect::{Address, Connect as _, Connector};
-use safelight::destination::credentials::Vault;
+use safelight::destination::credentials::SecretSources;
 use safelight::destination::http::{Client, Settings};
 use safelight::domain::target::DestinationKind;
 
@@ -32,7 +32,7 @@ pub fn connector() -> Connector {
         Arc::new(SystemRng),
         Arc::new(SystemClock),
         Arc::new(Client::new(Settings::default())),
-        Vault { store: Arc::new(MemorySecrets::default()), environment: Arc::new(|_name| None) },
+        SecretSources { store: Arc::new(MemorySecrets::default()), environment: Arc::new(|_name| None) },
     )
 }
 

@@ -21,7 +21,7 @@ use safelight::base::memory_secrets::MemorySecrets;
 use safelight::base::rng::SystemRng;
 use safelight::destination::BoxFuture;
 use safelight::destination::connect::Connector;
-use safelight::destination::credentials::Vault;
+use safelight::destination::credentials::SecretSources;
 use safelight::destination::http::{self, Client, Http, HttpError, NetworkConfig, Response, Settings};
 use safelight::domain::failure::Failure;
 use safelight::domain::gate::Conditions;
@@ -72,7 +72,7 @@ struct Arriving {
     _exchange: Exchange,
 }
 
-impl http::Incoming for Arriving {
+impl http::ResponseBody for Arriving {
     fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, HttpError>> {
         Box::pin(self.response.chunk())
     }
@@ -135,7 +135,7 @@ impl World {
             Arc::new(SystemRng),
             wire_clock,
             Arc::new(Counting { inner, under_way: Arc::clone(&under_way) }),
-            Vault { store: Arc::new(MemorySecrets::default()), environment: Arc::new(environment) },
+            SecretSources { store: Arc::new(MemorySecrets::default()), environment: Arc::new(environment) },
         );
         let conditions = tokio::sync::watch::Sender::<Conditions>::default();
         let deps = Deps {

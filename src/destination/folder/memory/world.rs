@@ -59,12 +59,12 @@ impl World {
         }
     }
 
-    pub(super) fn alive(&self) -> io::Result<()> {
+    pub(super) fn check_attached(&self) -> io::Result<()> {
         if self.rules.is_present && !self.rules.is_unmounted { Ok(()) } else { errno(libc::EIO) }
     }
 
     pub(super) fn writable(&self) -> io::Result<()> {
-        self.alive()?;
+        self.check_attached()?;
         if self.rules.is_read_only { errno(libc::EROFS) } else { Ok(()) }
     }
 
@@ -87,7 +87,7 @@ impl World {
     }
 
     pub(super) fn lookup(&self, dir: u64, name: &str) -> io::Result<u64> {
-        self.alive()?;
+        self.check_attached()?;
         self.check(name)?;
         let slot = self.names(dir)?.get(&self.fold(name));
         slot.map_or_else(|| errno(libc::ENOENT), |(_name, id)| Ok(*id))
@@ -166,7 +166,7 @@ impl World {
     }
 
     pub(super) fn bytes(&self, file: u64) -> io::Result<&Vec<u8>> {
-        self.alive()?;
+        self.check_attached()?;
         match self.nodes.get(&file) {
             Some(Node::File { bytes, .. }) => Ok(bytes),
             Some(Node::Link) => errno(libc::ELOOP),

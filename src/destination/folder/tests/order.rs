@@ -6,7 +6,7 @@ use super::*;
 /// file gets the name that it was to have.
 #[tokio::test]
 async fn nothing_gets_its_name_before_it_was_read_back() {
-    for lie in [Lie::FlippedByte, Lie::ShortByOne, Lie::CannotRead] {
+    for lie in [ReadFault::FlippedByte, ReadFault::ShortByOne, ReadFault::CannotRead] {
         let (folder, memory) = folder(|rules| rules.lie = Some(lie)).await;
         let source = source(KEY, 1000);
         for _try in 0..3 {

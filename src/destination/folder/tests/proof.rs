@@ -13,7 +13,7 @@ async fn a_deep_look_compares_where_nothing_can_be_proved() {
     };
     let deep = || Transfer { must_read: true, ..transfer() };
     assert_eq!(folder.prove(&source.item, &receipt, &deep()).await, Ok(Evidence::Accepted));
-    memory.rules(|rules| rules.lie = Some(Lie::FlippedByte));
+    memory.rules(|rules| rules.lie = Some(ReadFault::FlippedByte));
     let failure = folder.prove(&source.item, &receipt, &deep()).await.expect_err("other bytes");
     assert_eq!(failure.kind, FailureKind::DigestMismatch);
     memory.rules(|rules| {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Append, Appended, Created, Inner, NewUpload, Offer, UploadError, UploadStatus};
+use super::{Append, AppendAnswer, CreatedUpload, Inner, NewUpload, ServerOffer, UploadError, UploadStatus};
 use crate::destination::http::{Answer, Body, Headers, HttpError, Method, Request, Response, status};
 use crate::domain::failure::{Failure, Reach};
 
@@ -12,7 +12,7 @@ use crate::domain::failure::{Failure, Reach};
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
 /// How an append or a question ended when it was not told to stop.
-pub(super) type Outcome<T> = Result<Result<T, UploadError>, HttpError>;
+pub(super) type CallOutcome<T> = Result<Result<T, UploadError>, HttpError>;
 
 impl Inner {
     async fn request(&self, method: Method, url: &Url, fields: &Headers) -> Result<Request, Failure> {
@@ -55,7 +55,7 @@ impl Inner {
     }
 
     /// What the server says that it can do.
-    pub(super) async fn options(&self, form: u8) -> Result<Offer, Failure> {
+    pub(super) async fn options(&self, form: u8) -> Result<ServerOffer, Failure> {
         let stop = CancellationToken::new();
         let fields = self.dialect.options(form);
         let answer = self.call(Method::OPTIONS, &self.base, &fields, None, &stop).await;
@@ -69,7 +69,7 @@ impl Inner {
         new: &NewUpload<'_>,
         body: Option<Body>,
         stop: &CancellationToken,
-    ) -> Result<Created, HttpError> {
+    ) -> Result<CreatedUpload, HttpError> {
         let fields = self.dialect.create(form, new);
         let body = body.unwrap_or_else(|| Bytes::new().into());
         let answer = self.call(Method::POST, &self.base, &fields, Some(body), stop).await?;
@@ -82,7 +82,7 @@ impl Inner {
         form: u8,
         url: &Url,
         stop: &CancellationToken,
-    ) -> Outcome<UploadStatus> {
+    ) -> CallOutcome<UploadStatus> {
         let fields = self.dialect.status_headers(form);
         let answer = self.call(Method::HEAD, url, &fields, None, stop).await?;
         Ok(self.dialect.read_status(form, &answer, self.clock()))
@@ -97,7 +97,7 @@ impl Inner {
         append: &Append<'_>,
         body: Body,
         stop: &CancellationToken,
-    ) -> Outcome<Appended> {
+    ) -> CallOutcome<AppendAnswer> {
         let fields = self.dialect.append(form, append);
         match self.call(Method::PATCH, url, &fields, Some(body), stop).await {
             Ok(answer) => Ok(self.dialect.appended(form, append, &answer, self.clock())),

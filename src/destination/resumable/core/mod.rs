@@ -49,7 +49,7 @@ use state::ServerCapabilities;
 
 /// What a server says of itself before anything is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(in crate::destination) struct Offer {
+pub(in crate::destination) struct ServerOffer {
     /// It answered as one that knows the protocol.
     pub is_known: bool,
     /// The largest file it takes, in bytes.
@@ -89,7 +89,7 @@ pub(in crate::destination) struct NewUpload<'a> {
 
 /// An upload that was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::destination) struct Created {
+pub(in crate::destination) struct CreatedUpload {
     /// Its address as the server wrote it; none when the protocol was not understood.
     pub location: Option<String>,
     /// How many bytes it has.
@@ -115,7 +115,7 @@ pub(in crate::destination) struct UploadStatus {
 
 /// One append that the server took.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::destination) struct Appended {
+pub(in crate::destination) struct AppendAnswer {
     /// How many bytes the server has now, where it says so.
     pub offset: Option<u64>,
     /// The upload is finished.
@@ -186,14 +186,14 @@ pub(in crate::destination) trait Dialect: Send + Sync {
     ///
     /// # Errors
     /// What the answer means for the destination.
-    fn offer(&self, answer: &Answer, clock: &dyn Clock) -> Result<Offer, Failure>;
+    fn offer(&self, answer: &Answer, clock: &dyn Clock) -> Result<ServerOffer, Failure>;
     /// Creates an upload.
     fn create(&self, form: u8, new: &NewUpload<'_>) -> Headers;
     /// The upload that was created.
     ///
     /// # Errors
     /// What the answer means.
-    fn created(&self, form: u8, answer: &Answer, clock: &dyn Clock) -> Result<Created, Failure>;
+    fn created(&self, form: u8, answer: &Answer, clock: &dyn Clock) -> Result<CreatedUpload, Failure>;
     /// Asks where an upload stands.
     fn status_headers(&self, form: u8) -> Headers;
     /// Where it stands.
@@ -213,7 +213,7 @@ pub(in crate::destination) trait Dialect: Send + Sync {
         append: &Append<'_>,
         answer: &Answer,
         clock: &dyn Clock,
-    ) -> Result<Appended, UploadError>;
+    ) -> Result<AppendAnswer, UploadError>;
     /// What goes with every other request.
     fn base_headers(&self, form: u8) -> Headers;
     /// Bytes in no append finish an upload that has all of them.

@@ -1,5 +1,5 @@
 //! Finds out what a server does by uploading a small text to it: whether it keeps an unfinished
-//! upload, gives a finished one back, refuses a wrong digest, and lets an upload be ended.
+//! upload, returns a finished one, refuses a wrong digest, and lets an upload be ended.
 //!
 //! What it uploaded is ended again. A server that cannot do that keeps one small text for each
 //! probe, which says what it is.
@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::location::as_reached;
-use super::state::{GivesBack, ServerCapabilities};
-use super::{Append, Appended, Inner, NewUpload, Offer, UploadError};
+use super::state::{ReadBackSource, ServerCapabilities};
+use super::{Append, AppendAnswer, Inner, NewUpload, ServerOffer, UploadError};
 use crate::base::digester::Digester;
 use crate::destination::Capabilities;
 use crate::destination::http::{HttpError, Method};
@@ -48,17 +48,17 @@ pub(super) async fn check(inner: &Inner) -> Result<(), Failure> {
 pub(super) async fn probe(inner: &Inner) -> Result<Capabilities, Failure> {
     let form = inner.dialect.forms().first().copied().unwrap_or_default();
     let offer = inner.options(form).await.map_err(at_destination)?;
-    let found = find(inner, &offer).await.map_err(|error| at_destination(error.into_failure()));
+    let found = find_capabilities(inner, &offer).await.map_err(|error| at_destination(error.into_failure()));
     let (findings, refused_chars) = found?;
     inner.learn(&findings);
     Ok(Capabilities { refused_chars, ..capabilities(inner, &offer, &findings) })
 }
 
-fn capabilities(inner: &Inner, offer: &Offer, findings: &ServerCapabilities) -> Capabilities {
+fn capabilities(inner: &Inner, offer: &ServerOffer, findings: &ServerCapabilities) -> Capabilities {
     let has_digest = findings.whole.is_some() || findings.parts.is_some();
-    let proof = match findings.gives_back {
+    let proof = match findings.read_back_source {
         _ if has_digest => ProofMethod::ServerDigest.as_str(),
-        GivesBack::Nowhere => "none",
+        ReadBackSource::Nowhere => "none",
         _ => ProofMethod::ReadBack.as_str(),
     };
     let mut note = inner.dialect.describe(findings.form);
@@ -96,7 +96,10 @@ fn uuid_of(base: &Url) -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-async fn find(inner: &Inner, offer: &Offer) -> Result<(ServerCapabilities, RefusedChars), HttpError> {
+async fn find_capabilities(
+    inner: &Inner,
+    offer: &ServerOffer,
+) -> Result<(ServerCapabilities, RefusedChars), HttpError> {
     let mut findings = ServerCapabilities {
         answers_options: offer.is_known,
         can_end: offer.can_end,
@@ -105,17 +108,17 @@ async fn find(inner: &Inner, offer: &Offer) -> Result<(ServerCapabilities, Refus
         ..ServerCapabilities::default()
     };
     inner.learn(&findings);
-    let (trial, append_max) = begin_any(inner).await?;
+    let (trial, append_max) = create_any(inner).await?;
     findings.form = trial.form;
     findings.append_max = [findings.append_max, append_max].into_iter().flatten().min();
     inner.learn(&findings);
-    let looked = trial.look(&mut findings).await;
+    let looked = trial.find_read_back_source(&mut findings).await;
     let ended = trial.end().await;
     looked?;
     findings.can_end = ended?;
     inner.learn(&findings);
     let refused_chars = refused_chars(inner, &findings).await?;
-    if findings.can_end || findings.gives_back == GivesBack::Nowhere {
+    if findings.can_end || findings.read_back_source == ReadBackSource::Nowhere {
         for kind in &offer.part_kinds {
             if findings.parts.is_none() && compares_parts(inner, &findings, *kind).await? {
                 findings.parts = Some(kind.as_str().to_owned());
@@ -131,17 +134,17 @@ async fn find(inner: &Inner, offer: &Offer) -> Result<(ServerCapabilities, Refus
 }
 
 /// One small upload.
-struct Trial<'a> {
+struct ProbeUpload<'a> {
     inner: &'a Inner,
     url: Url,
     form: u8,
     stop: CancellationToken,
 }
 
-async fn begin_any(inner: &Inner) -> Result<(Trial<'_>, Option<u64>), HttpError> {
+async fn create_any(inner: &Inner) -> Result<(ProbeUpload<'_>, Option<u64>), HttpError> {
     let mut refused = None;
     for form in inner.dialect.forms() {
-        match begin(inner, *form, None).await {
+        match create(inner, *form, None).await {
             Ok(Some(begun)) => return Ok(begun),
             Ok(None) => {}
             // Another version's creation may look wrong to a server.
@@ -153,21 +156,21 @@ async fn begin_any(inner: &Inner) -> Result<(Trial<'_>, Option<u64>), HttpError>
 }
 
 /// `None` when the server did not understand this form.
-async fn begin<'a>(
+async fn create<'a>(
     inner: &'a Inner,
     form: u8,
     whole: Option<(DigestKind, &Digests)>,
-) -> Result<Option<(Trial<'a>, Option<u64>)>, HttpError> {
-    begin_named(inner, form, KEY, whole).await
+) -> Result<Option<(ProbeUpload<'a>, Option<u64>)>, HttpError> {
+    create_named(inner, form, KEY, whole).await
 }
 
 /// The same under a name of its own.
-async fn begin_named<'a>(
+async fn create_named<'a>(
     inner: &'a Inner,
     form: u8,
     key: &str,
     whole: Option<(DigestKind, &Digests)>,
-) -> Result<Option<(Trial<'a>, Option<u64>)>, HttpError> {
+) -> Result<Option<(ProbeUpload<'a>, Option<u64>)>, HttpError> {
     let stop = CancellationToken::new();
     let mtime = inner.clock().now().0.div_euclid(1000);
     let size = TEXT.len() as u64;
@@ -175,28 +178,28 @@ async fn begin_named<'a>(
     let created = inner.create(form, &new, None, &stop).await?;
     let Some(location) = created.location else { return Ok(None) };
     let url = as_reached(&inner.base, &location)?;
-    Ok(Some((Trial { inner, url, form, stop }, created.append_max)))
+    Ok(Some((ProbeUpload { inner, url, form, stop }, created.append_max)))
 }
 
-impl Trial<'_> {
-    async fn look(&self, findings: &mut ServerCapabilities) -> Result<(), HttpError> {
+impl ProbeUpload<'_> {
+    async fn find_read_back_source(&self, findings: &mut ServerCapabilities) -> Result<(), HttpError> {
         let half = TEXT.len() / 2;
         self.expect(0).await?;
         self.append(0, half, None).await?.map_err(UploadError::into_failure)?;
         self.expect(half as u64).await?;
         let last = self.append(half as u64, TEXT.len(), None).await?.map_err(UploadError::into_failure)?;
         if !last.is_complete {
-            return Err(odd("does not finish an upload that has all its bytes").into());
+            return Err(unexpected("does not finish an upload that has all its bytes").into());
         }
         let asked = self.inner.query_status(self.form, &self.url, &self.stop).await?;
         findings.keeps = asked.is_ok_and(|standing| standing.offset == TEXT.len() as u64);
         let file = last.file.and_then(|file| as_reached(&self.inner.base, &file).ok());
-        if self.gives(&self.url).await? {
-            findings.gives_back = GivesBack::Upload;
+        if self.can_read_back(&self.url).await? {
+            findings.read_back_source = ReadBackSource::Upload;
         } else if let Some(file) = file
-            && self.gives(&file).await?
+            && self.can_read_back(&file).await?
         {
-            findings.gives_back = GivesBack::File;
+            findings.read_back_source = ReadBackSource::File;
         }
         Ok(())
     }
@@ -211,7 +214,7 @@ impl Trial<'_> {
         if standing.offset == offset && !standing.is_complete {
             return Ok(());
         }
-        Err(odd(&format!("has {} bytes of an upload that was sent {offset}", standing.offset)).into())
+        Err(unexpected(&format!("has {} bytes of an upload that was sent {offset}", standing.offset)).into())
     }
 
     /// Appends the text from `offset` to `end`.
@@ -220,26 +223,26 @@ impl Trial<'_> {
         offset: u64,
         end: usize,
         digest: Option<(DigestKind, &Digests)>,
-    ) -> super::calls::Outcome<Appended> {
+    ) -> super::calls::CallOutcome<AppendAnswer> {
         let start = usize::try_from(offset).unwrap_or(end).min(end);
         let body = Bytes::from_static(&TEXT.as_bytes()[start..end]);
         let append = Append { offset, end: end as u64, is_last: end == TEXT.len(), digest };
         self.inner.append(self.form, &self.url, &append, body.into(), &self.stop).await
     }
 
-    /// Whether the whole text arrives and is given back where [`Self::look`] saw that.
-    async fn is_given_back(&self, findings: &ServerCapabilities) -> Result<bool, HttpError> {
+    /// Whether the whole text arrives and is given back where [`Self::find_read_back_source`] saw that.
+    async fn arrives_whole(&self, findings: &ServerCapabilities) -> Result<bool, HttpError> {
         let Ok(taken) = self.append(0, TEXT.len(), None).await? else { return Ok(false) };
         let file = taken.file.and_then(|file| as_reached(&self.inner.base, &file).ok());
-        match (findings.gives_back, file) {
-            (GivesBack::Nowhere, _) => Ok(taken.is_complete),
-            (GivesBack::Upload, _) => self.gives(&self.url).await,
-            (GivesBack::File, Some(file)) => self.gives(&file).await,
-            (GivesBack::File, None) => Ok(false),
+        match (findings.read_back_source, file) {
+            (ReadBackSource::Nowhere, _) => Ok(taken.is_complete),
+            (ReadBackSource::Upload, _) => self.can_read_back(&self.url).await,
+            (ReadBackSource::File, Some(file)) => self.can_read_back(&file).await,
+            (ReadBackSource::File, None) => Ok(false),
         }
     }
 
-    async fn gives(&self, url: &Url) -> Result<bool, HttpError> {
+    async fn can_read_back(&self, url: &Url) -> Result<bool, HttpError> {
         let response = match self.inner.get(url, &self.stop).await {
             Ok(response) => response,
             // A page or a way elsewhere is no file.
@@ -267,7 +270,7 @@ fn is_detour(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::Protocol | FailureKind::Redirect)
 }
 
-fn odd(why: &str) -> Failure {
+fn unexpected(why: &str) -> Failure {
     Failure::destination(FailureKind::Unsupported, format!("the server {why}"))
 }
 
@@ -290,15 +293,15 @@ async fn refused_chars(inner: &Inner, findings: &ServerCapabilities) -> Result<R
         if !findings.can_end {
             return Ok(if is_kept == Ok(true) { RefusedChars::NONE } else { RefusedChars::all() });
         }
-        probe.take_result(is_kept)?;
+        probe.record_result(is_kept)?;
     }
-    Ok(probe.found())
+    Ok(probe.refused_chars())
 }
 
 /// Whether an upload of this name is taken, and given back as others are.
 async fn keeps_name(inner: &Inner, findings: &ServerCapabilities, name: &str) -> Result<bool, HttpError> {
-    let Some((trial, _max)) = begin_named(inner, findings.form, name, None).await? else { return Ok(false) };
-    let outcome = trial.is_given_back(findings).await;
+    let Some((trial, _max)) = create_named(inner, findings.form, name, None).await? else { return Ok(false) };
+    let outcome = trial.arrives_whole(findings).await;
     trial.end().await?;
     outcome
 }
@@ -310,7 +313,7 @@ async fn keeps_name(inner: &Inner, findings: &ServerCapabilities, name: &str) ->
 pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
     let written = async {
         let form = inner.findings().form;
-        let Some((trial, _max)) = begin(inner, form, None).await? else {
+        let Some((trial, _max)) = create(inner, form, None).await? else {
             return Err(inner.not_understood().into());
         };
         let taken = trial.append(0, TEXT.len(), None).await?.map_err(UploadError::into_failure);
@@ -327,7 +330,7 @@ async fn compares_parts(
     kind: DigestKind,
 ) -> Result<bool, HttpError> {
     let (wrong, right) = (digests_of("other", kind), digests_of(TEXT, kind));
-    let Some((trial, _max)) = begin(inner, findings.form, None).await? else { return Ok(false) };
+    let Some((trial, _max)) = create(inner, findings.form, None).await? else { return Ok(false) };
     let refused = trial.append(0, TEXT.len(), Some((kind, &wrong))).await?;
     let is_kept_out = match &refused {
         Ok(_taken) => false,
@@ -338,7 +341,7 @@ async fn compares_parts(
     if !is_kept_out {
         return Ok(false);
     }
-    let Some((trial, _max)) = begin(inner, findings.form, None).await? else { return Ok(false) };
+    let Some((trial, _max)) = create(inner, findings.form, None).await? else { return Ok(false) };
     let taken = trial.append(0, TEXT.len(), Some((kind, &right))).await?;
     trial.end().await?;
     Ok(taken.is_ok_and(|taken| taken.is_complete))
@@ -351,7 +354,7 @@ async fn compares_whole(
     kind: DigestKind,
 ) -> Result<bool, HttpError> {
     for (digests, is_right) in [(digests_of("other", kind), false), (digests_of(TEXT, kind), true)] {
-        let begun = match begin(inner, findings.form, Some((kind, &digests))).await {
+        let begun = match create(inner, findings.form, Some((kind, &digests))).await {
             Ok(begun) => begun,
             // A creation that is refused for what it says of the digest compares nothing.
             Err(HttpError::Failed(failure)) if failure.reach == Reach::Resource => None,

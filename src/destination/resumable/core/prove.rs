@@ -8,7 +8,7 @@ use url::Url;
 
 use super::Inner;
 use super::UploadError;
-use super::state::{GivesBack, Receipt, State};
+use super::state::{ReadBackSource, Receipt, State};
 use crate::destination::http::{HttpError, Response, into_read_back};
 use crate::destination::{Item, Phase, ReadBack, Transfer};
 use crate::domain::failure::{Failure, FailureKind};
@@ -73,10 +73,10 @@ async fn look(
 
 /// Where the bytes of an upload can be had.
 fn place<'a>(inner: &Inner, receipt: &'a Receipt) -> Option<&'a Url> {
-    match inner.findings().gives_back {
-        GivesBack::Nowhere => None,
-        GivesBack::Upload => Some(&receipt.url),
-        GivesBack::File => receipt.file.as_ref(),
+    match inner.findings().read_back_source {
+        ReadBackSource::Nowhere => None,
+        ReadBackSource::Upload => Some(&receipt.url),
+        ReadBackSource::File => receipt.file.as_ref(),
     }
 }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::calls::Outcome;
+use super::calls::CallOutcome;
 use super::explain::explain_write;
 use super::location::as_reached;
 use super::state::{Receipt, State};
-use super::whole::{PartDigest, SentDigest, WholeDigest};
-use super::{Append, Appended, Inner, NewUpload, ServerCapabilities, UploadError, UploadStatus};
+use super::whole::{AppendDigest, ConfirmedDigest, PartDigest};
+use super::{Append, AppendAnswer, Inner, NewUpload, ServerCapabilities, UploadError, UploadStatus};
 use crate::destination::http::{Body, HttpError, SourceRange, feed};
 use crate::destination::{Item, Phase, Sent, Transfer};
 use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
@@ -54,7 +54,7 @@ pub(super) async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Res
         findings: inner.findings(),
         state: State::new(item),
         url: None,
-        whole: WholeDigest::new(item.content),
+        whole: ConfirmedDigest::new(item.content),
         confirmed: 0,
     };
     match sending.run().await {
@@ -94,7 +94,7 @@ pub(super) struct UploadRun<'a> {
     pub findings: ServerCapabilities,
     pub state: State,
     pub url: Option<Url>,
-    whole: WholeDigest,
+    whole: ConfirmedDigest,
     /// The highest offset that the server has confirmed in this send.
     confirmed: u64,
 }
@@ -163,13 +163,13 @@ impl UploadRun<'_> {
             parts: self.findings.parts.clone(),
             ..State::new(self.item)
         };
-        self.whole = WholeDigest::new(self.item.content);
+        self.whole = ConfirmedDigest::new(self.item.content);
         self.confirmed = 0;
         self.transfer.save(Phase::Creating, self.state.text()).await?;
         self.transfer.set_bytes_sent(0);
         for form in self.forms() {
             let carried = self.whole.carry();
-            let body = has_bytes.then(|| Body::from(self.range(0, size).tap(carried.clone())));
+            let body = has_bytes.then(|| Body::from(self.range(0, size).with_observer(carried.clone())));
             let created = self.inner.create(form, &new, body, &self.transfer.cancel).await?;
             let Some(location) = created.location else { continue };
             let url = as_reached(&self.inner.base, &location)?;
@@ -182,7 +182,7 @@ impl UploadRun<'_> {
             self.limit(created.append_max);
             self.transfer.save(Phase::Sending, self.state.text()).await?;
             self.whole.take(&carried, created.offset);
-            return Ok(standing_at(created.offset));
+            return Ok(status_at(created.offset));
         }
         Err(self.inner.not_understood().into())
     }
@@ -215,12 +215,12 @@ impl UploadRun<'_> {
             let (outcome, carried) = self.append(before).await?;
             let len = carried.len;
             let trouble = match outcome {
-                Ok(Appended { is_complete: true, file, .. }) if before + len == size => {
+                Ok(AppendAnswer { is_complete: true, file, .. }) if before + len == size => {
                     self.transfer.set_bytes_sent(size);
                     return Ok(UploadOutcome::Done(self.receipt(file, true)?));
                 }
-                Ok(Appended { is_complete: false, offset: Some(offset), .. }) => {
-                    at = standing_at(offset);
+                Ok(AppendAnswer { is_complete: false, offset: Some(offset), .. }) => {
+                    at = status_at(offset);
                     standstills = if offset > before { 0 } else { standstills + 1 };
                     if standstills > STANDSTILLS_MAX {
                         return Err(unclear("the server takes bytes and keeps none").into());
@@ -235,7 +235,7 @@ impl UploadRun<'_> {
             };
             let is_cut = matches!(trouble, UploadError::TooMuch(_));
             let failure;
-            (at, failure) = match self.after(trouble, len).await? {
+            (at, failure) = match self.recover_append(trouble, len).await? {
                 NextStep::At(at, failure) => (at, failure),
                 NextStep::Lost(failure) => return Ok(UploadOutcome::Lost(failure)),
             };
@@ -274,7 +274,7 @@ impl UploadRun<'_> {
     async fn append(
         &mut self,
         offset: u64,
-    ) -> Result<(Result<Appended, UploadError>, AppendState), HttpError> {
+    ) -> Result<(Result<AppendAnswer, UploadError>, AppendState), HttpError> {
         let Some(url) = self.url.clone() else {
             return Err(unclear("there is no upload").into());
         };
@@ -282,7 +282,7 @@ impl UploadRun<'_> {
         let kind = self.state.part_kind();
         let max = if kind.is_some() { self.append_max().min(COMPARED_APPEND_MAX) } else { self.append_max() };
         let len = (size - offset).min(max);
-        self.align(offset).await?;
+        self.catch_up_digest(offset).await?;
         let digests = match kind {
             Some(kind) => self.digests(offset, len, kind).await?,
             None => Digests::default(),
@@ -291,7 +291,7 @@ impl UploadRun<'_> {
         let carried = self.whole.carry();
         let body = match len {
             0 => Body::from(Vec::new()),
-            _ => Body::from(self.range(offset, len).tap(carried.clone())),
+            _ => Body::from(self.range(offset, len).with_observer(carried.clone())),
         };
         let digest = kind.map(|kind| (kind, &digests));
         let append = Append { offset, end: offset + len, is_last: offset + len == size, digest };
@@ -300,14 +300,14 @@ impl UploadRun<'_> {
     }
 
     /// Reads what the server has already, so that the digest is of the whole file.
-    async fn align(&mut self, offset: u64) -> Result<(), HttpError> {
+    async fn catch_up_digest(&mut self, offset: u64) -> Result<(), HttpError> {
         self.whole.back_to(offset);
         let position = self.whole.position();
         if position == offset {
             return Ok(());
         }
         let carried = self.whole.carry();
-        let range = self.range(position, offset - position).tap(carried.clone());
+        let range = self.range(position, offset - position).with_observer(carried.clone());
         feed(range, &self.transfer.cancel).await.map_err(stopped)?;
         self.whole.take(&carried, offset);
         Ok(())
@@ -315,8 +315,10 @@ impl UploadRun<'_> {
 
     async fn digests(&self, offset: u64, len: u64, kind: DigestKind) -> Result<Digests, HttpError> {
         let part = PartDigest::new(DigestSet::NONE.with(kind));
-        let tap = Arc::clone(&part);
-        feed(self.range(offset, len).tap(tap), &self.transfer.cancel).await.map_err(stopped)?;
+        let observer = Arc::clone(&part);
+        feed(self.range(offset, len).with_observer(observer), &self.transfer.cancel)
+            .await
+            .map_err(stopped)?;
         Ok(PartDigest::digests(&part))
     }
 
@@ -325,9 +327,9 @@ impl UploadRun<'_> {
     }
 
     /// What is done about an append that was not taken as it should be.
-    async fn after(&mut self, trouble: UploadError, len: u64) -> Result<NextStep, HttpError> {
+    async fn recover_append(&mut self, trouble: UploadError, len: u64) -> Result<NextStep, HttpError> {
         match trouble {
-            UploadError::Elsewhere(Some(offset), failure) => Ok(NextStep::At(standing_at(offset), failure)),
+            UploadError::Elsewhere(Some(offset), failure) => Ok(NextStep::At(status_at(offset), failure)),
             UploadError::Elsewhere(None, failure) => self.ask_again(failure).await,
             UploadError::Broken(failure) if asks_to_wait(&failure) => Err(failure.into()),
             UploadError::Broken(failure) => self.ask_again(failure).await,
@@ -362,7 +364,7 @@ impl UploadRun<'_> {
 
     /// Asks where the upload stands, until no other request holds it. A connection that breaks is
     /// tried once more.
-    pub(super) async fn query_status(&self) -> Outcome<UploadStatus> {
+    pub(super) async fn query_status(&self) -> CallOutcome<UploadStatus> {
         let Some(url) = &self.url else {
             return Err(unclear("there is no upload").into());
         };
@@ -433,7 +435,7 @@ fn shorter_than(len: u64) -> Option<u64> {
 struct AppendState {
     len: u64,
     /// The digest up to its end.
-    digest: Arc<Mutex<SentDigest>>,
+    digest: Arc<Mutex<AppendDigest>>,
 }
 
 /// What is known after an append that went wrong.
@@ -442,7 +444,7 @@ enum NextStep {
     Lost(Failure),
 }
 
-fn standing_at(offset: u64) -> UploadStatus {
+fn status_at(offset: u64) -> UploadStatus {
     UploadStatus { offset, is_complete: false, length: None, blake3: None, append_max: None }
 }
 

@@ -129,10 +129,10 @@ impl Receipt {
     }
 }
 
-/// Where a server gives the bytes of an upload back.
+/// Where a server returns the bytes of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum GivesBack {
+pub(super) enum ReadBackSource {
     /// Nowhere.
     #[default]
     Nowhere,
@@ -149,7 +149,8 @@ pub(super) struct ServerCapabilities {
     /// In which of the protocol's forms it answers.
     pub form: u8,
     /// Where it gives the bytes back.
-    pub gives_back: GivesBack,
+    #[serde(rename = "gives_back")]
+    pub read_back_source: ReadBackSource,
     /// It still knows an upload that is finished.
     pub keeps: bool,
     /// An upload can be ended.
@@ -189,6 +190,14 @@ mod tests {
 
     fn base() -> Url {
         Url::parse("https://h.example/files/").expect("a URL")
+    }
+
+    #[test]
+    fn what_an_earlier_release_kept_is_read() {
+        let kept = r#"{"form":9,"gives_back":"upload","keeps":true}"#;
+        let read = ServerCapabilities::parse(kept);
+        assert_eq!((read.form, read.read_back_source, read.keeps), (9, ReadBackSource::Upload, true));
+        assert!(read.text().contains("\"gives_back\":\"upload\""), "{}", read.text());
     }
 
     #[test]

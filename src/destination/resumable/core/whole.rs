@@ -4,25 +4,25 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 
 use crate::base::digester::Digester;
-use crate::destination::http::Tap;
+use crate::destination::http::ByteObserver;
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{Blake3, ContentHash, DigestSet, Digests};
 
 /// The digest of all bytes that the server has confirmed. Each append carries it on by itself: one
 /// that was broken off may still be read from for a moment, and must not disturb the next.
-pub(super) struct WholeDigest {
+pub(super) struct ConfirmedDigest {
     hasher: blake3::Hasher,
     expected: ContentHash,
 }
 
 /// Carries the digest on over one append, and keeps the file's last byte from being sent when the
 /// whole is not the content that the ledger knows.
-pub(super) struct SentDigest {
+pub(super) struct AppendDigest {
     hasher: blake3::Hasher,
     expected: ContentHash,
 }
 
-impl Tap for SentDigest {
+impl ByteObserver for AppendDigest {
     fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
     }
@@ -39,7 +39,7 @@ impl Tap for SentDigest {
     }
 }
 
-impl WholeDigest {
+impl ConfirmedDigest {
     pub(super) fn new(expected: ContentHash) -> Self {
         Self { hasher: blake3::Hasher::new(), expected }
     }
@@ -50,12 +50,12 @@ impl WholeDigest {
     }
 
     /// For the bytes from here on.
-    pub(super) fn carry(&self) -> Arc<Mutex<SentDigest>> {
-        Arc::new(Mutex::new(SentDigest { hasher: self.hasher.clone(), expected: self.expected }))
+    pub(super) fn carry(&self) -> Arc<Mutex<AppendDigest>> {
+        Arc::new(Mutex::new(AppendDigest { hasher: self.hasher.clone(), expected: self.expected }))
     }
 
     /// Takes over what was carried on, if that is exactly to `offset`.
-    pub(super) fn take(&mut self, carried: &Mutex<SentDigest>, offset: u64) {
+    pub(super) fn take(&mut self, carried: &Mutex<AppendDigest>, offset: u64) {
         let carried = carried.lock();
         if carried.hasher.count() == offset {
             self.hasher = carried.hasher.clone();
@@ -84,7 +84,7 @@ impl PartDigest {
     }
 }
 
-impl Tap for PartDigest {
+impl ByteObserver for PartDigest {
     fn update(&mut self, bytes: &[u8]) {
         if let Some(digester) = &mut self.0 {
             digester.update(bytes);
@@ -100,16 +100,16 @@ mod tests {
         ContentHash { blake3: Blake3(*blake3::hash(bytes).as_bytes()), size: bytes.len() as u64 }
     }
 
-    fn feed(carried: &Mutex<SentDigest>, bytes: &[u8]) -> Result<(), Failure> {
-        let mut tap = carried.lock();
-        tap.update(bytes);
-        tap.finish()
+    fn feed(carried: &Mutex<AppendDigest>, bytes: &[u8]) -> Result<(), Failure> {
+        let mut observer = carried.lock();
+        observer.update(bytes);
+        observer.finish()
     }
 
     #[test]
     fn a_broken_append_disturbs_nothing() {
         let bytes: Vec<u8> = (0..10_000_u32).map(|n| n.to_le_bytes()[0]).collect();
-        let mut whole = WholeDigest::new(content(&bytes));
+        let mut whole = ConfirmedDigest::new(content(&bytes));
         let first = whole.carry();
         feed(&first, &bytes[..4000]).expect("the start");
         whole.take(&first, 4000);

@@ -9,7 +9,9 @@
 mod structured;
 
 use super::core::answers::{at_creation, failure, media_of, name_of, software_of, upload_error};
-use super::core::{Append, Appended, Created, Dialect, NewUpload, Offer, UploadError, UploadStatus, Uploads};
+use super::core::{
+    Append, AppendAnswer, CreatedUpload, Dialect, NewUpload, ServerOffer, UploadError, UploadStatus, Uploads,
+};
 use crate::base::clock::Clock;
 use crate::destination::http::{Answer, Headers};
 use crate::destination::server_parts::ServerParts;
@@ -124,19 +126,19 @@ impl Dialect for Resumable {
     }
 
     /// Old servers do not answer to OPTIONS; whether such a one takes uploads, only trying tells.
-    fn offer(&self, answer: &Answer, clock: &dyn Clock) -> Result<Offer, Failure> {
+    fn offer(&self, answer: &Answer, clock: &dyn Clock) -> Result<ServerOffer, Failure> {
         if !answer.is_success() && !matches!(answer.status, 400 | 404 | 405 | 412 | 501) {
             return Err(failure(answer, clock, "asking what the server can do"));
         }
         let limit = limit(answer).filter(|_| answer.is_success());
-        Ok(Offer {
+        Ok(ServerOffer {
             is_known: limit.is_some(),
             size_max: limit.and_then(|limit| limit.size_max),
             append_max: limit.and_then(|limit| limit.append_max),
             // Whether an upload can be ended, and which digests are compared, is tried.
             part_kinds: vec![DigestKind::Sha256],
             software: software_of(answer),
-            ..Offer::default()
+            ..ServerOffer::default()
         })
     }
 
@@ -155,8 +157,8 @@ impl Dialect for Resumable {
     }
 
     /// Whoever does not know the draft, or another version of it, takes this for an empty file.
-    fn created(&self, form: u8, answer: &Answer, clock: &dyn Clock) -> Result<Created, Failure> {
-        let nothing = Created { location: None, offset: 0, append_max: None };
+    fn created(&self, form: u8, answer: &Answer, clock: &dyn Clock) -> Result<CreatedUpload, Failure> {
+        let nothing = CreatedUpload { location: None, offset: 0, append_max: None };
         if matches!(answer.status, 405 | 412 | 426 | 501) {
             return Ok(nothing);
         }
@@ -171,7 +173,7 @@ impl Dialect for Resumable {
         if !is_unfinished {
             return Ok(nothing);
         }
-        Ok(Created {
+        Ok(CreatedUpload {
             location: answer.header("location").map(str::to_owned),
             offset: offset(answer).unwrap_or(0),
             append_max: limit(answer).and_then(|limit| limit.append_max),
@@ -218,13 +220,13 @@ impl Dialect for Resumable {
         append: &Append<'_>,
         answer: &Answer,
         clock: &dyn Clock,
-    ) -> Result<Appended, UploadError> {
+    ) -> Result<AppendAnswer, UploadError> {
         let said = complete(answer, form);
         if answer.is_success() {
             // The answer to the last append is the target's own, which need not know the draft.
             let is_complete = said.unwrap_or(append.is_last);
             let file = answer.header("location").or_else(|| answer.header("content-location"));
-            return Ok(Appended {
+            return Ok(AppendAnswer {
                 offset: if is_complete { None } else { offset(answer).or(Some(append.end)) },
                 is_complete,
                 file: file.map(str::to_owned),

@@ -7,7 +7,9 @@
 mod metadata;
 
 use super::core::answers::{at_creation, failure, media_of, name_of, number, software_of, upload_error};
-use super::core::{Append, Appended, Created, Dialect, NewUpload, Offer, UploadError, UploadStatus, Uploads};
+use super::core::{
+    Append, AppendAnswer, CreatedUpload, Dialect, NewUpload, ServerOffer, UploadError, UploadStatus, Uploads,
+};
 use crate::base::clock::Clock;
 use crate::destination::http::{Answer, Headers};
 use crate::destination::server_parts::ServerParts;
@@ -122,7 +124,7 @@ impl Dialect for Tus {
         Headers::default()
     }
 
-    fn offer(&self, answer: &Answer, clock: &dyn Clock) -> Result<Offer, Failure> {
+    fn offer(&self, answer: &Answer, clock: &dyn Clock) -> Result<ServerOffer, Failure> {
         if answer.status == 412 {
             return Err(other_version(answer));
         }
@@ -149,7 +151,7 @@ impl Dialect for Tus {
             words(answer, "tus-checksum-algorithm").into_iter().filter_map(kind_of).collect();
         kinds.sort_by_key(|kind| std::cmp::Reverse(*kind == DigestKind::Sha256));
         let named = crate::destination::http::status::plain(&extensions.join(", "));
-        Ok(Offer {
+        Ok(ServerOffer {
             is_known: true,
             size_max: answer.header("tus-max-size").and_then(number).filter(|max| *max > 0),
             append_max: None,
@@ -192,14 +194,14 @@ impl Dialect for Tus {
         fields
     }
 
-    fn created(&self, _form: u8, answer: &Answer, clock: &dyn Clock) -> Result<Created, Failure> {
+    fn created(&self, _form: u8, answer: &Answer, clock: &dyn Clock) -> Result<CreatedUpload, Failure> {
         if answer.status == 412 {
             return Err(other_version(answer));
         }
         if !answer.is_success() {
             return Err(at_creation(answer, clock));
         }
-        Ok(Created {
+        Ok(CreatedUpload {
             location: answer.header("location").map(str::to_owned),
             offset: answer.header("upload-offset").and_then(number).unwrap_or(0),
             append_max: None,
@@ -253,12 +255,12 @@ impl Dialect for Tus {
         append: &Append<'_>,
         answer: &Answer,
         clock: &dyn Clock,
-    ) -> Result<Appended, UploadError> {
+    ) -> Result<AppendAnswer, UploadError> {
         if !answer.is_success() {
             return Err(trouble_of(answer, clock, "sending the file", append.is_last));
         }
         let offset = answer.header("upload-offset").and_then(number);
-        Ok(Appended { offset, is_complete: append.is_last && offset == Some(append.end), file: None })
+        Ok(AppendAnswer { offset, is_complete: append.is_last && offset == Some(append.end), file: None })
     }
 
     fn base_headers(&self, _form: u8) -> Headers {

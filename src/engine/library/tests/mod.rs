@@ -199,9 +199,9 @@ async fn new_changed_renamed_and_deleted_files() {
     assert_eq!(told, ["a/1.jpg", "a/2.jpg"]);
 
     // Nothing changed: nothing is written, and nothing is opened.
-    let (opened, revision) = (world.files.opened(), state.revision);
+    let (opened, revision) = (world.files.open_count(), state.revision);
     let state = world.look().await;
-    assert_eq!(world.files.opened(), opened);
+    assert_eq!(world.files.open_count(), opened);
     assert_eq!(world.changes(token).await.0, Vec::<String>::new());
     // The look's own end is the one thing written down.
     assert_eq!(state.revision, revision + 1);
@@ -225,11 +225,11 @@ async fn a_changed_time_alone_is_read_again() {
     world.put("/photos/a.jpg", "one");
     world.look().await;
     let (_, token) = world.changes(0).await;
-    let opened = world.files.opened();
+    let opened = world.files.open_count();
     let stamp = world.stamp("/photos/a.jpg");
     world.files.set_stamp("/photos/a.jpg", FileStamp { ctime_ns: stamp.ctime_ns + 1, ..stamp });
     world.look().await;
-    assert!(world.files.opened() > opened);
+    assert!(world.files.open_count() > opened);
     assert_eq!(world.changes(token).await.0, ["a.jpg"]);
 }
 
@@ -335,9 +335,9 @@ async fn names_need_not_be_text_and_may_be_long() {
     let files = world.files().await;
     assert_eq!(files.len(), 8);
     assert!(files.iter().all(|line| line.ends_with(" ready photo")), "{files:?}");
-    let opened = world.files.opened();
+    let opened = world.files.open_count();
     world.look().await;
-    assert_eq!(world.files.opened(), opened);
+    assert_eq!(world.files.open_count(), opened);
 
     world.files.remove("/photos/a b");
     world.files.remove("/photos/a/x.jpg");
@@ -380,12 +380,12 @@ async fn ten_thousand_files_in_one_folder() {
     world.look().await;
     let (told, _) = world.changes(0).await;
     assert_eq!(told.len(), 10_000);
-    let opened = world.files.opened();
+    let opened = world.files.open_count();
     for n in (0..4_000).step_by(2) {
         world.files.remove(format!("/photos/flat/IMG_{n:05}.jpg"));
     }
     world.look().await;
-    assert_eq!(world.files.opened(), opened);
+    assert_eq!(world.files.open_count(), opened);
     assert_eq!(world.files().await.len(), 8_000);
 }
 
@@ -420,10 +420,10 @@ async fn a_restart_reads_only_what_was_not_read() {
     assert!(world.files().await.iter().any(|line| !line.contains("ready")));
     world.settle().await;
     assert!(world.files().await.iter().all(|line| line.ends_with("ready photo")));
-    let opened = world.files.opened();
+    let opened = world.files.open_count();
     world.restart().await;
     world.settle().await;
-    assert_eq!(world.files.opened(), opened);
+    assert_eq!(world.files.open_count(), opened);
     let now = world.clock.now();
     assert!(now.since(START) < Duration::from_secs(60), "{now:?}");
 }

@@ -18,7 +18,7 @@ async fn a_file_is_read_when_it_is_still() {
     for more in ["half and", "half and half"] {
         tokio::time::sleep(Duration::from_secs(2)).await;
         world.files.write("/photos/a.jpg", more);
-        assert_eq!(world.files.opened(), 0);
+        assert_eq!(world.files.open_count(), 0);
     }
     let since = world.clock.now();
     world.settle().await;
@@ -121,9 +121,9 @@ async fn what_a_file_is_that_nobody_could_look_into_is_not_decided_by_its_name()
         ])
         .await;
     // What was looked into once is known.
-    let before = world.files.opened();
+    let before = world.files.open_count();
     world.look().await;
-    assert_eq!(world.files.opened(), before);
+    assert_eq!(world.files.open_count(), before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,10 +246,10 @@ async fn what_a_destination_wants_of_digests_is_made_in_the_one_read() {
     world.look().await;
     world.library().set_digests_wanted(vec![(DestinationKind::Immich, Capabilities::default())]);
     world.put("/photos/after.jpg", "after");
-    let opened = world.files.opened();
+    let opened = world.files.open_count();
     world.look().await;
     // Its head, and all of it; the other is not read again.
-    assert_eq!(world.files.opened() - opened, 2);
+    assert_eq!(world.files.open_count() - opened, 2);
     let sha1 = [DigestKind::Sha1].into_iter().collect();
     for (bytes, is_wanted) in [(&b"before"[..], false), (b"after", true)] {
         let mut digester = Digester::new(sha1);

@@ -27,14 +27,14 @@ async fn a_source_that_is_pulled_out_is_unavailable_and_comes_back() {
     world.files.unplug("/photos");
     expect_condition(&mut world, Condition::Unavailable, 30).await;
     // Found again by itself, without a hint, and without reading anything again.
-    let opened = world.files.opened();
+    let opened = world.files.open_count();
     world.files.plug("/photos");
     let mut state = world.library().state();
     let back =
         |state: &LibraryState| state.sources.values().all(|source| source.condition == Condition::Present);
     tokio::time::timeout(MISSING_POLL * 2, state.wait_for(back)).await.expect("in time").expect("runs");
     world.settle().await;
-    assert_eq!(world.files.opened(), opened);
+    assert_eq!(world.files.open_count(), opened);
     expect_condition(&mut world, Condition::Present, 30).await;
 }
 

@@ -147,7 +147,7 @@ async fn on_a_real_disk_with_real_threads() {
     // Hidden files are left out at once, so nothing here waits for a file to settle.
     std::fs::write(root.join("a/b/.1.jpg"), "one").expect("write");
     let clock = Arc::new(crate::base::clock::SystemClock);
-    let files: crate::base::files::SharedFiles = Arc::new(crate::base::files::RealFiles);
+    let files: crate::base::files::SharedFiles = Arc::new(crate::base::files::OsFiles);
     let options = StoreOptions {
         path: dir.path().join("safelight.db"),
         clock: Arc::clone(&clock) as crate::base::clock::SharedClock,

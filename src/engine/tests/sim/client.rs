@@ -13,7 +13,7 @@ use super::remote::{Op, Remote, Trouble};
 use super::world::{World, count};
 use crate::base::files::SourceFile;
 use crate::base::mutant::{self, Mutant};
-use crate::destination::manifest::{self, Collected};
+use crate::destination::manifest::{self, ManifestContents};
 use crate::destination::{
     BoxFuture, Capabilities, Destination, Item, Phase, ReadBack, Sent, SharedDestination, Transfer,
 };
@@ -425,14 +425,14 @@ impl Destination for Client {
         })
     }
 
-    fn read_manifests(&self) -> BoxFuture<'_, Result<Collected, Failure>> {
+    fn read_manifests(&self) -> BoxFuture<'_, Result<ManifestContents, Failure>> {
         Box::pin(async move {
             if let Some(inner) = &self.inner {
                 let read = self.around(Op::List, None, None, inner.read_manifests()).await?;
                 return Ok(read.unwrap_or_default());
             }
             let read = self.request(Op::List, None, None, |r, _| {
-                let mut collected = Collected::default();
+                let mut collected = ManifestContents::default();
                 for segment in r.manifests.values() {
                     match manifest::decode(segment) {
                         Ok(entries) => collected.entries.extend(entries),

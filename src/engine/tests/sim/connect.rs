@@ -11,8 +11,8 @@ use crate::base::files::path_bytes;
 use crate::base::memory_secrets::MemorySecrets;
 use crate::base::rng::SharedRng;
 use crate::base::secret::Secret;
-use crate::destination::connect::{Address, Connect, Connector, SetUp};
-use crate::destination::credentials::Vault;
+use crate::destination::connect::{Address, Connect, Connector, CreatedDestination};
+use crate::destination::credentials::SecretSources;
 use crate::destination::http::{Client as HttpClient, Settings};
 use crate::destination::{BoxFuture, Capabilities, Destination as _, SharedDestination};
 use crate::domain::failure::{Failure, FailureKind};
@@ -59,7 +59,10 @@ impl SimConnect {
             clock: Arc::clone(&self.world.clock) as _,
             fs: Arc::new(disk),
             http: Arc::new(HttpClient::new(Settings::default())),
-            vault: Vault { store: Arc::new(MemorySecrets::default()), environment: Arc::new(|_name| None) },
+            secret_sources: SecretSources {
+                store: Arc::new(MemorySecrets::default()),
+                environment: Arc::new(|_name| None),
+            },
         })
     }
 
@@ -84,7 +87,7 @@ impl Connect for SimConnect {
         &'a self,
         address: &'a Address,
         installation: &'a str,
-    ) -> BoxFuture<'a, Result<SetUp, Failure>> {
+    ) -> BoxFuture<'a, Result<CreatedDestination, Failure>> {
         Box::pin(async move {
             let number = self.number(address)?;
             let probed = self.client(address, installation, None).probe().await?;

@@ -461,7 +461,7 @@ impl Sim {
         tokio::time::sleep(Duration::from_secs(900)).await;
         let busy = || {
             let requests: u64 = world.with(|around| around.remotes.iter().map(Remote::requests).sum());
-            (requests, world.files.opened())
+            (requests, world.files.open_count())
         };
         let (mut before, mut wakes) = (busy(), WAKES.get());
         // Its turn may come now, and be under way when this is over.
