@@ -74,7 +74,7 @@ fn is_media(path: &str) -> bool {
 }
 
 /// Whether bytes show by themselves that they are a picture or a clip.
-fn shows_itself(bytes: &[u8]) -> bool {
+fn has_signature(bytes: &[u8]) -> bool {
     bytes.starts_with(JPEG) || bytes.starts_with(CLIP)
 }
 
@@ -105,7 +105,7 @@ impl Photos {
         if below.split('/').any(|part| part.starts_with('.')) {
             return ExpectedState::LeftOut("hidden");
         }
-        if shows_itself(&photo.bytes) && !is_media(path) {
+        if has_signature(&photo.bytes) && !is_media(path) {
             // Whatever its name says, it is a picture; beside another one its part may be told apart
             // by that name.
             return ExpectedState::Depends;
@@ -130,7 +130,7 @@ impl Photos {
         left_out: &BTreeSet<&str>,
     ) -> ExpectedState {
         // A picture is one whatever its name says.
-        let is_picture = |other: &str, photo: &Photo| is_media(other) || shows_itself(&photo.bytes);
+        let is_picture = |other: &str, photo: &Photo| is_media(other) || has_signature(&photo.bytes);
         let mut beside = self
             .files
             .iter()
