@@ -68,7 +68,7 @@ impl Executor {
         }
     }
 
-    /// Runs `work` and gives its result.
+    /// Runs `work` and returns its result.
     ///
     /// # Errors
     /// [`WorkLost`] when `work` panicked.

@@ -68,7 +68,7 @@ pub type SecretFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SecretError
 /// Where secrets are kept: the desktop's keyring, or a test's own. It keeps them encrypted or not at
 /// all.
 pub trait SecretStore: Send + Sync {
-    /// The secret of an account; none where none is kept.
+    /// The secret of an account; `None` if none is kept.
     fn get<'a>(&'a self, account: &'a str) -> SecretFuture<'a, Option<Secret>>;
     /// Keeps a secret, in place of the one there was.
     fn set<'a>(&'a self, account: &'a str, secret: Secret) -> SecretFuture<'a, ()>;

@@ -88,7 +88,7 @@ pub trait Connect: Send + Sync {
         installation: &'a str,
     ) -> BoxFuture<'a, Result<CreatedDestination, Failure>>;
 
-    /// Tries a destination and leaves nothing behind that was not there. Gives its free space where
+    /// Tries a destination and leaves nothing behind that was not there. Returns its free space where
     /// that is known.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ fn user_of(kind: DestinationKind, text: &str) -> Result<Option<String>, Failure>
 /// [`ServerAddress::check_encryption`] for any kind.
 ///
 /// # Errors
-/// As that.
+/// As [`ServerAddress::check_encryption`].
 fn check_encryption_of(kind: DestinationKind, text: &str, is_http_agreed: bool) -> Result<(), Failure> {
     match kind {
         DestinationKind::Folder => Ok(()),
@@ -176,15 +176,15 @@ pub struct Connector {
     /// What blocking work of folders runs on, each folder's on threads of its own like these; and
     /// where sources are read for servers.
     pub executor: Executor,
-    /// Chance.
+    /// The source of random numbers.
     pub rng: SharedRng,
-    /// Time.
+    /// The clock.
     pub clock: SharedClock,
     /// The file systems that folders are on.
     pub fs: Arc<dyn FolderFs>,
-    /// The wire.
+    /// The HTTP client.
     pub http: SharedHttp,
-    /// Secrets.
+    /// Where secrets are looked for.
     pub secret_sources: SecretSources,
 }
 

@@ -73,7 +73,7 @@ impl Credentials {
         Self { secret_sources, kind, account, name, user, known: Mutex::new(known) }
     }
 
-    /// The login; none where the kind needs none and there is none.
+    /// The login; `None` if the kind needs none and there is none.
     ///
     /// # Errors
     /// `credentials` when there is none and the kind needs one, with where to put it.

@@ -1,7 +1,7 @@
 //! A folder: an external disk, a mounted network share, any directory.
 //!
 //! A copy is written under a temp name in its final directory, synced, and given its name by a
-//! rename that never replaces. Every piece of work opens the folder anew, checks its marker and
+//! rename that never replaces. Every piece of work opens the folder again, checks its marker and
 //! then stays below that handle, so a disk that is swapped or unmounted in between is noticed and
 //! nothing is ever written beside it. It must never recreate a missing marker, follow a link inside
 //! the destination, or remove anything but its own temp files.
@@ -66,7 +66,7 @@ pub struct Parts {
     pub executor: Executor,
     /// Names scratch files and new destinations.
     pub rng: SharedRng,
-    /// Dates evidence.
+    /// The clock that dates evidence.
     pub clock: SharedClock,
 }
 
@@ -111,7 +111,7 @@ impl Folder {
     }
 
     /// Adds a folder as a destination: creates its last component where that is missing, and marks
-    /// it with a new UUID, or takes it over with the UUID it has. Gives the UUID too.
+    /// it with a new UUID, or takes it over with the UUID it has. Returns the UUID too.
     ///
     /// # Errors
     /// `gone` when the folder above is not there; `conflict` when the marker is damaged, of a later
@@ -124,7 +124,7 @@ impl Folder {
     }
 
     /// Tries a folder that may not be a destination yet, or not exist yet, as long as the one above
-    /// does. Leaves nothing behind. Gives what it can do (with an empty UUID where it has no marker)
+    /// does. Leaves nothing behind. Returns what it can do (with an empty UUID where it has no marker)
     /// and its free space where that is known.
     ///
     /// # Errors

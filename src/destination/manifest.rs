@@ -77,7 +77,7 @@ pub enum Damage {
     /// Larger than any segment is.
     #[error("larger than a segment can be")]
     TooLarge,
-    /// The last line is missing or is no summary: the segment was cut short.
+    /// The last line is missing or is not a summary: the segment was cut short.
     #[error("the closing line is missing")]
     NoSummary,
     /// The summary's digest is not that of the lines.

@@ -46,7 +46,7 @@ fn marker_path() -> String {
     format!("{HOME}/{MARKER}")
 }
 
-/// The marker; none where the place is no destination.
+/// The marker; `None` if the place is not a destination.
 ///
 /// # Errors
 /// As [`Marker::parse`], and what the server says.

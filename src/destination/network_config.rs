@@ -100,7 +100,7 @@ fn check(pem: &[u8]) -> Result<(), String> {
     if roots.is_empty() { Err(none.to_owned()) } else { Ok(()) }
 }
 
-/// Whoever signs in at the proxy, and with what; none where nobody does, or the password cannot be
+/// Whoever signs in at the proxy, and with what; `None` if nobody does, or the password cannot be
 /// had now: then the proxy will say that it wants one.
 async fn login(secret_sources: &SecretSources, address: &ProxyAddress) -> Option<(String, Secret)> {
     let user = percent_encoding::percent_decode_str(address.user()?).decode_utf8_lossy().into_owned();

@@ -25,14 +25,14 @@ pub struct ServerParts {
     pub capabilities: Option<Capabilities>,
     /// The person lets the server's checksum count as proof, where that is a choice.
     pub trusts_checksum: bool,
-    /// The wire.
+    /// The HTTP client.
     pub http: SharedHttp,
     /// Who signs in.
     pub credentials: Arc<Credentials>,
     /// Where sources are read.
     pub executor: Executor,
-    /// Chance.
+    /// The source of random numbers.
     pub rng: SharedRng,
-    /// Time.
+    /// The clock.
     pub clock: SharedClock,
 }

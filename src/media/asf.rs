@@ -50,7 +50,7 @@ pub(crate) fn read(source: &mut dyn ReadAt) -> StatedDates {
 fn moment(steps: u64) -> Option<WallTime> {
     let seconds = i64::try_from(steps / 10_000_000).ok()?.checked_sub(EPOCH_SECONDS)?;
     let millis = i32::try_from(steps % 10_000_000 / 10_000).ok()?;
-    // An empty field is no date.
+    // An empty field is not a date.
     (steps > 0).then(|| WallTime::from_utc(seconds, millis)).flatten()
 }
 

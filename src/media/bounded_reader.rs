@@ -54,7 +54,7 @@ impl ReadAt for &[u8] {
 
 /// A part of other bytes, read as if it were all of them.
 pub(crate) struct SubReader<'s> {
-    /// The whole.
+    /// The bytes that it is a part of.
     pub(crate) source: &'s mut dyn ReadAt,
     /// Where the part begins.
     pub(crate) start: u64,

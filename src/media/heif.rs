@@ -52,7 +52,7 @@ fn largest_size(source: &mut dyn ReadAt, meta: FoundBox) -> Option<(u32, u32)> {
     sizes.max_by_key(|(width, height)| u64::from(*width) * u64::from(*height))
 }
 
-/// The number and kind of each item that is no picture.
+/// The number and kind of each item that is not a picture.
 fn item_kinds(source: &mut dyn ReadAt, meta: FoundBox) -> Vec<(u32, [u8; 4])> {
     let Some(iinf) = find(source, meta.start, meta.end, b"iinf") else { return Vec::new() };
     let version = array::<1>(source, iinf.start).map_or(0, |[v]| v);

@@ -21,7 +21,7 @@ impl NameDate {
     }
 }
 
-/// What comes before a number that is no date: identifiers of LINE, Snapchat and Messenger.
+/// What comes before a number that is not a date: identifiers of LINE, Snapchat and Messenger.
 const NUMBERED: [&[u8]; 3] = [b"s__", b"snapchat-", b"received_"];
 /// What apps put before milliseconds since 1970. Compared without case.
 const EPOCH_PREFIXES: [&[u8]; 14] = [

@@ -86,7 +86,7 @@ impl ThumbCache {
         PictureError::parse(std::str::from_utf8(&reason).ok()?).map(Err)
     }
 
-    /// Remembers a picture, or that there is none, and gives back what the cache would give for it.
+    /// Remembers a picture, or that there is none, and returns what the cache would return for it.
     /// What cannot be written is decoded again another time.
     pub fn put(&self, key: &str, side: u32, outcome: CachedPicture) -> CachedPicture {
         let outcome = outcome.map(flatten);
@@ -147,7 +147,7 @@ impl ThumbCache {
         report
     }
 
-    /// Where an entry is; `None` for a key that is no safe name.
+    /// Where an entry is; `None` for a key that is not a safe name.
     fn path(&self, key: &str, side: u32) -> Option<PathBuf> {
         let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let is_plain = (2..=KEY_CHARS_MAX).contains(&key.len()) && key.bytes().all(is_safe);

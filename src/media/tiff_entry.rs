@@ -3,9 +3,9 @@
 /// The order of a number's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ByteOrder {
-    /// Lowest first.
+    /// Little-endian.
     Little,
-    /// Highest first.
+    /// Big-endian.
     Big,
 }
 

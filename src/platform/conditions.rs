@@ -165,7 +165,7 @@ async fn read(connection: &Connection, routes: &Path) -> Conditions {
     }
 }
 
-/// One property; none where the service, the property or the answer is missing.
+/// One property; `None` if the service, the property or the answer is missing.
 async fn property(
     connection: &Connection,
     service: &str,

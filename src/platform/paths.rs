@@ -139,7 +139,7 @@ fn base_dir(
     environment.home.as_ref().map(|home| home.join(below_home)).ok_or(PathsError::NoHome)
 }
 
-/// The socket's place in the runtime directory; none where that is not this person's alone.
+/// The socket's place in the runtime directory; `None` if that is not this person's alone.
 fn socket_in(runtime_dir: Option<&OsString>, data_dir: &Path) -> Option<PathBuf> {
     let runtime_dir = runtime_dir.map(PathBuf::from).filter(|dir| dir.is_absolute())?;
     let meta = std::fs::metadata(&runtime_dir).ok()?;

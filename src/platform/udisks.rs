@@ -47,7 +47,7 @@ pub enum RemountError {
     /// It was unmounted, and is not where it was.
     #[error("not mounted again: {0}")]
     NotMounted(String),
-    /// Anything else.
+    /// Any other error.
     #[error("{0}")]
     Other(String),
 }

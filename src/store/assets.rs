@@ -110,7 +110,7 @@ fn group_parts(parts: &[AssetPart]) -> Vec<Group> {
 
 impl Write<'_> {
     /// Keeps what looks at files came to. A look at a version that is no longer the known one
-    /// counts for nothing. Gives how many counted.
+    /// counts for nothing. Returns how many counted.
     pub fn record_looks(&self, looks: &[FileInspection]) -> Result<usize, StoreError> {
         let mut counted = 0;
         let mut keys = BTreeSet::new();
@@ -317,7 +317,7 @@ impl Write<'_> {
     }
 
     /// Moves files by the person's wish, and regroups what they can share an asset with. `change` is
-    /// what follows `SET`. Gives how many moved.
+    /// what follows `SET`. Returns how many moved.
     pub(super) fn move_files(
         &self,
         change: &str,
@@ -471,7 +471,7 @@ impl Write<'_> {
 }
 
 /// Which asset each group goes on as: the one its primary stands for, else one that any of its
-/// files is in and no other group takes; none where a new one is needed.
+/// files is in and no other group takes; `None` if a new one is needed.
 fn choose_assets(groups: &[Group], by_id: &BTreeMap<FileId, &AssetPart>) -> Vec<Option<AssetId>> {
     let mut taken = BTreeSet::new();
     let mut chosen: Vec<Option<AssetId>> = groups

@@ -26,7 +26,7 @@ const WAL_PAGES_MAX: u32 = 4_000;
 pub struct StoreOptions {
     /// The database file.
     pub path: PathBuf,
-    /// Time.
+    /// The clock.
     pub clock: SharedClock,
     /// Chance, for the installation's UUID.
     pub rng: SharedRng,
@@ -103,7 +103,7 @@ impl Store {
         self.outages.clone()
     }
 
-    /// Runs `write` in a transaction and gives its result after the commit.
+    /// Runs `write` in a transaction and returns its result after the commit.
     ///
     /// # Errors
     /// What `write` returned, in which case nothing of it is kept, or why the commit failed.

@@ -237,7 +237,7 @@ impl Read<'_> {
         Ok(())
     }
 
-    /// Every bin of one destination counted anew from the files themselves, bin by bin and never by
+    /// Every bin of one destination counted again from the files themselves, bin by bin and never by
     /// subtraction: what the kept counters must equal.
     pub fn recount(&self, id: DestinationId) -> Result<(u64, Bins), StoreError> {
         let mut bins = Bins::default();

@@ -153,7 +153,7 @@ impl ShownFile {
     }
 }
 
-/// Why a file waits at a destination; none where it does not wait. What is true of the file comes
+/// Why a file waits at a destination; `None` if it does not wait. What is true of the file comes
 /// first, then what is true of everything, of the destination, and of the record.
 pub(super) fn wait_reason(
     file: &ShownFile,
@@ -232,7 +232,7 @@ impl Read<'_> {
         Ok(self.conn.prepare_cached(sql)?.query_row([file.0], shown_file).optional()?)
     }
 
-    /// A file's record at a destination; none where it has none yet.
+    /// A file's record at a destination; `None` if it has none yet.
     pub(super) fn shown_record(
         &self,
         file: FileId,

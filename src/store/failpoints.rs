@@ -79,7 +79,7 @@ pub(super) fn before(tx: &Write<'_>) -> Result<(), StoreError> {
     ask_observer(|observer| observer.before(WRITE_NAME.get(), tx))
 }
 
-/// After it.
+/// After the commit of what was written.
 pub(super) fn after(tx: &Write<'_>) {
     // Whoever wrote hears nothing any more: it waits at [`wait_if_dead`].
     ask_observer(|observer| observer.after(WRITE_NAME.get(), tx)).ok();

@@ -20,7 +20,7 @@ use crate::domain::time::UnixMillis;
 pub struct DirListing {
     /// The directory below its source.
     pub dir: Vec<u8>,
-    /// Everything in it that is no directory, in the order of the names' bytes.
+    /// Everything in it that is not a directory, in the order of the names' bytes.
     pub files: Vec<ListedEntry>,
     /// The names of its directories that belong to the source, in the order of their bytes.
     pub subdirs: Vec<Vec<u8>>,
@@ -426,7 +426,7 @@ impl Write<'_> {
     }
 
     /// Starts files over as the new versions they are. What was known of a version that can be
-    /// looked at stays in the grid until it is described anew.
+    /// looked at stays in the grid until it is described again.
     pub fn change_files(&self, versions: &[NewVersion]) -> Result<(), StoreError> {
         let sql = "UPDATE file SET size = ?2, mtime_ns = ?3, ctime_ns = ?4, status = ?5, reason = ?6,
               details = ?7, settle_until_ms = ?8, content_id = NULL WHERE id = ?1";

@@ -1,4 +1,4 @@
-//! The library's rows counted and checked anew, for tests: what triggers and grouping keep must be
+//! The library's rows counted and checked again, for tests: what triggers and grouping keep must be
 //! what comes out here.
 
 use super::row::StoreError;
@@ -55,7 +55,7 @@ impl Read<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Rows that contradict each other; none where all is well.
+    /// Rows that contradict each other; `None` if all is well.
     pub fn audit_library(&self) -> Result<Vec<String>, StoreError> {
         let checks = [
             (

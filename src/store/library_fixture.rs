@@ -68,7 +68,7 @@ pub(super) fn content(number: u64, size: u64) -> InspectionOutcome {
     })
 }
 
-/// Adds files named so, the n-th of n + 1 bytes, and gives their ids.
+/// Adds files named so, the n-th of n + 1 bytes, and returns their ids.
 pub(super) fn add(tx: &Write<'_>, source: SourceId, names: &[&str]) -> Result<Vec<FileId>, StoreError> {
     let file = |(n, name): (usize, &&str)| NewFile {
         path: RelPath::parse(name.as_bytes()).expect("plain"),

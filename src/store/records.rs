@@ -347,7 +347,7 @@ impl Write<'_> {
     }
 
     /// Takes a manifest's entry into the ledger of a rebuilt database: the destination said once
-    /// that it holds these bytes, which an audit or the next backup proves anew. Says whether it was
+    /// that it holds these bytes, which an audit or the next backup proves again. Says whether it was
     /// news.
     pub fn adopt(
         &self,

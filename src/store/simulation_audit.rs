@@ -20,9 +20,9 @@ pub struct JobFacts {
     pub id: JobId,
     /// What it sends.
     pub record: RecordId,
-    /// Where.
+    /// Its destination.
     pub destination: DestinationId,
-    /// Where it stands.
+    /// Its state.
     pub state: JobState,
     /// Its one retry has been used.
     pub retry_used: bool,
@@ -33,9 +33,9 @@ pub struct JobFacts {
 pub struct LedgerRow {
     /// The record.
     pub id: RecordId,
-    /// Where.
+    /// Its destination.
     pub destination: DestinationId,
-    /// Where it stands.
+    /// Its state.
     pub state: RecordState,
     /// Its key.
     pub key: Option<String>,
@@ -71,7 +71,7 @@ pub struct LimitRow {
 /// A present file of a consented pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairRow {
-    /// Absolute.
+    /// Its absolute path.
     pub path: String,
     /// Where it is meant to go.
     pub destination: DestinationId,

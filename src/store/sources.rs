@@ -13,7 +13,7 @@ use crate::domain::time::UnixMillis;
 #[derive(strum::EnumCount, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum SourceCondition {
-    /// There.
+    /// It is there.
     Present,
     /// Not there: unplugged, unmounted, or suddenly empty. Its files count as present.
     Unavailable,

@@ -35,7 +35,7 @@ pub enum JobOutcome {
     },
     /// It failed on the resource's own account.
     Failed {
-        /// How.
+        /// Why it failed.
         failure: Failure,
         /// When another job may be made for it; never for a permanent failure.
         eligible_at: UnixMillis,
@@ -208,7 +208,7 @@ impl Write<'_> {
     }
 
     /// After a start: whatever an earlier run had in flight goes back unspent, and each such record
-    /// has one crash more. Gives how many there were.
+    /// has one crash more. Returns how many there were.
     pub fn rescue_jobs(&self) -> Result<u64, StoreError> {
         let sql = "UPDATE backup_record SET crashes = crashes + 1, bin = CASE state
                 WHEN 'accepted' THEN 'unproven' WHEN 'verified' THEN 'safe'
@@ -288,7 +288,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// The person wants these tried again now. Gives how many items that changed.
+    /// The person wants these tried again now. Returns how many items that changed.
     pub fn retry_items(&self, items: &[ItemId]) -> Result<u64, StoreError> {
         let mut changed = 0;
         for item in items {
@@ -323,7 +323,7 @@ impl Write<'_> {
         self.move_files(&change, values)
     }
 
-    /// The person leaves these out for good. Gives how many items that changed.
+    /// The person leaves these out for good. Returns how many items that changed.
     pub fn exclude_items(&self, items: &[ItemId]) -> Result<u64, StoreError> {
         let mut changed = 0;
         for item in items {
@@ -348,7 +348,7 @@ impl Write<'_> {
         Ok(self.conn.execute(sql, [id.0])? as u64)
     }
 
-    /// The person takes an exclusion back. Gives how many items that changed.
+    /// The person takes an exclusion back. Returns how many items that changed.
     pub fn include_items(&self, items: &[ItemId]) -> Result<u64, StoreError> {
         let mut changed = 0;
         for item in items {

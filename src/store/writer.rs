@@ -284,7 +284,7 @@ impl Writer {
         })))
     }
 
-    /// Runs `write` in a transaction and gives its result after the commit.
+    /// Runs `write` in a transaction and returns its result after the commit.
     ///
     /// # Errors
     /// What `write` returned, in which case nothing of it is kept, or what the commit failed with.

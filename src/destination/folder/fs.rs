@@ -39,7 +39,7 @@ pub trait FolderDir: Send + Sync {
     fn list(&self, limit: usize) -> io::Result<Vec<(Vec<u8>, EntryKind)>>;
     /// Creates a file that must not exist.
     fn create(&self, name: &str) -> io::Result<Box<dyn CopyFile>>;
-    /// Opens a file to go on with it, at its start. `None` when it is no regular file or has
+    /// Opens a file to go on with it, at its start. `None` when it is not a regular file or has
     /// another name as well, so that writing to it could reach a finished copy.
     fn reopen(&self, name: &str) -> io::Result<Option<Box<dyn CopyFile>>>;
     /// Opens a file for plain reading.

@@ -23,7 +23,7 @@ pub(super) fn read(root: &dyn FolderDir) -> Result<Option<Marker>, Failure> {
     Marker::parse(&bytes).map(Some)
 }
 
-/// Writes the marker, which must not exist yet; gives the one that is there in the end.
+/// Writes the marker, which must not exist yet; returns the one that is there in the end.
 ///
 /// # Errors
 /// As [`read`].

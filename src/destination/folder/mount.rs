@@ -119,7 +119,7 @@ mod tests {
             ("a/1/7.3.9", "a/1", false),
             ("a/1/7.3.9", "a/1/7.3.9", false),
             ("a/1/7.3.9", "a/1/7.4.10", true),
-            // The list of connections was mounted anew.
+            // The list of connections was mounted again.
             ("a/1/7.3.9", "a/1/8.4.10", false),
             ("a//7.3.9", "a//7.4.10", true),
             ("", "a/1", false),

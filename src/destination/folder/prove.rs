@@ -14,7 +14,7 @@ use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::hash::{Blake3, ContentHash};
 use crate::domain::record::{Evidence, ProofMethod, ProofNeed};
 
-/// How many methods are tried on one copy: the recorded one and one found anew.
+/// How many methods are tried on one copy: the recorded one and one found again.
 const METHODS_TRIED_MAX: usize = 2;
 
 pub(super) async fn prove(

@@ -35,7 +35,7 @@ pub enum ProxyChoice {
     /// What the environment says (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).
     #[default]
     Environment,
-    /// None.
+    /// No proxy.
     Direct,
     /// This one, for everything but what `NO_PROXY` names.
     Url {

@@ -16,7 +16,7 @@ enum Value {
 pub struct Headers(Vec<(String, Value)>);
 
 impl Headers {
-    /// The value of the first field of this name, if it is no secret.
+    /// The value of the first field of this name, if it is not a secret.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find_map(|(known, value)| match value {
             Value::Plain(text) if known.eq_ignore_ascii_case(name) => Some(text.as_str()),

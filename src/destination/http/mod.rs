@@ -46,7 +46,7 @@ pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(180);
 
 /// Carries requests. The seam where tests put their own.
 pub trait Http: Send + Sync {
-    /// Sends one request and gives the head of its answer, whatever its status; a redirect is a
+    /// Sends one request and returns the head of its answer, whatever its status; a redirect is a
     /// failure. Dropping the future or the answer ends the exchange.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ pub trait Http: Send + Sync {
 pub struct NetworkConfig {
     /// The upload limit over all requests, in bytes a second; `None` for none.
     pub upload_limit: Option<u64>,
-    /// Which proxy.
+    /// Which proxy is used.
     pub proxy: ProxyChoice,
     /// Certificate authorities that are trusted besides the system's own, as PEM.
     pub extra_ca: Vec<u8>,

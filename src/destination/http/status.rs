@@ -54,7 +54,7 @@ pub fn shown(url: &Url) -> String {
     url.into()
 }
 
-/// The failure that an answer which is no success stands for. `what` was being done; `said` is what
+/// The failure that an answer which is not a success stands for. `what` was being done; `said` is what
 /// the protocol found in the body, if anything.
 pub fn failure(answer: &Answer, clock: &dyn Clock, what: &str, said: Option<&str>) -> Failure {
     let StatusMeaning { kind, reach, retry, .. } = meaning(answer.status);

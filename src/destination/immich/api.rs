@@ -40,11 +40,11 @@ pub struct Ping {
 /// `GET /server/version`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub struct Version {
-    /// The generation.
+    /// The major version.
     pub major: u32,
-    /// Within it.
+    /// The minor version.
     pub minor: u32,
-    /// Within that.
+    /// The patch version.
     pub patch: u32,
 }
 
@@ -69,11 +69,11 @@ fn default_true() -> bool {
 /// `GET /server/media-types`: file name endings with their dot, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 pub struct MediaTypes {
-    /// Of pictures.
+    /// Endings of pictures.
     pub image: Vec<String>,
-    /// Of videos.
+    /// Endings of videos.
     pub video: Vec<String>,
-    /// Of sidecars.
+    /// Endings of sidecars.
     pub sidecar: Vec<String>,
 }
 
@@ -254,9 +254,9 @@ impl Album {
 /// One result of `PUT /albums/{id}/assets`.
 #[derive(Debug, Deserialize)]
 pub struct AlbumAddition {
-    /// It went in.
+    /// The asset was added.
     pub success: bool,
-    /// Why not.
+    /// Why it was not added.
     #[serde(default)]
     pub error: Option<String>,
 }

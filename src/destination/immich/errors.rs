@@ -51,7 +51,7 @@ pub fn missing_permission(answer: &Answer) -> Option<String> {
     said.strip_prefix(MISSING).map(str::to_owned)
 }
 
-/// The failure that an answer which is no success stands for.
+/// The failure that an answer which is not a success stands for.
 pub fn failure(answer: &Answer, clock: &dyn Clock, what: &str) -> Failure {
     let said = message_of(&answer.body);
     let text = said.as_deref().unwrap_or_default();

@@ -193,7 +193,7 @@ impl Immich {
         Ok((immich, capabilities))
     }
 
-    /// Tries a server. Gives the room that a quota leaves, where there is one.
+    /// Tries a server. Returns the room that a quota leaves, where there is one.
     ///
     /// # Errors
     /// Why it cannot be used.

@@ -187,7 +187,7 @@ async fn key(inner: &Inner) -> Result<Option<Key>, Failure> {
     optional(inner, "api-keys/me").await
 }
 
-/// Makes sure that the server still is there, knows the key, and is the account it was. Gives the
+/// Makes sure that the server still is there, knows the key, and is the account it was. Returns the
 /// room that is left, where there is a quota.
 ///
 /// # Errors

@@ -178,7 +178,7 @@ pub async fn untrash(inner: &Inner, item: &Item) -> Result<(), Failure> {
     let Some(sha1) = item.digests.sha1 else { return Err(not_there("its checksum is not known yet")) };
     let id = match inner.checks.ask(sha1).await? {
         ChecksumStatus::Held { id, is_trashed: true } => id,
-        // Restored meanwhile, or gone for good: then it is sent anew.
+        // Restored meanwhile, or gone for good: then it is sent again.
         ChecksumStatus::Held { .. } | ChecksumStatus::Absent | ChecksumStatus::Unsupported => return Ok(()),
     };
     let body = serde_json::json!({ "ids": [id] }).to_string();

@@ -1,4 +1,4 @@
-//! Sends a request with the key and gives its whole answer.
+//! Sends a request with the key and returns its whole answer.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::domain::failure::{Failure, FailureKind};
 
 /// The way to one server.
 pub struct Client {
-    /// Carries requests.
+    /// The HTTP client.
     pub http: SharedHttp,
     /// Where the API is, with a slash at its end.
     pub api: Url,
     /// Who signs in, with the API key.
     pub credentials: Arc<Credentials>,
-    /// Dates failures.
+    /// The clock that dates failures.
     pub clock: SharedClock,
 }
 
@@ -53,13 +53,13 @@ impl Client {
         Ok(response)
     }
 
-    /// Sends a request and gives its answer, whatever its status, with at most `limit` bytes.
+    /// Sends a request and returns its answer, whatever its status, with at most `limit` bytes.
     pub async fn ask(&self, request: Request, limit: usize) -> Result<Answer, HttpError> {
         let response = self.open(request).await?;
         if response.is_success() { response.read_to_end(limit).await } else { Ok(response.excerpt().await) }
     }
 
-    /// What an answer that is no success means.
+    /// What an answer that is not a success means.
     pub fn failure(&self, answer: &Answer, what: &str) -> Failure {
         errors::failure(answer, self.clock.as_ref(), what)
     }
@@ -73,7 +73,7 @@ pub enum StopOutcome<T> {
     Cancelled,
 }
 
-/// Being told to stop is no failure.
+/// Being told to stop is not a failure.
 pub fn stop_outcome<T>(result: Result<T, HttpError>) -> Result<StopOutcome<T>, Failure> {
     match result {
         Ok(done) => Ok(StopOutcome::Done(done)),

@@ -42,7 +42,7 @@ pub enum Call {
     Clean,
 }
 
-/// One trouble.
+/// One fault that a test has planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// It fails before anything has happened.
@@ -71,7 +71,7 @@ impl Faulty {
         Self { inner, faults: Mutex::default() }
     }
 
-    /// Queues a fault for the next `call` that has none yet. Gives whether there was room.
+    /// Queues a fault for the next `call` that has none yet. Returns whether there was room.
     pub fn queue(&self, call: Call, fault: Fault) -> bool {
         let mut faults = self.lock();
         let has_room = faults.len() < FAULTS_MAX;

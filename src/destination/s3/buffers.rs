@@ -91,7 +91,7 @@ pub(super) struct Piece {
     pub hashed: Hashed,
 }
 
-/// Reads a whole file, which must be the item's content, with what is missing of `set`. Gives its
+/// Reads a whole file, which must be the item's content, with what is missing of `set`. Returns its
 /// bytes and all its digests, or nothing when told to stop.
 pub(super) async fn read_to_end(
     inner: &Arc<Inner>,

@@ -29,7 +29,7 @@ const SESSION_FIELD: &str = "x-amz-security-token";
 /// How long assembling an object of many parts may take.
 pub(super) const ASSEMBLY_MAX: Duration = Duration::from_secs(600);
 
-/// One call.
+/// One request to S3.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     pub task: RequestPurpose,
@@ -161,7 +161,7 @@ impl Client {
         Ok(request)
     }
 
-    /// Sends a call once and gives the head of its answer, whatever its status.
+    /// Sends a call once and returns the head of its answer, whatever its status.
     pub async fn send(&self, call: &Call, cancel: &CancellationToken) -> Result<Response, HttpError> {
         let login = self.credentials.login().await?;
         let missing = || {
@@ -180,7 +180,7 @@ impl Client {
         Ok(response)
     }
 
-    /// Sends a call and gives its whole answer, whatever its status. What passes by itself (a
+    /// Sends a call and returns its whole answer, whatever its status. What passes by itself (a
     /// connection that broke, a server that is busy for a moment) is tried again a few times.
     pub async fn answer(&self, call: &Call, cancel: &CancellationToken) -> Result<Answer, HttpError> {
         self.answer_within(call, cancel, ANSWER_BYTES_MAX).await

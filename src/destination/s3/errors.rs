@@ -22,7 +22,7 @@ pub(super) struct ErrorBody {
 }
 
 impl ErrorBody {
-    /// What the body says; nothing where it is no error document, as after HEAD.
+    /// What the body says; nothing where it is not an error document, as after HEAD.
     pub fn of(answer: &Answer) -> Self {
         let is_region = |name: &&str| {
             let is_one = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -57,7 +57,7 @@ pub(super) struct RequestPurpose {
     pub permission: &'static str,
 }
 
-/// The failure that an answer which is no success stands for: what its code means by the table of codes,
+/// The failure that an answer which is not a success stands for: what its code means by the table of codes,
 /// else its status.
 pub(super) fn failure(answer: &Answer, task: RequestPurpose, clock: &dyn Clock) -> Failure {
     let said = ErrorBody::of(answer);

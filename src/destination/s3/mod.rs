@@ -127,7 +127,7 @@ impl S3 {
         Ok((Self::new(ServerParts { capabilities: Some(capabilities.clone()), ..parts })?, capabilities))
     }
 
-    /// Tries a place that may not be a destination yet. Leaves nothing behind. Gives what it can do;
+    /// Tries a place that may not be a destination yet. Leaves nothing behind. Returns what it can do;
     /// how much room there is, no bucket tells.
     ///
     /// # Errors

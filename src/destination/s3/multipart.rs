@@ -418,7 +418,7 @@ async fn assemble(
                 transfer.save(Phase::Creating, String::new()).await?;
             }
             match failure.reach {
-                // The next try begins anew where this one's parts are of no use.
+                // The next try begins again where this one's parts are of no use.
                 Reach::Resource => Err(Failure { retry: Retry::After(Duration::ZERO), ..failure }),
                 Reach::Destination | Reach::Run => Err(failure),
             }

@@ -294,7 +294,7 @@ impl CapabilityProbe<'_> {
         Ok(Some(Upload::new(object, upload_id(&answer)?, BYTES.len() as u64)))
     }
 
-    /// Sends the only part; gives its tag.
+    /// Sends the only part; returns its tag.
     async fn part(&self, upload: &Upload, right: Digests, with_crc: bool) -> Result<Option<String>, Failure> {
         let kinds = DigestSet::NONE.with(DigestKind::Md5);
         let kinds = if with_crc { kinds.with(DigestKind::Crc64Nvme) } else { kinds };

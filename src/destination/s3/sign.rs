@@ -14,10 +14,10 @@ use crate::domain::time::UnixMillis;
 /// The digest of no bytes is not worth computing each time.
 pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
-/// Who asks.
+/// The access key that signs requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AccessKey {
-    /// The access key's id, which is no secret.
+    /// The access key's id, which is not a secret.
     pub id: String,
     /// Its secret.
     pub secret: Secret,

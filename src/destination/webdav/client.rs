@@ -100,7 +100,7 @@ impl Client {
         Request::new(method, below(&self.base, path))
     }
 
-    /// What an answer that is no success means.
+    /// What an answer that is not a success means.
     pub(super) fn failed(&self, answer: &Answer, what: &str) -> Failure {
         let text = if status::is_html(&answer.headers) { None } else { error_text(&answer.body) };
         let mut failure = status::failure(answer, self.clock.as_ref(), what, text.as_deref());
@@ -291,7 +291,7 @@ impl Client {
         }
     }
 
-    /// Removes a copy of ours that is no good, unless it has become another since its tag was seen. Says
+    /// Removes a copy of ours that is of no use, unless it has become another since its tag was seen. Says
     /// whether it is gone.
     pub(super) async fn remove_unchanged(&self, path: &str, tag: &str) -> Result<bool, Failure> {
         let mut request = self.request(Method::DELETE, path);

@@ -116,7 +116,7 @@ impl FolderContents {
 }
 
 /// What is known of a folder after listing it; `None` when there is none. A listing that is too long
-/// or that nobody understands is no failure: names are then asked for one by one.
+/// or that nobody understands is not a failure: names are then asked for one by one.
 async fn list_or_large(calls: &Client, folder: &str) -> Result<Option<FolderContents>, Failure> {
     match list(calls, folder).await {
         Ok(listed) => Ok(listed.map(FolderContents::of)),

@@ -3,7 +3,7 @@
 //!
 //! As in Nextcloud's developer manual ("WebDAV", "Chunked file upload v2") and its server's
 //! `ChecksumUpdatePlugin`. What a client says of a checksum is stored unseen there, so only one that
-//! the server was told to compute anew is believed.
+//! the server was told to compute again is believed.
 
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -398,7 +398,7 @@ impl Nextcloud {
         crate::destination::http::status::plain(&format!("{name} {}", word("versionstring")))
     }
 
-    /// Ends uploads of this installation that belong to no record in `keep`. Gives how many.
+    /// Ends uploads of this installation that belong to no record in `keep`. Returns how many.
     pub(super) async fn clean(&self, inner: &Inner, keep: impl Fn(u64) -> bool) -> Result<u64, Failure> {
         let mut removed = 0;
         let listed = super::folders::list(&self.uploads, "").await.map_err(at_destination)?;

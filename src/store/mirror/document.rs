@@ -72,12 +72,12 @@ fn is_false(value: &bool) -> bool {
 /// What of a document can be believed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ValidMirror {
-    /// Names this installation in manifests; none where it could be no name of a folder.
+    /// Names this installation in manifests; `None` if it could be no name of a folder.
     pub(crate) installation: Option<String>,
     pub(crate) is_on: bool,
-    /// When work is held up; none where they make no sense.
+    /// When work is held up; `None` if they make no sense.
     pub(crate) rules: Option<GateRules>,
-    /// How servers are reached; none where that makes no sense.
+    /// How servers are reached; `None` if that makes no sense.
     pub(crate) network: Option<NetworkRules>,
     /// Absolute paths, each once, and the file system each was on.
     pub(crate) sources: Vec<(Vec<u8>, String)>,

@@ -47,7 +47,7 @@ async fn a_failed_write_leaves_nothing_and_harms_no_neighbour() {
 }
 
 /// Writes that come at once, one of which may fail after it has written; with one that runs once among
-/// them or not. Gives how many failed and how often they ran.
+/// them or not. Returns how many failed and how often they ran.
 async fn at_once(store: &Store, failing: Option<u8>, has_once: bool) -> (usize, usize) {
     let (go, wait) = std::sync::mpsc::sync_channel(1);
     let (begun, begins) = tokio::sync::oneshot::channel();

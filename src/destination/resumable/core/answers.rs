@@ -7,7 +7,7 @@ use crate::domain::cause::Cause;
 use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::media_type::MediaType;
 
-/// What an answer that is no success means in a protocol's common words.
+/// What an answer that is not a success means in a protocol's common words.
 pub(in crate::destination) fn failure(answer: &Answer, clock: &dyn Clock, what: &str) -> Failure {
     status::failure(answer, clock, what, super::calls::message_of(answer).as_deref())
 }
@@ -21,7 +21,7 @@ pub(in crate::destination) fn at_creation(answer: &Answer, clock: &dyn Clock) ->
     }
 }
 
-/// What an answer that is no success means for the upload. `is_last` when the last byte was sent:
+/// What an answer that is not a success means for the upload. `is_last` when the last byte was sent:
 /// what is refused then is refused as a whole.
 pub(in crate::destination) fn upload_error(
     answer: &Answer,

@@ -90,7 +90,7 @@ pub(in crate::destination) struct NewUpload<'a> {
 /// An upload that was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::destination) struct CreatedUpload {
-    /// Its address as the server wrote it; none when the protocol was not understood.
+    /// Its address as the server wrote it; `None` if the protocol was not understood.
     pub location: Option<String>,
     /// How many bytes it has.
     pub offset: u64,
@@ -124,7 +124,7 @@ pub(in crate::destination) struct AppendAnswer {
     pub file: Option<String>,
 }
 
-/// What an answer that is no success means for the upload.
+/// What an answer that is not a success means for the upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::destination) enum UploadError {
     /// The server is at another offset; which, where it says so.
@@ -250,7 +250,7 @@ impl Uploads {
         Ok(Self(Arc::new(Inner { dialect, base, findings: Mutex::new(findings), append_max, parts })))
     }
 
-    /// Finds out what a server can do. Gives the destination with it.
+    /// Finds out what a server can do. Returns the destination with it.
     ///
     /// # Errors
     /// Why it cannot be used.

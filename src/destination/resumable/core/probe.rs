@@ -309,7 +309,7 @@ async fn keeps_name(inner: &Inner, findings: &ServerCapabilities, name: &str) ->
 /// Whether a small text is taken, and ended again.
 ///
 /// # Errors
-/// Why not.
+/// Why it is not.
 pub(super) async fn try_write(inner: &Inner) -> Result<(), Failure> {
     let written = async {
         let form = inner.findings().form;

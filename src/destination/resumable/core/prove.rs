@@ -110,7 +110,7 @@ async fn read_back(
     Ok(ContentHash { blake3: Blake3(*hasher.finalize().as_bytes()), size: hasher.count() })
 }
 
-/// The server still knows the upload, whole. That is no proof of its bytes.
+/// The server still knows the upload, whole. That does not prove its bytes.
 async fn still_there(
     inner: &Inner,
     item: &Item,

@@ -20,7 +20,7 @@ use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
 use crate::domain::hash::{DigestKind, DigestSet, Digests};
 use crate::domain::key;
 
-/// How often one send may begin anew because the server lost the upload.
+/// How often one send may begin again because the server lost the upload.
 const STARTS_MAX: u32 = 3;
 /// How often in a row an append may bring no byte further.
 const STANDSTILLS_MAX: u32 = 2;

@@ -133,7 +133,7 @@ impl Receipt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ReadBackSource {
-    /// Nowhere.
+    /// It does not return them.
     #[default]
     Nowhere,
     /// At the upload itself.
