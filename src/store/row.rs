@@ -2,6 +2,7 @@
 
 use rusqlite::types::Type;
 
+use crate::domain::failure::{Failure, FailureKind, Reach};
 use crate::domain::hash::{Blake3, Digests};
 
 /// Why the store could not do what was asked.
@@ -66,6 +67,19 @@ impl StoreError {
             Self::ReadOnly(_) | Self::Disk(_) => Some(Outage::Unwritable),
             _ => None,
         }
+    }
+}
+
+impl From<&StoreError> for Failure {
+    /// What it means for work at a destination that the store failed: where its disk did, nothing can be
+    /// done anywhere, and the destination is as it was.
+    fn from(error: &StoreError) -> Self {
+        let kind = match error.outage() {
+            Some(Outage::Full) => FailureKind::Full,
+            Some(Outage::Unwritable) => FailureKind::Forbidden,
+            None => return Self::destination(FailureKind::Protocol, error.to_string()),
+        };
+        Self { reach: Reach::Run, ..Self::transient(kind, error.to_string()) }
     }
 }
 

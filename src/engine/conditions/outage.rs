@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::api::Event;
 use crate::domain::backoff;
-use crate::domain::failure::{Failure, FailureKind, Reach, Retry};
+use crate::domain::failure::Retry;
 use crate::domain::ids::{JobId, RecordId};
 use crate::domain::time::UnixMillis;
 use crate::domain::wait::WaitReason;
@@ -43,17 +43,6 @@ pub(crate) struct StoreOutage {
     ended_at: Option<Instant>,
     unwritten: Vec<UnwrittenOutcome>,
     is_fatal: bool,
-}
-
-/// What it means for work at a destination that the store failed: where its disk did, nothing can be
-/// done anywhere, and the destination is as it was.
-pub(crate) fn failure_of(error: &StoreError) -> Failure {
-    let kind = match error.outage() {
-        Some(Outage::Full) => FailureKind::Full,
-        Some(Outage::Unwritable) => FailureKind::Forbidden,
-        None => return Failure::destination(FailureKind::Protocol, error.to_string()),
-    };
-    Failure { reach: Reach::Run, ..Failure::transient(kind, error.to_string()) }
 }
 
 impl StoreOutage {

@@ -5,7 +5,6 @@ use crate::destination::{SharedDestination, manifest};
 use crate::domain::failure::Failure;
 use crate::domain::ids::DestinationId;
 use crate::domain::key;
-use crate::engine::conditions::outage::failure_of;
 use crate::store::Store;
 
 /// Manifest entries taken into the ledger in one transaction.
@@ -38,8 +37,8 @@ pub(crate) async fn adopt(
             }
             Ok(())
         });
-        work.await.map_err(|error| failure_of(&error))?;
+        work.await.map_err(|error| Failure::from(&error))?;
     }
     let done = store.write(move |tx| tx.set_adopted(id));
-    done.await.map_err(|error| failure_of(&error))
+    done.await.map_err(|error| Failure::from(&error))
 }

@@ -3,7 +3,6 @@
 use crate::destination::{BoxFuture, KeyOwner, KeyOwners, SharedDestination};
 use crate::domain::failure::{Failure, FailureKind};
 use crate::domain::ids::DestinationId;
-use crate::engine::conditions::outage::failure_of;
 use crate::store::{Store, Write};
 
 /// Unfinished uploads that are ended at once.
@@ -66,7 +65,7 @@ impl KeyOwners for Owners<'_> {
         Box::pin(async move {
             let (destination, key) = (self.destination, key.to_owned());
             let known = self.store.read(move |r| r.key_checkpoint(destination, &key)).await;
-            let known = known.map_err(|error| failure_of(&error))?;
+            let known = known.map_err(|error| Failure::from(&error))?;
             Ok(known.map_or(KeyOwner::Unknown, KeyOwner::Record))
         })
     }
