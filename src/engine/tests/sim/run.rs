@@ -31,12 +31,10 @@ const QUIET: Duration = Duration::from_secs(2 * 3600);
 const RETRY_MINUTES: u32 = 15;
 /// A stop that was asked for takes no longer.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
-/// Lives of one seed at most: more means that it dies of something else than its doom.
+/// Lives of one seed at most: more means that it dies of something that was not planned.
 const LIVES_MAX: u64 = 20;
-
 /// Turns of the engine's loop in one seed: more means that it spins.
 const WAKES_MAX: u64 = 100_000;
-
 thread_local! {
     static WAKES: Cell<u64> = const { Cell::new(0) };
     static LIMIT: Cell<Option<u32>> = const { Cell::new(None) };
