@@ -95,10 +95,9 @@ struct Inner {
 impl Folder {
     /// A destination that was added before. Touches nothing.
     pub fn new(parts: Parts) -> Self {
-        let recorded = parts.capabilities.as_ref().map(|capabilities| capabilities.proof.as_str());
-        let proof = match recorded {
+        let proof = match &parts.capabilities {
             None => ProofSupport::Unknown,
-            Some(name) => ProofSupport::Known(ProofMethod::parse(name)),
+            Some(recorded) => ProofSupport::Known(recorded.proof),
         };
         Self(Arc::new(Inner {
             parts,

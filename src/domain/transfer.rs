@@ -7,7 +7,7 @@
 use super::asset::CapturedAt;
 use super::hash::{ContentHash, DigestKind, DigestSet};
 use super::key::{Layout, RefusedChars};
-use super::record::ProofNeed;
+use super::record::{ProofMethod, ProofNeed};
 use super::stable_name::stable_names;
 use super::target::DestinationKind;
 use super::time::UnixMillis;
@@ -27,8 +27,8 @@ pub struct Capabilities {
     pub no_replace: bool,
     /// Names that differ in case only are different.
     pub case_sensitive: bool,
-    /// How a copy is proved: a [`super::record::ProofMethod`]'s stable name, or `none`.
-    pub proof: String,
+    /// How a copy is proved; `None` if it cannot be.
+    pub proof: Option<ProofMethod>,
     /// What must happen before copies can be proved, where that cannot be done at once.
     pub proof_need: Option<ProofNeed>,
     /// The modification time of the original is kept.
@@ -67,7 +67,7 @@ impl Capabilities {
     pub fn proof_wait(&self) -> WaitReason {
         match self.proof_need {
             Some(need) => WaitReason::ProofNeed(need),
-            None if self.proof == "none" => WaitReason::NoProof,
+            None if self.proof.is_none() => WaitReason::NoProof,
             None => WaitReason::ProofDue,
         }
     }
@@ -109,7 +109,7 @@ impl Default for Capabilities {
             can_resume: false,
             no_replace: false,
             case_sensitive: false,
-            proof: "none".to_owned(),
+            proof: None,
             proof_need: None,
             keeps_mtime: false,
             concurrent_max: 1,

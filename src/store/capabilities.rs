@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::row::StoreError;
 use crate::domain::hash::DigestKind;
 use crate::domain::key::RefusedChars;
-use crate::domain::record::ProofNeed;
+use crate::domain::record::{ProofMethod, ProofNeed};
 use crate::domain::transfer::Capabilities;
 
 /// The kept form. Written by another release it may lack fields; those read as not able.
@@ -16,6 +16,7 @@ struct StoredCapabilities {
     can_resume: bool,
     no_replace: bool,
     case_sensitive: bool,
+    /// The stable name of how a copy is proved, or `none`.
     proof: String,
     proof_need: Option<String>,
     keeps_mtime: bool,
@@ -62,7 +63,7 @@ impl From<Capabilities> for StoredCapabilities {
             can_resume,
             no_replace,
             case_sensitive,
-            proof,
+            proof: proof.map_or("none", ProofMethod::as_str).to_owned(),
             proof_need: proof_need.map(|need| need.as_str().to_owned()),
             keeps_mtime,
             concurrent_max,
@@ -85,7 +86,7 @@ impl From<StoredCapabilities> for Capabilities {
             can_resume: kept.can_resume,
             no_replace: kept.no_replace,
             case_sensitive: kept.case_sensitive,
-            proof: kept.proof,
+            proof: ProofMethod::parse(&kept.proof),
             proof_need: kept.proof_need.as_deref().and_then(ProofNeed::parse),
             keeps_mtime: kept.keeps_mtime,
             concurrent_max: kept.concurrent_max,
@@ -126,7 +127,7 @@ mod tests {
             can_resume: true,
             no_replace: true,
             case_sensitive: true,
-            proof: "direct_read".to_owned(),
+            proof: Some(ProofMethod::DirectRead),
             proof_need: Some(ProofNeed::Reconnect),
             keeps_mtime: true,
             concurrent_max: 4,

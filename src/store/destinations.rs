@@ -99,10 +99,10 @@ fn destination_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DestinationRow> 
     };
     let (kind, trusts_checksum) = (parse_name(row, 3, DestinationKind::parse)?, row.get(18)?);
     let mut capabilities = capabilities::parse(&row.get::<_, String>(6)?);
-    if kind.has_checksum_choice() && capabilities.proof != "none" {
+    if kind.has_checksum_choice() && capabilities.proof.is_some() {
         // An earlier release took the checksum for proof without being asked.
         let method = if trusts_checksum { ProofMethod::ServerRecheck } else { ProofMethod::ReadBack };
-        capabilities.proof = method.as_str().to_owned();
+        capabilities.proof = Some(method);
     }
     Ok(DestinationRow {
         id: DestinationId(row.get(0)?),

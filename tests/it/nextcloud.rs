@@ -156,7 +156,7 @@ async fn a_key_that_is_taken_is_left_alone() {
 async fn an_own_cloud_that_compares_checksums_is_no_worse_for_it() {
     for moods in [own_cloud(), own_cloud_with_adler()] {
         let (site, server) = nextcloud_with(moods, PLENTY).await;
-        assert_eq!(site.capabilities.proof, ProofMethod::ReadBack.as_str());
+        assert_eq!(site.capabilities.proof, Some(ProofMethod::ReadBack));
         assert!(site.capabilities.trusted_digests.contains(DigestKind::Sha1), "{:?}", site.capabilities);
         assert!(site.capabilities.note.starts_with("ownCloud 10.15"), "{}", site.capabilities.note);
         for (record, size) in [(1, MIB), (2, SIZE)] {

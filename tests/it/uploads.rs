@@ -352,9 +352,11 @@ async fn a_server_that_learned_another_version_is_followed() {
 #[tokio::test]
 async fn a_digest_is_proof_only_where_a_wrong_one_is_refused() {
     for speech in BOTH {
-        for (compares_parts, compares_whole, method) in
-            [(true, false, "server_digest"), (false, true, "server_digest"), (false, false, "none")]
-        {
+        for (compares_parts, compares_whole, method) in [
+            (true, false, Some(ProofMethod::ServerDigest)),
+            (false, true, Some(ProofMethod::ServerDigest)),
+            (false, false, None),
+        ] {
             let moods =
                 Moods { speech, compares_parts, compares_whole, gives: Gives::Nowhere, ..Moods::default() };
             let place = place_of(moods, SIZE).await;

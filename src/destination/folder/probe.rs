@@ -57,7 +57,7 @@ fn probe_now(inner: &Inner) -> Result<Capabilities, Failure> {
         clean_trials(root.as_ref(), scratch);
         Ok(capabilities)
     })?;
-    inner.remember_proof(ProofMethod::parse(&capabilities.proof));
+    inner.remember_proof(capabilities.proof);
     Ok(capabilities)
 }
 
@@ -175,7 +175,7 @@ fn try_all(scratch: &dyn FolderDir, facts: &FsFacts, uuid: String) -> io::Result
         can_resume: true,
         no_replace,
         case_sensitive,
-        proof: proof.map_or("none", ProofMethod::as_str).to_owned(),
+        proof,
         proof_need: proof.is_none().then(|| scratch.proof_need()),
         keeps_mtime: drift <= MTIME_SLACK_NS,
         concurrent_max: CONCURRENT_MAX,

@@ -77,7 +77,7 @@ pub fn capabilities(inner: &Inner, probed: &ProbeResult) -> Capabilities {
         can_resume: false,
         no_replace: true,
         case_sensitive: true,
-        proof: proof(inner, &probed.known).to_owned(),
+        proof: proof(inner, &probed.known),
         keeps_mtime: true,
         concurrent_max: CONCURRENT_MAX,
         name_len_max: NAME_BYTES_MAX,
@@ -88,12 +88,12 @@ pub fn capabilities(inner: &Inner, probed: &ProbeResult) -> Capabilities {
     }
 }
 
-/// How copies are proved: a [`ProofMethod`]'s stable name, or `none`.
-fn proof(inner: &Inner, known: &ServerInfo) -> &'static str {
+/// How copies are proved; `None` if they cannot be.
+fn proof(inner: &Inner, known: &ServerInfo) -> Option<ProofMethod> {
     match (inner.parts.trusts_checksum, known.may(server_info::DOWNLOAD)) {
-        (true, _) => ProofMethod::ServerRecheck.as_str(),
-        (false, true) => ProofMethod::ReadBack.as_str(),
-        (false, false) => "none",
+        (true, _) => Some(ProofMethod::ServerRecheck),
+        (false, true) => Some(ProofMethod::ReadBack),
+        (false, false) => None,
     }
 }
 

@@ -163,7 +163,7 @@ impl CapabilityProbe<'_> {
             no_replace: findings.if_none_match,
             case_sensitive,
             proof_need: None,
-            proof: proof.as_str().to_owned(),
+            proof: Some(proof),
             keeps_mtime,
             concurrent_max: CONCURRENT_MAX,
             name_len_max,

@@ -215,7 +215,7 @@ impl CapabilityProbe<'_> {
             can_resume: self.inner.cloud.is_some(),
             no_replace,
             case_sensitive,
-            proof: proof.as_str().to_owned(),
+            proof: Some(proof),
             proof_need: None,
             keeps_mtime,
             concurrent_max: CONCURRENT_MAX,

@@ -62,7 +62,7 @@ impl CheckSchedule {
     pub fn new(row: &DestinationRow) -> Self {
         // What an earlier release noted does not say what would help.
         let has_no_proof_need = row.kind == DestinationKind::Folder
-            && row.capabilities.proof == "none"
+            && row.capabilities.proof.is_none()
             && row.capabilities.proof_need.is_none();
         Self {
             state: CheckState::Unknown,

@@ -3,7 +3,7 @@
 use crate::api::TestReport;
 use crate::destination::Capabilities;
 use crate::domain::failure::Failure;
-use crate::domain::record::{ProofMethod, ProofNeed};
+use crate::domain::record::ProofNeed;
 
 /// A test's outcome in a person's words.
 pub(crate) fn report(tested: Result<(Capabilities, Option<u64>), Failure>) -> TestReport {
@@ -29,7 +29,7 @@ pub(crate) fn report(tested: Result<(Capabilities, Option<u64>), Failure>) -> Te
 }
 
 pub(crate) fn describe(capabilities: &Capabilities) -> Vec<String> {
-    let proof = match ProofMethod::parse(&capabilities.proof) {
+    let proof = match capabilities.proof {
         Some(method) => format!("Copies are {}", method.sentence()),
         None => match capabilities.proof_need {
             Some(ProofNeed::Reconnect) => {

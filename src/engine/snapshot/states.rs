@@ -105,10 +105,7 @@ pub(crate) fn destination_state(
             .filter(|_| is_working || !row.is_enabled)
             .map(|reason| worker.wait_text(&reason)),
         failure: worker.current_failure().filter(|_| is_working),
-        proof: ProofMethod::parse(&row.capabilities.proof)
-            .map(ProofMethod::sentence)
-            .unwrap_or_default()
-            .to_owned(),
+        proof: row.capabilities.proof.map(ProofMethod::sentence).unwrap_or_default().to_owned(),
         proof_need: worker.proof_need().map(|need| need.as_str().to_owned()),
         proof_advice: worker
             .proof_obstacle()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use safelight::destination::{Capabilities, Item, Sent};
 use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::key;
-use safelight::domain::record::{Evidence, ProofMethod};
+use safelight::domain::record::Evidence;
 
 use super::site::{Saver, Site};
 use super::source::bytes;
@@ -27,7 +27,7 @@ pub async fn every_size_arrives_is_proved_and_reads_back(site: &Site) {
         assert!(saver.phases().is_sorted() && !saver.phases().is_empty(), "{:?}", saver.phases());
         assert_eq!(transfer.bytes_sent.load(std::sync::atomic::Ordering::Relaxed), size as u64);
         assert_eq!(site.contents(&item.key).as_ref(), Some(&bytes));
-        let method = ProofMethod::parse(&site.capabilities.proof).expect("a method was found");
+        let method = site.capabilities.proof.expect("a method was found");
         match to.prove(&item, &receipt, &transfer).await {
             Ok(Evidence::Verified { method: by, .. }) => assert_eq!(by, method),
             other => panic!("{size} bytes were not proved: {other:?}"),

@@ -233,7 +233,7 @@ async fn a_key_is_told_what_it_lacks() {
         let to: SharedDestination = Arc::new(to);
         let item = bench.item(1, &bytes(1, 5000));
         let receipt = bench.receipt(&to, &item).await;
-        assert_eq!(capabilities.proof, "none");
+        assert_eq!(capabilities.proof, None);
         let obstacle = to.proof_obstacle().expect("nothing can be read");
         assert!(obstacle.contains("asset.download"), "{obstacle}");
         let unread = to.prove(&item, &receipt, &bench.transfer()).await.expect_err("may not be read");

@@ -57,9 +57,9 @@ pub(super) async fn probe(inner: &Inner) -> Result<Capabilities, Failure> {
 fn capabilities(inner: &Inner, offer: &ServerOffer, findings: &ServerCapabilities) -> Capabilities {
     let has_digest = findings.whole.is_some() || findings.parts.is_some();
     let proof = match findings.read_back_source {
-        _ if has_digest => ProofMethod::ServerDigest.as_str(),
-        ReadBackSource::Nowhere => "none",
-        _ => ProofMethod::ReadBack.as_str(),
+        _ if has_digest => Some(ProofMethod::ServerDigest),
+        ReadBackSource::Nowhere => None,
+        _ => Some(ProofMethod::ReadBack),
     };
     let mut note = inner.dialect.describe(findings.form);
     if !offer.note.is_empty() {
@@ -73,7 +73,7 @@ fn capabilities(inner: &Inner, offer: &ServerOffer, findings: &ServerCapabilitie
         can_resume: true,
         no_replace: true,
         case_sensitive: true,
-        proof: proof.to_owned(),
+        proof,
         concurrent_max: CONCURRENT_MAX,
         name_len_max: NAME_LEN_MAX,
         size_max: offer.size_max,

@@ -103,7 +103,7 @@ impl Worker {
         // Whether it can be used at all is for a check to find out; whether it can be read, for a probe.
         let has_obstacle = self.proof_obstacle().is_some();
         let is_readable_again = self.row.kind.has_checksum_choice()
-            && self.row.capabilities.proof == "none"
+            && self.row.capabilities.proof.is_none()
             && end == ReadBackEnd::Done
             && !has_obstacle;
         if is_readable_again {

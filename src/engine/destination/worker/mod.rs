@@ -318,7 +318,7 @@ impl Worker {
     /// Whether copies can be proved here at all, at least those of another time.
     fn can_prove(&self) -> bool {
         let may_change = self.is_folder() || self.row.kind.has_checksum_choice();
-        self.row.capabilities.proof != "none" || may_change
+        self.row.capabilities.proof.is_some() || may_change
     }
 
     /// What must happen before copies can be proved; `None` if that can be done at any time.

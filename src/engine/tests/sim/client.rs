@@ -370,7 +370,7 @@ impl Destination for Client {
                 can_resume: rules.can_resume,
                 no_replace: rules.no_replace,
                 case_sensitive: true,
-                proof: rules.proof.map_or("none", ProofMethod::as_str).to_owned(),
+                proof: rules.proof,
                 concurrent_max: rules.width,
                 ..Capabilities::default()
             };
