@@ -26,7 +26,7 @@ pub enum ProxyText {
     /// The one that the environment names, if it names one.
     #[default]
     System,
-    /// None.
+    /// No proxy.
     None,
     /// The one at this address.
     Address(String),

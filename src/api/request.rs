@@ -87,7 +87,7 @@ pub enum Query {
     MeasureRestore {
         /// The destination.
         destination: i64,
-        /// What.
+        /// Which copies.
         scope: RestoreScope,
     },
 }

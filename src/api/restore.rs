@@ -57,11 +57,11 @@ pub enum RestoreTarget {
 /// A restore that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RestoreOrder {
-    /// The destination.
+    /// The destination to restore from.
     pub destination: i64,
-    /// What.
+    /// Which copies.
     pub scope: RestoreScope,
-    /// Whereto.
+    /// Where the files go.
     pub target: RestoreTarget,
     /// How the files are laid out in a folder. Files that go back to where they were are as they were.
     pub layout: RestoreLayout,

@@ -28,7 +28,7 @@ impl PathText {
         }
     }
 
-    /// The exact bytes; `None` where `path_b64` is no base64.
+    /// The exact bytes; `None` where `path_b64` is not base64.
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
         match &self.path_b64 {
             Some(b64) => STANDARD.decode(b64).ok(),

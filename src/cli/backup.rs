@@ -320,7 +320,7 @@ impl<'a> BackupMonitor<'a> {
         CliError::new(Exit::Destination, message).advise(advice).explain([failure.details.as_str()])
     }
 
-    /// Shows how far it is. Gives how long until what could not be shown yet is due.
+    /// Shows how far it is. Returns how long until what could not be shown yet is due.
     fn say(
         &mut self,
         snapshot: &Snapshot,

@@ -21,7 +21,7 @@ pub struct ProgressPrinter {
 }
 
 impl ProgressPrinter {
-    /// Tells `text`, a line for people or one of JSON, at the time `now`. Gives how long until what
+    /// Tells `text`, a line for people or one of JSON, at the time `now`. Returns how long until what
     /// could not be told yet is due.
     pub fn print(&mut self, out: &mut Output, text: String, now: Duration) -> Option<Duration> {
         let style = out.style;

@@ -17,7 +17,7 @@ pub const DAY_MINUTES: u16 = 24 * 60;
 /// Whether the computer has a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Network {
-    /// Nobody can tell.
+    /// It is not known.
     #[default]
     Unknown,
     /// There is none.

@@ -5,7 +5,7 @@ use url::{Position, Url};
 use super::key;
 
 /// The key that `job_url` names below the destination `base`; none where it leads anywhere else, or
-/// where what it names is no key.
+/// where what it names is not a key.
 ///
 /// Both are normalised first (WHATWG URL), so that no spelling of `..`, of a host or of a port leads
 /// out. A URL with a question, a fragment or somebody's name in it is refused.

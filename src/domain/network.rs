@@ -3,7 +3,7 @@
 
 /// The lowest limit, in bytes a second: below it a single photo takes hours and servers hang up.
 pub const UPLOAD_LIMIT_MIN: u64 = 10_000;
-/// The highest limit, in bytes a second; faster is no limit.
+/// The highest limit, in bytes a second; faster means no limit.
 pub const UPLOAD_LIMIT_MAX: u64 = 10_000_000_000;
 /// The longest address of a proxy, in bytes.
 const PROXY_BYTES_MAX: usize = 1024;
@@ -17,7 +17,7 @@ pub enum Proxy {
     /// The one that the environment names, if it names one.
     #[default]
     System,
-    /// None.
+    /// No proxy.
     None,
     /// This one.
     Address(ProxyAddress),

@@ -51,7 +51,7 @@ pub enum ProofMethod {
     EvictedRead,
     /// Read back from a file system that lives in memory; there is no deeper place to read.
     MemoryBacked,
-    /// Read back after the disk had been mounted anew.
+    /// Read back after the disk had been mounted again.
     RemountRead,
     /// Read back whole over the wire.
     ReadBack,
@@ -86,7 +86,7 @@ pub enum ProofNeed {
     /// Its disk must be detached and attached again: a program between the file system and the disk reads
     /// through the disk's page cache, which nothing else empties for certain.
     Reconnect,
-    /// The computer must start anew: what is cached lies where a remount does not empty it.
+    /// The computer must start again: what is cached lies where a remount does not empty it.
     Restart,
     /// Nothing helps: the program behind the mount keeps copies of its own on this computer.
     Never,
@@ -116,7 +116,7 @@ pub enum Evidence {
     Verified {
         /// How that was found out.
         method: ProofMethod,
-        /// When.
+        /// When it was proved.
         at: UnixMillis,
     },
 }

@@ -120,7 +120,7 @@ pub enum BadTarget {
     Empty,
     /// The part before `://` is none that Safelight knows.
     UnknownScheme(String),
-    /// A `file://` URL with a host, or with an escape that is no byte.
+    /// A `file://` URL with a host, or with an escape that is not a byte.
     BadFileUrl,
 }
 

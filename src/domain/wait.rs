@@ -53,7 +53,7 @@ pub enum WaitReason {
     },
     /// It failed and is tried again later.
     BackOff {
-        /// When.
+        /// When the wait ends.
         until: UnixMillis,
     },
     /// The file is still being written.

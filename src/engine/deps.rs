@@ -43,7 +43,7 @@ pub type FreeBytes = Arc<dyn Fn(&Path) -> Option<u64> + Send + Sync>;
 pub struct Deps {
     /// The folder of the database, `config.json` and the log. It exists.
     pub data_dir: PathBuf,
-    /// Time.
+    /// The clock for people.
     pub clock: SharedClock,
     /// Chance.
     pub rng: SharedRng,

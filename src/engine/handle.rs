@@ -70,7 +70,7 @@ impl Handle {
         self.events.subscribe()
     }
 
-    /// Sends an event to every listener, for what does not start in the engine. Gives how many
+    /// Sends an event to every listener, for what does not start in the engine. Returns how many
     /// listen.
     pub fn publish(&self, event: Event) -> usize {
         self.events.send(event).unwrap_or(0)

@@ -157,7 +157,7 @@ impl PathResolver {
     }
 }
 
-/// The file system's name; nothing for what is no folder.
+/// The file system's name; nothing for what is not a folder.
 fn look_at_source(files: &dyn SourceFiles, path: &Path) -> io::Result<Option<String>> {
     // A source may be given through a link; what it leads to is looked at.
     let real = files.resolve(path)?;

@@ -122,7 +122,7 @@ pub trait JobContext: Send {
     /// Records that a job may be created for now, in the order of the person's choice; no more than
     /// the limit has room for.
     fn fetch_wanted(&mut self) -> BoxFuture<'_, Result<Vec<RecordId>, PortError>>;
-    /// Makes a block of changes in one transaction: all, or none with the reason. Gives how many
+    /// Makes a block of changes in one transaction: all, or none with the reason. Returns how many
     /// rows it changed.
     fn perform_changes(&mut self, block: Vec<JobChange>) -> BoxFuture<'_, Result<u64, PortError>>;
     /// Whether the call should return soon.

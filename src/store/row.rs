@@ -71,13 +71,13 @@ impl StoreError {
 }
 
 impl From<&StoreError> for Failure {
-    /// What it means for work at a destination that the store failed: where its disk did, nothing can be
-    /// done anywhere, and the destination is as it was.
+    /// What it means for work at a destination that the store failed. Its reach is the run: the destination is
+    /// as it was, and where the disk under the database failed, nothing can be done anywhere.
     fn from(error: &StoreError) -> Self {
         let kind = match error.outage() {
             Some(Outage::Full) => FailureKind::Full,
             Some(Outage::Unwritable) => FailureKind::Forbidden,
-            None => return Self::destination(FailureKind::Protocol, error.to_string()),
+            None => FailureKind::Protocol,
         };
         Self { reach: Reach::Run, ..Self::transient(kind, error.to_string()) }
     }

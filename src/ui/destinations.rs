@@ -27,7 +27,7 @@ use crate::domain::messages::SAME_DISK;
 pub(super) struct Destinations {
     /// A destination is being added, and what follows.
     adding: Option<AfterAdding>,
-    /// The destination whose password is being entered anew, and what was typed.
+    /// The destination whose password is being entered again, and what was typed.
     password: Option<PasswordField>,
     /// The destination that is being renamed, and what was typed.
     renaming: Option<NameField>,

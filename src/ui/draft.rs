@@ -180,7 +180,7 @@ impl Draft {
         self.drives = Drives::Known(drives);
     }
 
-    /// The form is shown anew: drives may have come and gone.
+    /// The form is shown again: drives may have come and gone.
     pub fn forget_drives(&mut self) {
         self.drives = Drives::Unknown;
     }

@@ -20,7 +20,7 @@ pub(super) enum Remedy {
     ShowFile,
     /// Make room at the destination.
     FreeSpace,
-    /// Enter the password, key or token, the first time or anew.
+    /// Enter the password, key or token, the first time or again.
     EnterSecret,
     /// Give this user the right to write to the destination's folder.
     ChangePermissions,

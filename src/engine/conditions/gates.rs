@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(gates.closed(false, Instant::now()), None);
         assert_eq!(gates.next_update(&clocks(0)), Some(Instant::now() + GATE_GRACE));
         tokio::time::advance(GATE_GRACE / 2).await;
-        // Looking, or hearing it once more, does not begin the grace anew.
+        // Looking, or hearing it once more, does not begin the grace again.
         gates.update(&clocks(0));
         gates.set_conditions(METERED, &clocks(0));
         tokio::time::advance(GATE_GRACE / 2).await;

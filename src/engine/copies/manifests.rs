@@ -20,7 +20,7 @@ pub(crate) async fn list_copies(
     destination: &SharedDestination,
     installation: &str,
 ) -> Result<(), Failure> {
-    let store_failed = |error: StoreError| Failure::transient(FailureKind::Protocol, error.to_string());
+    let store_failed = |error: StoreError| Failure::from(&error);
     loop {
         let copies = store.read(move |r| r.unlisted(id, SEGMENT_ENTRIES_MAX)).await.map_err(store_failed)?;
         if copies.is_empty() {

@@ -19,7 +19,7 @@ use crate::domain::record::{Evidence, ProofMethod};
 use crate::engine::deps::Deps;
 use crate::engine::operations::OperationProgress;
 use crate::engine::stall::stall_timeout;
-use crate::store::{AuditCursor, AuditedCopy, RecordFacts, Store, StoreError};
+use crate::store::{AuditCursor, AuditedCopy, RecordFacts, Store};
 
 /// Copies read from the ledger at once.
 pub(crate) const PAGE_COPIES_MAX: u32 = 200;
@@ -50,7 +50,7 @@ pub(crate) enum CopyVerdict {
     Unproven,
 }
 
-/// An audit leaves no checkpoint: it can begin anew at any time.
+/// An audit leaves no checkpoint: it can begin again at any time.
 pub(crate) struct NoCheckpoints;
 
 impl SaveCheckpoint for NoCheckpoints {
@@ -157,7 +157,7 @@ pub(crate) async fn verify_copy(
             return Err(failure);
         }
     };
-    written.map_err(|error: StoreError| Failure::transient(FailureKind::Protocol, error.to_string()))
+    written.map_err(|error| Failure::from(&error))
 }
 
 /// Whether a copy can only be proved once the destination is attached again. One that nobody knows the
@@ -187,7 +187,7 @@ pub(crate) struct VerifyOrder<'a> {
 }
 
 /// Re-reads copies: all of them when `is_deep`, else those without proof and a share of the rest,
-/// oldest verifications first. Gives what it found, and what the first copy met that could not be read.
+/// oldest verifications first. Returns what it found, and what the first copy met that could not be read.
 ///
 /// # Errors
 /// When the destination or the store cannot be used.
@@ -212,7 +212,7 @@ pub(crate) async fn verify(
         let page = store
             .read(move |r| r.copies_by_proof(id, (began, now), after, PAGE_COPIES_MAX))
             .await
-            .map_err(|error| Failure::transient(FailureKind::Protocol, error.to_string()))?;
+            .map_err(|error| Failure::from(&error))?;
         let Some((place, _)) = page.last() else {
             break;
         };

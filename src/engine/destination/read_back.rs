@@ -145,7 +145,7 @@ async fn arrange(
     (copy, due, cancel): (&RecordFacts, i64, &CancellationToken),
 ) -> Result<(), Failure> {
     let record = copy.id;
-    let failed = |error: StoreError| Failure::transient(FailureKind::Protocol, error.to_string());
+    let failed = |error: StoreError| Failure::from(&error);
     let mut item = item_of(copy, copy.key.clone().unwrap_or_default());
     add_companions(store, id, &mut item).await.map_err(failed)?;
     let cancel = cancel.child_token();

@@ -105,13 +105,6 @@ struct CheckpointSaver {
     proving: Arc<AtomicU64>,
 }
 
-impl CheckpointSaver {
-    fn failed(error: &StoreError) -> Failure {
-        let failure = Failure::transient(FailureKind::Protocol, error.to_string());
-        Failure { reach: Reach::Run, ..failure }
-    }
-}
-
 impl SaveCheckpoint for CheckpointSaver {
     fn save<'a>(&'a self, checkpoint: Checkpoint) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
@@ -120,7 +113,7 @@ impl SaveCheckpoint for CheckpointSaver {
             }
             let record = self.record;
             let saved = self.store.write_again(move |tx| tx.save_checkpoint(record, &checkpoint)).await;
-            saved.map_err(|error| Self::failed(&error))
+            saved.map_err(|error| Failure::from(&error))
         })
     }
 
@@ -128,7 +121,7 @@ impl SaveCheckpoint for CheckpointSaver {
         Box::pin(async move {
             let record = self.record;
             let saved = self.store.write_again(move |tx| tx.save_named_copy(record, &copy)).await;
-            saved.map_err(|error| Self::failed(&error))
+            saved.map_err(|error| Failure::from(&error))
         })
     }
 }
@@ -263,10 +256,7 @@ async fn attempt(
     monitor: &TransferMonitor,
 ) -> Result<AttemptEnd, Failure> {
     let record = started.record;
-    let store_failed = |error: crate::store::StoreError| Failure {
-        reach: Reach::Run,
-        ..Failure::transient(FailureKind::Protocol, error.to_string())
-    };
+    let store_failed = |error: StoreError| Failure::from(&error);
     let mut item = item_of(started);
     let wanted = row.capabilities.digests_wanted(row.kind, item.content.size).without(item.digests.known());
     if !wanted.is_empty() {

@@ -95,7 +95,7 @@ impl Index {
         }
     }
 
-    /// Reads until nothing is left to be read now. Gives how long until something settles.
+    /// Reads until nothing is left to be read now. Returns how long until something settles.
     async fn drain(&mut self) -> Result<Option<Duration>, StoreError> {
         loop {
             while self.tasks.len() < self.shared.deps.parallel.max(1) && self.missed.len() < MISSED_FILES_MAX

@@ -20,7 +20,7 @@ pub struct LibraryDeps {
     pub store: Store,
     /// The sources' files.
     pub files: SharedFiles,
-    /// Time.
+    /// The clock for people.
     pub clock: SharedClock,
     /// Makes facts and digests of bytes.
     pub reader: Arc<dyn Reader>,

@@ -86,7 +86,7 @@ pub(super) enum ReadOutcome {
     Content(Hashed),
     Excluded(ExcludeReason),
     Problem(Problem, String),
-    /// It cannot be looked into for this reason, and its name is no picture's: nobody knows what it is.
+    /// It cannot be looked into for this reason, and its name is not a picture's: nobody knows what it is.
     Unseen(Problem, String),
     /// The file has this stamp now.
     Changed(FileStamp),

@@ -66,7 +66,7 @@ pub enum RootState {
     },
     /// It is not there.
     Missing(String),
-    /// It is there and cannot be listed, or is no folder.
+    /// It is there and cannot be listed, or is not a folder.
     Unreadable(String),
 }
 

@@ -43,7 +43,7 @@ const TRIES_MAX: u32 = 4;
 /// Tries of one that came whole and is not what it should be: hardly ever was that the way's fault.
 const DAMAGED_TRIES_MAX: u32 = 2;
 /// Seconds before a lost destination is tried again; after the last it is given up. A file that comes
-/// back begins them anew.
+/// back begins them again.
 const LOST_WAITS_SECS: [u64; 5] = [2, 4, 8, 16, 30];
 
 /// What the work on one file needs.

@@ -68,7 +68,7 @@ struct World {
     remounts: Arc<parking_lot::Mutex<std::collections::VecDeque<RemountError>>>,
     sleeping: Arc<tokio::sync::Notify>,
     conditions: tokio::sync::watch::Sender<Conditions>,
-    /// Where a destination that is no folder keeps its copies.
+    /// Where a destination that is not a folder keeps its copies.
     cloud: MemoryFs,
     places: Option<places::TestConnect>,
     extensions: Arc<dyn MakeExtension>,
@@ -296,7 +296,7 @@ impl World {
         files
     }
 
-    /// Every bin counted anew equals what is shown.
+    /// Every bin counted again equals what is shown.
     async fn check_identity(&self) {
         for d in self.snapshot().await.destinations {
             let sum = d.safe + d.unproven + d.waiting + d.uploading + d.needs_attention + d.excluded;

@@ -14,7 +14,7 @@ use crate::domain::failure::Failure;
 use crate::domain::network::NetworkRules;
 use crate::domain::target::DestinationKind;
 
-/// Where a destination that is no folder keeps its copies.
+/// Where a destination that is not a folder keeps its copies.
 pub(super) const CLOUD: &str = "/cloud";
 
 /// Makes the destinations of a test.

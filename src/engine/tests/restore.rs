@@ -93,7 +93,7 @@ async fn what_does_not_come_back_is_counted_and_named() {
     assert_eq!(world.copies().len(), 7, "the damaged one is left as it is");
 }
 
-/// Asks for a restore that stands still now. Gives how many files are back.
+/// Asks for a restore that stands still now. Returns how many files are back.
 async fn half_done(world: &World, restore: &Request) -> (JoinHandle<Result<Reply, ApiError>>, u64) {
     let (handle, request) = (world.handle().clone(), restore.clone());
     let asked = tokio::spawn(async move { handle.call(request).await });

@@ -36,7 +36,7 @@ pub(super) struct ScriptedExtensions {
 }
 
 impl ScriptedExtensions {
-    /// The destination of this name is played from now on, as far as its extension is made anew.
+    /// The destination of this name is played from now on, as far as its extension is made again.
     pub fn script(&self, name: &str, script: Script) -> Arc<ExtensionLog> {
         let seen = Arc::<ExtensionLog>::default();
         let mut plays = self.plays.lock();

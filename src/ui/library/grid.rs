@@ -62,7 +62,7 @@ impl Library {
         self.paint(ui, env, grid, &response, is_too_fast);
     }
 
-    /// Lays out anew at the last width, where the days have changed while the grid was not shown.
+    /// Lays out again at the last width, where the days have changed while the grid was not shown.
     pub(super) fn follow(&mut self) {
         self.relayout(f32::from_bits(self.made_of.1));
     }

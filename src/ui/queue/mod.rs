@@ -51,7 +51,7 @@ pub(super) struct ListKey {
     pub destination: Option<i64>,
     /// Only this failure kind.
     pub failure_kind: Option<String>,
-    /// The next page, not the list anew.
+    /// The next page, not the list again.
     pub is_more: bool,
 }
 

@@ -159,12 +159,11 @@ impl Worker {
             }
             CheckEnd::Failed(failure) => {
                 self.checks.on_ended();
-                if failure.reach == Reach::Run {
+                match (failure.reach, failure.kind) {
                     // It is there; what it told could not be written down.
-                    let is_full = failure.kind == FailureKind::Full;
-                    outage.begin(context, if is_full { Outage::Full } else { Outage::Unwritable });
-                } else {
-                    self.mark_unreachable(context, outage, &failure).await;
+                    (Reach::Run, FailureKind::Full) => outage.begin(context, Outage::Full),
+                    (Reach::Run, FailureKind::Forbidden) => outage.begin(context, Outage::Unwritable),
+                    _ => self.mark_unreachable(context, outage, &failure).await,
                 }
             }
         }

@@ -160,7 +160,7 @@ impl World {
         (told, next_token)
     }
 
-    /// Stops and starts anew on the same database.
+    /// Stops and starts again on the same database.
     pub async fn restart(&mut self) {
         if let Some(library) = self.library.take() {
             library.stop().await;

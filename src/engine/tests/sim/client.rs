@@ -22,7 +22,7 @@ use crate::domain::key;
 use crate::domain::record::{Evidence, ProofMethod};
 use crate::store::failpoints;
 
-/// How long a client waits for an answer that does not come, where nobody can tell it to stop.
+/// How long a client waits for an answer that does not come, where it is unknown it to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ends a request, however it ends.

@@ -63,7 +63,7 @@ pub enum Trouble {
     Altered,
     /// All is well, it says, and keeps nothing.
     Forgotten,
-    /// It has begun anew and knows no upload any more.
+    /// It has begun again and knows no upload any more.
     UploadsLost,
 }
 

@@ -12,7 +12,7 @@ use crate::store::failpoints::{CommitObserver, Verdict};
 use crate::store::simulation_audit::{JobFacts, LimitRow};
 use crate::store::{JobOutcome, StoreError, Write};
 
-/// Every so many commits the counters are counted anew.
+/// Every so many commits the counters are counted again.
 const RECOUNT_EVERY: u64 = 23;
 
 /// Commits of these kinds say nothing of jobs: only some are looked at, for their cost.
@@ -286,7 +286,7 @@ impl CommitObserver for Watcher {
     }
 }
 
-/// Every bin, counted anew from the files, is what the counters say.
+/// Every bin, counted again from the files, is what the counters say.
 pub fn check_counts(world: &World, tx: &crate::store::Read<'_>) -> Result<(), StoreError> {
     for LimitRow { id, .. } in tx.limits()? {
         let (found, bins) = tx.recount(id)?;

@@ -199,7 +199,7 @@ pub struct Outside {
 
 /// The simulated world. Everybody shares it.
 pub struct World {
-    /// Time.
+    /// The clock that can be set.
     pub clock: Arc<SimClock>,
     /// The sources' files.
     pub files: MemoryFiles,
