@@ -2,10 +2,10 @@
 
 use eframe::egui::{Rect, Sense, Ui, vec2};
 
-use super::app::Env;
 use super::commands::Command;
 use super::counts::Counts;
 use super::numbers::ratio;
+use super::screen_context::ScreenContext;
 use super::theme::{Tokens, space};
 use super::widgets;
 use crate::api::{DestinationState, QueueList};
@@ -71,7 +71,7 @@ pub(super) fn bar(ui: &mut Ui, t: &Tokens, d: &DestinationState) {
 }
 
 /// What the parts are, each number a link to its list.
-pub(super) fn legend(ui: &mut Ui, env: &mut Env<'_>, t: &Tokens, d: &DestinationState) {
+pub(super) fn legend(ui: &mut Ui, env: &mut ScreenContext<'_>, t: &Tokens, d: &DestinationState) {
     let found = widgets::note(ui, format!("{} found", format::files(d.found)));
     ui.label(found);
     ui.horizontal_wrapped(|ui| {

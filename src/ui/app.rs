@@ -8,22 +8,23 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{self, CentralPanel, Context, Frame, Ui, UiBuilder, ViewportCommand};
 
+use super::bulk_change::BulkChange;
 use super::commands::{Command, Dialog, GLOBAL_KEYS, PickFor, Purpose, Screen};
 use super::destinations::Destinations;
 use super::draft::Draft;
 use super::focus;
-use super::gather::Gather;
-use super::library::{Library, PageKey};
+use super::library::Library;
 use super::model::Model;
 use super::preferences::{Appearance, Preferences};
 use super::queue::Queue;
 use super::removals::Removal;
 use super::restore::Restore;
+use super::screen_context::ScreenContext;
 use super::settings::{About, Settings};
 use super::theme::tokens;
 use super::viewer::Viewer;
 use super::{Options, first_run, shell, status_line};
-use crate::api::{self, BackupSwitch, PathText, Request};
+use crate::api::{BackupSwitch, Request};
 use crate::client::{Backend, Connection, PICTURES_WANTED_MAX, PictureRequest, THUMBNAIL_SIDE_MAX, Ticket};
 
 /// A frame spends at most this on what came.
@@ -34,45 +35,6 @@ const DRAIN_MAX: usize = 256;
 const PICTURES_AT_LEAST: usize = 4;
 /// Lists are asked for again at most this often, in milliseconds.
 const REFRESH_MS: i64 = 400;
-
-/// What a screen sees and what it says.
-pub(super) struct Env<'a> {
-    /// What is known.
-    pub model: &'a Model,
-    /// What is asked for.
-    pub out: &'a mut Vec<Command>,
-    /// A question is shown over the screen.
-    pub has_dialog: bool,
-    /// The library's days must be asked for again now.
-    pub refresh_library: bool,
-    /// The size of the grid's cells was changed by hand.
-    pub cell_side_changed: bool,
-    /// More could not be asked for in this frame.
-    pub repaint_soon: bool,
-    /// What the page offers is to have the keyboard again.
-    pub focus_page: bool,
-}
-
-impl Env<'_> {
-    /// Asks for a page of the library.
-    pub fn page(&mut self, key: PageKey, request: Request) {
-        self.out.push(Command::send(request, Purpose::Page(key)));
-    }
-
-    /// Adds a folder, asking first where its photos would be copied somewhere.
-    pub fn add_source(&mut self, path: PathText) {
-        self.out.push(add_source(self.model, path));
-    }
-}
-
-pub(super) fn add_source(model: &Model, path: PathText) -> Command {
-    if model.snapshot.destinations.is_empty() {
-        let request = api::Command::AddSource { path: path.clone(), consent_all: true };
-        Command::send(request, Purpose::AddSource(path))
-    } else {
-        Command::Ask(Dialog::ConsentToSource { path })
-    }
-}
 
 /// The application.
 pub struct App {
@@ -88,7 +50,7 @@ pub struct App {
     pub(super) settings: Settings,
     pub(super) draft: Draft,
     pub(super) dialog: Option<Dialog>,
-    pub(super) gather: Option<Gather>,
+    pub(super) gather: Option<BulkChange>,
     /// Destinations that were removed and can still be had back.
     pub(super) removals: Vec<Removal>,
     /// Destinations whose removal the agent has been asked for.
@@ -282,7 +244,7 @@ impl App {
     }
 
     fn paint(&mut self, ui: &mut Ui, out: &mut Vec<Command>) {
-        let mut env = Env {
+        let mut env = ScreenContext {
             model: &self.model,
             out,
             has_dialog: self.dialog.is_some(),
@@ -355,7 +317,7 @@ impl App {
             self.focus_under_dialog = Some(ctx.memory(|memory| memory.focused()));
         }
         if let Some(dialog) = &mut self.dialog {
-            let mut env = Env {
+            let mut env = ScreenContext {
                 model: &self.model,
                 out,
                 has_dialog: true,

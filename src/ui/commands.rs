@@ -172,7 +172,7 @@ pub(super) enum Purpose {
     /// One asset's details for the viewer.
     Details(i64),
     /// One asset's files, to act on them.
-    Gather,
+    BulkChange,
     /// A list of the queue.
     Queue(super::queue::ListKey),
     /// The groups of failures.

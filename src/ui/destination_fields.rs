@@ -2,9 +2,9 @@
 
 use eframe::egui::Ui;
 
-use super::app::Env;
 use super::commands::Command;
 use super::focus;
+use super::screen_context::ScreenContext;
 use super::secret_input::SecretInput;
 use super::theme::space;
 use super::widgets::{self, Kind};
@@ -46,7 +46,7 @@ impl NameField {
 /// The field for another password, key or token.
 pub(super) fn enter_password(
     ui: &mut Ui,
-    env: &mut Env<'_>,
+    env: &mut ScreenContext<'_>,
     d: &DestinationState,
     password: &mut Option<PasswordField>,
 ) {
@@ -77,7 +77,7 @@ pub(super) fn enter_password(
 }
 
 /// The field for another name.
-pub(super) fn enter_name(ui: &mut Ui, env: &mut Env<'_>, renaming: &mut Option<NameField>) {
+pub(super) fn enter_name(ui: &mut Ui, env: &mut ScreenContext<'_>, renaming: &mut Option<NameField>) {
     let Some(entry) = renaming.as_mut() else { return };
     let mut is_over = false;
     widgets::caption(ui, "Name");

@@ -4,7 +4,6 @@ use eframe::egui::{Label, Rect, Ui, vec2};
 
 use super::accounting;
 use super::address;
-use super::app::Env;
 use super::commands::{AfterAdding, CardField, Command, Dialog, Purpose};
 use super::counts::Counts;
 use super::destination_fields::{self, NameField, PasswordField};
@@ -15,6 +14,7 @@ use super::kinds;
 use super::numbers::ratio;
 use super::remedy;
 use super::restore::{self, RestoreStart};
+use super::screen_context::ScreenContext;
 use super::server_form::CHECKSUM_CHOICE;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
@@ -65,7 +65,7 @@ impl Destinations {
     }
 
     /// Paints the screen.
-    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>, draft: &mut Draft) {
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, draft: &mut Draft) {
         let snapshot = env.model.snapshot.clone();
         let is_first = snapshot.destinations.is_empty();
         widgets::page(ui, "destinations", |ui| {
@@ -104,7 +104,7 @@ impl Destinations {
         });
     }
 
-    fn form(&mut self, ui: &mut Ui, env: &mut Env<'_>, draft: &mut Draft, is_first: bool) {
+    fn form(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, draft: &mut Draft, is_first: bool) {
         let then = self.adding.unwrap_or_default();
         let is_to_restore = then == AfterAdding::Restore;
         let (title, agree) = match is_to_restore {
@@ -142,7 +142,7 @@ impl Destinations {
         });
     }
 
-    fn card(&mut self, ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+    fn card(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, d: &DestinationState) {
         ui.spacing_mut().item_spacing.y = space::XS;
         let t = tokens(ui);
         ui.horizontal(|ui| {
@@ -192,7 +192,7 @@ impl Destinations {
         self.buttons(ui, env, d);
     }
 
-    fn buttons(&mut self, ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+    fn buttons(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, d: &DestinationState) {
         ui.horizontal_wrapped(|ui| {
             let has_password = d.kind != "folder";
             let name = format!("Change the password of {}", d.name);
@@ -266,7 +266,7 @@ fn consent_lines(ui: &mut Ui, snapshot: &Snapshot, to: &str) {
 }
 
 /// How the destination is, and whether the person should look.
-fn state(env: &Env<'_>, d: &DestinationState) -> (String, bool) {
+fn state(env: &ScreenContext<'_>, d: &DestinationState) -> (String, bool) {
     if !d.enabled {
         return (
             "Switched off. Existing copies stay, and new photos are not backed up here".to_owned(),
@@ -308,7 +308,7 @@ fn state(env: &Env<'_>, d: &DestinationState) -> (String, bool) {
 }
 
 /// What the person can do about a place that cannot be used, and what the outside said.
-fn trouble(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+fn trouble(ui: &mut Ui, env: &mut ScreenContext<'_>, d: &DestinationState) {
     let Some(failure) = &d.failure else { return };
     let advice = widgets::weak(ui, &failure.advice);
     ui.add(Label::new(advice).wrap());
@@ -325,7 +325,7 @@ fn trouble(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
 }
 
 /// What would have unproven copies verified, and the button that does it where that can be done.
-fn unproven(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+fn unproven(ui: &mut Ui, env: &mut ScreenContext<'_>, d: &DestinationState) {
     if d.enabled && d.verifying && !d.is_reconnecting {
         ui.label(widgets::weak(ui, format!("Verifying {}", format::files(d.unproven))));
         return;
@@ -348,7 +348,7 @@ fn unproven(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
 }
 
 /// Checks and restores that read copies here now, and how far each is.
-fn readings(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
+fn readings(ui: &mut Ui, env: &ScreenContext<'_>, d: &DestinationState) {
     for reading in env.model.snapshot.reading.iter().filter(|reading| reading.destination == d.id) {
         let what = match reading.kind {
             OperationKind::Verify => "Verifying copies",
@@ -372,7 +372,7 @@ fn readings(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
     }
 }
 
-fn proof(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
+fn proof(ui: &mut Ui, env: &ScreenContext<'_>, d: &DestinationState) {
     let how = match d.proof_need.as_deref() {
         Some("reconnect") => "Verified by reading back after reconnecting the disk".to_owned(),
         Some("restart") => "Verified by reading back after restarting the computer".to_owned(),
@@ -393,7 +393,7 @@ fn proof(ui: &mut Ui, env: &Env<'_>, d: &DestinationState) {
 }
 
 /// What proves a copy, where the person chooses.
-fn checksum_choice(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+fn checksum_choice(ui: &mut Ui, env: &mut ScreenContext<'_>, d: &DestinationState) {
     let Some(trusted) = d.trusts_checksum else { return };
     ui.add_space(space::S);
     ui.horizontal(|ui| {
@@ -408,7 +408,7 @@ fn checksum_choice(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
 }
 
 /// Folders that nobody has agreed to copy here, as when one was added on the command line.
-fn not_agreed(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState) {
+fn not_agreed(ui: &mut Ui, env: &mut ScreenContext<'_>, d: &DestinationState) {
     let snapshot = &env.model.snapshot;
     let missing: Vec<_> = snapshot.sources.iter().filter(|s| !d.sources.contains(&s.id)).collect();
     if missing.is_empty() {

@@ -6,10 +6,10 @@ use eframe::egui::{
 };
 
 use super::address;
-use super::app::Env;
 use super::commands::{Command, Dialog, FailedFiles, Purpose, SHEET, Verb};
 use super::counts::Counts;
 use super::icons::Icon;
+use super::screen_context::ScreenContext;
 use super::theme::{radius, size, space, tokens, tokens_of};
 use super::widgets::{self, Kind};
 use super::{draft, focus, kinds};
@@ -24,7 +24,7 @@ const AROUND_BODY: f32 = 180.0;
 const MARGIN: i8 = 24;
 
 /// Shows a question. `is_new` on its first frame, when its safe choice is given the keyboard.
-pub(super) fn show(ctx: &Context, env: &mut Env<'_>, dialog: &mut Dialog, is_new: bool) {
+pub(super) fn show(ctx: &Context, env: &mut ScreenContext<'_>, dialog: &mut Dialog, is_new: bool) {
     let t = tokens_of(ctx.theme());
     let title = title(dialog);
     // An area keeps its size under its id, and questions differ in size.
@@ -94,7 +94,7 @@ fn say(ui: &mut Ui, text: impl Into<String>) {
     ui.add(Label::new(text).wrap());
 }
 
-fn body(ui: &mut Ui, env: &Env<'_>, dialog: &Dialog) {
+fn body(ui: &mut Ui, env: &ScreenContext<'_>, dialog: &Dialog) {
     match dialog {
         Dialog::ClosingNotice => {
             say(ui, "Safelight keeps backing up when this window is closed. To stop it, choose Quit");
@@ -183,7 +183,7 @@ fn sheet(ui: &mut Ui) {
 
 /// The buttons in the order in which they are read, the last at the right. Returns the safe one, which is
 /// given the keyboard.
-fn buttons(ui: &mut Ui, env: &mut Env<'_>, dialog: &Dialog) -> Response {
+fn buttons(ui: &mut Ui, env: &mut ScreenContext<'_>, dialog: &Dialog) -> Response {
     let dangerous = danger(env, dialog);
     let out = &mut *env.out;
     let mut choice = |ui: &mut Ui, kind: Kind, text: &str, commands: Vec<Command>| {
@@ -220,7 +220,7 @@ fn buttons(ui: &mut Ui, env: &mut Env<'_>, dialog: &Dialog) -> Response {
 }
 
 /// What takes something away, with its button; `None` for a question that takes nothing away.
-fn danger(env: &Env<'_>, dialog: &Dialog) -> Option<(&'static str, Command)> {
+fn danger(env: &ScreenContext<'_>, dialog: &Dialog) -> Option<(&'static str, Command)> {
     match dialog {
         Dialog::RemoveSource { id, path } => {
             let with = |d: &&DestinationState| d.sources.contains(id);

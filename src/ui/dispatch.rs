@@ -5,9 +5,9 @@ use std::time::Duration;
 use eframe::egui::{Context, ViewportCommand};
 
 use super::app::{App, raise, set_theme};
+use super::bulk_change::nothing_to_do;
 use super::commands::{AfterAdding, Change, Command, Dialog, PickFor, Purpose, Screen, Verb};
 use super::counts::Counts;
-use super::gather::nothing_to_do;
 use super::preferences::TEXT_SCALES;
 use super::restore::RestoreStart;
 use super::viewer::Viewer;
@@ -273,7 +273,7 @@ impl App {
                     viewer.on_details(asset, details);
                 }
             }
-            (Purpose::Gather, outcome) => self.on_gathered(outcome),
+            (Purpose::BulkChange, outcome) => self.on_gathered(outcome),
             (Purpose::GatherFailed, outcome) => self.on_failed_gathered(outcome),
             (Purpose::Queue(key), Ok(Reply::Queue(page))) => self.queue.on_page(&key, page),
             (Purpose::Queue(key), outcome) => self.queue.on_page_failed(&key, why(outcome)),

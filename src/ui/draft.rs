@@ -4,10 +4,10 @@
 
 use eframe::egui::{Label, Rect, Ui, vec2};
 
-use super::app::Env;
 use super::commands::{Command, PickFor, Purpose};
 use super::icons::Icon;
 use super::kinds::{self, KINDS};
+use super::screen_context::ScreenContext;
 use super::server_form::ServerForm;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
@@ -228,7 +228,7 @@ impl Draft {
     }
 
     /// The kinds, what the chosen one needs, and what the test found.
-    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         if let Some(kind) = kinds::choose(ui, self.kind, &mut self.shows_more_kinds) {
             self.choose(kind);
         }
@@ -253,7 +253,7 @@ impl Draft {
     }
 
     /// The drives that are connected, each with its free space: one click chooses a folder on it.
-    fn drives(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    fn drives(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         if matches!(self.drives, Drives::Unknown) {
             self.drives = Drives::Asked;
             env.out.push(Command::send(Query::Drives, Purpose::Drives));
@@ -272,7 +272,7 @@ impl Draft {
         }
     }
 
-    fn server(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    fn server(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let kind = self.kind;
         let (changed, entered) = self.of_kind(kind).form.ui(ui, kind);
         if changed {
@@ -286,7 +286,7 @@ impl Draft {
         }
     }
 
-    fn folder(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    fn folder(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let text = widgets::weak(ui, "A folder on another disk, or on a network drive that is connected");
         ui.label(text);
         self.drives(ui, env);

@@ -2,8 +2,9 @@
 
 use eframe::egui::Context;
 
-use super::app::{App, add_source};
+use super::app::App;
 use super::commands::{Command, PickFor, Screen};
+use super::screen_context::add_source;
 use crate::api::PathText;
 
 impl App {

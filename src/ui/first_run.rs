@@ -5,18 +5,18 @@
 use eframe::egui::{Align2, Color32, Label, Rect, Sense, TextStyle, Ui, Vec2, vec2};
 
 use super::address;
-use super::app::Env;
 use super::commands::{AfterAdding, Command, Purpose};
 use super::destinations;
 use super::draft::Draft;
 use super::icons;
+use super::screen_context::ScreenContext;
 use super::settings::{self, Settings};
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
 use crate::api;
 
 /// Paints the page.
-pub(super) fn ui(ui: &mut Ui, env: &mut Env<'_>, folders: &mut Settings, draft: &mut Draft) {
+pub(super) fn ui(ui: &mut Ui, env: &mut ScreenContext<'_>, folders: &mut Settings, draft: &mut Draft) {
     let snapshot = env.model.snapshot.clone();
     let has_sources = !snapshot.sources.is_empty();
     let has_place = !snapshot.destinations.is_empty() || draft.is_usable();
@@ -64,7 +64,7 @@ pub(super) fn ui(ui: &mut Ui, env: &mut Env<'_>, folders: &mut Settings, draft: 
     });
 }
 
-fn switch_on_existing(env: &mut Env<'_>) {
+fn switch_on_existing(env: &mut ScreenContext<'_>) {
     let snapshot = &env.model.snapshot;
     let sources: Vec<i64> = snapshot.sources.iter().map(|s| s.id).collect();
     for destination in &snapshot.destinations {

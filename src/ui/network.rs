@@ -2,10 +2,10 @@
 
 use eframe::egui::{Label, Ui};
 
-use super::app::Env;
 use super::commands::{Command, PickFor, Purpose};
 use super::focus;
 use super::rules::{below_field, indent, labelled, row};
+use super::screen_context::ScreenContext;
 use super::secret_input::SecretInput;
 use super::theme::space;
 use super::widgets::{self, Kind};
@@ -86,7 +86,7 @@ impl Network {
     }
 
     /// Paints the card.
-    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let now = env.model.snapshot.network.clone();
         if self.shown.as_ref() != Some(&now) {
             self.fill(&now);
@@ -117,7 +117,7 @@ impl Network {
         }
     }
 
-    fn set(&mut self, env: &mut Env<'_>, field: Field, network: NetworkText) {
+    fn set(&mut self, env: &mut ScreenContext<'_>, field: Field, network: NetworkText) {
         self.sent = Some(field);
         set(env, network);
     }
@@ -132,7 +132,7 @@ impl Network {
         self.shown = Some(now.clone());
     }
 
-    fn limit(&mut self, ui: &mut Ui, env: &mut Env<'_>, now: &NetworkText) {
+    fn limit(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, now: &NetworkText) {
         let choices = [(false, "Off"), (true, "At most")];
         if let Some(limited) = row(ui, "Upload limit", now.upload_limit.is_some(), &choices) {
             set(env, NetworkText { upload_limit: limited.then_some(LIMIT_FIRST), ..now.clone() });
@@ -163,7 +163,7 @@ impl Network {
         self.error(ui, Field::Limit, is_edited);
     }
 
-    fn proxy(&mut self, ui: &mut Ui, env: &mut Env<'_>, now: &NetworkText) {
+    fn proxy(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, now: &NetworkText) {
         let is_set = matches!(now.proxy, ProxyText::Address(_));
         let via = match now.proxy {
             _ if self.wants_address || is_set => Via::Address,
@@ -209,14 +209,14 @@ impl Network {
         }
     }
 
-    fn set_proxy(&mut self, env: &mut Env<'_>, now: &NetworkText, proxy: ProxyText) {
+    fn set_proxy(&mut self, env: &mut ScreenContext<'_>, now: &NetworkText, proxy: ProxyText) {
         self.wants_address = false;
         if now.proxy != proxy {
             set(env, NetworkText { proxy, ..now.clone() });
         }
     }
 
-    fn password(&mut self, ui: &mut Ui, env: &mut Env<'_>, proxy: &str) {
+    fn password(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, proxy: &str) {
         self.secret.set_origin(proxy);
         let mut is_edited = false;
         ui.horizontal_wrapped(|ui| {
@@ -234,7 +234,7 @@ impl Network {
         self.error(ui, Field::Password, is_edited);
     }
 
-    fn authority(&mut self, ui: &mut Ui, env: &mut Env<'_>, now: &NetworkText) {
+    fn authority(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, now: &NetworkText) {
         let before = self.ca_file.clone();
         ui.horizontal_wrapped(|ui| {
             labelled(ui, "Certificate authority");
@@ -278,7 +278,7 @@ fn saved(ui: &mut Ui, is_changed: bool, text: &str, entered: bool) -> bool {
     is_changed && (entered || button.clicked())
 }
 
-fn set(env: &mut Env<'_>, network: NetworkText) {
+fn set(env: &mut ScreenContext<'_>, network: NetworkText) {
     env.out.push(Command::send(api::Command::SetNetwork(network), Purpose::SetNetwork));
 }
 

@@ -2,8 +2,8 @@
 
 use eframe::egui::Ui;
 
-use super::app::Env;
 use super::commands::{CardField, Command, Purpose, Screen, Verb};
+use super::screen_context::ScreenContext;
 use super::widgets::{self, Kind};
 use crate::api::{
     DestinationState, FailureText, Operation, PathText, Query, QueueList, QueueQuery, Selection, Snapshot,
@@ -160,7 +160,7 @@ fn show_file(subject: &Subject<'_>) -> Command {
 }
 
 /// The button of what mends a failure, and whether there is one.
-pub(super) fn button(ui: &mut Ui, env: &mut Env<'_>, subject: &Subject<'_>) -> bool {
+pub(super) fn button(ui: &mut Ui, env: &mut ScreenContext<'_>, subject: &Subject<'_>) -> bool {
     let Some(remedy) = of(subject.failure, subject.destination) else { return false };
     let text = remedy.label(subject);
     let name = format!("{text}: {}", subject.failure.summary);
@@ -171,7 +171,12 @@ pub(super) fn button(ui: &mut Ui, env: &mut Env<'_>, subject: &Subject<'_>) -> b
 }
 
 /// The button of what mends a destination that cannot be used.
-pub(super) fn button_for_destination(ui: &mut Ui, env: &mut Env<'_>, d: &DestinationState, is_on_card: bool) {
+pub(super) fn button_for_destination(
+    ui: &mut Ui,
+    env: &mut ScreenContext<'_>,
+    d: &DestinationState,
+    is_on_card: bool,
+) {
     let Some(failure) = &d.failure else { return };
     // On its own card there is nothing to open.
     let remedy = of(failure, Some(d)).filter(|remedy| !is_on_card || *remedy != Remedy::OpenDestination);

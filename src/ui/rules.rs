@@ -2,8 +2,8 @@
 
 use eframe::egui::{Align, Label, Layout, Ui, vec2};
 
-use super::app::Env;
 use super::commands::Command;
+use super::screen_context::ScreenContext;
 use super::theme::{size, space};
 use super::widgets::{self, Kind};
 use crate::api::{self, BatteryRule, ConditionsText, HoursRule, Rules};
@@ -21,7 +21,7 @@ const ROW_MIN: f32 = 460.0;
 
 /// What the card remembers: the times as they are typed.
 #[derive(Default)]
-pub(super) struct When {
+pub(super) struct HoursForm {
     from: String,
     to: String,
     /// The hours that the fields were filled from.
@@ -30,9 +30,9 @@ pub(super) struct When {
     error: Option<&'static str>,
 }
 
-impl When {
+impl HoursForm {
     /// Paints the card.
-    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let (rules, now) = (env.model.snapshot.rules, env.model.snapshot.conditions);
         widgets::card(ui, |ui| {
             widgets::section_title(ui, "When to back up");
@@ -73,7 +73,7 @@ impl When {
         });
     }
 
-    fn hours(&mut self, ui: &mut Ui, env: &mut Env<'_>, rules: Rules, hours: HoursRule) {
+    fn hours(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, rules: Rules, hours: HoursRule) {
         if self.shown != Some(hours) {
             *self = Self { from: clock(hours.from), to: clock(hours.to), shown: Some(hours), error: None };
         }
@@ -121,7 +121,7 @@ pub(super) fn below_field(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     });
 }
 
-fn set(env: &mut Env<'_>, rules: Rules) {
+fn set(env: &mut ScreenContext<'_>, rules: Rules) {
     env.out.push(Command::plain(api::Command::SetRules(rules)));
 }
 

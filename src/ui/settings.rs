@@ -2,14 +2,14 @@
 
 use eframe::egui::{Label, RichText, Ui};
 
-use super::app::Env;
 use super::commands::{Command, Dialog, PickFor};
 use super::draft::WHOLE_PATH;
 use super::focus;
 use super::icons::Icon;
 use super::network::Network;
 use super::preferences::Appearance;
-use super::rules::When;
+use super::rules::HoursForm;
+use super::screen_context::ScreenContext;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
 use crate::api::{self, PathText, SourceCondition, SourceState};
@@ -21,7 +21,7 @@ pub(super) struct Settings {
     typed: String,
     /// Why the folder that was typed was not added, or no folder dialog can be shown.
     pub folder_error: Option<String>,
-    when: When,
+    when: HoursForm,
     /// How servers are reached.
     pub network: Network,
 }
@@ -41,7 +41,7 @@ const APPEARANCES: [(Appearance, &str); 3] =
 
 impl Settings {
     /// Paints the screen.
-    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>, about: &About<'_>) {
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, about: &About<'_>) {
         widgets::page(ui, "settings", |ui| {
             widgets::page_title(ui, "Settings");
             ui.add_space(space::L);
@@ -78,7 +78,7 @@ impl Settings {
         });
     }
 
-    fn folders(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    fn folders(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         widgets::card(ui, |ui| {
             ui.horizontal(|ui| {
                 widgets::section_title(ui, "Photo folders");
@@ -103,7 +103,7 @@ impl Settings {
     }
 
     /// The field and the button that add a folder.
-    pub fn add_folder(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    pub fn add_folder(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let before = self.typed.clone();
         ui.horizontal(|ui| {
             let width = widgets::field_beside(ui, "Choose", "Add");
@@ -167,7 +167,7 @@ pub(super) fn source_state(source: &SourceState) -> (String, bool) {
 }
 
 /// One folder with its state.
-pub(super) fn source_row(ui: &mut Ui, env: &mut Env<'_>, source: &SourceState) {
+pub(super) fn source_row(ui: &mut Ui, env: &mut ScreenContext<'_>, source: &SourceState) {
     let t = tokens(ui);
     let (state, needs) = source_state(source);
     ui.horizontal(|ui| {
@@ -205,7 +205,7 @@ pub(super) fn source_row(ui: &mut Ui, env: &mut Env<'_>, source: &SourceState) {
 }
 
 /// The size of text and controls, in steps.
-fn text_size(ui: &mut Ui, env: &mut Env<'_>, scale: f32) {
+fn text_size(ui: &mut Ui, env: &mut ScreenContext<'_>, scale: f32) {
     ui.horizontal(|ui| {
         ui.label("Text size");
         ui.add_space(space::S);
@@ -223,7 +223,7 @@ fn text_size(ui: &mut Ui, env: &mut Env<'_>, scale: f32) {
     });
 }
 
-fn background(ui: &mut Ui, env: &mut Env<'_>) {
+fn background(ui: &mut Ui, env: &mut ScreenContext<'_>) {
     widgets::card(ui, |ui| {
         widgets::section_title(ui, "In the background");
         let text = "Backup continues when you close the window. It stops when you quit, until you open Safelight again";

@@ -10,14 +10,14 @@ use eframe::egui::{
     vec2,
 };
 
-use super::app::Env;
 use super::commands::{Command, Screen};
 use super::counts::{self, Counts};
 use super::focus;
 use super::icons::{self, Icon};
 use super::model::Model;
 use super::numbers::ratio;
-use super::status_line::{self, Mood};
+use super::screen_context::ScreenContext;
+use super::status_line::{self, StatusTone};
 use super::theme::{radius, size, space, tokens};
 use super::widgets::{self, Kind};
 use crate::api::{self, BackupSwitch, QueueList, Snapshot};
@@ -42,7 +42,7 @@ fn icon_of(screen: Screen) -> Icon {
 }
 
 /// The sidebar: one stop for Tab. In a narrow window it shows icons alone.
-pub(super) fn sidebar(ui: &mut Ui, env: &mut Env<'_>, shown: Screen) {
+pub(super) fn sidebar(ui: &mut Ui, env: &mut ScreenContext<'_>, shown: Screen) {
     let is_narrow = ui.ctx().content_rect().width() < NARROW_WIDTH;
     let (width, margin) = if is_narrow { (size::SIDEBAR_NARROW, 8) } else { (size::SIDEBAR, 12) };
     let frame = Frame::new().fill(tokens(ui).chrome).inner_margin(Margin::symmetric(margin, 0));
@@ -66,7 +66,7 @@ pub(super) fn sidebar(ui: &mut Ui, env: &mut Env<'_>, shown: Screen) {
     );
 }
 
-fn screens(ui: &mut Ui, env: &Env<'_>, shown: Screen, is_narrow: bool) -> Option<Screen> {
+fn screens(ui: &mut Ui, env: &ScreenContext<'_>, shown: Screen, is_narrow: bool) -> Option<Screen> {
     let counts = Counts::of(&env.model.snapshot);
     let members = Screen::ALL.map(|screen| {
         let attention = if screen == Screen::Queue { Some(&counts) } else { None };
@@ -156,18 +156,18 @@ fn summary(ui: &mut Ui, model: &Model) {
     });
 }
 
-fn mood_icon(mood: Mood) -> Icon {
+fn mood_icon(mood: StatusTone) -> Icon {
     match mood {
-        Mood::Safe => Icon::Safe,
-        Mood::Working => Icon::Uploading,
-        Mood::Resting => Icon::Waiting,
-        Mood::Stopped => Icon::Pause,
-        Mood::Attention => Icon::Attention,
+        StatusTone::Safe => Icon::Safe,
+        StatusTone::Working => Icon::Uploading,
+        StatusTone::Resting => Icon::Waiting,
+        StatusTone::Stopped => Icon::Pause,
+        StatusTone::Attention => Icon::Attention,
     }
 }
 
 /// The toggle and its sentence.
-pub(super) fn top_bar(ui: &mut Ui, env: &mut Env<'_>) {
+pub(super) fn top_bar(ui: &mut Ui, env: &mut ScreenContext<'_>) {
     let t = tokens(ui);
     let frame = Frame::new().fill(t.canvas).inner_margin(Margin::symmetric(16, 0));
     Panel::top("toggle").exact_size(size::TOP_BAR).frame(frame).show_separator_line(false).show(ui, |ui| {
@@ -189,9 +189,9 @@ pub(super) fn top_bar(ui: &mut Ui, env: &mut Env<'_>) {
 }
 
 /// Whether the sentence is about files that the queue lists for the person.
-fn needs_review(env: &Env<'_>) -> bool {
+fn needs_review(env: &ScreenContext<'_>) -> bool {
     let said = status_line::of(&env.model.snapshot, &env.model.connection, env.model.now);
-    said.mood == Mood::Attention
+    said.mood == StatusTone::Attention
         && env.model.connection == Connection::Connected
         && !Counts::of(&env.model.snapshot).needs_attention().is_zero()
 }
@@ -199,7 +199,7 @@ fn needs_review(env: &Env<'_>) -> bool {
 fn said(ui: &mut Ui, model: &Model, is_narrow: bool) {
     let t = tokens(ui);
     let said = status_line::of(&model.snapshot, &model.connection, model.now);
-    let color = if said.mood == Mood::Attention { t.accent } else { t.text };
+    let color = if said.mood == StatusTone::Attention { t.accent } else { t.text };
     widgets::mark(ui, mood_icon(said.mood), 22.0, color);
     ui.add_space(space::XS);
     let style = if is_narrow { TextStyle::Body } else { TextStyle::Name(super::theme::HEADING.into()) };
@@ -211,7 +211,7 @@ fn said(ui: &mut Ui, model: &Model, is_narrow: bool) {
     widgets::hint(ui, label, &said.text);
 }
 
-fn toggle(ui: &mut Ui, env: &mut Env<'_>, is_narrow: bool) {
+fn toggle(ui: &mut Ui, env: &mut ScreenContext<'_>, is_narrow: bool) {
     let snapshot = &env.model.snapshot;
     let is_on = snapshot.backup != BackupSwitch::Off;
     let may = env.model.connection == Connection::Connected && (is_on || !snapshot.destinations.is_empty());
@@ -227,7 +227,7 @@ fn toggle(ui: &mut Ui, env: &mut Env<'_>, is_narrow: bool) {
 }
 
 /// The line at the top when the agent is gone.
-pub(super) fn connection_banner(ui: &mut Ui, env: &Env<'_>) {
+pub(super) fn connection_banner(ui: &mut Ui, env: &ScreenContext<'_>) {
     let Connection::Lost(why) = &env.model.connection else { return };
     let t = tokens(ui);
     let frame = Frame::new().fill(t.accent_wash).inner_margin(Margin::symmetric(16, 12));
@@ -241,19 +241,19 @@ pub(super) fn connection_banner(ui: &mut Ui, env: &Env<'_>) {
 }
 
 /// The run's progress, while there is something to do.
-fn progress<'a>(env: &Env<'a>) -> Option<&'a crate::api::Progress> {
+fn progress<'a>(env: &ScreenContext<'a>) -> Option<&'a crate::api::Progress> {
     let snapshot = &env.model.snapshot;
     let is_shown = snapshot.backup != BackupSwitch::Off && env.model.connection == Connection::Connected;
     snapshot.progress.as_ref().filter(|_| is_shown)
 }
 
 /// How high the bar at the bottom is; 0 while there is nothing to do.
-pub(super) fn bottom_height(env: &Env<'_>) -> f32 {
+pub(super) fn bottom_height(env: &ScreenContext<'_>) -> f32 {
     progress(env).map_or(0.0, |_| size::BOTTOM_BAR)
 }
 
 /// Progress, speed and time left.
-pub(super) fn bottom_bar(ui: &mut Ui, env: &mut Env<'_>) {
+pub(super) fn bottom_bar(ui: &mut Ui, env: &mut ScreenContext<'_>) {
     let Some(progress) = progress(env) else { return };
     let snapshot = &env.model.snapshot;
     let is_paused = snapshot.backup == BackupSwitch::Paused;

@@ -12,7 +12,7 @@ use crate::domain::format;
 
 /// How good the news is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(super) enum StatusTone {
     /// Everything is safe.
     Safe,
     /// Work is being done.
@@ -27,30 +27,30 @@ pub(super) enum Mood {
 
 /// The sentence and its mood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sentence {
+pub(super) struct StatusLine {
     /// Without a full stop.
     pub text: String,
     /// The mark beside it.
-    pub mood: Mood,
+    pub mood: StatusTone,
 }
 
-fn say(mood: Mood, text: impl Into<String>) -> Sentence {
-    Sentence { text: text.into(), mood }
+fn say(mood: StatusTone, text: impl Into<String>) -> StatusLine {
+    StatusLine { text: text.into(), mood }
 }
 
 /// The sentence beside the toggle.
-pub(super) fn of(snapshot: &Snapshot, connection: &Connection, now: UnixMillis) -> Sentence {
+pub(super) fn of(snapshot: &Snapshot, connection: &Connection, now: UnixMillis) -> StatusLine {
     match connection {
-        Connection::Connecting => return say(Mood::Resting, "Starting"),
-        Connection::Lost(_) => return say(Mood::Attention, "Not connected to the backup service"),
+        Connection::Connecting => return say(StatusTone::Resting, "Starting"),
+        Connection::Lost(_) => return say(StatusTone::Attention, "Not connected to the backup service"),
         Connection::Connected => {}
     }
     if snapshot.sources.is_empty() {
-        return say(Mood::Resting, "Choose the folders that hold your photos");
+        return say(StatusTone::Resting, "Choose the folders that hold your photos");
     }
     if snapshot.destinations.is_empty() {
         return say(
-            Mood::Resting,
+            StatusTone::Resting,
             format!("{} found, no destination yet", format::files(snapshot.library.found)),
         );
     }
@@ -61,11 +61,11 @@ pub(super) fn of(snapshot: &Snapshot, connection: &Connection, now: UnixMillis) 
     }
 }
 
-fn off(snapshot: &Snapshot) -> Sentence {
+fn off(snapshot: &Snapshot) -> StatusLine {
     let counts = Counts::of(snapshot);
     let left = counts.left();
     if left.is_zero() {
-        return say(Mood::Stopped, "Backup is off. New photos are not backed up");
+        return say(StatusTone::Stopped, "Backup is off. New photos are not backed up");
     }
     let verb = if left.is_one() { "is" } else { "are" };
     let what = match counts.destinations {
@@ -73,10 +73,10 @@ fn off(snapshot: &Snapshot) -> Sentence {
         // Each may well be safe at one of them.
         _ => format!("{} {verb} not yet in every destination", left.short()),
     };
-    say(Mood::Stopped, format!("Backup is off. {what}"))
+    say(StatusTone::Stopped, format!("Backup is off. {what}"))
 }
 
-fn paused(snapshot: &Snapshot, now: UnixMillis) -> Sentence {
+fn paused(snapshot: &Snapshot, now: UnixMillis) -> StatusLine {
     let left = Counts::of(snapshot).left();
     let mut text = "Paused".to_owned();
     let until = snapshot.wait_reason.as_ref().and_then(|w| w.until.as_deref()).and_then(format::parse_time);
@@ -86,19 +86,19 @@ fn paused(snapshot: &Snapshot, now: UnixMillis) -> Sentence {
     if !left.is_zero() {
         text += &format!(", {} left", left.short());
     }
-    say(Mood::Stopped, text)
+    say(StatusTone::Stopped, text)
 }
 
-fn on(snapshot: &Snapshot, now: UnixMillis) -> Sentence {
+fn on(snapshot: &Snapshot, now: UnixMillis) -> StatusLine {
     if !snapshot.destinations.iter().any(|d| d.enabled) {
-        return say(Mood::Resting, "All destinations are switched off");
+        return say(StatusTone::Resting, "All destinations are switched off");
     }
     let counts = Counts::of(snapshot);
     if counts.destinations == 0 {
-        return say(Mood::Attention, "No folder is set to be backed up. See Destinations");
+        return say(StatusTone::Attention, "No folder is set to be backed up. See Destinations");
     }
     if let Some(attention) = counts.attention_text() {
-        return say(Mood::Attention, attention + &beside_attention(snapshot, &counts));
+        return say(StatusTone::Attention, attention + &beside_attention(snapshot, &counts));
     }
     let left = counts.left();
     if let Some(wait) = waiting(snapshot)
@@ -110,20 +110,20 @@ fn on(snapshot: &Snapshot, now: UnixMillis) -> Sentence {
         } else {
             with_end(wait, now)
         };
-        return say(Mood::Resting, text);
+        return say(StatusTone::Resting, text);
     }
     if !left.is_zero() {
-        return say(Mood::Working, format!("Backing up, {} left", left.short()));
+        return say(StatusTone::Working, format!("Backing up, {} left", left.short()));
     }
     if is_scanning(snapshot) {
         return say(
-            Mood::Working,
+            StatusTone::Working,
             format!("Looking for photos, {} found", format::files(snapshot.library.found)),
         );
     }
     let indexing = snapshot.indexing.to_describe + snapshot.indexing.to_hash;
     if indexing > 0 {
-        return say(Mood::Working, format!("Reading {} for the first time", format::files(indexing)));
+        return say(StatusTone::Working, format!("Reading {} for the first time", format::files(indexing)));
     }
     safe(snapshot, &counts, now)
 }
@@ -182,9 +182,9 @@ fn is_scanning(snapshot: &Snapshot) -> bool {
     snapshot.sources.iter().any(|s| s.state == SourceCondition::Scanning)
 }
 
-fn safe(snapshot: &Snapshot, counts: &Counts, now: UnixMillis) -> Sentence {
+fn safe(snapshot: &Snapshot, counts: &Counts, now: UnixMillis) -> StatusLine {
     let Some(mut text) = counts.safe_text() else {
-        return say(Mood::Resting, "No photos or videos found yet");
+        return say(StatusTone::Resting, "No photos or videos found yet");
     };
     let enabled = snapshot.destinations.iter().filter(|d| d.enabled);
     let oldest = enabled.filter_map(|d| format::parse_time(d.oldest_proof_at.as_deref()?)).min();
@@ -195,7 +195,7 @@ fn safe(snapshot: &Snapshot, counts: &Counts, now: UnixMillis) -> Sentence {
     if !unproven.is_zero() {
         text += &format!(", {} not verified", unproven.short());
     }
-    say(if counts.is_all_safe() { Mood::Safe } else { Mood::Resting }, text)
+    say(if counts.is_all_safe() { StatusTone::Safe } else { StatusTone::Resting }, text)
 }
 
 /// Why nothing is being copied now; nothing while something is.
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(text(&Snapshot::default()), "Choose the folders that hold your photos");
         assert_eq!(text(&snapshot(vec![])), "18 204 files found, no destination yet");
         let lost = of(&snapshot(vec![]), &Connection::Lost("gone".into()), NOW);
-        assert_eq!(lost.mood, Mood::Attention);
+        assert_eq!(lost.mood, StatusTone::Attention);
         assert_eq!(of(&snapshot(vec![]), &Connection::Connecting, NOW).text, "Starting");
     }
 
@@ -358,7 +358,7 @@ mod tests {
     fn safe_only_when_all_are() {
         let s = snapshot(vec![place(1, 0), place(2, 0)]);
         assert_eq!(text(&s), "18 204 of 18 204 files safe in 2 destinations, oldest verification 3 days ago");
-        assert_eq!(of(&s, &Connection::Connected, NOW).mood, Mood::Safe);
+        assert_eq!(of(&s, &Connection::Connected, NOW).mood, StatusTone::Safe);
         let mut s = snapshot(vec![place(1, 0)]);
         assert_eq!(text(&s), "18 204 of 18 204 files safe, oldest verification 3 days ago");
         (s.destinations[0].safe, s.destinations[0].unproven) = (18_200, 4);
@@ -366,7 +366,7 @@ mod tests {
             text(&s),
             "18 200 of 18 204 files safe, oldest verification 3 days ago, 4 files not verified"
         );
-        assert_eq!(of(&s, &Connection::Connected, NOW).mood, Mood::Resting);
+        assert_eq!(of(&s, &Connection::Connected, NOW).mood, StatusTone::Resting);
         (s.destinations[0].unproven, s.destinations[0].excluded) = (0, 4);
         assert_eq!(text(&s), "18 200 of 18 200 files safe, oldest verification 3 days ago");
         s.destinations[0] =
@@ -379,7 +379,7 @@ mod tests {
         let mut s = snapshot(vec![place(1, 0)]);
         (s.destinations[0].safe, s.destinations[0].needs_attention) = (18_202, 2);
         assert_eq!(text(&s), "2 files need attention, 18 202 of 18 204 files safe");
-        assert_eq!(of(&s, &Connection::Connected, NOW).mood, Mood::Attention);
+        assert_eq!(of(&s, &Connection::Connected, NOW).mood, StatusTone::Attention);
         (s.destinations[0].safe, s.destinations[0].waiting) = (18_000, 202);
         assert_eq!(text(&s), "2 files need attention, 202 files left to back up");
         s.wait_reason = wait(&WaitReason::Offline);

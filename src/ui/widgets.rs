@@ -93,16 +93,16 @@ pub(super) fn note(ui: &Ui, text: impl Into<String>) -> RichText {
     RichText::new(text).text_style(TextStyle::Small).color(tokens(ui).faint)
 }
 
-struct Look {
+struct ButtonColors {
     fill: Color32,
     text: Color32,
     line: Color32,
 }
 
-fn look(t: &Tokens, kind: Kind, response: &Response) -> Look {
+fn look(t: &Tokens, kind: Kind, response: &Response) -> ButtonColors {
     let pressed = response.is_pointer_button_down_on();
     let hovered = response.hovered();
-    let look = |fill, text, line| Look { fill, text, line };
+    let look = |fill, text, line| ButtonColors { fill, text, line };
     let none = Color32::TRANSPARENT;
     if !response.enabled() {
         let fill = if kind == Kind::Quiet { none } else { t.control };
@@ -165,7 +165,7 @@ fn text_button(ui: &mut Ui, kind: Kind, icon: Option<Icon>, text: &str, name: &s
     let icon_width = if icon.is_some() { size::ICON + space::S } else { 0.0 };
     let width = galley.size().x + icon_width + 2.0 * (space::M + 2.0);
     let (rect, response) = ui.allocate_exact_size(vec2(width, size::CONTROL), Sense::click());
-    let Look { fill, text: ink, line } = look(tokens(ui), kind, &response);
+    let ButtonColors { fill, text: ink, line } = look(tokens(ui), kind, &response);
     ui.painter().rect(rect, radius::CONTROL, fill, Stroke::new(1.0, line), StrokeKind::Inside);
     let mut x = rect.left() + space::M + 2.0;
     if let Some(icon) = icon {
@@ -203,7 +203,7 @@ pub(super) fn icon_toggle(ui: &mut Ui, icon: Icon, name: &str, on: bool) -> Resp
     let t = tokens(ui);
     let mut l = look(t, Kind::Quiet, &response);
     if on && response.enabled() {
-        l = Look { fill: t.control, text: t.text, line: t.outline };
+        l = ButtonColors { fill: t.control, text: t.text, line: t.outline };
     }
     ui.painter().rect(rect, radius::CONTROL, l.fill, Stroke::new(1.0, l.line), StrokeKind::Inside);
     icons::paint(ui.painter(), icon, rect.shrink((size::CONTROL - size::ICON) / 2.0), l.text);

@@ -12,7 +12,7 @@ type Rgb = [f32; 3];
 pub(super) fn picture(scene: u64, shot: u64, side: u32, tall: bool) -> Pixels {
     let short = side * 3 / 4;
     let (width, height) = if tall { (short, side) } else { (side, short) };
-    let look = Look::new(scene, shot);
+    let look = Landscape::new(scene, shot);
     let mut rgba = Vec::with_capacity(usize::try_from(width * height * 4).unwrap_or(0));
     for y in 0..height {
         for x in 0..width {
@@ -70,7 +70,7 @@ fn ridge(seed: u64, x: f32) -> f32 {
     noise(seed, x * 3.0) * 0.6 + noise(seed + 1, x * 9.0) * 0.28 + noise(seed + 2, x * 27.0) * 0.12
 }
 
-struct Look {
+struct Landscape {
     kind: u64,
     seed: u64,
     shift: f32,
@@ -92,7 +92,7 @@ const PALETTES: [([Rgb; 2], [Rgb; 2]); 8] = [
     ([[0.86, 0.66, 0.58], [0.99, 0.90, 0.80]], [[0.62, 0.50, 0.52], [0.28, 0.22, 0.28]]),
 ];
 
-impl Look {
+impl Landscape {
     fn new(scene: u64, shot: u64) -> Self {
         let index = usize::try_from(dice(scene, 1) % 8).unwrap_or(0);
         let (sky, land) = PALETTES[index];

@@ -11,10 +11,10 @@ use super::{Library, SELECTION_MAX, scrubber};
 use crate::api::{AssetRow, Snapshot};
 use crate::client::{PICTURES_WANTED_MAX, PictureRequest, THUMBNAIL_SIDE_MAX};
 use crate::domain::format;
-use crate::ui::app::Env;
 use crate::ui::commands::Command;
 use crate::ui::focus;
 use crate::ui::numbers::{near, ratio};
+use crate::ui::screen_context::ScreenContext;
 use crate::ui::theme::{HEADING, Tokens, space, tokens};
 use crate::ui::widgets::paint_cut;
 
@@ -27,7 +27,7 @@ const TOO_FAST: f64 = 0.75;
 const SETTLE: std::time::Duration = std::time::Duration::from_millis(80);
 
 /// One cell of a frame, before its row is looked up.
-struct InView {
+struct VisibleCell {
     rect: Rect,
     section: usize,
     offset: usize,
@@ -35,7 +35,7 @@ struct InView {
 }
 
 impl Library {
-    pub(super) fn grid(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    pub(super) fn grid(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let area = ui.available_rect_before_wrap();
         let scrub = Rect::from_min_max(pos2(area.right() - scrubber::WIDTH, area.top()), area.max);
         let grid = Rect::from_min_max(area.min + vec2(space::L, 0.0), pos2(scrub.left(), area.bottom()));
@@ -133,7 +133,7 @@ impl Library {
         }
     }
 
-    fn fill_selection(&mut self, env: &mut Env<'_>) {
+    fn fill_selection(&mut self, env: &mut ScreenContext<'_>) {
         let Self { selection, pages, layout, .. } = self;
         selection.fill(|index| {
             let (section, offset) = layout.locate(index)?;
@@ -144,7 +144,14 @@ impl Library {
         });
     }
 
-    fn paint(&mut self, ui: &mut Ui, env: &mut Env<'_>, grid: Rect, container: &Response, is_too_fast: bool) {
+    fn paint(
+        &mut self,
+        ui: &mut Ui,
+        env: &mut ScreenContext<'_>,
+        grid: Rect,
+        container: &Response,
+        is_too_fast: bool,
+    ) {
         let t = tokens(ui);
         let px = ui.ctx().pixels_per_point();
         self.atlas.begin(self.layout.cell() * px);
@@ -169,7 +176,7 @@ impl Library {
                 Item::Cell { top: y, x, section, offset, index } => {
                     let at = pos2(grid.left() + x, self.y(grid, y));
                     let rect = Rect::from_min_size(at, vec2(self.layout.cell(), self.layout.cell()));
-                    let cell = InView { rect, section, offset, index };
+                    let cell = VisibleCell { rect, section, offset, index };
                     if rect.intersects(grid) { in_view.push(cell) } else { out_of_view.push(cell) }
                 }
                 Item::Month { .. } | Item::Day { .. } => {}
@@ -198,7 +205,7 @@ impl Library {
     }
 
     /// Asks for the rows and thumbnails of what is in view, then of what soon will be.
-    fn ask(&mut self, env: &mut Env<'_>, in_view: &[InView], out_of_view: &[InView]) {
+    fn ask(&mut self, env: &mut ScreenContext<'_>, in_view: &[VisibleCell], out_of_view: &[VisibleCell]) {
         self.wanted.clear();
         for cell in in_view.iter().chain(out_of_view) {
             if let Some((key, request)) = self.pages.want(cell.section, cell.offset) {
@@ -215,7 +222,14 @@ impl Library {
         }
     }
 
-    fn cells(&mut self, ui: &mut Ui, env: &mut Env<'_>, t: &Tokens, in_view: &[InView], grid: &Response) {
+    fn cells(
+        &mut self,
+        ui: &mut Ui,
+        env: &mut ScreenContext<'_>,
+        t: &Tokens,
+        in_view: &[VisibleCell],
+        grid: &Response,
+    ) {
         let has_focus = grid.has_focus();
         let total = self.layout.total();
         let pointer = ui.input(|input| input.pointer.hover_pos());
@@ -259,7 +273,7 @@ impl Library {
     fn on_click(
         &mut self,
         ui: &Ui,
-        env: &mut Env<'_>,
+        env: &mut ScreenContext<'_>,
         (index, row): (usize, &AssetRow),
         opens: bool,
         on_tick: bool,

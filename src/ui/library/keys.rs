@@ -4,9 +4,9 @@ use eframe::egui::{EventFilter, Key, Modifiers, Response, Ui};
 
 use super::Library;
 use super::grid::too_many;
-use crate::ui::app::Env;
 use crate::ui::commands::Command;
 use crate::ui::numbers::whole;
+use crate::ui::screen_context::ScreenContext;
 
 const FILTER: EventFilter =
     EventFilter { tab: false, horizontal_arrows: true, vertical_arrows: true, escape: true };
@@ -23,7 +23,7 @@ const MOVES: [Key; 8] = [
 ];
 
 impl Library {
-    pub(super) fn keys(&mut self, ui: &Ui, env: &mut Env<'_>, response: &Response) {
+    pub(super) fn keys(&mut self, ui: &Ui, env: &mut ScreenContext<'_>, response: &Response) {
         if !response.has_focus() {
             return;
         }
@@ -66,7 +66,7 @@ impl Library {
         }
     }
 
-    fn go(&mut self, key: Key, extends: bool, env: &mut Env<'_>) {
+    fn go(&mut self, key: Key, extends: bool, env: &mut ScreenContext<'_>) {
         let total = self.layout.total();
         let Some(last) = total.checked_sub(1) else { return };
         let to = match self.selection.cursor {

@@ -19,11 +19,11 @@ use self::layout::Layout;
 use self::pages::Pages;
 use self::selection::Selection;
 use self::textures::Atlas;
-use super::app::Env;
 use super::commands::{Command, Verb};
 use super::counts::{Amount, Counts};
 use super::icons::Icon;
 use super::preferences::{CELL_MAX, CELL_MIN};
+use super::screen_context::ScreenContext;
 use super::widgets;
 use crate::api::{AssetRow, Badge, LibraryFilter, QueueList};
 use crate::client::{Picture, PictureRequest};
@@ -117,7 +117,7 @@ impl Library {
     }
 
     /// The row at a place in the grid, asking for its page where it is missing.
-    pub fn row_at(&mut self, index: usize, env: &mut Env<'_>) -> Option<AssetRow> {
+    pub fn row_at(&mut self, index: usize, env: &mut ScreenContext<'_>) -> Option<AssetRow> {
         self.follow();
         let (section, offset) = self.layout.locate(index)?;
         if let Some((key, request)) = self.pages.want(section, offset) {
@@ -153,7 +153,7 @@ impl Library {
     }
 
     /// Paints the screen.
-    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         self.toolbar(ui, env);
         if let Some(why) = self.pages.refusal.as_ref().filter(|_| !self.is_current()) {
             self.wanted.clear();
@@ -183,7 +183,7 @@ impl Library {
         self.pages.is_known() && self.pages.shown == self.pages.filter
     }
 
-    fn empty(&self, ui: &mut Ui, env: &mut Env<'_>) {
+    fn empty(&self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let attention = Counts::of(&env.model.snapshot).needs_attention();
         let (icon, text, more) = match self.pages.filter {
             LibraryFilter::All if env.model.snapshot.sources.is_empty() => {
@@ -228,7 +228,7 @@ impl Library {
 }
 
 /// Above the photos that need attention: where the files are that do and are no photos.
-fn attention_line(ui: &mut Ui, env: &mut Env<'_>) {
+fn attention_line(ui: &mut Ui, env: &mut ScreenContext<'_>) {
     let attention = Counts::of(&env.model.snapshot).needs_attention();
     if attention.is_zero() {
         return;
@@ -242,7 +242,7 @@ fn attention_line(ui: &mut Ui, env: &mut Env<'_>) {
     });
 }
 
-fn show_in_queue(ui: &mut Ui, env: &mut Env<'_>, attention: Amount) {
+fn show_in_queue(ui: &mut Ui, env: &mut ScreenContext<'_>, attention: Amount) {
     let text = format!("Show {} in the queue", attention.short());
     if widgets::button(ui, widgets::Kind::Normal, &text).clicked() {
         env.out.push(Command::ShowQueue(QueueList::NeedsAttention, None));

@@ -31,7 +31,7 @@ struct Slot {
 }
 
 #[derive(Debug, Clone)]
-enum Held {
+enum ThumbEntry {
     /// In this slot, filling so much of it.
     Slot { slot: usize, filled: usize },
     /// There is no picture, for this reason.
@@ -41,7 +41,7 @@ enum Held {
 #[derive(Debug, Clone)]
 struct Entry {
     cache_key: String,
-    held: Held,
+    held: ThumbEntry,
 }
 
 /// What is known of an asset's picture.
@@ -83,8 +83,8 @@ impl Atlas {
         let Some(entry) = self.entries.get(&asset) else { return (Thumb::Missing, false) };
         let is_current = entry.cache_key == cache_key;
         match entry.held {
-            Held::Nothing(why) => (Thumb::Nothing(why), is_current),
-            Held::Slot { slot, filled } => {
+            ThumbEntry::Nothing(why) => (Thumb::Nothing(why), is_current),
+            ThumbEntry::Slot { slot, filled } => {
                 self.slots[slot].seen = self.frame;
                 (self.thumb(slot, filled), is_current)
             }
@@ -133,8 +133,8 @@ impl Atlas {
             let Some(picture) = self.arrived.pop_front() else { return false };
             let held = match &picture.outcome {
                 Ok(pixels) if pixels.width > 0 && pixels.height > 0 => self.put(ctx, picture.asset, pixels),
-                Ok(_) => Some(Held::Nothing(PictureError::Corrupt)),
-                Err(why) => Some(Held::Nothing(*why)),
+                Ok(_) => Some(ThumbEntry::Nothing(PictureError::Corrupt)),
+                Err(why) => Some(ThumbEntry::Nothing(*why)),
             };
             if let Some(held) = held {
                 bytes += self.slot_side * self.slot_side * 4;
@@ -147,17 +147,17 @@ impl Atlas {
         !self.arrived.is_empty()
     }
 
-    fn put(&mut self, ctx: &Context, asset: i64, pixels: &Pixels) -> Option<Held> {
+    fn put(&mut self, ctx: &Context, asset: i64, pixels: &Pixels) -> Option<ThumbEntry> {
         let image = square(pixels, self.slot_side);
         let filled = image.width();
         let slot = self.slot_for(ctx, asset)?;
         let (page, x, y) = self.origin(slot);
         self.pages.get_mut(page)?.set_partial([x, y], image, TextureOptions::LINEAR);
-        Some(Held::Slot { slot, filled })
+        Some(ThumbEntry::Slot { slot, filled })
     }
 
     fn slot_for(&mut self, ctx: &Context, asset: i64) -> Option<usize> {
-        if let Some(Entry { held: Held::Slot { slot, .. }, .. }) = self.entries.get(&asset) {
+        if let Some(Entry { held: ThumbEntry::Slot { slot, .. }, .. }) = self.entries.get(&asset) {
             return Some(*slot);
         }
         let per_page = self.per_row() * self.per_row();

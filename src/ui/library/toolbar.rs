@@ -6,12 +6,12 @@ use super::pages::Pages;
 use super::{Library, may_do};
 use crate::api::{Badge, LibraryFilter};
 use crate::domain::format;
-use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, Verb};
 use crate::ui::focus;
 use crate::ui::icons::Icon;
 use crate::ui::preferences::{CELL_MAX, CELL_MIN};
 use crate::ui::restore::{self, RestoreStart};
+use crate::ui::screen_context::ScreenContext;
 use crate::ui::theme::{radius, size, space, tokens};
 use crate::ui::widgets::{self, Kind};
 
@@ -30,7 +30,7 @@ const FILTERS: [(LibraryFilter, &str); 6] = [
 ];
 
 impl Library {
-    pub(super) fn toolbar(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    pub(super) fn toolbar(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let margin = Margin::symmetric(16, 8);
         Frame::new().inner_margin(margin).show(ui, |ui| {
             let is_roomy = ui.available_width() >= ROOMY_WIDTH;
@@ -72,7 +72,7 @@ impl Library {
         }
     }
 
-    fn set_filter(&mut self, filter: LibraryFilter, env: &mut Env<'_>) {
+    fn set_filter(&mut self, filter: LibraryFilter, env: &mut ScreenContext<'_>) {
         self.pages.filter = filter;
         self.selection.clear();
         self.scroll = 0.0;
@@ -80,7 +80,7 @@ impl Library {
         env.focus_page = true;
     }
 
-    pub(super) fn selection_bar(&mut self, ui: &Ui, env: &mut Env<'_>) {
+    pub(super) fn selection_bar(&mut self, ui: &Ui, env: &mut ScreenContext<'_>) {
         let t = tokens(ui);
         let count = u64::try_from(self.selection.ids().len()).unwrap_or(u64::MAX);
         let fitting = |verb| -> Vec<i64> {
@@ -151,7 +151,7 @@ fn items(pages: &Pages) -> String {
     format::counted(total, "item", "items")
 }
 
-fn size_slider(ui: &mut Ui, env: &mut Env<'_>, cell_side: &mut f32) {
+fn size_slider(ui: &mut Ui, env: &mut ScreenContext<'_>, cell_side: &mut f32) {
     if widgets::icon_button(ui, Icon::Minus, "Smaller thumbnails").clicked() {
         env.out.push(Command::Zoom(-1));
     }

@@ -6,16 +6,16 @@ use super::waits::SharedWaits;
 use super::{Queue, inset, rows};
 use crate::api::{FailureGroup, FailureText, QueueList, Selection};
 use crate::domain::format;
-use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, FailedFiles, Verb};
 use crate::ui::counts::Amount;
 use crate::ui::icons::Icon;
 use crate::ui::remedy::{self, Remedy, can_retry};
+use crate::ui::screen_context::ScreenContext;
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets::{self, Kind};
 
 impl Queue {
-    pub(super) fn attention(&mut self, ui: &mut Ui, env: &mut Env<'_>, left: f32) {
+    pub(super) fn attention(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, left: f32) {
         if !self.groups_known {
             return;
         }
@@ -55,7 +55,7 @@ impl Queue {
         });
     }
 
-    fn is_here(&self, group: &FailureGroup, env: &Env<'_>) -> bool {
+    fn is_here(&self, group: &FailureGroup, env: &ScreenContext<'_>) -> bool {
         self.destination.is_none_or(|id| {
             let name = env.model.destination_name(id);
             group.destinations.iter().any(|d| d == name)
@@ -63,7 +63,7 @@ impl Queue {
     }
 
     /// The name of the chosen destination, if one is chosen.
-    fn chosen_name(&self, env: &Env<'_>) -> Option<String> {
+    fn chosen_name(&self, env: &ScreenContext<'_>) -> Option<String> {
         self.destination.map(|id| env.model.destination_name(id).to_owned())
     }
 
@@ -72,7 +72,7 @@ impl Queue {
         Amount { files: Some(group.files), copies: group.copies }
     }
 
-    fn group(&mut self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup) {
+    fn group(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, group: &FailureGroup) {
         let failure = &group.failure;
         let was_open = self.open_group.as_deref() == Some(failure.class.as_str());
         let mut open = was_open;
@@ -101,7 +101,7 @@ impl Queue {
     }
 
     /// What mends the cause comes first, retrying second, leaving out last.
-    fn group_buttons(&self, ui: &mut Ui, env: &mut Env<'_>, group: &FailureGroup, open: &mut bool) {
+    fn group_buttons(&self, ui: &mut Ui, env: &mut ScreenContext<'_>, group: &FailureGroup, open: &mut bool) {
         let failure = &group.failure;
         let selection = Selection::Kind(failure.class.clone());
         let what = format::files(group.files);
@@ -151,7 +151,7 @@ impl Queue {
         }
     }
 
-    fn group_rows(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    fn group_rows(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let key = self.key();
         let Some(list) = self.lists.get(&key).filter(|list| list.is_known) else { return };
         for row in &list.rows {

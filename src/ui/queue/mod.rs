@@ -13,10 +13,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use eframe::egui::{Role, ScrollArea, Ui};
 
-use super::app::Env;
 use super::commands::{Command, Purpose};
 use super::counts::Counts;
 use super::icons::Icon;
+use super::screen_context::ScreenContext;
 use super::status_line;
 use super::theme::{space, tokens};
 use super::widgets::{self, Group};
@@ -218,7 +218,7 @@ impl Queue {
         }
     }
 
-    fn more(&mut self, env: &mut Env<'_>) {
+    fn more(&mut self, env: &mut ScreenContext<'_>) {
         let key = self.key();
         let Some(list) = self.lists.get_mut(&key) else { return };
         if list.is_under_way || list.next.is_none() {
@@ -230,7 +230,7 @@ impl Queue {
     }
 
     /// Paints the screen.
-    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         self.forget_what_has_gone(&env.model.snapshot);
         let left = column(ui);
         ui.add_space(space::XXL);
@@ -251,7 +251,7 @@ impl Queue {
         self.is_off = chosen.is_some_and(|d| !d.enabled);
     }
 
-    fn header(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    fn header(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let snapshot = &env.model.snapshot;
         widgets::page_title(ui, "Queue");
         ui.add_space(space::XS);
@@ -301,7 +301,7 @@ impl Queue {
         }
     }
 
-    fn uploading(&self, ui: &mut Ui, env: &mut Env<'_>, left: f32) {
+    fn uploading(&self, ui: &mut Ui, env: &mut ScreenContext<'_>, left: f32) {
         let snapshot = &env.model.snapshot;
         let here = |d: i64| self.destination.is_none_or(|id| id == d);
         let transfers: Vec<_> = snapshot.uploading.iter().filter(|x| here(x.destination)).collect();
@@ -323,7 +323,7 @@ impl Queue {
         });
     }
 
-    fn listed(&mut self, ui: &mut Ui, env: &mut Env<'_>, left: f32) {
+    fn listed(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, left: f32) {
         let key = self.key();
         let Some(list) = self.lists.get(&key) else { return };
         let shared = match self.tab {

@@ -10,12 +10,12 @@ use crate::api::{DecisionRow, PathText, QueueList, QueueRow, Selection, Transfer
 use crate::domain::accounting::Bin;
 use crate::domain::format;
 use crate::domain::time::UnixMillis;
-use crate::ui::app::Env;
 use crate::ui::commands::{Command, Dialog, Verb};
 use crate::ui::focus;
 use crate::ui::icons::{self, Icon};
 use crate::ui::numbers::ratio;
 use crate::ui::remedy::can_retry;
+use crate::ui::screen_context::ScreenContext;
 use crate::ui::theme::{size, space, tokens};
 use crate::ui::widgets::{self, paint_cut};
 
@@ -63,7 +63,7 @@ fn folder(path: &PathText) -> &str {
 }
 
 /// A transfer that is running.
-pub(super) fn transfer(ui: &mut Ui, env: &mut Env<'_>, transfer: &TransferState) {
+pub(super) fn transfer(ui: &mut Ui, env: &mut ScreenContext<'_>, transfer: &TransferState) {
     let place = env.model.destination_name(transfer.destination).to_owned();
     let step = match transfer.step {
         TransferStep::Copying => "uploading to",
@@ -94,7 +94,7 @@ pub(super) fn transfer(ui: &mut Ui, env: &mut Env<'_>, transfer: &TransferState)
 /// A row of a list.
 pub(super) fn row(
     ui: &mut Ui,
-    env: &mut Env<'_>,
+    env: &mut ScreenContext<'_>,
     row: &QueueRow,
     folds: &mut BTreeSet<String>,
     list: QueueList,
@@ -160,7 +160,7 @@ pub(in crate::ui) fn decision_lines(
 }
 
 /// The icon and the note at the right.
-fn standing(row: &QueueRow, env: &Env<'_>, shared: &SharedWaits) -> (Icon, String) {
+fn standing(row: &QueueRow, env: &ScreenContext<'_>, shared: &SharedWaits) -> (Icon, String) {
     let size = format::bytes(row.bytes_total);
     match Bin::parse(&row.state) {
         Some(Bin::Safe) => {
@@ -183,7 +183,7 @@ fn standing(row: &QueueRow, env: &Env<'_>, shared: &SharedWaits) -> (Icon, Strin
     }
 }
 
-fn waiting(row: &QueueRow, env: &Env<'_>) -> Option<String> {
+fn waiting(row: &QueueRow, env: &ScreenContext<'_>) -> Option<String> {
     let wait = row.wait_reason.as_ref()?;
     let until = wait.until.as_deref().and_then(format::parse_time);
     Some(match until {
@@ -192,7 +192,7 @@ fn waiting(row: &QueueRow, env: &Env<'_>) -> Option<String> {
     })
 }
 
-fn buttons(ui: &mut Ui, env: &mut Env<'_>, row: &QueueRow, list: QueueList) {
+fn buttons(ui: &mut Ui, env: &mut ScreenContext<'_>, row: &QueueRow, list: QueueList) {
     let file = row.path.file_name();
     let this = || Selection::Items(vec![row.id.clone()]);
     if let Some(asset) = row.asset {

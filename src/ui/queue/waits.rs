@@ -6,9 +6,9 @@ use eframe::egui::{Label, Ui};
 
 use crate::api::{QueueRow, Snapshot, WaitText};
 use crate::domain::time::UnixMillis;
-use crate::ui::app::Env;
 use crate::ui::icons::Icon;
 use crate::ui::remedy;
+use crate::ui::screen_context::ScreenContext;
 use crate::ui::status_line;
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets;
@@ -47,7 +47,7 @@ impl SharedWaits {
     }
 
     /// A line for each, with what mends it.
-    pub fn ui(&self, ui: &mut Ui, env: &mut Env<'_>) {
+    pub fn ui(&self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let model = env.model;
         let header = status_line::why_idle(&model.snapshot, &model.connection, model.now).unwrap_or_default();
         for shared in &self.0 {

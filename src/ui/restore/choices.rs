@@ -19,7 +19,7 @@ const ROW_HEIGHT: f32 = 34.0;
 
 /// By what it is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum What {
+pub(super) enum ScopeKind {
     #[default]
     Everything,
     Year,
@@ -31,7 +31,7 @@ pub(super) enum What {
 /// What is chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Choice {
-    pub what: What,
+    pub what: ScopeKind,
     year: Option<i32>,
     month: Option<(i32, i32)>,
     folder: Option<(String, PathText)>,
@@ -42,46 +42,46 @@ pub(super) struct Choice {
 impl Choice {
     /// Begins with these photos, or with everything where there are none.
     pub fn begin(&mut self, assets: Vec<i64>) {
-        let what = if assets.is_empty() { What::Everything } else { What::Photos };
+        let what = if assets.is_empty() { ScopeKind::Everything } else { ScopeKind::Photos };
         *self = Self { what, assets, ..Self::default() };
     }
 
     /// As a request says it.
     pub fn scope(&self) -> RestoreScope {
         match self.what {
-            What::Everything => RestoreScope::All,
-            What::Year => RestoreScope::Period { year: self.year.unwrap_or_default(), month: None },
-            What::Month => {
+            ScopeKind::Everything => RestoreScope::All,
+            ScopeKind::Year => RestoreScope::Period { year: self.year.unwrap_or_default(), month: None },
+            ScopeKind::Month => {
                 let (year, month) = self.month.unwrap_or_default();
                 RestoreScope::Period { year, month: Some(month) }
             }
-            What::Folder => {
+            ScopeKind::Folder => {
                 let (source, path) = self.folder.clone().unwrap_or_else(|| (String::new(), no_path()));
                 RestoreScope::Folder { source, path }
             }
-            What::Photos => RestoreScope::Assets(self.assets.clone()),
+            ScopeKind::Photos => RestoreScope::Assets(self.assets.clone()),
         }
     }
 
     /// How much that is of what there is. None where nothing is chosen yet.
     pub fn totals(&self, overview: &RestoreOverview) -> Option<FileTotals> {
         match self.what {
-            What::Everything => Some(overview.total),
-            What::Year => {
+            ScopeKind::Everything => Some(overview.total),
+            ScopeKind::Year => {
                 let year = self.year?;
                 years(overview).into_iter().find(|(known, _)| *known == year).map(|(_, totals)| totals)
             }
-            What::Month => {
+            ScopeKind::Month => {
                 let (year, month) = self.month?;
                 let known = overview.months.iter().find(|m| (m.year, m.month) == (year, month));
                 known.map(|month| month.totals)
             }
-            What::Folder => {
+            ScopeKind::Folder => {
                 let (source, path) = self.folder.as_ref()?;
                 let known = overview.folders.iter().find(|f| f.source == *source && f.path == *path);
                 known.map(|folder| folder.totals)
             }
-            What::Photos => None,
+            ScopeKind::Photos => None,
         }
     }
 
@@ -90,26 +90,26 @@ impl Choice {
         let photos = u64::try_from(self.assets.len()).unwrap_or(u64::MAX);
         let photos = format::counted(photos, "photo", "photos");
         let mut kinds = vec![
-            (What::Everything, "Everything"),
-            (What::Year, "A year"),
-            (What::Month, "A month"),
-            (What::Folder, "A folder"),
+            (ScopeKind::Everything, "Everything"),
+            (ScopeKind::Year, "A year"),
+            (ScopeKind::Month, "A month"),
+            (ScopeKind::Folder, "A folder"),
         ];
         if !self.assets.is_empty() {
-            kinds.insert(0, (What::Photos, photos.as_str()));
+            kinds.insert(0, (ScopeKind::Photos, photos.as_str()));
         }
         if let Some(picked) = segmented(ui, "What", self.what, &kinds) {
             self.what = picked;
         }
-        if matches!(self.what, What::Everything | What::Photos) {
+        if matches!(self.what, ScopeKind::Everything | ScopeKind::Photos) {
             return;
         }
         ui.add_space(space::S);
         match self.what {
-            What::Everything | What::Photos => {}
-            What::Year => self.years(ui, overview),
-            What::Month => self.months(ui, overview),
-            What::Folder => self.folders(ui, overview),
+            ScopeKind::Everything | ScopeKind::Photos => {}
+            ScopeKind::Year => self.years(ui, overview),
+            ScopeKind::Month => self.months(ui, overview),
+            ScopeKind::Folder => self.folders(ui, overview),
         }
     }
 

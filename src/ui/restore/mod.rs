@@ -6,11 +6,11 @@ mod runs;
 use eframe::egui::{Align, Label, RichText, Ui};
 
 use super::address;
-use super::app::Env;
 use super::choices::segmented;
 use super::commands::{Command, PickFor, Purpose, Screen};
 use super::draft::WHOLE_PATH;
 use super::icons::Icon;
+use super::screen_context::ScreenContext;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
 use crate::api::{
@@ -18,7 +18,7 @@ use crate::api::{
     RestoreOverview, RestoreScope, RestoreTarget,
 };
 use crate::domain::format;
-use choices::{Choice, Row, What, list};
+use choices::{Choice, Row, ScopeKind, list};
 
 /// Where a restore begins that is asked for elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,14 +39,14 @@ enum Loaded<T> {
 
 /// Where the files go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Whereto {
+enum TargetChoice {
     #[default]
     Folder,
     Original,
 }
 
-const WHERETO: [(Whereto, &str); 2] =
-    [(Whereto::Folder, "Into a folder"), (Whereto::Original, "Back to where they were")];
+const WHERETO: [(TargetChoice, &str); 2] =
+    [(TargetChoice::Folder, "Into a folder"), (TargetChoice::Original, "Back to where they were")];
 const LAYOUTS: [(RestoreLayout, &str); 2] =
     [(RestoreLayout::Dates, "By date"), (RestoreLayout::Folders, "As the folders were")];
 
@@ -59,7 +59,7 @@ pub(super) struct Restore {
     choice: Choice,
     /// The size of the chosen photos' copies there.
     measured: Option<(i64, Loaded<FileTotals>)>,
-    whereto: Whereto,
+    whereto: TargetChoice,
     layout: RestoreLayout,
     typed: String,
     /// The exact bytes, where the text is not.
@@ -87,7 +87,7 @@ impl Restore {
 
     /// A folder was picked or dropped.
     pub fn set_folder(&mut self, path: PathText) {
-        self.whereto = Whereto::Folder;
+        self.whereto = TargetChoice::Folder;
         self.typed.clone_from(&path.path);
         self.exact = Some(path);
         self.mistake = None;
@@ -131,7 +131,7 @@ impl Restore {
     }
 
     /// Paints the screen.
-    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let snapshot = env.model.snapshot.clone();
         let known = self.destination.filter(|id| snapshot.destinations.iter().any(|d| d.id == *id));
         self.destination = known.or_else(|| snapshot.destinations.first().map(|d| d.id));
@@ -157,13 +157,14 @@ impl Restore {
     }
 
     /// Asks for what is not known yet.
-    fn load(&mut self, env: &mut Env<'_>, destination: i64) {
+    fn load(&mut self, env: &mut ScreenContext<'_>, destination: i64) {
         if self.overview.as_ref().is_none_or(|(id, _)| *id != destination) {
             self.overview = Some((destination, Loaded::Asked));
             let request = Operation::RestoreOverview { destination };
             env.out.push(Command::send(request, Purpose::RestoreOverview(destination)));
         }
-        if self.choice.what == What::Photos && self.measured.as_ref().is_none_or(|(id, _)| *id != destination)
+        if self.choice.what == ScopeKind::Photos
+            && self.measured.as_ref().is_none_or(|(id, _)| *id != destination)
         {
             self.measured = Some((destination, Loaded::Asked));
             let scope = RestoreScope::Assets(self.choice.assets.clone());
@@ -172,7 +173,7 @@ impl Restore {
         }
     }
 
-    fn from(&mut self, ui: &mut Ui, env: &mut Env<'_>, destination: i64) {
+    fn from(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, destination: i64) {
         widgets::card(ui, |ui| {
             widgets::section_title(ui, "From");
             ui.add_space(space::XS);
@@ -223,7 +224,7 @@ impl Restore {
         }
     }
 
-    fn whereto(&mut self, ui: &mut Ui, env: &mut Env<'_>, destination: i64) {
+    fn whereto(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, destination: i64) {
         widgets::card(ui, |ui| {
             widgets::section_title(ui, "Where to");
             ui.add_space(space::XS);
@@ -231,7 +232,7 @@ impl Restore {
                 (self.whereto, self.mistake) = (picked, None);
             }
             ui.add_space(space::S);
-            if self.whereto == Whereto::Original {
+            if self.whereto == TargetChoice::Original {
                 let text = "Each file returns to its photo folder on this computer, where no other file is now. Existing files are never overwritten";
                 let text = widgets::weak(ui, text);
                 ui.add(Label::new(text).wrap());
@@ -249,7 +250,7 @@ impl Restore {
         });
     }
 
-    fn folder(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    fn folder(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         ui.horizontal(|ui| {
             let button = widgets::button_width(ui, true, "Choose") + ui.spacing().item_spacing.x;
             let width = (ui.available_width() - button).max(120.0);
@@ -275,7 +276,7 @@ impl Restore {
     }
 
     /// How much room there is in the folder, and whether what is to be restored fits.
-    fn room(&mut self, ui: &mut Ui, env: &mut Env<'_>, destination: i64) {
+    fn room(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, destination: i64) {
         let Some(path) = self.folder_path() else { return };
         if self.space.as_ref().is_none_or(|(asked, _)| *asked != path) {
             self.space = Some((path.clone(), None));
@@ -298,7 +299,7 @@ impl Restore {
 
     /// What would be restored: files and bytes, once known.
     fn totals(&self, destination: i64) -> Option<FileTotals> {
-        if self.choice.what == What::Photos {
+        if self.choice.what == ScopeKind::Photos {
             return match &self.measured {
                 Some((id, Loaded::Known(totals))) if *id == destination => Some(*totals),
                 _ => None,
@@ -310,7 +311,7 @@ impl Restore {
         }
     }
 
-    fn start(&mut self, ui: &mut Ui, env: &mut Env<'_>, destination: i64) {
+    fn start(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, destination: i64) {
         let totals = self.totals(destination);
         widgets::field_error(ui, self.refusal.as_deref());
         let is_empty = totals.is_none_or(|totals| totals.files == 0);
@@ -331,19 +332,19 @@ impl Restore {
         });
     }
 
-    fn ask(&mut self, env: &mut Env<'_>, destination: i64) {
+    fn ask(&mut self, env: &mut ScreenContext<'_>, destination: i64) {
         let typed = self.typed.trim();
         let target = match self.whereto {
-            Whereto::Original => RestoreTarget::Original,
-            Whereto::Folder if typed.is_empty() => {
+            TargetChoice::Original => RestoreTarget::Original,
+            TargetChoice::Folder if typed.is_empty() => {
                 self.mistake = Some("Choose a folder for the restored files".to_owned());
                 return;
             }
-            Whereto::Folder if !typed.starts_with('/') => {
+            TargetChoice::Folder if !typed.starts_with('/') => {
                 self.mistake = Some(WHOLE_PATH.to_owned());
                 return;
             }
-            Whereto::Folder => {
+            TargetChoice::Folder => {
                 let Some(path) = self.folder_path() else { return };
                 RestoreTarget::Folder(path)
             }
@@ -354,7 +355,7 @@ impl Restore {
     }
 }
 
-fn no_destination(ui: &mut Ui, env: &mut Env<'_>) {
+fn no_destination(ui: &mut Ui, env: &mut ScreenContext<'_>) {
     widgets::card(ui, |ui| {
         widgets::section_title(ui, "Restore from a backup");
         let text = "Say where the backup is. Safelight reads what is in it, and copies nothing to it";

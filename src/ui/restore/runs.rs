@@ -9,9 +9,9 @@ use crate::api::{
 };
 use crate::domain::format;
 use crate::domain::time::Day;
-use crate::ui::app::Env;
 use crate::ui::commands::Command;
 use crate::ui::numbers::ratio;
+use crate::ui::screen_context::ScreenContext;
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets::{self, Kind};
 
@@ -26,7 +26,7 @@ pub(super) struct Runs {
 
 impl Runs {
     /// Paints a card for each, the latest first.
-    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let snapshot = env.model.snapshot.clone();
         for run in snapshot.restores.iter().rev() {
             widgets::card(ui, |ui| {
@@ -44,7 +44,7 @@ impl Runs {
         }
     }
 
-    fn ended(&mut self, ui: &mut Ui, env: &mut Env<'_>, run: &RestoreState) {
+    fn ended(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, run: &RestoreState) {
         let result = &run.result;
         let mut text = format!("{} restored and verified", format::files(result.restored));
         if result.present > 0 {
@@ -123,7 +123,7 @@ fn photos(count: usize) -> String {
     format::counted(u64::try_from(count).unwrap_or(u64::MAX), "photo", "photos")
 }
 
-fn running(ui: &mut Ui, env: &mut Env<'_>, snapshot: &Snapshot, run: &RestoreState) {
+fn running(ui: &mut Ui, env: &mut ScreenContext<'_>, snapshot: &Snapshot, run: &RestoreState) {
     let reading = snapshot.reading.iter().find(|reading| reading.restore == Some(run.id));
     let progress = reading.map(|reading| reading.progress.clone()).unwrap_or_default();
     if let Some(why) = &run.reason {

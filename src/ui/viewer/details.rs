@@ -8,13 +8,13 @@ use crate::api::{AssetDetails, CopyDetails, ResourceDetails, Selection};
 use crate::domain::accounting::Bin;
 use crate::domain::asset::{DateDoubt, DateSource, ResourceKind};
 use crate::domain::format;
-use crate::ui::app::Env;
 use crate::ui::commands::{Command, Verb};
 use crate::ui::icons::Icon;
 use crate::ui::library::cells::type_label;
 use crate::ui::numbers::ratio;
 use crate::ui::queue::decision_lines;
 use crate::ui::remedy::{self, can_retry};
+use crate::ui::screen_context::ScreenContext;
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets::{self, Kind};
 
@@ -23,7 +23,7 @@ const DECISIONS_SHOWN: usize = 3;
 
 pub(super) fn ui(
     ui: &mut Ui,
-    env: &mut Env<'_>,
+    env: &mut ScreenContext<'_>,
     details: Option<&AssetDetails>,
     folds: &mut BTreeSet<String>,
 ) {
@@ -119,7 +119,7 @@ fn kind_label(kind: &str) -> &'static str {
     }
 }
 
-fn file(ui: &mut Ui, env: &mut Env<'_>, resource: &ResourceDetails, folds: &mut BTreeSet<String>) {
+fn file(ui: &mut Ui, env: &mut ScreenContext<'_>, resource: &ResourceDetails, folds: &mut BTreeSet<String>) {
     let text = format!(
         "{}, {}, {}",
         kind_label(&resource.kind),
@@ -158,7 +158,7 @@ fn state(copy: &CopyDetails) -> (Icon, String) {
     }
 }
 
-fn evidence(ui: &mut Ui, env: &mut Env<'_>, resource: &ResourceDetails, copy: &CopyDetails) {
+fn evidence(ui: &mut Ui, env: &mut ScreenContext<'_>, resource: &ResourceDetails, copy: &CopyDetails) {
     let t = tokens(ui);
     let (icon, text) = state(copy);
     let color = if icon == Icon::Attention { t.accent } else { t.text };
@@ -193,7 +193,7 @@ fn evidence(ui: &mut Ui, env: &mut Env<'_>, resource: &ResourceDetails, copy: &C
 }
 
 /// What mends a copy that needs attention, and retrying beside it.
-fn mend(ui: &mut Ui, env: &mut Env<'_>, resource: &ResourceDetails, copy: &CopyDetails) {
+fn mend(ui: &mut Ui, env: &mut ScreenContext<'_>, resource: &ResourceDetails, copy: &CopyDetails) {
     let Some(failure) = &copy.failure else { return };
     let these = Selection::Items(vec![copy.id.clone()]);
     let model = env.model;

@@ -9,8 +9,7 @@ use eframe::egui::{
     Align, CentralPanel, Context, Frame, Id, Key, Layout, Modifiers, Panel, Rect, Ui, Vec2, vec2,
 };
 
-use self::picture::{Full, Shown};
-use super::app::Env;
+use self::picture::{FullPictures, PictureState};
 use super::commands::{Command, Dialog, Verb};
 use super::focus;
 use super::icons::Icon;
@@ -19,6 +18,7 @@ use super::library::cells::badge_words;
 use super::library::may_do;
 use super::remedy::can_retry;
 use super::restore::{self, RestoreStart};
+use super::screen_context::ScreenContext;
 use super::theme::{size, space, tokens};
 use super::widgets;
 use crate::api::{ApiError, AssetDetails, AssetRow, Query, Request};
@@ -42,7 +42,7 @@ pub(super) struct Viewer {
     shows_details: bool,
     zoom: f32,
     pan: Vec2,
-    full: Full,
+    full: FullPictures,
     folds: std::collections::BTreeSet<String>,
     wanted: Vec<PictureRequest>,
 }
@@ -60,7 +60,7 @@ impl Viewer {
             shows_details: false,
             zoom: 1.0,
             pan: Vec2::ZERO,
-            full: Full::default(),
+            full: FullPictures::default(),
             folds: std::collections::BTreeSet::new(),
             wanted: Vec::new(),
         }
@@ -121,7 +121,7 @@ impl Viewer {
     }
 
     /// Paints the viewer over the whole window.
-    pub fn ui(&mut self, ui: &mut Ui, env: &mut Env<'_>, library: &mut Library) {
+    pub fn ui(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, library: &mut Library) {
         self.wanted.clear();
         self.keys(ui, env, library);
         if let Some(index) = self.index {
@@ -156,7 +156,7 @@ impl Viewer {
         self.neighbours(ui, env, library);
     }
 
-    fn bar(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    fn bar(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             if widgets::icon_button(ui, Icon::Left, "Back to the library").clicked() {
                 env.out.push(Command::CloseViewer);
@@ -172,7 +172,7 @@ impl Viewer {
         });
     }
 
-    fn actions(&mut self, ui: &mut Ui, env: &mut Env<'_>) {
+    fn actions(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>) {
         let name = if self.shows_details { "Hide details" } else { "Show details" };
         if widgets::icon_toggle(ui, Icon::Info, name, self.shows_details).clicked() {
             self.shows_details = !self.shows_details;
@@ -217,7 +217,7 @@ impl Viewer {
         copies.filter_map(|copy| copy.failure.as_ref()).any(can_retry)
     }
 
-    fn keys(&mut self, ui: &Ui, env: &mut Env<'_>, library: &mut Library) {
+    fn keys(&mut self, ui: &Ui, env: &mut ScreenContext<'_>, library: &mut Library) {
         if env.has_dialog {
             return;
         }
@@ -251,13 +251,13 @@ impl Viewer {
         }
     }
 
-    fn step(&mut self, forward: bool, env: &mut Env<'_>, library: &mut Library) {
+    fn step(&mut self, forward: bool, env: &mut ScreenContext<'_>, library: &mut Library) {
         let Some(index) = self.index else { return };
         self.step_to(if forward { index.checked_add(1) } else { index.checked_sub(1) }, env, library);
     }
 
     /// Shows the photo at a place in the grid, if it was opened from there and there is one.
-    fn step_to(&mut self, to: Option<usize>, env: &mut Env<'_>, library: &mut Library) {
+    fn step_to(&mut self, to: Option<usize>, env: &mut ScreenContext<'_>, library: &mut Library) {
         if self.index.is_none() {
             return;
         }
@@ -268,7 +268,7 @@ impl Viewer {
         }
     }
 
-    fn arrows(&mut self, ui: &mut Ui, env: &mut Env<'_>, library: &mut Library) {
+    fn arrows(&mut self, ui: &mut Ui, env: &mut ScreenContext<'_>, library: &mut Library) {
         let Some(index) = self.index else { return };
         let area = ui.max_rect();
         let side = Vec2::splat(size::CONTROL + 8.0);
@@ -287,7 +287,7 @@ impl Viewer {
         }
     }
 
-    fn neighbours(&mut self, ui: &Ui, env: &mut Env<'_>, library: &mut Library) {
+    fn neighbours(&mut self, ui: &Ui, env: &mut ScreenContext<'_>, library: &mut Library) {
         let Some(index) = self.index else { return };
         let side = picture::fit_side(ui);
         for to in [index.checked_add(1), index.checked_sub(1)].into_iter().flatten() {
@@ -295,7 +295,7 @@ impl Viewer {
                 continue;
             }
             let Some(row) = library.row_at(to, env) else { continue };
-            if matches!(self.full.get(&row, side), Shown::Missing) {
+            if matches!(self.full.get(&row, side), PictureState::Missing) {
                 self.wanted.push(picture::request(&row, side));
             }
         }

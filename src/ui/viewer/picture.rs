@@ -11,10 +11,10 @@ use super::Viewer;
 use crate::api::AssetRow;
 use crate::client::{Picture, PictureError, PictureRequest, Pixels, THUMBNAIL_SIDE_MAX};
 use crate::domain::media_type::MediaType;
-use crate::ui::app::Env;
 use crate::ui::icons::{self, Icon};
 use crate::ui::library::Library;
 use crate::ui::library::cells;
+use crate::ui::screen_context::ScreenContext;
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets;
 
@@ -30,7 +30,7 @@ const ZOOM_MAX: f32 = 16.0;
 const MESSAGE_WIDTH: f32 = 460.0;
 
 /// What is known of a full picture.
-pub(super) enum Shown {
+pub(super) enum PictureState {
     /// Here it is.
     Texture(TextureHandle),
     /// There is none, for this reason.
@@ -39,7 +39,7 @@ pub(super) enum Shown {
     Missing,
 }
 
-struct Kept {
+struct CachedPicture {
     asset: i64,
     cache_key: String,
     side_max: u32,
@@ -48,11 +48,11 @@ struct Kept {
 
 /// The full pictures that are kept, the newest last.
 #[derive(Default)]
-pub(super) struct Full {
-    kept: VecDeque<Kept>,
+pub(super) struct FullPictures {
+    kept: VecDeque<CachedPicture>,
 }
 
-impl Full {
+impl FullPictures {
     /// Takes a decoded picture in.
     pub fn accept(&mut self, ctx: &Context, picture: Picture) {
         let outcome = picture.outcome.and_then(|pixels| {
@@ -64,25 +64,25 @@ impl Full {
         while self.kept.len() >= KEPT_MAX {
             self.kept.pop_front();
         }
-        self.kept.push_back(Kept { asset, cache_key, side_max, outcome });
+        self.kept.push_back(CachedPicture { asset, cache_key, side_max, outcome });
     }
 
     /// The best picture of this version with at least this side.
-    pub fn get(&self, row: &AssetRow, side: u32) -> Shown {
+    pub fn get(&self, row: &AssetRow, side: u32) -> PictureState {
         let of_row = self.of(row).filter(|kept| kept.side_max >= side).max_by_key(|kept| kept.side_max);
         match of_row.map(|kept| &kept.outcome) {
-            Some(Ok(texture)) => Shown::Texture(texture.clone()),
-            Some(Err(why)) => Shown::Nothing(*why),
-            None => Shown::Missing,
+            Some(Ok(texture)) => PictureState::Texture(texture.clone()),
+            Some(Err(why)) => PictureState::Nothing(*why),
+            None => PictureState::Missing,
         }
     }
 
     /// Any picture of this version, however small.
-    pub fn any(&self, row: &AssetRow) -> Shown {
+    pub fn any(&self, row: &AssetRow) -> PictureState {
         self.get(row, 0)
     }
 
-    fn of<'a>(&'a self, row: &'a AssetRow) -> impl Iterator<Item = &'a Kept> {
+    fn of<'a>(&'a self, row: &'a AssetRow) -> impl Iterator<Item = &'a CachedPicture> {
         self.kept.iter().filter(|kept| kept.asset == row.id && kept.cache_key == row.cache_key)
     }
 }
@@ -130,7 +130,13 @@ impl Viewer {
         }
     }
 
-    pub(super) fn picture(&mut self, ui: &mut Ui, area: Rect, env: &mut Env<'_>, library: &mut Library) {
+    pub(super) fn picture(
+        &mut self,
+        ui: &mut Ui,
+        area: Rect,
+        env: &mut ScreenContext<'_>,
+        library: &mut Library,
+    ) {
         let t = tokens(ui);
         let Some(row) = self.row.clone() else {
             if self.is_gone {
@@ -139,11 +145,11 @@ impl Viewer {
             return;
         };
         let side = if self.zoom > 1.2 { ZOOM_SIDE_MAX.min(texture_side_max(ui)) } else { fit_side(ui) };
-        if matches!(self.full.any(&row), Shown::Missing) {
+        if matches!(self.full.any(&row), PictureState::Missing) {
             // The thumbnail is at hand, and a soft picture at once is better than a sharp one later.
             self.wanted.push(request(&row, THUMBNAIL_SIDE_MAX));
         }
-        if matches!(self.full.get(&row, side), Shown::Missing) {
+        if matches!(self.full.get(&row, side), PictureState::Missing) {
             self.wanted.push(request(&row, side));
         }
         let response = ui.interact(area, Id::unique("viewer picture"), Sense::click_and_drag());
@@ -154,12 +160,12 @@ impl Viewer {
         let filter = EventFilter { horizontal_arrows: true, escape: true, ..EventFilter::default() };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
         let missing = match self.full.any(&row) {
-            Shown::Nothing(why) => Some(why),
-            Shown::Texture(_) | Shown::Missing => None,
+            PictureState::Nothing(why) => Some(why),
+            PictureState::Texture(_) | PictureState::Missing => None,
         };
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, cells::name(&row, missing)));
         match self.full.any(&row) {
-            Shown::Texture(texture) => {
+            PictureState::Texture(texture) => {
                 self.move_by_pointer(ui, &response, area);
                 let fitted = fitted(texture.size_vec2(), row.dimensions, area.size(), ui);
                 let size = fitted * self.zoom;
@@ -172,11 +178,11 @@ impl Viewer {
                     ui.ctx().set_cursor_icon(CursorIcon::Grab);
                 }
             }
-            Shown::Nothing(why) => {
+            PictureState::Nothing(why) => {
                 let what = why.sentence(MediaType::parse(&row.media_type));
                 message(ui, area, &what, why.meaning());
             }
-            Shown::Missing => {
+            PictureState::Missing => {
                 let icon = Rect::from_center_size(area.center(), Vec2::splat(48.0));
                 icons::paint(ui.painter(), Icon::Picture, icon, t.control);
             }

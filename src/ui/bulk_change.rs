@@ -19,7 +19,7 @@ const STILL_BUSY: &str = "The last change is still being made";
 const UNDER_WAY_MAX: usize = 16;
 
 /// A change that is being prepared.
-pub(super) struct Gather {
+pub(super) struct BulkChange {
     verb: Verb,
     /// What is said of the files.
     what: String,
@@ -40,7 +40,7 @@ impl App {
         let n = u64::try_from(assets.len()).unwrap_or(u64::MAX);
         let what = format::counted(n, "photo", "photos");
         let left = assets.into();
-        self.gather = Some(Gather { verb, what, failed: None, left, under_way: 0, ids: Vec::new() });
+        self.gather = Some(BulkChange { verb, what, failed: None, left, under_way: 0, ids: Vec::new() });
         self.go_on_gathering();
     }
 
@@ -52,7 +52,8 @@ impl App {
             return;
         }
         let left = VecDeque::new();
-        self.gather = Some(Gather { verb, what, failed: Some(failed), left, under_way: 0, ids: Vec::new() });
+        self.gather =
+            Some(BulkChange { verb, what, failed: Some(failed), left, under_way: 0, ids: Vec::new() });
         self.ask_failed(None);
     }
 
@@ -92,7 +93,7 @@ impl App {
                 self.send(verb.request(Selection::Items(ids)), Purpose::Changed(change));
             } else {
                 // Too many to name: all of the class at once, which then cannot be undone at once.
-                let Some(Gather { verb, what, failed, .. }) = self.gather.take() else { return };
+                let Some(BulkChange { verb, what, failed, .. }) = self.gather.take() else { return };
                 let class = failed.and_then(|failed| failed.class);
                 let selection = class.map_or(Selection::All, Selection::Kind);
                 let change = Change { verb, what, ids: Vec::new() };
@@ -115,12 +116,12 @@ impl App {
         }
         let is_done = gather.under_way == 0;
         for request in requests {
-            self.send(request, Purpose::Gather);
+            self.send(request, Purpose::BulkChange);
         }
         if !is_done {
             return;
         }
-        let Some(Gather { verb, mut what, failed, mut ids, .. }) = self.gather.take() else { return };
+        let Some(BulkChange { verb, mut what, failed, mut ids, .. }) = self.gather.take() else { return };
         ids.sort();
         ids.dedup();
         if failed.is_some_and(|failed| failed.destination.is_some()) {
