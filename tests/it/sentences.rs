@@ -5,10 +5,10 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::conformance::s3::{ACCESS_KEY, BUCKET, SECRET_KEY, fake_address, strict};
-use crate::fakes::dav::Moods;
+use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
-use crate::fakes::s3::BucketMoods;
-use crate::fakes::uploads::{Gives, Moods as UploadMoods, UploadServer};
+use crate::fakes::s3::BucketBehavior;
+use crate::fakes::uploads::{Behavior as UploadMoods, DownloadLocation, UploadServer};
 use crate::support::backup::tiny_jpeg;
 use crate::support::process::Sandbox;
 use crate::support::wait::wait_until;
@@ -92,7 +92,7 @@ const NAME_TAKEN: &str = "Another file has this name";
 
 #[test]
 fn a_lock_is_no_name_that_is_taken() {
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let scene = Scene::dav(&server);
     server.order(Order::new(Fault::Status(423)).method("PUT").path("/photos/").always());
     let text = scene.says("queue", "The server has this file locked");
@@ -113,7 +113,7 @@ fn a_lost_upload_is_no_name_that_is_taken() {
 
 #[test]
 fn altered_answers_are_no_other_place() {
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let scene = Scene::dav(&server);
     server.order(Order::new(Fault::WrongAnswer).method("GET").path("destination.json").always());
     let text = scene.says("status", "The file that identifies this destination cannot be read");
@@ -146,7 +146,7 @@ fn what_answers_is_not_out_of_reach() {
     std::thread::scope(|scope| {
         for (fault, sentence) in cases {
             scope.spawn(move || {
-                let server = FaultServer::start(Moods::default());
+                let server = FaultServer::start(Behavior::default());
                 let scene = Scene::dav(&server);
                 server.order(Order::new(fault).always());
                 let text = scene.says("status", sentence);
@@ -172,7 +172,7 @@ fn a_missing_bucket_is_no_disk() {
     let text = scene.says("status", "There is no bucket with this name on the server");
     assert!(!text.contains("Connect the disk"), "{text}");
     // Nor is a folder on a server that has gone.
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let scene = Scene::dav(&server);
     server.dav().remove("photos");
     let text = scene.says("status", "The backup is not in this folder on the server");
@@ -181,14 +181,15 @@ fn a_missing_bucket_is_no_disk() {
 
 #[test]
 fn nothing_is_no_web_page() {
-    let moods = BucketMoods { calls_nothing_html: true, ..strict() };
-    let server = FaultServer::s3(BUCKET, moods);
+    let behavior = BucketBehavior { calls_nothing_html: true, ..strict() };
+    let server = FaultServer::s3(BUCKET, behavior);
     Scene::s3(&server, 100).ends(0);
 }
 
 #[test]
 fn what_is_not_verified_says_why() {
-    let server = UploadServer::start(UploadMoods { gives: Gives::Nowhere, ..UploadMoods::default() });
+    let server =
+        UploadServer::start(UploadMoods { gives: DownloadLocation::Nowhere, ..UploadMoods::default() });
     let sandbox = Sandbox::new();
     let photos = sandbox.path("photos");
     std::fs::create_dir(&photos).expect("a folder");
@@ -205,18 +206,18 @@ fn what_is_not_verified_says_why() {
 /// One file that does not fit waits for room, as often as it is tried; smaller ones go on.
 #[test]
 fn a_file_that_does_not_fit_waits() {
-    let server = FaultServer::start(Moods { space: (40 << 20) + 100_000, ..Moods::default() });
+    let server = FaultServer::start(Behavior { space: (40 << 20) + 100_000, ..Behavior::default() });
     let scene = Scene::dav(&server);
     scene.add("large.jpg", 41 << 20);
     scene.add("small.jpg", 100);
     let text = scene.ends(3);
-    assert!(text.contains("has no room for what is left") && text.contains("1 waiting"), "{text}");
+    assert!(text.contains("does not have enough free space for what is left") && text.contains("1 waiting"), "{text}");
     let row = said(&scene.sandbox.run(&["queue"]));
     assert!(row.contains("There is not enough space for this file") && !row.contains("attention"), "{row}");
     let small = |path: &String| path.ends_with("/small.jpg");
     assert!(server.dav().files().iter().any(small));
     // With room it goes by itself.
-    server.dav().moods.lock().space = u64::MAX;
+    server.dav().behavior.lock().space = u64::MAX;
     scene.sandbox.run(&["retry", "--all"]);
     scene.ends(0);
 }
