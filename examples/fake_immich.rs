@@ -41,7 +41,7 @@ fn main() {
         }
     }
     let server = ImmichServer::start_at(generation, port, quota);
-    server.set(|moods| moods.rate = rate);
+    server.set(|behavior| behavior.rate = rate);
     if let Some(key) = &key {
         server.immich.add_key(&server.user, key, &may.split(',').collect::<Vec<_>>());
     }

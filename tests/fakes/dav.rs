@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::dav_xml::{Told, multistatus};
+use super::dav_xml::{ResourceProperties, multistatus};
 use super::serve::{Answer, answer, answer_with, field};
 
 /// What a path in an answer escapes.
@@ -30,7 +30,7 @@ pub enum Etag {
 
 /// How a server differs from the specification or from its neighbours.
 #[derive(Debug, Clone)]
-pub struct Moods {
+pub struct Behavior {
     /// `MOVE` replaces even with `Overwrite: F`, as dufs.
     pub replaces: bool,
     /// `PUT` heeds `If-None-Match: *`.
@@ -64,7 +64,7 @@ pub struct Moods {
     pub software: &'static str,
 }
 
-impl Moods {
+impl Behavior {
     /// What it says of a name that it does not take.
     fn refused(&self, path: &str) -> Option<Answer> {
         let name = path.rsplit('/').next().unwrap_or_default();
@@ -75,7 +75,7 @@ impl Moods {
     }
 }
 
-impl Default for Moods {
+impl Default for Behavior {
     /// A server as the specification wants it.
     fn default() -> Self {
         Self {
@@ -118,7 +118,7 @@ struct State {
 
 /// The store. Paths are `/`-separated, decoded, and without a slash at either end.
 pub struct Dav {
-    pub moods: Mutex<Moods>,
+    pub behavior: Mutex<Behavior>,
     /// The path below which it is served, as `/dav`.
     pub base: String,
     state: Mutex<State>,
@@ -126,7 +126,7 @@ pub struct Dav {
 
 /// A request whose body has been read.
 #[derive(Clone)]
-pub struct Asked<'a> {
+pub struct BufferedRequest<'a> {
     pub method: &'a str,
     /// The path as it was sent.
     pub path: &'a str,
@@ -139,12 +139,12 @@ pub struct Asked<'a> {
 
 impl Dav {
     /// An empty store below `base`.
-    pub fn new(base: &str, moods: Moods) -> Self {
-        Self { moods: Mutex::new(moods), base: base.to_owned(), state: Mutex::default() }
+    pub fn new(base: &str, behavior: Behavior) -> Self {
+        Self { behavior: Mutex::new(behavior), base: base.to_owned(), state: Mutex::default() }
     }
 
-    pub fn moods(&self) -> Moods {
-        self.moods.lock().clone()
+    pub fn behavior(&self) -> Behavior {
+        self.behavior.lock().clone()
     }
 
     /// The paths of all files, sorted.
@@ -184,26 +184,26 @@ impl Dav {
     /// Bytes that it still takes.
     pub fn free(&self) -> u64 {
         let used: u64 = self.lock().files.values().map(|file| file.bytes.len() as u64).sum();
-        self.moods().space.saturating_sub(used)
+        self.behavior().space.saturating_sub(used)
     }
 
     /// Whether the request may be answered at all.
     pub fn admits(&self, headers: &HeaderMap) -> bool {
         use base64::Engine as _;
-        let Some((user, password)) = self.moods().login else { return true };
+        let Some((user, password)) = self.behavior().login else { return true };
         let wanted = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
         field(headers, "authorization") == Some(&format!("Basic {wanted}"))
     }
 
     /// Answers one request.
-    pub fn respond(&self, asked: &Asked<'_>) -> Answer {
+    pub fn respond(&self, asked: &BufferedRequest<'_>) -> Answer {
         if !self.admits(asked.headers) {
             return answer_with(401, &[("www-authenticate", "Basic realm=\"test\"")], "");
         }
         let Some(path) = self.path_of(asked.path) else { return answer(404, "outside") };
         match asked.method {
             "OPTIONS" => {
-                let software = self.moods().software;
+                let software = self.behavior().software;
                 let allow = ("allow", "GET, PUT, MOVE, MKCOL, PROPFIND");
                 answer_with(200, &[("dav", "1"), ("server", software), allow], "")
             }
@@ -230,7 +230,7 @@ impl Dav {
             return None;
         }
         let mut decoded = percent_decode_str(below).decode_utf8().ok()?.into_owned();
-        if self.moods().decodes_twice {
+        if self.behavior().decodes_twice {
             decoded = percent_decode_str(&decoded).decode_utf8().ok()?.into_owned();
         }
         let path = decoded.trim_matches('/');
@@ -240,7 +240,7 @@ impl Dav {
 
     /// The spelling under which a path is kept.
     fn canonical(&self, path: &str) -> String {
-        if !self.moods().folds_case {
+        if !self.behavior().folds_case {
             return path.to_owned();
         }
         let state = self.lock();
@@ -252,7 +252,7 @@ impl Dav {
     }
 
     pub fn etag(&self, file: &File) -> Option<String> {
-        match self.moods().etag {
+        match self.behavior().etag {
             Etag::None => None,
             Etag::Weak => Some(format!("W/\"{:x}-{:x}\"", file.bytes.len(), file.version)),
             Etag::Md5 => {
@@ -280,9 +280,9 @@ impl Dav {
         answer_with(200, &fields, file.bytes)
     }
 
-    fn put_asked(&self, asked: &Asked<'_>, path: &str) -> Answer {
-        let moods = self.moods();
-        if asked.is_cut && !moods.keeps_cut {
+    fn put_asked(&self, asked: &BufferedRequest<'_>, path: &str) -> Answer {
+        let behavior = self.behavior();
+        if asked.is_cut && !behavior.keeps_cut {
             return answer(400, "short");
         }
         if self.free() < asked.body.len() as u64 {
@@ -296,14 +296,14 @@ impl Dav {
             return answer(409, "no folder for it");
         }
         let is_there = state.files.contains_key(path);
-        if is_there && moods.heeds_if_none_match && field(asked.headers, "if-none-match") == Some("*") {
+        if is_there && behavior.heeds_if_none_match && field(asked.headers, "if-none-match") == Some("*") {
             return answer(412, "");
         }
         state.put(path, asked.body.clone(), None, None);
         answer(if is_there { 204 } else { 201 }, "")
     }
 
-    fn make_dir(&self, asked: &Asked<'_>, path: &str) -> Answer {
+    fn make_dir(&self, asked: &BufferedRequest<'_>, path: &str) -> Answer {
         let mut state = self.lock();
         if !asked.body.is_empty() {
             return answer(415, "");
@@ -318,7 +318,7 @@ impl Dav {
         answer(201, "")
     }
 
-    fn propfind(&self, asked: &Asked<'_>, path: &str) -> Answer {
+    fn propfind(&self, asked: &BufferedRequest<'_>, path: &str) -> Answer {
         let depth = field(asked.headers, "depth").unwrap_or("infinity");
         if depth != "0" && depth != "1" {
             return answer(403, "<D:error xmlns:D=\"DAV:\"><D:propfind-finite-depth/></D:error>");
@@ -338,15 +338,15 @@ impl Dav {
         if told.is_empty() {
             return answer(404, "");
         }
-        let told: Vec<Told> = told.iter().map(|path| self.told(path)).collect();
+        let told: Vec<ResourceProperties> = told.iter().map(|path| self.told(path)).collect();
         answer_with(207, &[("content-type", "application/xml; charset=utf-8")], multistatus(&told))
     }
 
-    fn told(&self, path: &str) -> Told {
+    fn told(&self, path: &str) -> ResourceProperties {
         let file = self.file(path);
         let slash = if file.is_none() { "/" } else { "" };
         let whole = format!("{}/{path}{slash}", self.base.trim_end_matches('/')).replace("//", "/");
-        Told {
+        ResourceProperties {
             href: utf8_percent_encode(&whole, HREF).to_string(),
             size: file.as_ref().map(|file| file.bytes.len() as u64),
             etag: file.as_ref().and_then(|file| self.etag(file)),
@@ -355,7 +355,7 @@ impl Dav {
         }
     }
 
-    fn move_asked(&self, asked: &Asked<'_>, path: &str) -> Answer {
+    fn move_asked(&self, asked: &BufferedRequest<'_>, path: &str) -> Answer {
         let to = field(asked.headers, "destination").unwrap_or_default();
         // The field is an absolute URL (RFC 4918, section 10.3) or an absolute path.
         let to = match to.split_once("://") {
@@ -363,12 +363,12 @@ impl Dav {
             None => to,
         };
         let Some(mut to) = self.path_of(to) else { return answer(502, "elsewhere") };
-        let moods = self.moods();
-        to.truncate(moods.cuts_names_at.and_then(|cut| to.find(cut)).unwrap_or(to.len()));
-        if let Some(refused) = moods.refused(&to) {
+        let behavior = self.behavior();
+        to.truncate(behavior.cuts_names_at.and_then(|cut| to.find(cut)).unwrap_or(to.len()));
+        if let Some(refused) = behavior.refused(&to) {
             return refused;
         }
-        let may_replace = field(asked.headers, "overwrite") != Some("F") || moods.replaces;
+        let may_replace = field(asked.headers, "overwrite") != Some("F") || behavior.replaces;
         let mut state = self.lock();
         if path == to {
             return answer(403, "onto itself");
@@ -381,18 +381,18 @@ impl Dav {
         if is_there && !may_replace {
             return answer(412, "");
         }
-        if moods.moves_change_tags {
+        if behavior.moves_change_tags {
             state.version += 1;
             file.version = state.version;
         }
-        if moods.moves_change_bytes {
+        if behavior.moves_change_bytes {
             let mut bytes = file.bytes.to_vec();
             bytes[0] ^= 1;
             file.bytes = bytes.into();
         }
         state.files.remove(path);
         state.remove(&to);
-        match moods.rival {
+        match behavior.rival {
             Some(bytes) => state.put(&to, bytes, None, None),
             None => drop(state.files.insert(to, file)),
         }

@@ -1,7 +1,7 @@
 //! The answer to a PROPFIND (RFC 4918, section 9.1).
 
 /// What is told of one file or folder.
-pub struct Told {
+pub struct ResourceProperties {
     /// Its path, as in the request's URL: percent-encoded, a folder's with a slash at its end.
     pub href: String,
     /// Its length; `None` for a folder.
@@ -15,11 +15,11 @@ pub struct Told {
 }
 
 /// A whole `multistatus`.
-pub fn multistatus(told: &[Told]) -> String {
+pub fn multistatus(told: &[ResourceProperties]) -> String {
     let mut xml = String::from(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<D:multistatus xmlns:D=\"DAV:\" xmlns:oc=\"http://owncloud.org/ns\">",
     );
-    for Told { href, size, etag, modified, more } in told {
+    for ResourceProperties { href, size, etag, modified, more } in told {
         let kind = if size.is_none() { "<D:collection/>" } else { "" };
         let length =
             size.map_or(String::new(), |size| format!("<D:getcontentlength>{size}</D:getcontentlength>"));

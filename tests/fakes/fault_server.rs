@@ -19,11 +19,12 @@ use futures_util::stream;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Frame, Incoming};
 
-use super::dav::{Asked, Dav, Etag, Moods};
-use super::nextcloud::{CloudMoods, Nextcloud};
-use super::s3::{Bucket, BucketMoods};
+use super::dav::{Behavior, BufferedRequest, Dav, Etag};
+use super::nextcloud::{Nextcloud, NextcloudBehavior};
+use super::s3::{Bucket, BucketBehavior};
 use super::serve::{
-    Answer, Cut, Handler, Handling, Received, Running, answer, answer_with, field, linger, receive,
+    Answer, ConnectionClosed, Handler, Handling, Received, Running, answer, answer_with, field, linger,
+    receive,
 };
 
 /// What goes wrong.
@@ -118,7 +119,7 @@ impl Order {
 
 /// A request that came.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct RecordedRequest {
     pub method: String,
     pub path: String,
     pub query: String,
@@ -127,7 +128,7 @@ pub struct Seen {
     pub received: u64,
 }
 
-impl Seen {
+impl RecordedRequest {
     /// A header field's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _value)| known == name).map(|(_name, value)| value.as_str())
@@ -144,7 +145,7 @@ struct Shared {
     cloud: Option<Nextcloud>,
     bucket: Option<Bucket>,
     orders: Mutex<Vec<Order>>,
-    seen: Mutex<Vec<Seen>>,
+    seen: Mutex<Vec<RecordedRequest>>,
     received: AtomicU64,
     /// How many requests are being answered, and the most there were at once.
     busy: AtomicU64,
@@ -159,21 +160,21 @@ pub struct FaultServer {
 
 impl FaultServer {
     /// Starts with an empty store and no orders.
-    pub fn start(moods: Moods) -> Self {
-        Self::run(Dav::new("/dav", moods), None, None)
+    pub fn start(behavior: Behavior) -> Self {
+        Self::run(Dav::new("/dav", behavior), None, None)
     }
 
     /// Starts a Nextcloud for this person, with an empty store and no orders.
-    pub fn nextcloud(user: &str, password: &str, space: u64, moods: CloudMoods) -> Self {
+    pub fn nextcloud(user: &str, password: &str, space: u64, behavior: NextcloudBehavior) -> Self {
         let login = Some((user.to_owned(), password.to_owned()));
-        let dav = Moods { login, space, etag: Etag::Opaque, ..Moods::default() };
-        let base = Nextcloud::files_base(user, &moods);
-        Self::run(Dav::new(&base, dav), Some(Nextcloud::new(user, moods)), None)
+        let dav = Behavior { login, space, etag: Etag::Opaque, ..Behavior::default() };
+        let base = Nextcloud::files_base(user, &behavior);
+        Self::run(Dav::new(&base, dav), Some(Nextcloud::new(user, behavior)), None)
     }
 
     /// Starts an S3 server with one empty bucket and no orders.
-    pub fn s3(bucket: &str, moods: BucketMoods) -> Self {
-        Self::run(Dav::new("/dav", Moods::default()), None, Some(Bucket::new(bucket, moods)))
+    pub fn s3(bucket: &str, behavior: BucketBehavior) -> Self {
+        Self::run(Dav::new("/dav", Behavior::default()), None, Some(Bucket::new(bucket, behavior)))
     }
 
     fn run(dav: Dav, cloud: Option<Nextcloud>, bucket: Option<Bucket>) -> Self {
@@ -232,7 +233,7 @@ impl FaultServer {
     }
 
     /// All requests so far.
-    pub fn asked(&self) -> Vec<Seen> {
+    pub fn asked(&self) -> Vec<RecordedRequest> {
         self.shared.seen.lock().clone()
     }
 
@@ -270,11 +271,11 @@ impl Handler for Shared {
 }
 
 impl Shared {
-    async fn answer(&self, request: hyper::Request<Incoming>) -> Result<Answer, Cut> {
+    async fn answer(&self, request: hyper::Request<Incoming>) -> Result<Answer, ConnectionClosed> {
         let (head, body) = request.into_parts();
         let (method, path) = (head.method.as_str().to_owned(), head.uri.path().to_owned());
         let query = head.uri.query().unwrap_or_default().to_owned();
-        let seen = Seen {
+        let seen = RecordedRequest {
             method: method.clone(),
             path: path.clone(),
             query: query.clone(),
@@ -303,11 +304,11 @@ impl Shared {
             seen.received = bytes.len() as u64;
         }
         let (headers, body) = (&head.headers, Bytes::from(bytes));
-        let asked = Asked { method: &method, path: &path, query: &query, headers, body, is_cut };
+        let asked = BufferedRequest { method: &method, path: &path, query: &query, headers, body, is_cut };
         self.obey(fault, &asked).await
     }
 
-    fn respond(&self, asked: &Asked<'_>) -> Answer {
+    fn respond(&self, asked: &BufferedRequest<'_>) -> Answer {
         match (&self.bucket, &self.cloud) {
             (Some(bucket), _) => bucket.respond(asked),
             (None, Some(cloud)) => cloud.respond(&self.dav, asked),
@@ -315,7 +316,11 @@ impl Shared {
         }
     }
 
-    async fn obey(&self, fault: Option<Fault>, asked: &Asked<'_>) -> Result<Answer, Cut> {
+    async fn obey(
+        &self,
+        fault: Option<Fault>,
+        asked: &BufferedRequest<'_>,
+    ) -> Result<Answer, ConnectionClosed> {
         match fault {
             Some(Fault::WrongBody) => {
                 let mut bytes = asked.body.to_vec();
@@ -323,11 +328,11 @@ impl Shared {
                 if let Some(byte) = bytes.get_mut(middle) {
                     *byte ^= 1;
                 }
-                Ok(self.respond(&Asked { body: bytes.into(), ..asked.clone() }))
+                Ok(self.respond(&BufferedRequest { body: bytes.into(), ..asked.clone() }))
             }
             None | Some(Fault::Slow(_)) => {
                 let done = self.respond(asked);
-                if asked.is_cut { Err(Cut) } else { Ok(done) }
+                if asked.is_cut { Err(ConnectionClosed) } else { Ok(done) }
             }
             Some(Fault::Status(status) | Fault::EarlyStatus(status)) => Ok(answer(status, "on order")),
             Some(Fault::Answer(status, fields, body)) => {
@@ -338,12 +343,12 @@ impl Shared {
             Some(Fault::Hang | Fault::HangIn(_)) => std::future::pending().await,
             Some(Fault::CutIn(_)) => {
                 self.respond(asked);
-                Err(Cut)
+                Err(ConnectionClosed)
             }
-            Some(Fault::DropBefore) => Err(Cut),
+            Some(Fault::DropBefore) => Err(ConnectionClosed),
             Some(Fault::DropAfter) => {
                 self.respond(asked);
-                Err(Cut)
+                Err(ConnectionClosed)
             }
             Some(Fault::CutAnswer) => Ok(broken(self.respond(asked)).await),
             Some(Fault::WrongAnswer) => Ok(falsified(self.respond(asked)).await),
@@ -361,14 +366,14 @@ impl Shared {
         }
     }
 
-    fn note(&self, seen: Seen) -> usize {
+    fn note(&self, seen: RecordedRequest) -> usize {
         let mut all = self.seen.lock();
         assert!(all.len() < SEEN_MAX, "more requests than any test makes");
         all.push(seen);
         all.len() - 1
     }
 
-    fn fault_for(&self, seen: &Seen) -> Option<Fault> {
+    fn fault_for(&self, seen: &RecordedRequest) -> Option<Fault> {
         let mut orders = self.orders.lock();
         let at = orders.iter_mut().position(|order| {
             let fits = order.method.is_none_or(|wanted| wanted == seen.method)

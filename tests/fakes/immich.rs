@@ -24,7 +24,9 @@ use sha1::Digest as _;
 
 use super::immich_answers::{self as answers, json_answer, refusal};
 use super::immich_uploads;
-use super::serve::{Answer, Cut, Handler, Handling, Received, Running, answer, answer_with, field, receive};
+use super::serve::{
+    Answer, ConnectionClosed, Handler, Handling, Received, Running, answer, answer_with, field, receive,
+};
 
 /// Whom it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub enum Generation {
 
 /// What goes wrong around it.
 #[derive(Debug, Clone, Default)]
-pub struct Moods {
+pub struct Behavior {
     /// A proxy in front refuses larger requests with a web page.
     pub limit_in_front: Option<u64>,
     /// This many uploads are taken, and their answers lost.
@@ -145,7 +147,7 @@ impl State {
 /// The server's mind: what it holds and how it answers.
 pub struct Immich {
     pub generation: Generation,
-    pub moods: Mutex<Moods>,
+    pub behavior: Mutex<Behavior>,
     state: Mutex<State>,
     last_id: AtomicU64,
 }
@@ -162,7 +164,7 @@ pub fn checksum_of(text: &str) -> Vec<u8> {
 
 impl Immich {
     pub fn new(generation: Generation) -> Self {
-        Self { generation, moods: Mutex::default(), state: Mutex::default(), last_id: AtomicU64::new(1) }
+        Self { generation, behavior: Mutex::default(), state: Mutex::default(), last_id: AtomicU64::new(1) }
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
@@ -193,7 +195,7 @@ impl Immich {
         refusal(self.generation, status, message)
     }
 
-    async fn handle_any(&self, request: hyper::Request<Incoming>) -> Result<Answer, Cut> {
+    async fn handle_any(&self, request: hyper::Request<Incoming>) -> Result<Answer, ConnectionClosed> {
         let (head, body) = request.into_parts();
         let (method, path) = (head.method.as_str().to_owned(), head.uri.path().to_owned());
         let named = path.split('/').map(|part| if part.len() == 36 { "{id}" } else { part });
@@ -202,7 +204,7 @@ impl Immich {
         if let Some(status) = self.fails() {
             return Ok(answer(status, ""));
         }
-        let limit = self.moods.lock().limit_in_front;
+        let limit = self.behavior.lock().limit_in_front;
         let length = field(&head.headers, "content-length").and_then(|text| text.parse::<u64>().ok());
         if limit.is_some_and(|limit| length.is_some_and(|length| length > limit)) {
             let page = "<html><head><title>413 Request Entity Too Large</title></head></html>";
@@ -221,18 +223,18 @@ impl Immich {
         }
         let body = match receive(body, None, usize::MAX).await {
             Received::Whole(body) => serde_json::from_slice(&body).unwrap_or(Value::Null),
-            Received::Short(_) => return Err(Cut),
+            Received::Short(_) => return Err(ConnectionClosed),
         };
         Ok(self.answer(&method, path, &head.headers, &body))
     }
 
     fn fails(&self) -> Option<u16> {
-        let mut moods = self.moods.lock();
-        let (left, status) = moods.fails.as_mut()?;
+        let mut behavior = self.behavior.lock();
+        let (left, status) = behavior.fails.as_mut()?;
         let status = *status;
         *left -= 1;
         if *left == 0 {
-            moods.fails = None;
+            behavior.fails = None;
         }
         Some(status)
     }
@@ -447,8 +449,8 @@ impl ImmichServer {
         self.immich.lock().assets.push(asset);
     }
 
-    pub fn set(&self, change: impl FnOnce(&mut Moods)) {
-        change(&mut self.immich.moods.lock());
+    pub fn set(&self, change: impl FnOnce(&mut Behavior)) {
+        change(&mut self.immich.behavior.lock());
     }
 
     /// What it holds, oldest first.

@@ -9,10 +9,10 @@ use super::serve::{Answer, answer};
 impl Immich {
     pub(super) fn check(&self, user: &User, body: &Value) -> Answer {
         let (is_blind, skips_third) = {
-            let mut moods = self.moods.lock();
-            let is_blind = moods.blind_checks > 0;
-            moods.blind_checks = moods.blind_checks.saturating_sub(1);
-            (is_blind, moods.skips_third)
+            let mut behavior = self.behavior.lock();
+            let is_blind = behavior.blind_checks > 0;
+            behavior.blind_checks = behavior.blind_checks.saturating_sub(1);
+            (is_blind, behavior.skips_third)
         };
         let state = self.lock();
         let result = |asked: &Value| {

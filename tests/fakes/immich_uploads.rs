@@ -9,10 +9,15 @@ use serde_json::json;
 use super::immich::{Asset, Generation, Immich, Key, checksum_of, sha1_of};
 use super::immich_answers::{self as answers, Fault, faults, json_answer};
 use super::immich_form::{Part, boundary, parse};
-use super::serve::{Answer, Cut, Received, answer, field, receive};
+use super::serve::{Answer, ConnectionClosed, Received, answer, field, receive};
 
 /// Answers an upload.
-pub async fn upload(immich: &Immich, key: &Key, headers: &HeaderMap, body: Incoming) -> Result<Answer, Cut> {
+pub async fn upload(
+    immich: &Immich,
+    key: &Key,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Answer, ConnectionClosed> {
     // A checksum is only a hint, and answered before the body is read.
     if let Some(checksum) = field(headers, "x-immich-checksum") {
         let held = immich.lock().find(&key.user, &checksum_of(checksum)).map(|asset| asset.id.clone());
@@ -22,18 +27,18 @@ pub async fn upload(immich: &Immich, key: &Key, headers: &HeaderMap, body: Incom
         }
     }
     let (rate, cut_at) = {
-        let mut moods = immich.moods.lock();
-        let cut_at = moods.cuts.as_mut().filter(|(left, _at)| *left > 0).map(|(left, at)| {
+        let mut behavior = immich.behavior.lock();
+        let cut_at = behavior.cuts.as_mut().filter(|(left, _at)| *left > 0).map(|(left, at)| {
             *left -= 1;
             *at
         });
-        (moods.rate, cut_at)
+        (behavior.rate, cut_at)
     };
     let received = receive(body, rate, cut_at.unwrap_or(usize::MAX)).await;
     let (Received::Whole(bytes) | Received::Short(bytes)) = &received;
     immich.lock().bytes_read += bytes.len() as u64;
     // An upload that was cut leaves nothing.
-    let Received::Whole(body) = received else { return Err(Cut) };
+    let Received::Whole(body) = received else { return Err(ConnectionClosed) };
     if let Some(status) = refusal_of(immich) {
         return Ok(answer(status, ""));
     }
@@ -43,18 +48,18 @@ pub async fn upload(immich: &Immich, key: &Key, headers: &HeaderMap, body: Incom
         return Ok(immich.refuse(400, "Malformed part header"));
     }
     let answer = take(immich, key, &form);
-    let mut moods = immich.moods.lock();
-    if answer.status() == 201 && moods.loses_answers > 0 {
-        moods.loses_answers -= 1;
-        return Err(Cut);
+    let mut behavior = immich.behavior.lock();
+    if answer.status() == 201 && behavior.loses_answers > 0 {
+        behavior.loses_answers -= 1;
+        return Err(ConnectionClosed);
     }
     Ok(answer)
 }
 
 /// What an upload is refused with for no reason of its own.
 fn refusal_of(immich: &Immich) -> Option<u16> {
-    let mut moods = immich.moods.lock();
-    let (left, status) = moods.refuses_uploads.as_mut().filter(|(left, _status)| *left > 0)?;
+    let mut behavior = immich.behavior.lock();
+    let (left, status) = behavior.refuses_uploads.as_mut().filter(|(left, _status)| *left > 0)?;
     *left -= 1;
     Some(*status)
 }
@@ -151,15 +156,15 @@ fn take(immich: &Immich, key: &Key, form: &[Part]) -> Answer {
     }
     let mut bytes = file.bytes.clone();
     let is_damaged = {
-        let mut moods = immich.moods.lock();
-        if moods.spoils_next > 0 {
-            moods.spoils_next -= 1;
+        let mut behavior = immich.behavior.lock();
+        if behavior.spoils_next > 0 {
+            behavior.spoils_next -= 1;
             bytes[0] ^= 4;
         }
-        let is_next = moods.damages_next > 0;
-        moods.damages_next = moods.damages_next.saturating_sub(1);
+        let is_next = behavior.damages_next > 0;
+        behavior.damages_next = behavior.damages_next.saturating_sub(1);
         let number = state.assets.len() as u64 + 1;
-        is_next || moods.damages_every.is_some_and(|every| number.is_multiple_of(every))
+        is_next || behavior.damages_every.is_some_and(|every| number.is_multiple_of(every))
     };
     let sha1 = sha1_of(&bytes);
     if let Some(known) = state.find(&user.id, &sha1) {

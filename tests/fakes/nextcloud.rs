@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use sha2::Digest as _;
 
-use super::dav::{Asked, Dav, File, parent};
-use super::dav_xml::{Told, multistatus};
+use super::dav::{BufferedRequest, Dav, File, parent};
+use super::dav_xml::{ResourceProperties, multistatus};
 use super::serve::{Answer, answer, answer_with, field};
 
 /// The smallest part but the last, in bytes: 5 MB.
@@ -18,7 +18,7 @@ const NAME_BYTES_MAX: usize = 250;
 
 /// What a server may lack.
 #[derive(Debug, Clone)]
-pub struct CloudMoods {
+pub struct NextcloudBehavior {
     /// The path that it is installed at: empty, or as `/nextcloud`.
     pub root: String,
     /// It computes checksums when it is told to (`X-Recalculate-Hash`).
@@ -30,7 +30,7 @@ pub struct CloudMoods {
     pub offers: &'static [&'static str],
 }
 
-impl Default for CloudMoods {
+impl Default for NextcloudBehavior {
     fn default() -> Self {
         Self { root: String::new(), recalculates: true, compares: false, offers: &[] }
     }
@@ -46,18 +46,18 @@ struct Upload {
 /// The server for one person.
 pub struct Nextcloud {
     user: String,
-    pub moods: CloudMoods,
+    pub behavior: NextcloudBehavior,
     uploads: Mutex<BTreeMap<String, Upload>>,
 }
 
 impl Nextcloud {
-    pub fn new(user: &str, moods: CloudMoods) -> Self {
-        Self { user: user.to_owned(), moods, uploads: Mutex::default() }
+    pub fn new(user: &str, behavior: NextcloudBehavior) -> Self {
+        Self { user: user.to_owned(), behavior, uploads: Mutex::default() }
     }
 
     /// The path below which this person's files are.
-    pub fn files_base(user: &str, moods: &CloudMoods) -> String {
-        format!("{}/remote.php/dav/files/{user}", moods.root)
+    pub fn files_base(user: &str, behavior: &NextcloudBehavior) -> String {
+        format!("{}/remote.php/dav/files/{user}", behavior.root)
     }
 
     /// The uploads under way and how many parts each has.
@@ -67,10 +67,10 @@ impl Nextcloud {
     }
 
     /// Answers one request; files are in `dav`.
-    pub fn respond(&self, dav: &Dav, asked: &Asked<'_>) -> Answer {
-        if asked.path == format!("{}/status.php", self.moods.root) {
+    pub fn respond(&self, dav: &Dav, asked: &BufferedRequest<'_>) -> Answer {
+        if asked.path == format!("{}/status.php", self.behavior.root) {
             let (name, version) =
-                if self.moods.compares { ("ownCloud", "10.15.0") } else { ("Nextcloud", "31.0.0") };
+                if self.behavior.compares { ("ownCloud", "10.15.0") } else { ("Nextcloud", "31.0.0") };
             let status = format!(
                 "{{\"installed\":true,\"maintenance\":false,\"versionstring\":\"{version}\",\"productname\":\"{name}\"}}"
             );
@@ -83,10 +83,10 @@ impl Nextcloud {
                 sabre("NotAuthenticated"),
             );
         }
-        if asked.path == format!("{}/ocs/v2.php/cloud/capabilities", self.moods.root) {
+        if asked.path == format!("{}/ocs/v2.php/cloud/capabilities", self.behavior.root) {
             return self.capabilities(asked);
         }
-        let uploads = format!("{}/remote.php/dav/uploads/{}", self.moods.root, self.user);
+        let uploads = format!("{}/remote.php/dav/uploads/{}", self.behavior.root, self.user);
         if let Some(below) = asked.path.strip_prefix(&uploads) {
             return self.upload(dav, asked, below.trim_matches('/'));
         }
@@ -96,11 +96,11 @@ impl Nextcloud {
         self.file(dav, asked)
     }
 
-    fn capabilities(&self, asked: &Asked<'_>) -> Answer {
+    fn capabilities(&self, asked: &BufferedRequest<'_>) -> Answer {
         if field(asked.headers, "ocs-apirequest") != Some("true") {
             return answer(412, "CSRF check failed");
         }
-        let names: Vec<String> = self.moods.offers.iter().map(|name| format!("\"{name}\"")).collect();
+        let names: Vec<String> = self.behavior.offers.iter().map(|name| format!("\"{name}\"")).collect();
         let checksums = match names.first() {
             Some(first) => format!(
                 "\"checksums\":{{\"supportedTypes\":[{}],\"preferredUploadType\":{first}}}",
@@ -113,9 +113,9 @@ impl Nextcloud {
     }
 
     /// Whether what a client says of the bytes' checksum is refused.
-    fn is_refused(&self, asked: &Asked<'_>, bytes: &[u8]) -> bool {
+    fn is_refused(&self, asked: &BufferedRequest<'_>, bytes: &[u8]) -> bool {
         use md5::Digest as _;
-        let Some(said) = field(asked.headers, "oc-checksum").filter(|_said| self.moods.compares) else {
+        let Some(said) = field(asked.headers, "oc-checksum").filter(|_said| self.behavior.compares) else {
             return false;
         };
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -132,7 +132,7 @@ impl Nextcloud {
         !known.iter().any(|known| known == said)
     }
 
-    fn file(&self, dav: &Dav, asked: &Asked<'_>) -> Answer {
+    fn file(&self, dav: &Dav, asked: &BufferedRequest<'_>) -> Answer {
         let name = dav.path_of(asked.path).unwrap_or_default();
         let last = name.rsplit('/').next().unwrap_or_default();
         if matches!(asked.method, "PUT" | "MKCOL") && (last.len() > NAME_BYTES_MAX || last.contains('\\')) {
@@ -145,7 +145,7 @@ impl Nextcloud {
         let is_odd = |said: &str| {
             !said.split_once(':').is_some_and(|(name, digits)| !name.is_empty() && !digits.is_empty())
         };
-        if self.moods.compares && field(asked.headers, "oc-checksum").is_some_and(is_odd) {
+        if self.behavior.compares && field(asked.headers, "oc-checksum").is_some_and(is_odd) {
             return answer(400, sabre("Invalid checksum"));
         }
         match asked.method {
@@ -169,14 +169,14 @@ impl Nextcloud {
         }
     }
 
-    fn recalculate(&self, dav: &Dav, asked: &Asked<'_>, name: &str) -> Answer {
-        if self.moods.compares {
+    fn recalculate(&self, dav: &Dav, asked: &BufferedRequest<'_>, name: &str) -> Answer {
+        if self.behavior.compares {
             return answer(
                 501,
                 sabre("There was no plugin in the system that was willing to handle this PATCH method."),
             );
         }
-        if !self.moods.recalculates {
+        if !self.behavior.recalculates {
             return answer(405, "");
         }
         let Some(file) = dav.file(name) else { return answer(404, "") };
@@ -190,7 +190,7 @@ impl Nextcloud {
         }
     }
 
-    fn upload(&self, dav: &Dav, asked: &Asked<'_>, below: &str) -> Answer {
+    fn upload(&self, dav: &Dav, asked: &BufferedRequest<'_>, below: &str) -> Answer {
         let (name, part) = below.split_once('/').unwrap_or((below, ""));
         let mut uploads = self.uploads.lock();
         match (asked.method, part) {
@@ -237,7 +237,7 @@ impl Nextcloud {
         }
     }
 
-    fn assemble(&self, dav: &Dav, asked: &Asked<'_>, upload: &Upload) -> Answer {
+    fn assemble(&self, dav: &Dav, asked: &BufferedRequest<'_>, upload: &Upload) -> Answer {
         let destination = field(asked.headers, "destination").unwrap_or_default();
         let path = destination
             .split_once("://")
@@ -280,7 +280,7 @@ impl Nextcloud {
 }
 
 fn listing(path: &str, name: &str, uploads: &BTreeMap<String, Upload>) -> Answer {
-    let told = |href: String, size| Told {
+    let told = |href: String, size| ResourceProperties {
         href,
         size,
         etag: None,
@@ -324,7 +324,7 @@ fn with_quota(dav: &Dav, done: Answer) -> Answer {
     done
 }
 
-fn mtime_of(asked: &Asked<'_>) -> Option<i64> {
+fn mtime_of(asked: &BufferedRequest<'_>) -> Option<i64> {
     field(asked.headers, "x-oc-mtime")?.parse().ok()
 }
 

@@ -12,7 +12,7 @@ use safelight::base::digester::Digester;
 use safelight::domain::hash::{DigestKind, DigestSet, Digests};
 use safelight::domain::time::UnixMillis;
 
-use super::dav::Asked;
+use super::dav::BufferedRequest;
 use super::s3_sign::{self, Key};
 use super::serve::{Answer, answer, answer_with, field};
 
@@ -21,7 +21,7 @@ const PART_BYTES_MIN: usize = 5 << 20;
 
 /// How a server differs from others.
 #[derive(Debug, Clone)]
-pub struct BucketMoods {
+pub struct BucketBehavior {
     pub key: Key,
     /// Heeds `If-None-Match: *`.
     pub keeps_from_replacing: bool,
@@ -41,7 +41,7 @@ pub struct BucketMoods {
     pub calls_nothing_html: bool,
 }
 
-impl BucketMoods {
+impl BucketBehavior {
     /// A strict server for this key.
     pub fn strict(id: &str, secret: &str) -> Self {
         let (id, secret, region) = (id.to_owned(), secret.to_owned(), "us-east-1".to_owned());
@@ -104,7 +104,7 @@ struct State {
 /// The only bucket there is.
 pub struct Bucket {
     name: String,
-    pub moods: Mutex<BucketMoods>,
+    pub behavior: Mutex<BucketBehavior>,
     state: Mutex<State>,
 }
 
@@ -134,8 +134,8 @@ fn md5(bytes: &[u8]) -> [u8; 16] {
 }
 
 impl Bucket {
-    pub fn new(name: &str, moods: BucketMoods) -> Self {
-        Self { name: name.to_owned(), moods: Mutex::new(moods), state: Mutex::default() }
+    pub fn new(name: &str, behavior: BucketBehavior) -> Self {
+        Self { name: name.to_owned(), behavior: Mutex::new(behavior), state: Mutex::default() }
     }
 
     /// The bytes of an object.
@@ -145,7 +145,7 @@ impl Bucket {
 
     /// Puts an object there behind everyone's back.
     pub fn put(&self, object: &str, bytes: &[u8]) {
-        let made = Self::object(&self.moods(), Bytes::copy_from_slice(bytes), None);
+        let made = Self::object(&self.behavior(), Bytes::copy_from_slice(bytes), None);
         self.lock().objects.insert(object.to_owned(), made);
     }
 
@@ -188,30 +188,30 @@ impl Bucket {
         self.lock().uploads.clear();
     }
 
-    fn moods(&self) -> BucketMoods {
-        self.moods.lock().clone()
+    fn behavior(&self) -> BucketBehavior {
+        self.behavior.lock().clone()
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, State> {
         self.state.lock()
     }
 
-    fn object(moods: &BucketMoods, bytes: Bytes, mtime: Option<String>) -> Object {
-        let tag = if moods.knows_md5 {
+    fn object(behavior: &BucketBehavior, bytes: Bytes, mtime: Option<String>) -> Object {
+        let tag = if behavior.knows_md5 {
             md5(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
         } else {
             format!("opaque-{}", bytes.len())
         };
-        Object { crc: moods.knows_crc.then(|| crc(&bytes)), tag: format!("\"{tag}\""), bytes, mtime }
+        Object { crc: behavior.knows_crc.then(|| crc(&bytes)), tag: format!("\"{tag}\""), bytes, mtime }
     }
 
     /// Answers a request as a sound server would.
-    pub fn respond(&self, asked: &Asked<'_>) -> Answer {
-        let moods = self.moods();
+    pub fn respond(&self, asked: &BufferedRequest<'_>) -> Answer {
+        let behavior = self.behavior();
         if asked.is_cut {
             return error(400, "IncompleteBody", "");
         }
-        let checked = s3_sign::check(&moods.key, asked.method, asked.path, asked.query, asked.headers);
+        let checked = s3_sign::check(&behavior.key, asked.method, asked.path, asked.query, asked.headers);
         if let Err((status, code, more)) = checked {
             return error(status, code, &more);
         }
@@ -231,14 +231,14 @@ impl Bucket {
                 self.lock().objects.remove(object);
                 answer(204, "")
             }
-            ("PUT", _, None) => self.take(object, asked, &moods),
+            ("PUT", _, None) => self.take(object, asked, &behavior),
             ("POST", _, None) if query.contains_key("uploads") => self.begin(object, asked),
-            ("PUT", _, Some(id)) => self.take_part(id, object, &query, asked, &moods),
-            ("GET", _, Some(id)) => self.list_parts(id, &moods),
-            ("POST", _, Some(id)) => self.assemble(id, object, asked, &moods),
+            ("PUT", _, Some(id)) => self.take_part(id, object, &query, asked, &behavior),
+            ("GET", _, Some(id)) => self.list_parts(id, &behavior),
+            ("POST", _, Some(id)) => self.assemble(id, object, asked, &behavior),
             ("DELETE", _, Some(id)) => match self.lock().uploads.remove(id) {
                 Some(upload) if !upload.is_finished => answer(204, ""),
-                _ => moods.unknown(),
+                _ => behavior.unknown(),
             },
             _ => error(405, "MethodNotAllowed", ""),
         }
@@ -258,36 +258,36 @@ impl Bucket {
     }
 
     /// What is wrong with a body, by the digests that came with it.
-    fn refused(asked: &Asked<'_>, moods: &BucketMoods) -> Option<Answer> {
+    fn refused(asked: &BufferedRequest<'_>, behavior: &BucketBehavior) -> Option<Answer> {
         let is_wrong =
             |name: &str, right: String| field(asked.headers, name).is_some_and(|said| said != right);
-        let md5 = moods.knows_md5 && is_wrong("content-md5", BASE64.encode(md5(&asked.body)));
-        let crc = moods.knows_crc && is_wrong("x-amz-checksum-crc64nvme", crc(&asked.body));
+        let md5 = behavior.knows_md5 && is_wrong("content-md5", BASE64.encode(md5(&asked.body)));
+        let crc = behavior.knows_crc && is_wrong("x-amz-checksum-crc64nvme", crc(&asked.body));
         (md5 || crc).then(|| error(400, "BadDigest", ""))
     }
 
     /// Whether a request must not replace what is there.
-    fn keeps(&self, object: &str, asked: &Asked<'_>, moods: &BucketMoods) -> bool {
+    fn keeps(&self, object: &str, asked: &BufferedRequest<'_>, behavior: &BucketBehavior) -> bool {
         let is_told = field(asked.headers, "if-none-match") == Some("*");
-        is_told && moods.keeps_from_replacing && self.lock().objects.contains_key(object)
+        is_told && behavior.keeps_from_replacing && self.lock().objects.contains_key(object)
     }
 
-    fn take(&self, object: &str, asked: &Asked<'_>, moods: &BucketMoods) -> Answer {
-        if let Some(refused) = Self::refused(asked, moods) {
+    fn take(&self, object: &str, asked: &BufferedRequest<'_>, behavior: &BucketBehavior) -> Answer {
+        if let Some(refused) = Self::refused(asked, behavior) {
             return refused;
         }
-        if self.keeps(object, asked, moods) {
+        if self.keeps(object, asked, behavior) {
             return error(412, "PreconditionFailed", "");
         }
         if object.rsplit('/').next().unwrap_or_default().len() > 255 {
             return error(400, "KeyTooLongError", "");
         }
-        if object.contains(|c| moods.refuses_in_names.contains(c)) {
+        if object.contains(|c| behavior.refuses_in_names.contains(c)) {
             return error(400, "XMinioInvalidObjectName", "");
         }
         let mtime = field(asked.headers, "x-amz-meta-mtime").map(str::to_owned);
-        let made = Self::object(moods, asked.body.clone(), mtime);
-        let html = moods.calls_nothing_html.then_some(("content-type", "text/html; charset=utf-8"));
+        let made = Self::object(behavior, asked.body.clone(), mtime);
+        let html = behavior.calls_nothing_html.then_some(("content-type", "text/html; charset=utf-8"));
         let fields: Vec<_> = std::iter::once(("etag", made.tag.as_str())).chain(html).collect();
         let answer = answer_with(200, &fields, "");
         let answer = told(answer, made.crc.as_deref());
@@ -297,7 +297,7 @@ impl Bucket {
         answer
     }
 
-    fn begin(&self, object: &str, asked: &Asked<'_>) -> Answer {
+    fn begin(&self, object: &str, asked: &BufferedRequest<'_>) -> Answer {
         let mut state = self.lock();
         state.next += 1;
         let id = format!("upload {}+/=", state.next);
@@ -314,29 +314,29 @@ impl Bucket {
         id: &str,
         object: &str,
         query: &BTreeMap<String, String>,
-        asked: &Asked<'_>,
-        moods: &BucketMoods,
+        asked: &BufferedRequest<'_>,
+        behavior: &BucketBehavior,
     ) -> Answer {
-        if let Some(refused) = Self::refused(asked, moods) {
+        if let Some(refused) = Self::refused(asked, behavior) {
             return refused;
         }
         let number = query.get("partNumber").and_then(|number| number.parse().ok());
         let mut state = self.lock();
         let upload =
             state.uploads.get_mut(id).filter(|upload| !upload.is_finished && upload.object == object);
-        let (Some(upload), Some(number)) = (upload, number) else { return moods.unknown() };
-        let tag = Self::object(moods, asked.body.clone(), None).tag;
+        let (Some(upload), Some(number)) = (upload, number) else { return behavior.unknown() };
+        let tag = Self::object(behavior, asked.body.clone(), None).tag;
         upload.parts.insert(number, (asked.body.clone(), tag.clone()));
         answer_with(200, &[("etag", &tag)], "")
     }
 
-    fn list_parts(&self, id: &str, moods: &BucketMoods) -> Answer {
-        if !moods.lists_parts {
+    fn list_parts(&self, id: &str, behavior: &BucketBehavior) -> Answer {
+        if !behavior.lists_parts {
             return error(501, "NotImplemented", "");
         }
         let state = self.lock();
         let Some(upload) = state.uploads.get(id).filter(|upload| !upload.is_finished) else {
-            return moods.unknown();
+            return behavior.unknown();
         };
         let part = |(number, (bytes, tag)): (&u32, &(Bytes, String))| {
             let (size, tag) = (bytes.len(), tag.replace('"', "&quot;"));
@@ -346,14 +346,20 @@ impl Bucket {
         xml(format!("<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>"))
     }
 
-    fn assemble(&self, id: &str, object: &str, asked: &Asked<'_>, moods: &BucketMoods) -> Answer {
-        if self.keeps(object, asked, moods) {
+    fn assemble(
+        &self,
+        id: &str,
+        object: &str,
+        asked: &BufferedRequest<'_>,
+        behavior: &BucketBehavior,
+    ) -> Answer {
+        if self.keeps(object, asked, behavior) {
             return error(412, "PreconditionFailed", "");
         }
         let mut state = self.lock();
         let known = state.uploads.get_mut(id).filter(|upload| upload.object == object);
-        let Some(upload) = known.filter(|upload| !(upload.is_finished && moods.forgets_finished)) else {
-            return moods.unknown();
+        let Some(upload) = known.filter(|upload| !(upload.is_finished && behavior.forgets_finished)) else {
+            return behavior.unknown();
         };
         let text = String::from_utf8_lossy(&asked.body).replace("&quot;", "\"");
         let (mut bytes, mut count) = (Vec::new(), 0);
@@ -374,11 +380,11 @@ impl Bucket {
             return error(400, "MalformedXML", "");
         }
         let said = field(asked.headers, "x-amz-checksum-crc64nvme");
-        if moods.knows_crc && said.is_some_and(|said| said != crc(&bytes)) {
+        if behavior.knows_crc && said.is_some_and(|said| said != crc(&bytes)) {
             return error(400, "BadDigest", "");
         }
         upload.is_finished = true;
-        let mut made = Self::object(moods, bytes.into(), upload.mtime.clone());
+        let mut made = Self::object(behavior, bytes.into(), upload.mtime.clone());
         made.tag = format!("\"{}-{count}\"", made.tag.trim_matches('"'));
         let sum = made.crc.as_deref().map(|crc| {
             format!("<ChecksumCRC64NVME>{crc}</ChecksumCRC64NVME><ChecksumType>FULL_OBJECT</ChecksumType>")

@@ -27,18 +27,18 @@ pub type Answer = hyper::Response<UnsyncBoxBody<Bytes, io::Error>>;
 
 /// The connection is closed without an answer.
 #[derive(Debug, Clone, Copy)]
-pub struct Cut;
+pub struct ConnectionClosed;
 
-impl std::fmt::Display for Cut {
+impl std::fmt::Display for ConnectionClosed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("cut on order")
     }
 }
 
-impl std::error::Error for Cut {}
+impl std::error::Error for ConnectionClosed {}
 
 /// What a handler gives.
-pub type Handling<'a> = Pin<Box<dyn Future<Output = Result<Answer, Cut>> + Send + 'a>>;
+pub type Handling<'a> = Pin<Box<dyn Future<Output = Result<Answer, ConnectionClosed>> + Send + 'a>>;
 
 /// Answers requests. One call a request, many at once.
 pub trait Handler: Send + Sync + 'static {

@@ -22,7 +22,9 @@ use http_body_util::BodyExt as _;
 use hyper::HeaderMap;
 use hyper::body::Incoming;
 
-use super::serve::{Answer, Cut, Handler, Handling, Running, answer, answer_with, field, linger};
+use super::serve::{
+    Answer, ConnectionClosed, Handler, Handling, Running, answer, answer_with, field, linger,
+};
 use super::uploads_speech::{draft, tus};
 
 /// The most bytes of one append that are kept in memory.
@@ -30,7 +32,7 @@ const APPEND_BYTES_MAX: usize = 1 << 30;
 
 /// What the server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Speech {
+pub enum UploadProtocol {
     /// tus 1.0.
     Tus,
     /// The draft, in the version of this interop number.
@@ -39,7 +41,7 @@ pub enum Speech {
 
 /// Where a finished upload can be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gives {
+pub enum DownloadLocation {
     Nowhere,
     AtTheUpload,
     /// Where the last answer points to.
@@ -48,9 +50,9 @@ pub enum Gives {
 
 /// How this server differs from others.
 #[derive(Debug, Clone)]
-pub struct Moods {
-    pub speech: Speech,
-    pub gives: Gives,
+pub struct Behavior {
+    pub speech: UploadProtocol,
+    pub gives: DownloadLocation,
     /// Compares `Upload-Checksum` or `Content-Digest`, and throws away an append that differs.
     pub compares_parts: bool,
     /// Compares `Repr-Digest`, or the `checksum` in the metadata, when all bytes are there.
@@ -73,11 +75,11 @@ pub struct Moods {
     pub gives_only_latin1: bool,
 }
 
-impl Default for Moods {
+impl Default for Behavior {
     fn default() -> Self {
         Self {
-            speech: Speech::Tus,
-            gives: Gives::AtTheUpload,
+            speech: UploadProtocol::Tus,
+            gives: DownloadLocation::AtTheUpload,
             compares_parts: false,
             compares_whole: false,
             keeps_finished: true,
@@ -129,13 +131,13 @@ pub struct Upload {
 
 /// A request that came.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct RecordedRequest {
     pub method: String,
     pub path: String,
     pub headers: Vec<(String, String)>,
 }
 
-impl Asked {
+impl RecordedRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _value)| known == name).map(|(_name, value)| value.as_str())
     }
@@ -149,7 +151,7 @@ pub(in crate::fakes) struct State {
     received: u64,
     next: u64,
     orders: Vec<(&'static str, Fault)>,
-    asked: Vec<Asked>,
+    asked: Vec<RecordedRequest>,
 }
 
 impl State {
@@ -171,11 +173,11 @@ pub(in crate::fakes) struct Call<'a> {
     pub body: &'a [u8],
     /// The client went away in the middle of the body.
     pub is_short: bool,
-    pub moods: &'a Moods,
+    pub behavior: &'a Behavior,
 }
 
 struct Shared {
-    moods: Moods,
+    behavior: Behavior,
     state: Mutex<State>,
     /// One request at a time for each path: a question waits until a cut append has ended.
     turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
@@ -188,8 +190,8 @@ pub struct UploadServer {
 }
 
 impl UploadServer {
-    pub fn start(moods: Moods) -> Self {
-        let shared = Arc::new(Shared { moods, state: Mutex::default(), turns: Mutex::default() });
+    pub fn start(behavior: Behavior) -> Self {
+        let shared = Arc::new(Shared { behavior, state: Mutex::default(), turns: Mutex::default() });
         let running = Running::start(Arc::clone(&shared) as Arc<dyn Handler>);
         Self { shared, running }
     }
@@ -251,7 +253,7 @@ impl UploadServer {
         self.lock().received
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<RecordedRequest> {
         self.lock().asked.clone()
     }
 
@@ -271,7 +273,7 @@ impl Shared {
         let headers = request.headers().iter();
         let headers =
             headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or("").to_owned()));
-        state.asked.push(Asked {
+        state.asked.push(RecordedRequest {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),
             headers: headers.collect(),
@@ -281,10 +283,10 @@ impl Shared {
     }
 
     /// Applies what goes wrong before anything is done. Gives the answer, where that is all.
-    fn before(&self, fault: Option<&Fault>) -> Option<Result<Answer, Cut>> {
+    fn before(&self, fault: Option<&Fault>) -> Option<Result<Answer, ConnectionClosed>> {
         let mut state = self.lock();
         match fault? {
-            Fault::DropBefore => Some(Err(Cut)),
+            Fault::DropBefore => Some(Err(ConnectionClosed)),
             Fault::Status(status, fields, body) => {
                 let fields: Vec<(&str, &str)> =
                     fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -326,7 +328,7 @@ impl Shared {
             let chunk = &chunk[..chunk.len().min(limit - bytes.len())];
             self.lock().received += chunk.len() as u64;
             bytes.extend_from_slice(chunk);
-            if let Some(rate) = self.moods.rate {
+            if let Some(rate) = self.behavior.rate {
                 let pause = Duration::from_micros(chunk.len() as u64 * 1_000_000 / rate.max(1));
                 tokio::time::sleep(pause).await;
             }
@@ -334,7 +336,7 @@ impl Shared {
         (bytes, true)
     }
 
-    async fn serve(&self, request: hyper::Request<Incoming>) -> Result<Answer, Cut> {
+    async fn serve(&self, request: hyper::Request<Incoming>) -> Result<Answer, ConnectionClosed> {
         let fault = self.note(&request);
         if let Some(ended) = self.before(fault.as_ref()) {
             if ended.is_ok() {
@@ -349,7 +351,7 @@ impl Shared {
         };
         let _turn = if head.uri.path().ends_with('/') { None } else { Some(turn.lock().await) };
         if self
-            .moods
+            .behavior
             .authorization
             .as_deref()
             .is_some_and(|wanted| field(&head.headers, "authorization") != Some(wanted))
@@ -365,14 +367,14 @@ impl Shared {
         };
         let (method, headers) = (head.method.as_str(), &head.headers);
         let mut state = self.lock();
-        let call = Call { method, id, headers, body: &body, is_short, moods: &self.moods };
-        let mut answer = match self.moods.speech {
-            Speech::Tus => tus::answer_to(&mut state, &call),
-            Speech::Draft(version) => draft::answer_to(&mut state, &call, version),
+        let call = Call { method, id, headers, body: &body, is_short, behavior: &self.behavior };
+        let mut answer = match self.behavior.speech {
+            UploadProtocol::Tus => tus::answer_to(&mut state, &call),
+            UploadProtocol::Draft(version) => draft::answer_to(&mut state, &call, version),
         };
         match fault {
-            Some(Fault::DropAfter) => Err(Cut),
-            _ if is_short => Err(Cut),
+            Some(Fault::DropAfter) => Err(ConnectionClosed),
+            _ if is_short => Err(ConnectionClosed),
             Some(Fault::Location(location)) => {
                 answer.headers_mut().insert("location", location.parse().expect("a field's value"));
                 Ok(answer)

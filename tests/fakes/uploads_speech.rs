@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::Digest as _;
 
 use super::serve::{Answer, answer, answer_with, field};
-use super::uploads::{Call, Gives, State, Upload};
+use super::uploads::{Call, DownloadLocation, State, Upload};
 
 fn number(call: &Call<'_>, name: &str) -> Option<u64> {
     field(call.headers, name)?.parse().ok()
@@ -25,12 +25,12 @@ fn get(state: &State, call: &Call<'_>) -> Answer {
         Some(id) => (id, true),
         None => (call.id, false),
     };
-    let gives = if is_file { Gives::AtTheFile } else { Gives::AtTheUpload };
+    let gives = if is_file { DownloadLocation::AtTheFile } else { DownloadLocation::AtTheUpload };
     match state.uploads.get(id) {
-        Some(upload) if call.moods.gives_only_latin1 && upload.name.contains(|c| c > '\u{ff}') => {
+        Some(upload) if call.behavior.gives_only_latin1 && upload.name.contains(|c| c > '\u{ff}') => {
             answer(500, "Invalid character in header content")
         }
-        Some(upload) if upload.is_complete && call.moods.gives == gives => {
+        Some(upload) if upload.is_complete && call.behavior.gives == gives => {
             answer_with(200, &[("content-type", "application/octet-stream")], upload.bytes.clone())
         }
         _ => answer(404, "no such file"),
@@ -39,7 +39,7 @@ fn get(state: &State, call: &Call<'_>) -> Answer {
 
 /// Takes a finished upload away from those that can be asked for, where it is not kept.
 fn is_known(call: &Call<'_>, upload: &Upload) -> bool {
-    !upload.is_complete || call.moods.keeps_finished
+    !upload.is_complete || call.behavior.keeps_finished
 }
 
 fn missing(state: &State, call: &Call<'_>) -> Answer {
@@ -66,7 +66,7 @@ pub mod tus {
             "POST" if call.id.is_empty() => create(state, call),
             "HEAD" => head(state, call),
             "PATCH" => patch(state, call),
-            "DELETE" if call.moods.can_end => match state.uploads.remove(call.id) {
+            "DELETE" if call.behavior.can_end => match state.uploads.remove(call.id) {
                 Some(_upload) => super::answer(204, ""),
                 None => missing(state, call),
             },
@@ -78,24 +78,24 @@ pub mod tus {
 
     fn options(call: &Call<'_>) -> Answer {
         let mut extensions = vec!["creation", "expiration"];
-        let moods = call.moods;
+        let behavior = call.behavior;
         for (name, has) in [
-            ("creation-with-upload", moods.takes_bytes_at_once),
-            ("termination", moods.can_end),
-            ("checksum", moods.compares_parts),
+            ("creation-with-upload", behavior.takes_bytes_at_once),
+            ("termination", behavior.can_end),
+            ("checksum", behavior.compares_parts),
         ] {
             if has {
                 extensions.push(name);
             }
         }
-        let size = moods.size_max.map(|max| max.to_string());
+        let size = behavior.size_max.map(|max| max.to_string());
         let extensions = extensions.join(",");
         let mut fields =
             vec![("tus-version", "1.0.0,0.2.2"), ("tus-extension", extensions.as_str()), VERSION];
         if let Some(size) = &size {
             fields.push(("tus-max-size", size));
         }
-        if moods.compares_parts {
+        if behavior.compares_parts {
             fields.push(("tus-checksum-algorithm", "md5,sha1,sha256"));
         }
         answer_with(204, &fields, "")
@@ -121,7 +121,7 @@ pub mod tus {
         let Some(length) = number(call, "upload-length") else {
             return answer(400, "how long?");
         };
-        if call.moods.size_max.is_some_and(|max| length > max) {
+        if call.behavior.size_max.is_some_and(|max| length > max) {
             return answer(413, "too large");
         }
         let text = super::field(call.headers, "upload-metadata").unwrap_or_default().to_owned();
@@ -129,7 +129,7 @@ pub mod tus {
             return answer(400, "what metadata?");
         };
         let is_with_bytes = super::field(call.headers, "content-type").is_some();
-        if is_with_bytes && (!call.moods.takes_bytes_at_once || call.body.len() as u64 > length) {
+        if is_with_bytes && (!call.behavior.takes_bytes_at_once || call.body.len() as u64 > length) {
             return answer(400, "no bytes here");
         }
         if !is_with_bytes && !call.body.is_empty() {
@@ -141,7 +141,7 @@ pub mod tus {
             is_complete: call.body.len() as u64 == length,
             name: name.unwrap_or_default(),
             metadata: text,
-            whole: whole.filter(|_| call.moods.compares_whole),
+            whole: whole.filter(|_| call.behavior.compares_whole),
         };
         let offset = upload.bytes.len().to_string();
         let location = format!("/files/{}", state.add(upload));
@@ -167,14 +167,14 @@ pub mod tus {
         if super::field(call.headers, "content-type") != Some("application/offset+octet-stream") {
             return answer(415, "what bytes?");
         }
-        let checked = super::field(call.headers, "upload-checksum").filter(|_| call.moods.compares_parts);
+        let checked = super::field(call.headers, "upload-checksum").filter(|_| call.behavior.compares_parts);
         let Some(upload) = state.uploads.get(call.id).filter(|upload| is_known(call, upload)).cloned() else {
             return missing(state, call);
         };
         if number(call, "upload-offset") != Some(upload.bytes.len() as u64) {
             return answer(409, "another offset");
         }
-        if call.moods.append_max.is_some_and(|max| call.body.len() as u64 > max) {
+        if call.behavior.append_max.is_some_and(|max| call.body.len() as u64 > max) {
             return answer_with(
                 413,
                 &[("content-type", "text/html")],
@@ -219,11 +219,11 @@ pub mod draft {
             return stranger(state, call);
         }
         let mut answer = match call.method {
-            "OPTIONS" if call.moods.answers_options => super::answer(204, ""),
+            "OPTIONS" if call.behavior.answers_options => super::answer(204, ""),
             "POST" if call.id.is_empty() => create(state, call, version),
             "HEAD" => head(state, call, version),
             "PATCH" => patch(state, call, version),
-            "DELETE" if call.moods.can_end => match state.uploads.remove(call.id) {
+            "DELETE" if call.behavior.can_end => match state.uploads.remove(call.id) {
                 Some(_upload) => super::answer(204, ""),
                 None => missing(state, call),
             },
@@ -231,7 +231,8 @@ pub mod draft {
         };
         answer.headers_mut().insert(NUMBER, version.to_string().parse().expect("a value"));
         if matches!(call.method, "OPTIONS" | "POST" | "HEAD") && answer.status().is_success() {
-            let limits = [("max-size", call.moods.size_max), ("max-append-size", call.moods.append_max)];
+            let limits =
+                [("max-size", call.behavior.size_max), ("max-append-size", call.behavior.append_max)];
             let limits = limits.iter().filter_map(|(key, max)| Some(format!("{key}={}", (*max)?)));
             let limits = std::iter::once("min-size=0".to_owned()).chain(limits).collect::<Vec<_>>();
             answer.headers_mut().insert("upload-limit", limits.join(", ").parse().expect("a value"));
@@ -242,7 +243,7 @@ pub mod draft {
     /// Whoever does not speak this version is served as by any server.
     fn stranger(state: &mut State, call: &Call<'_>) -> Answer {
         match call.method {
-            _ if call.moods.refuses_other_versions => answer(412, "another version"),
+            _ if call.behavior.refuses_other_versions => answer(412, "another version"),
             "POST" => {
                 state.strays += 1;
                 answer(201, "")
@@ -277,7 +278,7 @@ pub mod draft {
         if is_complete || !call.body.is_empty() || (version >= 6 && length.is_none()) {
             return answer(400, "this fake takes careful creations only");
         }
-        if let (Some(length), Some(max)) = (length, call.moods.size_max)
+        if let (Some(length), Some(max)) = (length, call.behavior.size_max)
             && length > max
         {
             return answer(413, "too large");
@@ -286,7 +287,7 @@ pub mod draft {
         let name = disposition.split_once("filename*=UTF-8''").map_or("", |(_start, name)| name);
         let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
         let whole = super::field(call.headers, "repr-digest").map(str::to_owned);
-        let whole = whole.filter(|_| call.moods.compares_whole);
+        let whole = whole.filter(|_| call.behavior.compares_whole);
         let id = state.add(Upload { length, name, whole, ..Upload::default() });
         let (name, text) = flag(version, false);
         answer_with(201, &[("location", &format!("/files/{id}")), (name, text)], "")
@@ -338,7 +339,7 @@ pub mod draft {
         if number(call, "upload-offset") != Some(upload.bytes.len() as u64) {
             return problem(409, "mismatching-upload-offset", &[("upload-offset", &have), unfinished]);
         }
-        if call.moods.append_max.is_some_and(|max| call.body.len() as u64 > max) {
+        if call.behavior.append_max.is_some_and(|max| call.body.len() as u64 > max) {
             return answer_with(413, &[unfinished], "too much at once");
         }
         let bytes = [upload.bytes, call.body.to_vec()].concat();
@@ -349,7 +350,7 @@ pub mod draft {
             return problem(400, "inconsistent-upload-length", &[unfinished]);
         }
         let digest = |bytes: &[u8]| format!("sha-256=:{}:", sha256(bytes));
-        let checked = super::field(call.headers, "content-digest").filter(|_| call.moods.compares_parts);
+        let checked = super::field(call.headers, "content-digest").filter(|_| call.behavior.compares_parts);
         if checked.is_some_and(|checked| call.is_short || checked != digest(call.body)) {
             return answer_with(400, &[unfinished], "other bytes");
         }
@@ -361,11 +362,13 @@ pub mod draft {
         let kept = state.uploads.get_mut(call.id).expect("it was there");
         (kept.bytes, kept.is_complete) = (bytes, is_complete);
         let file = format!("/files/file-{}", call.id);
-        match (is_complete, call.moods.gives) {
+        match (is_complete, call.behavior.gives) {
             (false, _) => {
                 answer_with(204, &[unfinished, ("upload-offset", &kept.bytes.len().to_string())], "")
             }
-            (true, Gives::AtTheFile) => answer_with(201, &[flag(version, true), ("location", &file)], ""),
+            (true, DownloadLocation::AtTheFile) => {
+                answer_with(201, &[flag(version, true), ("location", &file)], "")
+            }
             (true, _) => answer_with(200, &[flag(version, true)], ""),
         }
     }

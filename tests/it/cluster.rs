@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::conformance::s3::{ACCESS_KEY, BUCKET, Filer, SECRET_KEY, identities, port_pair, wait_for_bucket};
-use crate::conformance::site::Behind as _;
+use crate::conformance::site::ServerFiles as _;
 use crate::conformance::source::bytes;
 use crate::support::backup::{Bins, Run, status};
 use crate::support::plain_http::try_ask;

@@ -374,7 +374,7 @@ async fn four_equal_uploads_make_one_asset_and_a_cut_one_none() {
         assert_eq!(statuses, [200, 200, 200, 201]);
         let count = async || body(&asking.ask(Method::GET, "assets/statistics", None).await);
         assert_eq!(count().await, json!({ "images": 1, "videos": 0, "total": 1 }));
-        asking.server.set(|moods| moods.cuts = Some((1, 1000)));
+        asking.server.set(|behavior| behavior.cuts = Some((1, 1000)));
         let url = Url::parse(&format!("{}/api/assets", asking.server.origin())).expect("a URL");
         let headers =
             Headers::from([("x-api-key", KEY), ("content-type", "multipart/form-data; boundary=x")]);

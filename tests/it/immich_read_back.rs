@@ -74,7 +74,7 @@ fn none_of_the_copies_that_are_damaged_on_the_disk_is_safe() {
     let count = std::env::var(COUNT).ok().and_then(|text| text.parse().ok()).unwrap_or(120);
     let every = (count / 50).max(12);
     let damaged = count / every;
-    scene.server.set(|moods| moods.damages_every = Some(u64::from(every)));
+    scene.server.set(|behavior| behavior.damages_every = Some(u64::from(every)));
     let photos = scene.photos(count);
     scene.backup(&photos, 1);
     assert_eq!(scene.counts(1), [u64::from(count - damaged), 0, u64::from(damaged)]);
@@ -103,7 +103,7 @@ fn none_of_the_copies_that_are_damaged_on_the_disk_is_safe() {
     scene.backup(&photos, 1);
     assert_eq!(scene.counts(1), [u64::from(count - damaged), 0, u64::from(damaged)]);
     // A key that may: they are replaced, each once.
-    scene.server.set(|moods| moods.damages_every = None);
+    scene.server.set(|behavior| behavior.damages_every = None);
     scene.key = KEY;
     scene.run(&["retry", "--all"], 0);
     scene.backup(&photos, 0);
@@ -116,7 +116,7 @@ fn none_of_the_copies_that_are_damaged_on_the_disk_is_safe() {
 #[test]
 fn what_was_damaged_when_it_was_stored_is_replaced_by_itself() {
     let scene = Scene::new(KEY);
-    scene.server.set(|moods| moods.damages_next = 3);
+    scene.server.set(|behavior| behavior.damages_next = 3);
     let photos = scene.photos(12);
     scene.backup(&photos, 0);
     assert_eq!(scene.counts(0), [12, 0, 0]);
@@ -153,7 +153,7 @@ fn a_key_that_may_not_download_says_so_with_the_permission() {
 #[test]
 fn the_person_may_trust_the_checksum_and_take_that_back() {
     let scene = Scene::new(KEY);
-    scene.server.set(|moods| moods.damages_every = Some(4));
+    scene.server.set(|behavior| behavior.damages_every = Some(4));
     let photos = scene.photos(4);
     scene.run(&["destination", "add", &scene.server.address(), "--name", "pics", "--trust-checksum"], 0);
     scene.backup(&photos, 0);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use zbus::zvariant::{ObjectPath, OwnedObjectPath};
 
-use crate::fakes::dav::Moods;
+use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::FaultServer;
 use crate::support::backup::{files_below, tiny_jpeg};
 use crate::support::bus::Bus;
@@ -142,8 +142,10 @@ fn add_photo(folder: &Path, number: u8) {
 fn a_password_outlives_the_process_and_goes_with_its_destination() {
     let sandbox = Sandbox::new();
     std::fs::create_dir(sandbox.path("keys")).expect("a folder");
-    let server =
-        FaultServer::start(Moods { login: Some((USER.to_owned(), PLANTED.to_owned())), ..Moods::default() });
+    let server = FaultServer::start(Behavior {
+        login: Some((USER.to_owned(), PLANTED.to_owned())),
+        ..Behavior::default()
+    });
     let keyring = Keyring::start(&sandbox);
     let mut outputs = Vec::new();
     let mut run = |arguments: &[&str], entered: Option<&str>, expected: i32| {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::backup::{Bins, Run, Seen, digest, files_below, seen, status, tiny_jpeg, witness};
+use crate::support::backup::{
+    Bins, FileFingerprint, Run, digest, files_below, seen, status, tiny_jpeg, witness,
+};
 use crate::support::process::Sandbox;
 use crate::support::seed::Seeded;
 use crate::support::wait::rest;
@@ -43,7 +45,7 @@ struct Library {
     /// How often each content must be at the destination.
     expected: BTreeMap<[u8; 32], u64>,
     /// Every file as it was when it had just been written, those that are left out included.
-    written: BTreeMap<PathBuf, Seen>,
+    written: BTreeMap<PathBuf, FileFingerprint>,
 }
 
 impl Library {

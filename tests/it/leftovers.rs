@@ -18,9 +18,9 @@ use safelight::domain::key;
 use crate::conformance::s3::{ACCESS_KEY, BUCKET, SECRET_KEY, fake_address, fake_with, in_fake, strict};
 use crate::conformance::servers::{PASSWORD, USER};
 use crate::conformance::site::INSTALLATION;
-use crate::fakes::dav::Moods;
+use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
-use crate::fakes::nextcloud::CloudMoods;
+use crate::fakes::nextcloud::NextcloudBehavior;
 use crate::support::backup::{Run, digest, files_below, tiny_jpeg};
 use crate::support::process::Sandbox;
 use crate::support::seed::Seeded;
@@ -96,13 +96,13 @@ struct Server {
 }
 
 fn dav() -> Server {
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let to = format!("webdav+http://{}/dav/photos", server.host());
     Server { server, to, environment: Vec::new(), faults: dav_faults() }
 }
 
 fn nextcloud() -> Server {
-    let server = FaultServer::nextcloud(USER, PASSWORD, u64::MAX / 4, CloudMoods::default());
+    let server = FaultServer::nextcloud(USER, PASSWORD, u64::MAX / 4, NextcloudBehavior::default());
     let to = format!("nextcloud+http://{USER}@{}/photos", server.host());
     Server { server, to, environment: vec![("SAFELIGHT_PASSWORD", PASSWORD)], faults: dav_faults() }
 }

@@ -11,8 +11,8 @@ use crate::conformance::source::bytes;
 use crate::conformance::uploads::{draft, tus_server};
 use crate::fakes::fault_server::FaultServer;
 use crate::fakes::immich::{Generation, ImmichServer, KEY};
-use crate::fakes::nextcloud::CloudMoods;
-use crate::fakes::uploads::{Gives, Moods, UploadServer};
+use crate::fakes::nextcloud::NextcloudBehavior;
+use crate::fakes::uploads::{Behavior, DownloadLocation, UploadServer};
 use crate::support::backup::tiny_jpeg;
 use crate::support::process::Sandbox;
 use crate::support::wait::wait_until;
@@ -81,14 +81,18 @@ fn a_large_file_takes_no_more_memory_than_a_small_one_and_some_buffers() {
     measure("a folder", &|part| place.path().join(format!("copies-{part}")).display().to_string());
     measure("SeaweedFS", &|part| weed_address(&format!("memory-{part}")));
     measure("Apache", &|part| apache_address(&format!("memory-{part}")));
-    let cloud = FaultServer::nextcloud(USER, PASSWORD, u64::MAX / 4, CloudMoods::default());
+    let cloud = FaultServer::nextcloud(USER, PASSWORD, u64::MAX / 4, NextcloudBehavior::default());
     measure("Nextcloud", &|part| format!("nextcloud+http://{USER}@{}/{part}", cloud.host()));
     drop(cloud);
     let immich = ImmichServer::start(Generation::V3);
     measure("Immich", &|_part| immich.address());
     drop(immich);
     measure("tus", &|part| format!("tus+http://127.0.0.1:{}/files/memory-{part}", tus_server().port));
-    let files = UploadServer::start(Moods { gives: Gives::AtTheFile, keeps_finished: true, ..draft(9) });
+    let files = UploadServer::start(Behavior {
+        gives: DownloadLocation::AtTheFile,
+        keeps_finished: true,
+        ..draft(9)
+    });
     measure("resumable uploads", &|_part| format!("resumable+{}", files.url()));
     for (name, small, large) in &told {
         assert!(large.saturating_sub(*small) < EXTRA_MAX_KIB, "{name}; KiB for small and large: {told:?}");

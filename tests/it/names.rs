@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::conformance::s3::{ACCESS_KEY, BUCKET, SECRET_KEY, fake_address, fake_with, strict};
 use crate::conformance::servers::dav_with;
-use crate::fakes::dav::Moods;
+use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::FaultServer;
-use crate::fakes::s3::BucketMoods;
-use crate::fakes::uploads::{Moods as UploadMoods, Speech, UploadServer};
+use crate::fakes::s3::BucketBehavior;
+use crate::fakes::uploads::{Behavior as UploadMoods, UploadProtocol, UploadServer};
 use crate::support::backup::{digest, files_below, tiny_jpeg};
 use crate::support::process::Sandbox;
 
@@ -90,8 +90,11 @@ fn there_and_back(to: &str, environment: &[(&str, &str)]) {
 
 #[test]
 fn every_name_comes_back_from_a_server_that_cuts_at_a_semicolon() {
-    let server =
-        FaultServer::start(Moods { cuts_names_at: Some(';'), refuses_in_names: "#~", ..Moods::default() });
+    let server = FaultServer::start(Behavior {
+        cuts_names_at: Some(';'),
+        refuses_in_names: "#~",
+        ..Behavior::default()
+    });
     there_and_back(&format!("webdav+http://{}/dav/photos", server.host()), &[]);
     let files = server.dav().files();
     assert!(files.iter().any(|path| path.ends_with("/a%3Bb.jpg")), "{files:?}");
@@ -101,7 +104,8 @@ fn every_name_comes_back_from_a_server_that_cuts_at_a_semicolon() {
 
 #[test]
 fn every_name_comes_back_from_a_server_that_reads_escapes() {
-    let server = FaultServer::start(Moods { decodes_twice: true, last_in_names: 'z', ..Moods::default() });
+    let server =
+        FaultServer::start(Behavior { decodes_twice: true, last_in_names: 'z', ..Behavior::default() });
     there_and_back(&format!("webdav+http://{}/dav/photos", server.host()), &[]);
     let files = server.dav().files();
     assert!(files.iter().any(|path| path.ends_with("/=E6=9D=B1=E4=BA=AC.jpg")), "{files:?}");
@@ -120,8 +124,9 @@ fn every_name_comes_back_from_a_tus_server_whose_own_header_breaks() {
 
 #[test]
 fn every_name_comes_back_from_a_strict_bucket() {
-    let moods = BucketMoods { refuses_in_names: "^`", ..BucketMoods::strict(ACCESS_KEY, SECRET_KEY) };
-    let server = std::sync::Arc::new(FaultServer::s3(BUCKET, moods));
+    let behavior =
+        BucketBehavior { refuses_in_names: "^`", ..BucketBehavior::strict(ACCESS_KEY, SECRET_KEY) };
+    let server = std::sync::Arc::new(FaultServer::s3(BUCKET, behavior));
     let keys = [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)];
     there_and_back(&fake_address(&server), &keys);
 }
@@ -139,38 +144,38 @@ fn is_clean(files: &[String]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_probe_notes_what_a_server_refuses_and_leaves_nothing() {
     let none = RefusedChars::NONE;
-    let moods = Moods::default;
-    for (moods, expected) in [
-        (moods(), none),
-        (Moods { cuts_names_at: Some(';'), ..moods() }, none.with(';')),
-        (Moods { refuses_in_names: "& ", ..moods() }, none.with('&').with(' ')),
-        (Moods { last_in_names: '\u{ff}', ..moods() }, none.with_last_taken('\u{ff}')),
-        (Moods { decodes_twice: true, ..moods() }, none.with('%')),
+    let behavior = Behavior::default;
+    for (behavior, expected) in [
+        (behavior(), none),
+        (Behavior { cuts_names_at: Some(';'), ..behavior() }, none.with(';')),
+        (Behavior { refuses_in_names: "& ", ..behavior() }, none.with('&').with(' ')),
+        (Behavior { last_in_names: '\u{ff}', ..behavior() }, none.with_last_taken('\u{ff}')),
+        (Behavior { decodes_twice: true, ..behavior() }, none.with('%')),
     ] {
-        let (site, server) = dav_with(moods.clone()).await;
-        assert_eq!(site.capabilities.refused_chars, expected, "{moods:?}");
+        let (site, server) = dav_with(behavior.clone()).await;
+        assert_eq!(site.capabilities.refused_chars, expected, "{behavior:?}");
         assert_eq!(server.dav().files(), ["photos/.safelight/destination.json"]);
         // The server learns: so does the next probe.
-        *server.dav().moods.lock() = Moods {
+        *server.dav().behavior.lock() = Behavior {
             cuts_names_at: None,
             refuses_in_names: "",
             last_in_names: char::MAX,
             decodes_twice: false,
-            ..server.dav().moods()
+            ..server.dav().behavior()
         };
         assert_eq!(site.open().probe().await.expect("probed").refused_chars, none);
     }
-    let (site, server) = fake_with(BucketMoods { refuses_in_names: "[", ..strict() }).await;
+    let (site, server) = fake_with(BucketBehavior { refuses_in_names: "[", ..strict() }).await;
     assert_eq!(site.capabilities.refused_chars, none.with('['));
     assert_eq!(server.bucket().objects().len(), 1, "the marker alone");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_of_uploads_is_tried_by_names_too() {
-    for speech in [Speech::Tus, Speech::Draft(9)] {
+    for speech in [UploadProtocol::Tus, UploadProtocol::Draft(9)] {
         for (gives_only_latin1, can_end) in [(false, true), (true, true), (true, false)] {
-            let moods = UploadMoods { speech, gives_only_latin1, can_end, ..UploadMoods::default() };
-            let server = UploadServer::start(moods);
+            let behavior = UploadMoods { speech, gives_only_latin1, can_end, ..UploadMoods::default() };
+            let server = UploadServer::start(behavior);
             let (_to, address) = crate::uploads::add(&server, speech, None).await.expect("added");
             let refused = address.capabilities.expect("probed").refused_chars;
             let expected = match (gives_only_latin1, can_end) {
@@ -187,7 +192,7 @@ async fn a_server_of_uploads_is_tried_by_names_too() {
 
 #[test]
 fn another_version_of_the_server_is_tried_again() {
-    let server = FaultServer::start(Moods { software: "Fake/1", ..Moods::default() });
+    let server = FaultServer::start(Behavior { software: "Fake/1", ..Behavior::default() });
     let sandbox = Sandbox::new();
     let photos = sandbox.path("photos");
     std::fs::create_dir(&photos).expect("a folder");
@@ -205,8 +210,8 @@ fn another_version_of_the_server_is_tried_again() {
     server.forget();
     back_up("b;b.jpg");
     assert!(has("/b;b.jpg") && probes() == 0);
-    let moods = Moods { software: "Fake/2", cuts_names_at: Some(';'), ..Moods::default() };
-    *server.dav().moods.lock() = moods;
+    let behavior = Behavior { software: "Fake/2", cuts_names_at: Some(';'), ..Behavior::default() };
+    *server.dav().behavior.lock() = behavior;
     back_up("c;b.jpg");
     let is_escaped = |path: &String| path.contains("/c%3Bb") && path.ends_with(".jpg");
     assert!(server.dav().files().iter().any(is_escaped) && probes() > 0, "{:?}", server.dav().files());

@@ -14,7 +14,7 @@ use safelight::destination::http::{
 use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::messages::describe_failure;
 
-use crate::fakes::dav::Moods;
+use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::FaultServer;
 use crate::fakes::serve::{Handler, Handling, Running, answer, certificate};
 use crate::support::backup::tiny_jpeg;
@@ -22,9 +22,9 @@ use crate::support::process::Sandbox;
 use crate::support::wait::wait_until;
 
 /// Says who answered.
-struct Hello;
+struct GreetingServer;
 
-impl Handler for Hello {
+impl Handler for GreetingServer {
     fn handle(&self, _request: hyper::Request<hyper::body::Incoming>) -> Handling<'_> {
         Box::pin(async { Ok(answer(200, "hello")) })
     }
@@ -68,7 +68,7 @@ async fn a_certificate_is_trusted_once_its_authority_is_given() {
         ("authority-other-name", "authority-other-name"),
         ("good", "self-signed"),
     ] {
-        let server = Running::start_tls(Arc::new(Hello), shown);
+        let server = Running::start_tls(Arc::new(GreetingServer), shown);
         let extra = if given == "nothing" { Vec::new() } else { pem(given) };
         let client = client(extra, ProxyChoice::Direct);
         let outcome = ask(&client, &format!("https://{}/", server.address())).await;
@@ -95,7 +95,7 @@ async fn a_certificate_is_trusted_once_its_authority_is_given() {
 
 #[tokio::test]
 async fn an_authority_that_is_given_later_holds_from_the_next_request_on() {
-    let server = Running::start_tls(Arc::new(Hello), "good");
+    let server = Running::start_tls(Arc::new(GreetingServer), "good");
     let url = format!("https://{}/", server.address());
     let client = client(Vec::new(), ProxyChoice::Direct);
     assert!(ask(&client, &url).await.is_err());
@@ -179,7 +179,7 @@ fn pass(
 
 #[tokio::test]
 async fn a_proxy_is_used_for_everybody_but_this_computer() {
-    let server = Running::start_tls(Arc::new(Hello), "good");
+    let server = Running::start_tls(Arc::new(GreetingServer), "good");
     let proxy = Proxy::start(server.address(), None);
     let through = ProxyChoice::Url { url: proxy.url(), login: None };
     let client = client(pem("ca"), through);
@@ -187,7 +187,7 @@ async fn a_proxy_is_used_for_everybody_but_this_computer() {
     assert_eq!(proxy.asked(), ["CONNECT photos.example:443 HTTP/1.1"]);
     assert_eq!(ask(&client, "http://photos.example/a").await.as_deref(), Ok("the proxy"));
     assert_eq!(proxy.asked(), ["GET http://photos.example/a HTTP/1.1"]);
-    let here = Running::start(Arc::new(Hello));
+    let here = Running::start(Arc::new(GreetingServer));
     for url in [here.origin(), format!("http://localhost:{}", here.address().port())] {
         assert_eq!(ask(&client, &url).await.as_deref(), Ok("hello"), "{url}");
     }
@@ -197,7 +197,7 @@ async fn a_proxy_is_used_for_everybody_but_this_computer() {
 
 #[tokio::test]
 async fn a_proxy_that_wants_a_sign_in_or_is_not_there_is_told_apart() {
-    let server = Running::start_tls(Arc::new(Hello), "good");
+    let server = Running::start_tls(Arc::new(GreetingServer), "good");
     // ann:planted
     let proxy = Proxy::start(server.address(), Some("Basic YW5uOnBsYW50ZWQ="));
     let by = |login: Option<(&str, &str)>| {
@@ -226,7 +226,7 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn what_is_set_on_the_command_line_is_checked_kept_and_used() {
-    let server = Running::start_tls(Arc::new(Hello), "good");
+    let server = Running::start_tls(Arc::new(GreetingServer), "good");
     let proxy = Proxy::start(server.address(), None);
     let sandbox = Sandbox::new();
     let run = |arguments: &[&str], expected: i32| {
@@ -269,7 +269,7 @@ fn what_is_set_on_the_command_line_is_checked_kept_and_used() {
 
 #[test]
 fn the_environments_proxy_and_its_exceptions_hold() {
-    let server = Running::start_tls(Arc::new(Hello), "good");
+    let server = Running::start_tls(Arc::new(GreetingServer), "good");
     let proxy = Proxy::start(server.address(), None);
     let sandbox = Sandbox::new();
     let via = proxy.url();
@@ -298,7 +298,7 @@ const LIMIT: u64 = 1_000_000;
 
 #[test]
 fn the_upload_limit_holds_in_a_transfer_and_when_it_is_changed() {
-    let (sandbox, server) = (Sandbox::new(), FaultServer::start(Moods::default()));
+    let (sandbox, server) = (Sandbox::new(), FaultServer::start(Behavior::default()));
     let photos = sandbox.path("photos");
     std::fs::create_dir(&photos).expect("a folder");
     let photo = |name: &str| {

@@ -6,10 +6,10 @@ use safelight::domain::hash::DigestKind;
 use safelight::domain::record::{Evidence, ProofMethod};
 
 use crate::conformance::servers::{nextcloud_with, own_cloud, own_cloud_with_adler};
-use crate::conformance::site::Saver;
+use crate::conformance::site::CheckpointRecorder;
 use crate::conformance::source::{Trouble, bytes};
 use crate::fakes::fault_server::{Fault, Order};
-use crate::fakes::nextcloud::CloudMoods;
+use crate::fakes::nextcloud::NextcloudBehavior;
 
 const MIB: usize = 1024 * 1024;
 const PLENTY: u64 = u64::MAX / 4;
@@ -19,10 +19,10 @@ const CHUNKS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_kill_only_missing_chunks_are_sent() {
-    let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;
+    let (site, server) = nextcloud_with(NextcloudBehavior::default(), PLENTY).await;
     let bytes = bytes(1, SIZE);
     let item = site.item(1, "film.mov", &bytes);
-    let saver = Saver::default();
+    let saver = CheckpointRecorder::default();
     let transfer = site.transfer_with(saver.clone());
     site.sources.trouble_at(25 * MIB as u64, Trouble::Cancel(transfer.cancel.clone()));
     assert_eq!(site.open().send(&item, &transfer).await, Ok(Sent::Cancelled));
@@ -49,7 +49,7 @@ async fn after_a_kill_only_missing_chunks_are_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_answers_and_odd_chunks_end_well() {
-    let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;
+    let (site, server) = nextcloud_with(NextcloudBehavior::default(), PLENTY).await;
     let bytes = bytes(2, SIZE);
     for (record, method) in [(1, "MKCOL"), (2, "PUT"), (3, "MOVE")] {
         let item = site.item(record, &format!("{record}.mov"), &bytes);
@@ -57,7 +57,7 @@ async fn lost_answers_and_odd_chunks_end_well() {
         // Its folder is there before, so that the order is for the upload.
         server.dav().add_dirs("photos/2019/2019-05");
         server.order(Order::new(Fault::DropAfter).method(method).path("/uploads/"));
-        let saver = Saver::default();
+        let saver = CheckpointRecorder::default();
         let failure = to.send(&item, &site.transfer_with(saver.clone())).await.expect_err("no answer");
         assert_eq!((failure.kind, failure.reach), (FailureKind::Connect, Reach::Resource), "{method}");
         assert!(server.is_served(), "{method}");
@@ -73,13 +73,13 @@ async fn lost_answers_and_odd_chunks_end_well() {
 /// on at once, while the try before may still be read from, and its bytes are not taken for changed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_chunk_disturbs_no_later_one() {
-    let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;
+    let (site, server) = nextcloud_with(NextcloudBehavior::default(), PLENTY).await;
     let good = bytes(4, SIZE);
     let faults = [Fault::CutIn(3 * MIB), Fault::EarlyStatus(503), Fault::HangIn(2 * MIB), Fault::Status(500)];
     let to = site.open();
     for (record, fault) in (1..).zip(faults) {
         let item = site.item(record, &format!("{record}.mov"), &good);
-        let saver = Saver::default();
+        let saver = CheckpointRecorder::default();
         for chunk in ["/00001", "/00002", "/00004"] {
             let transfer = site.transfer_with(saver.clone());
             server.order(Order::new(fault.clone()).method("PUT").path(chunk));
@@ -110,7 +110,7 @@ async fn a_broken_chunk_disturbs_no_later_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chunks_of_a_changed_file_are_never_put_together() {
-    let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;
+    let (site, server) = nextcloud_with(NextcloudBehavior::default(), PLENTY).await;
     let item = site.item(1, "film.mov", &bytes(1, SIZE));
     site.sources.change(&item, &bytes(9, SIZE), true);
     let failure = site.open().send(&item, &site.transfer()).await.expect_err("other bytes");
@@ -120,7 +120,7 @@ async fn chunks_of_a_changed_file_are_never_put_together() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_quota_is_seen_before_a_byte_is_sent() {
-    let (site, server) = nextcloud_with(CloudMoods::default(), 12 * MIB as u64).await;
+    let (site, server) = nextcloud_with(NextcloudBehavior::default(), 12 * MIB as u64).await;
     let before = server.received();
     for (record, size) in [(1, 13 * MIB), (2, SIZE)] {
         let item = site.item(record, &format!("{record}.mov"), &bytes(1, size));
@@ -134,7 +134,7 @@ async fn a_full_quota_is_seen_before_a_byte_is_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_taken_is_left_alone() {
-    let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;
+    let (site, server) = nextcloud_with(NextcloudBehavior::default(), PLENTY).await;
     let (mine, other) = (bytes(1, SIZE), bytes(2, SIZE));
     let item = site.item(1, "film.mov", &mine);
     let to = site.open();
@@ -184,11 +184,11 @@ async fn an_own_cloud_that_compares_checksums_is_no_worse_for_it() {
 /// An upload that the server has lost, or cannot put together any more, is begun again, whatever it says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_upload_is_begun_again_whatever_is_said_of_it() {
-    let (site, server) = nextcloud_with(CloudMoods::default(), PLENTY).await;
+    let (site, server) = nextcloud_with(NextcloudBehavior::default(), PLENTY).await;
     let good = bytes(5, SIZE);
     for (record, status) in (1..).zip([400, 403, 404, 409]) {
         let item = site.item(record, &format!("{record}.mov"), &good);
-        let saver = Saver::default();
+        let saver = CheckpointRecorder::default();
         server.order(Order::new(Fault::DropBefore).method("MOVE").path("/uploads/").times(3));
         site.open().send(&item, &site.transfer_with(saver.clone())).await.expect_err("no answer");
         server.heal();
@@ -200,7 +200,7 @@ async fn a_lost_upload_is_begun_again_whatever_is_said_of_it() {
 
         // And so is putting it together: once it fails, and then all is sent again.
         let item = site.item(record + 10, &format!("{}.mov", record + 10), &good);
-        let saver = Saver::default();
+        let saver = CheckpointRecorder::default();
         server.order(Order::new(Fault::Status(status)).method("MOVE").path("/uploads/"));
         site.open().send(&item, &site.transfer_with(saver.clone())).await.expect_err("refused");
         let sent = site.open().send(&item, &site.transfer_with(saver)).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::fakes::dav::Moods;
+use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
 use crate::support::backup::{digest, files_below, tiny_jpeg};
 use crate::support::process::Sandbox;
@@ -55,7 +55,7 @@ fn digests(folder: &Path) -> BTreeSet<[u8; 32]> {
 
 #[test]
 fn everything_comes_back_through_a_server_that_breaks_off() {
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let (first, other) = another_computer(&server);
     let originals = digests(&first.path("photos"));
     // Manifests are read before, and a listing comes before them: only copies are hit.
@@ -83,7 +83,7 @@ fn everything_comes_back_through_a_server_that_breaks_off() {
 
 #[test]
 fn a_copy_that_the_server_stumbles_over_holds_up_nobody() {
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let (_first, other) = another_computer(&server);
     let copies = server.dav().files();
     let copy = copies.iter().find(|path| path.ends_with(".jpg")).expect("a copy");
@@ -96,7 +96,7 @@ fn a_copy_that_the_server_stumbles_over_holds_up_nobody() {
 
 #[test]
 fn damaged_and_missing_copies_are_named_and_keep_no_other_back() {
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let (_first, other) = another_computer(&server);
     let mut copies: Vec<String> = server.dav().files();
     copies.retain(|path| path.ends_with(".jpg"));
@@ -116,7 +116,7 @@ fn damaged_and_missing_copies_are_named_and_keep_no_other_back() {
 
 #[test]
 fn a_folder_that_cannot_be_written_is_one_sentence() {
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let (_first, other) = another_computer(&server);
     let into = other.path("a file");
     std::fs::write(&into, "no folder").expect("written");
@@ -129,7 +129,7 @@ fn a_folder_that_cannot_be_written_is_one_sentence() {
 
 #[test]
 fn an_interrupt_ends_it_and_the_next_goes_on() {
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let (first, other) = another_computer(&server);
     server.order(Order::new(Fault::Hang).method("GET").path(".jpg").after(10).always());
     let into = other.path("back");

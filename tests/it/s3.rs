@@ -10,11 +10,11 @@ use safelight::domain::failure::{Failure, FailureKind, Reach, Retry};
 use safelight::domain::record::Evidence;
 
 use crate::conformance::s3::{careless, fake_with, in_fake, strict};
-use crate::conformance::site::{Saver, Site};
+use crate::conformance::site::{CheckpointRecorder, Site};
 use crate::conformance::source::{Trouble, bytes};
-use crate::fakes::dav::Moods;
+use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
-use crate::fakes::s3::BucketMoods;
+use crate::fakes::s3::BucketBehavior;
 use crate::fakes::s3_sign::Key;
 
 const MIB: usize = 1024 * 1024;
@@ -61,9 +61,9 @@ fn assembly(fault: Fault) -> Order {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_the_answer_to_the_last_step_is_lost_its_effect_is_found() {
     let forgetful = strict();
-    let patient = BucketMoods { forgets_finished: false, ..strict() };
-    for moods in [forgetful, patient, careless()] {
-        let (site, server) = fake_with(moods.clone()).await;
+    let patient = BucketBehavior { forgets_finished: false, ..strict() };
+    for behavior in [forgetful, patient, careless()] {
+        let (site, server) = fake_with(behavior.clone()).await;
         let good = bytes(1, LARGE);
 
         // Only the answer is lost.
@@ -74,7 +74,7 @@ async fn when_the_answer_to_the_last_step_is_lost_its_effect_is_found() {
         assert!(matches!(site.open().send(&item, &transfer).await, Ok(Sent::AlreadyThere { .. })));
         assert!(server.is_served());
         assert_eq!(transfer.bytes_sent.load(Ordering::Relaxed), LARGE as u64);
-        assert_eq!(parts_sent(&server), PARTS, "{moods:?}");
+        assert_eq!(parts_sent(&server), PARTS, "{behavior:?}");
         is_there_once(&site, &server, &item, &good).await;
 
         // And the server is away after it, until the next run.
@@ -82,14 +82,14 @@ async fn when_the_answer_to_the_last_step_is_lost_its_effect_is_found() {
         server.forget();
         server.order(assembly(Fault::DropAfter));
         server.order(assembly(Fault::DropBefore).times(EVERY_TRY - 1));
-        let saver = Saver::default();
+        let saver = CheckpointRecorder::default();
         let failure = site.open().send(&item, &site.transfer_with(saver.clone())).await;
         let failure = failure.expect_err("no answer");
         assert_eq!((failure.kind, failure.reach), (FailureKind::Connect, Reach::Resource), "{failure}");
         assert_eq!(failure.retry, Retry::After(Duration::ZERO));
         let sent = site.open().send(&item, &site.transfer_with(saver.restarted())).await;
         assert!(matches!(sent, Ok(Sent::AlreadyThere { .. })), "{sent:?}");
-        assert_eq!(parts_sent(&server), PARTS, "{moods:?}");
+        assert_eq!(parts_sent(&server), PARTS, "{behavior:?}");
         is_there_once(&site, &server, &item, &good).await;
     }
 }
@@ -100,12 +100,12 @@ async fn when_the_answer_to_the_last_step_is_lost_its_effect_is_found() {
 async fn an_upload_that_the_server_has_lost_is_begun_again() {
     let answers =
         [(404, "NoSuchUpload"), (403, "AccessDenied"), (400, "InvalidArgument"), (500, "InternalError")];
-    for moods in [strict(), careless()] {
+    for behavior in [strict(), careless()] {
         for unknown_upload in answers {
-            let (site, server) = fake_with(BucketMoods { unknown_upload, ..moods.clone() }).await;
+            let (site, server) = fake_with(BucketBehavior { unknown_upload, ..behavior.clone() }).await;
             let good = bytes(1, LARGE);
             let item = site.item(1, "a.mov", &good);
-            let saver = Saver::default();
+            let saver = CheckpointRecorder::default();
             server.order(assembly(Fault::DropBefore).times(EVERY_TRY));
             site.open().send(&item, &site.transfer_with(saver.clone())).await.expect_err("no answer");
             server.heal();
@@ -131,12 +131,12 @@ async fn an_upload_that_the_server_has_lost_is_begun_again() {
 /// goes before it is sent again, while somebody else's in its place stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_spoiled_copy_makes_room_for_the_next_try() {
-    let believing = BucketMoods { keeps_from_replacing: true, ..careless() };
+    let believing = BucketBehavior { keeps_from_replacing: true, ..careless() };
     for (is_replaced, size) in [(false, SMALL), (true, SMALL), (false, LARGE)] {
         let (site, server) = fake_with(believing.clone()).await;
         let (good, other) = (bytes(1, size), bytes(2, size + 1));
         let item = site.item(1, "a.mov", &good);
-        let saver = Saver::default();
+        let saver = CheckpointRecorder::default();
         let query = if size == LARGE { "partNumber=1" } else { "" };
         server.order(Order::new(Fault::WrongBody).method("PUT").path("a").query(query));
         let to = site.open();
@@ -161,8 +161,8 @@ async fn a_spoiled_copy_makes_room_for_the_next_try() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_to_a_small_file_is_looked_for_too() {
-    for moods in [strict(), careless()] {
-        let (site, server) = fake_with(moods.clone()).await;
+    for behavior in [strict(), careless()] {
+        let (site, server) = fake_with(behavior.clone()).await;
         let good = bytes(1, SMALL);
         for (record, fault) in [(1, Fault::DropAfter), (2, Fault::CutIn(SMALL / 2)), (3, Fault::DropBefore)] {
             let item = site.item(record, &format!("{record}.jpg"), &good);
@@ -199,7 +199,7 @@ async fn an_error_behind_a_success_is_an_error() {
         let item = site.item(record, &format!("{record}.mov"), &good);
         server.forget();
         server.order(assembly(refusal(200, code)).times(EVERY_TRY));
-        let saver = Saver::default();
+        let saver = CheckpointRecorder::default();
         let failure = site.open().send(&item, &site.transfer_with(saver.clone())).await;
         let failure = failure.expect_err("an error");
         assert_eq!((failure.kind, failure.reach), (kind, reach), "{failure}");
@@ -369,7 +369,7 @@ async fn what_may_not_be_done_at_all_concerns_all_files() {
         (Key { secret: "other".to_owned(), ..key.clone() }, FailureKind::Credentials, "secret"),
         (Key { region: "eu-west-3".to_owned(), ..key.clone() }, FailureKind::BadRequest, "region=eu-west-3"),
     ] {
-        server.bucket().moods.lock().key = key;
+        server.bucket().behavior.lock().key = key;
         for failure in [
             site.open().check().await.expect_err(words),
             site.open().send(&item, &site.transfer()).await.expect_err(words),
@@ -382,7 +382,7 @@ async fn what_may_not_be_done_at_all_concerns_all_files() {
             assert!(failure.details.contains(words), "{failure}");
         }
     }
-    server.bucket().moods.lock().key = key;
+    server.bucket().behavior.lock().key = key;
     is_nowhere(&site, &server, &item);
     assert!(matches!(site.open().send(&item, &site.transfer()).await, Ok(Sent::Stored { .. })));
     is_there_once(&site, &server, &item, &good).await;
@@ -391,7 +391,7 @@ async fn what_may_not_be_done_at_all_concerns_all_files() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_followed_to_another_host() {
     let (site, server) = fake_with(strict()).await;
-    let elsewhere = FaultServer::start(Moods::default());
+    let elsewhere = FaultServer::start(Behavior::default());
     let to = elsewhere.url();
     let sizes = [("HEAD", SMALL), ("PUT", SMALL), ("POST", LARGE), ("PUT", LARGE), ("GET", SMALL)];
     for (record, (method, size)) in (1..).zip(sizes) {
@@ -432,8 +432,8 @@ async fn parts_that_break_are_sent_again_as_they_are() {
         Fault::EarlyStatus(503),
         refusal(400, "RequestTimeout"),
     ];
-    for moods in [strict(), careless()] {
-        let (site, server) = fake_with(moods).await;
+    for behavior in [strict(), careless()] {
+        let (site, server) = fake_with(behavior).await;
         // One process for all of it: what it keeps of a try must not disturb the next.
         let to = site.open();
         let broken = faults.iter().zip(1..).map(async |(fault, record)| {
@@ -441,7 +441,7 @@ async fn parts_that_break_are_sent_again_as_they_are() {
             let item = site.item(record.try_into().expect("small"), &format!("{record}.mov"), &good);
             let part = Order::new(fault.clone()).method("PUT").path(&item.key).query("partNumber=2");
             server.order(part.times(EVERY_TRY + 1));
-            let saver = Saver::default();
+            let saver = CheckpointRecorder::default();
             let failure = to.send(&item, &site.transfer_with(saver.clone())).await.expect_err("broken");
             assert_ne!(failure.kind, FailureKind::Changed, "{fault:?}");
             assert!(!failure.is_permanent(), "{fault:?}: {failure}");

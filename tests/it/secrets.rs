@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 
-use crate::fakes::dav::Moods;
+use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
-use crate::fakes::s3::BucketMoods;
+use crate::fakes::s3::BucketBehavior;
 use crate::support::backup::{files_below, tiny_jpeg};
 use crate::support::process::Sandbox;
 use crate::support::wait::wait_until;
@@ -22,7 +22,7 @@ const SENT_WITHIN: Duration = Duration::from_secs(30);
 const SESSION: &str = "pl4nted/se55ion+token==";
 
 fn server() -> FaultServer {
-    FaultServer::start(Moods { login: Some((USER.to_owned(), PLANTED.to_owned())), ..Moods::default() })
+    FaultServer::start(Behavior { login: Some((USER.to_owned(), PLANTED.to_owned())), ..Behavior::default() })
 }
 
 /// A photo that differs from the others by its number.
@@ -83,7 +83,7 @@ fn a_password_is_in_nothing_that_is_written_or_said() {
         outputs.push(output);
         server.heal();
     }
-    server.dav().moods.lock().login = Some((USER.to_owned(), "changed".to_owned()));
+    server.dav().behavior.lock().login = Some((USER.to_owned(), "changed".to_owned()));
     add_photo(&photos, 5);
     let mut command = sandbox.command(["-vvv", "backup", photos_text, "--to", &to]);
     let refused = command.env("SAFELIGHT_PASSWORD", PLANTED).output().expect("it runs");
@@ -143,9 +143,9 @@ fn neither_the_arguments_nor_a_crash_tell_a_password() {
 
 #[test]
 fn temporary_credentials_are_signed_with_and_never_shown() {
-    let mut moods = BucketMoods::strict("temporary", PLANTED);
-    moods.key.session = Some(SESSION.to_owned());
-    let (sandbox, server) = (Sandbox::new(), FaultServer::s3("photos", moods));
+    let mut behavior = BucketBehavior::strict("temporary", PLANTED);
+    behavior.key.session = Some(SESSION.to_owned());
+    let (sandbox, server) = (Sandbox::new(), FaultServer::s3("photos", behavior));
     let photos = sandbox.path("photos");
     let to = format!("s3://photos/of-ann?endpoint=http://{}&style=path", server.host());
     let run = |arguments: &[&str], session: &str| {

@@ -211,7 +211,10 @@ fn a_file_that_does_not_fit_waits() {
     scene.add("large.jpg", 41 << 20);
     scene.add("small.jpg", 100);
     let text = scene.ends(3);
-    assert!(text.contains("does not have enough free space for what is left") && text.contains("1 waiting"), "{text}");
+    assert!(
+        text.contains("does not have enough free space for what is left") && text.contains("1 waiting"),
+        "{text}"
+    );
     let row = said(&scene.sandbox.run(&["queue"]));
     assert!(row.contains("There is not enough space for this file") && !row.contains("attention"), "{row}");
     let small = |path: &String| path.ends_with("/small.jpg");

@@ -17,9 +17,9 @@ use safelight::domain::target::DestinationKind;
 use tokio_util::sync::CancellationToken;
 
 use crate::conformance::servers::connector;
-use crate::conformance::site::{INSTALLATION, Saver};
+use crate::conformance::site::{CheckpointRecorder, INSTALLATION};
 use crate::conformance::source::{Sources, Trouble, bytes};
-use crate::fakes::uploads::{Fault, Gives, Moods, Speech, UploadServer};
+use crate::fakes::uploads::{Behavior, DownloadLocation, Fault, UploadProtocol, UploadServer};
 
 const SIZE: usize = 3 * 1024 * 1024 + 5;
 const KEY: &str = "2019/2019-05/a.jpg";
@@ -35,16 +35,16 @@ struct Place {
     sources: Sources,
     bytes: Vec<u8>,
     item: Item,
-    saver: Saver,
+    saver: CheckpointRecorder,
 }
 
-fn kind_of(speech: Speech) -> DestinationKind {
-    if speech == Speech::Tus { DestinationKind::Tus } else { DestinationKind::Resumable }
+fn kind_of(speech: UploadProtocol) -> DestinationKind {
+    if speech == UploadProtocol::Tus { DestinationKind::Tus } else { DestinationKind::Resumable }
 }
 
 pub async fn add(
     server: &UploadServer,
-    speech: Speech,
+    speech: UploadProtocol,
     secret: Option<&str>,
 ) -> Result<(SharedDestination, Address), Failure> {
     let kind = kind_of(speech);
@@ -55,9 +55,9 @@ pub async fn add(
     Ok((to, Address { capabilities: Some(capabilities), ..address }))
 }
 
-async fn place_of(moods: Moods, size: usize) -> Place {
-    let speech = moods.speech;
-    let server = UploadServer::start(moods);
+async fn place_of(behavior: Behavior, size: usize) -> Place {
+    let speech = behavior.speech;
+    let server = UploadServer::start(behavior);
     let (to, address) = add(&server, speech, None).await.expect("added");
     let (sources, bytes) = (Sources::default(), bytes(7, size));
     let mut item = sources.add(1, KEY, &bytes);
@@ -65,11 +65,11 @@ async fn place_of(moods: Moods, size: usize) -> Place {
     digester.update(&bytes);
     item.digests = digester.finish().digests;
     let capabilities = address.capabilities.clone().expect("probed");
-    Place { server, address, capabilities, to, sources, bytes, item, saver: Saver::default() }
+    Place { server, address, capabilities, to, sources, bytes, item, saver: CheckpointRecorder::default() }
 }
 
-async fn place(speech: Speech) -> Place {
-    place_of(Moods { speech, ..Moods::default() }, SIZE).await
+async fn place(speech: UploadProtocol) -> Place {
+    place_of(Behavior { speech, ..Behavior::default() }, SIZE).await
 }
 
 impl Place {
@@ -113,7 +113,7 @@ impl Place {
     }
 }
 
-const BOTH: [Speech; 2] = [Speech::Tus, Speech::Draft(9)];
+const BOTH: [UploadProtocol; 2] = [UploadProtocol::Tus, UploadProtocol::Draft(9)];
 
 #[tokio::test]
 async fn a_cut_append_goes_on_to_the_byte() {
@@ -228,7 +228,7 @@ async fn an_upload_that_expired_begins_anew() {
 async fn stopped_four_times_little_is_sent_twice() {
     for speech in BOTH {
         let size = 40 * 1024 * 1024;
-        let place = place_of(Moods { speech, ..Moods::default() }, size).await;
+        let place = place_of(Behavior { speech, ..Behavior::default() }, size).await;
         let before = place.server.received();
         for at in [9_000_000, 18_000_000, 27_000_000, 36_000_000] {
             let transfer = place.transfer();
@@ -246,13 +246,14 @@ async fn stopped_four_times_little_is_sent_twice() {
 #[tokio::test]
 async fn limits_of_the_server_and_of_what_is_in_front_of_it_are_kept() {
     // tus has no word for it: a longer append is refused with a web page.
-    let moods = Moods { append_max: Some(2_000_000), ..Moods::default() };
-    let place = place_of(moods, 9_000_000).await;
+    let behavior = Behavior { append_max: Some(2_000_000), ..Behavior::default() };
+    let place = place_of(behavior, 9_000_000).await;
     let receipt = place.stored().await;
     place.is_safe(&receipt).await;
 
-    let moods = Moods { speech: Speech::Draft(9), append_max: Some(1_000_000), ..Moods::default() };
-    let place = place_of(moods, SIZE).await;
+    let behavior =
+        Behavior { speech: UploadProtocol::Draft(9), append_max: Some(1_000_000), ..Behavior::default() };
+    let place = place_of(behavior, SIZE).await;
     let receipt = place.stored().await;
     place.is_safe(&receipt).await;
     for asked in place.server.asked().iter().filter(|asked| asked.method == "PATCH") {
@@ -261,7 +262,8 @@ async fn limits_of_the_server_and_of_what_is_in_front_of_it_are_kept() {
     }
 
     for speech in BOTH {
-        let place = place_of(Moods { speech, size_max: Some(1_000_000), ..Moods::default() }, SIZE).await;
+        let place =
+            place_of(Behavior { speech, size_max: Some(1_000_000), ..Behavior::default() }, SIZE).await;
         assert_eq!(place.capabilities.size_max, Some(1_000_000));
         let asked = place.server.asked().len();
         let failure = place.failed().await;
@@ -282,7 +284,7 @@ async fn limits_of_the_server_and_of_what_is_in_front_of_it_are_kept() {
 #[tokio::test]
 async fn an_upload_elsewhere_gets_nothing() {
     for speech in BOTH {
-        let other = UploadServer::start(Moods { speech, ..Moods::default() });
+        let other = UploadServer::start(Behavior { speech, ..Behavior::default() });
         let place = place(speech).await;
         let beside = format!("http://{}/elsewhere/x?planted", other.host());
         for location in [beside, "https://evil.example/planted".to_owned()] {
@@ -303,7 +305,7 @@ async fn an_upload_elsewhere_gets_nothing() {
 
 #[tokio::test]
 async fn another_version_of_tus_is_explained() {
-    let place = place(Speech::Tus).await;
+    let place = place(UploadProtocol::Tus).await;
     place.server.order("POST", Fault::Status(412, vec![("tus-version", "0.2.2".to_owned())], ""));
     let failure = place.failed().await;
     assert_eq!((failure.kind, failure.reach), (FailureKind::Unsupported, Reach::Destination));
@@ -321,8 +323,9 @@ async fn another_version_of_tus_is_explained() {
 async fn every_version_of_the_draft_is_found_and_spoken() {
     for version in 3..=9 {
         for refuses_other_versions in [false, true] {
-            let speech = Speech::Draft(version);
-            let place = place_of(Moods { speech, refuses_other_versions, ..Moods::default() }, SIZE).await;
+            let speech = UploadProtocol::Draft(version);
+            let place =
+                place_of(Behavior { speech, refuses_other_versions, ..Behavior::default() }, SIZE).await;
             assert!(
                 place.capabilities.note.contains(&format!("interop version {version}")),
                 "{}",
@@ -340,7 +343,7 @@ async fn every_version_of_the_draft_is_found_and_spoken() {
 
 #[tokio::test]
 async fn a_server_that_learned_another_version_is_followed() {
-    let place = place(Speech::Draft(8)).await;
+    let place = place(UploadProtocol::Draft(8)).await;
     let mut address = place.address.clone();
     let capabilities = address.capabilities.as_mut().expect("probed");
     capabilities.findings = capabilities.findings.replace("\"form\":8", "\"form\":6");
@@ -379,9 +382,13 @@ async fn a_digest_is_proof_only_where_a_wrong_one_is_refused() {
 
 #[tokio::test]
 async fn a_digest_of_the_whole_counts_only_with_its_answer() {
-    let moods =
-        Moods { speech: Speech::Draft(9), compares_whole: true, gives: Gives::Nowhere, ..Moods::default() };
-    let place = place_of(moods, SIZE).await;
+    let behavior = Behavior {
+        speech: UploadProtocol::Draft(9),
+        compares_whole: true,
+        gives: DownloadLocation::Nowhere,
+        ..Behavior::default()
+    };
+    let place = place_of(behavior, SIZE).await;
     place.server.order("PATCH", Fault::DropAfter);
     let receipt = place.stored().await;
     let proved = place.to.prove(&place.item, &receipt, &place.transfer()).await;
@@ -391,8 +398,8 @@ async fn a_digest_of_the_whole_counts_only_with_its_answer() {
 #[tokio::test]
 async fn an_append_with_a_digest_is_short_and_goes_on() {
     for speech in BOTH {
-        let moods = Moods { speech, compares_parts: true, ..Moods::default() };
-        let place = place_of(moods, 20 * 1024 * 1024).await;
+        let behavior = Behavior { speech, compares_parts: true, ..Behavior::default() };
+        let place = place_of(behavior, 20 * 1024 * 1024).await;
         place.server.order("PATCH", Fault::CutIn(1_000_000));
         let before = place.server.received();
         let receipt = place.stored().await;
@@ -403,7 +410,7 @@ async fn an_append_with_a_digest_is_short_and_goes_on() {
 
 #[tokio::test]
 async fn the_last_word_of_the_target_is_the_end_of_an_upload() {
-    let place = place(Speech::Draft(9)).await;
+    let place = place(UploadProtocol::Draft(9)).await;
     let over = vec![("upload-complete", "?1".to_owned())];
     place.server.order("PATCH", Fault::Status(500, over, "no"));
     let failure = place.failed().await;
@@ -433,7 +440,7 @@ async fn a_server_that_asks_for_time_gets_it() {
 async fn who_may_not_in_is_told_so() {
     for speech in BOTH {
         let authorization = Some("Bearer right".to_owned());
-        let server = UploadServer::start(Moods { speech, authorization, ..Moods::default() });
+        let server = UploadServer::start(Behavior { speech, authorization, ..Behavior::default() });
         let Err(failure) = add(&server, speech, Some("wrong")).await else { panic!("let in") };
         assert_eq!((failure.kind, failure.reach), (FailureKind::Credentials, Reach::Destination));
         assert!(add(&server, speech, None).await.is_err());
@@ -463,7 +470,7 @@ async fn what_nobody_will_finish_is_ended() {
 async fn metadata_name_the_file() {
     use base64::Engine as _;
     let code = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-    let place = place(Speech::Tus).await;
+    let place = place(UploadProtocol::Tus).await;
     place.stored().await;
     let metadata = place.server.finished()[0].metadata.clone();
     for (key, value) in [

@@ -6,9 +6,9 @@ use safelight::domain::key;
 use safelight::domain::record::{Evidence, ProofMethod};
 
 use crate::conformance::servers::dav_with;
-use crate::conformance::site::{Saver, Site, Trap};
+use crate::conformance::site::{CheckpointRecorder, Site, Trap};
 use crate::conformance::source::bytes;
-use crate::fakes::dav::{Etag, Moods};
+use crate::fakes::dav::{Behavior, Etag};
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
 
 fn is_stored(sent: &Result<Sent, safelight::domain::failure::Failure>, by: ProofMethod) -> bool {
@@ -39,14 +39,14 @@ async fn a_copy_is_proved_then_named_then_looked_at() {
         let steps = [("PUT", true), ("GET", true), ("MOVE", true), (last, false)];
         steps.map(|(method, is_temp)| (method.to_owned(), is_temp)).to_vec()
     };
-    let moved = Moods { moves_change_tags: true, ..Moods::default() };
-    let tagless = Moods { etag: Etag::None, ..Moods::default() };
+    let moved = Behavior { moves_change_tags: true, ..Behavior::default() };
+    let tagless = Behavior { etag: Etag::None, ..Behavior::default() };
     // Where the tag shows that it is the file that was read, that is enough; else it is read again.
-    for (moods, last) in [(Moods::default(), "HEAD"), (moved, "GET"), (tagless, "GET")] {
-        let (site, server) = dav_with(moods).await;
+    for (behavior, last) in [(Behavior::default(), "HEAD"), (moved, "GET"), (tagless, "GET")] {
+        let (site, server) = dav_with(behavior).await;
         let to = warm_up(&site, &server).await;
         let item = site.item(1, "a.jpg", &bytes(1, 5000));
-        let saver = Saver::default();
+        let saver = CheckpointRecorder::default();
         let sent = to.send(&item, &site.transfer_with(saver.clone())).await;
         assert!(is_stored(&sent, ProofMethod::ReadBack), "{sent:?}");
         assert_eq!(asked(&server), expected(last));
@@ -57,7 +57,7 @@ async fn a_copy_is_proved_then_named_then_looked_at() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_while_of_flipped_bytes_leaves_nothing_under_a_real_name() {
-    let (site, server) = dav_with(Moods::default()).await;
+    let (site, server) = dav_with(Behavior::default()).await;
     let to = site.open();
     let good = bytes(1, 5000);
     let item = site.item(1, "a.jpg", &good);
@@ -77,10 +77,10 @@ async fn a_while_of_flipped_bytes_leaves_nothing_under_a_real_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_that_was_brought_is_not_sent_again_after_a_kill() {
-    let (site, server) = dav_with(Moods::default()).await;
+    let (site, server) = dav_with(Behavior::default()).await;
     for (record, at) in [(1, 1), (2, 2)] {
         let item = site.item(record, &format!("{record}.jpg"), &bytes(record.unsigned_abs(), 5000));
-        let saver = Saver::trapped(Trap::HangAt(at + 1));
+        let saver = CheckpointRecorder::trapped(Trap::HangAt(at + 1));
         let transfer = site.transfer_with(saver.clone());
         let to = site.open();
         tokio::select! {
@@ -101,10 +101,10 @@ async fn a_copy_that_was_brought_is_not_sent_again_after_a_kill() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_a_wrong_copy_that_is_surely_ours_is_removed() {
     // Not known to give a name once: a copy is read again under its name, and its tag says whose it is.
-    let moods = Moods { software: "Apache", ..Moods::default() };
-    let (site, server) = dav_with(moods).await;
+    let behavior = Behavior { software: "Apache", ..Behavior::default() };
+    let (site, server) = dav_with(behavior).await;
     let good = bytes(1, 5000);
-    let bend = |is_on| server.dav().moods.lock().moves_change_bytes = is_on;
+    let bend = |is_on| server.dav().behavior.lock().moves_change_bytes = is_on;
 
     // Seen right after the naming: it goes, and the file keeps its name.
     let item = site.item(1, "a.jpg", &good);
@@ -119,7 +119,7 @@ async fn only_a_wrong_copy_that_is_surely_ours_is_removed() {
     // Not removed any more before the run ended: what the ledger remembers of it decides.
     for (record, is_replaced) in [(2, false), (3, true)] {
         let item = site.item(record, &format!("{record}.jpg"), &good);
-        let saver = Saver::default();
+        let saver = CheckpointRecorder::default();
         bend(true);
         server.order(Order::new(Fault::Status(500)).method("DELETE").path(&item.key));
         let failure = site.open().send(&item, &site.transfer_with(saver.clone())).await;
@@ -146,16 +146,16 @@ async fn only_a_wrong_copy_that_is_surely_ours_is_removed() {
 /// for all that they were told. The one whose file is not there any more tells so by the bytes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_that_believe_they_hold_a_name_harm_neither_file() {
-    let tagless = Moods { etag: Etag::None, ..Moods::default() };
-    let moved = Moods { moves_change_tags: true, ..Moods::default() };
-    for moods in [Moods::default(), tagless, moved] {
-        let told = format!("{moods:?}");
-        let (site, server) = dav_with(moods).await;
+    let tagless = Behavior { etag: Etag::None, ..Behavior::default() };
+    let moved = Behavior { moves_change_tags: true, ..Behavior::default() };
+    for behavior in [Behavior::default(), tagless, moved] {
+        let told = format!("{behavior:?}");
+        let (site, server) = dav_with(behavior).await;
         assert!(site.capabilities.findings.contains("\"names_once\":true"), "{told}");
         let to = warm_up(&site, &server).await;
         let (item, theirs) = (site.item(1, "a.jpg", &bytes(1, 5000)), bytes(2, 5000));
-        server.dav().moods.lock().rival = Some(theirs.clone().into());
-        let saver = Saver::default();
+        server.dav().behavior.lock().rival = Some(theirs.clone().into());
+        let saver = CheckpointRecorder::default();
         let sent = to.send(&item, &site.transfer_with(saver.clone())).await;
         assert_eq!(sent, Ok(Sent::KeyTaken), "{told}");
         assert_eq!(saver.named(), None, "{told}");
@@ -166,10 +166,10 @@ async fn two_that_believe_they_hold_a_name_harm_neither_file() {
 /// A wrong copy that nothing shows to be ours stays, and its file takes another name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_copy_without_a_tag_of_ours_stays() {
-    let moods = Moods { moves_change_tags: true, moves_change_bytes: true, ..Moods::default() };
-    let (site, server) = dav_with(Moods { moves_change_bytes: false, ..moods.clone() }).await;
+    let behavior = Behavior { moves_change_tags: true, moves_change_bytes: true, ..Behavior::default() };
+    let (site, server) = dav_with(Behavior { moves_change_bytes: false, ..behavior.clone() }).await;
     let item = site.item(1, "a.jpg", &bytes(1, 5000));
-    *server.dav().moods.lock() = moods;
+    *server.dav().behavior.lock() = behavior;
     assert_eq!(site.open().send(&item, &site.transfer()).await, Ok(Sent::KeyTaken));
     assert_eq!(site.files(), [item.key.as_str()]);
 }
@@ -177,12 +177,12 @@ async fn a_wrong_copy_without_a_tag_of_ours_stays() {
 /// Another computer's file is there by the time that ours is looked at: it stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_somebody_else_put_in_its_place_stays() {
-    let (site, server) = dav_with(Moods::default()).await;
+    let (site, server) = dav_with(Behavior::default()).await;
     let item = site.item(1, "a.jpg", &bytes(1, 5000));
     let to = warm_up(&site, &server).await;
     // The look at the tag is not answered; by the next try the name has another file.
     server.order(Order::new(Fault::DropBefore).method("HEAD").path(&item.key));
-    let saver = Saver::default();
+    let saver = CheckpointRecorder::default();
     to.send(&item, &site.transfer_with(saver.clone())).await.expect_err("no answer");
     let other = bytes(2, 5000);
     site.put(&item.key, &other);
@@ -194,7 +194,7 @@ async fn what_somebody_else_put_in_its_place_stays() {
 /// place's is found out by a small write and a read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_odd_code_is_one_files_until_nothing_can_be_written() {
-    let (site, server) = dav_with(Moods::default()).await;
+    let (site, server) = dav_with(Behavior::default()).await;
     let to = warm_up(&site, &server).await;
     for status in [405, 501, 507, 403, 500] {
         let item = site.item(1, "a.jpg", &bytes(1, 5000));
@@ -216,7 +216,7 @@ async fn an_odd_code_is_one_files_until_nothing_can_be_written() {
 /// What a server that was killed holds locked for ever neither takes bytes nor goes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_temp_name_that_is_stuck_has_others() {
-    let (site, server) = dav_with(Moods::default()).await;
+    let (site, server) = dav_with(Behavior::default()).await;
     let to = warm_up(&site, &server).await;
     let item = site.item(1, "a.jpg", &bytes(1, 5000));
     let temp = |attempt| key::temp_name(key::temp_token_at(item.token, attempt));
@@ -227,7 +227,7 @@ async fn a_temp_name_that_is_stuck_has_others() {
         path
     };
     let first = stick(0);
-    let saver = Saver::trapped(Trap::HangAt(2));
+    let saver = CheckpointRecorder::trapped(Trap::HangAt(2));
     let transfer = site.transfer_with(saver.clone());
     tokio::select! {
         () = saver.is_reached() => {}

@@ -13,9 +13,9 @@ use safelight::destination::{Item, Transfer};
 use safelight::domain::failure::{Failure, FailureKind, Reach};
 use tokio_util::sync::CancellationToken;
 
-use crate::conformance::site::Saver;
+use crate::conformance::site::CheckpointRecorder;
 use crate::conformance::source::{Sources, Trouble, bytes};
-use crate::fakes::dav::Moods;
+use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
 
 const MIB: usize = 1024 * 1024;
@@ -47,7 +47,7 @@ struct Source {
 fn source(size: usize) -> Source {
     let (sources, bytes) = (Sources::default(), bytes(1, size));
     let item = sources.add(1, "2019/2019-05/a.jpg", &bytes);
-    let saver = Arc::new(Saver::default());
+    let saver = Arc::new(CheckpointRecorder::default());
     let transfer = Transfer::new(sources.shared(), CancellationToken::new(), None, saver);
     let executor = Executor::threads("test", 2).expect("threads");
     Source { sources, item, transfer, executor, bytes }
@@ -72,7 +72,7 @@ fn failed<T: std::fmt::Debug>(outcome: Result<T, HttpError>) -> Failure {
 
 #[tokio::test]
 async fn a_body_of_pieces_arrives_and_is_counted() {
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let client = client();
     let source = source(3 * MIB + 5);
     let body = Body::pieces(vec![
@@ -102,15 +102,16 @@ async fn a_body_of_pieces_arrives_and_is_counted() {
 #[tokio::test]
 async fn a_source_that_differs_never_makes_a_whole_request() {
     let good = bytes(1, 2 * MIB);
-    type Spoil = fn(&Source, &[u8]);
-    let spoils: [Spoil; 5] = [
+    type SourceChange = fn(&Source, &[u8]);
+    let spoils: [SourceChange; 5] = [
         |source, _good| source.sources.change(&source.item, &bytes(2, 2 * MIB), true),
         |source, good| source.sources.change(&source.item, &good[..MIB], true),
         |source, _good| source.sources.change(&source.item, &bytes(1, 3 * MIB), true),
         |source, _good| source.sources.trouble_at(MIB as u64, Trouble::Touch),
         |source, _good| source.sources.change(&source.item, b"edited", false),
     ];
-    let (server, client) = (FaultServer::start(Moods { keeps_cut: true, ..Moods::default() }), client());
+    let (server, client) =
+        (FaultServer::start(Behavior { keeps_cut: true, ..Behavior::default() }), client());
     for spoil in spoils {
         let source = source(2 * MIB);
         spoil(&source, &good);
@@ -162,7 +163,7 @@ async fn a_refused_body_holds_up_nothing() {
 
 #[tokio::test]
 async fn an_early_answer_ends_the_sending() {
-    let (server, client) = (FaultServer::start(Moods::default()), client());
+    let (server, client) = (FaultServer::start(Behavior::default()), client());
     server.order(Order::new(Fault::EarlyStatus(413)).method("PUT").always());
     let source = source(64 * MIB);
     let answer = client.send(put(&server, source.whole())).await.expect("the answer is heard");
@@ -177,7 +178,7 @@ async fn an_early_answer_ends_the_sending() {
 
 #[tokio::test]
 async fn silence_ends_an_exchange_and_slowness_does_not() {
-    let (server, client) = (FaultServer::start(Moods::default()), client());
+    let (server, client) = (FaultServer::start(Behavior::default()), client());
     let source = source(16 * MIB);
     for fault in [Fault::Hang, Fault::HangIn(MIB)] {
         server.order(Order::new(fault).method("PUT"));
@@ -195,7 +196,7 @@ async fn silence_ends_an_exchange_and_slowness_does_not() {
 
 #[tokio::test]
 async fn told_to_stop_it_stops() {
-    let (server, client) = (FaultServer::start(Moods::default()), client());
+    let (server, client) = (FaultServer::start(Behavior::default()), client());
     let source = source(16 * MIB);
     source.sources.trouble_at(4 * MIB as u64, Trouble::Cancel(source.transfer.cancel.clone()));
     let request = put(&server, source.whole()).stopped_by(&source.transfer.cancel);
@@ -208,7 +209,7 @@ async fn told_to_stop_it_stops() {
 
 #[tokio::test]
 async fn a_limit_is_kept_and_is_no_silence() {
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let pace = Arc::new(Bucket::new(Some(MIB as u64)));
     let client = Client::new(Settings { idle: IDLE, pace, ..Settings::default() });
     let source = source(2 * MIB);
@@ -220,8 +221,8 @@ async fn a_limit_is_kept_and_is_no_silence() {
 
 #[tokio::test]
 async fn detours_portals_and_cuts_are_failures() {
-    let (server, client) = (FaultServer::start(Moods::default()), client());
-    let other = FaultServer::start(Moods::default());
+    let (server, client) = (FaultServer::start(Behavior::default()), client());
+    let other = FaultServer::start(Behavior::default());
     server.dav().put("a.jpg", &bytes(1, MIB));
     let get = || Request::new(Method::GET, url(&server, "a.jpg"));
     server.order(Order::new(Fault::Redirect(format!("{}/a.jpg?secret=planted", other.url()))));
@@ -261,7 +262,7 @@ async fn who_is_not_there_is_told_apart() {
     let unknown = failed(client.send(get("http://no-such-host.invalid/x?planted")).await);
     assert_eq!((unknown.kind, unknown.reach), (FailureKind::Dns, Reach::Destination), "{unknown}");
     assert!(!unknown.details.contains("planted"), "{unknown}");
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let no_tls = failed(client.send(get(&server.url().replace("http:", "https:"))).await);
     assert_eq!((no_tls.kind, no_tls.reach), (FailureKind::Tls, Reach::Destination), "{no_tls}");
     assert!(no_tls.details.contains("does not speak TLS"), "{no_tls}");
@@ -275,7 +276,7 @@ async fn digests_are_of_the_bytes_that_were_sent() {
             self.0.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
     }
-    let (server, client) = (FaultServer::start(Moods::default()), client());
+    let (server, client) = (FaultServer::start(Behavior::default()), client());
     let (source, seen) = (source(MIB), Arc::new(AtomicU64::new(0)));
     let range = source.whole().with_observer(Arc::new(parking_lot::Mutex::new(Count(Arc::clone(&seen)))));
     assert_eq!(client.send(put(&server, range)).await.expect("answered").status, 201);

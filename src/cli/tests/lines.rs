@@ -38,12 +38,12 @@ fn home() -> Home {
 }
 
 /// What a scripted engine was asked, and its other ends.
-struct Seen {
+struct EngineProbe {
     asked: Receiver<Request>,
     snapshots: Receiver<tokio::sync::watch::Sender<Arc<Snapshot>>>,
 }
 
-impl Seen {
+impl EngineProbe {
     fn next(&self) -> Request {
         self.asked.recv_timeout(SOON).expect("a request")
     }
@@ -51,7 +51,7 @@ impl Seen {
 
 /// An engine that answers everything with `Done`, but never answers a `Verify`. It hands its
 /// snapshots out and stops when asked to.
-fn engine() -> (StartEngine, Seen) {
+fn engine() -> (StartEngine, EngineProbe) {
     let (asked, seen) = sync_channel(1_000);
     let (hand_out, snapshots) = sync_channel(1);
     let start: StartEngine = Box::new(move |_paths| {
@@ -61,7 +61,7 @@ fn engine() -> (StartEngine, Seen) {
             Ok(handle)
         })
     });
-    (start, Seen { asked: seen, snapshots })
+    (start, EngineProbe { asked: seen, snapshots })
 }
 
 async fn answer(
@@ -102,7 +102,7 @@ async fn answer(
     }
 }
 
-fn host(paths: &Paths) -> (Host, Seen) {
+fn host(paths: &Paths) -> (Host, EngineProbe) {
     let lock = DirLock::acquire(&paths.lock()).expect("lock");
     let (start, seen) = engine();
     (Host::start(paths, lock, start, OPTIONS).expect("host"), seen)

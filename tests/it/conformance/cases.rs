@@ -8,7 +8,7 @@ use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::key;
 use safelight::domain::record::Evidence;
 
-use super::site::{Saver, Site};
+use super::site::{CheckpointRecorder, Site};
 use super::source::bytes;
 
 const MIB: usize = 1024 * 1024;
@@ -19,7 +19,7 @@ pub async fn every_size_arrives_is_proved_and_reads_back(site: &Site) {
     for (record, size) in (1..).zip(sizes) {
         let bytes = bytes(7, size);
         let item = site.item(record, &format!("{size}.jpg"), &bytes);
-        let saver = Saver::default();
+        let saver = CheckpointRecorder::default();
         let transfer = site.transfer_with(saver.clone());
         let Ok(Sent::Stored { receipt, .. }) = to.send(&item, &transfer).await else {
             panic!("{size} bytes were not stored")

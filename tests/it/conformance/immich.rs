@@ -25,7 +25,7 @@ use safelight::domain::record::{Evidence, ProofMethod};
 use safelight::domain::target::DestinationKind;
 use tokio_util::sync::CancellationToken;
 
-use super::site::Saver;
+use super::site::CheckpointRecorder;
 use super::source::{Sources, bytes};
 use crate::fakes::immich::{Generation, ImmichServer, KEY};
 
@@ -106,7 +106,12 @@ impl Bench {
     }
 
     fn transfer(&self) -> Transfer {
-        Transfer::new(self.sources.shared(), CancellationToken::new(), None, Arc::new(Saver::default()))
+        Transfer::new(
+            self.sources.shared(),
+            CancellationToken::new(),
+            None,
+            Arc::new(CheckpointRecorder::default()),
+        )
     }
 
     async fn send(&self, to: &SharedDestination, item: &Item) -> Result<Sent, Failure> {
@@ -163,7 +168,7 @@ async fn a_copy_in_the_trash_is_never_safe_and_says_how_to_get_it_out() {
         let other = bench.item(2, &bytes(2, 5000));
         bench.receipt(&to, &other).await;
         bench.server.immich.lock().assets[1].is_trashed = true;
-        bench.server.set(|moods| moods.blind_checks = 1);
+        bench.server.set(|behavior| behavior.blind_checks = 1);
         let receipt = bench.receipt(&to, &other).await;
         let failure = to.prove(&other, &receipt, &bench.transfer()).await.expect_err("in the trash");
         assert_eq!(failure.cause, Some(Cause::Trashed));
@@ -175,7 +180,7 @@ async fn what_an_answer_leaves_out_is_asked_for_again() {
     for bench in Bench::both() {
         let to = bench.open().await;
         let items = [1_u8, 2, 3].map(|n| bench.item(n.into(), &bytes(n.into(), 3000)));
-        bench.server.set(|moods| moods.skips_third = true);
+        bench.server.set(|behavior| behavior.skips_third = true);
         let [a, b, c] = items.each_ref().map(|item| bench.send(&to, item));
         let (a, b, c) = tokio::join!(a, b, c);
         for sent in [a, b, c] {
@@ -354,7 +359,7 @@ async fn what_is_no_immich_is_told_apart() {
     let Err(failure) = Immich::create(parts(address, KEY)).await else { panic!("not the API") };
     assert_eq!((failure.kind, failure.reach), (FailureKind::Protocol, Reach::Destination));
     assert!(failure.details.contains("not Immich"), "{failure}");
-    bench.server.set(|moods| moods.fails = Some((1, 502)));
+    bench.server.set(|behavior| behavior.fails = Some((1, 502)));
     let Err(failure) = Immich::create(parts(bench.server.address(), KEY)).await else { panic!("it is down") };
     assert_eq!((failure.kind, failure.reach), (FailureKind::Server, Reach::Destination));
 }
@@ -363,7 +368,7 @@ async fn what_is_no_immich_is_told_apart() {
 async fn a_limit_in_front_and_a_type_nobody_takes_are_for_good() {
     for bench in Bench::both() {
         let to = bench.open().await;
-        bench.server.set(|moods| moods.limit_in_front = Some(MIB as u64));
+        bench.server.set(|behavior| behavior.limit_in_front = Some(MIB as u64));
         let failure = bench.send(&to, &bench.item(1, &bytes(1, 2 * MIB))).await.expect_err("too large");
         assert_eq!((failure.kind, failure.reach), (FailureKind::TooLarge, Reach::Resource));
         assert!(failure.is_permanent() && failure.details.contains("in front of it"), "{failure}");
@@ -384,7 +389,7 @@ async fn an_early_answer_ends_the_sending() {
         let to = bench.open().await;
         let content = bytes(1, 24 * MIB);
         let first = bench.receipt(&to, &bench.item(1, &content)).await;
-        bench.server.set(|moods| moods.blind_checks = 1);
+        bench.server.set(|behavior| behavior.blind_checks = 1);
         let again = bench.item(2, &content);
         let transfer = bench.transfer();
         let sent = to.send(&again, &transfer).await;
@@ -401,11 +406,11 @@ async fn cut_uploads_and_lost_answers_make_no_second_asset() {
     for bench in Bench::both() {
         let to = bench.open().await;
         let item = bench.item(1, &bytes(1, 3 * MIB));
-        bench.server.set(|moods| moods.cuts = Some((1, MIB)));
+        bench.server.set(|behavior| behavior.cuts = Some((1, MIB)));
         let failure = bench.send(&to, &item).await.expect_err("cut");
         assert!(!failure.is_permanent() && failure.reach == Reach::Resource, "{failure}");
         assert!(bench.server.assets().is_empty());
-        bench.server.set(|moods| moods.loses_answers = 1);
+        bench.server.set(|behavior| behavior.loses_answers = 1);
         let failure = bench.send(&to, &item).await.expect_err("lost");
         assert!(!failure.is_permanent() && failure.reach == Reach::Resource, "{failure}");
         assert_eq!((bench.server.assets().len(), bench.server.asked(UPLOADS)), (1, 2));

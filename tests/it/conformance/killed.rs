@@ -8,7 +8,7 @@ use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::key;
 use safelight::domain::record::Evidence;
 
-use super::site::{Saver, Site, Trap};
+use super::site::{CheckpointRecorder, Site, Trap};
 use super::source::{Trouble, bytes};
 
 const MIB: usize = 1024 * 1024;
@@ -22,7 +22,7 @@ pub async fn a_cancelled_send_goes_on_where_it_was(site: &Site) {
     for (record, at) in [(1, 0), (2, 1), (3, 3 * MIB + 7), (4, size - 1)] {
         let bytes = bytes(3, size);
         let item = site.item(record, &format!("{record}.mov"), &bytes);
-        let saver = Saver::default();
+        let saver = CheckpointRecorder::default();
         let transfer = site.transfer_with(saver.clone());
         let mut before = site.sources.bytes_read();
         site.sources.trouble_at(at as u64, Trouble::Cancel(transfer.cancel.clone()));
@@ -57,7 +57,7 @@ pub async fn killed_at_every_checkpoint_it_ends_well(site: &Site) {
         let record = i64::try_from(at).expect("small") + 1;
         let bytes = bytes(record.unsigned_abs(), 2 * MIB + 5);
         let item = site.item(record, &format!("{record}.jpg"), &bytes);
-        let saver = Saver::trapped(Trap::HangAt(at));
+        let saver = CheckpointRecorder::trapped(Trap::HangAt(at));
         let transfer = site.transfer_with(saver.clone());
         let to = site.open();
         let was_killed = tokio::select! {
@@ -87,12 +87,12 @@ pub async fn killed_at_every_checkpoint_it_ends_well(site: &Site) {
 pub async fn without_the_store_nothing_is_named(site: &Site) {
     let bytes = bytes(1, 100_000);
     let item = site.item(1, "a.jpg", &bytes);
-    let saver = Saver::default();
+    let saver = CheckpointRecorder::default();
     assert!(site.open().send(&item, &site.transfer_with(saver.clone())).await.is_ok());
     for at in 0..saver.phases().len() {
         let record = i64::try_from(at).expect("small") + 2;
         let item = site.item(record, &format!("{record}.jpg"), &bytes);
-        let saver = Saver::trapped(Trap::FailAt(at));
+        let saver = CheckpointRecorder::trapped(Trap::FailAt(at));
         let failure = site.open().send(&item, &site.transfer_with(saver)).await.expect_err("no store");
         assert_eq!(failure.reach, Reach::Run);
         assert_eq!(site.contents(&item.key), None);

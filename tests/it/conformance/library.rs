@@ -3,7 +3,7 @@
 use safelight::domain::target::DestinationKind;
 
 use super::servers;
-use super::site::{Behind, Site};
+use super::site::{ServerFiles, Site};
 use super::source::Sources;
 use crate::fakes::immich::{Asset, Generation, ImmichServer, KEY};
 
@@ -13,7 +13,7 @@ struct Library {
     sources: Sources,
 }
 
-impl Behind for Library {
+impl ServerFiles for Library {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         let has_key = |asset: &&Asset| self.sources.keys_of(&asset.bytes).iter().any(|key| key == path);
         self.server.assets().iter().find(has_key).map(|asset| asset.bytes.clone())

@@ -20,10 +20,10 @@ pub mod uploads;
 
 use site::Site;
 
-use crate::fakes::dav::Moods;
+use crate::fakes::dav::Behavior;
 use crate::fakes::immich::Generation;
-use crate::fakes::nextcloud::CloudMoods;
-use crate::fakes::uploads::{Gives, Moods as UploadMoods};
+use crate::fakes::nextcloud::NextcloudBehavior;
+use crate::fakes::uploads::{Behavior as UploadMoods, DownloadLocation};
 
 /// Every case, once for each site. A `compiled` one is a server that `tests/release` compiles and tests.
 macro_rules! suite {
@@ -56,10 +56,10 @@ macro_rules! suites {
         suite!(memory, Site::memory(), [$($common)* $($temps)*]);
         suite!(fat, Site::fat(), [$($common)* $($temps)*]);
         suite!(replacing, Site::replacing(), [$($common)* $($temps)*]);
-        suite!(dav, servers::dav(Moods::default()), [$($common)* $($temps)*]);
+        suite!(dav, servers::dav(Behavior::default()), [$($common)* $($temps)*]);
         suite!(dav_replacing, servers::dav(servers::careless()), [$($common)* $($temps)*]);
         suite!(dav_folding, servers::dav(servers::folding()), [$($common)* $($temps)*]);
-        suite!(nextcloud, servers::nextcloud(CloudMoods::default()), [$($common)* $($temps)*]);
+        suite!(nextcloud, servers::nextcloud(NextcloudBehavior::default()), [$($common)* $($temps)*]);
         suite!(nextcloud_older, servers::nextcloud(servers::older()), [$($common)* $($temps)*]);
         suite!(owncloud, servers::nextcloud(servers::own_cloud()), [$($common)* $($temps)*]);
         suite!(apache, servers::apache(), [$($common)* $($temps)*]);
@@ -136,7 +136,7 @@ macro_rules! unnamed_suites {
         suite!(draft_3, uploads::fake(uploads::draft(3)), [$($cases)*]);
         suite!(draft_6, uploads::fake(uploads::draft(6)), [$($cases)*]);
         suite!(draft_9, uploads::fake(UploadMoods {
-            append_max: Some(1_000_000), gives: Gives::AtTheFile, keeps_finished: true, ..uploads::draft(9)
+            append_max: Some(1_000_000), gives: DownloadLocation::AtTheFile, keeps_finished: true, ..uploads::draft(9)
         }), [$($cases)*]);
     };
 }

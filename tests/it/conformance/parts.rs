@@ -9,7 +9,7 @@ use safelight::domain::record::{Evidence, ProofMethod};
 use safelight::domain::target::DestinationKind;
 
 use super::s3::{rclone, unfinished_uploads, weed};
-use super::site::{Saver, Site, Trap};
+use super::site::{CheckpointRecorder, Site, Trap};
 use super::source::{Trouble, bytes};
 use crate::support::wait::wait_until;
 
@@ -72,7 +72,7 @@ async fn killed_at_every_checkpoint_no_part_is_sent_twice_and_nothing_is_left() 
         let record = i64::try_from(at).expect("small") + 1;
         let bytes = bytes(record.unsigned_abs(), SIZE);
         let item = site.item(record, &format!("{record}.mov"), &bytes);
-        let saver = Saver::trapped(Trap::HangAt(at));
+        let saver = CheckpointRecorder::trapped(Trap::HangAt(at));
         let transfer = site.transfer_with(saver.clone());
         let to = site.open();
         let was_killed = tokio::select! {
@@ -103,7 +103,7 @@ async fn a_cancelled_large_file_goes_on_with_the_next_part() {
     for site in [weed().await, rclone().await] {
         let bytes = bytes(9, SIZE);
         let item = site.item(1, "clip.mov", &bytes);
-        let saver = Saver::default();
+        let saver = CheckpointRecorder::default();
         let transfer = site.transfer_with(saver.clone());
         // While the last part is read, the ones before are on their way or there.
         site.sources.trouble_at(18 * MIB as u64, Trouble::Cancel(transfer.cancel.clone()));
@@ -138,7 +138,7 @@ async fn what_is_no_longer_wanted_is_ended() {
 
     // Given up by the ledger: ended by its id, and no other.
     let item = site.item(3, "given-up.mov", &good);
-    let saver = Saver::default();
+    let saver = CheckpointRecorder::default();
     let transfer = site.transfer_with(saver.clone());
     site.sources.trouble_at(18 * MIB as u64, Trouble::Cancel(transfer.cancel.clone()));
     assert_eq!(site.open().send(&item, &transfer).await, Ok(Sent::Cancelled));
@@ -148,7 +148,7 @@ async fn what_is_no_longer_wanted_is_ended() {
 
     // Somebody was faster under the same name.
     let item = site.item(4, "taken.mov", &good);
-    let saver = Saver::default();
+    let saver = CheckpointRecorder::default();
     let transfer = site.transfer_with(saver.clone());
     site.sources.trouble_at(18 * MIB as u64, Trouble::Cancel(transfer.cancel.clone()));
     assert_eq!(site.open().send(&item, &transfer).await, Ok(Sent::Cancelled));

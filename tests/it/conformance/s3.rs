@@ -10,9 +10,9 @@ use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
 use safelight::domain::target::DestinationKind;
 
 use super::servers::site;
-use super::site::{Behind, Disk, Site};
+use super::site::{Disk, ServerFiles, Site};
 use crate::fakes::fault_server::FaultServer;
-use crate::fakes::s3::BucketMoods;
+use crate::fakes::s3::BucketBehavior;
 use crate::support::plain_http::{ask, escaped, try_ask};
 use crate::support::server::{Server, free_port, installed, write};
 use crate::support::wait::wait_until;
@@ -26,7 +26,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const PORT_DISTANCE: u16 = 10_000;
 
 /// SeaweedFS in one process, or the gateway of a cluster.
-pub struct Weed {
+pub struct SeaweedFs {
     pub server: Server,
     /// Its back door: the filer speaks plain HTTP.
     pub filer: u16,
@@ -56,8 +56,8 @@ pub fn wait_for_bucket(filer: u16, log: impl Fn() -> String) {
     wait_until("SeaweedFS takes files", READY_WITHIN, look, Result::is_ok).expect("it does");
 }
 
-pub fn weed_server() -> &'static Weed {
-    static SERVER: OnceLock<Weed> = OnceLock::new();
+pub fn weed_server() -> &'static SeaweedFs {
+    static SERVER: OnceLock<SeaweedFs> = OnceLock::new();
     SERVER.get_or_init(|| {
         let [master, volume, filer] = [(); 3].map(|()| port_pair());
         let server = Server::start("SeaweedFS", |dir, port| {
@@ -81,7 +81,7 @@ pub fn weed_server() -> &'static Weed {
             words
         });
         wait_for_bucket(filer, || server.log());
-        Weed { server, filer }
+        SeaweedFs { server, filer }
     })
 }
 
@@ -107,7 +107,7 @@ struct Rclone {
     port: u16,
 }
 
-impl Behind for Rclone {
+impl ServerFiles for Rclone {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         self.disk.contents(path)
     }
@@ -139,7 +139,7 @@ pub fn fresh() -> String {
 }
 
 /// A folder of a bucket, added as a person does.
-pub async fn on(address: String, behind: Box<dyn Behind>) -> Site {
+pub async fn on(address: String, behind: Box<dyn ServerFiles>) -> Site {
     let secret = format!("{ACCESS_KEY}:{SECRET_KEY}");
     let mut site = site(DestinationKind::S3, &address, Some(&secret), behind).await;
     site.has_temps = false;
@@ -170,7 +170,7 @@ pub async fn rclone() -> Site {
 /// The bucket of a fake.
 struct Fake(Arc<FaultServer>);
 
-impl Behind for Fake {
+impl ServerFiles for Fake {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         self.0.bucket().contents(&in_fake(path))
     }
@@ -196,23 +196,23 @@ pub fn fake_address(server: &FaultServer) -> String {
 }
 
 /// Fakes that check all that they are sent, or nothing.
-pub fn strict() -> BucketMoods {
-    BucketMoods::strict(ACCESS_KEY, SECRET_KEY)
+pub fn strict() -> BucketBehavior {
+    BucketBehavior::strict(ACCESS_KEY, SECRET_KEY)
 }
 
 /// See [`strict`].
-pub fn careless() -> BucketMoods {
-    BucketMoods::careless(ACCESS_KEY, SECRET_KEY)
+pub fn careless() -> BucketBehavior {
+    BucketBehavior::careless(ACCESS_KEY, SECRET_KEY)
 }
 
 /// A fake S3 server of our own.
-pub async fn fake(moods: BucketMoods) -> Site {
-    fake_with(moods).await.0
+pub async fn fake(behavior: BucketBehavior) -> Site {
+    fake_with(behavior).await.0
 }
 
 /// The same, and the server behind it.
-pub async fn fake_with(moods: BucketMoods) -> (Site, Arc<FaultServer>) {
-    let server = Arc::new(FaultServer::s3(BUCKET, moods));
+pub async fn fake_with(behavior: BucketBehavior) -> (Site, Arc<FaultServer>) {
+    let server = Arc::new(FaultServer::s3(BUCKET, behavior));
     let secret = format!("{ACCESS_KEY}:{SECRET_KEY}");
     let behind = Box::new(Fake(Arc::clone(&server)));
     let mut site = site(DestinationKind::S3, &fake_address(&server), Some(&secret), behind).await;
@@ -235,7 +235,7 @@ pub struct Filer {
     pub root: String,
 }
 
-impl Behind for Filer {
+impl ServerFiles for Filer {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         let (status, body) = ask(self.port, "GET", &escaped(&format!("{}/{path}", self.root)), &[], b"");
         (status == 200).then_some(body)

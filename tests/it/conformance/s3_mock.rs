@@ -7,7 +7,7 @@ use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
 
 use super::s3::{ACCESS_KEY, BUCKET, SECRET_KEY, address, fresh, on};
-use super::site::{Behind, Site};
+use super::site::{ServerFiles, Site};
 use crate::support::plain_http::ask;
 use crate::support::server::{Server, installed};
 
@@ -22,7 +22,7 @@ pub fn moto_server() -> &'static Server {
             words.extend(["-H".into(), "127.0.0.1".into(), "-p".into(), port.to_string().into()]);
             words
         });
-        let door = Door { port: server.port, prefix: String::new() };
+        let door = BucketFiles { port: server.port, prefix: String::new() };
         let made = door.bucket().create_bucket(&door.who()).sign(SIGNED_FOR);
         assert_eq!(door.ask("PUT", &made, b"").0, 200, "a bucket");
         server
@@ -30,13 +30,13 @@ pub fn moto_server() -> &'static Server {
 }
 
 /// The bucket as its owner sees it.
-pub struct Door {
+pub struct BucketFiles {
     port: u16,
     /// The folder of a case, with a slash at its end.
     prefix: String,
 }
 
-impl Door {
+impl BucketFiles {
     fn bucket(&self) -> Bucket {
         let server = format!("http://127.0.0.1:{}", self.port).parse().expect("an address");
         Bucket::new(server, UrlStyle::Path, BUCKET, "us-east-1").expect("a bucket")
@@ -51,7 +51,7 @@ impl Door {
     }
 }
 
-impl Behind for Door {
+impl ServerFiles for BucketFiles {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         let (object, who) = (format!("{}{path}", self.prefix), self.who());
         let (status, body) =
@@ -82,8 +82,8 @@ impl Behind for Door {
 }
 
 /// A folder of the bucket.
-pub fn moto_folder(prefix: &str) -> Door {
-    Door { port: moto_server().port, prefix: format!("{prefix}/") }
+pub fn moto_folder(prefix: &str) -> BucketFiles {
+    BucketFiles { port: moto_server().port, prefix: format!("{prefix}/") }
 }
 
 pub async fn moto() -> Site {

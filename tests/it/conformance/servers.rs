@@ -15,10 +15,10 @@ use safelight::destination::credentials::SecretSources;
 use safelight::destination::http::{Client, Settings};
 use safelight::domain::target::DestinationKind;
 
-use super::site::{Behind, CLEARED_WITHIN, Disk, INSTALLATION, Site};
-use crate::fakes::dav::{Etag, Moods};
+use super::site::{CLEARED_WITHIN, Disk, INSTALLATION, ServerFiles, Site};
+use crate::fakes::dav::{Behavior, Etag};
 use crate::fakes::fault_server::FaultServer;
-use crate::fakes::nextcloud::CloudMoods;
+use crate::fakes::nextcloud::NextcloudBehavior;
 use crate::support::server::{Server, installed, write};
 use crate::support::wait::wait_until;
 
@@ -41,7 +41,7 @@ pub async fn site(
     kind: DestinationKind,
     address: &str,
     secret: Option<&str>,
-    behind: Box<dyn Behind>,
+    behind: Box<dyn ServerFiles>,
 ) -> Site {
     let connector = connector();
     let mut address = Address::new(kind, address.as_bytes().to_vec());
@@ -62,7 +62,7 @@ pub async fn site(
 /// The store of a fake, below the destination's folder.
 struct Fake(Arc<FaultServer>);
 
-impl Behind for Fake {
+impl ServerFiles for Fake {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         self.0.dav().contents(&format!("photos/{path}"))
     }
@@ -78,15 +78,15 @@ impl Behind for Fake {
 }
 
 /// A fake WebDAV server of our own.
-pub async fn dav(moods: Moods) -> Site {
-    dav_with(moods).await.0
+pub async fn dav(behavior: Behavior) -> Site {
+    dav_with(behavior).await.0
 }
 
 /// The same, and the server behind it.
-pub async fn dav_with(moods: Moods) -> (Site, Arc<FaultServer>) {
-    let moods = Moods { login: Some((USER.to_owned(), PASSWORD.to_owned())), ..moods };
-    let keeps_cut = moods.keeps_cut;
-    let server = Arc::new(FaultServer::start(moods));
+pub async fn dav_with(behavior: Behavior) -> (Site, Arc<FaultServer>) {
+    let behavior = Behavior { login: Some((USER.to_owned(), PASSWORD.to_owned())), ..behavior };
+    let keeps_cut = behavior.keeps_cut;
+    let server = Arc::new(FaultServer::start(behavior));
     let address = format!("webdav+http://{USER}@{}/dav/photos", server.host());
     let behind = Box::new(Fake(Arc::clone(&server)));
     let mut site = site(DestinationKind::WebDav, &address, Some(PASSWORD), behind).await;
@@ -95,14 +95,14 @@ pub async fn dav_with(moods: Moods) -> (Site, Arc<FaultServer>) {
 }
 
 /// A fake Nextcloud of our own, with this much room.
-pub async fn nextcloud(moods: CloudMoods) -> Site {
-    nextcloud_with(moods, u64::MAX / 4).await.0
+pub async fn nextcloud(behavior: NextcloudBehavior) -> Site {
+    nextcloud_with(behavior, u64::MAX / 4).await.0
 }
 
 /// The same with this many bytes of room, and the server behind it.
-pub async fn nextcloud_with(moods: CloudMoods, space: u64) -> (Site, Arc<FaultServer>) {
-    let path = moods.root.clone();
-    let server = Arc::new(FaultServer::nextcloud(USER, PASSWORD, space, moods));
+pub async fn nextcloud_with(behavior: NextcloudBehavior, space: u64) -> (Site, Arc<FaultServer>) {
+    let path = behavior.root.clone();
+    let server = Arc::new(FaultServer::nextcloud(USER, PASSWORD, space, behavior));
     let address = format!("nextcloud+http://{USER}@{}{path}/photos", server.host());
     let behind = Box::new(Fake(Arc::clone(&server)));
     let mut site = site(DestinationKind::Nextcloud, &address, Some(PASSWORD), behind).await;
@@ -111,35 +111,35 @@ pub async fn nextcloud_with(moods: CloudMoods, space: u64) -> (Site, Arc<FaultSe
 }
 
 /// An older one, below a path, that computes no checksums.
-pub fn older() -> CloudMoods {
-    CloudMoods { root: "/nextcloud".to_owned(), recalculates: false, ..CloudMoods::default() }
+pub fn older() -> NextcloudBehavior {
+    NextcloudBehavior { root: "/nextcloud".to_owned(), recalculates: false, ..NextcloudBehavior::default() }
 }
 
 /// An ownCloud, which compares checksums and knows no SHA-256, and says which it knows.
-pub fn own_cloud() -> CloudMoods {
+pub fn own_cloud() -> NextcloudBehavior {
     let offers = &["SHA1", "MD5", "ADLER32"];
-    CloudMoods { recalculates: false, compares: true, offers, ..CloudMoods::default() }
+    NextcloudBehavior { recalculates: false, compares: true, offers, ..NextcloudBehavior::default() }
 }
 
 /// The same below a path, which names only a checksum that Safelight does not make.
-pub fn own_cloud_with_adler() -> CloudMoods {
-    CloudMoods { root: "/owncloud".to_owned(), offers: &["ADLER32"], ..own_cloud() }
+pub fn own_cloud_with_adler() -> NextcloudBehavior {
+    NextcloudBehavior { root: "/owncloud".to_owned(), offers: &["ADLER32"], ..own_cloud() }
 }
 
 /// A server that replaces whatever it is told not to, keeps cut uploads and knows no ETag.
-pub fn careless() -> Moods {
-    Moods {
+pub fn careless() -> Behavior {
+    Behavior {
         replaces: true,
         heeds_if_none_match: false,
         keeps_cut: true,
         etag: Etag::None,
-        ..Moods::default()
+        ..Behavior::default()
     }
 }
 
 /// A server on a file system that takes upper and lower case for one.
-pub fn folding() -> Moods {
-    Moods { folds_case: true, etag: Etag::Opaque, ..Moods::default() }
+pub fn folding() -> Behavior {
+    Behavior { folds_case: true, etag: Etag::Opaque, ..Behavior::default() }
 }
 
 /// A folder on a shared server for one case.
@@ -153,7 +153,7 @@ pub fn fresh(server: &Server) -> (String, Disk) {
 /// A folder that Apache serves: what it writes into for the moment is its own.
 pub struct Apache(pub Disk);
 
-impl Behind for Apache {
+impl ServerFiles for Apache {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         self.0.contents(path)
     }
@@ -203,7 +203,7 @@ impl Rclone {
     }
 }
 
-impl Behind for Rclone {
+impl ServerFiles for Rclone {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         self.disk.contents(path)
     }

@@ -29,7 +29,7 @@ const KEYS_MAX: u32 = 4;
 const SHARED_MEMORY: &str = "/dev/shm";
 
 /// What is behind a destination, by paths below the place that it keeps its copies in.
-pub trait Behind: Send + Sync {
+pub trait ServerFiles: Send + Sync {
     /// The bytes of a file.
     fn contents(&self, path: &str) -> Option<Vec<u8>>;
     /// Puts a file there behind the destination's back, in place of what has that name.
@@ -52,7 +52,7 @@ impl Disk {
     }
 }
 
-impl Behind for Disk {
+impl ServerFiles for Disk {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         std::fs::read(self.root.join(path)).ok()
     }
@@ -73,7 +73,7 @@ impl Behind for Disk {
     }
 }
 
-impl Behind for MemoryFs {
+impl ServerFiles for MemoryFs {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         MemoryFs::contents(self, path)
     }
@@ -92,7 +92,7 @@ type Opener = Box<dyn Fn(Option<&str>) -> SharedDestination + Send + Sync>;
 
 /// A place with a destination in it.
 pub struct Site {
-    behind: Box<dyn Behind>,
+    behind: Box<dyn ServerFiles>,
     opener: Opener,
     pub capabilities: Capabilities,
     pub layout: Layout,
@@ -156,7 +156,7 @@ impl Site {
     }
 
     async fn build(
-        behind: Box<dyn Behind>,
+        behind: Box<dyn ServerFiles>,
         root: PathBuf,
         fs: Arc<dyn FolderFs>,
         executor: Executor,
@@ -182,7 +182,7 @@ impl Site {
     }
 
     /// A place that has been set up.
-    pub fn of(behind: Box<dyn Behind>, opener: Opener, capabilities: Capabilities) -> Self {
+    pub fn of(behind: Box<dyn ServerFiles>, opener: Opener, capabilities: Capabilities) -> Self {
         let layout = capabilities.layout();
         Self {
             behind,
@@ -266,10 +266,10 @@ impl Site {
     }
 
     pub fn transfer(&self) -> Transfer {
-        self.transfer_with(Saver::default())
+        self.transfer_with(CheckpointRecorder::default())
     }
 
-    pub fn transfer_with(&self, saver: Saver) -> Transfer {
+    pub fn transfer_with(&self, saver: CheckpointRecorder) -> Transfer {
         let (last, named) = (saver.last(), saver.named());
         let mut transfer =
             Transfer::new(self.sources.shared(), CancellationToken::new(), last, Arc::new(saver));
@@ -325,7 +325,7 @@ pub enum Trap {
 
 /// Keeps checkpoints as the store would.
 #[derive(Clone)]
-pub struct Saver {
+pub struct CheckpointRecorder {
     trap: Trap,
     count: Arc<AtomicUsize>,
     kept: Arc<Mutex<Vec<Checkpoint>>>,
@@ -333,13 +333,13 @@ pub struct Saver {
     reached: Arc<tokio::sync::Notify>,
 }
 
-impl Default for Saver {
+impl Default for CheckpointRecorder {
     fn default() -> Self {
         Self::trapped(Trap::None)
     }
 }
 
-impl Saver {
+impl CheckpointRecorder {
     pub fn trapped(trap: Trap) -> Self {
         Self {
             trap,
@@ -374,7 +374,7 @@ impl Saver {
     }
 }
 
-impl SaveCheckpoint for Saver {
+impl SaveCheckpoint for CheckpointRecorder {
     fn save_named<'a>(&'a self, copy: NamedCopy) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             *self.named.lock() = Some(copy);

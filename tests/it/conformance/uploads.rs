@@ -12,9 +12,9 @@ use safelight::domain::record::Evidence;
 use safelight::domain::target::DestinationKind;
 
 use super::servers::site;
-use super::site::{Behind, Saver, Site};
+use super::site::{CheckpointRecorder, ServerFiles, Site};
 use super::source::{Trouble, bytes};
-use crate::fakes::uploads::{Moods, Speech, UploadServer};
+use crate::fakes::uploads::{Behavior, UploadProtocol, UploadServer};
 use crate::support::server::{Server, installed_beside, write};
 
 const MIB: usize = 1024 * 1024;
@@ -31,7 +31,7 @@ impl Fake {
     }
 }
 
-impl Behind for Fake {
+impl ServerFiles for Fake {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         self.0
             .finished()
@@ -54,20 +54,24 @@ impl Behind for Fake {
 }
 
 /// A fake that wants a token.
-pub async fn fake(moods: Moods) -> Site {
-    let moods = Moods { authorization: Some(format!("Bearer {TOKEN}")), ..moods };
-    let kind = if moods.speech == Speech::Tus { DestinationKind::Tus } else { DestinationKind::Resumable };
-    let server = UploadServer::start(moods);
+pub async fn fake(behavior: Behavior) -> Site {
+    let behavior = Behavior { authorization: Some(format!("Bearer {TOKEN}")), ..behavior };
+    let kind = if behavior.speech == UploadProtocol::Tus {
+        DestinationKind::Tus
+    } else {
+        DestinationKind::Resumable
+    };
+    let server = UploadServer::start(behavior);
     let address = format!("{}+{}", kind.as_str(), server.url());
     site(kind, &address, Some(TOKEN), Box::new(Fake(server))).await
 }
 
-pub fn tus() -> Moods {
-    Moods::default()
+pub fn tus() -> Behavior {
+    Behavior::default()
 }
 
-pub fn draft(version: u8) -> Moods {
-    Moods { speech: Speech::Draft(version), ..Moods::default() }
+pub fn draft(version: u8) -> Behavior {
+    Behavior { speech: UploadProtocol::Draft(version), ..Behavior::default() }
 }
 
 /// The uploads of one case on a `@tus/server` with its `@tus/file-store`.
@@ -100,7 +104,7 @@ impl Store {
     }
 }
 
-impl Behind for Store {
+impl ServerFiles for Store {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         self.uploads().get(path).map(|file| std::fs::read(file).expect("read"))
     }
@@ -183,7 +187,7 @@ impl Rustus {
     }
 }
 
-impl Behind for Rustus {
+impl ServerFiles for Rustus {
     fn contents(&self, path: &str) -> Option<Vec<u8>> {
         self.uploads().get(path).map(|file| std::fs::read(file).expect("read"))
     }
@@ -221,7 +225,7 @@ pub async fn stopped_four_times_it_goes_on_where_it_was(site: &Site) {
     let size = 24 * MIB + 11;
     let bytes = bytes(3, size);
     let item = site.item(1, "film.mov", &bytes);
-    let saver = Saver::default();
+    let saver = CheckpointRecorder::default();
     for at in [3 * MIB + 7, 6 * MIB, 13 * MIB, size - 1] {
         let transfer = site.transfer_with(saver.clone());
         site.sources.trouble_at(at as u64, Trouble::Cancel(transfer.cancel.clone()));
@@ -243,7 +247,7 @@ pub async fn a_spoiled_copy_is_found_out_and_sent_again(site: &Site) {
     let to = site.open();
     let good = bytes(1, 2 * MIB);
     let item = site.item(1, "a.jpg", &good);
-    let saver = Saver::default();
+    let saver = CheckpointRecorder::default();
     let transfer = site.transfer_with(saver.clone());
     let Ok(Sent::Stored { receipt, .. }) = to.send(&item, &transfer).await else { panic!("not stored") };
     site.put(&item.key, &[&good[..2 * MIB - 1], b"?"].concat());

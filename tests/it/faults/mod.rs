@@ -19,7 +19,7 @@ use std::time::Duration;
 use safelight::api::{FailureText, QueueList};
 
 use cells::{Cell, Course};
-use place::{Kept, Place};
+use place::{Place, StoredFiles};
 use world::{STEP_MAX, STEP_READING, STEP_WORKING, World};
 
 use crate::conformance::source::bytes;
@@ -56,13 +56,13 @@ fn photos() -> &'static [(&'static str, Vec<u8>)] {
 }
 
 /// What was said while a cell ran: class of failure, or `wait` and its kind, and the sentence.
-type Said = BTreeSet<(String, String)>;
+type ShownReasons = BTreeSet<(String, String)>;
 
 /// What came of a cell.
 struct Outcome {
-    said: Said,
+    said: ShownReasons,
     proof: String,
-    kept: Kept,
+    kept: StoredFiles,
     wrong: Vec<String>,
 }
 
@@ -71,11 +71,11 @@ fn wanted() -> BTreeMap<[u8; 32], u64> {
 }
 
 /// How many files are held as they should be.
-fn held(kept: &Kept) -> u64 {
+fn held(kept: &StoredFiles) -> u64 {
     wanted().keys().filter(|content| kept.copies.contains_key(*content)).count() as u64
 }
 
-fn note(said: &mut Said, failure: &FailureText) {
+fn note(said: &mut ShownReasons, failure: &FailureText) {
     said.insert((failure.class.clone(), failure.summary.clone()));
 }
 
@@ -112,8 +112,12 @@ async fn pass(time: Duration, world: &World) {
 async fn run(cell: &Cell, place: &dyn Place) -> Outcome {
     let proxy = Proxy::start(place.port());
     let world = World::start(&place::SECRETS, place.has_real_clock()).await;
-    let mut outcome =
-        Outcome { said: Said::new(), proof: String::new(), kept: Kept::default(), wrong: Vec::new() };
+    let mut outcome = Outcome {
+        said: ShownReasons::new(),
+        proof: String::new(),
+        kept: StoredFiles::default(),
+        wrong: Vec::new(),
+    };
     if cell.course == Course::Always {
         proxy.set(Some(cell.fault));
     }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::conformance::s3::{ACCESS_KEY, BUCKET, SECRET_KEY, careless, strict};
 use crate::conformance::servers::{PASSWORD, USER, own_cloud};
 use crate::conformance::uploads::{draft, tus};
-use crate::fakes::dav::Moods;
+use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::FaultServer;
 use crate::fakes::immich::{Generation, ImmichServer, KEY};
-use crate::fakes::nextcloud::CloudMoods;
-use crate::fakes::uploads::{Moods as UploadMoods, UploadServer};
+use crate::fakes::nextcloud::NextcloudBehavior;
+use crate::fakes::uploads::{Behavior as UploadMoods, UploadServer};
 
 /// The environment in which all these servers let Safelight in.
 pub const SECRETS: [(&str, &str); 4] = [
@@ -22,7 +22,7 @@ pub const SECRETS: [(&str, &str); 4] = [
 
 /// What a server keeps.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct StoredFiles {
     /// How often it holds each content, by BLAKE3. Our own files are left out.
     pub copies: BTreeMap<[u8; 32], u64>,
     /// The names of files that are neither copies nor our marker and manifests, and of uploads that were
@@ -30,7 +30,7 @@ pub struct Kept {
     pub left: Vec<String>,
 }
 
-impl Kept {
+impl StoredFiles {
     /// Counts a file of this name.
     pub fn add(&mut self, name: &str, bytes: &[u8]) {
         let last = name.rsplit('/').next().unwrap_or_default();
@@ -56,7 +56,7 @@ pub trait Place {
     /// What a person writes for it, at this host.
     fn target(&self, host: &str) -> String;
     /// What it keeps.
-    fn kept(&self) -> Kept;
+    fn kept(&self) -> StoredFiles;
     /// Copies whose bytes were spoiled on the way stay there: Safelight cannot know that they are its own,
     /// or removes nothing from there.
     fn keeps_spoiled(&self) -> bool {
@@ -87,12 +87,12 @@ impl Place for Dav {
     fn target(&self, host: &str) -> String {
         match self.0.cloud() {
             None => format!("webdav+http://{USER}@{host}/dav/photos"),
-            Some(cloud) => format!("nextcloud+http://{USER}@{host}{}/photos", cloud.moods.root),
+            Some(cloud) => format!("nextcloud+http://{USER}@{host}{}/photos", cloud.behavior.root),
         }
     }
 
-    fn kept(&self) -> Kept {
-        let mut kept = Kept::default();
+    fn kept(&self) -> StoredFiles {
+        let mut kept = StoredFiles::default();
         for path in self.0.dav().files() {
             let bytes = self.0.dav().contents(&path).unwrap_or_default();
             kept.add(path.strip_prefix("photos/").unwrap_or(&path), &bytes);
@@ -123,8 +123,8 @@ impl Place for S3 {
         format!("s3://{BUCKET}/photos?endpoint=http://{host}&style=path")
     }
 
-    fn kept(&self) -> Kept {
-        let mut kept = Kept::default();
+    fn kept(&self) -> StoredFiles {
+        let mut kept = StoredFiles::default();
         for name in self.server.bucket().objects() {
             let bytes = self.server.bucket().contents(&name).unwrap_or_default();
             kept.add(name.strip_prefix("photos/").unwrap_or(&name), &bytes);
@@ -148,8 +148,8 @@ impl Place for Uploads {
         format!("{}+http://{host}/files/", self.scheme)
     }
 
-    fn kept(&self) -> Kept {
-        let mut kept = Kept::default();
+    fn kept(&self) -> StoredFiles {
+        let mut kept = StoredFiles::default();
         for upload in self.server.finished() {
             kept.add(&upload.name, &upload.bytes);
         }
@@ -170,8 +170,8 @@ impl Place for Immich {
         format!("immich+http://{host}")
     }
 
-    fn kept(&self) -> Kept {
-        let mut kept = Kept::default();
+    fn kept(&self) -> StoredFiles {
+        let mut kept = StoredFiles::default();
         for asset in self.0.assets() {
             kept.add(&asset.name, &asset.bytes);
         }
@@ -179,19 +179,19 @@ impl Place for Immich {
     }
 }
 
-fn cloud(moods: CloudMoods) -> Box<dyn Place> {
-    Box::new(Dav(Arc::new(FaultServer::nextcloud(USER, PASSWORD, u64::MAX / 4, moods))))
+fn cloud(behavior: NextcloudBehavior) -> Box<dyn Place> {
+    Box::new(Dav(Arc::new(FaultServer::nextcloud(USER, PASSWORD, u64::MAX / 4, behavior))))
 }
 
 /// A WebDAV server as the specification has it.
 pub fn webdav() -> Box<dyn Place> {
     let login = Some((USER.to_owned(), PASSWORD.to_owned()));
-    Box::new(Dav(Arc::new(FaultServer::start(Moods { login, ..Moods::default() }))))
+    Box::new(Dav(Arc::new(FaultServer::start(Behavior { login, ..Behavior::default() }))))
 }
 
 /// A Nextcloud.
 pub fn nextcloud() -> Box<dyn Place> {
-    cloud(CloudMoods::default())
+    cloud(NextcloudBehavior::default())
 }
 
 /// An ownCloud, which is stricter.
@@ -216,8 +216,8 @@ pub fn tus_server() -> Box<dyn Place> {
 
 /// A server of resumable HTTP.
 pub fn resumable_server() -> Box<dyn Place> {
-    let moods = UploadMoods { keeps_finished: true, ..draft(9) };
-    Box::new(Uploads { server: UploadServer::start(moods), scheme: "resumable" })
+    let behavior = UploadMoods { keeps_finished: true, ..draft(9) };
+    Box::new(Uploads { server: UploadServer::start(behavior), scheme: "resumable" })
 }
 
 /// An Immich of the present generation.

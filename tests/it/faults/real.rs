@@ -4,13 +4,13 @@ use std::io::Write as _;
 
 use safelight::domain::target::DestinationKind;
 
-use super::place::{Kept, Place};
+use super::place::{Place, StoredFiles};
 use super::{cells, table};
 use crate::conformance::dav_servers::{dufs_server, sabre_server, wsgidav_server};
 use crate::conformance::s3::{BUCKET, Filer, fresh as fresh_prefix, weed_server};
 use crate::conformance::s3_mock::{moto_folder, moto_server};
 use crate::conformance::servers::{Apache, USER, apache_server, fresh, nginx_server, rclone_server};
-use crate::conformance::site::Behind;
+use crate::conformance::site::ServerFiles;
 use crate::conformance::uploads::{Rustus, rustus_server, tus_case, tus_server};
 use crate::support::server::Server;
 
@@ -20,7 +20,7 @@ struct Real {
     kind: DestinationKind,
     /// Its path on the server, or its prefix in the bucket.
     path: String,
-    behind: Box<dyn Behind>,
+    behind: Box<dyn ServerFiles>,
 }
 
 impl Place for Real {
@@ -38,8 +38,8 @@ impl Place for Real {
         }
     }
 
-    fn kept(&self) -> Kept {
-        let mut kept = Kept::default();
+    fn kept(&self) -> StoredFiles {
+        let mut kept = StoredFiles::default();
         for path in self.behind.files() {
             kept.add(&path, &self.behind.contents(&path).unwrap_or_default());
         }
@@ -55,7 +55,7 @@ impl Place for Real {
     }
 }
 
-fn folder_on(server: &'static Server, path: String, behind: Box<dyn Behind>) -> Box<dyn Place> {
+fn folder_on(server: &'static Server, path: String, behind: Box<dyn ServerFiles>) -> Box<dyn Place> {
     Box::new(Real { port: server.port, kind: DestinationKind::WebDav, path, behind })
 }
 

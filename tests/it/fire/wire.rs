@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{DONE_WITHIN, contents, make_photos, told};
-use crate::fakes::dav::Moods;
+use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
 use crate::support::backup::{Run, status};
 use crate::support::process::Sandbox;
@@ -72,7 +72,7 @@ fn a_failing_server_and_kills_lose_nothing() {
     let sandbox = Sandbox::new();
     let source = sandbox.path("photos");
     make_photos(&seeded, &source, PHOTOS, 40_000);
-    let server = FaultServer::start(Moods::default());
+    let server = FaultServer::start(Behavior::default());
     let to = format!("webdav+http://{}/dav", server.host());
     let faults = faults();
     let mut hits = 0;

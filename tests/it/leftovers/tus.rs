@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{FAULTS, Place, assert_only_ours_stays};
-use crate::fakes::uploads::{Fault, Moods, UploadServer};
+use crate::fakes::uploads::{Behavior, Fault, UploadServer};
 use crate::support::backup::{digest, files_below};
 use crate::support::seed::Seeded;
 
@@ -74,6 +74,6 @@ impl Place for Tus {
 
 #[test]
 fn only_ours_stays_at_a_tus_server() {
-    let server = Tus(UploadServer::start(Moods::default()));
+    let server = Tus(UploadServer::start(Behavior::default()));
     assert_only_ours_stays("leftovers at tus", &server, 2);
 }

@@ -17,7 +17,7 @@ use super::wait::wait_until;
 const SEEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a backup must leave as it is: size, modification time, mode and bytes.
-pub type Seen = (u64, i64, i64, u32, [u8; 32]);
+pub type FileFingerprint = (u64, i64, i64, u32, [u8; 32]);
 
 /// A small picture that any decoder takes.
 pub fn tiny_jpeg() -> Vec<u8> {
@@ -29,13 +29,13 @@ pub fn tiny_jpeg() -> Vec<u8> {
 }
 
 /// A file as it is now; `digest` is that of its bytes.
-pub fn seen(path: &Path, digest: [u8; 32]) -> Seen {
+pub fn seen(path: &Path, digest: [u8; 32]) -> FileFingerprint {
     let meta = std::fs::symlink_metadata(path).expect("a source file");
     (meta.len(), meta.mtime(), meta.mtime_nsec(), meta.mode(), digest)
 }
 
 /// The sources as they are now.
-pub fn witness(root: &Path) -> BTreeMap<PathBuf, Seen> {
+pub fn witness(root: &Path) -> BTreeMap<PathBuf, FileFingerprint> {
     files_below(root)
         .into_iter()
         .map(|path| {

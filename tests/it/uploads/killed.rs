@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{BOTH, TAIL_MAX, kind_of};
 use crate::conformance::source::bytes;
-use crate::fakes::uploads::{Moods, UploadServer};
+use crate::fakes::uploads::{Behavior, UploadServer};
 use crate::support::backup::tiny_jpeg;
 use crate::support::process::Sandbox;
 use crate::support::wait::wait_until;
@@ -16,7 +16,7 @@ fn killed_in_the_middle_of_a_large_file_it_goes_on_there() {
     const RATE: u64 = 40_000_000;
     const WITHIN: Duration = Duration::from_secs(120);
     for speech in BOTH {
-        let server = UploadServer::start(Moods { speech, rate: Some(RATE), ..Moods::default() });
+        let server = UploadServer::start(Behavior { speech, rate: Some(RATE), ..Behavior::default() });
         let sandbox = Sandbox::new();
         let source = sandbox.path("source");
         std::fs::create_dir(&source).expect("a folder");

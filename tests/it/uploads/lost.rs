@@ -5,8 +5,8 @@ use super::*;
 /// A server whose limit is smaller than any that is guessed: it is found by halving.
 #[tokio::test]
 async fn a_small_limit_is_found_by_halving() {
-    let moods = Moods { append_max: Some(256 << 10), ..Moods::default() };
-    let place = place_of(moods, 9_000_000).await;
+    let behavior = Behavior { append_max: Some(256 << 10), ..Behavior::default() };
+    let place = place_of(behavior, 9_000_000).await;
     let receipt = place.stored().await;
     place.is_safe(&receipt).await;
     let longest = place.server.asked().into_iter().rev().take(20).filter_map(|asked| {
@@ -20,7 +20,7 @@ async fn a_small_limit_is_found_by_halving() {
 async fn a_lost_upload_is_begun_again_whatever_is_said_of_it() {
     for speech in BOTH {
         for status in [400, 403, 404, 405, 409, 410, 412] {
-            let place = place_of(Moods { speech, ..Moods::default() }, SIZE).await;
+            let place = place_of(Behavior { speech, ..Behavior::default() }, SIZE).await;
             let transfer = place.transfer();
             place.sources.trouble_at(1_000_000, Trouble::Cancel(transfer.cancel.clone()));
             assert_eq!(place.to.send(&place.item, &transfer).await, Ok(Sent::Cancelled));
@@ -34,8 +34,8 @@ async fn a_lost_upload_is_begun_again_whatever_is_said_of_it() {
 /// What was found stays found: it goes with the destination's capabilities to the next run.
 #[tokio::test]
 async fn a_limit_that_was_found_is_kept() {
-    let moods = Moods { append_max: Some(256 << 10), ..Moods::default() };
-    let mut place = place_of(moods, 1 << 20).await;
+    let behavior = Behavior { append_max: Some(256 << 10), ..Behavior::default() };
+    let mut place = place_of(behavior, 1 << 20).await;
     assert_eq!(place.to.new_findings(), None);
     place.stored().await;
     let findings = place.to.new_findings().expect("a limit was found");
@@ -45,7 +45,7 @@ async fn a_limit_that_was_found_is_kept() {
     assert_eq!(next.new_findings(), None, "nothing more");
     let before = place.server.asked().iter().filter(|asked| asked.method == "PATCH").count();
     place.to = next;
-    place.saver = Saver::default();
+    place.saver = CheckpointRecorder::default();
     place.stored().await;
     let after = place.server.asked().iter().filter(|asked| asked.method == "PATCH").count();
     assert_eq!(after - before, 4, "four appends of the right length, and none that is refused");
@@ -60,7 +60,7 @@ async fn an_odd_code_is_one_files_until_nothing_can_be_created() {
             let refused = || Fault::Status(status, Vec::new(), "no");
             place.server.order("POST", refused());
             let failure = place.failed().await;
-            let is_of_form = speech != Speech::Tus && status == 501;
+            let is_of_form = speech != UploadProtocol::Tus && status == 501;
             if !is_of_form {
                 assert_eq!(failure.reach, Reach::Resource, "{speech:?} {status}: {failure}");
             }

@@ -8,7 +8,7 @@ use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::record::Evidence;
 use tokio_util::sync::CancellationToken;
 
-use super::super::site::Saver;
+use super::super::site::CheckpointRecorder;
 use super::super::source::bytes;
 use super::{Bench, companion};
 
@@ -17,12 +17,12 @@ struct Record<'a> {
     bench: &'a Bench,
     to: SharedDestination,
     item: Item,
-    saver: Saver,
+    saver: CheckpointRecorder,
 }
 
 impl<'a> Record<'a> {
     fn new(bench: &'a Bench, to: &SharedDestination, item: Item) -> Self {
-        Self { bench, to: to.clone(), item, saver: Saver::default() }
+        Self { bench, to: to.clone(), item, saver: CheckpointRecorder::default() }
     }
 
     fn transfer(&self) -> Transfer {
@@ -62,8 +62,8 @@ async fn a_damaged_copy_of_ours_is_removed_and_sent_again() {
         for (record, is_spoiled) in [(1_i64, false), (2, true)] {
             let good = bytes(record.unsigned_abs(), 5000);
             let record = Record::new(&bench, &to, bench.item(record, &good));
-            bench.server.set(|moods| {
-                (moods.damages_next, moods.spoils_next) = if is_spoiled { (0, 1) } else { (1, 0) };
+            bench.server.set(|behavior| {
+                (behavior.damages_next, behavior.spoils_next) = if is_spoiled { (0, 1) } else { (1, 0) };
             });
             let receipt = record.receipt().await;
             let failure = record.prove(&receipt).await.expect_err("other bytes");
@@ -100,7 +100,7 @@ async fn what_the_server_called_a_duplicate_is_never_removed() {
         // Found by the question before the upload; or met by the upload itself.
         for blind in [0, 1] {
             let record = Record::new(&bench, &to, bench.item(1, &good));
-            bench.server.set(|moods| moods.blind_checks = blind);
+            bench.server.set(|behavior| behavior.blind_checks = blind);
             let receipt = record.receipt().await;
             assert_eq!(record.saver.named(), None);
             let failure = record.prove(&receipt).await.expect_err("other bytes");
@@ -117,7 +117,7 @@ async fn nothing_is_removed_of_a_file_that_is_gone_or_whose_copy_is_in_the_trash
     for bench in Bench::both() {
         let to = bench.open().await;
         let record = Record::new(&bench, &to, bench.item(1, &bytes(1, 5000)));
-        bench.server.set(|moods| moods.damages_next = 1);
+        bench.server.set(|behavior| behavior.damages_next = 1);
         record.receipt().await;
         let mut gone =
             Record { item: record.item.clone(), to: to.clone(), saver: record.saver.clone(), ..record };
@@ -137,7 +137,7 @@ async fn a_key_that_may_not_remove_says_so_with_the_permission() {
         let few = ["asset.upload", "asset.download", "asset.update"];
         let to = bench.set_up(bench.key(&few), "").await.expect("it may send");
         let record = Record::new(&bench, &to, bench.item(1, &bytes(1, 5000)));
-        bench.server.set(|moods| moods.damages_next = 1);
+        bench.server.set(|behavior| behavior.damages_next = 1);
         let receipt = record.receipt().await;
         for failure in [
             record.prove(&receipt).await.expect_err("other bytes"),
@@ -161,7 +161,7 @@ async fn a_still_that_is_removed_leaves_its_video() {
         let mut still = bench.named(2, "IMG_1.HEIC", ResourceKind::Photo, &bytes(2, 5000));
         still.companions = vec![companion(&moving, false, Some(&video))];
         let record = Record::new(&bench, &to, still);
-        bench.server.set(|moods| moods.damages_next = 1);
+        bench.server.set(|behavior| behavior.damages_next = 1);
         let receipt = record.receipt().await;
         record.prove(&receipt).await.expect_err("other bytes");
         let receipt = record.receipt().await;
@@ -179,17 +179,17 @@ async fn an_odd_code_is_one_files_until_nothing_is_taken() {
         let to = bench.open().await;
         let item = bench.item(1, &bytes(1, 5000));
         for status in [403, 405, 500, 501, 507] {
-            bench.server.set(|moods| moods.refuses_uploads = Some((1, status)));
+            bench.server.set(|behavior| behavior.refuses_uploads = Some((1, status)));
             let failure = bench.send(&to, &item).await.expect_err("refused");
             assert_eq!(failure.reach, Reach::Resource, "{status}: {failure}");
-            bench.server.set(|moods| moods.refuses_uploads = Some((9, status)));
+            bench.server.set(|behavior| behavior.refuses_uploads = Some((9, status)));
             let failure = bench.send(&to, &item).await.expect_err("refused");
             assert_eq!(failure.reach, Reach::Destination, "{status}: {failure}");
-            bench.server.set(|moods| moods.refuses_uploads = None);
+            bench.server.set(|behavior| behavior.refuses_uploads = None);
             assert!(bench.server.assets().is_empty(), "nothing of the test stays");
         }
         // A kill left one there.
-        bench.server.set(|moods| moods.refuses_uploads = Some((1, 405)));
+        bench.server.set(|behavior| behavior.refuses_uploads = Some((1, 405)));
         bench.send(&to, &item).await.expect_err("refused");
         assert_eq!((to.clean(&[]).await, bench.server.assets().len()), (Ok(0), 0));
     }
@@ -200,7 +200,7 @@ async fn an_odd_code_is_one_files_until_nothing_is_taken() {
 async fn a_key_that_may_not_remove_writes_no_test_file() {
     for bench in Bench::both() {
         let to = bench.set_up(bench.key(&["asset.upload", "asset.download"]), "").await.expect("it may send");
-        bench.server.set(|moods| moods.refuses_uploads = Some((1, 405)));
+        bench.server.set(|behavior| behavior.refuses_uploads = Some((1, 405)));
         let failure = bench.send(&to, &bench.item(1, &bytes(1, 5000))).await.expect_err("refused");
         assert_eq!(failure.reach, Reach::Resource, "{failure}");
         assert!(bench.server.assets().is_empty());
