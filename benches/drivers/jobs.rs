@@ -115,7 +115,7 @@ async fn seed(path: &Path, count: u32) -> Fallible<DestinationId> {
 }
 
 /// Every file wanted, then every job created, started, ended with proof and acknowledged, in the
-/// app's blocks. Gives the time of the first and of the rest.
+/// app's blocks. Returns the time of the first and of the rest.
 async fn live(path: &Path, destination: DestinationId, count: u32) -> Fallible<[Duration; 2]> {
     let store = open(path)?;
     let began = Instant::now();
@@ -191,7 +191,7 @@ async fn one_block(store: &Store, destination: DestinationId) -> Fallible<bool> 
 }
 
 /// Puts the rows that the jobs left, and the jobs themselves, into the same tables and indexes
-/// without any trigger, in transactions of the same size. Gives the seconds.
+/// without any trigger, in transactions of the same size. Returns the seconds.
 fn insert(from: &Path, to: &Path, count: u32) -> Fallible<f64> {
     remove(to);
     let from = Connection::open(from)?;

@@ -213,7 +213,7 @@ pub(super) fn claim_window_within(
     }
 }
 
-/// Asks the open window to come to the front. Gives whether there was one.
+/// Asks the open window to come to the front. Returns whether there was one.
 fn raise_window(paths: &Paths) -> bool {
     let asked = try_sockets(paths, |socket| Remote::connect(socket, ROLE))
         .ok()
@@ -221,7 +221,7 @@ fn raise_window(paths: &Paths) -> bool {
     matches!(asked, Some(crate::api::Reply::Raised { was_open: true }))
 }
 
-/// Stops the agent and returns when its data directory is free. Gives whether there was one.
+/// Stops the agent and returns when its data directory is free. Returns whether there was one.
 ///
 /// # Errors
 /// When it does not stop.

@@ -58,7 +58,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, u8>
     })
 }
 
-/// Runs one command and gives the exit code.
+/// Runs one command and returns the exit code.
 pub fn run(command: &Command, global: &Global) -> u8 {
     let mut out = Output::of_process(global.json, global.quiet);
     let start_engine = agent::system_engine();
@@ -70,7 +70,7 @@ pub fn run(command: &Command, global: &Global) -> u8 {
     exit.code()
 }
 
-/// Opens the window through `show` and gives the exit code. An open window is brought to the front
+/// Opens the window through `show` and returns the exit code. An open window is brought to the front
 /// instead.
 pub fn open_window(global: &Global, show: impl FnOnce(&window::Opening) -> Result<(), String>) -> u8 {
     let shown = match window::open(global) {

@@ -282,7 +282,7 @@ impl Shared {
         Some(state.orders.remove(at).1)
     }
 
-    /// Applies what goes wrong before anything is done. Gives the answer, where that is all.
+    /// Applies what goes wrong before anything is done. Returns the answer, where that is all.
     fn before(&self, fault: Option<&Fault>) -> Option<Result<Answer, ConnectionClosed>> {
         let mut state = self.lock();
         match fault? {

@@ -80,7 +80,7 @@ impl Keyring {
         call.await.expect("the keyring answers")
     }
 
-    /// Runs the binary on this bus; `entered` comes through its standard input. Gives what it said.
+    /// Runs the binary on this bus; `entered` comes through its standard input. Returns what it said.
     fn run(
         &self,
         sandbox: &Sandbox,

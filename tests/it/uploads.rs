@@ -1,5 +1,5 @@
 //! Uploads by tus and by the draft "Resumable Uploads for HTTP" when things go wrong: what is sent
-//! again, what is begun anew, and what is said of it.
+//! again, what is begun again, and what is said of it.
 
 mod killed;
 mod lost;

@@ -67,7 +67,7 @@ impl Bench {
         [Self::of(Generation::V2), Self::of(Generation::V3)]
     }
 
-    /// The destination, set up anew with this key and these options.
+    /// The destination, set up again with this key and these options.
     async fn set_up(&self, key: &str, options: &str) -> Result<SharedDestination, Failure> {
         let made = Immich::create(parts(format!("{}/{options}", self.server.address()), key)).await?;
         Ok(Arc::new(made.0))

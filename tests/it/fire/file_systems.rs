@@ -153,7 +153,7 @@ fn has_fuse() -> Result<(), String> {
     Ok(())
 }
 
-/// A disk behind a program: nothing is safe until it was mounted anew, then everything is; and what the
+/// A disk behind a program: nothing is safe until it was mounted again, then everything is; and what the
 /// device itself does not hold is never taken for safe.
 fn is_proved_by_mounting_anew(name: &str, make: &[&str], how: &[&str]) {
     if let Err(why) = has_fuse() {

@@ -90,7 +90,7 @@ fn queue(sandbox: &Sandbox) -> Vec<Value> {
     }
 }
 
-/// Backs up to the end. Gives the exit code and what was said on standard error.
+/// Backs up to the end. Returns the exit code and what was said on standard error.
 fn back_up(sandbox: &Sandbox, source: &Path, destination: &Path) -> (Option<i32>, String) {
     let errors = sandbox.path("back-up.err");
     let mut command = sandbox.command(["backup"]);

@@ -147,7 +147,7 @@ impl Running {
         wait_until("the process ends", deadline, || self.ended(), Option::is_some).expect("ended")
     }
 
-    /// `kill -9` for the whole group. Gives whether the process was still running until then.
+    /// `kill -9` for the whole group. Returns whether the process was still running until then.
     pub fn kill(&mut self) -> bool {
         let was_running = self.ended().is_none();
         self.kill_group().expect("the group can be killed");

@@ -8,7 +8,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Looks at a state until it is as wanted.
 ///
-/// `look` gives the state; `wanted` says whether it is the one. Gives the first that is. Panics at
+/// `look` gives the state; `wanted` says whether it is the one. Returns the first that is. Panics at
 /// the deadline with the state that was seen last.
 pub fn wait_until<T: Debug>(
     what: &str,
