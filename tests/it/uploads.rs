@@ -360,8 +360,13 @@ async fn a_digest_is_proof_only_where_a_wrong_one_is_refused() {
             (false, true, Some(ProofMethod::ServerDigest)),
             (false, false, None),
         ] {
-            let moods =
-                Moods { speech, compares_parts, compares_whole, gives: Gives::Nowhere, ..Moods::default() };
+            let moods = Behavior {
+                speech,
+                compares_parts,
+                compares_whole,
+                gives: DownloadLocation::Nowhere,
+                ..Behavior::default()
+            };
             let place = place_of(moods, SIZE).await;
             assert_eq!(place.capabilities.proof, method);
             assert_eq!(!place.capabilities.trusted_digests.is_empty(), compares_whole);
