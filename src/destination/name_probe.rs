@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     /// What is found of a destination that takes the names of which this is true.
-    fn found(takes: impl Fn(&str) -> bool) -> (RefusedChars, usize) {
+    fn probe_all(takes: impl Fn(&str) -> bool) -> (RefusedChars, usize) {
         let mut probe = NameProbe::new();
         let mut tried = 0;
         while let Some(name) = probe.next_name() {
@@ -161,30 +161,31 @@ mod tests {
 
     #[test]
     fn one_name_is_enough_where_everything_is_taken() {
-        assert_eq!(found(|_name| true), (RefusedChars::NONE, 1));
+        assert_eq!(probe_all(|_name| true), (RefusedChars::NONE, 1));
     }
 
     #[test]
     fn what_is_refused_is_found_and_nothing_else() {
         let refuses = |chars: &'static str| move |name: &str| !name.contains(|c| chars.contains(c));
-        assert_eq!(found(refuses(";")).0, RefusedChars::NONE.with(';'));
-        assert_eq!(found(refuses("#+ ~")).0, "#+ ~".chars().fold(RefusedChars::NONE, RefusedChars::with));
+        assert_eq!(probe_all(refuses(";")).0, RefusedChars::NONE.with(';'));
+        assert_eq!(probe_all(refuses("#+ ~")).0, "#+ ~".chars().fold(RefusedChars::NONE, RefusedChars::with));
         let narrow = |last: char| move |name: &str| name.chars().all(|c| c <= last);
         for last in ['\x7f', '\u{ff}', '\u{ffff}'] {
-            assert_eq!(found(narrow(last)).0, RefusedChars::NONE.with_last_taken(last));
+            assert_eq!(probe_all(narrow(last)).0, RefusedChars::NONE.with_last_taken(last));
         }
         // Who reads our escapes as its own is met with others.
-        assert_eq!(found(|name| !name.contains("%3B")).0, RefusedChars::NONE.with('%'));
+        assert_eq!(probe_all(|name| !name.contains("%3B")).0, RefusedChars::NONE.with('%'));
     }
 
     #[test]
     fn where_nothing_is_taken_nothing_is_known_of_characters() {
-        assert_eq!(found(|_name| false), (RefusedChars::NONE, 2));
+        assert_eq!(probe_all(|_name| false), (RefusedChars::NONE, 2));
     }
 
     #[test]
     fn what_is_refused_only_in_company_is_all_escaped() {
-        let (refused, _tried) = found(|name| name.chars().filter(|c| ASCII_TRIED.contains(*c)).count() < 3);
+        let (refused, _tried) =
+            probe_all(|name| name.chars().filter(|c| ASCII_TRIED.contains(*c)).count() < 3);
         assert_eq!(refused, RefusedChars::all());
     }
 

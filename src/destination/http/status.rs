@@ -67,7 +67,7 @@ pub fn failure(answer: &Answer, clock: &dyn Clock, what: &str, said: Option<&str
     match said {
         Some(said) if !said.trim().is_empty() => {
             details.push_str(", ");
-            details.push_str(&plain(said));
+            details.push_str(&one_line(said));
         }
         _ if answer.status == 413 && is_html(&answer.headers) => {
             details.push_str(", with a web page: a server in front of it limits how large a file may be");
@@ -98,7 +98,7 @@ fn cause(answer: &Answer) -> Option<Cause> {
 }
 
 /// A server's text on one line, cut.
-pub fn plain(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
     let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     line[..line.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()

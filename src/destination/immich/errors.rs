@@ -42,7 +42,7 @@ pub fn message_of(body: &[u8]) -> Option<String> {
         let path: Vec<&str> = field.path.iter().filter_map(Value::as_str).collect();
         sentences.push(format!("{}: {}", path.join("."), field.message));
     }
-    Some(status::plain(&sentences.join("; ")))
+    Some(status::one_line(&sentences.join("; ")))
 }
 
 /// The permission that an answer says the key lacks.

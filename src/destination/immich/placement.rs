@@ -55,7 +55,7 @@ impl Placement {
                 _ => return Err(wrong("after ? only albums=folders and stacks=raw are understood")),
             }
         }
-        let place = Self { base: plain(&url), has_folder_albums, has_raw_stacks };
+        let place = Self { base: normalized(&url), has_folder_albums, has_raw_stacks };
         // Escapes make it longer, and what is kept must be read again.
         if place.text().len() > ADDRESS_BYTES_MAX {
             return Err(wrong("the address is too long"));
@@ -87,7 +87,7 @@ impl Placement {
 }
 
 /// The URL without query, its path with one slash between and after its parts.
-fn plain(url: &Url) -> Url {
+fn normalized(url: &Url) -> Url {
     let parts = url.path_segments().into_iter().flatten().filter(|part| !part.is_empty());
     let path: String = parts.map(|part| format!("/{part}")).collect();
     let mut plain = url.clone();

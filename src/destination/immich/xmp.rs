@@ -13,10 +13,10 @@ const EVENTS_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 64;
 /// The longest text of a property that is read on, in bytes.
 const TEXT_BYTES_MAX: usize = 100_000;
-/// The longest description that is told, in bytes.
+/// The longest description that is sent, in bytes.
 const DESCRIPTION_BYTES_MAX: usize = 10_000;
 
-/// What is told; the field names are those of `PUT /assets/{id}`.
+/// What is sent; the field names are those of `PUT /assets/{id}`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct XmpFields {
@@ -33,12 +33,12 @@ pub struct XmpFields {
 }
 
 impl XmpFields {
-    /// Nothing can be told.
+    /// There is nothing to send.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    fn take(&mut self, property: &str, value: &str) {
+    fn set_property(&mut self, property: &str, value: &str) {
         let value = value.trim();
         match property {
             "description" if !value.is_empty() && self.description.is_none() => {
@@ -56,7 +56,7 @@ impl XmpFields {
 
 /// Reads a sidecar.
 pub fn read(bytes: &[u8]) -> XmpFields {
-    let mut told = XmpFields::default();
+    let mut fields = XmpFields::default();
     let mut reader = Reader::from_reader(bytes);
     // The properties that are open, by their local names, each with the text it has so far.
     let mut open: Vec<(String, String)> = Vec::new();
@@ -65,10 +65,10 @@ pub fn read(bytes: &[u8]) -> XmpFields {
         buffer.clear();
         match reader.read_event_into(&mut buffer) {
             Ok(Event::Start(tag)) if open.len() < DEPTH_MAX => {
-                attributes(&tag, &mut told);
+                attributes(&tag, &mut fields);
                 open.push((local(tag.name().local_name().as_ref()), String::new()));
             }
-            Ok(Event::Empty(tag)) => attributes(&tag, &mut told),
+            Ok(Event::Empty(tag)) => attributes(&tag, &mut fields),
             Ok(Event::Text(text)) => append(&mut open, &text.decode().unwrap_or_default()),
             Ok(Event::GeneralRef(name)) => {
                 let text = name.decode().unwrap_or_default();
@@ -82,17 +82,17 @@ pub fn read(bytes: &[u8]) -> XmpFields {
                     // A list of alternatives: the property is what it is in.
                     append(&mut open, text.trim());
                 } else {
-                    told.take(&name, &text);
+                    fields.set_property(&name, &text);
                 }
             }
             Ok(Event::Eof | Event::Start(_)) | Err(_) => break,
             Ok(_) => {}
         }
     }
-    if told.latitude.is_none() || told.longitude.is_none() {
-        (told.latitude, told.longitude) = (None, None);
+    if fields.latitude.is_none() || fields.longitude.is_none() {
+        (fields.latitude, fields.longitude) = (None, None);
     }
-    told
+    fields
 }
 
 /// Adds text to the innermost property.
@@ -106,13 +106,13 @@ fn local(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-fn attributes(tag: &quick_xml::events::BytesStart<'_>, told: &mut XmpFields) {
+fn attributes(tag: &quick_xml::events::BytesStart<'_>, fields: &mut XmpFields) {
     for attribute in tag.attributes().flatten() {
         let name = local(attribute.key.local_name().as_ref());
         let value = String::from_utf8_lossy(&attribute.value);
         if let Ok(value) = quick_xml::escape::unescape(&value) {
             // `rdf:Description` may be called by the name of a property, never hold one in `about`.
-            told.take(&name, &value);
+            fields.set_property(&name, &value);
         }
     }
 }
@@ -155,21 +155,21 @@ mod tests {
             <xmp:Rating>4</xmp:Rating><exif:DateTimeOriginal>2019-05-12T10:15:00+02:00</exif:DateTimeOriginal>
             <exif:GPSLatitude>48,8.5N</exif:GPSLatitude><exif:GPSLongitude>11,34,30W</exif:GPSLongitude>
             </rdf:Description></rdf:RDF></x:xmpmeta>"#;
-        let told = read(elements.as_bytes());
-        assert_eq!(told.description.as_deref(), Some("Tea & cake"));
+        let fields = read(elements.as_bytes());
+        assert_eq!(fields.description.as_deref(), Some("Tea & cake"));
         assert_eq!(
-            (told.rating, told.date_time_original.as_deref()),
+            (fields.rating, fields.date_time_original.as_deref()),
             (Some(4), Some("2019-05-12T08:15:00.000Z"))
         );
-        assert!((told.latitude.expect("north") - 48.141_666).abs() < 1e-5);
-        assert!((told.longitude.expect("west") + 11.575).abs() < 1e-5);
+        assert!((fields.latitude.expect("north") - 48.141_666).abs() < 1e-5);
+        assert!((fields.longitude.expect("west") + 11.575).abs() < 1e-5);
 
         let attributes = r#"<rdf:Description xmp:Rating="-1" photoshop:DateCreated="2019-05-12T10:15:00"
             exif:GPSLatitude="91,0N" exif:GPSLongitude="1,0E"/>"#;
-        let told = read(attributes.as_bytes());
-        assert_eq!((told.rating, told.latitude, told.longitude), (Some(-1), None, None));
-        assert_eq!(told.date_time_original.as_deref(), Some("2019-05-12T10:15:00.000Z"));
-        let json = serde_json::to_string(&told).expect("JSON");
+        let fields = read(attributes.as_bytes());
+        assert_eq!((fields.rating, fields.latitude, fields.longitude), (Some(-1), None, None));
+        assert_eq!(fields.date_time_original.as_deref(), Some("2019-05-12T10:15:00.000Z"));
+        let json = serde_json::to_string(&fields).expect("JSON");
         assert_eq!(json, r#"{"rating":-1,"dateTimeOriginal":"2019-05-12T10:15:00.000Z"}"#);
         for nothing in ["", "<a", "not XML", "<a><xmp:Rating>nine</xmp:Rating></a>", "<x:xmpmeta/>"] {
             assert!(read(nothing.as_bytes()).is_empty(), "{nothing}");

@@ -96,7 +96,7 @@ pub(super) async fn known(inner: &Inner) -> Result<(), Failure> {
 }
 
 /// The marker of a place that may have none yet.
-pub(super) async fn look(inner: &Inner) -> Result<Option<Marker>, Failure> {
+pub(super) async fn read_marker(inner: &Inner) -> Result<Option<Marker>, Failure> {
     let marker = metadata_store::read_marker(inner).await.map_err(at_destination)?;
     if let Some(marker) = &marker {
         marker.expect(inner.parts.uuid.as_deref())?;

@@ -12,7 +12,7 @@ pub(super) async fn save_named_copy(inner: &Inner, item: &Item, transfer: &Trans
     if !inner.trust().findings.if_none_match {
         return Ok(());
     }
-    match look(inner, item, transfer).await? {
+    match find_named_copy(inner, item, transfer).await? {
         Some(copy) => transfer.save_named(copy).await,
         None => Ok(()),
     }
@@ -22,7 +22,8 @@ pub(super) async fn save_named_copy(inner: &Inner, item: &Item, transfer: &Trans
 /// long as it still is what it was then. Says whether it did.
 pub(super) async fn remove_if_ours(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<bool, Failure> {
     let Some(copy) = transfer.named.as_ref().filter(|copy| copy.key == item.key) else { return Ok(false) };
-    if !inner.trust().findings.deletes || look(inner, item, transfer).await?.as_ref() != Some(copy) {
+    if !inner.trust().findings.deletes || find_named_copy(inner, item, transfer).await?.as_ref() != Some(copy)
+    {
         return Ok(false);
     }
     tracing::info!(record = %item.record, "a wrong copy that was never verified is removed");
@@ -32,7 +33,11 @@ pub(super) async fn remove_if_ours(inner: &Inner, item: &Item, transfer: &Transf
 
 /// What the server says of the object under the item's key; `None` when there is none, or nothing by
 /// which it could be known again, or when told to stop.
-async fn look(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Option<NamedCopy>, Failure> {
+async fn find_named_copy(
+    inner: &Inner,
+    item: &Item,
+    transfer: &Transfer,
+) -> Result<Option<NamedCopy>, Failure> {
     let object = inner.wire.place.object(&item.key);
     let found = unless_stopped(head(inner, object, &transfer.cancel).await)?.flatten();
     Ok(found.and_then(|head| {

@@ -59,7 +59,7 @@ pub(super) async fn probe(inner: &Inner) -> Result<Capabilities, Failure> {
 
 /// Tries a place that may not be a destination yet; nothing stays behind.
 pub(super) async fn try_out(inner: &Inner) -> Result<Capabilities, Failure> {
-    match metadata::look(inner).await? {
+    match metadata::read_marker(inner).await? {
         Some(marker) => run(inner, &format!("{HOME}/{SCRATCH_PREFIX}"), marker.uuid).await,
         None => run(inner, TRIAL_PREFIX, String::new()).await,
     }
@@ -409,7 +409,7 @@ impl CapabilityProbe<'_> {
 
 /// What the server calls itself.
 pub(super) fn software_of(headers: &Headers) -> String {
-    crate::destination::http::status::plain(headers.get("server").unwrap_or_default())
+    crate::destination::http::status::one_line(headers.get("server").unwrap_or_default())
 }
 
 fn has_header(head: &super::object::ObjectHead, name: &str, value: Option<&str>) -> bool {
@@ -420,7 +420,7 @@ fn has_header(head: &super::object::ObjectHead, name: &str, value: Option<&str>)
 fn note(first: &Answer, trusted: DigestSet, findings: ServerCapabilities, takes_parts: bool) -> String {
     let mut note = Vec::new();
     if let Some(server) = first.header("server") {
-        note.push(crate::destination::http::status::plain(server));
+        note.push(crate::destination::http::status::one_line(server));
     }
     let checked: Vec<&str> = trusted.kinds().map(DigestKind::as_str).collect();
     match checked.as_slice() {

@@ -342,12 +342,12 @@ fn offers_basic(way: &str) -> bool {
 fn error_text(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     if !text.trim_start().starts_with('<') {
-        return Some(status::plain(text));
+        return Some(status::one_line(text));
     }
     // Sabre's `<s:message>`, as Nextcloud's.
     let start = text.find(":message>")? + ":message>".len();
     let rest = &text[start..];
-    Some(status::plain(&rest[..rest.find('<')?]))
+    Some(status::one_line(&rest[..rest.find('<')?]))
 }
 
 #[cfg(test)]

@@ -395,7 +395,7 @@ impl Nextcloud {
         let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let word = |name: &str| said.get(name).and_then(|value| value.as_str()).unwrap_or_default();
         let name = if word("productname").is_empty() { "Nextcloud" } else { word("productname") };
-        crate::destination::http::status::plain(&format!("{name} {}", word("versionstring")))
+        crate::destination::http::status::one_line(&format!("{name} {}", word("versionstring")))
     }
 
     /// Ends uploads of this installation that belong to no record in `keep`. Returns how many.

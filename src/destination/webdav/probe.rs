@@ -415,7 +415,7 @@ pub(super) async fn software(inner: &Inner) -> String {
     request.takes_html = true;
     let Ok(response) = inner.calls.send(request).await else { return String::new() };
     let answer = response.excerpt().await;
-    crate::destination::http::status::plain(answer.headers.get("server").unwrap_or_default())
+    crate::destination::http::status::one_line(answer.headers.get("server").unwrap_or_default())
 }
 
 fn digests_of(bytes: &[u8]) -> Digests {

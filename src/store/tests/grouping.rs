@@ -7,7 +7,7 @@ use crate::domain::file::FileStamp;
 use crate::domain::ids::{FileId, SourceId};
 
 /// Each file with the part it plays and the name of the file it goes with, or why it is left out.
-fn told(tx: &Write<'_>, source: SourceId) -> Result<Vec<String>, StoreError> {
+fn changes_since_start(tx: &Write<'_>, source: SourceId) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT f.name, coalesce(r.kind, f.reason, f.status), coalesce(b.name, p.name) FROM file f
         LEFT JOIN resource r ON r.file_id = f.id LEFT JOIN asset a ON a.id = r.asset_id
         LEFT JOIN file p ON p.id = a.primary_file_id LEFT JOIN file b ON b.id = r.about_file_id WHERE f.source_id = ?1 ORDER BY f.id";
@@ -76,9 +76,9 @@ async fn companions_find_their_picture_whenever_they_come() {
                 names_in_turn.reverse();
             }
             describe(tx, &files_in_turn, &names_in_turn)?;
-            assert_eq!(told(tx, source)?, expected, "turn {turn}");
+            assert_eq!(changes_since_start(tx, source)?, expected, "turn {turn}");
             tx.remove_files(&files[..1])?;
-            let without = told(tx, source)?;
+            let without = changes_since_start(tx, source)?;
             assert_eq!(without[0], "d.jpg.pp3=lone_sidecar");
         }
         Ok(())
@@ -112,18 +112,18 @@ async fn a_pair_of_an_earlier_release_is_parted_when_all_of_it_was_read_again() 
         let paired =
             ["a.jpg=photo of a.jpg", "a.mov=paired_video of a.jpg", "a.cr2=alternate_photo of a.jpg"];
         describe(tx, &files[3..], &names[3..])?;
-        assert_eq!(told(tx, source)?[..3], paired);
+        assert_eq!(changes_since_start(tx, source)?[..3], paired);
         describe_again(tx, files[1], "a.mov", 368)?;
-        assert_eq!(told(tx, source)?[..3], paired);
+        assert_eq!(changes_since_start(tx, source)?[..3], paired);
         describe_again(tx, files[0], "a.jpg", 3)?;
         let parted = ["a.jpg=photo of a.jpg", "a.mov=video of a.mov", "a.cr2=alternate_photo of a.jpg"];
-        assert_eq!(told(tx, source)?[..3], parted);
+        assert_eq!(changes_since_start(tx, source)?[..3], parted);
         describe_again(tx, files[2], "a.cr2", 368)?;
         let parted = ["a.jpg=photo of a.jpg", "a.mov=video of a.mov", "a.cr2=photo of a.cr2"];
-        assert_eq!(told(tx, source)?, [&parted[..], &["a.xmp=sidecar of a.jpg"]].concat());
+        assert_eq!(changes_since_start(tx, source)?, [&parted[..], &["a.xmp=sidecar of a.jpg"]].concat());
         // And is a pair again when it turns out to be one.
         describe_again(tx, files[1], "a.mov", 3)?;
-        assert_eq!(told(tx, source)?[1], "a.mov=paired_video of a.jpg");
+        assert_eq!(changes_since_start(tx, source)?[1], "a.mov=paired_video of a.jpg");
         Ok(())
     };
     store.write(run).await.expect("ran");
@@ -142,7 +142,7 @@ async fn what_is_backed_up_stays_when_its_pair_is_parted_and_made_again() {
             make_ready(tx, file, name, 3, number)?;
             put(tx, there, file, Bin::Safe, number.cast_signed())?;
         }
-        assert_eq!(told(tx, source)?[1], "a.mov=paired_video of a.jpg");
+        assert_eq!(changes_since_start(tx, source)?[1], "a.mov=paired_video of a.jpg");
         let record = |tx: &Write<'_>| -> Result<(i64, i64, String, String), StoreError> {
             let sql = "SELECT b.id, b.beside_id, b.key, b.state FROM attachment t
                 JOIN backup_record b ON b.id = t.record_id WHERE t.file_id = ?1";
@@ -157,7 +157,7 @@ async fn what_is_backed_up_stays_when_its_pair_is_parted_and_made_again() {
             tx.conn.execute(year, [files[1].0, by])?;
             // What shares the name is grouped again when anything of it is news.
             look(tx, files[3 + turn], facts(names[3 + turn], 3))?;
-            assert_eq!(told(tx, source)?[1], kind);
+            assert_eq!(changes_since_start(tx, source)?[1], kind);
             let missing = tx.unattached(there, FileId(0), 10)?;
             assert!(missing.contains(&files[1]), "a full look finds it too");
             tx.want(there, files[1], 99)?;

@@ -25,7 +25,7 @@ fn store(dir: &Path) -> Store {
 /// What a mirror is made from, by itself and in an order of its own.
 type MirrorContent = (Vec<Vec<u8>>, Vec<(String, Vec<u8>, bool, u32)>, Vec<(i64, i64)>, bool);
 
-async fn kept(store: &Store) -> MirrorContent {
+async fn mirror_content(store: &Store) -> MirrorContent {
     let rows = store.read(|r| {
         let destinations = r.destinations()?.into_iter();
         let destinations = destinations.map(|row| (row.name, row.address, row.is_enabled, row.job_limit));
@@ -104,7 +104,7 @@ proptest! {
         on_runtime(async {
             let text = serde_json::to_vec(&document).expect("JSON");
             let (dir, first) = restored(&text).await;
-            let (sources, destinations, consents, _on) = kept(&first).await;
+            let (sources, destinations, consents, _on) = mirror_content(&first).await;
             assert!(sources.iter().all(|path| path.starts_with(b"/")));
             assert!(destinations.iter().all(|(_, _, _, limit)| *limit > 0));
             assert!(consents.len() <= sources.len() * destinations.len());
@@ -116,7 +116,7 @@ proptest! {
             }
             // Saved and restored once more, it says the same.
             let (_dir, second) = again(&first, dir.path()).await;
-            assert_eq!(kept(&second).await, kept(&first).await);
+            assert_eq!(mirror_content(&second).await, mirror_content(&first).await);
         });
     }
 
@@ -124,7 +124,7 @@ proptest! {
     fn any_bytes_leave_an_empty_store_as_it_is(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         on_runtime(async {
             let (_dir, store) = restored(&bytes).await;
-            assert_eq!(kept(&store).await, MirrorContent::default());
+            assert_eq!(mirror_content(&store).await, MirrorContent::default());
         });
     }
 
@@ -175,7 +175,7 @@ async fn settings_come_back_whole() {
         .await
         .expect("set up");
     let (_dir, second) = again(&first, dir.path()).await;
-    assert_eq!(kept(&second).await, kept(&first).await);
+    assert_eq!(mirror_content(&second).await, mirror_content(&first).await);
     assert_eq!(unlisted(&second).await, unlisted(&first).await);
 }
 
@@ -206,5 +206,5 @@ async fn more_destinations_than_there_is_room_for_are_left_out() {
         "destinations": (0..80).map(one).collect::<Vec<_>>(),
     });
     let (_dir, store) = restored(&serde_json::to_vec(&document).expect("JSON")).await;
-    assert_eq!(kept(&store).await.1.len(), 62);
+    assert_eq!(mirror_content(&store).await.1.len(), 62);
 }

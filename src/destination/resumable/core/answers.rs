@@ -52,7 +52,7 @@ pub(in crate::destination) fn number(text: &str) -> Option<u64> {
 
 /// What the server calls itself.
 pub(in crate::destination) fn software_of(answer: &Answer) -> String {
-    status::plain(answer.header("server").unwrap_or_default())
+    status::one_line(answer.header("server").unwrap_or_default())
 }
 
 /// A key's file name.

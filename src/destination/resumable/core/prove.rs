@@ -28,7 +28,7 @@ pub(super) async fn prove(
     transfer: &Transfer,
 ) -> Result<Evidence, Failure> {
     let proved = match Receipt::parse(receipt, &inner.base) {
-        Some(receipt) if key::is_valid(&item.key) => look(inner, item, &receipt, transfer).await,
+        Some(receipt) if key::is_valid(&item.key) => find_copy(inner, item, &receipt, transfer).await,
         _ => Err(missing()),
     };
     if let Err(failure) = &proved
@@ -43,7 +43,7 @@ fn missing() -> Failure {
     Failure::transient(FailureKind::NotFound, "the server has no such upload")
 }
 
-async fn look(
+async fn find_copy(
     inner: &Inner,
     item: &Item,
     receipt: &Receipt,

@@ -181,7 +181,7 @@ impl UploadRun<'_> {
             self.url = Some(url);
             self.limit(created.append_max);
             self.transfer.save(Phase::Sending, self.state.text()).await?;
-            self.whole.take(&carried, created.offset);
+            self.whole.advance(&carried, created.offset);
             return Ok(status_at(created.offset));
         }
         Err(self.inner.not_understood().into())
@@ -225,7 +225,7 @@ impl UploadRun<'_> {
                     if standstills > STANDSTILLS_MAX {
                         return Err(unclear("the server takes bytes and keeps none").into());
                     }
-                    self.whole.take(&carried.digest, offset);
+                    self.whole.advance(&carried.digest, offset);
                     continue;
                 }
                 Ok(_other) => {
@@ -309,7 +309,7 @@ impl UploadRun<'_> {
         let carried = self.whole.carry();
         let range = self.range(position, offset - position).with_observer(carried.clone());
         feed(range, &self.transfer.cancel).await.map_err(stopped)?;
-        self.whole.take(&carried, offset);
+        self.whole.advance(&carried, offset);
         Ok(())
     }
 

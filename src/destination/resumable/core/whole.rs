@@ -55,7 +55,7 @@ impl ConfirmedDigest {
     }
 
     /// Takes over what was carried on, if that is exactly to `offset`.
-    pub(super) fn take(&mut self, carried: &Mutex<AppendDigest>, offset: u64) {
+    pub(super) fn advance(&mut self, carried: &Mutex<AppendDigest>, offset: u64) {
         let carried = carried.lock();
         if carried.hasher.count() == offset {
             self.hasher = carried.hasher.clone();
@@ -112,15 +112,15 @@ mod tests {
         let mut whole = ConfirmedDigest::new(content(&bytes));
         let first = whole.carry();
         feed(&first, &bytes[..4000]).expect("the start");
-        whole.take(&first, 4000);
+        whole.advance(&first, 4000);
         let broken = whole.carry();
         feed(&broken, &bytes[4000..9000]).expect("the middle");
-        whole.take(&broken, 6000);
+        whole.advance(&broken, 6000);
         assert_eq!(whole.position(), 4000);
         let next = whole.carry();
         feed(&broken, &bytes[9000..9500]).expect("late");
         feed(&next, &bytes[4000..6000]).expect("again");
-        whole.take(&next, 6000);
+        whole.advance(&next, 6000);
         feed(&whole.carry(), &bytes[6000..]).expect("whole");
         feed(&whole.carry(), &[0; 3999]).expect("not whole yet");
         assert_eq!(feed(&whole.carry(), &[0; 4000]).expect_err("other bytes").kind, FailureKind::Changed);

@@ -66,8 +66,9 @@ fn words<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
 
 /// `412`: the server speaks other versions than the one there is.
 fn other_version(answer: &Answer) -> Failure {
-    let versions =
-        crate::destination::http::status::plain(answer.header("tus-version").unwrap_or("none that it names"));
+    let versions = crate::destination::http::status::one_line(
+        answer.header("tus-version").unwrap_or("none that it names"),
+    );
     let details = format!("the server speaks tus {versions}, and Safelight {VERSION}");
     let failure = Failure::destination(FailureKind::Unsupported, details).with_cause(Cause::ServerVersion);
     Failure { retry: Retry::Never, ..failure }
@@ -150,7 +151,7 @@ impl Dialect for Tus {
         let mut kinds: Vec<_> =
             words(answer, "tus-checksum-algorithm").into_iter().filter_map(kind_of).collect();
         kinds.sort_by_key(|kind| std::cmp::Reverse(*kind == DigestKind::Sha256));
-        let named = crate::destination::http::status::plain(&extensions.join(", "));
+        let named = crate::destination::http::status::one_line(&extensions.join(", "));
         Ok(ServerOffer {
             is_known: true,
             size_max: answer.header("tus-max-size").and_then(number).filter(|max| *max > 0),
