@@ -1,4 +1,4 @@
-//! A WebDAV store in memory (RFC 4918, class 1), with the moods of real servers.
+//! A WebDAV store in memory (RFC 4918, class 1), with the behavior of real servers.
 
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};

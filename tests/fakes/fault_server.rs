@@ -1,7 +1,7 @@
 //! A WebDAV, S3 and plain HTTP server that goes wrong on order.
 //!
 //! ```text
-//! let server = FaultServer::start(Moods::default());
+//! let server = FaultServer::start(Behavior::default());
 //! server.order(Order::new(Fault::DropAfter).method("PUT").times(2));
 //! … run the program against server.url(), then look at server.dav() and server.asked() …
 //! ```

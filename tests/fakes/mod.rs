@@ -5,7 +5,7 @@
 //! be looked at from the test.
 //!
 //! - [`serve`] runs a handler on a free port.
-//! - [`dav`] is a WebDAV store whose moods ([`dav::Moods`]) are those of real servers.
+//! - [`dav`] is a WebDAV store whose behavior ([`dav::Behavior`]) is that of real servers.
 //! - [`immich`] is an Immich server of either generation.
 //! - [`nextcloud`] is a Nextcloud: chunked uploads, checksums, a quota.
 //! - [`proxy`] stands in front of any server and misbehaves.

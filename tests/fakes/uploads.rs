@@ -2,7 +2,7 @@
 //! (interop 3 to 9), and goes wrong on order.
 //!
 //! ```text
-//! let server = UploadServer::start(Moods { speech: Speech::Draft(6), ..Moods::default() });
+//! let server = UploadServer::start(Behavior { speech: UploadProtocol::Draft(6), ..Behavior::default() });
 //! server.order("PATCH", Fault::CutIn(100_000));
 //! … run the program against server.url(), then look at server.finished() and server.received() …
 //! ```

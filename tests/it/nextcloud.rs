@@ -154,8 +154,8 @@ async fn a_key_that_is_taken_is_left_alone() {
 /// What is wrong on its way is refused, and the proof is what is read back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_own_cloud_that_compares_checksums_is_no_worse_for_it() {
-    for moods in [own_cloud(), own_cloud_with_adler()] {
-        let (site, server) = nextcloud_with(moods, PLENTY).await;
+    for behavior in [own_cloud(), own_cloud_with_adler()] {
+        let (site, server) = nextcloud_with(behavior, PLENTY).await;
         assert_eq!(site.capabilities.proof, Some(ProofMethod::ReadBack));
         assert!(site.capabilities.trusted_digests.contains(DigestKind::Sha1), "{:?}", site.capabilities);
         assert!(site.capabilities.note.starts_with("ownCloud 10.15"), "{}", site.capabilities.note);

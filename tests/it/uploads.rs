@@ -360,14 +360,14 @@ async fn a_digest_is_proof_only_where_a_wrong_one_is_refused() {
             (false, true, Some(ProofMethod::ServerDigest)),
             (false, false, None),
         ] {
-            let moods = Behavior {
+            let behavior = Behavior {
                 speech,
                 compares_parts,
                 compares_whole,
                 gives: DownloadLocation::Nowhere,
                 ..Behavior::default()
             };
-            let place = place_of(moods, SIZE).await;
+            let place = place_of(behavior, SIZE).await;
             assert_eq!(place.capabilities.proof, method);
             assert_eq!(!place.capabilities.trusted_digests.is_empty(), compares_whole);
             let receipt = place.stored().await;

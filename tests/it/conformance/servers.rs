@@ -1,5 +1,5 @@
 //! The suite's places on servers: the real ones, each started once for all cases, and fakes with
-//! moods that none of the real ones here has.
+//! behavior that none of the real ones here has.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
