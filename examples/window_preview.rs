@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use safelight::api::{BackupSwitch, DriveText, FailureText, PathText, Request, Snapshot, WaitText};
+use safelight::client::sign_in::{SignInState, SignInSwitch};
 use safelight::client::{Backend, BackendEvent, Connection, Picture, PictureRequest, Ticket};
 use safelight::domain::failure::{FailureKind, Reach};
 use safelight::domain::time::UnixMillis;
@@ -128,8 +129,11 @@ fn main() -> Result<(), String> {
         _ => Appearance::System,
     };
     let photos = args.next().and_then(|n| n.parse().ok()).unwrap_or(18_204);
-    let options =
-        Options { preferences: Preferences { appearance, ..Preferences::default() }, ..Options::default() };
+    let options = Options {
+        preferences: Preferences { appearance, ..Preferences::default() },
+        sign_in: SignInSwitch::in_memory(SignInState::Undecided),
+        ..Options::default()
+    };
     let moves = scene == "busy";
     let factory = Box::new(move |wake: Wake| -> Box<dyn Backend> {
         let world: Handle = Rc::new(RefCell::new(world(&scene, photos)));

@@ -26,17 +26,21 @@ fn main() -> ExitCode {
 /// Shows the window until it is closed. The agent is joined while the window is still being made.
 fn show(opening: &Opening) -> Result<(), String> {
     let wake = Arc::new(OnceLock::<Wake>::new());
-    let woken = Arc::clone(&wake);
-    let backend = opening
-        .backend(move || {
-            if let Some(wake) = woken.get() {
+    let wake_window = |wake: &Arc<OnceLock<Wake>>| {
+        let wake = Arc::clone(wake);
+        move || {
+            if let Some(wake) = wake.get() {
                 wake();
             }
-        })
-        .map_err(|error| format!("No thread can be started: {error}"))?;
+        }
+    };
+    let backend =
+        opening.backend(wake_window(&wake)).map_err(|error| format!("No thread can be started: {error}"))?;
     let options = ui::Options {
         preferences: opening.remembered(),
         save_preferences: Box::new(opening.remembering()),
+        sign_in: opening.sign_in(wake_window(&wake)),
+        starts_with_backup: opening.is_usual(),
         ..ui::Options::default()
     };
     let factory = Box::new(move |window: Wake| {

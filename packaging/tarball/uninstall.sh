@@ -21,6 +21,11 @@ while IFS= read -r file; do
     (cd "$prefix" && rmdir -p "$(dirname "$file")" 2>/dev/null) || true
 done <"$list"
 rm -f "$list"
+# The desktop would start what is gone. Only an entry that starts this very program is removed.
+entry=${XDG_CONFIG_HOME:-$HOME/.config}/autostart/app.safelight.Safelight.desktop
+if [ -f "$entry" ] && grep -qF "TryExec=$prefix/bin/safelight" "$entry"; then
+    rm -f "$entry"
+fi
 (cd "$prefix" && rmdir -p lib/safelight 2>/dev/null) || true
 if command -v update-desktop-database >/dev/null 2>&1 && [ -d "$prefix/share/applications" ]; then
     update-desktop-database "$prefix/share/applications" >/dev/null 2>&1 || true

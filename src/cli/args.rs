@@ -73,8 +73,11 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Copy files back from a destination and verify each one
     Restore(RestoreArgs),
-    /// Show or change network settings: upload limit, proxy, certificates
+    /// Show or change settings: upload limit, proxy, certificates, start at sign-in
     Settings(SettingsArgs),
+    /// Run in the background as a systemd service, on a computer without a desktop
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Write a report for support, without the names of files, destinations or people
     Support(SupportArgs),
 }
@@ -261,6 +264,20 @@ pub struct SettingsArgs {
     /// Read the proxy's password from the first line of standard input; it is saved in the keyring
     #[arg(long)]
     pub proxy_password_stdin: bool,
+    /// Start in the background when you sign in to the desktop
+    #[arg(long, value_name = "on|off", value_parser = ["on", "off"])]
+    pub start_at_sign_in: Option<String>,
+}
+
+/// `service`
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum ServiceCommand {
+    /// Start it now and whenever you sign in
+    Install,
+    /// Stop it, and no longer start it
+    Remove,
+    /// Show whether it is installed and running
+    Status,
 }
 
 /// `support`

@@ -8,6 +8,7 @@ use super::args::BackupArgs;
 use super::counts::{CopyCounts, SourceSummary};
 use super::destination::note_same_disk;
 use super::exit::{CliError, Exit};
+use super::output::Output;
 use super::progress::ProgressPrinter;
 use super::resolve::{DestinationArg, destination, refuse_overlap, source_folder};
 use super::words::{path_text, unreadable_lines};
@@ -37,11 +38,15 @@ struct BackupPlan {
     destination: i64,
 }
 
-/// Runs the command to its end.
+/// Runs the command to its end. `on_switched_on` is called once backup is on.
 ///
 /// # Errors
 /// The trouble that stopped it. What is merely not all safe is an [`Exit`].
-pub fn run(context: &mut CommandContext, args: &BackupArgs) -> Result<Exit, CliError> {
+pub fn run(
+    context: &mut CommandContext,
+    args: &BackupArgs,
+    on_switched_on: impl FnOnce(&mut Output),
+) -> Result<Exit, CliError> {
     let mut folders = Vec::new();
     let mut exit = Exit::Fine;
     for given in &args.paths {
@@ -62,6 +67,7 @@ pub fn run(context: &mut CommandContext, args: &BackupArgs) -> Result<Exit, CliE
     if pairs.sources.is_empty() {
         return Ok(exit);
     }
+    on_switched_on(&mut context.out);
     Ok(BackupMonitor::new(context, pairs, args.watch).run()?.worst(exit))
 }
 

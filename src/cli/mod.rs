@@ -18,7 +18,9 @@ mod queue;
 mod resolve;
 mod restore;
 mod secret_input;
+mod service;
 mod settings;
+mod sign_in;
 mod signals;
 mod source;
 mod status;
@@ -64,6 +66,7 @@ pub fn run(command: &Command, global: &Global) -> u8 {
     let start_engine = agent::system_engine();
     let exit = match command {
         Command::Agent(args) => background::run(args, global, &mut out, start_engine),
+        Command::Service(command) => service::run(command, global, &mut out),
         Command::Support(args) => support::run(args, global, &mut out, start_engine),
         other => client(other, global, out, start_engine),
     };
@@ -157,9 +160,9 @@ fn client(command: &Command, global: &Global, mut out: Output, start_engine: Sta
     let joined = Workspace::prepare(global).and_then(|place| {
         let dir = place.paths.log_dir();
         let log = place.log(Sink::File { dir: &dir, name: "command" });
-        Ok((connect::join(&place.paths, start_engine)?, log))
+        Ok((connect::join(&place.paths, start_engine)?, log, place.paths))
     });
-    let (joined, _log) = match joined {
+    let (joined, _log, paths) = match joined {
         Ok(joined) => joined,
         Err(trouble) => {
             out.error(&trouble);
@@ -171,7 +174,7 @@ fn client(command: &Command, global: &Global, mut out: Output, start_engine: Sta
     let connect::Connection { talk, host } = joined;
     let is_new_engine = host.is_some();
     let mut context = CommandContext { talk, is_new_engine, out, elapsed: Box::new(move || began.elapsed()) };
-    let outcome = dispatch(&mut context, command);
+    let outcome = dispatch(&mut context, command, &paths);
     let CommandContext { talk, mut out, .. } = context;
     out.clear_progress();
     let exit = match outcome {
@@ -186,19 +189,25 @@ fn client(command: &Command, global: &Global, mut out: Output, start_engine: Sta
     exit
 }
 
-fn dispatch(context: &mut CommandContext, command: &Command) -> Result<Exit, CliError> {
+fn dispatch(context: &mut CommandContext, command: &Command, paths: &Paths) -> Result<Exit, CliError> {
     match command {
-        Command::Agent(_) | Command::Support(_) => {
+        Command::Agent(_) | Command::Service(_) | Command::Support(_) => {
             Err(CliError::new(Exit::Internal, "Internal error: this command needs no connection"))
         }
-        Command::Backup(args) => backup::run(context, args),
+        Command::Backup(args) => backup::run(context, args, |out| sign_in::start_with_backup(paths, out)),
         Command::Source(command) => source::run(context, command),
         Command::Destination(command) => destination::run(context, command),
         Command::Status => status::run(context),
         Command::Queue(args) => queue::run(context, args),
         Command::Retry(args) => queue::retry(context, args),
         Command::Exclude(args) => queue::exclude(context, args),
-        Command::Settings(args) => settings::run(context, args),
+        Command::Settings(args) => {
+            if let Some(choice) = &args.start_at_sign_in {
+                sign_in::set(paths, choice == "on")?;
+            }
+            let entry = sign_in::entry(paths);
+            settings::run(context, args, entry.and_then(|entry| entry.state().ok()))
+        }
         Command::Untrash(args) => queue::untrash(context, args),
         Command::Pause => {
             context.done(api::Command::Pause { for_secs: None })?;

@@ -1,4 +1,4 @@
-//! `settings`: how servers are reached.
+//! `settings`: how servers are reached, and whether the agent starts at sign-in.
 
 use super::args::SettingsArgs;
 use super::exit::{CliError, Exit};
@@ -6,6 +6,7 @@ use super::resolve::absolute;
 use super::words::path_text;
 use super::{CommandContext, secret_input};
 use crate::api::{self, NetworkText, ProxyText, Snapshot};
+use crate::platform::sign_in::SignInState;
 
 /// Bytes of the unit in which a limit is given.
 const UNIT: f64 = 1_000_000.0;
@@ -14,7 +15,11 @@ const UNIT: f64 = 1_000_000.0;
 ///
 /// # Errors
 /// `Usage` for what makes no sense.
-pub fn run(context: &mut CommandContext, args: &SettingsArgs) -> Result<Exit, CliError> {
+pub fn run(
+    context: &mut CommandContext,
+    args: &SettingsArgs,
+    sign_in: Option<SignInState>,
+) -> Result<Exit, CliError> {
     let before = context.talk.snapshot()?.network.clone();
     let wanted = changed(before.clone(), args)?;
     if wanted != before {
@@ -25,7 +30,7 @@ pub fn run(context: &mut CommandContext, args: &SettingsArgs) -> Result<Exit, Cl
         context.done(api::Command::SetProxySecret { secret })?;
     }
     let snapshot = context.talk.snapshot()?;
-    show(context, &snapshot);
+    show(context, &snapshot, sign_in);
     Ok(Exit::Fine)
 }
 
@@ -60,7 +65,7 @@ fn bytes(text: &str) -> Result<u64, CliError> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a limit has few digits")]
-fn show(context: &mut CommandContext, snapshot: &Snapshot) {
+fn show(context: &mut CommandContext, snapshot: &Snapshot, sign_in: Option<SignInState>) {
     let NetworkText { upload_limit, proxy, ca_file } = &snapshot.network;
     let proxy = match proxy {
         ProxyText::System => "system",
@@ -70,7 +75,7 @@ fn show(context: &mut CommandContext, snapshot: &Snapshot) {
     if context.out.style.is_json {
         context.out.json(&serde_json::json!({ "network": {
             "upload_limit": upload_limit, "proxy": proxy, "ca_file": ca_file, "note": snapshot.network_note,
-        } }));
+        }, "start_at_sign_in": sign_in.map(|state| state == SignInState::On) }));
         return;
     }
     let limit = upload_limit.map_or("off".to_owned(), |limit| format!("{} MB/s", limit as f64 / UNIT));
@@ -78,6 +83,10 @@ fn show(context: &mut CommandContext, snapshot: &Snapshot) {
     context.out.line(&format!("Proxy                  {proxy}"));
     let file = ca_file.as_ref().map_or("none", |path| path.path.as_str());
     context.out.line(&format!("Certificate authority  {file}"));
+    if let Some(state) = sign_in {
+        let state = if state == SignInState::On { "on" } else { "off" };
+        context.out.line(&format!("Start at sign-in       {state}"));
+    }
     if let Some(note) = &snapshot.network_note {
         context.out.line(note);
     }

@@ -16,6 +16,7 @@ use crate::base::files::OsFiles;
 use crate::base::waker::Waker;
 use crate::client::Backend;
 use crate::client::pictures::PicturePool;
+use crate::client::sign_in::SignInSwitch;
 use crate::client::window_backend::{SystemDesktop, WindowBackend};
 use crate::media::thumb_cache::{CACHE_BYTES_MAX, ThumbCache};
 use crate::platform::lock::DirLock;
@@ -70,6 +71,19 @@ impl Opening {
         let join = connect::window_connector(self.paths.clone());
         let desktop = Box::new(SystemDesktop);
         Ok(Box::new(WindowBackend::start(join, waker, Box::new(pictures), desktop)?))
+    }
+
+    /// A way to show and change whether the agent starts at sign-in.
+    pub fn sign_in(&self, wake: impl Fn() + Send + Sync + 'static) -> SignInSwitch {
+        match super::sign_in::entry(&self.paths) {
+            Some(entry) => SignInSwitch::start(entry, Waker::new(wake)),
+            None => SignInSwitch::default(),
+        }
+    }
+
+    /// Whether this window is about the usual data directory, and not one that somebody chose.
+    pub fn is_usual(&self) -> bool {
+        !self.paths.is_chosen
     }
 
     /// What the window remembers from last time, or what it begins with.

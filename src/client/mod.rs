@@ -8,11 +8,13 @@ pub mod conversation;
 pub mod in_process;
 pub mod pictures;
 pub mod remote;
+pub mod sign_in;
 pub mod window_backend;
 
 use std::sync::Arc;
 
 use crate::api::{ApiError, Event, PathText, Reply, Request, Snapshot};
+pub use crate::base::identity::{APP_ID, version_with_commit};
 pub use crate::media::picture::PictureError;
 
 /// Names one request until its answer has come.

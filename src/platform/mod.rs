@@ -17,6 +17,8 @@ pub(crate) mod mount_watch;
 pub(crate) mod network_fs;
 pub(crate) mod paths;
 pub(crate) mod restored_file;
+pub(crate) mod sign_in;
 pub(crate) mod socket;
 pub(crate) mod suspend;
 pub mod udisks;
+pub(crate) mod user_service;

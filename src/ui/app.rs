@@ -24,7 +24,7 @@ use super::settings::{About, Settings};
 use super::theme::tokens;
 use super::viewer::Viewer;
 use super::{Options, first_run, shell, status_line};
-use crate::api::{BackupSwitch, Request};
+use crate::api::{self, BackupSwitch, Request};
 use crate::client::{Backend, Connection, PICTURES_WANTED_MAX, PictureRequest, THUMBNAIL_SIDE_MAX, Ticket};
 
 /// A frame spends at most this on what came.
@@ -125,7 +125,12 @@ impl App {
     }
 
     pub(super) fn send(&mut self, request: impl Into<Request>, purpose: Purpose) {
-        let ticket = self.backend.send(request.into());
+        let request = request.into();
+        let switches_on = matches!(request, Request::Command(api::Command::SetBackup { on: true }));
+        if switches_on && self.options.starts_with_backup {
+            self.options.sign_in.set_if_undecided();
+        }
+        let ticket = self.backend.send(request);
         self.pending.insert(ticket, purpose);
     }
 
@@ -252,6 +257,7 @@ impl App {
             cell_side_changed: false,
             repaint_soon: false,
             focus_page: false,
+            sign_in: self.options.sign_in_state(),
         };
         let first_run = self.first_run == Some(true);
         if self.viewer.is_none() || first_run {
@@ -325,6 +331,7 @@ impl App {
                 cell_side_changed: false,
                 repaint_soon: false,
                 focus_page: false,
+                sign_in: self.options.sign_in_state(),
             };
             super::dialogs::show(&ctx, &mut env, dialog, is_new);
         }

@@ -295,6 +295,8 @@ pub(super) enum Command {
     Toast(String),
     /// Follows the system's theme, or not.
     SetAppearance(Appearance),
+    /// Makes the agent start at sign-in, or not.
+    StartAtSignIn(bool),
     /// Larger or smaller cells, in steps.
     Zoom(i8),
     /// Begins to quit: asks where work is left.

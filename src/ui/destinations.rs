@@ -18,7 +18,8 @@ use super::screen_context::ScreenContext;
 use super::server_form::CHECKSUM_CHOICE;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
-use crate::api::{self, BackupSwitch, DestinationState, Operation, OperationKind, OperationState, Snapshot};
+use crate::api::{self, BackupSwitch, DestinationState, Operation, OperationKind, OperationState};
+use crate::client::sign_in::SignInState;
 use crate::domain::format;
 use crate::domain::messages::SAME_DISK;
 
@@ -123,7 +124,7 @@ impl Destinations {
             draft.ui(ui, env);
             if draft.is_usable() && !is_to_restore {
                 ui.add_space(space::S);
-                consent(ui, &env.model.snapshot, &draft.target().path);
+                consent(ui, env, &draft.target().path);
             }
             ui.add_space(space::S);
             ui.horizontal(|ui| {
@@ -240,11 +241,12 @@ pub(super) fn add_destination(draft: &mut Draft, then: AfterAdding) -> Command {
 }
 
 /// What the person agrees to.
-pub(super) fn consent(ui: &mut Ui, snapshot: &Snapshot, to: &str) {
-    ui.scope(|ui| consent_lines(ui, snapshot, to));
+pub(super) fn consent(ui: &mut Ui, env: &ScreenContext<'_>, to: &str) {
+    ui.scope(|ui| consent_lines(ui, env, to));
 }
 
-fn consent_lines(ui: &mut Ui, snapshot: &Snapshot, to: &str) {
+fn consent_lines(ui: &mut Ui, env: &ScreenContext<'_>, to: &str) {
+    let snapshot = &env.model.snapshot;
     ui.spacing_mut().item_spacing.y = space::XS;
     ui.spacing_mut().interact_size.y = 20.0;
     if snapshot.sources.is_empty() {
@@ -263,6 +265,12 @@ fn consent_lines(ui: &mut Ui, snapshot: &Snapshot, to: &str) {
     let text = "Your originals are only read. Existing files are never overwritten";
     let text = widgets::note(ui, text);
     ui.add(Label::new(text).wrap());
+    if env.sign_in == Some(SignInState::Undecided) && snapshot.backup == BackupSwitch::Off {
+        let text =
+            "Safelight will also start in the background when you sign in. You can change this in Settings";
+        let text = widgets::note(ui, text);
+        ui.add(Label::new(text).wrap());
+    }
 }
 
 /// How the destination is, and whether the person should look.

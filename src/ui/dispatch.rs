@@ -70,6 +70,7 @@ impl App {
                 set_theme(ctx, appearance);
                 self.change_preferences(|p| p.appearance = appearance);
             }
+            Command::StartAtSignIn(on) => self.options.sign_in.set(on),
             Command::Zoom(steps) => {
                 let side = self.library.zoom(steps);
                 self.change_preferences(|p| p.cell_side = side);

@@ -42,7 +42,7 @@ pub(super) fn ui(ui: &mut Ui, env: &mut ScreenContext<'_>, folders: &mut Setting
         step(ui, 3, "Switch on", false, has_sources && has_place, |ui| {
             let to =
                 snapshot.destinations.first().map_or_else(|| draft.target().path, |d| address::plain(&d.url));
-            destinations::consent(ui, &snapshot, &to);
+            destinations::consent(ui, env, &to);
             ui.add_space(space::S);
             if widgets::button(ui, Kind::Primary, "Agree and switch on backup").clicked() {
                 if snapshot.destinations.is_empty() {

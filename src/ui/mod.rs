@@ -53,8 +53,9 @@ use eframe::egui::{IconData, ViewportBuilder};
 pub use app::App;
 pub use preferences::{Appearance, CELL_MAX, CELL_MIN, Preferences};
 
-use crate::base::identity::{APP_ID, version_with_commit};
 use crate::client::Backend;
+use crate::client::sign_in::{SignInState, SignInSwitch};
+use crate::client::{APP_ID, version_with_commit};
 
 /// Wakes the window from any thread.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
@@ -72,8 +73,22 @@ pub struct Options {
     pub preferences: Preferences,
     /// Keeps what it is to remember.
     pub save_preferences: Box<dyn FnMut(&Preferences)>,
+    /// Whether the agent starts at sign-in.
+    pub sign_in: SignInSwitch,
+    /// Switching backup on makes the agent start at sign-in too.
+    pub starts_with_backup: bool,
     /// The release, for the person.
     pub version: String,
+}
+
+impl Options {
+    /// Returns whether the agent starts at sign-in, or will once backup is switched on.
+    fn sign_in_state(&self) -> Option<SignInState> {
+        match self.sign_in.state() {
+            Some(SignInState::Undecided) if !self.starts_with_backup => Some(SignInState::Off),
+            state => state,
+        }
+    }
 }
 
 impl Default for Options {
@@ -82,6 +97,8 @@ impl Default for Options {
         Self {
             preferences: Preferences::default(),
             save_preferences: Box::new(|_| {}),
+            sign_in: SignInSwitch::default(),
+            starts_with_backup: true,
             version: version_with_commit().to_owned(),
         }
     }

@@ -4,6 +4,7 @@ use super::commands::{Command, Dialog, Purpose};
 use super::library::PageKey;
 use super::model::Model;
 use crate::api::{self, PathText, Request};
+use crate::client::sign_in::SignInState;
 
 /// What a screen may read while it is painted, and the commands that it returns.
 pub(super) struct ScreenContext<'a> {
@@ -21,6 +22,9 @@ pub(super) struct ScreenContext<'a> {
     pub repaint_soon: bool,
     /// What the page offers is to have the keyboard again.
     pub focus_page: bool,
+    /// Whether the agent starts at sign-in; `None` where it cannot. Undecided: it will as soon as
+    /// backup is switched on.
+    pub sign_in: Option<SignInState>,
 }
 
 impl ScreenContext<'_> {

@@ -13,6 +13,7 @@ use super::screen_context::ScreenContext;
 use super::theme::{space, tokens};
 use super::widgets::{self, Kind};
 use crate::api::{self, PathText, SourceCondition, SourceState};
+use crate::client::sign_in::SignInState;
 use crate::domain::format;
 
 /// The screen's state.
@@ -226,10 +227,22 @@ fn text_size(ui: &mut Ui, env: &mut ScreenContext<'_>, scale: f32) {
 fn background(ui: &mut Ui, env: &mut ScreenContext<'_>) {
     widgets::card(ui, |ui| {
         widgets::section_title(ui, "In the background");
-        let text = "Backup continues when you close the window. It stops when you quit, until you open Safelight again";
+        let is_started = env.sign_in == Some(SignInState::On);
+        let until = if is_started { "sign in again or open Safelight" } else { "open Safelight again" };
+        let text =
+            format!("Backup continues when you close the window. It stops when you quit, until you {until}");
         let text = widgets::weak(ui, text);
         ui.add(Label::new(text).wrap());
         ui.add_space(space::XS);
+        if env.sign_in.is_some() {
+            ui.horizontal(|ui| {
+                if widgets::switch(ui, is_started, "Start when I sign in").clicked() {
+                    env.out.push(Command::StartAtSignIn(!is_started));
+                }
+                ui.label("Start in the background when I sign in");
+            });
+            ui.add_space(space::XS);
+        }
         ui.horizontal(|ui| {
             if widgets::button(ui, Kind::Normal, "Close window").clicked() {
                 env.out.push(Command::CloseWindow);

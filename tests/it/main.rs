@@ -30,6 +30,7 @@ mod restore;
 mod s3;
 mod secrets;
 mod sentences;
+mod sign_in;
 mod support;
 mod support_file;
 mod tidy;

@@ -45,7 +45,7 @@ fn willing() -> Answer {
 fn watch(style: Style, now: Snapshot, coming: Vec<(u64, Snapshot)>) -> (Result<Exit, CliError>, Scene) {
     let folder = Folder::new();
     let mut scene = Scene::new(style, now, coming, willing());
-    let outcome = run(&mut scene.context, &folder.args());
+    let outcome = run(&mut scene.context, &folder.args(), |_| {});
     (outcome, scene)
 }
 
@@ -61,7 +61,7 @@ fn consent_is_for_exactly_what_was_typed() {
     now.backup = BackupSwitch::Off;
     now.destinations[0].enabled = false;
     let mut scene = Scene::new(JSON, now, Vec::new(), willing());
-    assert_eq!(run(&mut scene.context, &folder.args()), Ok(Exit::Fine));
+    assert_eq!(run(&mut scene.context, &folder.args(), |_| {}), Ok(Exit::Fine));
     let path = path_text(folder.0.path());
     assert_eq!(
         scene.asked(),
@@ -85,7 +85,7 @@ fn a_new_destination_is_added_and_a_known_source_looked_at_again() {
     });
     let mut scene = Scene::new(LOG, snapshot([0; 6]), Vec::new(), answer);
     let args = BackupArgs { to: "/mnt/other".into(), ..folder.args() };
-    assert_eq!(run(&mut scene.context, &args), Ok(Exit::Fine));
+    assert_eq!(run(&mut scene.context, &args, |_| {}), Ok(Exit::Fine));
     let asked = scene.asked();
     let target = path_text(Path::new("/mnt/other"));
     let add = Request::Command(api::Command::AddDestination {
@@ -279,13 +279,13 @@ fn sources_that_are_none_are_refused_before_anything_is_asked() {
     for (paths, exit) in cases {
         let mut scene = Scene::new(LOG, snapshot([0; 6]), Vec::new(), willing());
         let args = BackupArgs { paths, ..folder.args() };
-        assert_eq!(exit_of(&run(&mut scene.context, &args)), exit);
+        assert_eq!(exit_of(&run(&mut scene.context, &args, |_| {})), exit);
         assert_eq!(scene.asked(), []);
     }
     // One that is missing does not keep the other from being backed up.
     let mut scene = Scene::new(LOG, snapshot([3, 0, 0, 0, 0, 0]), Vec::new(), willing());
     let args = BackupArgs { paths: vec![missing, folder.0.path().to_path_buf()], ..folder.args() };
-    assert_eq!(run(&mut scene.context, &args), Ok(Exit::Source));
+    assert_eq!(run(&mut scene.context, &args, |_| {}), Ok(Exit::Source));
     assert!(scene.stderr.take().contains("There is no folder"));
     assert!(scene.stdout.take().contains("3 of 3 files safe in disk"));
 }
@@ -304,7 +304,7 @@ fn what_the_engine_refuses_is_told_with_its_code() {
         });
         let mut scene = Scene::new(LOG, snapshot([0; 6]), Vec::new(), answer);
         let args = BackupArgs { to: "/mnt/new".into(), ..folder.args() };
-        assert_eq!(run(&mut scene.context, &args), Err(CliError::new(exit, "No")));
+        assert_eq!(run(&mut scene.context, &args, |_| {}), Err(CliError::new(exit, "No")));
         assert_eq!(scene.asked().len(), 1, "nothing is added after a refusal");
     }
 }
@@ -317,7 +317,7 @@ fn watching_goes_on_when_all_is_safe() {
     let coming = vec![(60, more), (60, done)];
     let mut scene = Scene::new(LOG, snapshot([3, 0, 0, 0, 0, 0]), coming, willing());
     let args = BackupArgs { watch: true, ..folder.args() };
-    let over = run(&mut scene.context, &args).expect_err("only the script's end stops it");
+    let over = run(&mut scene.context, &args, |_| {}).expect_err("only the script's end stops it");
     assert_eq!(over.message, "the script is over");
     let said = scene.stdout.take();
     assert!(

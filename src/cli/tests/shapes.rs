@@ -190,7 +190,7 @@ fn settings_are_changed_one_by_one_and_shown() {
     now.network.proxy = ProxyText::Address("http://ann@h:3128".into());
     let change = |args: SettingsArgs| {
         let mut scene = Scene::still(LOG, now.clone());
-        let outcome = settings::run(&mut scene.context, &args).map_err(|trouble| trouble.exit);
+        let outcome = settings::run(&mut scene.context, &args, None).map_err(|trouble| trouble.exit);
         (outcome, scene.asked(), scene.stdout.take())
     };
     let (outcome, asked, said) = change(SettingsArgs::default());
@@ -214,7 +214,7 @@ fn settings_are_changed_one_by_one_and_shown() {
         assert_eq!((outcome, asked), (Err(Exit::Usage), Vec::new()));
     }
     let mut scene = Scene::still(JSON, now.clone());
-    settings::run(&mut scene.context, &SettingsArgs::default()).expect("shown");
+    settings::run(&mut scene.context, &SettingsArgs::default(), None).expect("shown");
     insta::assert_snapshot!("settings_json", pretty(&scene.stdout.take()));
 }
 

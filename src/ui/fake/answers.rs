@@ -124,6 +124,16 @@ impl World {
                 self.snapshot.network = network;
                 self.done()
             }
+            Request::Query(Query::Snapshot) => Ok(Reply::Snapshot(Box::new(self.snapshot.clone()))),
+            Request::Query(Query::Events { .. }) => Ok(Reply::Events(Vec::new())),
+            Request::Operation(Operation::Verify { .. }) => Ok(self.verified.clone()),
+            Request::Command(api::Command::RaiseWindow) => Ok(Reply::Raised { was_open: true }),
+            other => self.change_backup(other),
+        }
+    }
+
+    fn change_backup(&mut self, request: Request) -> Outcome {
+        match request {
             Request::Command(api::Command::SetBackup { on }) => {
                 if on && self.snapshot.destinations.is_empty() {
                     return refused("Choose a destination first");
@@ -143,10 +153,6 @@ impl World {
                 self.snapshot.revision += 1;
                 Ok(Reply::Done)
             }
-            Request::Query(Query::Snapshot) => Ok(Reply::Snapshot(Box::new(self.snapshot.clone()))),
-            Request::Query(Query::Events { .. }) => Ok(Reply::Events(Vec::new())),
-            Request::Operation(Operation::Verify { .. }) => Ok(self.verified.clone()),
-            Request::Command(api::Command::RaiseWindow) => Ok(Reply::Raised { was_open: true }),
             other => self.answer_restore(other),
         }
     }

@@ -15,6 +15,7 @@ mod numbers;
 mod restore;
 mod rules;
 mod servers;
+mod sign_in;
 mod undo;
 
 use std::cell::RefCell;
@@ -27,6 +28,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use super::fake::{FakeBackend, Handle, World};
 use super::{App, Appearance, Options, Preferences};
 use crate::api::Request;
+use crate::client::sign_in::{SignInState, SignInSwitch};
 
 /// A settled window takes far fewer; what never settles takes more.
 const STEPS_MAX: u64 = 120;
@@ -36,6 +38,7 @@ struct Window {
     harness: Harness<'static, App>,
     world: Handle,
     saved: Rc<RefCell<Vec<Preferences>>>,
+    sign_in: SignInSwitch,
 }
 
 impl Window {
@@ -62,6 +65,8 @@ impl Window {
         let world: Handle = Rc::new(RefCell::new(world));
         let saved = Rc::new(RefCell::new(Vec::new()));
         let (behind, kept) = (world.clone(), saved.clone());
+        let sign_in = SignInSwitch::in_memory(SignInState::Undecided);
+        let shown_sign_in = sign_in.clone();
         let appearance = if theme == Theme::Dark { Appearance::Dark } else { Appearance::Light };
         let harness = Harness::builder()
             .with_size(vec2(1200.0, 800.0))
@@ -74,11 +79,12 @@ impl Window {
                 let options = Options {
                     preferences: Preferences { appearance, ..Preferences::default() },
                     save_preferences: Box::new(move |p| kept.borrow_mut().push(*p)),
+                    sign_in: shown_sign_in,
                     ..Options::default()
                 };
                 App::new(&cc.egui_ctx, backend, options)
             });
-        Self { harness, world, saved }
+        Self { harness, world, saved, sign_in }
     }
 
     /// Settles, lets a second pass, and settles again.

@@ -1,0 +1,108 @@
+//! Whether the agent starts at sign-in, for a window that must not wait for a disk.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use parking_lot::Mutex;
+
+use crate::base::waker::Waker;
+use crate::platform::sign_in::SignInEntry;
+pub use crate::platform::sign_in::SignInState;
+
+/// Changes that may wait for the disk. A person does not click faster.
+const CHANGES_MAX: usize = 8;
+
+/// A change that a window asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SignInChange {
+    /// The person switched it on or off.
+    Set(bool),
+    /// Backup was switched on: start at sign-in, unless somebody has decided already.
+    SetIfUndecided,
+}
+
+/// Shows and changes whether the agent starts at sign-in. Never blocks.
+#[derive(Debug, Clone, Default)]
+pub struct SignInSwitch {
+    shown: Arc<Mutex<Option<SignInState>>>,
+    changes: Option<SyncSender<SignInChange>>,
+}
+
+impl SignInSwitch {
+    /// Starts the thread that reads and writes `entry`, and wakes the window when something changed.
+    pub(crate) fn start(entry: SignInEntry, waker: Waker) -> Self {
+        let (changes, received) = sync_channel(CHANGES_MAX);
+        let shown = Arc::<Mutex<Option<SignInState>>>::default();
+        let thread = {
+            let shown = Arc::clone(&shown);
+            move || apply_changes(&entry, &received, &shown, &waker)
+        };
+        match std::thread::Builder::new().name("sign-in".to_owned()).spawn(thread) {
+            Ok(_) => Self { shown, changes: Some(changes) },
+            Err(error) => {
+                tracing::warn!("start at sign-in cannot be changed: {error}");
+                Self::default()
+            }
+        }
+    }
+
+    /// A switch without a file behind it, which keeps what it is set to.
+    #[cfg(feature = "testing")]
+    pub fn in_memory(state: SignInState) -> Self {
+        Self { shown: Arc::new(Mutex::new(Some(state))), changes: None }
+    }
+
+    /// Returns whether the agent starts at sign-in; `None` if that is unknown or not to be had here.
+    pub fn state(&self) -> Option<SignInState> {
+        *self.shown.lock()
+    }
+
+    /// Switches it on or off.
+    pub fn set(&self, on: bool) {
+        let next = if on { SignInState::On } else { SignInState::Off };
+        self.request(SignInChange::Set(on), next);
+    }
+
+    /// Switches it on, unless the person or the desktop has decided already.
+    pub fn set_if_undecided(&self) {
+        if self.state() == Some(SignInState::Undecided) {
+            self.request(SignInChange::SetIfUndecided, SignInState::On);
+        }
+    }
+
+    fn request(&self, change: SignInChange, next: SignInState) {
+        if let Some(changes) = &self.changes {
+            // A full queue means a disk that hangs: what is shown then stays true.
+            if changes.try_send(change).is_err() {
+                return;
+            }
+        }
+        let mut now = self.shown.lock();
+        if now.is_some() {
+            *now = Some(next);
+        }
+    }
+}
+
+fn apply_changes(
+    entry: &SignInEntry,
+    received: &Receiver<SignInChange>,
+    shown: &Mutex<Option<SignInState>>,
+    waker: &Waker,
+) {
+    let show_state = || {
+        *shown.lock() = entry.state().ok();
+        waker.wake();
+    };
+    show_state();
+    while let Ok(change) = received.recv() {
+        let outcome = match change {
+            SignInChange::Set(on) => entry.set(on),
+            SignInChange::SetIfUndecided => entry.set_if_undecided().map(|_| ()),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!("start at sign-in cannot be changed: {error}");
+        }
+        show_state();
+    }
+}
