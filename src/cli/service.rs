@@ -14,16 +14,16 @@ pub(super) fn run(command: &ServiceCommand, global: &Global, out: &mut Output) -
     let outcome = Workspace::prepare(global).and_then(|workspace| {
         let config_home = std::env::var_os("XDG_CONFIG_HOME");
         let service = UserService::locate(&workspace.paths, &Environment::of_process(), config_home)
-            .map_err(cli_error)?;
+            .map_err(|error| cli_error(&error))?;
         match command {
             ServiceCommand::Install => {
                 // An agent that a window has started would hold the data directory.
                 connect::stop(&workspace.paths)?;
-                service.install().map_err(cli_error)?;
+                service.install().map_err(|error| cli_error(&error))?;
                 show(&service.status(), out);
             }
             ServiceCommand::Remove => {
-                let was_installed = service.remove().map_err(cli_error)?;
+                let was_installed = service.remove().map_err(|error| cli_error(&error))?;
                 if out.style.is_json {
                     out.json(&json!({ "was_installed": was_installed }));
                 } else {
@@ -43,7 +43,7 @@ pub(super) fn run(command: &ServiceCommand, global: &Global, out: &mut Output) -
     }
 }
 
-fn cli_error(error: ServiceError) -> CliError {
+fn cli_error(error: &ServiceError) -> CliError {
     let is_systemd = matches!(error, ServiceError::Systemd { .. });
     let error = CliError::new(Exit::Internal, error.to_string());
     if is_systemd { error.advise("Without systemd, start `safelight agent` in your own way") } else { error }
