@@ -1,14 +1,11 @@
 //! Where the keyboard is: groups that are one stop, the first field of a page, and rows that are walked
 //! through in the order in which they are read.
 
-use std::time::Duration;
-
 use eframe::egui::{
     Align, Context, EventFilter, Id, Key, Layout, Modifiers, Rect, Response, Ui, UiBuilder,
     accesskit_root_id, pos2,
 };
 
-use super::app::App;
 use super::theme::space;
 
 /// For so many frames a new page's own widget may take the keyboard: egui notices only in the second that
@@ -120,47 +117,6 @@ fn at_edge<R>(ui: &mut Ui, id: Id, area: Rect, width: f32, add: impl FnOnce(&mut
         ui.ctx().request_discard("the width of a row's right part");
     }
     inner
-}
-
-impl App {
-    /// What the page offers takes the keyboard, if nothing has it.
-    pub(super) fn focus_page(&mut self) {
-        self.focus_frames = FRAMES;
-    }
-
-    /// Gives the keyboard back to what had it, or else to what the page offers.
-    pub(super) fn return_focus(&mut self, ctx: &Context, to: Option<Id>) {
-        if let Some(id) = to {
-            ctx.memory_mut(|memory| memory.request_focus(id));
-        }
-        self.focus_page();
-    }
-
-    /// The keyboard is never nowhere, but where the person puts it with the pointer.
-    pub(super) fn settle_focus(&mut self, ctx: &Context) {
-        let focused = ctx.memory(|memory| memory.focused());
-        let is_lost = focused.is_none() && self.last_focus.is_some() && self.dialog.is_none();
-        let by_pointer = ctx.input(|input| input.pointer.any_down() || input.pointer.any_released());
-        if is_lost && !by_pointer {
-            // Esc in a field ends no more than the typing.
-            let by_escape = ctx.input(|input| input.key_pressed(Key::Escape));
-            self.return_focus(ctx, self.last_focus.filter(|_| by_escape));
-        }
-        if self.focus_frames > 0 && self.dialog.is_none() {
-            self.focus_frames -= 1;
-            let has_none = ctx.memory(|memory| memory.focused().is_none());
-            match offered(ctx).filter(|_| has_none) {
-                Some(id) => {
-                    ctx.memory_mut(|memory| memory.request_focus(id));
-                    self.focus_frames = 0;
-                    // Only a frame in which it has the keyboard shows that, and keeps its arrow keys for it.
-                    ctx.request_repaint();
-                }
-                None => ctx.request_repaint_after(Duration::from_millis(1)),
-            }
-        }
-        self.last_focus = ctx.memory(|memory| memory.focused());
-    }
 }
 
 /// The frame has a name for assistive technology too.

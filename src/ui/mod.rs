@@ -6,16 +6,13 @@
 mod accounting;
 mod address;
 mod app;
-mod bulk_change;
 mod choices;
 mod commands;
 mod counts;
 mod destination_fields;
 mod destinations;
 mod dialogs;
-mod dispatch;
 mod draft;
-mod drops;
 #[cfg(feature = "testing")]
 pub mod fake;
 mod first_run;
@@ -29,7 +26,6 @@ mod numbers;
 mod preferences;
 mod queue;
 mod remedy;
-mod removals;
 mod restore;
 mod rules;
 mod screen_context;

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use eframe::egui::Context;
 
-use super::app::App;
-use super::commands::{Command, Purpose};
-use super::model::UNDO_MS;
+use super::App;
 use crate::api::{self, Snapshot};
 use crate::client::Connection;
 use crate::domain::time::UnixMillis;
+use crate::ui::commands::{Command, Purpose};
+use crate::ui::model::UNDO_MS;
 
 /// A destination that is about to be forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

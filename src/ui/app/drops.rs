@@ -2,10 +2,10 @@
 
 use eframe::egui::Context;
 
-use super::app::App;
-use super::commands::{Command, PickFor, Screen};
-use super::screen_context::add_source;
+use super::App;
 use crate::api::PathText;
+use crate::ui::commands::{Command, PickFor, Screen};
+use crate::ui::screen_context::add_source;
 
 impl App {
     /// What a folder that is dropped now is for.

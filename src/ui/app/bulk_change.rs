@@ -3,15 +3,15 @@
 
 use std::collections::VecDeque;
 
-use super::app::App;
-use super::commands::{Change, FailedFiles, Purpose, Verb};
-use super::library::SELECTION_MAX;
-use super::remedy::can_retry;
+use super::App;
 use crate::api::{
     ApiError, CopyDetails, IDS_MAX, PAGE_ROWS_MAX, Query, QueueList, QueueQuery, Reply, Request, Selection,
 };
 use crate::domain::accounting::Bin;
 use crate::domain::format;
+use crate::ui::commands::{Change, FailedFiles, Purpose, Verb};
+use crate::ui::library::SELECTION_MAX;
+use crate::ui::remedy::can_retry;
 
 /// What is said while a change is being prepared.
 const STILL_BUSY: &str = "The last change is still being made";

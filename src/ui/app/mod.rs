@@ -3,12 +3,17 @@
 //! `logic` never paints and `ui` never talks to the backend: screens collect commands, which are
 //! carried out after painting.
 
+mod bulk_change;
+mod dispatch;
+mod drops;
+mod page_focus;
+mod removals;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use eframe::egui::{self, CentralPanel, Context, Frame, Ui, UiBuilder, ViewportCommand};
 
-use super::bulk_change::BulkChange;
 use super::commands::{Command, Dialog, GLOBAL_KEYS, PickFor, Purpose, Screen};
 use super::destinations::Destinations;
 use super::draft::Draft;
@@ -17,7 +22,6 @@ use super::library::Library;
 use super::model::Model;
 use super::preferences::{Appearance, Preferences};
 use super::queue::Queue;
-use super::removals::Removal;
 use super::restore::Restore;
 use super::screen_context::ScreenContext;
 use super::settings::{About, Settings};
@@ -26,6 +30,8 @@ use super::viewer::Viewer;
 use super::{Options, first_run, shell, status_line};
 use crate::api::{self, BackupSwitch, Request};
 use crate::client::{Backend, Connection, PICTURES_WANTED_MAX, PictureRequest, THUMBNAIL_SIDE_MAX, Ticket};
+use bulk_change::BulkChange;
+use removals::Removal;
 
 /// A frame spends at most this on what came.
 const DRAIN_BUDGET: Duration = Duration::from_millis(4);
@@ -50,11 +56,11 @@ pub struct App {
     pub(super) settings: Settings,
     pub(super) draft: Draft,
     pub(super) dialog: Option<Dialog>,
-    pub(super) gather: Option<BulkChange>,
+    gather: Option<BulkChange>,
     /// Destinations that were removed and can still be had back.
-    pub(super) removals: Vec<Removal>,
+    removals: Vec<Removal>,
     /// Destinations whose removal the agent has been asked for.
-    pub(super) forgetting: Vec<i64>,
+    forgetting: Vec<i64>,
     pub(super) options: Options,
     /// The first run is shown. Not known before the first snapshot.
     pub(super) first_run: Option<bool>,

@@ -4,13 +4,8 @@ use std::time::Duration;
 
 use eframe::egui::{Context, ViewportCommand};
 
-use super::app::{App, raise, set_theme};
 use super::bulk_change::nothing_to_do;
-use super::commands::{AfterAdding, Change, Command, Dialog, PickFor, Purpose, Screen, Verb};
-use super::counts::Counts;
-use super::preferences::TEXT_SCALES;
-use super::restore::RestoreStart;
-use super::viewer::Viewer;
+use super::{App, raise, set_theme};
 use crate::api::{
     self, ApiError, BackupSwitch, DestinationState, ErrorKind, Event, FileTotals, PathText, Reply,
     RestoreOverview, Selection,
@@ -18,6 +13,11 @@ use crate::api::{
 use crate::client::{BackendEvent, Connection};
 use crate::domain::format;
 use crate::domain::time::UnixMillis;
+use crate::ui::commands::{AfterAdding, Change, Command, Dialog, PickFor, Purpose, Screen, Verb};
+use crate::ui::counts::Counts;
+use crate::ui::preferences::TEXT_SCALES;
+use crate::ui::restore::RestoreStart;
+use crate::ui::viewer::Viewer;
 
 /// The window closes at the latest this long after the person quits, in milliseconds.
 const QUIT_MS: i64 = 5_000;
