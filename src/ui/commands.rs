@@ -4,7 +4,7 @@
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
-use crate::api::{self, Operation, PathText, QueueList, Request, Selection, TestReport};
+use crate::api::{self, LibraryFilter, Operation, PathText, QueueList, Request, Selection, TestReport};
 
 use super::preferences::Appearance;
 
@@ -162,19 +162,59 @@ pub(super) enum CardField {
     Secret,
 }
 
+/// Names a page of the library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct PageKey {
+    /// Which assets.
+    pub filter: LibraryFilter,
+    /// The day.
+    pub day: i32,
+    /// Which page of it.
+    pub page: u32,
+}
+
+/// Names a list of the queue, or the next page of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ListKey {
+    /// Which list.
+    pub list: QueueList,
+    /// Only this destination.
+    pub destination: Option<i64>,
+    /// Only this failure kind.
+    pub failure_kind: Option<String>,
+    /// The next page, not the list again.
+    pub is_more: bool,
+}
+
+impl ListKey {
+    /// The list, where this names its next page.
+    pub fn whole(&self) -> Self {
+        Self { is_more: false, ..self.clone() }
+    }
+}
+
+/// Where a restore begins that is asked for elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct RestoreStart {
+    /// From this destination.
+    pub destination: Option<i64>,
+    /// These assets; anything where there are none.
+    pub assets: Vec<i64>,
+}
+
 /// What a request was for, so that its answer finds its way.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Purpose {
     /// The library's days.
-    Sections(crate::api::LibraryFilter),
+    Sections(LibraryFilter),
     /// A page of a day.
-    Page(super::library::PageKey),
+    Page(PageKey),
     /// One asset's details for the viewer.
     Details(i64),
     /// One asset's files, to act on them.
     BulkChange,
     /// A list of the queue.
-    Queue(super::queue::ListKey),
+    Queue(ListKey),
     /// The groups of failures.
     Groups,
     /// The first file of a class, to show it in the file manager.
@@ -310,7 +350,7 @@ pub(super) enum Command {
     /// Leaves the first run.
     EndFirstRun,
     /// Prepares a restore; the screen is shown by a command of its own.
-    BeginRestore(super::restore::RestoreStart),
+    BeginRestore(RestoreStart),
     /// Adds a destination to restore from.
     AddDestinationToRestore,
 }

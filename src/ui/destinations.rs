@@ -4,7 +4,7 @@ use eframe::egui::{Label, Rect, Ui, vec2};
 
 use super::accounting;
 use super::address;
-use super::commands::{AfterAdding, CardField, Command, Dialog, Purpose};
+use super::commands::{AfterAdding, CardField, Command, Dialog, Purpose, RestoreStart};
 use super::counts::Counts;
 use super::destination_fields::{self, NameField, PasswordField};
 use super::draft::Draft;
@@ -13,7 +13,7 @@ use super::icons::Icon;
 use super::kinds;
 use super::numbers::ratio;
 use super::remedy;
-use super::restore::{self, RestoreStart};
+use super::restore;
 use super::screen_context::ScreenContext;
 use super::server_form::CHECKSUM_CHOICE;
 use super::theme::{space, tokens};

@@ -1,7 +1,6 @@
 //! What every screen is painted with.
 
-use super::commands::{Command, Dialog, Purpose};
-use super::library::PageKey;
+use super::commands::{Command, Dialog, PageKey, Purpose};
 use super::model::Model;
 use crate::api::{self, PathText, Request};
 use crate::client::sign_in::SignInState;

@@ -13,10 +13,11 @@ use crate::api::{
 use crate::client::{BackendEvent, Connection};
 use crate::domain::format;
 use crate::domain::time::UnixMillis;
-use crate::ui::commands::{AfterAdding, Change, Command, Dialog, PickFor, Purpose, Screen, Verb};
+use crate::ui::commands::{
+    AfterAdding, Change, Command, Dialog, PickFor, Purpose, RestoreStart, Screen, Verb,
+};
 use crate::ui::counts::Counts;
 use crate::ui::preferences::TEXT_SCALES;
-use crate::ui::restore::RestoreStart;
 use crate::ui::viewer::Viewer;
 
 /// The window closes at the latest this long after the person quits, in milliseconds.

@@ -28,7 +28,6 @@ use super::widgets;
 use crate::api::{AssetRow, Badge, LibraryFilter, QueueList};
 use crate::client::{Picture, PictureRequest};
 
-pub(super) use self::pages::PageKey;
 pub(super) use self::selection::SELECTION_MAX;
 
 /// How far around its old place an asset is looked for.

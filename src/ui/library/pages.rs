@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::api::{AssetRow, LibraryFilter, Query, Request, Section};
+use crate::ui::commands::PageKey;
 
 /// Rows of one page.
 const PAGE_ROWS: u32 = 200;
@@ -13,17 +14,6 @@ const PAGE_ROWS: u32 = 200;
 const PAGES_MAX: usize = 2_400;
 /// Pages under way.
 const UNDER_WAY_MAX: usize = 48;
-
-/// Names a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::ui) struct PageKey {
-    /// Which assets.
-    pub filter: LibraryFilter,
-    /// The day.
-    pub day: i32,
-    /// Which page of it.
-    pub page: u32,
-}
 
 #[derive(Debug)]
 struct Page {

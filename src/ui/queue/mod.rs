@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use eframe::egui::{Role, ScrollArea, Ui};
 
-use super::commands::{Command, Purpose};
+use super::commands::{Command, ListKey, Purpose};
 use super::counts::Counts;
 use super::icons::Icon;
 use super::screen_context::ScreenContext;
@@ -41,25 +41,6 @@ const TABS: [(QueueList, &str); 6] = [
     (QueueList::Excluded, "Left out"),
     (QueueList::Done, "Done"),
 ];
-
-/// Names a list, or the next page of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct ListKey {
-    /// Which list.
-    pub list: QueueList,
-    /// Only this destination.
-    pub destination: Option<i64>,
-    /// Only this failure kind.
-    pub failure_kind: Option<String>,
-    /// The next page, not the list again.
-    pub is_more: bool,
-}
-
-impl ListKey {
-    fn whole(&self) -> Self {
-        Self { is_more: false, ..self.clone() }
-    }
-}
 
 #[derive(Debug, Default)]
 struct List {

@@ -7,7 +7,7 @@ use eframe::egui::{Align, Label, RichText, Ui};
 
 use super::address;
 use super::choices::segmented;
-use super::commands::{Command, PickFor, Purpose, Screen};
+use super::commands::{Command, PickFor, Purpose, RestoreStart, Screen};
 use super::draft::WHOLE_PATH;
 use super::icons::Icon;
 use super::screen_context::ScreenContext;
@@ -19,15 +19,6 @@ use crate::api::{
 };
 use crate::domain::format;
 use choices::{Choice, Row, ScopeKind, list};
-
-/// Where a restore begins that is asked for elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct RestoreStart {
-    /// From this destination.
-    pub destination: Option<i64>,
-    /// These assets; anything where there are none.
-    pub assets: Vec<i64>,
-}
 
 /// An answer that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]

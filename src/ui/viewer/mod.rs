@@ -10,14 +10,14 @@ use eframe::egui::{
 };
 
 use self::picture::{FullPictures, PictureState};
-use super::commands::{Command, Dialog, Verb};
+use super::commands::{Command, Dialog, RestoreStart, Verb};
 use super::focus;
 use super::icons::Icon;
 use super::library::Library;
 use super::library::cells::badge_words;
 use super::library::may_do;
 use super::remedy::can_retry;
-use super::restore::{self, RestoreStart};
+use super::restore;
 use super::screen_context::ScreenContext;
 use super::theme::{size, space, tokens};
 use super::widgets;
