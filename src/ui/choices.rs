@@ -7,7 +7,6 @@ use eframe::egui::{
 
 use super::focus;
 use super::theme::{space, tokens};
-use super::widgets::focus_ring;
 
 /// A group of choices that is one stop for Tab.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +86,7 @@ fn chip(ui: &mut Ui, role: Role, chosen: bool, is_stop: bool, text: &str, name: 
     ui.painter().rect(rect, round, fill, Stroke::new(1.0, line), StrokeKind::Inside);
     let at = rect.center() - galley.size() / 2.0;
     ui.painter().galley(at, galley, ink);
-    focus_ring(ui, rect, round, &response);
+    focus::focus_ring(ui, rect, round, &response);
     describe_choice(ui, &response, role, chosen, name);
     response
 }

@@ -2,11 +2,11 @@
 //! through in the order in which they are read.
 
 use eframe::egui::{
-    Align, Context, EventFilter, Id, Key, Layout, Modifiers, Rect, Response, Ui, UiBuilder,
-    accesskit_root_id, pos2,
+    Align, Context, EventFilter, Id, Key, Layout, Modifiers, Rect, Response, Stroke, StrokeKind, Ui,
+    UiBuilder, accesskit_root_id, pos2, vec2,
 };
 
-use super::theme::space;
+use super::theme::{space, tokens};
 
 /// For so many frames a new page's own widget may take the keyboard: egui notices only in the second that
 /// a widget has gone.
@@ -55,6 +55,17 @@ pub(super) fn on_field(ui: &Ui, response: &Response) {
     }
     if is_meant || response.gained_focus() {
         response.scroll_to_me(None);
+    }
+}
+
+/// The ring around what has the keyboard, which comes into view when it gets it.
+pub(super) fn focus_ring(ui: &Ui, rect: Rect, corner: f32, response: &Response) {
+    if response.gained_focus() {
+        ui.scroll_to_rect(rect.expand2(vec2(0.0, space::L)), None);
+    }
+    if response.has_focus() {
+        let stroke = Stroke::new(2.0, tokens(ui).focus);
+        ui.painter().rect_stroke(rect.expand(2.0), corner + 2.0, stroke, StrokeKind::Middle);
     }
 }
 

@@ -130,7 +130,7 @@ fn row(ui: &mut Ui, kind: DestinationKind, is_chosen: bool, width: f32) -> Respo
     paint_cut(ui, Align2::LEFT_BOTTOM, above, name(kind).to_owned(), body, t.text, room);
     let ink = if is_chosen { t.weak } else { t.faint };
     paint_cut(ui, Align2::LEFT_TOP, pos2(left, middle + 3.0), line(kind).to_owned(), small, ink, room);
-    widgets::focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
+    focus::focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, name(kind)));
     ui.ctx().accesskit_node_builder(response.id, |node| node.set_description(line(kind)));
     response

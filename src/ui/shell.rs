@@ -129,7 +129,7 @@ fn item(
         ui.painter().rect_filled(pill, 10.0, t.accent);
         ui.painter().galley(pill.center() - galley.size() / 2.0, galley, t.on_accent);
     }
-    widgets::focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
+    focus::focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
     let mut name = screen.label().to_owned();
     if let Some(attention) = counts.and_then(Counts::attention_text) {
         name += &format!(", {attention}");

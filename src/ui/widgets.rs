@@ -119,17 +119,6 @@ fn look(t: &Tokens, kind: Kind, response: &Response) -> ButtonColors {
     }
 }
 
-/// The ring around what has the keyboard, which comes into view when it gets it.
-pub(super) fn focus_ring(ui: &Ui, rect: Rect, corner: f32, response: &Response) {
-    if response.gained_focus() {
-        ui.scroll_to_rect(rect.expand2(vec2(0.0, space::L)), None);
-    }
-    if response.has_focus() {
-        let stroke = Stroke::new(2.0, tokens(ui).focus);
-        ui.painter().rect_stroke(rect.expand(2.0), corner + 2.0, stroke, StrokeKind::Middle);
-    }
-}
-
 /// A button with text.
 pub(super) fn button(ui: &mut Ui, kind: Kind, text: &str) -> Response {
     text_button(ui, kind, None, text, text)
@@ -174,7 +163,7 @@ fn text_button(ui: &mut Ui, kind: Kind, icon: Option<Icon>, text: &str, name: &s
         x += icon_width;
     }
     ui.painter().galley(pos2(x, rect.center().y - galley.size().y / 2.0), galley, ink);
-    focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
+    focus::focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
     let enabled = response.enabled();
     response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
     response
@@ -187,7 +176,7 @@ pub(super) fn icon_button_on_photo(ui: &mut Ui, icon: Icon, name: &str) -> Respo
     let fill = if response.hovered() { t.shade } else { t.shade.gamma_multiply(0.6) };
     ui.painter().circle_filled(rect.center(), rect.width() / 2.0, fill);
     icons::paint(ui.painter(), icon, rect.shrink(11.0), t.on_shade);
-    focus_ring(ui, rect, rect.width() / 2.0, &response);
+    focus::focus_ring(ui, rect, rect.width() / 2.0, &response);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
     hint(ui, response, name)
 }
@@ -207,7 +196,7 @@ pub(super) fn icon_toggle(ui: &mut Ui, icon: Icon, name: &str, on: bool) -> Resp
     }
     ui.painter().rect(rect, radius::CONTROL, l.fill, Stroke::new(1.0, l.line), StrokeKind::Inside);
     icons::paint(ui.painter(), icon, rect.shrink((size::CONTROL - size::ICON) / 2.0), l.text);
-    focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
+    focus::focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
     let enabled = response.enabled();
     response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
     hint(ui, response, name)
@@ -226,7 +215,7 @@ pub(super) fn legend(ui: &mut Ui, color: Color32, text: &str, name: &str) -> Res
     if response.hovered() {
         ui.painter().hline(at.x..=rect.right(), under, Stroke::new(1.0, t.accent));
     }
-    focus_ring(ui, rect, 4.0, &response);
+    focus::focus_ring(ui, rect, 4.0, &response);
     response.widget_info(|| WidgetInfo::labeled(Role::Link, true, name));
     response
 }
@@ -244,7 +233,7 @@ pub(super) fn switch(ui: &mut Ui, on: bool, name: &str) -> Response {
     ui.painter().rect_filled(rect, rect.height() / 2.0, fill);
     let knob_x = rect.left() + 12.0 + 20.0 * how_on;
     ui.painter().circle_filled(pos2(knob_x, rect.center().y), 9.0, t.on_shade);
-    focus_ring(ui, rect, rect.height() / 2.0, &response);
+    focus::focus_ring(ui, rect, rect.height() / 2.0, &response);
     let enabled = response.enabled();
     response.widget_info(|| WidgetInfo::selected(Role::Switch, enabled, on, name));
     response
@@ -275,7 +264,7 @@ pub(super) fn slider(ui: &mut Ui, value: f32, min: f32, max: f32, name: &str) ->
     ui.painter().rect_filled(rail.with_max_x(x), 2.0, t.text);
     let lit = response.hovered() || response.dragged();
     ui.painter().circle_filled(pos2(x, rail.center().y), 8.0, if lit { t.text } else { t.weak });
-    focus_ring(ui, rect, 8.0, &response);
+    focus::focus_ring(ui, rect, 8.0, &response);
     response.widget_info(|| WidgetInfo::slider(true, f64::from(shown.round()), name));
     changed.filter(|new| (new - value).abs() > f32::EPSILON)
 }
@@ -369,7 +358,7 @@ pub(super) fn fold(ui: &mut Ui, open: &mut bool, text: &str, name: &str) -> bool
     icons::paint(ui.painter(), icon, at, ink);
     let y = rect.center().y - galley.size().y / 2.0;
     ui.painter().galley(pos2(rect.left() + 20.0, y), galley, ink);
-    focus_ring(ui, rect, 4.0, &response);
+    focus::focus_ring(ui, rect, 4.0, &response);
     if response.clicked() {
         *open = !*open;
     }

@@ -3,10 +3,17 @@
 //! Every picture is computed from two numbers: the scene, shared by the shots of an outing, and
 //! the shot.
 
-use super::world::dice;
 use crate::client::Pixels;
 
 type Rgb = [f32; 3];
+
+/// A number that looks random and is always the same for the same question.
+pub(super) fn dice(seed: u64, salt: u64) -> u64 {
+    let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ salt.wrapping_mul(0xd1b5_4a32_d192_ed03);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
 
 /// A picture of a scene with this longest side.
 pub(super) fn picture(scene: u64, shot: u64, side: u32, tall: bool) -> Pixels {

@@ -3,8 +3,8 @@
 use super::answers::Outcome;
 use super::world::{FILE_BYTES, World, count};
 use crate::api::{
-    self, FileTotals, Operation, PathText, Query, Reply, Request, RestoreAction, RestoreFolder, RestoreMonth,
-    RestoreOverview, RestoreResult, RestoreScope, RestoreState,
+    self, FileTotals, Operation, Query, Reply, Request, RestoreAction, RestoreResult, RestoreScope,
+    RestoreState,
 };
 
 impl World {
@@ -49,25 +49,5 @@ impl World {
             (RestoreAction::Resume, Some(run)) => (run.is_running, run.reason) = (true, None),
             (_, None) => {}
         }
-    }
-}
-
-/// Two years of files from two folders.
-pub(super) fn restorable() -> RestoreOverview {
-    let totals = |files: u64| FileTotals { files, bytes: files * FILE_BYTES };
-    let month = |year, month, files| RestoreMonth { year, month, totals: totals(files) };
-    let folder = |source: &str, path: &str, files| RestoreFolder {
-        source: source.to_owned(),
-        path: PathText::from_bytes(path.as_bytes()),
-        totals: totals(files),
-    };
-    RestoreOverview {
-        total: totals(300),
-        months: vec![month(2024, 7, 120), month(2024, 1, 80), month(2023, 12, 100)],
-        folders: vec![
-            folder("Pictures", "", 250),
-            folder("Pictures", "Norway", 120),
-            folder("Phone", "", 50),
-        ],
     }
 }

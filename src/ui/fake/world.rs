@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use super::paint::dice;
 use crate::api::{
     ApiError, AssetRow, BackupSwitch, Badge, DestinationState, DriveText, Event, FailureText, FileCounts,
-    LibraryCounts, LibraryFilter, PathText, Progress, Reply, Request, RestoreOverview, Section, Snapshot,
-    SourceCondition, SourceState, TestReport, TransferState, TransferStep,
+    FileTotals, LibraryCounts, LibraryFilter, PathText, Progress, Reply, Request, RestoreFolder,
+    RestoreMonth, RestoreOverview, Section, Snapshot, SourceCondition, SourceState, TestReport,
+    TransferState, TransferStep,
 };
 use crate::client::{Connection, Picture, PictureError, PictureRequest};
 use crate::domain::accounting::{Bin, Bins};
@@ -71,16 +73,28 @@ pub struct World {
     pub(super) filtered: HashMap<LibraryFilter, Vec<(i32, Vec<usize>)>>,
 }
 
-/// A number that looks random and is always the same for the same question.
-pub(super) fn dice(seed: u64, salt: u64) -> u64 {
-    let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ salt.wrapping_mul(0xd1b5_4a32_d192_ed03);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
 pub(super) fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+/// Two years of files from two folders.
+fn restorable() -> RestoreOverview {
+    let totals = |files: u64| FileTotals { files, bytes: files * FILE_BYTES };
+    let month = |year, month, files| RestoreMonth { year, month, totals: totals(files) };
+    let folder = |source: &str, path: &str, files| RestoreFolder {
+        source: source.to_owned(),
+        path: PathText::from_bytes(path.as_bytes()),
+        totals: totals(files),
+    };
+    RestoreOverview {
+        total: totals(300),
+        months: vec![month(2024, 7, 120), month(2024, 1, 80), month(2023, 12, 100)],
+        folders: vec![
+            folder("Pictures", "", 250),
+            folder("Pictures", "Norway", 120),
+            folder("Phone", "", 50),
+        ],
+    }
 }
 
 impl World {
@@ -103,7 +117,7 @@ impl World {
             verified: Reply::Verified { checked: 0, failed: 0, unproven: 0, reasons: Vec::new() },
             drives: Vec::new(),
             free_bytes: Some(812_000_000_000),
-            restorable: super::restores::restorable(),
+            restorable: restorable(),
             shown_in_folder: Vec::new(),
             attention: BTreeSet::new(),
             excluded: BTreeSet::new(),

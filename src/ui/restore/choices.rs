@@ -250,6 +250,6 @@ fn paint_row(ui: &mut Ui, is_chosen: bool, is_stop: bool, row: &Row) -> Response
     let text_at = pos2(rect.left() + 36.0, middle);
     let text_room = more.left() - text_at.x - space::M;
     widgets::paint_cut(ui, Align2::LEFT_CENTER, text_at, row.text.clone(), body, t.text, text_room);
-    widgets::focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
+    focus::focus_ring(ui, rect, f32::from(radius::CONTROL), &response);
     response
 }
