@@ -14,9 +14,9 @@ pub fn run(args: &AgentArgs, global: &Global, out: &mut Output, start_engine: St
     let outcome = Workspace::prepare(global).and_then(|place| {
         if args.stop { stop(&place, out) } else { serve(&place, args.detached, out, start_engine) }
     });
-    outcome.unwrap_or_else(|trouble| {
-        out.error(&trouble);
-        trouble.exit
+    outcome.unwrap_or_else(|error| {
+        out.error(&error);
+        error.exit
     })
 }
 

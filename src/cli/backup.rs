@@ -41,7 +41,7 @@ struct BackupPlan {
 /// Runs the command to its end. `on_switched_on` is called once backup is on.
 ///
 /// # Errors
-/// The trouble that stopped it. What is merely not all safe is an [`Exit`].
+/// The error that stopped it. What is merely not all safe is an [`Exit`].
 pub fn run(
     context: &mut CommandContext,
     args: &BackupArgs,
@@ -52,11 +52,11 @@ pub fn run(
     for given in &args.paths {
         match source_folder(given) {
             Ok(folder) => folders.push(folder),
-            Err(trouble) if trouble.exit == Exit::Source => {
-                exit = exit.worst(trouble.exit);
-                context.out.error(&trouble);
+            Err(error) if error.exit == Exit::Source => {
+                exit = exit.worst(error.exit);
+                context.out.error(&error);
             }
-            Err(trouble) => return Err(trouble),
+            Err(error) => return Err(error),
         }
     }
     if folders.is_empty() {
@@ -223,9 +223,9 @@ impl<'a> BackupMonitor<'a> {
                     self.finish(&snapshot, saved, counts);
                     return Ok(exit);
                 }
-                Verdict::Blocked(trouble) if !self.goes_on => {
+                Verdict::Blocked(error) if !self.goes_on => {
                     self.finish(&snapshot, saved, counts);
-                    return Err(trouble);
+                    return Err(error);
                 }
                 Verdict::Done(_) => {
                     if !std::mem::replace(&mut self.was_done, true) {
@@ -368,8 +368,8 @@ impl<'a> BackupMonitor<'a> {
         }
         for source in own() {
             out.lines_beside(unreadable_lines(source));
-            if let Some(trouble) = away(source) {
-                out.error(&trouble);
+            if let Some(error) = away(source) {
+                out.error(&error);
             }
         }
     }

@@ -232,6 +232,6 @@ fn test(context: &mut CommandContext, dest: &OsStr, allow_http: bool) -> Result<
     if is_usable {
         return Ok(Exit::Fine);
     }
-    let trouble = CliError::new(Exit::Destination, summary);
-    Err(trouble.explain(details))
+    let error = CliError::new(Exit::Destination, summary);
+    Err(error.explain(details))
 }

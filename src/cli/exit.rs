@@ -67,7 +67,7 @@ pub struct CliError {
 }
 
 impl CliError {
-    /// A trouble without advice.
+    /// An error without advice.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), advice: None, details: Vec::new() }
     }
@@ -95,12 +95,12 @@ impl From<ApiError> for CliError {
             ErrorKind::Source => Exit::Source,
             ErrorKind::Internal | ErrorKind::Unavailable => Exit::Internal,
         };
-        let trouble = Self::new(exit, error.message);
+        let built = Self::new(exit, error.message);
         if error.kind == ErrorKind::Unavailable {
             // What was copied is known; nothing starts over.
-            trouble.advise("Run the command again to resume")
+            built.advise("Run the command again to resume")
         } else {
-            trouble
+            built
         }
     }
 }

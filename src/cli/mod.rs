@@ -82,13 +82,13 @@ pub fn open_window(global: &Global, show: impl FnOnce(&window::Opening) -> Resul
                 .advise("The commands work without a window. To see them: safelight --help")
         }),
         Ok(None) => Ok(()),
-        Err(trouble) => Err(trouble),
+        Err(error) => Err(error),
     };
     match shown {
         Ok(()) => Exit::Fine.code(),
-        Err(trouble) => {
-            Output::of_process(global.json, global.quiet).error(&trouble);
-            trouble.exit.code()
+        Err(error) => {
+            Output::of_process(global.json, global.quiet).error(&error);
+            error.exit.code()
         }
     }
 }
@@ -164,9 +164,9 @@ fn client(command: &Command, global: &Global, mut out: Output, start_engine: Sta
     });
     let (joined, _log, paths) = match joined {
         Ok(joined) => joined,
-        Err(trouble) => {
-            out.error(&trouble);
-            return trouble.exit;
+        Err(error) => {
+            out.error(&error);
+            return error.exit;
         }
     };
     signals.interrupt(joined.talk.interrupter());
@@ -180,9 +180,9 @@ fn client(command: &Command, global: &Global, mut out: Output, start_engine: Sta
     let exit = match outcome {
         _ if signals.was_interrupted() => Exit::Interrupted,
         Ok(exit) => exit,
-        Err(trouble) => {
-            out.error(&trouble);
-            trouble.exit
+        Err(error) => {
+            out.error(&error);
+            error.exit
         }
     };
     connect::Connection { talk, host }.leave();

@@ -104,10 +104,10 @@ impl Output {
         }
     }
 
-    /// A trouble: a sentence, what to do, and what the outside said.
-    pub fn error(&mut self, trouble: &CliError) {
+    /// An error: a sentence, what to do, and what the outside said.
+    pub fn error(&mut self, error: &CliError) {
         self.clear_progress();
-        let CliError { message, advice, details, .. } = trouble;
+        let CliError { message, advice, details, .. } = error;
         let first = std::iter::once(format!("safelight: {}", with_stop(message)));
         let advice = advice.iter().map(|advice| with_stop(advice));
         for line in first.chain(advice).chain(details.iter().cloned()) {
@@ -213,12 +213,12 @@ pub(super) mod tests {
             out.error(&CliError::new(Exit::Usage, "It broke").advise("Mend it"));
             (stdout.take(), stderr.take())
         };
-        let trouble = "safelight: It broke.\nMend it.\n";
-        assert_eq!(say(Style::default()), ("line\n1\n".into(), format!("note\n{trouble}")));
+        let shown = "safelight: It broke.\nMend it.\n";
+        assert_eq!(say(Style::default()), ("line\n1\n".into(), format!("note\n{shown}")));
         let json = Style { is_json: true, ..Style::default() };
-        assert_eq!(say(json), ("1\n".into(), format!("note\n{trouble}")));
+        assert_eq!(say(json), ("1\n".into(), format!("note\n{shown}")));
         let quiet = Style { is_quiet: true, ..Style::default() };
-        assert_eq!(say(quiet), ("1\n".into(), trouble.into()));
+        assert_eq!(say(quiet), ("1\n".into(), shown.into()));
     }
 
     #[test]

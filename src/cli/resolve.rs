@@ -257,7 +257,7 @@ mod tests {
     fn a_source_is_a_folder_that_can_be_listed() {
         let dir = tempfile::tempdir().expect("temp");
         let root = dir.path().canonicalize().expect("root");
-        let exit = |path: &Path| source_folder(path).map_err(|trouble| trouble.exit);
+        let exit = |path: &Path| source_folder(path).map_err(|error| error.exit);
         assert_eq!(exit(&root), Ok(root.clone()));
         assert_eq!(exit(&root.join("none")), Err(Exit::Source));
         std::fs::write(root.join("file"), b"").expect("file");
@@ -285,7 +285,7 @@ mod tests {
         let check = |to: &Path| {
             let dest = DestinationArg::New(path_text(to));
             refuse_overlap(std::slice::from_ref(&photos), &dest, &Snapshot::default())
-                .map_err(|trouble| (trouble.exit, trouble.message))
+                .map_err(|error| (error.exit, error.message))
         };
         assert_eq!(check(&root.join("backup")), Ok(()));
         assert_eq!(check(&root.join("photos 2")), Ok(()));

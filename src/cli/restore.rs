@@ -57,10 +57,10 @@ pub fn run(context: &mut CommandContext, args: &RestoreArgs) -> Result<Exit, Cli
         out.error(&CliError::new(Exit::Attention, more));
     }
     if let Some(error) = stopped {
-        let trouble = CliError::from(error);
-        out.error(&trouble);
+        let error = CliError::from(error);
+        out.error(&error);
         out.note("Not everything was restored; run the same command again to resume");
-        return Ok(trouble.exit);
+        return Ok(error.exit);
     }
     Ok(if failed == 0 { Exit::Fine } else { Exit::Attention })
 }

@@ -86,7 +86,7 @@ pub fn run(args: &SupportArgs, global: &Global, out: &mut Output, start_engine: 
                 joined.leave();
                 bundle
             }
-            Err(trouble) => bundle(Err(&trouble.message), &environment),
+            Err(error) => bundle(Err(&error.message), &environment),
         };
         write(args.out.as_deref(), &environment.now, &bundle)
     });
@@ -98,9 +98,9 @@ pub fn run(args: &SupportArgs, global: &Global, out: &mut Output, start_engine: 
                 "It contains no names of files, destinations or people. Look through it before you send it",
             );
         }
-        Err(trouble) => {
-            out.error(&trouble);
-            return trouble.exit;
+        Err(error) => {
+            out.error(&error);
+            return error.exit;
         }
     }
     Exit::Fine

@@ -208,6 +208,6 @@ fn snapshot(bins: [u64; 6]) -> Snapshot {
 fn exit_of(outcome: &Result<Exit, CliError>) -> Exit {
     match outcome {
         Ok(exit) => *exit,
-        Err(trouble) => trouble.exit,
+        Err(error) => error.exit,
     }
 }

@@ -217,9 +217,9 @@ fn an_unreachable_destination_is_given_a_minute() {
     let waiting = || snapshot([1, 0, 4, 0, 0, 0]);
     let lost = || blocked(waiting(), "unreachable", "Waiting: the destination cannot be reached");
     let (outcome, scene) = watch(LOG, waiting(), vec![(5, lost())]);
-    let trouble = outcome.expect_err("given up");
-    assert_eq!(trouble.exit, Exit::Destination);
-    assert!(trouble.message.contains("disk (/mnt/disk) cannot be reached"), "{trouble:?}");
+    let error = outcome.expect_err("given up");
+    assert_eq!(error.exit, Exit::Destination);
+    assert!(error.message.contains("disk (/mnt/disk) cannot be reached"), "{error:?}");
     assert_eq!(scene.secs(), 5 + UNREACHABLE_MAX.as_secs());
 
     // It comes back in time, goes once more, and is back before its minute is over again.
@@ -237,8 +237,8 @@ fn a_full_or_refusing_destination_is_asked_once_more_and_no_longer() {
         ("forbidden", "disk cannot be written to"),
     ] {
         let (outcome, scene) = watch(LOG, blocked(snapshot([1, 0, 4, 0, 0, 0]), kind, "x"), Vec::new());
-        let trouble = outcome.expect_err("given up");
-        assert_eq!((trouble.exit, trouble.message.as_str()), (Exit::Destination, says));
+        let error = outcome.expect_err("given up");
+        assert_eq!((error.exit, error.message.as_str()), (Exit::Destination, says));
         assert_eq!(scene.secs(), REFUSED_MAX.as_secs());
         assert!(scene.asked().contains(&Request::Command(api::Command::CheckDestination { id: 7 })));
     }

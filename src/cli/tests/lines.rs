@@ -169,10 +169,10 @@ fn a_held_lock_without_a_socket_is_told_with_its_holder() {
     let home = home();
     let _lock = DirLock::acquire(&home.paths.lock()).expect("lock");
     let (start, _seen) = engine();
-    let trouble = connect_within(&home.paths, start, Duration::ZERO).err().expect("refused");
-    assert_eq!(trouble.exit, Exit::Internal);
+    let error = connect_within(&home.paths, start, Duration::ZERO).err().expect("refused");
+    assert_eq!(error.exit, Exit::Internal);
     let pid = std::process::id().to_string();
-    assert!(trouble.message.contains("does not respond") && trouble.message.contains(&pid), "{trouble:?}");
+    assert!(error.message.contains("does not respond") && error.message.contains(&pid), "{error:?}");
 }
 
 #[test]
@@ -180,8 +180,8 @@ fn an_engine_that_does_not_start_says_why() {
     let home = home();
     let start: StartEngine =
         Box::new(|_| Box::pin(async { Err("The database is from a newer release".to_owned()) }));
-    let trouble = connect_within(&home.paths, start, SOON).err().expect("refused");
-    assert_eq!(trouble.message, "The database is from a newer release");
+    let error = connect_within(&home.paths, start, SOON).err().expect("refused");
+    assert_eq!(error.message, "The database is from a newer release");
     DirLock::acquire(&home.paths.lock()).expect("the lock is free again");
 }
 
@@ -241,7 +241,7 @@ fn other_version(socket: &Path, version: u32) -> std::thread::JoinHandle<()> {
 }
 
 #[test]
-fn another_version_is_told_from_other_troubles() {
+fn another_version_is_told_from_other_errors() {
     let home = home();
     let nobody = Remote::connect(&home.paths.socket, "test").expect_err("nobody");
     assert!(matches!(nobody, ConnectError::NotRunning));
@@ -326,8 +326,8 @@ fn of_two_first_starts_one_opens_a_window() {
         panic!("the first opens a window")
     };
     // One that hangs is not doubled.
-    let trouble = claim(Duration::from_millis(200)).expect_err("it does not answer");
-    assert!(trouble.message.contains("does not respond") && trouble.advice.is_some(), "{trouble:?}");
+    let error = claim(Duration::from_millis(200)).expect_err("it does not answer");
+    assert!(error.message.contains("does not respond") && error.advice.is_some(), "{error:?}");
     // One that is only just opening is waited for, and asked to come to the front.
     std::thread::scope(|scope| {
         let second = scope.spawn(|| claim(SOON));

@@ -160,7 +160,7 @@ fn retry_and_exclude_name_what_they_mean() {
     let retry = |args: &RetryArgs| {
         let mut scene = Scene::new(LOG, full(), Vec::new(), changed());
         let outcome = queue::retry(&mut scene.context, args);
-        (outcome.map_err(|trouble| trouble.exit), scene.asked(), scene.stdout.take())
+        (outcome.map_err(|error| error.exit), scene.asked(), scene.stdout.take())
     };
     let none = RetryArgs { all: false, kind: None, ids: Vec::new() };
     let (outcome, asked, said) = retry(&RetryArgs { all: true, ..none.clone() });
@@ -190,7 +190,7 @@ fn settings_are_changed_one_by_one_and_shown() {
     now.network.proxy = ProxyText::Address("http://ann@h:3128".into());
     let change = |args: SettingsArgs| {
         let mut scene = Scene::still(LOG, now.clone());
-        let outcome = settings::run(&mut scene.context, &args, None).map_err(|trouble| trouble.exit);
+        let outcome = settings::run(&mut scene.context, &args, None).map_err(|error| error.exit);
         (outcome, scene.asked(), scene.stdout.take())
     };
     let (outcome, asked, said) = change(SettingsArgs::default());
@@ -223,7 +223,7 @@ fn untrash_takes_all_or_some() {
     let untrash = |args: &UntrashArgs| {
         let answer: Answer = Box::new(|_| Some(Ok(Reply::Changed { items: 2 })));
         let mut scene = Scene::new(LOG, full(), Vec::new(), answer);
-        let outcome = queue::untrash(&mut scene.context, args).map_err(|trouble| trouble.exit);
+        let outcome = queue::untrash(&mut scene.context, args).map_err(|error| error.exit);
         (outcome, scene.asked(), scene.stdout.take())
     };
     let (outcome, asked, said) = untrash(&UntrashArgs { all: true, ids: Vec::new() });
@@ -261,7 +261,7 @@ fn destinations_are_meant_by_name_or_place() {
             _other => None,
         });
         let mut scene = Scene::new(LOG, full(), Vec::new(), answer);
-        let outcome = destination::run(&mut scene.context, &command).map_err(|trouble| trouble.exit);
+        let outcome = destination::run(&mut scene.context, &command).map_err(|error| error.exit);
         (outcome, scene.asked())
     };
     let (outcome, asked) = run(DestinationCommand::Enable { dest: "nas".into() });
@@ -432,7 +432,7 @@ fn the_choice_of_proof_is_shown_and_changed() {
         now.destinations[0].trusts_checksum = trusts;
         let mut scene = Scene::new(LOG, now, Vec::new(), Box::new(|_| Some(Ok(Reply::Done))));
         let command = DestinationCommand::Settings { dest: "disk".into(), trust_checksum };
-        let outcome = destination::run(&mut scene.context, &command).map_err(|trouble| trouble.exit);
+        let outcome = destination::run(&mut scene.context, &command).map_err(|error| error.exit);
         (outcome, scene.asked(), scene.stdout.take())
     };
     let (outcome, asked, said) = settings(Some(false), None);
@@ -453,6 +453,6 @@ fn the_choice_of_proof_is_shown_and_changed() {
         password_stdin: false,
         trust_checksum: true,
     };
-    let refused = destination::run(&mut scene.context, &command).map_err(|trouble| trouble.exit);
+    let refused = destination::run(&mut scene.context, &command).map_err(|error| error.exit);
     assert_eq!(refused, Err(Exit::Usage), "only where it is a choice");
 }
