@@ -64,7 +64,7 @@ pub(super) enum Verb {
     /// Take back in.
     Include,
     /// Take out of a server's trash.
-    Reclaim,
+    Untrash,
 }
 
 impl Verb {
@@ -74,7 +74,7 @@ impl Verb {
             Self::Retry => Request::Command(api::Command::Retry(selection)),
             Self::Exclude => Request::Command(api::Command::Exclude(selection)),
             Self::Include => Request::Command(api::Command::Include(selection)),
-            Self::Reclaim => Request::Operation(Operation::RestoreFromTrash(selection)),
+            Self::Untrash => Request::Operation(Operation::RestoreFromTrash(selection)),
         }
     }
 }

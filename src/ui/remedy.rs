@@ -131,7 +131,7 @@ impl Remedy {
             Self::OpenDestination => card(None),
             Self::OpenNetwork => Some(Command::Go(Screen::Settings)),
             Self::RestoreFromTrash => {
-                Some(Command::change(Verb::Reclaim, subject.selection.clone(), subject.what))
+                Some(Command::change(Verb::Untrash, subject.selection.clone(), subject.what))
             }
         };
         command.into_iter().collect()

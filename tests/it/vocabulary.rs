@@ -57,6 +57,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("Proven", "ContentCheck"),
     ("ReadingKind", "OperationKind"),
     ("RealFiles", "OsFiles"),
+    ("Reclaim", "Untrash"),
     ("RootLook", "RootState"),
     ("Saver", "CheckpointRecorder"),
     ("Scan", "TextScanner"),

@@ -155,7 +155,7 @@ fn fits(verb: Verb, copy: &CopyDetails) -> bool {
             matches!(bin, Some(Bin::NeedsAttention | Bin::Waiting | Bin::Uploading | Bin::Unproven))
         }
         Verb::Include => bin == Some(Bin::Excluded),
-        Verb::Reclaim => bin == Some(Bin::NeedsAttention),
+        Verb::Untrash => bin == Some(Bin::NeedsAttention),
     }
 }
 
@@ -165,6 +165,6 @@ pub(super) fn nothing_to_do(verb: Verb) -> &'static str {
         Verb::Retry => "Retrying cannot help here. The details say what can",
         Verb::Exclude => "There was nothing to leave out",
         Verb::Include => "There was nothing to include again",
-        Verb::Reclaim => "There was nothing in the trash",
+        Verb::Untrash => "There was nothing in the trash",
     }
 }

@@ -396,7 +396,7 @@ impl App {
             Verb::Retry => (format!("Retrying {what}"), None),
             Verb::Exclude => (format!("Left out {what}"), Some(Verb::Include)),
             Verb::Include => (format!("Included {what} again"), Some(Verb::Exclude)),
-            Verb::Reclaim => (format!("Took {what} out of the trash"), None),
+            Verb::Untrash => (format!("Took {what} out of the trash"), None),
         };
         let undo = back.filter(|_| !ids.is_empty());
         let undo = undo.map(|back| Command::change(back, Selection::Items(ids.clone()), what));

@@ -38,7 +38,7 @@ const ZOOM_STEP: f32 = 1.2;
 /// Whether something does anything to a photo with this badge.
 pub(super) fn may_do(verb: Verb, badge: Badge) -> bool {
     match verb {
-        Verb::Retry | Verb::Reclaim => badge == Badge::Attention,
+        Verb::Retry | Verb::Untrash => badge == Badge::Attention,
         Verb::Exclude => {
             matches!(badge, Badge::Attention | Badge::Waiting | Badge::Uploading | Badge::Unproven)
         }
