@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 
 /// A destination's address without schemes, escapes and options: `/media/ann/Backup`,
 /// `cloud.example/Photos, as ann`, `photos at nas.example:9000`.
-pub(super) fn plain(url: &str) -> String {
+pub(super) fn format_address(url: &str) -> String {
     if let Some(path) = url.strip_prefix("file://") {
         return decoded(path);
     }
@@ -33,7 +33,7 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::format_address;
 
     #[test]
     fn addresses_are_said_plainly() {
@@ -47,7 +47,7 @@ mod tests {
             ("immich+https://photos.example/?albums=folders", "photos.example"),
             ("tus+https://a%40b@server.example/files", "server.example/files, as a@b"),
         ] {
-            assert_eq!(plain(url), said);
+            assert_eq!(format_address(url), said);
         }
     }
 }

@@ -187,8 +187,8 @@ pub(super) struct ListKey {
 }
 
 impl ListKey {
-    /// The list, where this names its next page.
-    pub fn whole(&self) -> Self {
+    /// The same list from its start.
+    pub fn first_page(&self) -> Self {
         Self { is_more: false, ..self.clone() }
     }
 }
@@ -277,7 +277,7 @@ pub(super) enum Purpose {
     /// The agent was asked to stop.
     Shutdown,
     /// Nothing follows but an error.
-    Plain,
+    OnlyErrors,
 }
 
 /// What was asked to be done to files.
@@ -357,8 +357,8 @@ pub(super) enum Command {
 
 impl Command {
     /// A request whose answer matters only when it is an error.
-    pub fn plain(request: impl Into<Request>) -> Self {
-        Self::send(request, Purpose::Plain)
+    pub fn send_ignoring_reply(request: impl Into<Request>) -> Self {
+        Self::send(request, Purpose::OnlyErrors)
     }
 
     /// A request and what its answer is for.
@@ -427,7 +427,7 @@ impl GlobalKey {
             Self::Quit => Command::Quit,
             Self::Close => Command::CloseWindow,
             Self::ScaleText(step) => Command::ScaleText(step),
-            Self::Rescan => Command::plain(api::Command::Rescan { id: None }),
+            Self::Rescan => Command::send_ignoring_reply(api::Command::Rescan { id: None }),
             Self::Shortcuts => Command::Ask(Dialog::Shortcuts),
         }
     }

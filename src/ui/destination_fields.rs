@@ -64,8 +64,8 @@ pub(super) fn enter_password(
         let may_save = !entry.input.is_empty();
         let save = ui.add_enabled_ui(may_save, |ui| widgets::button(ui, Kind::Primary, "Save")).inner;
         if let Some(secret) = entry.input.take_if(may_save && (save.clicked() || entered)) {
-            env.out.push(Command::plain(api::Command::SetSecret { id: d.id, secret }));
-            env.out.push(Command::plain(api::Command::CheckDestination { id: d.id }));
+            env.out.push(Command::send_ignoring_reply(api::Command::SetSecret { id: d.id, secret }));
+            env.out.push(Command::send_ignoring_reply(api::Command::CheckDestination { id: d.id }));
             is_over = true;
         }
         is_over |= widgets::button(ui, Kind::Quiet, "Cancel").clicked();
@@ -91,7 +91,8 @@ pub(super) fn enter_name(ui: &mut Ui, env: &mut ScreenContext<'_>, renaming: &mu
         let may_save = is_valid_name(&name);
         let save = ui.add_enabled_ui(may_save, |ui| widgets::button(ui, Kind::Primary, "Save")).inner;
         if may_save && (save.clicked() || entered) {
-            env.out.push(Command::plain(api::Command::RenameDestination { id: entry.id, name }));
+            env.out
+                .push(Command::send_ignoring_reply(api::Command::RenameDestination { id: entry.id, name }));
             is_over = true;
         }
         is_over |= widgets::button(ui, Kind::Quiet, "Cancel").clicked();

@@ -154,11 +154,11 @@ impl Destinations {
                 let name = format!("Back up to {}", d.name);
                 if widgets::switch(ui, d.enabled, &name).clicked() {
                     let request = api::Command::EnableDestination { id: d.id, enabled: !d.enabled };
-                    env.out.push(Command::plain(request));
+                    env.out.push(Command::send_ignoring_reply(request));
                 }
             });
         });
-        let mut address = address::plain(&d.url);
+        let mut address = address::format_address(&d.url);
         if !d.note.is_empty() {
             address += &format!(", {}", d.note);
         }
@@ -408,7 +408,7 @@ fn checksum_choice(ui: &mut Ui, env: &mut ScreenContext<'_>, d: &DestinationStat
         let name = format!("Trust the checksum of {}", d.name);
         if widgets::switch(ui, trusted, &name).clicked() {
             let request = api::Command::SetChecksumTrust { id: d.id, trusted: !trusted };
-            env.out.push(Command::plain(request));
+            env.out.push(Command::send_ignoring_reply(request));
         }
         let text = widgets::note(ui, CHECKSUM_CHOICE);
         ui.add(Label::new(text).wrap());
@@ -431,6 +431,6 @@ fn not_agreed(ui: &mut Ui, env: &mut ScreenContext<'_>, d: &DestinationState) {
     let name = format!("Agree to back up these folders to {}", d.name);
     if widgets::named_button(ui, Kind::Normal, "Agree and back up these too", &name).clicked() {
         let sources = missing.iter().map(|s| s.id).collect();
-        env.out.push(Command::plain(api::Command::Consent { sources, destination: d.id }));
+        env.out.push(Command::send_ignoring_reply(api::Command::Consent { sources, destination: d.id }));
     }
 }

@@ -116,7 +116,7 @@ fn body(ui: &mut Ui, env: &ScreenContext<'_>, dialog: &Dialog) {
                 ui.horizontal(|ui| {
                     widgets::mark(ui, kinds::icon_of(&d.kind), 16.0, tokens(ui).weak);
                     ui.label(&d.name);
-                    let url = widgets::note(ui, address::plain(&d.url));
+                    let url = widgets::note(ui, address::format_address(&d.url));
                     ui.add(Label::new(url).truncate());
                 });
             }

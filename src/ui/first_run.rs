@@ -34,14 +34,16 @@ pub(super) fn ui(ui: &mut Ui, env: &mut ScreenContext<'_>, folders: &mut Setting
         });
         step(ui, 2, "Choose a destination", has_place, has_sources, |ui| {
             if let Some(d) = snapshot.destinations.first() {
-                ui.label(format!("{}, {}", d.name, address::plain(&d.url)));
+                ui.label(format!("{}, {}", d.name, address::format_address(&d.url)));
             } else {
                 draft.ui(ui, env);
             }
         });
         step(ui, 3, "Switch on", false, has_sources && has_place, |ui| {
-            let to =
-                snapshot.destinations.first().map_or_else(|| draft.target().path, |d| address::plain(&d.url));
+            let to = snapshot
+                .destinations
+                .first()
+                .map_or_else(|| draft.target().path, |d| address::format_address(&d.url));
             destinations::consent(ui, env, &to);
             ui.add_space(space::S);
             if widgets::button(ui, Kind::Primary, "Agree and switch on backup").clicked() {
@@ -69,9 +71,9 @@ fn switch_on_existing(env: &mut ScreenContext<'_>) {
     let sources: Vec<i64> = snapshot.sources.iter().map(|s| s.id).collect();
     for destination in &snapshot.destinations {
         let request = api::Command::Consent { sources: sources.clone(), destination: destination.id };
-        env.out.push(Command::plain(request));
+        env.out.push(Command::send_ignoring_reply(request));
     }
-    env.out.push(Command::send(api::Command::SetBackup { on: true }, Purpose::Plain));
+    env.out.push(Command::send(api::Command::SetBackup { on: true }, Purpose::OnlyErrors));
     env.out.push(Command::EndFirstRun);
 }
 

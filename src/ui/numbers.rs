@@ -20,13 +20,13 @@ pub(super) fn ratio(part: u64, whole: u64) -> f32 {
 
 /// How many whole times, never negative.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, as is meant")]
-pub(super) fn whole(value: f32) -> usize {
+pub(super) fn floor_to_usize(value: f32) -> usize {
     value.max(0.0) as usize
 }
 
-/// [`whole`] for positions in the library.
+/// [`floor_to_usize`] for positions in the library.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, as is meant")]
-pub(super) fn whole_f64(value: f64) -> usize {
+pub(super) fn floor_f64_to_usize(value: f64) -> usize {
     value.max(0.0) as usize
 }
 

@@ -122,7 +122,7 @@ pub(super) fn below_field(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
 }
 
 fn set(env: &mut ScreenContext<'_>, rules: Rules) {
-    env.out.push(Command::plain(api::Command::SetRules(rules)));
+    env.out.push(Command::send_ignoring_reply(api::Command::SetRules(rules)));
 }
 
 /// A condition and what is done about it.

@@ -86,7 +86,7 @@ impl Settings {
                 if !env.model.snapshot.sources.is_empty() {
                     focus::at_right(ui, |ui| {
                         if widgets::icon_text_button(ui, Kind::Quiet, Icon::Retry, "Rescan").clicked() {
-                            env.out.push(Command::plain(api::Command::Rescan { id: None }));
+                            env.out.push(Command::send_ignoring_reply(api::Command::Rescan { id: None }));
                         }
                     });
                 }
@@ -194,7 +194,7 @@ pub(super) fn source_row(ui: &mut Ui, env: &mut ScreenContext<'_>, source: &Sour
         });
         focus::at_right(ui, |ui| {
             if widgets::icon_button(ui, Icon::Retry, &format!("Rescan {path}")).clicked() {
-                env.out.push(Command::plain(api::Command::Rescan { id: Some(source.id) }));
+                env.out.push(Command::send_ignoring_reply(api::Command::Rescan { id: Some(source.id) }));
             }
             if widgets::icon_button(ui, Icon::Close, &format!("Remove {path}")).clicked() {
                 let dialog = Dialog::RemoveSource { id: source.id, path: source.path.clone() };

@@ -222,7 +222,7 @@ fn toggle(ui: &mut Ui, env: &mut ScreenContext<'_>, is_narrow: bool) {
     let response = ui.add_enabled_ui(may, |ui| widgets::switch(ui, is_on, "Backup")).inner;
     let response = response.on_disabled_hover_text("Choose a destination first");
     if response.clicked() {
-        env.out.push(Command::plain(api::Command::SetBackup { on: !is_on }));
+        env.out.push(Command::send_ignoring_reply(api::Command::SetBackup { on: !is_on }));
     }
 }
 
@@ -287,7 +287,7 @@ pub(super) fn bottom_bar(ui: &mut Ui, env: &mut ScreenContext<'_>) {
                 if widgets::icon_button(ui, icon, name).clicked() {
                     let request =
                         if is_paused { api::Command::Resume } else { api::Command::Pause { for_secs: None } };
-                    env.out.push(Command::plain(request));
+                    env.out.push(Command::send_ignoring_reply(request));
                 }
             },
         );

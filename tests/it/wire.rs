@@ -54,7 +54,7 @@ fn source(size: usize) -> Source {
 }
 
 impl Source {
-    fn whole(&self) -> SourceRange {
+    fn range(&self) -> SourceRange {
         SourceRange::whole_file(&self.item, &self.transfer, &self.executor)
     }
 
@@ -78,7 +78,7 @@ async fn a_body_of_pieces_arrives_and_is_counted() {
     let body = Body::pieces(vec![
         Piece::Bytes("head".into()),
         Piece::Source(SourceRange::part(&source.item, &source.transfer, &source.executor, 7, MIB as u64)),
-        Piece::Source(source.whole()),
+        Piece::Source(source.range()),
         Piece::Bytes("tail".into()),
     ]);
     let answer = client.send(put(&server, body.expect("few pieces"))).await.expect("answered");
@@ -115,7 +115,7 @@ async fn a_source_that_differs_never_makes_a_whole_request() {
     for spoil in spoils {
         let source = source(2 * MIB);
         spoil(&source, &good);
-        let failure = failed(client.send(put(&server, source.whole())).await);
+        let failure = failed(client.send(put(&server, source.range())).await);
         assert_eq!((failure.kind, failure.reach), (FailureKind::Changed, Reach::Resource), "{failure}");
         // Even a server that keeps what a cut upload left has less than the whole.
         let left = server.dav().contents("a.jpg").unwrap_or_default();
@@ -123,10 +123,10 @@ async fn a_source_that_differs_never_makes_a_whole_request() {
     }
     let gone = source(MIB);
     gone.sources.remove(&gone.item);
-    assert_eq!(failed(client.send(put(&server, gone.whole())).await).kind, FailureKind::Gone);
+    assert_eq!(failed(client.send(put(&server, gone.range())).await).kind, FailureKind::Gone);
     let scratched = source(2 * MIB);
     scratched.sources.trouble_at(MIB as u64, Trouble::Error(5));
-    assert_eq!(failed(client.send(put(&server, scratched.whole())).await).kind, FailureKind::Unreadable);
+    assert_eq!(failed(client.send(put(&server, scratched.range())).await).kind, FailureKind::Unreadable);
 }
 
 /// A server that refuses a body and never reads the rest of it, as rustus: what is asked next is not held
@@ -151,7 +151,7 @@ async fn a_refused_body_holds_up_nothing() {
     };
     let server = std::thread::Builder::new().name("server".to_owned()).spawn(serve).expect("a thread");
     let (client, source) = (client(), source(400_000));
-    let mut request = Request::new(Method::PATCH, url.clone()).body(source.whole());
+    let mut request = Request::new(Method::PATCH, url.clone()).body(source.range());
     request.answer_wait = Duration::from_secs(30);
     let refused = client.send(request).await.expect("answered").excerpt().await;
     assert_eq!(refused.status, 413);
@@ -166,12 +166,12 @@ async fn an_early_answer_ends_the_sending() {
     let (server, client) = (FaultServer::start(Behavior::default()), client());
     server.order(Order::new(Fault::EarlyStatus(413)).method("PUT").always());
     let source = source(64 * MIB);
-    let answer = client.send(put(&server, source.whole())).await.expect("the answer is heard");
+    let answer = client.send(put(&server, source.range())).await.expect("the answer is heard");
     assert_eq!((answer.status, answer.is_early), (413, true));
     assert!(answer.excerpt().await.body.starts_with(b"on order"));
     assert!(source.sent() < 32 * MIB as u64, "{} bytes were sent", source.sent());
     server.heal();
-    let again = client.send(put(&server, source.whole())).await.expect("answered");
+    let again = client.send(put(&server, source.range())).await.expect("answered");
     assert_eq!(again.status, 201);
     assert_eq!(server.dav().contents("a.jpg").map(|bytes| bytes.len()), Some(64 * MIB));
 }
@@ -182,12 +182,12 @@ async fn silence_ends_an_exchange_and_slowness_does_not() {
     let source = source(16 * MIB);
     for fault in [Fault::Hang, Fault::HangIn(MIB)] {
         server.order(Order::new(fault).method("PUT"));
-        let failure = failed(client.send(put(&server, source.whole())).await);
+        let failure = failed(client.send(put(&server, source.range())).await);
         assert_eq!((failure.kind, failure.reach), (FailureKind::Timeout, Reach::Destination));
     }
     server.order(Order::new(Fault::Slow(8 * MIB as u64)).method("PUT"));
     let began = Instant::now();
-    let mut request = put(&server, source.whole());
+    let mut request = put(&server, source.range());
     request.answer_wait = 20 * IDLE;
     let answer = client.send(request).await.expect("slow is not dead");
     assert_eq!(answer.status, 201);
@@ -199,10 +199,10 @@ async fn told_to_stop_it_stops() {
     let (server, client) = (FaultServer::start(Behavior::default()), client());
     let source = source(16 * MIB);
     source.sources.trouble_at(4 * MIB as u64, Trouble::Cancel(source.transfer.cancel.clone()));
-    let request = put(&server, source.whole()).stopped_by(&source.transfer.cancel);
+    let request = put(&server, source.range()).stopped_by(&source.transfer.cancel);
     assert!(matches!(client.send(request).await, Err(HttpError::Cancelled)));
     assert!(source.sent() < 6 * MIB as u64);
-    let request = put(&server, source.whole()).stopped_by(&source.transfer.cancel);
+    let request = put(&server, source.range()).stopped_by(&source.transfer.cancel);
     assert!(matches!(client.send(request).await, Err(HttpError::Cancelled)));
     assert_eq!(server.dav().contents("a.jpg"), None);
 }
@@ -214,7 +214,7 @@ async fn a_limit_is_kept_and_is_no_silence() {
     let client = Client::new(Settings { idle: IDLE, pace, ..Settings::default() });
     let source = source(2 * MIB);
     let began = Instant::now();
-    let answer = client.send(put(&server, source.whole())).await.expect("answered");
+    let answer = client.send(put(&server, source.range())).await.expect("answered");
     assert_eq!(answer.status, 201);
     assert!(began.elapsed() > Duration::from_millis(1500), "2 MiB at 1 MiB/s took {:?}", began.elapsed());
 }
@@ -278,7 +278,7 @@ async fn digests_are_of_the_bytes_that_were_sent() {
     }
     let (server, client) = (FaultServer::start(Behavior::default()), client());
     let (source, seen) = (source(MIB), Arc::new(AtomicU64::new(0)));
-    let range = source.whole().with_observer(Arc::new(parking_lot::Mutex::new(Count(Arc::clone(&seen)))));
+    let range = source.range().with_observer(Arc::new(parking_lot::Mutex::new(Count(Arc::clone(&seen)))));
     assert_eq!(client.send(put(&server, range)).await.expect("answered").status, 201);
     assert_eq!(seen.load(Ordering::Relaxed), MIB as u64);
     let mut other = source.item.content;

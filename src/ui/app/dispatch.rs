@@ -299,7 +299,7 @@ impl App {
                 let is_well = outcome.as_ref().is_ok_and(|report| report.is_usable);
                 let waits = |d: &DestinationState| d.id == id && d.enabled && d.wait_reason.is_some();
                 if is_well && self.model.snapshot.destinations.iter().any(waits) {
-                    self.send(api::Command::CheckDestination { id }, Purpose::Plain);
+                    self.send(api::Command::CheckDestination { id }, Purpose::OnlyErrors);
                 }
                 self.open_dialog(Dialog::Tested { name, outcome });
             }
@@ -348,7 +348,7 @@ impl App {
             }
             (Purpose::ReturnSource(destinations), Ok(Reply::Source { id, .. })) => {
                 for destination in destinations {
-                    self.send(api::Command::Consent { sources: vec![id], destination }, Purpose::Plain);
+                    self.send(api::Command::Consent { sources: vec![id], destination }, Purpose::OnlyErrors);
                 }
             }
             (Purpose::Changed(change), Ok(Reply::Changed { items })) => self.on_changed(&change, items),
@@ -365,7 +365,7 @@ impl App {
         self.destinations.end_adding();
         self.keep_destination(id);
         match then {
-            AfterAdding::SwitchOn => self.send(api::Command::SetBackup { on: true }, Purpose::Plain),
+            AfterAdding::SwitchOn => self.send(api::Command::SetBackup { on: true }, Purpose::OnlyErrors),
             AfterAdding::Restore => {
                 self.restore.begin(RestoreStart { destination: Some(id), assets: Vec::new() });
                 self.screen = Screen::Restore;

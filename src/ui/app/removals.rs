@@ -31,7 +31,7 @@ impl App {
         let until = UnixMillis(self.model.now.0 + UNDO_MS);
         self.removals.push(Removal { id, was_enabled, until });
         if was_enabled {
-            self.send(api::Command::EnableDestination { id, enabled: false }, Purpose::Plain);
+            self.send(api::Command::EnableDestination { id, enabled: false }, Purpose::OnlyErrors);
         }
         let text = format!("{name} was removed. Its copies stay where they are");
         self.model.toast_with_undo(text, vec![Command::KeepDestination(id)]);
@@ -41,7 +41,7 @@ impl App {
     pub(super) fn keep_destination(&mut self, id: i64) {
         let Some(at) = self.removals.iter().position(|removal| removal.id == id) else { return };
         if self.removals.swap_remove(at).was_enabled {
-            self.send(api::Command::EnableDestination { id, enabled: true }, Purpose::Plain);
+            self.send(api::Command::EnableDestination { id, enabled: true }, Purpose::OnlyErrors);
         }
     }
 

@@ -5,7 +5,7 @@ use eframe::egui::{EventFilter, Key, Modifiers, Response, Ui};
 use super::Library;
 use super::grid::too_many;
 use crate::ui::commands::Command;
-use crate::ui::numbers::whole;
+use crate::ui::numbers::floor_to_usize;
 use crate::ui::screen_context::ScreenContext;
 
 const FILTER: EventFilter =
@@ -97,7 +97,7 @@ impl Library {
     }
 
     fn rows(&self, at: usize, down: bool) -> usize {
-        let rows = whole(self.page_height / self.layout.cell().max(1.0)).max(1);
+        let rows = floor_to_usize(self.page_height / self.layout.cell().max(1.0)).max(1);
         (0..rows).fold(at, |at, _| self.layout.step(at, down))
     }
 

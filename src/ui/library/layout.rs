@@ -9,7 +9,7 @@
 
 use crate::api::Section;
 use crate::domain::time::Day;
-use crate::ui::numbers::{far, near, points, whole, whole_f64};
+use crate::ui::numbers::{far, floor_f64_to_usize, floor_to_usize, near, points};
 
 /// Between cells.
 pub(in crate::ui) const GAP: f32 = 4.0;
@@ -107,7 +107,7 @@ pub(in crate::ui) struct Layout {
 impl Layout {
     /// Lays out `sections` in `width` points, with cells of about `cell` points.
     pub fn new(sections: &[Section], width: f32, cell: f32) -> Self {
-        let columns = whole((width + GAP) / (cell + GAP)).max(1);
+        let columns = floor_to_usize((width + GAP) / (cell + GAP)).max(1);
         // The cells take up what is over, so that the right edge is straight.
         let cell = ((width - GAP * points(columns - 1)) / points(columns)).max(1.0);
         let mut layout = Self { cell, columns, ..Self::default() };
@@ -122,7 +122,7 @@ impl Layout {
 
     fn fill(&mut self, sections: &[Section]) {
         let pitch = self.pitch();
-        let narrowest = whole((DAY_WIDTH_MIN / pitch).ceil()).clamp(1, self.columns);
+        let narrowest = floor_to_usize((DAY_WIDTH_MIN / pitch).ceil()).clamp(1, self.columns);
         let width = pitch * points(self.columns);
         let mut first = 0;
         let mut headings = headings(sections, self.columns).into_iter().peekable();
@@ -255,8 +255,8 @@ impl Layout {
 
     fn cells(&self, block: &Block, cells_top: f64, top: f64, bottom: f64, items: &mut Vec<Item>) {
         let pitch = f64::from(self.pitch());
-        let first_row = whole_f64((top - cells_top) / pitch);
-        let end_row = whole_f64(((bottom - cells_top) / pitch).ceil()).min(block.rows());
+        let first_row = floor_f64_to_usize((top - cells_top) / pitch);
+        let end_row = floor_f64_to_usize(((bottom - cells_top) / pitch).ceil()).min(block.rows());
         for row in first_row..end_row {
             let y = cells_top + far(row) * pitch;
             for column in 0..block.columns {

@@ -168,7 +168,7 @@ impl Queue {
 
     /// Takes rows in.
     pub fn on_page(&mut self, key: &ListKey, page: QueuePage) {
-        let Some(list) = self.lists.get_mut(&key.whole()) else { return };
+        let Some(list) = self.lists.get_mut(&key.first_page()) else { return };
         list.is_under_way = false;
         list.is_known = true;
         list.refusal = None;
@@ -183,7 +183,7 @@ impl Queue {
 
     /// Rows could not be had.
     pub fn on_page_failed(&mut self, key: &ListKey, why: String) {
-        if let Some(list) = self.lists.get_mut(&key.whole()) {
+        if let Some(list) = self.lists.get_mut(&key.first_page()) {
             list.is_under_way = false;
             list.refusal = Some(why);
         }

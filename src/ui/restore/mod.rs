@@ -171,7 +171,7 @@ impl Restore {
             let destinations = &env.model.snapshot.destinations;
             let row = |index: usize| {
                 let d: &DestinationState = &destinations[index];
-                let place = address::plain(&d.url);
+                let place = address::format_address(&d.url);
                 Row { text: d.name.clone(), more: place, name: format!("From {}", d.name) }
             };
             let chosen = destinations.iter().position(|d| d.id == destination);

@@ -86,7 +86,7 @@ impl Runs {
 }
 
 fn change(id: i64, action: RestoreAction) -> Command {
-    Command::plain(api::Command::ChangeRestore { id, action })
+    Command::send_ignoring_reply(api::Command::ChangeRestore { id, action })
 }
 
 fn title(snapshot: &Snapshot, run: &RestoreState) -> String {
