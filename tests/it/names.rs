@@ -14,7 +14,7 @@ use crate::conformance::servers::dav_with;
 use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::FaultServer;
 use crate::fakes::s3::BucketBehavior;
-use crate::fakes::uploads::{Behavior as UploadMoods, UploadProtocol, UploadServer};
+use crate::fakes::uploads::{Behavior as UploadBehavior, UploadProtocol, UploadServer};
 use crate::support::backup::{digest, files_below, tiny_jpeg};
 use crate::support::process::Sandbox;
 
@@ -114,7 +114,7 @@ fn every_name_comes_back_from_a_server_that_reads_escapes() {
 
 #[test]
 fn every_name_comes_back_from_a_tus_server_whose_own_header_breaks() {
-    let server = UploadServer::start(UploadMoods { gives_only_latin1: true, ..UploadMoods::default() });
+    let server = UploadServer::start(UploadBehavior { gives_only_latin1: true, ..UploadBehavior::default() });
     there_and_back(&format!("tus+{}", server.url()), &[]);
     assert_eq!((server.finished().len(), server.unfinished().len()), (names().len(), 0));
     // The own name goes along where the copy has another.
@@ -174,7 +174,7 @@ async fn a_probe_notes_what_a_server_refuses_and_leaves_nothing() {
 async fn a_server_of_uploads_is_tried_by_names_too() {
     for speech in [UploadProtocol::Tus, UploadProtocol::Draft(9)] {
         for (gives_only_latin1, can_end) in [(false, true), (true, true), (true, false)] {
-            let behavior = UploadMoods { speech, gives_only_latin1, can_end, ..UploadMoods::default() };
+            let behavior = UploadBehavior { speech, gives_only_latin1, can_end, ..UploadBehavior::default() };
             let server = UploadServer::start(behavior);
             let (_to, address) = crate::uploads::add(&server, speech, None).await.expect("added");
             let refused = address.capabilities.expect("probed").refused_chars;

@@ -7,7 +7,7 @@ use safelight::domain::record::{Evidence, ProofMethod};
 
 use crate::conformance::servers::{nextcloud_with, own_cloud, own_cloud_with_adler};
 use crate::conformance::site::CheckpointRecorder;
-use crate::conformance::source::{Trouble, bytes};
+use crate::conformance::source::{SourceFault, bytes};
 use crate::fakes::fault_server::{Fault, Order};
 use crate::fakes::nextcloud::NextcloudBehavior;
 
@@ -24,7 +24,7 @@ async fn after_a_kill_only_missing_chunks_are_sent() {
     let item = site.item(1, "film.mov", &bytes);
     let saver = CheckpointRecorder::default();
     let transfer = site.transfer_with(saver.clone());
-    site.sources.trouble_at(25 * MIB as u64, Trouble::Cancel(transfer.cancel.clone()));
+    site.sources.fault_at(25 * MIB as u64, SourceFault::Cancel(transfer.cancel.clone()));
     assert_eq!(site.open().send(&item, &transfer).await, Ok(Sent::Cancelled));
     let cloud = server.cloud().expect("a Nextcloud");
     assert!(cloud.uploads()[0].1 >= 2, "{:?}", cloud.uploads());

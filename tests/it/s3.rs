@@ -11,7 +11,7 @@ use safelight::domain::record::Evidence;
 
 use crate::conformance::s3::{careless, fake_with, in_fake, strict};
 use crate::conformance::site::{CheckpointRecorder, Site};
-use crate::conformance::source::{Trouble, bytes};
+use crate::conformance::source::{SourceFault, bytes};
 use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
 use crate::fakes::s3::BucketBehavior;
@@ -471,8 +471,8 @@ async fn somebody_faster_keeps_the_name() {
         let to = site.open();
         let other = Arc::clone(&server);
         let name = in_fake(&item.key);
-        let write = Trouble::Do(Arc::new(move || other.bucket().put(&name, b"faster")));
-        site.sources.trouble_at(size as u64 - 1, write);
+        let write = SourceFault::Do(Arc::new(move || other.bucket().put(&name, b"faster")));
+        site.sources.fault_at(size as u64 - 1, write);
         assert_eq!(to.send(&item, &site.transfer()).await, Ok(Sent::KeyTaken));
         assert_eq!(site.contents(&item.key).as_deref(), Some(&b"faster"[..]));
         assert_eq!(server.bucket().unfinished(), Vec::<String>::new());

@@ -8,7 +8,7 @@ use crate::conformance::s3::{ACCESS_KEY, BUCKET, SECRET_KEY, fake_address, stric
 use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
 use crate::fakes::s3::BucketBehavior;
-use crate::fakes::uploads::{Behavior as UploadMoods, DownloadLocation, UploadServer};
+use crate::fakes::uploads::{Behavior as UploadBehavior, DownloadLocation, UploadServer};
 use crate::support::backup::tiny_jpeg;
 use crate::support::process::Sandbox;
 use crate::support::wait::wait_until;
@@ -189,7 +189,7 @@ fn nothing_is_no_web_page() {
 #[test]
 fn what_is_not_verified_says_why() {
     let server =
-        UploadServer::start(UploadMoods { gives: DownloadLocation::Nowhere, ..UploadMoods::default() });
+        UploadServer::start(UploadBehavior { gives: DownloadLocation::Nowhere, ..UploadBehavior::default() });
     let sandbox = Sandbox::new();
     let photos = sandbox.path("photos");
     std::fs::create_dir(&photos).expect("a folder");

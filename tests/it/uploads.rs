@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::conformance::servers::connector;
 use crate::conformance::site::{CheckpointRecorder, INSTALLATION};
-use crate::conformance::source::{Sources, Trouble, bytes};
+use crate::conformance::source::{SourceFault, Sources, bytes};
 use crate::fakes::uploads::{Behavior, DownloadLocation, Fault, UploadProtocol, UploadServer};
 
 const SIZE: usize = 3 * 1024 * 1024 + 5;
@@ -216,7 +216,7 @@ async fn an_upload_that_expired_begins_anew() {
         // Between two runs of the program.
         let place = self::place(speech).await;
         let transfer = place.transfer();
-        place.sources.trouble_at(2_000_000, Trouble::Cancel(transfer.cancel.clone()));
+        place.sources.fault_at(2_000_000, SourceFault::Cancel(transfer.cancel.clone()));
         assert_eq!(place.to.send(&place.item, &transfer).await, Ok(Sent::Cancelled));
         place.server.order("HEAD", Fault::Expire);
         let receipt = place.stored().await;
@@ -232,7 +232,7 @@ async fn stopped_four_times_little_is_sent_twice() {
         let before = place.server.received();
         for at in [9_000_000, 18_000_000, 27_000_000, 36_000_000] {
             let transfer = place.transfer();
-            place.sources.trouble_at(at, Trouble::Cancel(transfer.cancel.clone()));
+            place.sources.fault_at(at, SourceFault::Cancel(transfer.cancel.clone()));
             assert_eq!(place.to.send(&place.item, &transfer).await, Ok(Sent::Cancelled));
         }
         let receipt = place.stored().await;
@@ -458,7 +458,7 @@ async fn what_nobody_will_finish_is_ended() {
     for speech in BOTH {
         let place = place(speech).await;
         let transfer = place.transfer();
-        place.sources.trouble_at(2_000_000, Trouble::Cancel(transfer.cancel.clone()));
+        place.sources.fault_at(2_000_000, SourceFault::Cancel(transfer.cancel.clone()));
         assert_eq!(place.to.send(&place.item, &transfer).await, Ok(Sent::Cancelled));
         assert_eq!(place.server.unfinished().len(), 1);
         let nonsense = Checkpoint { phase: Phase::Sending, state: "nonsense".to_owned() };

@@ -6,7 +6,7 @@ use safelight::domain::key;
 use safelight::domain::record::{Evidence, ProofMethod};
 
 use crate::conformance::servers::dav_with;
-use crate::conformance::site::{CheckpointRecorder, Site, Trap};
+use crate::conformance::site::{CheckpointFault, CheckpointRecorder, Site};
 use crate::conformance::source::bytes;
 use crate::fakes::dav::{Behavior, Etag};
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
@@ -80,7 +80,7 @@ async fn a_copy_that_was_brought_is_not_sent_again_after_a_kill() {
     let (site, server) = dav_with(Behavior::default()).await;
     for (record, at) in [(1, 1), (2, 2)] {
         let item = site.item(record, &format!("{record}.jpg"), &bytes(record.unsigned_abs(), 5000));
-        let saver = CheckpointRecorder::trapped(Trap::HangAt(at + 1));
+        let saver = CheckpointRecorder::with_fault(CheckpointFault::HangAt(at + 1));
         let transfer = site.transfer_with(saver.clone());
         let to = site.open();
         tokio::select! {
@@ -227,7 +227,7 @@ async fn a_temp_name_that_is_stuck_has_others() {
         path
     };
     let first = stick(0);
-    let saver = CheckpointRecorder::trapped(Trap::HangAt(2));
+    let saver = CheckpointRecorder::with_fault(CheckpointFault::HangAt(2));
     let transfer = site.transfer_with(saver.clone());
     tokio::select! {
         () = saver.is_reached() => {}

@@ -14,7 +14,7 @@ use safelight::domain::failure::{Failure, FailureKind, Reach};
 use tokio_util::sync::CancellationToken;
 
 use crate::conformance::site::CheckpointRecorder;
-use crate::conformance::source::{Sources, Trouble, bytes};
+use crate::conformance::source::{SourceFault, Sources, bytes};
 use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::{Fault, FaultServer, Order};
 
@@ -107,7 +107,7 @@ async fn a_source_that_differs_never_makes_a_whole_request() {
         |source, _good| source.sources.change(&source.item, &bytes(2, 2 * MIB), true),
         |source, good| source.sources.change(&source.item, &good[..MIB], true),
         |source, _good| source.sources.change(&source.item, &bytes(1, 3 * MIB), true),
-        |source, _good| source.sources.trouble_at(MIB as u64, Trouble::Touch),
+        |source, _good| source.sources.fault_at(MIB as u64, SourceFault::Touch),
         |source, _good| source.sources.change(&source.item, b"edited", false),
     ];
     let (server, client) =
@@ -125,7 +125,7 @@ async fn a_source_that_differs_never_makes_a_whole_request() {
     gone.sources.remove(&gone.item);
     assert_eq!(failed(client.send(put(&server, gone.range())).await).kind, FailureKind::Gone);
     let scratched = source(2 * MIB);
-    scratched.sources.trouble_at(MIB as u64, Trouble::Error(5));
+    scratched.sources.fault_at(MIB as u64, SourceFault::Error(5));
     assert_eq!(failed(client.send(put(&server, scratched.range())).await).kind, FailureKind::Unreadable);
 }
 
@@ -198,7 +198,7 @@ async fn silence_ends_an_exchange_and_slowness_does_not() {
 async fn told_to_stop_it_stops() {
     let (server, client) = (FaultServer::start(Behavior::default()), client());
     let source = source(16 * MIB);
-    source.sources.trouble_at(4 * MIB as u64, Trouble::Cancel(source.transfer.cancel.clone()));
+    source.sources.fault_at(4 * MIB as u64, SourceFault::Cancel(source.transfer.cancel.clone()));
     let request = put(&server, source.range()).stopped_by(&source.transfer.cancel);
     assert!(matches!(client.send(request).await, Err(HttpError::Cancelled)));
     assert!(source.sent() < 6 * MIB as u64);

@@ -8,8 +8,8 @@ use safelight::domain::failure::{Failure, FailureKind, Reach};
 use safelight::domain::key;
 use safelight::domain::record::Evidence;
 
-use super::site::{CheckpointRecorder, Site, Trap};
-use super::source::{Trouble, bytes};
+use super::site::{CheckpointFault, CheckpointRecorder, Site};
+use super::source::{SourceFault, bytes};
 
 const MIB: usize = 1024 * 1024;
 /// How long a server may hold a name for an upload that was cut off.
@@ -25,7 +25,7 @@ pub async fn a_cancelled_send_goes_on_where_it_was(site: &Site) {
         let saver = CheckpointRecorder::default();
         let transfer = site.transfer_with(saver.clone());
         let mut before = site.sources.bytes_read();
-        site.sources.trouble_at(at as u64, Trouble::Cancel(transfer.cancel.clone()));
+        site.sources.fault_at(at as u64, SourceFault::Cancel(transfer.cancel.clone()));
         assert_eq!(site.open().send(&item, &transfer).await, Ok(Sent::Cancelled), "at {at}");
         assert_eq!(site.contents(&item.key), None);
 
@@ -57,7 +57,7 @@ pub async fn killed_at_every_checkpoint_it_ends_well(site: &Site) {
         let record = i64::try_from(at).expect("small") + 1;
         let bytes = bytes(record.unsigned_abs(), 2 * MIB + 5);
         let item = site.item(record, &format!("{record}.jpg"), &bytes);
-        let saver = CheckpointRecorder::trapped(Trap::HangAt(at));
+        let saver = CheckpointRecorder::with_fault(CheckpointFault::HangAt(at));
         let transfer = site.transfer_with(saver.clone());
         let to = site.open();
         let was_killed = tokio::select! {
@@ -92,7 +92,7 @@ pub async fn without_the_store_nothing_is_named(site: &Site) {
     for at in 0..saver.phases().len() {
         let record = i64::try_from(at).expect("small") + 2;
         let item = site.item(record, &format!("{record}.jpg"), &bytes);
-        let saver = CheckpointRecorder::trapped(Trap::FailAt(at));
+        let saver = CheckpointRecorder::with_fault(CheckpointFault::FailAt(at));
         let failure = site.open().send(&item, &site.transfer_with(saver)).await.expect_err("no store");
         assert_eq!(failure.reach, Reach::Run);
         assert_eq!(site.contents(&item.key), None);
@@ -137,7 +137,8 @@ pub async fn a_changed_source_is_never_stored(site: &Site) {
     check(2, "other bytes, same stamp", &|item| site.sources.change(item, &bytes(2, 3 * MIB), true)).await;
     check(3, "shorter, same stamp", &|item| site.sources.change(item, &good[..MIB], true)).await;
     check(4, "longer, same stamp", &|item| site.sources.change(item, &bytes(1, 4 * MIB), true)).await;
-    check(5, "touched in the middle", &|_item| site.sources.trouble_at(2 * MIB as u64, Trouble::Touch)).await;
+    check(5, "touched in the middle", &|_item| site.sources.fault_at(2 * MIB as u64, SourceFault::Touch))
+        .await;
 }
 
 pub async fn a_source_that_goes_is_only_its_own_trouble(site: &Site) {
@@ -151,7 +152,7 @@ pub async fn a_source_that_goes_is_only_its_own_trouble(site: &Site) {
 
     // EIO in the middle, once: the next try brings it all.
     let item = site.item(2, "scratched.jpg", &good);
-    site.sources.trouble_at(2 * MIB as u64, Trouble::Error(5));
+    site.sources.fault_at(2 * MIB as u64, SourceFault::Error(5));
     let failure = to.send(&item, &site.transfer()).await.expect_err("unreadable");
     assert_eq!((failure.kind, failure.reach), (FailureKind::Unreadable, Reach::Resource));
     assert!(!failure.is_permanent());

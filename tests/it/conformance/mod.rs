@@ -23,7 +23,7 @@ use site::Site;
 use crate::fakes::dav::Behavior;
 use crate::fakes::immich::Generation;
 use crate::fakes::nextcloud::NextcloudBehavior;
-use crate::fakes::uploads::{Behavior as UploadMoods, DownloadLocation};
+use crate::fakes::uploads::{Behavior as UploadBehavior, DownloadLocation};
 
 /// Every case, once for each site. A `compiled` one is a server that `tests/release` compiles and tests.
 macro_rules! suite {
@@ -132,10 +132,10 @@ macro_rules! unnamed_suites {
         suite!(tus_server, uploads::real_tus(), [$($cases)*]);
         suite!(compiled rustus, uploads::rustus(), [$($cases)*]);
         suite!(tus, uploads::fake(uploads::tus()), [$($cases)*]);
-        suite!(tus_comparing_parts, uploads::fake(UploadMoods { compares_parts: true, ..uploads::tus() }), [$($cases)*]);
+        suite!(tus_comparing_parts, uploads::fake(UploadBehavior { compares_parts: true, ..uploads::tus() }), [$($cases)*]);
         suite!(draft_3, uploads::fake(uploads::draft(3)), [$($cases)*]);
         suite!(draft_6, uploads::fake(uploads::draft(6)), [$($cases)*]);
-        suite!(draft_9, uploads::fake(UploadMoods {
+        suite!(draft_9, uploads::fake(UploadBehavior {
             append_max: Some(1_000_000), gives: DownloadLocation::AtTheFile, keeps_finished: true, ..uploads::draft(9)
         }), [$($cases)*]);
     };

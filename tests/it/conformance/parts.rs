@@ -9,8 +9,8 @@ use safelight::domain::record::{Evidence, ProofMethod};
 use safelight::domain::target::DestinationKind;
 
 use super::s3::{rclone, unfinished_uploads, weed};
-use super::site::{CheckpointRecorder, Site, Trap};
-use super::source::{Trouble, bytes};
+use super::site::{CheckpointFault, CheckpointRecorder, Site};
+use super::source::{SourceFault, bytes};
 use crate::support::wait::wait_until;
 
 const MIB: usize = 1024 * 1024;
@@ -72,7 +72,7 @@ async fn killed_at_every_checkpoint_no_part_is_sent_twice_and_nothing_is_left() 
         let record = i64::try_from(at).expect("small") + 1;
         let bytes = bytes(record.unsigned_abs(), SIZE);
         let item = site.item(record, &format!("{record}.mov"), &bytes);
-        let saver = CheckpointRecorder::trapped(Trap::HangAt(at));
+        let saver = CheckpointRecorder::with_fault(CheckpointFault::HangAt(at));
         let transfer = site.transfer_with(saver.clone());
         let to = site.open();
         let was_killed = tokio::select! {
@@ -106,7 +106,7 @@ async fn a_cancelled_large_file_goes_on_with_the_next_part() {
         let saver = CheckpointRecorder::default();
         let transfer = site.transfer_with(saver.clone());
         // While the last part is read, the ones before are on their way or there.
-        site.sources.trouble_at(18 * MIB as u64, Trouble::Cancel(transfer.cancel.clone()));
+        site.sources.fault_at(18 * MIB as u64, SourceFault::Cancel(transfer.cancel.clone()));
         assert_eq!(site.open().send(&item, &transfer).await, Ok(Sent::Cancelled));
         assert_eq!(site.contents(&item.key), None);
         let again = site.transfer_with(saver);
@@ -126,7 +126,7 @@ async fn what_is_no_longer_wanted_is_ended() {
 
     // Changed in the middle: its parts are of no use.
     let item = site.item(1, "changed.mov", &good);
-    site.sources.trouble_at(9 * MIB as u64, Trouble::Touch);
+    site.sources.fault_at(9 * MIB as u64, SourceFault::Touch);
     let failure = site.open().send(&item, &site.transfer()).await.expect_err("changed");
     assert_eq!(failure.kind, FailureKind::Changed);
     let item = site.item(2, "quietly.mov", &good);
@@ -140,7 +140,7 @@ async fn what_is_no_longer_wanted_is_ended() {
     let item = site.item(3, "given-up.mov", &good);
     let saver = CheckpointRecorder::default();
     let transfer = site.transfer_with(saver.clone());
-    site.sources.trouble_at(18 * MIB as u64, Trouble::Cancel(transfer.cancel.clone()));
+    site.sources.fault_at(18 * MIB as u64, SourceFault::Cancel(transfer.cancel.clone()));
     assert_eq!(site.open().send(&item, &transfer).await, Ok(Sent::Cancelled));
     expect_new(&before, 1);
     site.open().abandon(&[saver.last().expect("a checkpoint")]).await;
@@ -150,7 +150,7 @@ async fn what_is_no_longer_wanted_is_ended() {
     let item = site.item(4, "taken.mov", &good);
     let saver = CheckpointRecorder::default();
     let transfer = site.transfer_with(saver.clone());
-    site.sources.trouble_at(18 * MIB as u64, Trouble::Cancel(transfer.cancel.clone()));
+    site.sources.fault_at(18 * MIB as u64, SourceFault::Cancel(transfer.cancel.clone()));
     assert_eq!(site.open().send(&item, &transfer).await, Ok(Sent::Cancelled));
     site.put(&item.key, b"faster");
     assert_eq!(site.open().send(&item, &site.transfer_with(saver)).await, Ok(Sent::KeyTaken));

@@ -314,7 +314,7 @@ fn walk(root: &std::path::Path, dir: &std::path::Path) -> Vec<String> {
 
 /// What a saver does when a checkpoint is to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trap {
+pub enum CheckpointFault {
     /// Keeps it.
     None,
     /// Never answers from the checkpoint of this number (from 0) on: the kill comes before it.
@@ -326,7 +326,7 @@ pub enum Trap {
 /// Keeps checkpoints as the store would.
 #[derive(Clone)]
 pub struct CheckpointRecorder {
-    trap: Trap,
+    fault: CheckpointFault,
     count: Arc<AtomicUsize>,
     kept: Arc<Mutex<Vec<Checkpoint>>>,
     named: Arc<Mutex<Option<NamedCopy>>>,
@@ -335,14 +335,14 @@ pub struct CheckpointRecorder {
 
 impl Default for CheckpointRecorder {
     fn default() -> Self {
-        Self::trapped(Trap::None)
+        Self::with_fault(CheckpointFault::None)
     }
 }
 
 impl CheckpointRecorder {
-    pub fn trapped(trap: Trap) -> Self {
+    pub fn with_fault(fault: CheckpointFault) -> Self {
         Self {
-            trap,
+            fault,
             count: Arc::default(),
             kept: Arc::default(),
             named: Arc::default(),
@@ -363,12 +363,12 @@ impl CheckpointRecorder {
         self.named.lock().clone()
     }
 
-    /// The same memory without the trap: the store after a restart.
+    /// The same memory without the fault: the store after a restart.
     pub fn restarted(&self) -> Self {
-        Self { trap: Trap::None, ..self.clone() }
+        Self { fault: CheckpointFault::None, ..self.clone() }
     }
 
-    /// Returns when the trap has been reached.
+    /// Returns when the fault has been reached.
     pub async fn is_reached(&self) {
         self.reached.notified().await;
     }
@@ -385,12 +385,12 @@ impl SaveCheckpoint for CheckpointRecorder {
     fn save<'a>(&'a self, checkpoint: Checkpoint) -> BoxFuture<'a, Result<(), Failure>> {
         let number = self.count.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
-            match self.trap {
-                Trap::HangAt(at) if number >= at => {
+            match self.fault {
+                CheckpointFault::HangAt(at) if number >= at => {
                     self.reached.notify_one();
                     std::future::pending().await
                 }
-                Trap::FailAt(at) if number >= at => Err(Failure {
+                CheckpointFault::FailAt(at) if number >= at => Err(Failure {
                     reach: Reach::Run,
                     ..Failure::permanent(FailureKind::Server, "the store is gone")
                 }),

@@ -25,7 +25,7 @@ pub const MTIME_NS: i64 = 1_557_656_100_250_000_000;
 
 /// What happens when reading reaches a position.
 #[derive(Clone)]
-pub enum Trouble {
+pub enum SourceFault {
     /// The token is cancelled.
     Cancel(CancellationToken),
     /// The system says this.
@@ -45,7 +45,7 @@ struct Fake {
 #[derive(Default)]
 struct Shared {
     files: HashMap<PathBuf, Fake>,
-    trouble: Option<(u64, Trouble)>,
+    fault: Option<(u64, SourceFault)>,
 }
 
 /// Source files in memory.
@@ -145,8 +145,8 @@ impl Sources {
     }
 
     /// Something happens, once, when reading reaches `position` of any file.
-    pub fn trouble_at(&self, position: u64, trouble: Trouble) {
-        self.lock().trouble = Some((position, trouble));
+    pub fn fault_at(&self, position: u64, fault: SourceFault) {
+        self.lock().fault = Some((position, fault));
     }
 
     /// Bytes read so far.
@@ -204,15 +204,15 @@ impl SourceFile for OpenFake {
 impl Read for OpenFake {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut shared = self.sources.lock();
-        if let Some((at, trouble)) = shared.trouble.clone()
+        if let Some((at, fault)) = shared.fault.clone()
             && self.position + buf.len() as u64 > at
         {
-            shared.trouble = None;
-            match trouble {
-                Trouble::Cancel(token) => token.cancel(),
-                Trouble::Do(act) => act(),
-                Trouble::Error(code) => return Err(io::Error::from_raw_os_error(code)),
-                Trouble::Touch => {
+            shared.fault = None;
+            match fault {
+                SourceFault::Cancel(token) => token.cancel(),
+                SourceFault::Do(act) => act(),
+                SourceFault::Error(code) => return Err(io::Error::from_raw_os_error(code)),
+                SourceFault::Touch => {
                     if let Some(fake) = shared.files.get_mut(&self.path) {
                         fake.stamp.mtime_ns += 1;
                     }

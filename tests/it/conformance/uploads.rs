@@ -13,7 +13,7 @@ use safelight::domain::target::DestinationKind;
 
 use super::servers::site;
 use super::site::{CheckpointRecorder, ServerFiles, Site};
-use super::source::{Trouble, bytes};
+use super::source::{SourceFault, bytes};
 use crate::fakes::uploads::{Behavior, UploadProtocol, UploadServer};
 use crate::support::server::{Server, installed_beside, write};
 
@@ -228,7 +228,7 @@ pub async fn stopped_four_times_it_goes_on_where_it_was(site: &Site) {
     let saver = CheckpointRecorder::default();
     for at in [3 * MIB + 7, 6 * MIB, 13 * MIB, size - 1] {
         let transfer = site.transfer_with(saver.clone());
-        site.sources.trouble_at(at as u64, Trouble::Cancel(transfer.cancel.clone()));
+        site.sources.fault_at(at as u64, SourceFault::Cancel(transfer.cancel.clone()));
         assert_eq!(site.open().send(&item, &transfer).await, Ok(Sent::Cancelled), "at {at}");
         assert_eq!(site.contents(&item.key), None);
         let state = saver.last().expect("a checkpoint").state;

@@ -10,7 +10,7 @@ use crate::fakes::dav::Behavior;
 use crate::fakes::fault_server::FaultServer;
 use crate::fakes::immich::{Generation, ImmichServer, KEY};
 use crate::fakes::nextcloud::NextcloudBehavior;
-use crate::fakes::uploads::{Behavior as UploadMoods, UploadServer};
+use crate::fakes::uploads::{Behavior as UploadBehavior, UploadServer};
 
 /// The environment in which all these servers let Safelight in.
 pub const SECRETS: [(&str, &str); 4] = [
@@ -216,7 +216,7 @@ pub fn tus_server() -> Box<dyn Place> {
 
 /// A server of resumable HTTP.
 pub fn resumable_server() -> Box<dyn Place> {
-    let behavior = UploadMoods { keeps_finished: true, ..draft(9) };
+    let behavior = UploadBehavior { keeps_finished: true, ..draft(9) };
     Box::new(Uploads { server: UploadServer::start(behavior), scheme: "resumable" })
 }
 

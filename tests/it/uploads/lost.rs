@@ -22,7 +22,7 @@ async fn a_lost_upload_is_begun_again_whatever_is_said_of_it() {
         for status in [400, 403, 404, 405, 409, 410, 412] {
             let place = place_of(Behavior { speech, ..Behavior::default() }, SIZE).await;
             let transfer = place.transfer();
-            place.sources.trouble_at(1_000_000, Trouble::Cancel(transfer.cancel.clone()));
+            place.sources.fault_at(1_000_000, SourceFault::Cancel(transfer.cancel.clone()));
             assert_eq!(place.to.send(&place.item, &transfer).await, Ok(Sent::Cancelled));
             place.server.order("HEAD", Fault::Status(status, Vec::new(), ""));
             let receipt = place.stored().await;
