@@ -7,8 +7,8 @@
 //! `tests/README.md`.
 
 mod cells;
-mod place;
 mod real;
+mod servers;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ use std::time::Duration;
 use safelight::api::{FailureText, QueueList};
 
 use cells::{Cell, Course};
-use place::{Place, StoredFiles};
+use servers::{ProxiedServer, StoredFiles};
 use world::{STEP_MAX, STEP_READING, STEP_WORKING, World};
 
 use crate::conformance::source::bytes;
@@ -80,7 +80,7 @@ fn note(said: &mut ShownReasons, failure: &FailureText) {
 }
 
 /// Looks at everything that a person could see now.
-async fn look(world: &World, place: &dyn Place, outcome: &mut Outcome) {
+async fn look(world: &World, server: &dyn ProxiedServer, outcome: &mut Outcome) {
     let before = world.destination().await;
     for list in [QueueList::NeedsAttention, QueueList::Waiting] {
         for row in world.queue(list).await {
@@ -91,7 +91,7 @@ async fn look(world: &World, place: &dyn Place, outcome: &mut Outcome) {
     if let Some(wait) = &before.wait_reason {
         outcome.said.insert((format!("wait.{}", wait.kind), wait.summary.clone()));
     }
-    let held = held(&place.kept());
+    let held = held(&server.stored_files());
     if before.safe > held {
         outcome.wrong.push(format!("{} are said to be safe, {held} are there", before.safe));
     }
@@ -109,9 +109,9 @@ async fn pass(time: Duration, world: &World) {
     }
 }
 
-async fn run(cell: &Cell, place: &dyn Place) -> Outcome {
-    let proxy = Proxy::start(place.port());
-    let world = World::start(&place::SECRETS, place.has_real_clock()).await;
+async fn run(cell: &Cell, server: &dyn ProxiedServer) -> Outcome {
+    let proxy = Proxy::start(server.port());
+    let world = World::start(&servers::SECRETS, server.has_real_clock()).await;
     let mut outcome = Outcome {
         said: ShownReasons::new(),
         proof: String::new(),
@@ -121,9 +121,9 @@ async fn run(cell: &Cell, place: &dyn Place) -> Outcome {
     if cell.course == Course::Always {
         proxy.set(Some(cell.fault));
     }
-    if let Err(refused) = world.add_destination(&place.target(&proxy.host()), None).await {
+    if let Err(refused) = world.add_destination(&server.target(&proxy.host()), None).await {
         outcome.proof = "refused when it is added".to_owned();
-        if cell.fault != ProxyFault::Hrefs(Href::Foreign) || !place.has_uploads_beside() {
+        if cell.fault != ProxyFault::Hrefs(Href::Foreign) || !server.has_uploads_beside() {
             outcome.wrong.push(format!("it was not added: {refused}"));
         }
         return outcome;
@@ -135,14 +135,14 @@ async fn run(cell: &Cell, place: &dyn Place) -> Outcome {
     world.begin().await;
     for _look in 0..LOOKS {
         pass(cell.course.lasts() / LOOKS, &world).await;
-        look(&world, place, &mut outcome).await;
+        look(&world, server, &mut outcome).await;
     }
     if cell.course != Course::Always {
         proxy.set(None);
     }
     let ends = World::now() + SETTLED_WITHIN;
     loop {
-        look(&world, place, &mut outcome).await;
+        look(&world, server, &mut outcome).await;
         let now = world.destination().await;
         if now.safe == now.found && now.found == photos().len() as u64 && !now.verifying {
             outcome.proof = now.proof;
@@ -160,8 +160,8 @@ async fn run(cell: &Cell, place: &dyn Place) -> Outcome {
         world.step(at_most).await;
     }
     pass(TIDIED_WITHIN, &world).await;
-    outcome.kept = place.kept();
-    let may_keep_more = cell.spoils && place.keeps_spoiled();
+    outcome.kept = server.stored_files();
+    let may_keep_more = cell.spoils && server.keeps_spoiled();
     if held(&outcome.kept) != photos().len() as u64 || !may_keep_more && outcome.kept.copies != wanted() {
         let copies: Vec<u64> = outcome.kept.copies.values().copied().collect();
         outcome
@@ -182,29 +182,29 @@ async fn run(cell: &Cell, place: &dyn Place) -> Outcome {
 }
 
 /// Runs every fault at one kind of server, and writes what came of it.
-fn table(server: &str, make: fn() -> Box<dyn Place>, more: &[Cell]) {
+fn table(label: &str, make: fn() -> Box<dyn ProxiedServer>, more: &[Cell]) {
     let (mut rows, mut wrong) = (String::new(), Vec::new());
     for cell in cells::CELLS.iter().chain(more) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-        let place = make();
-        let outcome = runtime.expect("a runtime").block_on(run(cell, place.as_ref()));
+        let server = make();
+        let outcome = runtime.expect("a runtime").block_on(run(cell, server.as_ref()));
         let unfit = outcome.said.iter().filter(|(class, _sentence)| {
             let kind = class.split('.').next().unwrap_or_default();
             kind != "wait" && !cell.kinds.iter().any(|known| known == class || *known == kind)
         });
         let told = outcome.wrong.iter().cloned().chain(unfit.map(|said| format!("said {said:?}")));
-        wrong.extend(told.map(|what| format!("{server}, {}: {what}", cell.name)));
-        write_row(&mut rows, server, cell, &outcome);
+        wrong.extend(told.map(|what| format!("{label}, {}: {what}", cell.name)));
+        write_row(&mut rows, label, cell, &outcome);
     }
     let folder =
         std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join("faults");
     std::fs::create_dir_all(&folder).expect("a folder");
-    let file = format!("{}.tsv", server.replace('/', "-"));
+    let file = format!("{}.tsv", label.replace('/', "-"));
     std::fs::write(folder.join(file), rows).expect("written");
     assert!(wrong.is_empty(), "{}\n{wrong:#?}", wrong.len());
 }
 
-fn write_row(rows: &mut String, server: &str, cell: &Cell, outcome: &Outcome) {
+fn write_row(rows: &mut String, label: &str, cell: &Cell, outcome: &Outcome) {
     let sentences: BTreeSet<&str> = outcome.said.iter().map(|(_class, sentence)| sentence.as_str()).collect();
     let sentences: Vec<&str> = sentences.into_iter().collect();
     let mut left = outcome.kept.left.clone();
@@ -214,7 +214,7 @@ fn write_row(rows: &mut String, server: &str, cell: &Cell, outcome: &Outcome) {
     }
     let left = if left.is_empty() { "nothing".to_owned() } else { left.join(", ") };
     let held = format!("{} of {}", held(&outcome.kept), photos().len());
-    writeln!(rows, "{server}\t{}\t{held}\t{left}\t{}\t{}", cell.name, outcome.proof, sentences.join("; "))
+    writeln!(rows, "{label}\t{}\t{held}\t{left}\t{}\t{}", cell.name, outcome.proof, sentences.join("; "))
         .expect("in memory");
 }
 
@@ -230,12 +230,12 @@ macro_rules! tables {
 }
 
 tables! {
-    webdav: "WebDAV", place::webdav, &[];
-    nextcloud: "Nextcloud", place::nextcloud, &[];
-    owncloud: "ownCloud", place::owncloud, &[];
-    s3: "S3", place::s3_strict, cells::SIGNED;
-    s3_careless: "S3, careless", place::s3_careless, cells::SIGNED;
-    tus: "tus", place::tus_server, &[];
-    resumable: "resumable HTTP", place::resumable_server, &[];
-    immich: "Immich", place::immich, &[];
+    webdav: "WebDAV", servers::webdav, &[];
+    nextcloud: "Nextcloud", servers::nextcloud, &[];
+    owncloud: "ownCloud", servers::owncloud, &[];
+    s3: "S3", servers::s3_strict, cells::SIGNED;
+    s3_careless: "S3, careless", servers::s3_careless, cells::SIGNED;
+    tus: "tus", servers::tus_server, &[];
+    resumable: "resumable HTTP", servers::resumable_server, &[];
+    immich: "Immich", servers::immich, &[];
 }

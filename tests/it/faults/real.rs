@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use safelight::domain::target::DestinationKind;
 
-use super::place::{Place, StoredFiles};
+use super::servers::{ProxiedServer, StoredFiles};
 use super::{cells, table};
 use crate::conformance::dav_servers::{dufs_server, sabre_server, wsgidav_server};
 use crate::conformance::s3::{BUCKET, Filer, fresh as fresh_prefix, weed_server};
@@ -20,10 +20,10 @@ struct Real {
     kind: DestinationKind,
     /// Its path on the server, or its prefix in the bucket.
     path: String,
-    behind: Box<dyn ServerFiles>,
+    files: Box<dyn ServerFiles>,
 }
 
-impl Place for Real {
+impl ProxiedServer for Real {
     fn port(&self) -> u16 {
         self.port
     }
@@ -38,10 +38,10 @@ impl Place for Real {
         }
     }
 
-    fn kept(&self) -> StoredFiles {
+    fn stored_files(&self) -> StoredFiles {
         let mut kept = StoredFiles::default();
-        for path in self.behind.files() {
-            kept.add(&path, &self.behind.contents(&path).unwrap_or_default());
+        for path in self.files.files() {
+            kept.add(&path, &self.files.contents(&path).unwrap_or_default());
         }
         kept
     }
@@ -55,41 +55,41 @@ impl Place for Real {
     }
 }
 
-fn folder_on(server: &'static Server, path: String, behind: Box<dyn ServerFiles>) -> Box<dyn Place> {
-    Box::new(Real { port: server.port, kind: DestinationKind::WebDav, path, behind })
+fn folder_on(server: &'static Server, path: String, files: Box<dyn ServerFiles>) -> Box<dyn ProxiedServer> {
+    Box::new(Real { port: server.port, kind: DestinationKind::WebDav, path, files })
 }
 
-fn disk_on(server: &'static Server) -> Box<dyn Place> {
+fn disk_on(server: &'static Server) -> Box<dyn ProxiedServer> {
     let (path, disk) = fresh(server);
     folder_on(server, path, Box::new(disk))
 }
 
-fn apache() -> Box<dyn Place> {
+fn apache() -> Box<dyn ProxiedServer> {
     let (path, disk) = fresh(apache_server());
     folder_on(apache_server(), path, Box::new(Apache(disk)))
 }
 
-fn seaweed() -> Box<dyn Place> {
+fn seaweed() -> Box<dyn ProxiedServer> {
     let (weed, path) = (weed_server(), fresh_prefix());
-    let behind = Box::new(Filer { port: weed.filer, root: format!("/buckets/{BUCKET}/{path}") });
-    Box::new(Real { port: weed.server.port, kind: DestinationKind::S3, path, behind })
+    let files = Box::new(Filer { port: weed.filer, root: format!("/buckets/{BUCKET}/{path}") });
+    Box::new(Real { port: weed.server.port, kind: DestinationKind::S3, path, files })
 }
 
-fn moto() -> Box<dyn Place> {
+fn moto() -> Box<dyn ProxiedServer> {
     let path = fresh_prefix();
-    let behind = Box::new(moto_folder(&path));
-    Box::new(Real { port: moto_server().port, kind: DestinationKind::S3, path, behind })
+    let files = Box::new(moto_folder(&path));
+    Box::new(Real { port: moto_server().port, kind: DestinationKind::S3, path, files })
 }
 
-fn real_tus() -> Box<dyn Place> {
+fn real_tus() -> Box<dyn ProxiedServer> {
     let (path, store) = tus_case();
-    Box::new(Real { port: tus_server().port, kind: DestinationKind::Tus, path, behind: Box::new(store) })
+    Box::new(Real { port: tus_server().port, kind: DestinationKind::Tus, path, files: Box::new(store) })
 }
 
-fn rustus() -> Box<dyn Place> {
+fn rustus() -> Box<dyn ProxiedServer> {
     let server = rustus_server();
     let (port, path) = (server.port, "files/".to_owned());
-    Box::new(Real { port, kind: DestinationKind::Tus, path, behind: Box::new(Rustus(server)) })
+    Box::new(Real { port, kind: DestinationKind::Tus, path, files: Box::new(Rustus(server)) })
 }
 
 /// Whether the tables of real servers are to be made. They take minutes; `tests/release` asks for them.

@@ -50,13 +50,13 @@ impl StoredFiles {
 }
 
 /// A server behind a proxy.
-pub trait Place {
+pub trait ProxiedServer {
     /// The port of the server itself.
     fn port(&self) -> u16;
     /// What a person writes for it, at this host.
     fn target(&self, host: &str) -> String;
     /// What it keeps.
-    fn kept(&self) -> StoredFiles;
+    fn stored_files(&self) -> StoredFiles;
     /// Copies whose bytes were spoiled on the way stay there: Safelight cannot know that they are its own,
     /// or removes nothing from there.
     fn keeps_spoiled(&self) -> bool {
@@ -79,7 +79,7 @@ fn port_of(host: &str) -> u16 {
 
 pub struct Dav(Arc<FaultServer>);
 
-impl Place for Dav {
+impl ProxiedServer for Dav {
     fn port(&self) -> u16 {
         port_of(&self.0.host())
     }
@@ -91,7 +91,7 @@ impl Place for Dav {
         }
     }
 
-    fn kept(&self) -> StoredFiles {
+    fn stored_files(&self) -> StoredFiles {
         let mut kept = StoredFiles::default();
         for path in self.0.dav().files() {
             let bytes = self.0.dav().contents(&path).unwrap_or_default();
@@ -110,7 +110,7 @@ pub struct S3 {
     is_careless: bool,
 }
 
-impl Place for S3 {
+impl ProxiedServer for S3 {
     fn port(&self) -> u16 {
         port_of(&self.server.host())
     }
@@ -123,7 +123,7 @@ impl Place for S3 {
         format!("s3://{BUCKET}/photos?endpoint=http://{host}&style=path")
     }
 
-    fn kept(&self) -> StoredFiles {
+    fn stored_files(&self) -> StoredFiles {
         let mut kept = StoredFiles::default();
         for name in self.server.bucket().objects() {
             let bytes = self.server.bucket().contents(&name).unwrap_or_default();
@@ -139,7 +139,7 @@ pub struct Uploads {
     scheme: &'static str,
 }
 
-impl Place for Uploads {
+impl ProxiedServer for Uploads {
     fn port(&self) -> u16 {
         port_of(&self.server.host())
     }
@@ -148,7 +148,7 @@ impl Place for Uploads {
         format!("{}+http://{host}/files/", self.scheme)
     }
 
-    fn kept(&self) -> StoredFiles {
+    fn stored_files(&self) -> StoredFiles {
         let mut kept = StoredFiles::default();
         for upload in self.server.finished() {
             kept.add(&upload.name, &upload.bytes);
@@ -161,7 +161,7 @@ impl Place for Uploads {
 
 pub struct Immich(ImmichServer);
 
-impl Place for Immich {
+impl ProxiedServer for Immich {
     fn port(&self) -> u16 {
         port_of(self.0.origin().trim_start_matches("http://"))
     }
@@ -170,7 +170,7 @@ impl Place for Immich {
         format!("immich+http://{host}")
     }
 
-    fn kept(&self) -> StoredFiles {
+    fn stored_files(&self) -> StoredFiles {
         let mut kept = StoredFiles::default();
         for asset in self.0.assets() {
             kept.add(&asset.name, &asset.bytes);
@@ -179,48 +179,48 @@ impl Place for Immich {
     }
 }
 
-fn cloud(behavior: NextcloudBehavior) -> Box<dyn Place> {
+fn cloud(behavior: NextcloudBehavior) -> Box<dyn ProxiedServer> {
     Box::new(Dav(Arc::new(FaultServer::nextcloud(USER, PASSWORD, u64::MAX / 4, behavior))))
 }
 
 /// A WebDAV server as the specification has it.
-pub fn webdav() -> Box<dyn Place> {
+pub fn webdav() -> Box<dyn ProxiedServer> {
     let login = Some((USER.to_owned(), PASSWORD.to_owned()));
     Box::new(Dav(Arc::new(FaultServer::start(Behavior { login, ..Behavior::default() }))))
 }
 
 /// A Nextcloud.
-pub fn nextcloud() -> Box<dyn Place> {
+pub fn nextcloud() -> Box<dyn ProxiedServer> {
     cloud(NextcloudBehavior::default())
 }
 
 /// An ownCloud, which is stricter.
-pub fn owncloud() -> Box<dyn Place> {
+pub fn owncloud() -> Box<dyn ProxiedServer> {
     cloud(own_cloud())
 }
 
 /// An S3 server that checks what it is sent.
-pub fn s3_strict() -> Box<dyn Place> {
+pub fn s3_strict() -> Box<dyn ProxiedServer> {
     Box::new(S3 { server: FaultServer::s3(BUCKET, strict()), is_careless: false })
 }
 
 /// An S3 server that believes what it is told.
-pub fn s3_careless() -> Box<dyn Place> {
+pub fn s3_careless() -> Box<dyn ProxiedServer> {
     Box::new(S3 { server: FaultServer::s3(BUCKET, careless()), is_careless: true })
 }
 
 /// A tus server.
-pub fn tus_server() -> Box<dyn Place> {
+pub fn tus_server() -> Box<dyn ProxiedServer> {
     Box::new(Uploads { server: UploadServer::start(tus()), scheme: "tus" })
 }
 
 /// A server of resumable HTTP.
-pub fn resumable_server() -> Box<dyn Place> {
+pub fn resumable_server() -> Box<dyn ProxiedServer> {
     let behavior = UploadBehavior { keeps_finished: true, ..draft(9) };
     Box::new(Uploads { server: UploadServer::start(behavior), scheme: "resumable" })
 }
 
 /// An Immich of the present generation.
-pub fn immich() -> Box<dyn Place> {
+pub fn immich() -> Box<dyn ProxiedServer> {
     Box::new(Immich(ImmichServer::start(Generation::V3)))
 }
