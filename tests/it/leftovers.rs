@@ -42,7 +42,7 @@ const LARGE: u64 = 17 << 20;
 const SMALL: u64 = 20_000;
 
 /// A destination that can be made to fail.
-trait Place {
+trait FaultyDestination {
     /// What the command line calls it.
     fn to(&self) -> String;
     /// Its secrets.
@@ -61,9 +61,9 @@ trait Place {
     fn assert_holds_only(&self, source: &Path);
 }
 
-fn backup(place: &dyn Place, sandbox: &Sandbox, source: &Path) -> Command {
-    let mut command = sandbox.command(["backup", "--json", "--to", &place.to()]);
-    command.arg(source).envs(place.environment());
+fn backup(destination: &dyn FaultyDestination, sandbox: &Sandbox, source: &Path) -> Command {
+    let mut command = sandbox.command(["backup", "--json", "--to", &destination.to()]);
+    command.arg(source).envs(destination.environment());
     command
 }
 
@@ -161,7 +161,7 @@ impl Server {
     }
 }
 
-impl Place for Server {
+impl FaultyDestination for Server {
     fn to(&self) -> String {
         self.to.clone()
     }
@@ -215,15 +215,15 @@ fn add_photos(seeded: &Seeded, folder: &Path, large: bool) {
 }
 
 /// Backs up to the end.
-fn finish(place: &dyn Place, sandbox: &Sandbox, source: &Path) {
+fn finish(destination: &dyn FaultyDestination, sandbox: &Sandbox, source: &Path) {
     let mut retry = sandbox.command(["retry", "--all"]);
-    retry.envs(place.environment());
+    retry.envs(destination.environment());
     retry.output().expect("the binary starts");
-    let mut run = Run::of(sandbox, backup(place, sandbox, source));
+    let mut run = Run::of(sandbox, backup(destination, sandbox, source));
     assert_eq!(run.process.wait_for_end(DONE_WITHIN).code(), Some(0));
 }
 
-fn assert_only_ours_stays(name: &str, place: &dyn Place, large_every: u64) {
+fn assert_only_ours_stays(name: &str, destination: &dyn FaultyDestination, large_every: u64) {
     let seeded = Seeded::announced(name);
     let sandbox = Sandbox::new();
     let source = sandbox.path("photos");
@@ -231,11 +231,11 @@ fn assert_only_ours_stays(name: &str, place: &dyn Place, large_every: u64) {
     for round in 0..rounds {
         let is_large = large_every > 0 && round % large_every == 0;
         add_photos(&seeded, &source.join(format!("round {round}")), is_large);
-        // The first round finds a sound place: it must become a destination.
+        // The first round finds a sound server or folder: it must become a destination.
         if round > 0 {
-            place.plant_faults(&seeded);
+            destination.plant_faults(&seeded);
         }
-        let mut run = Run::of(&sandbox, backup(place, &sandbox, &source));
+        let mut run = Run::of(&sandbox, backup(destination, &sandbox, &source));
         if round == 0 {
             assert_eq!(run.process.wait_for_end(DONE_WITHIN).code(), Some(0));
         } else {
@@ -243,15 +243,15 @@ fn assert_only_ours_stays(name: &str, place: &dyn Place, large_every: u64) {
             rest(Duration::from_millis(seeded.within(0..PAUSE_MAX_MS)));
             run.process.kill();
         }
-        place.heal();
+        destination.heal();
     }
-    finish(place, &sandbox, &source);
-    if place.age_uploads() {
+    finish(destination, &sandbox, &source);
+    if destination.age_uploads() {
         // What only the server knows goes a day later.
         add_photos(&seeded, &source.join("later"), false);
-        finish(place, &sandbox, &source);
+        finish(destination, &sandbox, &source);
     }
-    place.assert_holds_only(&source);
+    destination.assert_holds_only(&source);
 }
 
 #[test]

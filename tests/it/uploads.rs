@@ -27,7 +27,7 @@ const KEY: &str = "2019/2019-05/a.jpg";
 const TAIL_MAX: u64 = 8 * 1024 * 1024;
 
 /// A destination on a fake, a file for it, and what is remembered.
-struct Place {
+struct Scene {
     server: UploadServer,
     address: Address,
     capabilities: Capabilities,
@@ -55,7 +55,7 @@ pub async fn add(
     Ok((to, Address { capabilities: Some(capabilities), ..address }))
 }
 
-async fn place_of(behavior: Behavior, size: usize) -> Place {
+async fn scene_of(behavior: Behavior, size: usize) -> Scene {
     let speech = behavior.speech;
     let server = UploadServer::start(behavior);
     let (to, address) = add(&server, speech, None).await.expect("added");
@@ -65,14 +65,14 @@ async fn place_of(behavior: Behavior, size: usize) -> Place {
     digester.update(&bytes);
     item.digests = digester.finish().digests;
     let capabilities = address.capabilities.clone().expect("probed");
-    Place { server, address, capabilities, to, sources, bytes, item, saver: CheckpointRecorder::default() }
+    Scene { server, address, capabilities, to, sources, bytes, item, saver: CheckpointRecorder::default() }
 }
 
-async fn place(speech: UploadProtocol) -> Place {
-    place_of(Behavior { speech, ..Behavior::default() }, SIZE).await
+async fn scene(speech: UploadProtocol) -> Scene {
+    scene_of(Behavior { speech, ..Behavior::default() }, SIZE).await
 }
 
-impl Place {
+impl Scene {
     fn transfer(&self) -> Transfer {
         let saver = self.saver.clone();
         Transfer::new(
@@ -118,46 +118,46 @@ const BOTH: [UploadProtocol; 2] = [UploadProtocol::Tus, UploadProtocol::Draft(9)
 #[tokio::test]
 async fn a_cut_append_goes_on_to_the_byte() {
     for speech in BOTH {
-        let place = place(speech).await;
-        let before = place.server.received();
+        let scene = scene(speech).await;
+        let before = scene.server.received();
         for at in [1_000_000, 700_000, 1] {
-            place.server.order("PATCH", Fault::CutIn(at));
+            scene.server.order("PATCH", Fault::CutIn(at));
         }
-        let receipt = place.stored().await;
-        assert_eq!(place.server.received() - before, SIZE as u64, "no byte came twice");
-        place.is_safe(&receipt).await;
+        let receipt = scene.stored().await;
+        assert_eq!(scene.server.received() - before, SIZE as u64, "no byte came twice");
+        scene.is_safe(&receipt).await;
     }
 }
 
 #[tokio::test]
 async fn without_progress_it_ends_and_goes_on_later() {
     for speech in BOTH {
-        let place = place(speech).await;
-        place.server.order("PATCH", Fault::CutIn(1_000_000));
+        let scene = scene(speech).await;
+        scene.server.order("PATCH", Fault::CutIn(1_000_000));
         for _ in 0..3 {
-            place.server.order("PATCH", Fault::DropBefore);
+            scene.server.order("PATCH", Fault::DropBefore);
         }
-        let failure = place.failed().await;
+        let failure = scene.failed().await;
         assert!(!failure.is_permanent() && failure.kind == FailureKind::Connect, "{failure}");
-        let (before, created) = (place.server.received(), place.count("POST"));
-        let receipt = place.stored().await;
-        assert_eq!(place.server.received() - before, SIZE as u64 - 1_000_000);
-        assert_eq!(place.count("POST"), created, "the same upload");
-        place.is_safe(&receipt).await;
+        let (before, created) = (scene.server.received(), scene.count("POST"));
+        let receipt = scene.stored().await;
+        assert_eq!(scene.server.received() - before, SIZE as u64 - 1_000_000);
+        assert_eq!(scene.count("POST"), created, "the same upload");
+        scene.is_safe(&receipt).await;
     }
 }
 
 #[tokio::test]
 async fn a_lost_answer_to_the_last_append_sends_nothing_again() {
     for speech in BOTH {
-        let place = place(speech).await;
-        let before = place.server.received();
-        place.server.order("PATCH", Fault::DropAfter);
-        let receipt = place.stored().await;
-        assert_eq!(place.server.received() - before, SIZE as u64);
-        place.is_safe(&receipt).await;
+        let scene = scene(speech).await;
+        let before = scene.server.received();
+        scene.server.order("PATCH", Fault::DropAfter);
+        let receipt = scene.stored().await;
+        assert_eq!(scene.server.received() - before, SIZE as u64);
+        scene.is_safe(&receipt).await;
         // And as after a kill before anything was remembered of it.
-        let again = place.send().await;
+        let again = scene.send().await;
         assert_eq!(again, Ok(Sent::AlreadyThere { receipt }));
     }
 }
@@ -165,13 +165,13 @@ async fn a_lost_answer_to_the_last_append_sends_nothing_again() {
 #[tokio::test]
 async fn a_lost_answer_to_a_creation_leaves_an_empty_upload_at_most() {
     for speech in BOTH {
-        let place = place(speech).await;
-        place.server.order("POST", Fault::DropAfter);
-        let failure = place.failed().await;
+        let scene = scene(speech).await;
+        scene.server.order("POST", Fault::DropAfter);
+        let failure = scene.failed().await;
         assert_eq!(failure.kind, FailureKind::Connect);
-        let receipt = place.stored().await;
-        place.is_safe(&receipt).await;
-        let left = place.server.unfinished();
+        let receipt = scene.stored().await;
+        scene.is_safe(&receipt).await;
+        let left = scene.server.unfinished();
         assert!(left.len() == 1 && left[0].bytes.is_empty(), "{} left", left.len());
     }
 }
@@ -179,48 +179,48 @@ async fn a_lost_answer_to_a_creation_leaves_an_empty_upload_at_most() {
 #[tokio::test]
 async fn bytes_that_the_server_lost_are_sent_again() {
     for speech in BOTH {
-        let place = place(speech).await;
-        let before = place.server.received();
-        place.server.order("PATCH", Fault::CutIn(1_000_000));
-        place.server.order("HEAD", Fault::Lose(300_000));
-        let receipt = place.stored().await;
-        assert_eq!(place.server.received() - before, SIZE as u64 + 300_000);
-        place.is_safe(&receipt).await;
+        let scene = scene(speech).await;
+        let before = scene.server.received();
+        scene.server.order("PATCH", Fault::CutIn(1_000_000));
+        scene.server.order("HEAD", Fault::Lose(300_000));
+        let receipt = scene.stored().await;
+        assert_eq!(scene.server.received() - before, SIZE as u64 + 300_000);
+        scene.is_safe(&receipt).await;
     }
 }
 
 #[tokio::test]
 async fn an_offset_that_goes_down_begins_anew() {
     for speech in BOTH {
-        let place = place(speech).await;
+        let scene = scene(speech).await;
         // Confirmed once, then less than that.
-        place.server.order("PATCH", Fault::CutIn(1_000_000));
-        place.server.order("PATCH", Fault::Lose(300_000));
-        let (created, ended) = (place.count("POST"), place.count("DELETE"));
-        let receipt = place.stored().await;
-        assert_eq!((place.count("POST") - created, place.count("DELETE") - ended), (2, 1));
-        place.is_safe(&receipt).await;
-        assert!(place.server.unfinished().is_empty());
+        scene.server.order("PATCH", Fault::CutIn(1_000_000));
+        scene.server.order("PATCH", Fault::Lose(300_000));
+        let (created, ended) = (scene.count("POST"), scene.count("DELETE"));
+        let receipt = scene.stored().await;
+        assert_eq!((scene.count("POST") - created, scene.count("DELETE") - ended), (2, 1));
+        scene.is_safe(&receipt).await;
+        assert!(scene.server.unfinished().is_empty());
     }
 }
 
 #[tokio::test]
 async fn an_upload_that_expired_begins_anew() {
     for speech in BOTH {
-        let place = place(speech).await;
-        place.server.order("PATCH", Fault::CutIn(1_000_000));
-        place.server.order("HEAD", Fault::Expire);
-        let receipt = place.stored().await;
-        place.is_safe(&receipt).await;
+        let scene = scene(speech).await;
+        scene.server.order("PATCH", Fault::CutIn(1_000_000));
+        scene.server.order("HEAD", Fault::Expire);
+        let receipt = scene.stored().await;
+        scene.is_safe(&receipt).await;
 
         // Between two runs of the program.
-        let place = self::place(speech).await;
-        let transfer = place.transfer();
-        place.sources.fault_at(2_000_000, SourceFault::Cancel(transfer.cancel.clone()));
-        assert_eq!(place.to.send(&place.item, &transfer).await, Ok(Sent::Cancelled));
-        place.server.order("HEAD", Fault::Expire);
-        let receipt = place.stored().await;
-        place.is_safe(&receipt).await;
+        let scene = self::scene(speech).await;
+        let transfer = scene.transfer();
+        scene.sources.fault_at(2_000_000, SourceFault::Cancel(transfer.cancel.clone()));
+        assert_eq!(scene.to.send(&scene.item, &transfer).await, Ok(Sent::Cancelled));
+        scene.server.order("HEAD", Fault::Expire);
+        let receipt = scene.stored().await;
+        scene.is_safe(&receipt).await;
     }
 }
 
@@ -228,18 +228,18 @@ async fn an_upload_that_expired_begins_anew() {
 async fn stopped_four_times_little_is_sent_twice() {
     for speech in BOTH {
         let size = 40 * 1024 * 1024;
-        let place = place_of(Behavior { speech, ..Behavior::default() }, size).await;
-        let before = place.server.received();
+        let scene = scene_of(Behavior { speech, ..Behavior::default() }, size).await;
+        let before = scene.server.received();
         for at in [9_000_000, 18_000_000, 27_000_000, 36_000_000] {
-            let transfer = place.transfer();
-            place.sources.fault_at(at, SourceFault::Cancel(transfer.cancel.clone()));
-            assert_eq!(place.to.send(&place.item, &transfer).await, Ok(Sent::Cancelled));
+            let transfer = scene.transfer();
+            scene.sources.fault_at(at, SourceFault::Cancel(transfer.cancel.clone()));
+            assert_eq!(scene.to.send(&scene.item, &transfer).await, Ok(Sent::Cancelled));
         }
-        let receipt = place.stored().await;
-        let sent = place.server.received() - before;
+        let receipt = scene.stored().await;
+        let sent = scene.server.received() - before;
         // A file is read again to be compared, and no byte of it sent again that had arrived.
         assert!(sent <= size as u64 + TAIL_MAX, "{sent} bytes came");
-        place.is_safe(&receipt).await;
+        scene.is_safe(&receipt).await;
     }
 }
 
@@ -247,33 +247,33 @@ async fn stopped_four_times_little_is_sent_twice() {
 async fn limits_of_the_server_and_of_what_is_in_front_of_it_are_kept() {
     // tus has no word for it: a longer append is refused with a web page.
     let behavior = Behavior { append_max: Some(2_000_000), ..Behavior::default() };
-    let place = place_of(behavior, 9_000_000).await;
-    let receipt = place.stored().await;
-    place.is_safe(&receipt).await;
+    let scene = scene_of(behavior, 9_000_000).await;
+    let receipt = scene.stored().await;
+    scene.is_safe(&receipt).await;
 
     let behavior =
         Behavior { speech: UploadProtocol::Draft(9), append_max: Some(1_000_000), ..Behavior::default() };
-    let place = place_of(behavior, SIZE).await;
-    let receipt = place.stored().await;
-    place.is_safe(&receipt).await;
-    for asked in place.server.asked().iter().filter(|asked| asked.method == "PATCH") {
+    let scene = scene_of(behavior, SIZE).await;
+    let receipt = scene.stored().await;
+    scene.is_safe(&receipt).await;
+    for asked in scene.server.asked().iter().filter(|asked| asked.method == "PATCH") {
         let length: u64 = asked.header("content-length").expect("a length").parse().expect("a number");
         assert!(length <= 1_000_000, "an append of {length} bytes");
     }
 
     for speech in BOTH {
-        let place =
-            place_of(Behavior { speech, size_max: Some(1_000_000), ..Behavior::default() }, SIZE).await;
-        assert_eq!(place.capabilities.size_max, Some(1_000_000));
-        let asked = place.server.asked().len();
-        let failure = place.failed().await;
+        let scene =
+            scene_of(Behavior { speech, size_max: Some(1_000_000), ..Behavior::default() }, SIZE).await;
+        assert_eq!(scene.capabilities.size_max, Some(1_000_000));
+        let asked = scene.server.asked().len();
+        let failure = scene.failed().await;
         assert_eq!((failure.kind, failure.reach), (FailureKind::TooLarge, Reach::Resource));
-        assert!(failure.is_permanent() && place.server.asked().len() == asked, "{failure}");
+        assert!(failure.is_permanent() && scene.server.asked().len() == asked, "{failure}");
 
-        let place = self::place(speech).await;
+        let scene = self::scene(speech).await;
         let page = vec![("content-type", "text/html".to_owned())];
-        place.server.order("POST", Fault::Status(413, page, "<html>too large</html>"));
-        let failure = place.failed().await;
+        scene.server.order("POST", Fault::Status(413, page, "<html>too large</html>"));
+        let failure = scene.failed().await;
         assert!(
             failure.kind == FailureKind::TooLarge && failure.details.contains("in front of it"),
             "{failure}"
@@ -285,37 +285,37 @@ async fn limits_of_the_server_and_of_what_is_in_front_of_it_are_kept() {
 async fn an_upload_elsewhere_gets_nothing() {
     for speech in BOTH {
         let other = UploadServer::start(Behavior { speech, ..Behavior::default() });
-        let place = place(speech).await;
+        let scene = scene(speech).await;
         let beside = format!("http://{}/elsewhere/x?planted", other.host());
         for location in [beside, "https://evil.example/planted".to_owned()] {
-            place.server.order("POST", Fault::Location(location));
-            let failure = place.failed().await;
+            scene.server.order("POST", Fault::Location(location));
+            let failure = scene.failed().await;
             assert_eq!((failure.kind, failure.reach), (FailureKind::Redirect, Reach::Destination));
             assert!(!failure.details.contains("planted"), "{failure}");
         }
-        place.server.order("POST", Fault::Location(place.server.url()));
-        assert_eq!(place.failed().await.kind, FailureKind::Protocol);
+        scene.server.order("POST", Fault::Location(scene.server.url()));
+        assert_eq!(scene.failed().await.kind, FailureKind::Protocol);
         // An address that the server has for itself: what is below it is asked for where it is reached.
-        place.server.order("POST", Fault::Location(format!("{}x?planted", other.url())));
-        let receipt = place.stored().await;
-        place.is_safe(&receipt).await;
+        scene.server.order("POST", Fault::Location(format!("{}x?planted", other.url())));
+        let receipt = scene.stored().await;
+        scene.is_safe(&receipt).await;
         assert!(other.asked().is_empty());
     }
 }
 
 #[tokio::test]
 async fn another_version_of_tus_is_explained() {
-    let place = place(UploadProtocol::Tus).await;
-    place.server.order("POST", Fault::Status(412, vec![("tus-version", "0.2.2".to_owned())], ""));
-    let failure = place.failed().await;
+    let scene = scene(UploadProtocol::Tus).await;
+    scene.server.order("POST", Fault::Status(412, vec![("tus-version", "0.2.2".to_owned())], ""));
+    let failure = scene.failed().await;
     assert_eq!((failure.kind, failure.reach), (FailureKind::Unsupported, Reach::Destination));
     assert!(failure.details.contains("0.2.2") && failure.details.contains("1.0.0"), "{failure}");
 
-    place.server.order("OPTIONS", Fault::Status(204, vec![("tus-version", "0.2.2,2.0.0".to_owned())], ""));
-    let failure = place.to.check().await.expect_err("another version");
+    scene.server.order("OPTIONS", Fault::Status(204, vec![("tus-version", "0.2.2,2.0.0".to_owned())], ""));
+    let failure = scene.to.check().await.expect_err("another version");
     assert!(failure.details.contains("2.0.0"), "{failure}");
-    place.server.order("OPTIONS", Fault::Status(200, Vec::new(), "hello"));
-    let failure = place.to.check().await.expect_err("no tus server");
+    scene.server.order("OPTIONS", Fault::Status(200, Vec::new(), "hello"));
+    let failure = scene.to.check().await.expect_err("no tus server");
     assert!(failure.details.contains("no tus server"), "{failure}");
 }
 
@@ -324,31 +324,31 @@ async fn every_version_of_the_draft_is_found_and_spoken() {
     for version in 3..=9 {
         for refuses_other_versions in [false, true] {
             let speech = UploadProtocol::Draft(version);
-            let place =
-                place_of(Behavior { speech, refuses_other_versions, ..Behavior::default() }, SIZE).await;
+            let scene =
+                scene_of(Behavior { speech, refuses_other_versions, ..Behavior::default() }, SIZE).await;
             assert!(
-                place.capabilities.note.contains(&format!("interop version {version}")),
+                scene.capabilities.note.contains(&format!("interop version {version}")),
                 "{}",
-                place.capabilities.note
+                scene.capabilities.note
             );
             // What a server that takes a question of another version for a file keeps of the search.
             let strays = if refuses_other_versions { 0 } else { u64::from(9 - version) };
-            assert_eq!(place.server.strays(), strays);
-            let receipt = place.stored().await;
-            place.is_safe(&receipt).await;
-            assert_eq!(place.server.strays(), strays, "the version is remembered");
+            assert_eq!(scene.server.strays(), strays);
+            let receipt = scene.stored().await;
+            scene.is_safe(&receipt).await;
+            assert_eq!(scene.server.strays(), strays, "the version is remembered");
         }
     }
 }
 
 #[tokio::test]
 async fn a_server_that_learned_another_version_is_followed() {
-    let place = place(UploadProtocol::Draft(8)).await;
-    let mut address = place.address.clone();
+    let scene = scene(UploadProtocol::Draft(8)).await;
+    let mut address = scene.address.clone();
     let capabilities = address.capabilities.as_mut().expect("probed");
     capabilities.findings = capabilities.findings.replace("\"form\":8", "\"form\":6");
     let to = connector().open(&address, INSTALLATION).expect("opened");
-    let sent = to.send(&place.item, &place.transfer()).await;
+    let sent = to.send(&scene.item, &scene.transfer()).await;
     assert!(matches!(sent, Ok(Sent::Stored { .. })), "{sent:?}");
 }
 
@@ -367,11 +367,11 @@ async fn a_digest_is_proof_only_where_a_wrong_one_is_refused() {
                 gives: DownloadLocation::Nowhere,
                 ..Behavior::default()
             };
-            let place = place_of(behavior, SIZE).await;
-            assert_eq!(place.capabilities.proof, method);
-            assert_eq!(!place.capabilities.trusted_digests.is_empty(), compares_whole);
-            let receipt = place.stored().await;
-            let proved = place.to.prove(&place.item, &receipt, &place.transfer()).await;
+            let scene = scene_of(behavior, SIZE).await;
+            assert_eq!(scene.capabilities.proof, method);
+            assert_eq!(!scene.capabilities.trusted_digests.is_empty(), compares_whole);
+            let receipt = scene.stored().await;
+            let proved = scene.to.prove(&scene.item, &receipt, &scene.transfer()).await;
             match proved {
                 Ok(Evidence::Verified { method: ProofMethod::ServerDigest, .. }) => {
                     assert!(compares_parts || compares_whole);
@@ -379,7 +379,7 @@ async fn a_digest_is_proof_only_where_a_wrong_one_is_refused() {
                 Ok(Evidence::Accepted) => assert!(!compares_parts && !compares_whole),
                 other => panic!("{other:?}"),
             }
-            let Err(unread) = place.to.read(KEY, &receipt).await else { panic!("nothing is given back") };
+            let Err(unread) = scene.to.read(KEY, &receipt).await else { panic!("nothing is given back") };
             assert_eq!(unread.kind, FailureKind::Unsupported);
         }
     }
@@ -393,10 +393,10 @@ async fn a_digest_of_the_whole_counts_only_with_its_answer() {
         gives: DownloadLocation::Nowhere,
         ..Behavior::default()
     };
-    let place = place_of(behavior, SIZE).await;
-    place.server.order("PATCH", Fault::DropAfter);
-    let receipt = place.stored().await;
-    let proved = place.to.prove(&place.item, &receipt, &place.transfer()).await;
+    let scene = scene_of(behavior, SIZE).await;
+    scene.server.order("PATCH", Fault::DropAfter);
+    let receipt = scene.stored().await;
+    let proved = scene.to.prove(&scene.item, &receipt, &scene.transfer()).await;
     assert_eq!(proved, Ok(Evidence::Accepted), "what the target said was not heard");
 }
 
@@ -404,40 +404,40 @@ async fn a_digest_of_the_whole_counts_only_with_its_answer() {
 async fn an_append_with_a_digest_is_short_and_goes_on() {
     for speech in BOTH {
         let behavior = Behavior { speech, compares_parts: true, ..Behavior::default() };
-        let place = place_of(behavior, 20 * 1024 * 1024).await;
-        place.server.order("PATCH", Fault::CutIn(1_000_000));
-        let before = place.server.received();
-        let receipt = place.stored().await;
-        assert_eq!(place.server.received() - before, 20 * 1024 * 1024 + 1_000_000, "one cut append again");
-        place.is_safe(&receipt).await;
+        let scene = scene_of(behavior, 20 * 1024 * 1024).await;
+        scene.server.order("PATCH", Fault::CutIn(1_000_000));
+        let before = scene.server.received();
+        let receipt = scene.stored().await;
+        assert_eq!(scene.server.received() - before, 20 * 1024 * 1024 + 1_000_000, "one cut append again");
+        scene.is_safe(&receipt).await;
     }
 }
 
 #[tokio::test]
 async fn the_last_word_of_the_target_is_the_end_of_an_upload() {
-    let place = place(UploadProtocol::Draft(9)).await;
+    let scene = scene(UploadProtocol::Draft(9)).await;
     let over = vec![("upload-complete", "?1".to_owned())];
-    place.server.order("PATCH", Fault::Status(500, over, "no"));
-    let failure = place.failed().await;
+    scene.server.order("PATCH", Fault::Status(500, over, "no"));
+    let failure = scene.failed().await;
     assert_eq!((failure.kind, failure.reach), (FailureKind::Server, Reach::Resource));
-    let created = place.count("POST");
-    let receipt = place.stored().await;
-    assert_eq!(place.count("POST"), created + 1, "another upload");
-    place.is_safe(&receipt).await;
-    assert!(place.server.unfinished().is_empty(), "the first one was ended");
+    let created = scene.count("POST");
+    let receipt = scene.stored().await;
+    assert_eq!(scene.count("POST"), created + 1, "another upload");
+    scene.is_safe(&receipt).await;
+    assert!(scene.server.unfinished().is_empty(), "the first one was ended");
 }
 
 #[tokio::test]
 async fn a_server_that_asks_for_time_gets_it() {
     for speech in BOTH {
-        let place = place(speech).await;
-        place.server.order("PATCH", Fault::Status(503, vec![("retry-after", "90".to_owned())], "busy"));
-        let failure = place.failed().await;
+        let scene = scene(speech).await;
+        scene.server.order("PATCH", Fault::Status(503, vec![("retry-after", "90".to_owned())], "busy"));
+        let failure = scene.failed().await;
         assert_eq!(failure.retry, Retry::After(Duration::from_secs(90)));
-        let created = place.count("POST");
-        let receipt = place.stored().await;
-        assert_eq!(place.count("POST"), created);
-        place.is_safe(&receipt).await;
+        let created = scene.count("POST");
+        let receipt = scene.stored().await;
+        assert_eq!(scene.count("POST"), created);
+        scene.is_safe(&receipt).await;
     }
 }
 
@@ -456,18 +456,18 @@ async fn who_may_not_in_is_told_so() {
 #[tokio::test]
 async fn what_nobody_will_finish_is_ended() {
     for speech in BOTH {
-        let place = place(speech).await;
-        let transfer = place.transfer();
-        place.sources.fault_at(2_000_000, SourceFault::Cancel(transfer.cancel.clone()));
-        assert_eq!(place.to.send(&place.item, &transfer).await, Ok(Sent::Cancelled));
-        assert_eq!(place.server.unfinished().len(), 1);
+        let scene = scene(speech).await;
+        let transfer = scene.transfer();
+        scene.sources.fault_at(2_000_000, SourceFault::Cancel(transfer.cancel.clone()));
+        assert_eq!(scene.to.send(&scene.item, &transfer).await, Ok(Sent::Cancelled));
+        assert_eq!(scene.server.unfinished().len(), 1);
         let nonsense = Checkpoint { phase: Phase::Sending, state: "nonsense".to_owned() };
-        place.to.abandon(&[nonsense, place.saver.last().expect("saved")]).await;
-        assert!(place.server.unfinished().is_empty());
-        let receipt = place.stored().await;
+        scene.to.abandon(&[nonsense, scene.saver.last().expect("saved")]).await;
+        assert!(scene.server.unfinished().is_empty());
+        let receipt = scene.stored().await;
         // What is finished stays.
-        place.to.abandon(&[Checkpoint { phase: Phase::Proving, state: receipt.clone() }]).await;
-        place.is_safe(&receipt).await;
+        scene.to.abandon(&[Checkpoint { phase: Phase::Proving, state: receipt.clone() }]).await;
+        scene.is_safe(&receipt).await;
     }
 }
 
@@ -475,15 +475,15 @@ async fn what_nobody_will_finish_is_ended() {
 async fn metadata_name_the_file() {
     use base64::Engine as _;
     let code = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-    let place = place(UploadProtocol::Tus).await;
-    place.stored().await;
-    let metadata = place.server.finished()[0].metadata.clone();
+    let scene = scene(UploadProtocol::Tus).await;
+    scene.stored().await;
+    let metadata = scene.server.finished()[0].metadata.clone();
     for (key, value) in [
         ("filename", "a.jpg"),
         ("filetype", "image/jpeg"),
         ("relativePath", KEY),
         ("mtime", "1557656100"),
-        ("blake3", &place.item.content.blake3.to_hex()),
+        ("blake3", &scene.item.content.blake3.to_hex()),
     ] {
         assert!(
             metadata.split(',').any(|pair| pair == format!("{key} {}", code(value))),

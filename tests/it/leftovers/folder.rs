@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Place, assert_only_ours, assert_only_ours_stays};
+use super::{FaultyDestination, assert_only_ours, assert_only_ours_stays};
 use crate::fire::mounts::{Tmpfs, with_mounts};
 use crate::support::backup::{digest, files_below};
 use crate::support::process::Sandbox;
@@ -24,7 +24,7 @@ impl Disk {
     }
 }
 
-impl Place for Disk {
+impl FaultyDestination for Disk {
     fn to(&self) -> String {
         self.disk.path().join("backup").display().to_string()
     }

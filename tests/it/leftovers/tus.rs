@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{FAULTS, Place, assert_only_ours_stays};
+use super::{FAULTS, FaultyDestination, assert_only_ours_stays};
 use crate::fakes::uploads::{Behavior, Fault, UploadServer};
 use crate::support::backup::{digest, files_below};
 use crate::support::seed::Seeded;
@@ -31,7 +31,7 @@ fn faults() -> Vec<(&'static str, Fault)> {
     ]
 }
 
-impl Place for Tus {
+impl FaultyDestination for Tus {
     fn to(&self) -> String {
         format!("tus+http://{}/files", self.0.host())
     }

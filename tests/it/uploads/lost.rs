@@ -6,10 +6,10 @@ use super::*;
 #[tokio::test]
 async fn a_small_limit_is_found_by_halving() {
     let behavior = Behavior { append_max: Some(256 << 10), ..Behavior::default() };
-    let place = place_of(behavior, 9_000_000).await;
-    let receipt = place.stored().await;
-    place.is_safe(&receipt).await;
-    let longest = place.server.asked().into_iter().rev().take(20).filter_map(|asked| {
+    let scene = scene_of(behavior, 9_000_000).await;
+    let receipt = scene.stored().await;
+    scene.is_safe(&receipt).await;
+    let longest = scene.server.asked().into_iter().rev().take(20).filter_map(|asked| {
         asked.header("content-length").filter(|_| asked.method == "PATCH")?.parse::<u64>().ok()
     });
     assert!(longest.max().is_some_and(|length| (128 << 10..=256 << 10).contains(&length)));
@@ -20,13 +20,13 @@ async fn a_small_limit_is_found_by_halving() {
 async fn a_lost_upload_is_begun_again_whatever_is_said_of_it() {
     for speech in BOTH {
         for status in [400, 403, 404, 405, 409, 410, 412] {
-            let place = place_of(Behavior { speech, ..Behavior::default() }, SIZE).await;
-            let transfer = place.transfer();
-            place.sources.fault_at(1_000_000, SourceFault::Cancel(transfer.cancel.clone()));
-            assert_eq!(place.to.send(&place.item, &transfer).await, Ok(Sent::Cancelled));
-            place.server.order("HEAD", Fault::Status(status, Vec::new(), ""));
-            let receipt = place.stored().await;
-            place.is_safe(&receipt).await;
+            let scene = scene_of(Behavior { speech, ..Behavior::default() }, SIZE).await;
+            let transfer = scene.transfer();
+            scene.sources.fault_at(1_000_000, SourceFault::Cancel(transfer.cancel.clone()));
+            assert_eq!(scene.to.send(&scene.item, &transfer).await, Ok(Sent::Cancelled));
+            scene.server.order("HEAD", Fault::Status(status, Vec::new(), ""));
+            let receipt = scene.stored().await;
+            scene.is_safe(&receipt).await;
         }
     }
 }
@@ -35,19 +35,19 @@ async fn a_lost_upload_is_begun_again_whatever_is_said_of_it() {
 #[tokio::test]
 async fn a_limit_that_was_found_is_kept() {
     let behavior = Behavior { append_max: Some(256 << 10), ..Behavior::default() };
-    let mut place = place_of(behavior, 1 << 20).await;
-    assert_eq!(place.to.new_findings(), None);
-    place.stored().await;
-    let findings = place.to.new_findings().expect("a limit was found");
-    place.capabilities.findings = findings;
-    let address = Address { capabilities: Some(place.capabilities.clone()), ..place.address.clone() };
+    let mut scene = scene_of(behavior, 1 << 20).await;
+    assert_eq!(scene.to.new_findings(), None);
+    scene.stored().await;
+    let findings = scene.to.new_findings().expect("a limit was found");
+    scene.capabilities.findings = findings;
+    let address = Address { capabilities: Some(scene.capabilities.clone()), ..scene.address.clone() };
     let next = connector().open(&address, INSTALLATION).expect("opened");
     assert_eq!(next.new_findings(), None, "nothing more");
-    let before = place.server.asked().iter().filter(|asked| asked.method == "PATCH").count();
-    place.to = next;
-    place.saver = CheckpointRecorder::default();
-    place.stored().await;
-    let after = place.server.asked().iter().filter(|asked| asked.method == "PATCH").count();
+    let before = scene.server.asked().iter().filter(|asked| asked.method == "PATCH").count();
+    scene.to = next;
+    scene.saver = CheckpointRecorder::default();
+    scene.stored().await;
+    let after = scene.server.asked().iter().filter(|asked| asked.method == "PATCH").count();
     assert_eq!(after - before, 4, "four appends of the right length, and none that is refused");
 }
 
@@ -56,20 +56,20 @@ async fn a_limit_that_was_found_is_kept() {
 async fn an_odd_code_is_one_files_until_nothing_can_be_created() {
     for speech in BOTH {
         for status in [403, 501, 507] {
-            let place = place(speech).await;
+            let scene = scene(speech).await;
             let refused = || Fault::Status(status, Vec::new(), "no");
-            place.server.order("POST", refused());
-            let failure = place.failed().await;
+            scene.server.order("POST", refused());
+            let failure = scene.failed().await;
             let is_of_form = speech != UploadProtocol::Tus && status == 501;
             if !is_of_form {
                 assert_eq!(failure.reach, Reach::Resource, "{speech:?} {status}: {failure}");
             }
             for _ in 0..20 {
-                place.server.order("POST", refused());
+                scene.server.order("POST", refused());
             }
-            let failure = place.failed().await;
+            let failure = scene.failed().await;
             assert_eq!(failure.reach, Reach::Destination, "{speech:?} {status}: {failure}");
-            assert!(place.server.finished().is_empty(), "nothing of it stays");
+            assert!(scene.server.finished().is_empty(), "nothing of it stays");
         }
     }
 }
