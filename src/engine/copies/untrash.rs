@@ -11,8 +11,34 @@ use crate::store::{Store, StoreError};
 /// Records read from the ledger at once.
 const PAGE_RECORDS_MAX: u32 = 200;
 
-/// Asks a destination to take records out of its trash, all that are there or the chosen ones, and
-/// has those tried again. Returns how many there were.
+/// Which of the records in a trash are meant.
+pub(crate) enum TrashSelection {
+    /// All.
+    All,
+    /// Those of a failure kind or class.
+    Class(String),
+    /// These.
+    Records(BTreeSet<RecordId>),
+}
+
+impl TrashSelection {
+    fn class(&self) -> Option<&str> {
+        match self {
+            Self::Class(class) => Some(class),
+            Self::All | Self::Records(_) => None,
+        }
+    }
+
+    fn has(&self, record: RecordId) -> bool {
+        match self {
+            Self::Records(records) => records.contains(&record),
+            Self::All | Self::Class(_) => true,
+        }
+    }
+}
+
+/// Asks a destination to take the chosen records out of its trash, and has those tried again. Returns how
+/// many there were.
 ///
 /// # Errors
 /// The first failure; what was done before it stays done.
@@ -20,16 +46,17 @@ pub(crate) async fn run(
     store: &Store,
     id: DestinationId,
     destination: &SharedDestination,
-    chosen: Option<&BTreeSet<RecordId>>,
+    chosen: &TrashSelection,
 ) -> Result<u64, Failure> {
     let store_failed = |error: StoreError| Failure::from(&error);
     let (mut after, mut count) = (RecordId(0), 0);
     loop {
-        let page =
-            store.read(move |r| r.in_trash(id, after, PAGE_RECORDS_MAX)).await.map_err(store_failed)?;
+        let class = chosen.class().map(ToOwned::to_owned);
+        let read = store.read(move |r| r.in_trash(id, class.as_deref(), after, PAGE_RECORDS_MAX));
+        let page = read.await.map_err(store_failed)?;
         let Some(last) = page.last() else { return Ok(count) };
         after = last.id;
-        for copy in page.iter().filter(|copy| chosen.is_none_or(|chosen| chosen.contains(&copy.id))) {
+        for copy in page.iter().filter(|copy| chosen.has(copy.id)) {
             let item = item_of(copy, copy.key.clone().unwrap_or_default());
             destination.untrash(&item).await?;
             let record = copy.id;

@@ -1,13 +1,11 @@
 //! What the person wants of files in the queue: another try, leaving them out, or taking them out of a
 //! server's trash.
 
-use std::collections::BTreeSet;
-
 use tokio::time::Instant;
 
 use crate::api::{ApiError, IDS_MAX, Reply, Selection};
-use crate::domain::ids::{ItemId, RecordId};
-use crate::engine::copies::untrash;
+use crate::domain::ids::ItemId;
+use crate::engine::copies::untrash::{self, TrashSelection};
 use crate::engine::parts::Parts;
 use crate::engine::reply::{Outcome, ReplyTo, internal, refused, usage};
 use crate::engine::task_set::TaskEnd;
@@ -100,7 +98,7 @@ pub(crate) async fn include(parts: &mut Parts<'_>, selection: Selection) -> Outc
 
 /// Takes files out of the servers' trash, where the destination is enabled.
 pub(crate) fn spawn_untrash(parts: &mut Parts<'_>, selection: Selection, reply: ReplyTo) {
-    let chosen = match chosen_records(selection) {
+    let chosen = match trash_selection(selection) {
         Ok(chosen) => chosen,
         Err(error) => return drop(reply.send(Err(error))),
     };
@@ -109,7 +107,7 @@ pub(crate) fn spawn_untrash(parts: &mut Parts<'_>, selection: Selection, reply: 
         let work = async {
             let mut items = 0;
             for (id, destination) in enabled {
-                let done = untrash::run(&store, id, &destination, chosen.as_ref()).await;
+                let done = untrash::run(&store, id, &destination, &chosen).await;
                 items += done.map_err(|failure| refused(&failure))?;
             }
             Ok(Reply::Changed { items })
@@ -119,14 +117,18 @@ pub(crate) fn spawn_untrash(parts: &mut Parts<'_>, selection: Selection, reply: 
     });
 }
 
-/// The records that are meant; `None` if all are.
-fn chosen_records(selection: Selection) -> Result<Option<BTreeSet<RecordId>>, ApiError> {
-    let Selection::Items(ids) = selection else { return Ok(None) };
+/// Which records in a trash a request means.
+fn trash_selection(selection: Selection) -> Result<TrashSelection, ApiError> {
+    let ids = match selection {
+        Selection::All => return Ok(TrashSelection::All),
+        Selection::Kind(class) => return Ok(TrashSelection::Class(class)),
+        Selection::Items(ids) => ids,
+    };
     let record = |item| match item {
         ItemId::Record(id) => Some(id),
         ItemId::File(_) => None,
     };
-    Ok(Some(items_of(&ids)?.into_iter().filter_map(record).collect()))
+    Ok(TrashSelection::Records(items_of(&ids)?.into_iter().filter_map(record).collect()))
 }
 
 /// Keeps what the person asked for of these.

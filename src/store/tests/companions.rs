@@ -273,3 +273,34 @@ async fn what_has_the_same_bytes_in_two_folders_is_told_of_both() {
     });
     work.await.expect("both folders");
 }
+
+#[tokio::test]
+async fn of_what_is_in_a_trash_one_class_can_be_chosen() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = Store::open(options(dir.path(), Executor::inline())).expect("open").store;
+    let work = store.write(|tx| {
+        let source = tx.add_source(b"/photos", "fs")?;
+        let immich = destination(tx, source, DestinationKind::Immich)?;
+        let fail = |name, cause: Option<&str>| {
+            let (file, _) = part(tx, source, None, name, "photo")?;
+            let record = want(tx, immich, file)?;
+            let sql = "UPDATE backup_record SET state = 'needs_attention', bin = 'needs_attention',
+                failure_kind = 'conflict', failure_reach = 'resource', failure_cause = ?2 WHERE id = ?1";
+            tx.conn.execute(sql, params![record.0, cause])?;
+            Ok::<_, StoreError>(record)
+        };
+        let own = fail("a.jpg", Some("trashed"))?;
+        let photo = fail("b.jpg", Some("photo_trashed"))?;
+        fail("c.jpg", None)?;
+        let of = |class| -> Result<Vec<RecordId>, StoreError> {
+            Ok(tx.in_trash(immich, class, RecordId(0), 8)?.into_iter().map(|copy| copy.id).collect())
+        };
+        assert_eq!(of(None)?, [own, photo]);
+        assert_eq!(of(Some("conflict.trashed"))?, [own]);
+        assert_eq!(of(Some("conflict.photo_trashed"))?, [photo]);
+        assert_eq!(of(Some("conflict"))?, [own, photo]);
+        assert_eq!(of(Some("full."))?, []);
+        Ok(())
+    });
+    work.await.expect("chosen");
+}
