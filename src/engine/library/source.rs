@@ -75,7 +75,7 @@ pub(super) async fn keep_sources(shared: Arc<Shared>) {
 /// What to do next.
 enum NextAction {
     Whole { by_person: bool },
-    Hinted(HintedPaths),
+    FollowHints(HintedPaths),
 }
 
 struct SourceTask {
@@ -126,10 +126,10 @@ impl SourceTask {
             let mut next = NextAction::Whole { by_person: false };
             loop {
                 let began = Instant::now();
-                let is_hinted = matches!(next, NextAction::Hinted(_));
+                let is_hinted = matches!(next, NextAction::FollowHints(_));
                 let outcome = match next {
                     NextAction::Whole { by_person } => self.scan_all(by_person).await,
-                    NextAction::Hinted(hinted) => self.follow(hinted).await,
+                    NextAction::FollowHints(hinted) => self.follow(hinted).await,
                 };
                 match outcome {
                     Ok(()) => {}
@@ -189,7 +189,7 @@ impl SourceTask {
                         return NextAction::Whole { by_person: hinted.by_person };
                     }
                     if !hinted.dirs.is_empty() {
-                        return NextAction::Hinted(hinted);
+                        return NextAction::FollowHints(hinted);
                     }
                 }
                 () = sleep_until(self.next_timer()) => {
