@@ -111,6 +111,12 @@ impl Failure {
         }
     }
 
+    /// Work that was told to stop, in calls that can only return a failure. Nothing went wrong: the caller
+    /// looks at its own token, and what was stopped can go on later.
+    pub fn cancelled(details: impl Into<String>) -> Self {
+        Self::transient(FailureKind::Timeout, details)
+    }
+
     /// A failure of one file that will not pass by itself.
     pub fn permanent(kind: FailureKind, details: impl Into<String>) -> Self {
         Self { retry: Retry::Never, ..Self::transient(kind, details) }

@@ -108,7 +108,7 @@ fn compare_plainly(
 }
 
 fn stopped() -> Failure {
-    Failure::transient(FailureKind::Timeout, "stopped before the copy was read")
+    Failure::cancelled("stopped before the copy was read")
 }
 
 /// How the folder is attached, where copies cannot be proved at once.

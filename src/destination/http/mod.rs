@@ -102,7 +102,7 @@ impl HttpError {
     pub fn into_failure(self) -> Failure {
         match self {
             Self::Failed(failure) => failure,
-            Self::Cancelled => Failure::transient(FailureKind::Timeout, "told to stop"),
+            Self::Cancelled => Failure::cancelled("told to stop"),
         }
     }
 }

@@ -149,7 +149,7 @@ async fn digest(inner: &Inner, mut copy: ReadBack, transfer: &Transfer) -> Resul
                 Err(error) => return Err(Failure::transient(FailureKind::Connect, error.to_string())),
             }
         }
-        Err(Failure::transient(FailureKind::Timeout, "told to stop"))
+        Err(Failure::cancelled("told to stop"))
     };
     inner.parts.executor.run(digest).await.map_err(lost)?
 }

@@ -173,7 +173,7 @@ impl Faulty {
             }
             Some(Fault::HangUntilCancelled) => {
                 transfer.cancel.cancelled().await;
-                Err(Failure::transient(FailureKind::Timeout, "stopped before the copy was read"))
+                Err(Failure::cancelled("stopped before the copy was read"))
             }
             Some(Fault::Slow(delay)) => {
                 tokio::time::sleep(delay).await;

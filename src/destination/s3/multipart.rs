@@ -198,7 +198,7 @@ async fn create(
         call =
             call.header("x-amz-checksum-algorithm", "CRC64NVME").header("x-amz-checksum-type", "FULL_OBJECT");
     }
-    let stopped = || Failure::transient(FailureKind::Timeout, "told to stop");
+    let stopped = || Failure::cancelled("told to stop");
     let answer = unless_stopped(inner.wire.done(&call, &transfer.cancel).await)?.ok_or_else(stopped)?;
     upload_id(&answer)
 }

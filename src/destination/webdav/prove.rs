@@ -43,7 +43,7 @@ pub(super) struct OpenedCopy {
 pub(super) async fn prove(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Evidence, Failure> {
     check_key(&item.key)?;
     inner.identify().await?;
-    let stopped = || Failure::transient(FailureKind::Timeout, "stopped before the copy was read");
+    let stopped = || Failure::cancelled("stopped before the copy was read");
     let proof = CopyComparison { inner, item, must_read: transfer.must_read, stop: &transfer.cancel };
     let same = match proof.at(&item.key).await {
         Ok(same) => same,

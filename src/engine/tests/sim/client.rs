@@ -274,7 +274,7 @@ impl Client {
 
     async fn prove_item(&self, item: &Item, receipt: &str, transfer: &Transfer) -> Result<Evidence, Failure> {
         let cancel = Some(&transfer.cancel);
-        let stopped = || Failure::transient(FailureKind::Timeout, "told to stop");
+        let stopped = || Failure::cancelled("told to stop");
         if let Some(inner) = &self.inner {
             let proved = self.around(Op::Prove, Some(item), cancel, inner.prove(item, receipt, transfer));
             let evidence = proved.await?.ok_or_else(stopped)?;
@@ -305,7 +305,7 @@ impl Client {
         }
         let cancel = Some(&transfer.cancel);
         let shown = self.request(Op::Prove, Some(item), cancel, |r, _| prove_later(r, item, depth)).await?;
-        let stopped = || Failure::transient(FailureKind::Timeout, "told to stop");
+        let stopped = || Failure::cancelled("told to stop");
         let Some(method) = shown.ok_or_else(stopped)? else { return Ok(Evidence::Accepted) };
         match method {
             ProofMethod::ServerRecheck => {
