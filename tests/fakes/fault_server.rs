@@ -23,7 +23,7 @@ use super::dav::{Behavior, BufferedRequest, Dav, Etag};
 use super::nextcloud::{Nextcloud, NextcloudBehavior};
 use super::s3::{Bucket, BucketBehavior};
 use super::serve::{
-    Answer, ConnectionClosed, Handler, Handling, Received, Running, answer, answer_with, field, linger,
+    Answer, BodyRead, ConnectionClosed, Handler, Handling, Running, answer, answer_with, field, linger,
     receive,
 };
 
@@ -295,8 +295,8 @@ impl Shared {
             (Vec::new(), true)
         } else {
             match receive(body, rate, limit).await {
-                Received::Whole(bytes) => (bytes, false),
-                Received::Short(bytes) => (bytes, true),
+                BodyRead::Whole(bytes) => (bytes, false),
+                BodyRead::Short(bytes) => (bytes, true),
             }
         };
         self.received.fetch_add(bytes.len() as u64, Ordering::SeqCst);

@@ -25,7 +25,7 @@ use sha1::Digest as _;
 use super::immich_answers::{self as answers, json_answer, refusal};
 use super::immich_uploads;
 use super::serve::{
-    Answer, ConnectionClosed, Handler, Handling, Received, Running, answer, answer_with, field, receive,
+    Answer, BodyRead, ConnectionClosed, Handler, Handling, Running, answer, answer_with, field, receive,
 };
 
 /// Whom it stands for.
@@ -222,8 +222,8 @@ impl Immich {
             };
         }
         let body = match receive(body, None, usize::MAX).await {
-            Received::Whole(body) => serde_json::from_slice(&body).unwrap_or(Value::Null),
-            Received::Short(_) => return Err(ConnectionClosed),
+            BodyRead::Whole(body) => serde_json::from_slice(&body).unwrap_or(Value::Null),
+            BodyRead::Short(_) => return Err(ConnectionClosed),
         };
         Ok(self.answer(&method, path, &head.headers, &body))
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::immich::{Asset, Generation, Immich, Key, checksum_of, sha1_of};
 use super::immich_answers::{self as answers, Fault, faults, json_answer};
 use super::immich_form::{Part, boundary, parse};
-use super::serve::{Answer, ConnectionClosed, Received, answer, field, receive};
+use super::serve::{Answer, BodyRead, ConnectionClosed, answer, field, receive};
 
 /// Answers an upload.
 pub async fn upload(
@@ -35,10 +35,10 @@ pub async fn upload(
         (behavior.rate, cut_at)
     };
     let received = receive(body, rate, cut_at.unwrap_or(usize::MAX)).await;
-    let (Received::Whole(bytes) | Received::Short(bytes)) = &received;
+    let (BodyRead::Whole(bytes) | BodyRead::Short(bytes)) = &received;
     immich.lock().bytes_read += bytes.len() as u64;
     // An upload that was cut leaves nothing.
-    let Received::Whole(body) = received else { return Err(ConnectionClosed) };
+    let BodyRead::Whole(body) = received else { return Err(ConnectionClosed) };
     if let Some(status) = refusal_of(immich) {
         return Ok(answer(status, ""));
     }

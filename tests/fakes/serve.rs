@@ -182,7 +182,7 @@ pub fn field<'a>(headers: &'a hyper::HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// What became of reading a request's body.
-pub enum Received {
+pub enum BodyRead {
     /// All of it.
     Whole(Vec<u8>),
     /// The client went away in the middle.
@@ -198,12 +198,12 @@ pub fn linger(body: Incoming) {
 }
 
 /// Reads a request's body, at most at `rate` bytes a second, and stops after `limit` bytes.
-pub async fn receive(mut body: Incoming, rate: Option<u64>, limit: usize) -> Received {
+pub async fn receive(mut body: Incoming, rate: Option<u64>, limit: usize) -> BodyRead {
     let mut bytes = Vec::new();
     while bytes.len() < limit {
         match body.frame().await {
-            None => return Received::Whole(bytes),
-            Some(Err(_gone)) => return Received::Short(bytes),
+            None => return BodyRead::Whole(bytes),
+            Some(Err(_gone)) => return BodyRead::Short(bytes),
             Some(Ok(frame)) => {
                 let Ok(chunk) = frame.into_data() else { continue };
                 if let Some(rate) = rate {
@@ -215,5 +215,5 @@ pub async fn receive(mut body: Incoming, rate: Option<u64>, limit: usize) -> Rec
             }
         }
     }
-    Received::Short(bytes)
+    BodyRead::Short(bytes)
 }

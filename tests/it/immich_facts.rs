@@ -15,7 +15,7 @@ use crate::fakes::immich::{Generation, ImmichServer, KEY, sha1_of};
 const JSON: &str = "application/json; charset=utf-8";
 const BOTH: [Generation; 2] = [Generation::V2, Generation::V3];
 
-struct Asking {
+struct Scene {
     server: ImmichServer,
     client: Arc<Client>,
     uploads: std::sync::atomic::AtomicU32,
@@ -48,7 +48,7 @@ impl Default for Upload<'_> {
     }
 }
 
-impl Asking {
+impl Scene {
     fn of(generation: Generation) -> Self {
         let server = ImmichServer::start(generation);
         let client = Arc::new(Client::new(Settings::default()));
@@ -140,9 +140,9 @@ fn uploaded(answer: &Answer, status: u16, word: &str) -> String {
 #[tokio::test]
 async fn what_a_server_says_of_itself() {
     for generation in BOTH {
-        let asking = Asking::of(generation);
+        let scene = Scene::of(generation);
         let open = async |path: &str| {
-            let answer = asking.send(Method::GET, path, Headers::default(), None).await;
+            let answer = scene.send(Method::GET, path, Headers::default(), None).await;
             assert_eq!((answer.status, answer.header("content-type")), (200, Some(JSON)), "{path}");
             body(&answer)
         };
@@ -167,18 +167,18 @@ async fn what_a_server_says_of_itself() {
                 assert_eq!(features["realtimeTranscoding"], json!(false));
             }
         }
-        let me = body(&asking.ask(Method::GET, "users/me", None).await);
+        let me = body(&scene.ask(Method::GET, "users/me", None).await);
         assert_eq!(
             (me["quotaSizeInBytes"].clone(), me["quotaUsageInBytes"].clone()),
             (Value::Null, json!(0))
         );
         assert_eq!(me.as_object().map(serde_json::Map::len), Some(17));
-        let about = body(&asking.ask(Method::GET, "server/about", None).await);
+        let about = body(&scene.ask(Method::GET, "server/about", None).await);
         assert_eq!(about["version"], if generation == Generation::V2 { "v2.7.5" } else { "v3.0.3" });
         let wrong = Headers::from([("x-api-key", "wrong")]);
-        let answer = asking.send(Method::GET, "users/me", wrong, None).await;
+        let answer = scene.send(Method::GET, "users/me", wrong, None).await;
         refused(generation, &answer, 401, &json!("Invalid API key"));
-        let answer = asking.send(Method::GET, "users/me", Headers::default(), None).await;
+        let answer = scene.send(Method::GET, "users/me", Headers::default(), None).await;
         refused(generation, &answer, 401, &json!("Authentication required"));
     }
 }
@@ -186,16 +186,16 @@ async fn what_a_server_says_of_itself() {
 #[tokio::test]
 async fn what_becomes_of_uploads() {
     for generation in BOTH {
-        let asking = Asking::of(generation);
+        let scene = Scene::of(generation);
         let bytes = Some(b"the first bytes".as_slice());
         let sha1 = sha1_of(b"the first bytes");
-        let id = uploaded(&asking.upload(Upload { bytes, ..Upload::default() }).await, 201, "created");
+        let id = uploaded(&scene.upload(Upload { bytes, ..Upload::default() }).await, 201, "created");
         let hex: String = sha1.iter().map(|byte| format!("{byte:02x}")).collect();
         for checksum in [None, Some(hex), Some(STANDARD.encode(sha1))] {
-            let again = asking.upload(Upload { bytes, checksum, ..Upload::default() }).await;
+            let again = scene.upload(Upload { bytes, checksum, ..Upload::default() }).await;
             assert_eq!(uploaded(&again, 200, "duplicate"), id);
         }
-        let asset = body(&asking.ask(Method::GET, &format!("assets/{id}"), None).await);
+        let asset = body(&scene.ask(Method::GET, &format!("assets/{id}"), None).await);
         assert_eq!(asset["checksum"], json!(STANDARD.encode(sha1)));
         let is_old = generation == Generation::V2;
         for field in ["deviceAssetId", "deviceId", "unassignedFaces"] {
@@ -213,7 +213,7 @@ async fn what_becomes_of_uploads() {
             Upload { bytes: Some(b""), ..Upload::default() },
             Upload { sidecar: Some("a.xmp"), ..Upload::default() },
         ] {
-            uploaded(&asking.upload(upload).await, 201, "created");
+            uploaded(&scene.upload(upload).await, 201, "created");
         }
         for (upload, message) in [
             (Upload { name: "a.txt", ..Upload::default() }, "Unsupported file type a.txt"),
@@ -229,9 +229,9 @@ async fn what_becomes_of_uploads() {
                 "Unsupported file type b.jpg",
             ),
         ] {
-            refused(generation, &asking.upload(upload).await, 400, &json!(message));
+            refused(generation, &scene.upload(upload).await, 400, &json!(message));
         }
-        let wrong = asking.upload(Upload { key: "wrong", ..Upload::default() }).await;
+        let wrong = scene.upload(Upload { key: "wrong", ..Upload::default() }).await;
         refused(generation, &wrong, 401, &json!("Invalid API key"));
     }
 }
@@ -240,7 +240,7 @@ async fn what_becomes_of_uploads() {
 async fn what_is_wrong_with_a_form_is_told_in_two_ways() {
     let devices = ["deviceAssetId", "deviceId"];
     let dates = ["fileCreatedAt", "fileModifiedAt"];
-    let old = Asking::of(Generation::V2);
+    let old = Scene::of(Generation::V2);
     let answer = old.upload(Upload { without: &devices, ..Upload::default() }).await;
     let missing = |field: &str, kind: &str| {
         [format!("{field} must be a {kind}"), format!("{field} should not be empty")]
@@ -260,7 +260,7 @@ async fn what_is_wrong_with_a_form_is_told_in_two_ways() {
     let words = "visibility must be one of the following values: archive, timeline, hidden, locked";
     refused(Generation::V2, &old.upload(bad_word()).await, 400, &json!([words]));
 
-    let new = Asking::of(Generation::V3);
+    let new = Scene::of(Generation::V3);
     let answer = new.upload(Upload { without: &devices, ..Upload::default() }).await;
     uploaded(&answer, 201, "created");
     for (upload, paths, code) in [
@@ -282,11 +282,11 @@ async fn what_is_wrong_with_a_form_is_told_in_two_ways() {
 #[tokio::test]
 async fn what_is_there_already_is_known_by_its_bytes_even_in_the_trash() {
     for generation in BOTH {
-        let asking = Asking::of(generation);
+        let scene = Scene::of(generation);
         let bytes = Some(b"known bytes".as_slice());
         let sha1 = sha1_of(b"known bytes");
         let hex: String = sha1.iter().map(|byte| format!("{byte:02x}")).collect();
-        let id = uploaded(&asking.upload(Upload { bytes, ..Upload::default() }).await, 201, "created");
+        let id = uploaded(&scene.upload(Upload { bytes, ..Upload::default() }).await, 201, "created");
         let check = async |checksums: &[&str]| {
             let assets: Vec<Value> = checksums
                 .iter()
@@ -294,7 +294,7 @@ async fn what_is_there_already_is_known_by_its_bytes_even_in_the_trash() {
                 .map(|(sum, n)| json!({ "id": n.to_string(), "checksum": sum }))
                 .collect();
             let answer =
-                asking.ask(Method::POST, "assets/bulk-upload-check", Some(json!({ "assets": assets }))).await;
+                scene.ask(Method::POST, "assets/bulk-upload-check", Some(json!({ "assets": assets }))).await;
             assert_eq!(answer.status, 200);
             body(&answer)["results"].clone()
         };
@@ -305,17 +305,17 @@ async fn what_is_there_already_is_known_by_its_bytes_even_in_the_trash() {
         assert_eq!(check(&["no checksum"]).await, json!([{ "id": "1", "action": "accept" }]));
 
         let one = json!({ "ids": [id] });
-        assert_eq!(asking.ask(Method::DELETE, "assets", Some(one.clone())).await.status, 204);
-        let asset = body(&asking.ask(Method::GET, &format!("assets/{id}"), None).await);
+        assert_eq!(scene.ask(Method::DELETE, "assets", Some(one.clone())).await.status, 204);
+        let asset = body(&scene.ask(Method::GET, &format!("assets/{id}"), None).await);
         assert_eq!(asset["isTrashed"], json!(true));
-        let again = asking.upload(Upload { bytes, ..Upload::default() }).await;
+        let again = scene.upload(Upload { bytes, ..Upload::default() }).await;
         assert_eq!(uploaded(&again, 200, "duplicate"), id);
         assert_eq!(check(&[&hex]).await, json!([held("1", true)]));
-        let restored = asking.ask(Method::POST, "trash/restore/assets", Some(one)).await;
+        let restored = scene.ask(Method::POST, "trash/restore/assets", Some(one)).await;
         assert_eq!((restored.status, body(&restored)), (200, json!({ "count": 1 })));
         let forced = json!({ "ids": [id], "force": true });
-        assert_eq!(asking.ask(Method::DELETE, "assets", Some(forced)).await.status, 204);
-        let gone = asking.ask(Method::GET, &format!("assets/{id}"), None).await;
+        assert_eq!(scene.ask(Method::DELETE, "assets", Some(forced)).await.status, 204);
+        let gone = scene.ask(Method::GET, &format!("assets/{id}"), None).await;
         refused(generation, &gone, 400, &json!("Not found or no asset.read access"));
     }
 }
@@ -323,33 +323,33 @@ async fn what_is_there_already_is_known_by_its_bytes_even_in_the_trash() {
 #[tokio::test]
 async fn albums_tags_and_what_only_the_older_generation_has() {
     for generation in BOTH {
-        let asking = Asking::of(generation);
-        let id = uploaded(&asking.upload(Upload::default()).await, 201, "created");
+        let scene = Scene::of(generation);
+        let id = uploaded(&scene.upload(Upload::default()).await, 201, "created");
         let is_old = generation == Generation::V2;
         let made =
-            asking.ask(Method::POST, "albums", Some(json!({ "albumName": "Probe", "assetIds": [id] }))).await;
+            scene.ask(Method::POST, "albums", Some(json!({ "albumName": "Probe", "assetIds": [id] }))).await;
         assert_eq!(made.status, 201);
         let made = body(&made);
         assert_eq!((made.get("assets").is_some(), made.get("ownerId").is_some()), (is_old, is_old));
         let listed_owner = made["albumUsers"][0]["user"]["id"].as_str();
-        assert_eq!(listed_owner, (!is_old).then_some(asking.server.user.id.as_str()));
+        assert_eq!(listed_owner, (!is_old).then_some(scene.server.user.id.as_str()));
         let album = made["id"].as_str().expect("an id");
-        let stranger = asking.server.immich.id();
-        let filled = asking
+        let stranger = scene.server.immich.id();
+        let filled = scene
             .ask(Method::PUT, &format!("albums/{album}/assets"), Some(json!({ "ids": [id, stranger] })))
             .await;
         let expected = json!([{ "id": id, "success": false, "error": "duplicate" },
             { "id": stranger, "success": false, "error": "no_permission" }]);
         assert_eq!((filled.status, body(&filled)), (200, expected));
-        let found = body(&asking.ask(Method::GET, &format!("albums/{album}"), None).await);
+        let found = body(&scene.ask(Method::GET, &format!("albums/{album}"), None).await);
         assert_eq!((found.get("assets").is_some(), found["assetCount"].as_u64()), (is_old, Some(1)));
         assert_eq!(found.as_object().map(serde_json::Map::len), Some(if is_old { 18 } else { 15 }));
-        let tags = body(&asking.ask(Method::PUT, "tags", Some(json!({ "tags": ["a/b"] }))).await);
+        let tags = body(&scene.ask(Method::PUT, "tags", Some(json!({ "tags": ["a/b"] }))).await);
         assert_eq!((tags[0]["name"].as_str(), tags[0]["value"].as_str()), (Some("b"), Some("a/b")));
 
         let exist = json!({ "deviceId": "probe", "deviceAssetIds": ["probe-1", "probe-2"] });
-        let exist = asking.ask(Method::POST, "assets/exist", Some(exist)).await;
-        let device = asking.ask(Method::GET, "assets/device/probe", None).await;
+        let exist = scene.ask(Method::POST, "assets/exist", Some(exist)).await;
+        let device = scene.ask(Method::GET, "assets/device/probe", None).await;
         if is_old {
             assert_eq!(
                 (body(&exist), body(&device)),
@@ -365,23 +365,21 @@ async fn albums_tags_and_what_only_the_older_generation_has() {
 #[tokio::test]
 async fn four_equal_uploads_make_one_asset_and_a_cut_one_none() {
     for generation in BOTH {
-        let asking = Asking::of(generation);
+        let scene = Scene::of(generation);
         let bytes = vec![7; 300_000];
-        let upload = || asking.upload(Upload { bytes: Some(&bytes), ..Upload::default() });
+        let upload = || scene.upload(Upload { bytes: Some(&bytes), ..Upload::default() });
         let answers = tokio::join!(upload(), upload(), upload(), upload());
         let mut statuses = [answers.0.status, answers.1.status, answers.2.status, answers.3.status];
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 200, 200, 201]);
-        let count = async || body(&asking.ask(Method::GET, "assets/statistics", None).await);
+        let count = async || body(&scene.ask(Method::GET, "assets/statistics", None).await);
         assert_eq!(count().await, json!({ "images": 1, "videos": 0, "total": 1 }));
-        asking.server.set(|behavior| behavior.cuts = Some((1, 1000)));
-        let url = Url::parse(&format!("{}/api/assets", asking.server.origin())).expect("a URL");
+        scene.server.set(|behavior| behavior.cuts = Some((1, 1000)));
+        let url = Url::parse(&format!("{}/api/assets", scene.server.origin())).expect("a URL");
         let headers =
             Headers::from([("x-api-key", KEY), ("content-type", "multipart/form-data; boundary=x")]);
-        let cut = asking
-            .client
-            .send(Request::new(Method::POST, url).headers(&headers).body(vec![1; 900_000]))
-            .await;
+        let cut =
+            scene.client.send(Request::new(Method::POST, url).headers(&headers).body(vec![1; 900_000])).await;
         assert!(cut.is_err());
         assert_eq!(count().await["total"], 1);
     }
@@ -390,19 +388,19 @@ async fn four_equal_uploads_make_one_asset_and_a_cut_one_none() {
 #[tokio::test]
 async fn quotas_and_permissions() {
     for generation in BOTH {
-        let asking = Asking::of(generation);
-        let made = asking
+        let scene = Scene::of(generation);
+        let made = scene
             .ask(Method::POST, "admin/users", Some(json!({ "name": "Q", "quotaSizeInBytes": 1000 })))
             .await;
         assert_eq!((made.status, body(&made)["quotaSizeInBytes"].as_u64()), (201, Some(1000)));
-        let user = asking.server.immich.lock().users[1].clone();
-        asking.server.immich.add_key(&user, "small", &["asset.upload"]);
+        let user = scene.server.immich.lock().users[1].clone();
+        scene.server.immich.add_key(&user, "small", &["asset.upload"]);
         let large = Upload { key: "small", bytes: Some(&[1; 1001]), ..Upload::default() };
-        refused(generation, &asking.upload(large).await, 400, &json!("Quota has been exceeded!"));
+        refused(generation, &scene.upload(large).await, 400, &json!("Quota has been exceeded!"));
         let small = Upload { key: "small", bytes: Some(&[1; 1000]), ..Upload::default() };
-        uploaded(&asking.upload(small).await, 201, "created");
+        uploaded(&scene.upload(small).await, 201, "created");
         let headers = Headers::from([("x-api-key", "small")]);
-        let answer = asking.send(Method::GET, "users/me", headers, None).await;
+        let answer = scene.send(Method::GET, "users/me", headers, None).await;
         refused(generation, &answer, 403, &json!("Missing required permission: user.read"));
     }
 }

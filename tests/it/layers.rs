@@ -1,7 +1,7 @@
 //! The floors of the house, as `src/ARCHITECTURE.md` draws them: what each may name.
 
 use crate::support::rust_files;
-use crate::support::rust_source::{NamedPath, Placed, Token, named_paths, tokens};
+use crate::support::rust_source::{LocatedToken, NamedPath, Token, named_paths, tokens};
 
 /// One module below the crate's root.
 struct Floor {
@@ -255,7 +255,7 @@ fn broken_fence(module: &[String], path: &NamedPath) -> Option<String> {
 }
 
 /// Whether a string is SQL: it opens with a statement's keyword in capitals.
-fn sql_in(file: &str, module: &[String], part: &Placed) -> Option<String> {
+fn sql_in(file: &str, module: &[String], part: &LocatedToken) -> Option<String> {
     let Token::Text(text) = &part.token else { return None };
     let opens = |words: &str| text.trim_start().strip_prefix(words).is_some_and(|rest| rest.starts_with(' '));
     let statements = [

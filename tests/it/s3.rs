@@ -215,7 +215,7 @@ async fn an_error_behind_a_success_is_an_error() {
 }
 
 /// What a refusal must be taken for.
-struct Meaning {
+struct ExpectedFailure {
     name: &'static str,
     fault: Fault,
     kind: FailureKind,
@@ -230,11 +230,18 @@ struct Meaning {
 const AGAIN: Retry = Retry::After(Duration::ZERO);
 
 #[expect(clippy::too_many_lines, reason = "a table: one row a refusal")]
-fn meanings() -> Vec<Meaning> {
+fn meanings() -> Vec<ExpectedFailure> {
     use FailureKind as K;
     use Reach::{Destination, Resource};
-    let row =
-        |name, fault, kind, reach, says| Meaning { name, fault, kind, reach, retry: AGAIN, says, tries: 1 };
+    let row = |name, fault, kind, reach, says| ExpectedFailure {
+        name,
+        fault,
+        kind,
+        reach,
+        retry: AGAIN,
+        says,
+        tries: 1,
+    };
     let region = |status, code: &str| {
         let fields = vec![("x-amz-bucket-region", "eu-west-3".to_owned())];
         Fault::Answer(status, fields, said(code, "<Endpoint>s3.eu-west-3.example</Endpoint>"))
@@ -288,15 +295,15 @@ fn meanings() -> Vec<Meaning> {
             &["region=eu-west-3"],
         ),
         row("digest", refusal(400, "BadDigest"), K::DigestMismatch, Resource, &["BadDigest"]),
-        Meaning {
+        ExpectedFailure {
             retry: Retry::Never,
             ..row("size", refusal(400, "EntityTooLarge"), K::TooLarge, Resource, &["EntityTooLarge"])
         },
-        Meaning {
+        ExpectedFailure {
             tries: 3,
             ..row("busy", refusal(503, "SlowDown"), K::RateLimited, Destination, &["SlowDown"])
         },
-        Meaning {
+        ExpectedFailure {
             retry: Retry::After(Duration::from_secs(90)),
             ..row(
                 "told to wait",

@@ -47,7 +47,7 @@ pub const STEP_WORKING: Duration = Duration::from_millis(100);
 pub const STEP_READING: Duration = Duration::from_secs(5);
 
 /// Counts the exchanges that are under way, until their answers were read or dropped.
-struct Counting {
+struct CountingClient {
     inner: Client,
     under_way: Arc<AtomicUsize>,
 }
@@ -67,24 +67,24 @@ impl Drop for Exchange {
     }
 }
 
-struct Arriving {
+struct CountedBody {
     response: Response,
     _exchange: Exchange,
 }
 
-impl http::ResponseBody for Arriving {
+impl http::ResponseBody for CountedBody {
     fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, HttpError>> {
         Box::pin(self.response.chunk())
     }
 }
 
-impl Http for Counting {
+impl Http for CountingClient {
     fn send(&self, request: http::Request) -> BoxFuture<'_, Result<Response, HttpError>> {
         let exchange = Exchange::begin(&self.under_way);
         Box::pin(async move {
             let response = self.inner.send(request).await?;
             let (status, headers, is_early) = (response.status, response.headers.clone(), response.is_early);
-            let body = Box::new(Arriving { response, _exchange: exchange });
+            let body = Box::new(CountedBody { response, _exchange: exchange });
             let mut counted = Response::new(status, headers, body);
             counted.is_early = is_early;
             Ok(counted)
@@ -134,7 +134,7 @@ impl World {
             Executor::threads("faults", 2).expect("threads"),
             Arc::new(SystemRng),
             wire_clock,
-            Arc::new(Counting { inner, under_way: Arc::clone(&under_way) }),
+            Arc::new(CountingClient { inner, under_way: Arc::clone(&under_way) }),
             SecretSources { store: Arc::new(MemorySecrets::default()), environment: Arc::new(environment) },
         );
         let conditions = tokio::sync::watch::Sender::<Conditions>::default();

@@ -265,12 +265,12 @@ fn ntfs_by_the_kernel_is_proved_at_once() {
 }
 
 /// A program that serves a file system until this goes.
-struct Served {
+struct FileSystemServer {
     programs: Vec<Child>,
     at: PathBuf,
 }
 
-impl Served {
+impl FileSystemServer {
     fn wait(self) -> Self {
         let table = || std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         wait_until("it is mounted", MOUNTED_WITHIN, table, |table| table.contains(text(&self.at)));
@@ -278,7 +278,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for FileSystemServer {
     fn drop(&mut self) {
         run("umount", &["-l", text(&self.at)]).ok();
         for program in &mut self.programs {
@@ -317,7 +317,7 @@ fn a_folder_of_another_computer_by_sshfs_is_read_back_at_once() {
                 server.wait().ok();
                 return skipped(name, "there is no sshfs");
             };
-            let _served = Served { programs: vec![client, server], at: at.clone() }.wait();
+            let _served = FileSystemServer { programs: vec![client, server], at: at.clone() }.wait();
             let (code, state, told) = backup(&sandbox, &at.join("backup"));
             assert_eq!(
                 (code, bins(&state), &state["proof_need"]),
@@ -346,7 +346,7 @@ fn a_program_that_keeps_a_cache_proves_nothing_and_says_so() {
             .stderr(Stdio::null())
             .spawn();
         let Ok(program) = started else { return skipped(name, "there is no rclone") };
-        let _served = Served { programs: vec![program], at: at.clone() }.wait();
+        let _served = FileSystemServer { programs: vec![program], at: at.clone() }.wait();
         let (code, state, told) = backup(&sandbox, &at.join("backup"));
         assert_eq!(
             (code, bins(&state), &state["proof_need"]),

@@ -13,7 +13,7 @@ pub enum Token {
 
 /// A token, the line it starts on, and whether it is inside `#[cfg(test)]`.
 #[derive(Debug, Clone)]
-pub struct Placed {
+pub struct LocatedToken {
     /// The token.
     pub token: Token,
     /// Its line, from 1.
@@ -35,7 +35,7 @@ pub struct NamedPath {
 }
 
 /// The tokens of a file, without comments.
-pub fn tokens(source: &str) -> Vec<Placed> {
+pub fn tokens(source: &str) -> Vec<LocatedToken> {
     let mut lexer = Lexer { chars: source.chars().collect(), at: 0, line: 1, out: Vec::new() };
     while lexer.at < lexer.chars.len() {
         lexer.step();
@@ -48,7 +48,7 @@ struct Lexer {
     chars: Vec<char>,
     at: usize,
     line: usize,
-    out: Vec<Placed>,
+    out: Vec<LocatedToken>,
 }
 
 impl Lexer {
@@ -66,7 +66,7 @@ impl Lexer {
     }
 
     fn push(&mut self, token: Token, line: usize) {
-        self.out.push(Placed { token, line, in_test: false });
+        self.out.push(LocatedToken { token, line, in_test: false });
     }
 
     fn step(&mut self) {
@@ -185,11 +185,11 @@ impl Lexer {
     }
 }
 
-fn is_mark(tokens: &[Placed], at: usize, mark: char) -> bool {
+fn is_mark(tokens: &[LocatedToken], at: usize, mark: char) -> bool {
     tokens.get(at).is_some_and(|t| t.token == Token::Mark(mark))
 }
 
-fn word_at(tokens: &[Placed], at: usize) -> Option<&str> {
+fn word_at(tokens: &[LocatedToken], at: usize) -> Option<&str> {
     match &tokens.get(at)?.token {
         Token::Word(word) => Some(word),
         _ => None,
@@ -197,7 +197,7 @@ fn word_at(tokens: &[Placed], at: usize) -> Option<&str> {
 }
 
 /// The index after the bracket that closes the one at `open`.
-fn after_group(tokens: &[Placed], open: usize) -> usize {
+fn after_group(tokens: &[LocatedToken], open: usize) -> usize {
     let mut depth = 0_usize;
     for (at, placed) in tokens.iter().enumerate().skip(open) {
         match placed.token {
@@ -213,7 +213,7 @@ fn after_group(tokens: &[Placed], open: usize) -> usize {
 }
 
 /// Marks what `#[cfg(test)]` covers: the item behind it, to its closing brace or semicolon.
-fn mark_tests(tokens: &mut [Placed]) {
+fn mark_tests(tokens: &mut [LocatedToken]) {
     let mut at = 0;
     while at < tokens.len() {
         let attribute = is_mark(tokens, at, '#') && is_mark(tokens, at + 1, '[');
@@ -248,7 +248,7 @@ fn mark_tests(tokens: &mut [Placed]) {
 /// All paths that a file names, those of `use` trees spelled out, `self` and `super` resolved.
 ///
 /// `module` is the file's own place below the crate's root: `["engine", "wake"]`.
-pub fn named_paths(tokens: &[Placed], module: &[String]) -> Vec<NamedPath> {
+pub fn named_paths(tokens: &[LocatedToken], module: &[String]) -> Vec<NamedPath> {
     let mut found = Vec::new();
     // Inline modules, each with the brace depth it was opened at.
     let mut inner: Vec<(String, usize)> = Vec::new();
@@ -288,7 +288,7 @@ pub fn named_paths(tokens: &[Placed], module: &[String]) -> Vec<NamedPath> {
     found
 }
 
-fn follows_path_or_dot(tokens: &[Placed], at: usize) -> bool {
+fn follows_path_or_dot(tokens: &[LocatedToken], at: usize) -> bool {
     let is_range = at.checked_sub(2).is_some_and(|before| is_mark(tokens, before, '.'));
     at.checked_sub(1).is_some_and(|before| is_mark(tokens, before, '.') && !is_range)
         || at.checked_sub(2).is_some_and(|before| {
@@ -300,7 +300,7 @@ fn follows_path_or_dot(tokens: &[Placed], at: usize) -> bool {
         })
 }
 
-fn plain_path(tokens: &[Placed], start: usize, found: &mut Vec<NamedPath>) -> usize {
+fn plain_path(tokens: &[LocatedToken], start: usize, found: &mut Vec<NamedPath>) -> usize {
     let mut segments = Vec::new();
     let mut at = start;
     while let Some(word) = word_at(tokens, at) {
@@ -316,7 +316,7 @@ fn plain_path(tokens: &[Placed], start: usize, found: &mut Vec<NamedPath>) -> us
     at
 }
 
-fn use_tree(tokens: &[Placed], start: usize, prefix: &[String], found: &mut Vec<NamedPath>) -> usize {
+fn use_tree(tokens: &[LocatedToken], start: usize, prefix: &[String], found: &mut Vec<NamedPath>) -> usize {
     let mut segments = prefix.to_vec();
     let mut at = start;
     loop {
