@@ -4,32 +4,6 @@
 //! [`failpoints`]: super::failpoints
 //! [`fault`]: super::fault
 
-#[cfg(test)]
-mod hooks {
-    use crate::store::{StoreError, Write, failpoints, fault};
-
-    pub fn before_commit(tx: &Write<'_>) -> Result<(), StoreError> {
-        fault::before_commit()?;
-        failpoints::before(tx)
-    }
-
-    pub fn after_commit(tx: &Write<'_>) {
-        failpoints::after(tx);
-    }
-
-    pub fn name_write<F>() {
-        failpoints::name_write::<F>();
-    }
-
-    pub async fn wait_if_dead() {
-        failpoints::wait_if_dead().await;
-    }
-
-    pub fn changes_kept() -> Option<i64> {
-        failpoints::changes_kept()
-    }
-}
-
 #[cfg(not(test))]
 mod hooks {
     use crate::store::{StoreError, Write};
@@ -64,3 +38,29 @@ pub(super) use hooks::wait_if_dead;
 
 /// How many changes the history keeps, where a test says so.
 pub(super) use hooks::changes_kept;
+
+#[cfg(test)]
+mod hooks {
+    use crate::store::{StoreError, Write, failpoints, fault};
+
+    pub fn before_commit(tx: &Write<'_>) -> Result<(), StoreError> {
+        fault::before_commit()?;
+        failpoints::before(tx)
+    }
+
+    pub fn after_commit(tx: &Write<'_>) {
+        failpoints::after(tx);
+    }
+
+    pub fn name_write<F>() {
+        failpoints::name_write::<F>();
+    }
+
+    pub async fn wait_if_dead() {
+        failpoints::wait_if_dead().await;
+    }
+
+    pub fn changes_kept() -> Option<i64> {
+        failpoints::changes_kept()
+    }
+}

@@ -170,7 +170,11 @@ pub(super) async fn full_library(store: &Store) {
                 let day = number.cast_signed() / 3;
                 match n % 12 {
                     0 => {
-                        look(tx, *file, InspectionOutcome::Problem(Problem::Unreadable, "denied".to_owned()))?
+                        look(
+                            tx,
+                            *file,
+                            InspectionOutcome::Problem(Problem::Unreadable, "denied".to_owned()),
+                        )?;
                     }
                     1 => look(tx, *file, InspectionOutcome::Excluded(ExcludeReason::NotMedia))?,
                     2 => look(tx, *file, InspectionOutcome::Changed(stamp(number), UnixMillis(NOW.0 + 5)))?,

@@ -162,11 +162,10 @@ async fn run(cell: &Cell, server: &dyn ProxiedServer) -> Outcome {
     pass(TIDIED_WITHIN, &world).await;
     outcome.kept = server.stored_files();
     let may_keep_more = cell.spoils && server.keeps_spoiled();
-    if held(&outcome.kept) != photos().len() as u64 || !may_keep_more && outcome.kept.copies != wanted() {
+    let files = held(&outcome.kept);
+    if files != photos().len() as u64 || !may_keep_more && outcome.kept.copies != wanted() {
         let copies: Vec<u64> = outcome.kept.copies.values().copied().collect();
-        outcome
-            .wrong
-            .push(format!("not every file once: {} of 6 files, copies {copies:?}", held(&outcome.kept)));
+        outcome.wrong.push(format!("not every file once: {files} of 6 files, copies {copies:?}"));
     }
     if !outcome.kept.left.is_empty() {
         outcome.wrong.push(format!("left behind: {:?}", outcome.kept.left));
