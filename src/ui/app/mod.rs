@@ -195,6 +195,8 @@ impl App {
             let snapshot = &self.model.snapshot;
             let is_new = snapshot.sources.is_empty() || snapshot.destinations.is_empty();
             self.first_run = Some(is_new && snapshot.backup == BackupSwitch::Off);
+            // The agent may take longer to start than the frames in which a page offers the keyboard.
+            self.focus_page();
         }
         if self.first_run == Some(true) && self.model.snapshot.backup == BackupSwitch::On {
             self.first_run = Some(false);

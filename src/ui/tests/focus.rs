@@ -5,6 +5,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use super::Window;
 use super::flows::type_into;
+use crate::client::Connection;
 use crate::ui::commands::Dialog;
 use crate::ui::fake::World;
 
@@ -65,6 +66,21 @@ fn groups_of_choices_are_one_stop_and_arrows_walk_in_them() {
     assert!(window.focused().starts_with("Done, "));
     window.press(Key::ArrowRight);
     assert!(window.focused().starts_with("Needs attention, "), "it goes round");
+}
+
+#[test]
+fn the_first_field_has_the_keyboard_however_long_the_agent_takes() {
+    let mut world = World::new();
+    world.connection = Connection::Connecting;
+    let mut window = Window::open(world);
+    // Nothing has the keyboard while there is nothing to type into.
+    window.harness.ctx.memory_mut(|memory| memory.stop_text_input());
+    for _ in 0..10 {
+        window.run();
+    }
+    window.world.borrow_mut().connection = Connection::Connected;
+    window.run();
+    assert_eq!(window.focused(), "Photo folder");
 }
 
 #[test]
