@@ -12,8 +12,7 @@ use crate::platform::user_service::{ServiceError, ServiceStatus, UserService};
 /// Installs, removes or shows the service.
 pub(super) fn run(command: &ServiceCommand, global: &Global, out: &mut Output) -> Exit {
     let outcome = Workspace::prepare(global).and_then(|workspace| {
-        let config_home = std::env::var_os("XDG_CONFIG_HOME");
-        let service = UserService::locate(&workspace.paths, &Environment::of_process(), config_home)
+        let service = UserService::locate(&workspace.paths, &Environment::of_process())
             .map_err(|error| cli_error(&error))?;
         match command {
             ServiceCommand::Install => {

@@ -7,7 +7,7 @@ use crate::platform::sign_in::SignInEntry;
 
 /// Returns the entry that starts the agent at sign-in; `None` where there can be none.
 pub(super) fn entry(paths: &Paths) -> Option<SignInEntry> {
-    SignInEntry::locate(paths, &Environment::of_process(), std::env::var_os("XDG_CONFIG_HOME"))
+    SignInEntry::locate(paths, &Environment::of_process())
 }
 
 /// Switches starting at sign-in on or off, as the person asks.

@@ -4,6 +4,7 @@
 //! This floor knows nothing of photos and nothing of the engine. It must never block a caller on
 //! another program, and never widen who may read what it makes.
 
+pub(crate) mod agent_command;
 pub mod conditions;
 pub mod crash;
 pub(crate) mod dialog;

@@ -34,6 +34,8 @@ pub struct Paths {
 pub struct Environment {
     /// `XDG_DATA_HOME`.
     pub data_home: Option<OsString>,
+    /// `XDG_CONFIG_HOME`.
+    pub config_home: Option<OsString>,
     /// `XDG_CACHE_HOME`.
     pub cache_home: Option<OsString>,
     /// `XDG_RUNTIME_DIR`.
@@ -63,10 +65,22 @@ impl Environment {
     pub fn of_process() -> Self {
         Self {
             data_home: std::env::var_os("XDG_DATA_HOME"),
+            config_home: std::env::var_os("XDG_CONFIG_HOME"),
             cache_home: std::env::var_os("XDG_CACHE_HOME"),
             runtime_dir: std::env::var_os("XDG_RUNTIME_DIR"),
             home: directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf()),
         }
+    }
+}
+
+impl Environment {
+    /// Returns where this person's configuration is: `XDG_CONFIG_HOME`, or `.config` in the home
+    /// directory.
+    ///
+    /// # Errors
+    /// `NoHome`.
+    pub fn config_dir(&self) -> Result<PathBuf, PathsError> {
+        base_dir(self.config_home.as_ref(), self, ".config")
     }
 }
 

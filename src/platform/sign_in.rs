@@ -5,10 +5,10 @@
 //! `X-GNOME-Autostart-enabled=false`. Inside a sandbox the folder is not the desktop's, and there
 //! [`SignInEntry::locate`] returns `None`.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::agent_command::AgentCommand;
 use super::paths::{Environment, Paths};
 use crate::base::atomic_file::{self, Durability};
 use crate::base::identity::APP_ID;
@@ -17,6 +17,9 @@ use crate::base::identity::APP_ID;
 const ENTRY_LEN_MAX: u64 = 64 << 10;
 /// Keys by which a desktop or a person switches an entry off, each with its value when it is off.
 const OFF_KEYS: [(&str, &str); 2] = [("Hidden", "true"), ("X-GNOME-Autostart-enabled", "false")];
+
+/// The group of an entry that is about the program itself.
+const MAIN_GROUP: &str = "[Desktop Entry]";
 
 /// Whether the agent starts at sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,25 +36,19 @@ pub enum SignInState {
 #[derive(Debug, Clone)]
 pub struct SignInEntry {
     path: PathBuf,
-    program: PathBuf,
-    /// The data directory, if it is not the usual one.
-    data_dir: Option<PathBuf>,
+    command: AgentCommand,
 }
 
 impl SignInEntry {
     /// Returns the entry for the program that runs now, or `None` in a sandbox and where nothing says
     /// where the person's configuration is.
-    pub fn locate(paths: &Paths, environment: &Environment, config_home: Option<OsString>) -> Option<Self> {
+    pub fn locate(paths: &Paths, environment: &Environment) -> Option<Self> {
         if Path::new("/.flatpak-info").exists() {
             return None;
         }
-        let program = std::env::current_exe().ok()?;
-        let config = config_home
-            .map(PathBuf::from)
-            .filter(|dir| dir.is_absolute())
-            .or_else(|| Some(environment.home.as_ref()?.join(".config")))?;
-        let data_dir = paths.is_chosen.then(|| paths.data_dir.clone());
-        Some(Self { path: config.join("autostart").join(format!("{APP_ID}.desktop")), program, data_dir })
+        let folder = environment.config_dir().ok()?.join("autostart");
+        let command = AgentCommand::for_paths(paths)?;
+        Some(Self { path: folder.join(format!("{APP_ID}.desktop")), command })
     }
 
     /// Returns what the entry says now. Blocks for a small file.
@@ -71,15 +68,11 @@ impl SignInEntry {
     /// # Errors
     /// Whatever the system says.
     pub fn set(&self, on: bool) -> io::Result<()> {
-        let text = match self.read()? {
-            None => self.fresh_entry(),
-            Some(text) => without_off_keys(&text),
-        };
-        let text = if on { text } else { text.trim_end().to_owned() + "\nHidden=true\n" };
-        self.write(&text)
+        let text = self.read()?.unwrap_or_else(|| self.fresh_entry());
+        self.write(&switched(&text, on))
     }
 
-    /// Switches it on unless the entry says anything already. Whether something was written.
+    /// Switches it on if there is no entry yet, and returns whether it did.
     ///
     /// # Errors
     /// Whatever the system says.
@@ -112,33 +105,53 @@ impl SignInEntry {
     }
 
     fn fresh_entry(&self) -> String {
-        let program = self.program.to_string_lossy();
-        let mut exec = quote_argument(&program);
-        if let Some(dir) = &self.data_dir {
-            exec += &format!(" --data-dir {}", quote_argument(&dir.to_string_lossy()));
-        }
+        let exec = self.command.to_line(quote_argument, "agent --detached");
+        let program = &self.command.program;
         // TryExec: an entry whose program was removed is ignored by the desktop.
         format!(
-            "[Desktop Entry]\nType=Application\nName=Safelight\nComment=Back up photos in the background\n\
-             Exec={exec} agent --detached\nTryExec={program}\nIcon={APP_ID}\nTerminal=false\n\
+            "{MAIN_GROUP}\nType=Application\nName=Safelight\nComment=Back up photos in the background\n\
+             Exec={exec}\nTryExec={program}\nIcon={APP_ID}\nTerminal=false\n\
              NoDisplay=true\nX-GNOME-Autostart-Delay=5\n"
         )
     }
 }
 
-fn lines_of_group(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    text.lines().filter_map(|line| line.split_once('=')).map(|(key, value)| (key.trim(), value.trim()))
-}
-
-fn is_off(text: &str) -> bool {
-    lines_of_group(text).any(|(key, value)| {
-        OFF_KEYS.iter().any(|(off_key, off)| key == *off_key && value.eq_ignore_ascii_case(off))
+/// Returns the lines of an entry, each with whether it stands in the group `[Desktop Entry]`: an entry may
+/// have groups for actions behind it.
+fn lines_with_group(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    let mut is_main = false;
+    text.lines().map(move |line| {
+        if line.starts_with('[') {
+            is_main = line.trim_end() == MAIN_GROUP;
+        }
+        (line, is_main)
     })
 }
 
-fn without_off_keys(text: &str) -> String {
-    let is_off_line = |line: &&str| is_off(line);
-    text.lines().filter(|line| !is_off_line(line)).map(|line| line.to_owned() + "\n").collect()
+fn switches_off(line: &str) -> bool {
+    line.split_once('=').is_some_and(|(key, value)| {
+        OFF_KEYS.iter().any(|(off_key, off)| key.trim() == *off_key && value.trim().eq_ignore_ascii_case(off))
+    })
+}
+
+fn is_off(text: &str) -> bool {
+    lines_with_group(text).any(|(line, is_main)| is_main && switches_off(line))
+}
+
+/// Returns the entry without the lines that switch it off, and with one if it is to be off.
+fn switched(text: &str, on: bool) -> String {
+    let mut changed = String::new();
+    for (line, is_main) in lines_with_group(text) {
+        if is_main && switches_off(line) {
+            continue;
+        }
+        changed += line;
+        changed.push('\n');
+        if !on && line.trim_end() == MAIN_GROUP {
+            changed += "Hidden=true\n";
+        }
+    }
+    changed
 }
 
 /// Quotes one argument of an `Exec` key. Source: the Desktop Entry Specification, "The Exec key":
@@ -166,11 +179,8 @@ mod tests {
     use super::*;
 
     fn entry(dir: &Path) -> SignInEntry {
-        SignInEntry {
-            path: dir.join("a/safelight.desktop"),
-            program: "/opt/my $ files/s".into(),
-            data_dir: None,
-        }
+        let command = AgentCommand { program: "/opt/my $ files/s".to_owned(), data_dir: None };
+        SignInEntry { path: dir.join("a/safelight.desktop"), command }
     }
 
     fn text(entry: &SignInEntry) -> String {
@@ -211,9 +221,24 @@ mod tests {
     }
 
     #[test]
+    fn a_group_of_an_action_is_not_the_entrys_own() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let entry = entry(dir.path());
+        entry.set_if_undecided().expect("written");
+        let own = text(&entry) + "[Desktop Action show]\nName=Show\nHidden=true\n";
+        std::fs::write(&entry.path, &own).expect("written");
+        assert_eq!(entry.state().expect("read"), SignInState::On);
+        entry.set(false).expect("written");
+        assert_eq!(entry.state().expect("read"), SignInState::Off);
+        entry.set(true).expect("written");
+        assert_eq!(text(&entry), own);
+    }
+
+    #[test]
     fn a_data_directory_of_its_own_is_named() {
         let dir = tempfile::tempdir().expect("a folder");
-        let entry = SignInEntry { data_dir: Some("/data/100%".into()), ..entry(dir.path()) };
+        let mut entry = entry(dir.path());
+        entry.command.data_dir = Some("/data/100%".to_owned());
         entry.set(true).expect("written");
         assert!(text(&entry).contains(" --data-dir \"/data/100%%\" agent --detached"), "{}", text(&entry));
     }

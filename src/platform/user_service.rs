@@ -2,11 +2,11 @@
 //!
 //! Source: systemd.unit(5), systemd.service(5), loginctl(1).
 
-use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::agent_command::AgentCommand;
 use super::paths::{Environment, Paths};
 use crate::base::atomic_file::{self, Durability};
 
@@ -19,6 +19,9 @@ pub enum ServiceError {
     /// Nothing says where the person's configuration is.
     #[error("Safelight cannot find your home directory")]
     NoHome,
+    /// The program's path or the data directory's cannot stand in a unit.
+    #[error("The path of Safelight or of its data directory is not plain text")]
+    NoCommand,
     /// The unit's file cannot be read or written.
     #[error("Cannot write {path}: {reason}")]
     File {
@@ -52,30 +55,18 @@ pub struct ServiceStatus {
 #[derive(Debug)]
 pub struct UserService {
     unit: PathBuf,
-    program: PathBuf,
-    /// The data directory, if it is not the usual one.
-    data_dir: Option<PathBuf>,
+    command: AgentCommand,
 }
 
 impl UserService {
     /// Returns the unit for the program that runs now.
     ///
     /// # Errors
-    /// `NoHome`, and what the system says about the program's own path.
-    pub fn locate(
-        paths: &Paths,
-        environment: &Environment,
-        config_home: Option<OsString>,
-    ) -> Result<Self, ServiceError> {
-        let config = config_home
-            .map(PathBuf::from)
-            .filter(|dir| dir.is_absolute())
-            .or_else(|| Some(environment.home.as_ref()?.join(".config")))
-            .ok_or(ServiceError::NoHome)?;
-        let program = std::env::current_exe()
-            .map_err(|reason| ServiceError::File { path: "/proc/self/exe".to_owned(), reason })?;
-        let data_dir = paths.is_chosen.then(|| paths.data_dir.clone());
-        Ok(Self { unit: config.join("systemd/user").join(UNIT), program, data_dir })
+    /// `NoHome` and `NoCommand`.
+    pub fn locate(paths: &Paths, environment: &Environment) -> Result<Self, ServiceError> {
+        let config = environment.config_dir().map_err(|_no_home| ServiceError::NoHome)?;
+        let command = AgentCommand::for_paths(paths).ok_or(ServiceError::NoCommand)?;
+        Ok(Self { unit: config.join("systemd/user").join(UNIT), command })
     }
 
     /// Writes the unit, makes systemd start it now and at each sign-in. An older unit is replaced.
@@ -95,7 +86,7 @@ impl UserService {
         Ok(())
     }
 
-    /// Stops the service and removes its unit. Whether there was one.
+    /// Stops the service and removes its unit. Returns whether there was one.
     ///
     /// # Errors
     /// What the system says about the file; a systemd that is not there is not an error.
@@ -130,14 +121,11 @@ impl UserService {
     }
 
     fn unit_text(&self) -> String {
-        let mut command = quote_argument(&self.program.to_string_lossy());
-        if let Some(dir) = &self.data_dir {
-            command += &format!(" --data-dir {}", quote_argument(&dir.to_string_lossy()));
-        }
+        let command = self.command.to_line(quote_argument, "agent");
         // Exit code 2: another agent has the data directory already, and does the work.
         format!(
             "[Unit]\nDescription=Safelight photo backup\nDocumentation=man:safelight(1)\n\n\
-             [Service]\nExecStart={command} agent\nRestart=on-failure\nRestartSec=10\n\
+             [Service]\nExecStart={command}\nRestart=on-failure\nRestartSec=10\n\
              RestartPreventExitStatus=2\nNice=10\n\n[Install]\nWantedBy=default.target\n"
         )
     }
@@ -183,11 +171,11 @@ mod tests {
 
     #[test]
     fn a_unit_names_the_program_and_the_data_directory_whatever_their_names() {
-        let service = UserService {
-            unit: "/x".into(),
-            program: "/opt/a \"b\"/safe$light".into(),
-            data_dir: Some("/data/100%".into()),
+        let command = AgentCommand {
+            program: "/opt/a \"b\"/safe$light".to_owned(),
+            data_dir: Some("/data/100%".to_owned()),
         };
+        let service = UserService { unit: "/x".into(), command };
         let text = service.unit_text();
         let wanted = "ExecStart=\"/opt/a \\\"b\\\"/safe$$light\" --data-dir \"/data/100%%\" agent\n";
         assert!(text.contains(wanted), "{text}");
