@@ -5,7 +5,7 @@
 pub enum Medium {
     /// A disk behind this computer's page cache.
     Disk,
-    /// Memory: there is no deeper place.
+    /// Files live in memory, so nothing lies below the cache.
     Memory,
     /// Another computer behind this one's page cache.
     Network,

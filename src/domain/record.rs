@@ -49,7 +49,7 @@ pub enum ProofMethod {
     DirectRead,
     /// Read back after the page cache was seen to hold none of it.
     EvictedRead,
-    /// Read back from a file system that lives in memory; there is no deeper place to read.
+    /// Read back from a file system that lives in memory; nothing lies below the cache.
     MemoryBacked,
     /// Read back after the disk had been mounted again.
     RemountRead,

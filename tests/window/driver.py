@@ -56,6 +56,17 @@ def is_running(pid):
     return stat.rsplit(")", 1)[1].split()[0] != "Z"
 
 
+def switch_accessibility_on():
+    """Tells the desktop's bus that a screen reader is there, and begins to read."""
+    for switch in ("IsEnabled", "ScreenReaderEnabled"):
+        run(
+            "gdbus", "call", "--session", "--dest", "org.a11y.Bus", "--object-path", "/org/a11y/bus",
+            "--method", "org.freedesktop.DBus.Properties.Set", "org.a11y.Status", switch, "<true>", check=True,
+        )  # fmt: skip
+    Atspi.init()
+    Atspi.set_timeout(2_000, 5_000)
+
+
 class Display:
     """Xvfb with a window manager and accessibility switched on, until `stop`."""
 
@@ -77,13 +88,7 @@ class Display:
         os.environ["DISPLAY"] = self.name
         self._start("openbox")
         wait_until("the window manager", 20, lambda: run("xprop", "-root", "_NET_SUPPORTING_WM_CHECK"), lambda said: "0x" in said)
-        for switch in ("IsEnabled", "ScreenReaderEnabled"):
-            run(
-                "gdbus", "call", "--session", "--dest", "org.a11y.Bus", "--object-path", "/org/a11y/bus",
-                "--method", "org.freedesktop.DBus.Properties.Set", "org.a11y.Status", switch, "<true>", check=True,
-            )  # fmt: skip
-        Atspi.init()
-        Atspi.set_timeout(2_000, 5_000)
+        switch_accessibility_on()
 
     def _start(self, *command, **options):
         process = subprocess.Popen(

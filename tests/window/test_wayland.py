@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from driver import Atspi, BINARY, GLib, Safelight, application, is_running, run, wait_until
+from driver import BINARY, GLib, Safelight, application, is_running, switch_accessibility_on, wait_until
 from library import Library
 
 PHOTOS = 5
@@ -29,12 +29,7 @@ class WaylandStage:
         )  # fmt: skip
         wait_until("the compositor", 30, socket.exists)
         os.environ["WAYLAND_DISPLAY"] = SOCKET
-        for switch in ("IsEnabled", "ScreenReaderEnabled"):
-            run(
-                "gdbus", "call", "--session", "--dest", "org.a11y.Bus", "--object-path", "/org/a11y/bus",
-                "--method", "org.freedesktop.DBus.Properties.Set", "org.a11y.Status", switch, "<true>", check=True,
-            )  # fmt: skip
-        Atspi.init()
+        switch_accessibility_on()
         self.library = Library(self.room / "photos")
         self.library.grow(PHOTOS)
         self.app = Safelight(self.room / "data", self.room)

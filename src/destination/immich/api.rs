@@ -140,7 +140,7 @@ pub enum ChecksumStatus {
     /// It has no such asset.
     Absent,
     /// It has one.
-    Held {
+    Present {
         /// Its id.
         id: String,
         /// It goes when the trash is emptied.
@@ -180,7 +180,7 @@ pub fn checksum_statuses(answer: &Answer, count: usize) -> Result<Vec<ChecksumSt
         *slot = match (result.action.as_str(), result.reason.as_deref(), result.asset_id) {
             ("accept", ..) => Some(ChecksumStatus::Absent),
             ("reject", Some("duplicate"), Some(id)) if is_id(&id) => {
-                Some(ChecksumStatus::Held { id, is_trashed: result.is_trashed })
+                Some(ChecksumStatus::Present { id, is_trashed: result.is_trashed })
             }
             ("reject", Some("unsupported-format"), _) => Some(ChecksumStatus::Unsupported),
             _ => None,
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(
             checksum_statuses(&all, 3).expect("whole"),
             [
-                ChecksumStatus::Held { id: "a-1".to_owned(), is_trashed: true },
+                ChecksumStatus::Present { id: "a-1".to_owned(), is_trashed: true },
                 ChecksumStatus::Absent,
                 ChecksumStatus::Unsupported
             ]

@@ -58,9 +58,9 @@ pub async fn prove(
     };
     if let Some(sha1) = item.digests.sha1 {
         match inner.checks.ask(sha1).await? {
-            ChecksumStatus::Held { is_trashed: true, .. } => return Err(errors::trashed()),
-            ChecksumStatus::Held { id: held, .. } if held == id => {}
-            ChecksumStatus::Held { .. } => {
+            ChecksumStatus::Present { is_trashed: true, .. } => return Err(errors::trashed()),
+            ChecksumStatus::Present { id: held, .. } if held == id => {}
+            ChecksumStatus::Present { .. } => {
                 return Err(not_there("the server has these bytes as another asset"));
             }
             ChecksumStatus::Absent | ChecksumStatus::Unsupported if is_own_upload(item, &id, transfer) => {
@@ -177,9 +177,11 @@ pub async fn untrash(inner: &Inner, item: &Item) -> Result<(), Failure> {
     }
     let Some(sha1) = item.digests.sha1 else { return Err(not_there("its checksum is not known yet")) };
     let id = match inner.checks.ask(sha1).await? {
-        ChecksumStatus::Held { id, is_trashed: true } => id,
+        ChecksumStatus::Present { id, is_trashed: true } => id,
         // Restored meanwhile, or gone for good: then it is sent again.
-        ChecksumStatus::Held { .. } | ChecksumStatus::Absent | ChecksumStatus::Unsupported => return Ok(()),
+        ChecksumStatus::Present { .. } | ChecksumStatus::Absent | ChecksumStatus::Unsupported => {
+            return Ok(());
+        }
     };
     let body = serde_json::json!({ "ids": [id] }).to_string();
     let request = inner.wire.with_json(Method::POST, "trash/restore/assets", body);

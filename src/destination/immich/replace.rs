@@ -45,8 +45,8 @@ pub async fn settle_earlier(
     if !prove::is_own_upload(item, &id, transfer) {
         return Ok((verdict, None));
     }
-    let is_held = matches!(&verdict, ChecksumStatus::Held { id: held, .. } if *held == id);
-    if is_held && matches!(verdict, ChecksumStatus::Held { is_trashed: true, .. }) {
+    let is_held = matches!(&verdict, ChecksumStatus::Present { id: held, .. } if *held == id);
+    if is_held && matches!(verdict, ChecksumStatus::Present { is_trashed: true, .. }) {
         let state = transfer.checkpoint.as_ref().map(|checkpoint| checkpoint.state.as_str());
         let is_leaving = state.and_then(|state| state.strip_prefix(REMOVING)) == Some(&id);
         return if is_leaving { Err(still_there().into()) } else { Ok((verdict, None)) };
@@ -112,7 +112,7 @@ pub async fn delete(inner: &Inner, id: &str) -> Result<(), Failure> {
 async fn wait_until_gone(inner: &Inner, sha1: Sha1, id: &str, transfer: &Transfer) -> Result<(), HttpError> {
     for wait in REMOVED_WITHIN {
         let verdict = unless_stopped(&transfer.cancel, inner.checks.ask(sha1)).await?;
-        if !matches!(verdict, ChecksumStatus::Held { id: held, .. } if held == id) {
+        if !matches!(verdict, ChecksumStatus::Present { id: held, .. } if held == id) {
             return Ok(());
         }
         tokio::select! {

@@ -75,8 +75,8 @@ async fn send_asset(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<S
     let verdict = unless_stopped(&transfer.cancel, inner.checks.ask(sha1)).await?;
     let (verdict, evidence) = replace::settle_earlier(inner, item, (sha1, verdict), transfer).await?;
     let held = match verdict {
-        ChecksumStatus::Held { is_trashed: true, .. } => return Err(errors::trashed().into()),
-        ChecksumStatus::Held { id, .. } => Some(id),
+        ChecksumStatus::Present { is_trashed: true, .. } => return Err(errors::trashed().into()),
+        ChecksumStatus::Present { id, .. } => Some(id),
         ChecksumStatus::Unsupported => {
             return Err(errors::unsupported(&format!("the server takes no files like {name}")).into());
         }
@@ -152,7 +152,7 @@ async fn moving_half(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<
         let Some((id, sha1)) = asset_id(half).zip(half.digests.sha1) else { continue };
         // The server refuses a still whose moving half is gone, after it has taken all of its bytes.
         let verdict = unless_stopped(&transfer.cancel, inner.checks.ask(sha1)).await?;
-        if matches!(verdict, ChecksumStatus::Held { id: held, is_trashed: false } if held == id) {
+        if matches!(verdict, ChecksumStatus::Present { id: held, is_trashed: false } if held == id) {
             return Ok(Some(id));
         }
     }

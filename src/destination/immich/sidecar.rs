@@ -150,7 +150,7 @@ pub async fn send(inner: &Inner, item: &Item, transfer: &Transfer) -> Result<Sen
 async fn without_photo(inner: &Inner, photo: Option<&Companion>) -> Failure {
     if let Some(sha1) = photo.and_then(|photo| photo.digests.sha1) {
         match inner.checks.ask(sha1).await {
-            Ok(ChecksumStatus::Held { is_trashed: true, .. }) => {
+            Ok(ChecksumStatus::Present { is_trashed: true, .. }) => {
                 let why = "the server has the photo that this file belongs to in its trash";
                 return Failure::permanent(FailureKind::Conflict, why).with_cause(Cause::PhotoTrashed);
             }

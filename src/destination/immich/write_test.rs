@@ -114,7 +114,7 @@ pub async fn clean(inner: &Inner) -> Result<u64, Failure> {
     }
     let _only = inner.write_test.lock().await;
     match inner.checks.ask(sha1_of(&picture(&inner.parts.installation))).await? {
-        ChecksumStatus::Held { id, is_trashed: false } => replace::delete(inner, &id).await.map(|()| 1),
-        ChecksumStatus::Held { .. } | ChecksumStatus::Absent | ChecksumStatus::Unsupported => Ok(0),
+        ChecksumStatus::Present { id, is_trashed: false } => replace::delete(inner, &id).await.map(|()| 1),
+        ChecksumStatus::Present { .. } | ChecksumStatus::Absent | ChecksumStatus::Unsupported => Ok(0),
     }
 }

@@ -21,7 +21,7 @@ pub fn check(answer: &Answer, clock: &dyn Clock) {
         let Ok(checksum_statuses) = api::checksum_statuses(answer, count) else { continue };
         assert_eq!(checksum_statuses.len(), count);
         for verdict in checksum_statuses {
-            if let api::ChecksumStatus::Held { id, .. } = verdict {
+            if let api::ChecksumStatus::Present { id, .. } = verdict {
                 assert!(receipt::is_id(&id));
             }
         }
