@@ -19,6 +19,8 @@ enum SignInChange {
     Set(bool),
     /// Backup was switched on: start at sign-in, unless somebody has decided already.
     SetIfUndecided,
+    /// Nothing is changed: another program may have, so the entry is read again.
+    Refresh,
 }
 
 /// Shows and changes whether the agent starts at sign-in. Never blocks.
@@ -70,9 +72,17 @@ impl SignInSwitch {
         }
     }
 
+    /// Reads the state again: a command or the desktop's own settings may have changed it.
+    pub fn refresh(&self) {
+        if let Some(changes) = &self.changes {
+            // A queue that is full ends with a reading too.
+            changes.try_send(SignInChange::Refresh).ok();
+        }
+    }
+
     fn request(&self, change: SignInChange, next: SignInState) {
         if let Some(changes) = &self.changes {
-            // A full queue means a disk that hangs: what is shown then stays true.
+            // A full queue means that the disk hangs. The change is dropped, and what is shown stays true.
             if changes.try_send(change).is_err() {
                 return;
             }
@@ -99,10 +109,43 @@ fn apply_changes(
         let outcome = match change {
             SignInChange::Set(on) => entry.set(on),
             SignInChange::SetIfUndecided => entry.set_if_undecided().map(|_| ()),
+            SignInChange::Refresh => Ok(()),
         };
         if let Err(error) = outcome {
             tracing::warn!("start at sign-in cannot be changed: {error}");
         }
         show_state();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::{SignInState, SignInSwitch};
+    use crate::base::waker::Waker;
+    use crate::platform::paths::{Environment, Paths};
+    use crate::platform::sign_in::SignInEntry;
+
+    /// The thread answers at once; this only ends a test that would hang.
+    const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn what_another_program_changes_is_shown_once_it_is_read_again() {
+        let home = tempfile::tempdir().expect("a folder");
+        let environment = Environment { home: Some(home.path().to_owned()), ..Environment::default() };
+        let paths = Paths::prepare(None, &environment).expect("paths");
+        let entry = SignInEntry::locate(&paths, &environment).expect("a place for an entry");
+        let (wakes, woken) = channel();
+        let wakes = parking_lot::Mutex::new(wakes);
+        let waker = Waker::new(move || drop(wakes.lock().send(())));
+        let switch = SignInSwitch::start(entry.clone(), waker);
+        woken.recv_timeout(ANSWERED_WITHIN).expect("it is read at the start");
+        assert_eq!(switch.state(), Some(SignInState::Undecided));
+        entry.set(true).expect("another program writes it");
+        switch.refresh();
+        woken.recv_timeout(ANSWERED_WITHIN).expect("it is read again");
+        assert_eq!(switch.state(), Some(SignInState::On));
     }
 }

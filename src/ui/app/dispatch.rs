@@ -101,6 +101,9 @@ impl App {
         }
         if self.screen != screen {
             self.screen = screen;
+            if screen == Screen::Settings {
+                self.options.sign_in.refresh();
+            }
             self.forget_secrets();
             self.draft.forget_drives();
             self.focus_page();
