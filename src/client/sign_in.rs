@@ -120,7 +120,7 @@ fn apply_changes(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::sync_channel;
     use std::time::Duration;
 
     use super::{SignInState, SignInSwitch};
@@ -137,9 +137,8 @@ mod tests {
         let environment = Environment { home: Some(home.path().to_owned()), ..Environment::default() };
         let paths = Paths::prepare(None, &environment).expect("paths");
         let entry = SignInEntry::locate(&paths, &environment).expect("a place for an entry");
-        let (wakes, woken) = channel();
-        let wakes = parking_lot::Mutex::new(wakes);
-        let waker = Waker::new(move || drop(wakes.lock().send(())));
+        let (wakes, woken) = sync_channel(1);
+        let waker = Waker::new(move || wakes.send(()).expect("the test listens"));
         let switch = SignInSwitch::start(entry.clone(), waker);
         woken.recv_timeout(ANSWERED_WITHIN).expect("it is read at the start");
         assert_eq!(switch.state(), Some(SignInState::Undecided));
